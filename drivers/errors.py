@@ -1,0 +1,125 @@
+"""Everything that can go wrong with a reader or a band, in words the kiosk can act on.
+
+    DriverError
+      ReaderError            the machine's side: the customer can do nothing
+        ServiceDown          the PC/SC daemon is gone
+        ReaderAbsent         unplugged, or never there
+        ReaderBusy           another program holds it
+        ReaderFault          it answered outside its own protocol
+      BandError              the band's side: the customer can try again
+        BandLeft             taken away before the exchange was complete
+        BandCollision        more than one band in the field
+        BandRefused          a status word other than success
+        BandUntrusted        a cryptogram or MAC is wrong; the connection is over
+        BandUnsupported      a technology this product does not read
+        BandMalformed        bytes that do not parse
+
+Every error says what is known of the delivery of the command it belongs to. A write whose delivery is unknown is
+read back, never repeated blindly.
+"""
+
+from enum import Enum
+
+
+class Delivery(Enum):
+    """What is known of a command that failed."""
+
+    NOT_SENT = "not_sent"
+    REFUSED = "refused"
+    DONE = "done"
+    UNKNOWN = "unknown"
+
+
+class DriverError(Exception):
+    """Base of all driver errors.
+
+    Attributes:
+        delivery: What is known of the command that failed.
+        code: Short fixed name of the error, for lines and logs; never renamed.
+    """
+
+    code = "driver"
+
+    def __init__(self, reason: str = "", *, delivery: Delivery = Delivery.UNKNOWN) -> None:
+        super().__init__(reason)
+        self.delivery = delivery
+
+
+class ReaderError(DriverError):
+    """The machine's side failed: the customer can do nothing about it."""
+
+    code = "reader"
+
+
+class ServiceDown(ReaderError):
+    """The PC/SC daemon is gone."""
+
+    code = "service_down"
+
+
+class ReaderAbsent(ReaderError):
+    """The reader is unplugged, or was never there."""
+
+    code = "reader_absent"
+
+
+class ReaderBusy(ReaderError):
+    """Another program holds the reader."""
+
+    code = "reader_busy"
+
+
+class ReaderFault(ReaderError):
+    """The reader answered outside its own protocol."""
+
+    code = "reader_fault"
+
+
+class BandError(DriverError):
+    """The band's side failed: the customer can try again."""
+
+    code = "band"
+
+
+class BandLeft(BandError):
+    """The band was taken away before the exchange was complete."""
+
+    code = "band_left"
+
+
+class BandCollision(BandError):
+    """More than one band is in the field."""
+
+    code = "band_collision"
+
+
+class BandRefused(BandError):
+    """The chip answered with a status word other than success.
+
+    Attributes:
+        status: SW1 SW2 as one number.
+    """
+
+    code = "band_refused"
+
+    def __init__(self, reason: str = "", *, status: int = 0) -> None:
+        super().__init__(reason, delivery=Delivery.REFUSED)
+        self.status = status
+
+
+class BandUntrusted(BandError):
+    """A cryptogram or MAC is wrong; the connection is over."""
+
+    code = "band_untrusted"
+
+
+class BandUnsupported(BandError):
+    """A technology this product does not read."""
+
+    code = "band_unsupported"
+
+
+class BandMalformed(BandError):
+    """Bytes from the band do not parse."""
+
+    code = "band_malformed"

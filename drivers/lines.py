@@ -1,0 +1,146 @@
+"""What the reader process says and is told: one JSON value a line, usable by any program.
+
+    reader process                               whoever started it
+      {"say":"reader", ...}      ->                the reader is there (or is gone, with a code)
+      {"say":"seen", "tap":7}    ->                a band entered the field: light and sound now
+      {"say":"key_wanted", ...}  ->                which key is leased for this UID?
+                                 <-  {"tell":"key", ...}
+      {"say":"proved", ...}      ->                what the exchange established
+      {"say":"failed", ...}      ->                it could not be read, with a code; the customer can try again
+      {"say":"left", "tap":7}    ->                the band is gone
+                                 <-  {"tell":"group_key", ...}  once, at the start
+                                 <-  {"tell":"stop"}            or end of file
+
+Keys cross this pipe and nothing else: they are in no argument, no environment and no log. Bytes are lower-case hex.
+`tap` counts this reader's taps from 1; a key that arrives for an older tap is ignored.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from drivers.errors import BandMalformed
+
+
+class ReaderState(msgspec.Struct, frozen=True, tag="reader", tag_field="say"):
+    """The reader came or went. `code` is "" while it is there, else an error code of `drivers.errors`."""
+
+    name: str
+    code: str = ""
+    reason: str = ""
+
+
+class Seen(msgspec.Struct, frozen=True, tag="seen", tag_field="say"):
+    """A band entered the field. Ticks are `Clock.ticks_us` of this machine, comparable across its processes."""
+
+    tap: int
+    technology: str
+    at_ticks_us: int
+
+
+class KeyWanted(msgspec.Struct, frozen=True, tag="key_wanted", tag_field="say"):
+    """Which key is leased for the band with this true UID?"""
+
+    tap: int
+    uid: str
+
+
+class Proved(msgspec.Struct, frozen=True, tag="proved", tag_field="say"):
+    """What the exchange established; fields as in `drivers.proof.Proof`.
+
+    Attributes:
+        detect_us: From the reader's own report of the band to `Seen`, where the reader tells it, else 0.
+        authenticate_us: From `Seen` to this line, waiting for the key included.
+        n_exchanges: Commands sent to the band.
+    """
+
+    tap: int
+    kind: str
+    family: str
+    generation: int
+    uid: str | None
+    band: str | None
+    detect_us: int = 0
+    authenticate_us: int = 0
+    n_exchanges: int = 0
+
+    def __repr__(self) -> str:
+        return f"Proved(tap={self.tap}, {self.kind}, {self.family} {self.generation})"
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field="say"):
+    """The band could not be read. `code` and `delivery` as in `drivers.errors`."""
+
+    tap: int
+    code: str
+    delivery: str = "unknown"
+
+
+class Left(msgspec.Struct, frozen=True, tag="left", tag_field="say"):
+    """The band is gone from the field."""
+
+    tap: int
+
+
+Said = ReaderState | Seen | KeyWanted | Proved | Failed | Left
+
+
+class GroupKey(msgspec.Struct, frozen=True, tag="group_key", tag_field="tell"):
+    """`K_uid` for this reader; hex of 16 bytes."""
+
+    key: str
+    version: int = 0
+
+    def __repr__(self) -> str:
+        return "GroupKey(key=<hidden>)"
+
+
+class Key(msgspec.Struct, frozen=True, tag="key", tag_field="tell"):
+    """The leased key that was wanted for `tap`; None when there is no lease."""
+
+    tap: int
+    key: str | None
+    version: int = 0
+
+    def __repr__(self) -> str:
+        return f"Key(tap={self.tap}, key=<hidden>)"
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="tell"):
+    """Close the reader and end."""
+
+
+Told = GroupKey | Key | Stop
+
+LINE_SIZE_MAX = 4_096
+"""A line is a few hundred bytes; a longer one is not ours."""
+
+_Value = TypeVar("_Value")
+
+_encoder = msgspec.json.Encoder()
+_said = msgspec.json.Decoder(Said)
+_told = msgspec.json.Decoder(Told)
+
+
+def line_of(value: Said | Told) -> bytes:
+    """One value as one line, newline included."""
+    return _encoder.encode(value) + b"\n"
+
+
+def said_of(line: bytes) -> Said:
+    """The value of one line from the reader process. Raises BandMalformed for anything else."""
+    return _decoded(_said, line)
+
+
+def told_of(line: bytes) -> Told:
+    """The value of one line to the reader process. Raises BandMalformed for anything else."""
+    return _decoded(_told, line)
+
+
+def _decoded(decoder: msgspec.json.Decoder[_Value], line: bytes) -> _Value:
+    if len(line) > LINE_SIZE_MAX:
+        raise BandMalformed("the line is too long")
+    try:
+        return decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BandMalformed("the line is not a value of this protocol") from error

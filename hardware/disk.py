@@ -1,0 +1,122 @@
+"""Files that must survive a power cut, as a part that can be replaced.
+
+SQLite does its own file work; everything else that is kept goes through here: key files, the lock of a data folder,
+moving a damaged database aside. A library's or the system's exception never leaves this module.
+"""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from typing import Protocol
+
+from hardware.errors import DeviceError, DiskFault, DiskFull, FolderInUse
+
+
+class Disk(Protocol):
+    """The few things this product does with files."""
+
+    def read(self, path: Path) -> bytes | None:
+        """The whole content, or None when there is no such file. Raises DiskFault."""
+        ...
+
+    def write(self, path: Path, content: bytes, *, private: bool = False) -> None:
+        """Replace `path` at once or not at all, durably; `private` means mode 0600. Raises DiskFull, DiskFault."""
+        ...
+
+    def move_aside(self, path: Path, *, label: str) -> Path | None:
+        """Rename to `NAME.LABEL-N` beside it with the lowest free N; None when there is no such file."""
+        ...
+
+    def lock(self, folder: Path) -> "FolderLock":
+        """Own `folder` until the lock is released or this process ends. Raises FolderInUse."""
+        ...
+
+
+class FolderLock:
+    """Proof that this process owns a data folder; close it to give the folder back."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def close(self) -> None:
+        """Give the folder back; harmless when done twice."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _error_of(error: OSError, path: Path) -> DeviceError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"no room for {path.name}")
+    return DiskFault(f"{path.name}: {error.strerror}")
+
+
+class SystemDisk:
+    """The machine's own files."""
+
+    def read(self, path: Path) -> bytes | None:
+        """The whole content, or None when there is no such file."""
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _error_of(error, path) from error
+
+    def write(self, path: Path, content: bytes, *, private: bool = False) -> None:
+        """Replace `path` durably: a new file beside it, synced, renamed, and the folder synced."""
+        beside = path.with_name(path.name + ".new")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(
+                beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644
+            )
+            try:
+                view = memoryview(content)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            beside.replace(path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise _error_of(error, path) from error
+
+    def move_aside(self, path: Path, *, label: str) -> Path | None:
+        """Rename to `NAME.LABEL-N` beside it with the lowest free N; None when there is no such file."""
+        try:
+            if not path.exists():
+                return None
+            index = 1
+            while (aside := path.with_name(f"{path.name}.{label}-{index}")).exists():
+                index += 1
+            path.rename(aside)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise _error_of(error, path) from error
+        return aside
+
+    def lock(self, folder: Path) -> FolderLock:
+        """Own `folder` by an advisory lock that the kernel drops when this process ends."""
+        path = folder / "lock"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _error_of(error, path) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise FolderInUse(f"another process owns {folder.name}") from error
+        return FolderLock(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

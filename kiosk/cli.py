@@ -1,0 +1,5 @@
+"""The `tapthread` command."""
+
+
+def main() -> None:
+    """Run."""

@@ -1,0 +1,145 @@
+"""What the screens need from the rest of the product, as Protocols; `kiosk.assembly` plugs them.
+
+All calls answer from this device's own files in milliseconds and never wait for the network.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from kiosk.core.page import Page
+from kiosk.core.policy import Assurance
+from sync.model.operation import Evidence, OperationState
+from sync.model.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class BandEvidence:
+    """What the reader process established of a band, in the words of `drivers.proof`.
+
+    Attributes:
+        proof: Value of ProofKind.
+        family: Value of ChipFamily.
+        generation: 1 EV1, 2 EV2 or later, 0 not known.
+        band: Band id: the reference in hex, or the keyed hash of a UID; "" when nothing identifies it.
+        is_uid_only: Identified by its UID alone.
+    """
+
+    proof: str
+    family: str
+    generation: int
+    band: str
+    is_uid_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Who tapped, as far as we know, and what their page says.
+
+    Attributes:
+        owner: Customer id; "" for unknown, unlinked and blocked bands alike.
+        reason: For staff only: "" | unknown_band | unlinked | blocked | not_held | untrusted.
+        lookup_us, decide_us: How long the two parts took.
+    """
+
+    evidence: Evidence
+    assurance: Assurance
+    owner: str
+    page: Page
+    actions: tuple[str, ...]
+    reason: str = ""
+    lookup_us: int = 0
+    decide_us: int = 0
+
+
+class Recogniser(Protocol):
+    """From what the reader established to the customer's page, from local data alone."""
+
+    def recognise(self, band: BandEvidence) -> Recognition:
+        """Look up, judge, decide. Raises StoreError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One customer a search found. `how` says what matched: name, phone, email, order, band."""
+
+    owner: str
+    title: str
+    hint: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An operation that is durable on this device."""
+
+    op: str
+    state: OperationState
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """An operation that waits for the network, or for a person.
+
+    Attributes:
+        code: Why it was refused or is held, a code with words in `wording`; "" while it only waits.
+        at: When it was recorded, microseconds since 1970.
+    """
+
+    op: str
+    kind: str
+    owner: str
+    state: OperationState
+    code: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How this device stands with the world; the staff strip shows it.
+
+    Attributes:
+        reader: "ok", or an error code of `drivers.errors`.
+        network: "ok", "cut", or an error code of `sync.model.errors`.
+        synced_at: When the cache was last complete, microseconds since 1970; 0 for never.
+        n_waiting: Operations the centre has not answered.
+        n_refused: Operations that wait for a person.
+        now: Wall time, microseconds since 1970.
+        store_code: "ok", or what is wrong with this device's files.
+    """
+
+    reader: str
+    network: str
+    synced_at: int
+    n_waiting: int
+    n_refused: int
+    now: int
+    store_code: str = "ok"
+
+
+class Desk(Protocol):
+    """What a counter can ask and do."""
+
+    def find(self, text: str, *, limit: int = 20) -> tuple[Found, ...]:
+        """Customers by name, phone, e-mail, order number or band. Raises StoreError."""
+        ...
+
+    def profile_of(self, owner: str) -> Profile:
+        """Everything this device holds of a customer, unsettled operations folded in. Raises StoreError."""
+        ...
+
+    def record(
+        self, kind: str, args: msgspec.Struct, *, owner: str, actor: str, evidence: Evidence
+    ) -> Recorded:
+        """Record an operation; durable when this returns. Raises StoreError, and Refused when a rule forbids it here."""
+        ...
+
+    def unsettled(self) -> tuple[Unsettled, ...]:
+        """Operations not settled, oldest first."""
+        ...
+
+    def standing(self) -> Standing:
+        """Reader, network, sync age, what is not settled."""
+        ...

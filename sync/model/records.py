@@ -1,0 +1,328 @@
+"""What the shop knows: one immutable struct a kind of record.
+
+A record is the body of a row (`sync.model.row`). Its JSON on the wire and in both databases is the struct's own; a field
+a newer centre adds is ignored by an older kiosk, so fields are only ever added, with a default. Times are integer
+microseconds since 1970, UTC (`_at`), 0 for "not". Money is integer minor units with a currency beside it.
+Ids are unique within a kind; `key_of` makes the key.
+"""
+
+from typing import Final
+
+import msgspec
+
+CHANNELS: Final = (
+    "web", "app", "phone", "whatsapp", "instagram", "tiktok", "x", "chat", "email", "store",
+)  # fmt: skip
+"""Where a contact or an order can come from. Public: stored and sent; their names for people are in `wording`."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Base of all records; the kind is not in the body but beside it."""
+
+
+class Customer(Record, frozen=True):
+    """A person. The owner of everything else that is about them.
+
+    Attributes:
+        language: BCP 47, for example "en" or "de".
+        preferred_channel: One of CHANNELS, "" when unknown.
+        household: Id shared by the members of a household, "" for none.
+        guardian: Customer id of the adult responsible for a child, "" for an adult.
+    """
+
+    id: str
+    given_name: str
+    family_name: str = ""
+    nickname: str = ""
+    language: str = "en"
+    preferred_channel: str = ""
+    household: str = ""
+    guardian: str = ""
+    tier: str = ""
+
+
+class ContactPoint(Record, frozen=True):
+    """A way to reach a customer: a phone number in E.164, an e-mail address, a handle."""
+
+    id: str
+    channel: str
+    value: str
+    is_verified: bool = False
+
+
+class Band(Record, frozen=True):
+    """A wristband. Its id is the band reference in hex, or for a UID-only band the keyed hash of its UID.
+
+    Attributes:
+        state: active | blocked | unlinked | retired.
+        is_uid_only: Identified by its UID alone, which anybody can copy.
+    """
+
+    id: str
+    state: str
+    label: str = ""
+    is_uid_only: bool = False
+
+
+class Interaction(Record, frozen=True):
+    """One contact of a customer with us in any channel, or a note of ours about it.
+
+    Attributes:
+        direction: in (the customer to us) | out (we to the customer) | note (among ourselves).
+        by: Who spoke, in words: "Lena", "Ana (call centre)", "shop bot".
+        about: Key of the order or case it belongs to, "" for none.
+        audience: customer (the customer may read it) | internal.
+        due_at: Until when an answer is promised; 0 when none is owed.
+        answered_at: When a person answered; an automatic reply is no answer.
+        topic: Fixed phrase that folds equal contacts ("password reset"), "" for none.
+        sensitivity: normal | gift | sensitive; the latter two are never named on a public screen.
+    """
+
+    id: str
+    at: int
+    channel: str
+    direction: str
+    by: str
+    text: str
+    about: str = ""
+    audience: str = "customer"
+    due_at: int = 0
+    answered_at: int = 0
+    topic: str = ""
+    sensitivity: str = "normal"
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """What one of us promised a customer, by name and time."""
+
+    by: str
+    text: str
+    due_at: int
+    kept_at: int = 0
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A fact the customer already told us, with the channel and time, so that nobody asks again."""
+
+    label: str
+    value: str
+    channel: str
+    at: int
+
+
+class Remedy(msgspec.Struct, frozen=True):
+    """Something that was tried. Failed twice, it is struck out and needs a reason to be offered again."""
+
+    text: str
+    n_tried: int = 1
+    n_failed: int = 0
+
+
+class Case(Record, frozen=True):
+    """A problem a customer told us about, with an owner and a promise.
+
+    Attributes:
+        number: What people say on the telephone: "C-4711".
+        state: open | solved.
+        topic: Short, for staff; never shown on a public screen.
+        channel: Where it came in.
+        missing: What we still need to know, in words.
+        payer: Who pays, when it is not the customer.
+        clash: Code of a collision between two operations, "" for an ordinary case.
+    """
+
+    id: str
+    number: str
+    state: str
+    topic: str
+    opened_at: int
+    channel: str
+    promise: Promise | None = None
+    told: tuple[Told, ...] = ()
+    missing: tuple[str, ...] = ()
+    tried: tuple[Remedy, ...] = ()
+    payer: str = ""
+    next_step: str = ""
+    clash: str = ""
+
+
+class OrderLine(msgspec.Struct, frozen=True):
+    """One line of an order. `paid_minor` is per piece, after any code."""
+
+    product: str
+    title: str
+    count: int = 1
+    variant: str = ""
+    paid_minor: int = 0
+    list_minor: int = 0
+
+
+class Order(Record, frozen=True):
+    """Something bought, in any channel. Its id is its number: "W-1042".
+
+    Attributes:
+        state: placed | paid | ready | shipped | delivered | collected | returned | cancelled.
+    """
+
+    id: str
+    at: int
+    channel: str
+    state: str
+    lines: tuple[OrderLine, ...]
+    total_minor: int
+    currency: str = "EUR"
+    code: str = ""
+    sensitivity: str = "normal"
+
+
+class Pickup(Record, frozen=True):
+    """A parcel waiting in a store.
+
+    Attributes:
+        order: Number of the order.
+        state: expected | ready | handed_over | returned.
+        shelf: Where it lies: "C7". For staff.
+        collector: Who else may collect it, in words; "" for nobody.
+    """
+
+    id: str
+    order: str
+    store: str
+    state: str
+    shelf: str = ""
+    n_items: int = 1
+    ready_at: int = 0
+    handed_over_at: int = 0
+    handed_over_by: str = ""
+    handed_over_to: str = ""
+    handed_over_store: str = ""
+    collector: str = ""
+
+
+class Account(Record, frozen=True):
+    """Points of a customer. The balance is what the centre's ledger sums to."""
+
+    id: str
+    points: int
+
+
+class Entitlement(Record, frozen=True):
+    """Something a customer may have or do: enter, redeem. `n_left` is None when it does not run out."""
+
+    id: str
+    title: str
+    kind: str
+    until: int = 0
+    n_left: int | None = None
+    home_store: str = ""
+
+
+class Offer(Record, frozen=True):
+    """Something we propose, with the reason it fits; shown last, never beside an open complaint.
+
+    Attributes:
+        purpose: Consent it needs, "" for none.
+    """
+
+    id: str
+    title: str
+    reason: str
+    product: str = ""
+    until: int = 0
+    purpose: str = "marketing"
+
+
+class Consent(Record, frozen=True):
+    """What a customer agreed to or not, by purpose."""
+
+    id: str
+    purpose: str
+    is_granted: bool
+    at: int
+
+
+class Product(Record, frozen=True):
+    """Something we sell; its id is the article number."""
+
+    id: str
+    title: str
+    category: str
+    sensitivity: str = "normal"
+
+
+class Price(Record, frozen=True):
+    """What a product costs in one channel; id "<product>@<channel>"."""
+
+    id: str
+    product: str
+    channel: str
+    amount_minor: int
+    currency: str = "EUR"
+
+
+class Stock(Record, frozen=True):
+    """How many of a product a place has; id "<product>@<place>".
+
+    Attributes:
+        place: A store id, or "web".
+        count: None when nobody knows; a known zero is not an unknown.
+        counted_at: When a person or a system last counted.
+        is_doubtful: Somebody could not find it.
+    """
+
+    id: str
+    product: str
+    place: str
+    count: int | None
+    counted_at: int
+    is_doubtful: bool = False
+
+
+class Store(Record, frozen=True):
+    """A shop. `name` is what people say: "Harbour"."""
+
+    id: str
+    name: str
+    region: str = ""
+
+
+class Staff(Record, frozen=True):
+    """Somebody who works here."""
+
+    id: str
+    name: str
+    role: str
+    store: str = ""
+
+
+KINDS: Final[dict[str, type[Record]]] = {
+    "customer": Customer,
+    "contact": ContactPoint,
+    "band": Band,
+    "interaction": Interaction,
+    "case": Case,
+    "order": Order,
+    "pickup": Pickup,
+    "account": Account,
+    "entitlement": Entitlement,
+    "offer": Offer,
+    "consent": Consent,
+    "product": Product,
+    "price": Price,
+    "stock": Stock,
+    "store": Store,
+    "staff": Staff,
+}
+"""Kind on the wire to struct. Names are never reused."""
+
+_kind_of = {struct: kind for kind, struct in KINDS.items()}
+
+
+def kind_of(record: Record) -> str:
+    """The kind of a record, as on the wire."""
+    return _kind_of[type(record)]
+
+
+def key_of(kind: str, record_id: str) -> str:
+    """The key of a row: `kind/id`."""
+    return f"{kind}/{record_id}"
