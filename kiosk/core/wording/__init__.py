@@ -1,0 +1,1 @@
+"""Every sentence on screen or spoken, by language."""
