@@ -118,8 +118,8 @@ LINE_SIZE_MAX = 4_096
 _Value = TypeVar("_Value")
 
 _encoder = msgspec.json.Encoder()
-_said = msgspec.json.Decoder(Said)
-_told = msgspec.json.Decoder(Told)
+_said: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
+_told: msgspec.json.Decoder[Told] = msgspec.json.Decoder(Told)
 
 
 def line_of(value: Said | Told) -> bytes:

@@ -1,14 +1,11 @@
 """The `tapthread` command: finds a subcommand by its file in `kiosk/commands` and imports it only when it is used."""
 
 import importlib
-import importlib.util
 import sys
+from collections.abc import Callable
 from typing import Final
 
-import click
 import typer
-import typer.core
-import typer.main
 
 COMMANDS: Final[dict[str, str]] = {
     "demo": "Start everything on this machine: centre, a seeded brand, virtual bands, the kiosk.",
@@ -28,45 +25,40 @@ EXIT_USAGE: Final = 2
 EXIT_FAILED: Final = 1
 
 
-class _OnUse(typer.core.TyperGroup):
-    """Commands that are imported when they are run, so that `--version` and `--help` stay quick."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module_name = f"kiosk.commands.{cmd_name}"
-        if importlib.util.find_spec(module_name) is None:
-            return None
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] in ("kiosk", "drivers", "sync", "hardware"):
-                raise
-            typer.echo(
-                f"tapthread {cmd_name} needs the package {error.name}, which this installation"
-                " does not have. Install the extra `demo`, or use hardware/bootstrap.",
-                err=True,
-            )
-            raise SystemExit(EXIT_FAILED) from error
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(name=cmd_name, help=module.run.__doc__)(module.run)
-        return typer.main.get_command(single)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+def _loaded(name: str) -> Callable[..., None]:
+    """The `run` of one command; its module is imported now. Ends the process in words when a package is missing."""
+    try:
+        module = importlib.import_module(f"kiosk.commands.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("kiosk", "drivers", "sync", "hardware"):
+            raise
+        typer.echo(
+            f"tapthread {name} needs the package {error.name}, which this installation does not"
+            " have. Install the extra `demo`, or use hardware/bootstrap.",
+            err=True,
+        )
+        raise SystemExit(EXIT_FAILED) from error
+    run: Callable[..., None] = module.run
+    return run
 
 
-app = typer.Typer(
-    cls=_OnUse, add_completion=False, no_args_is_help=True, rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)  # fmt: skip
+def _listed() -> None:
+    """Stand in the list of commands without being imported."""
 
 
-@app.callback(invoke_without_command=True)
+def _app_for(name: str | None) -> typer.Typer:
+    """All commands by name; only `name` is real, the others stand in the list."""
+    app = typer.Typer(
+        add_completion=False, no_args_is_help=True, rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )  # fmt: skip
+    app.callback(invoke_without_command=True)(_root)
+    for known, line in COMMANDS.items():
+        run = _loaded(known) if known == name else _listed
+        app.command(name=known, short_help=line, help=run.__doc__)(run)
+    return app
+
+
 def _root(
     *, version: bool = typer.Option(False, "--version", help="Print the version and end.")
 ) -> None:
@@ -78,12 +70,17 @@ def _root(
         raise typer.Exit
 
 
+def _name_in(arguments: list[str]) -> str | None:
+    """The command a line names: its first word that is not an option."""
+    return next((word for word in arguments if not word.startswith("-")), None)
+
+
 def main() -> None:
     """Run the command line; ends the process with the command's exit code."""
     from kiosk.settings import SettingsError
 
     try:
-        app()
+        _app_for(_name_in(sys.argv[1:]))()
     except SettingsError as error:
         typer.echo(f"tapthread: {error}", err=True)
         sys.exit(EXIT_USAGE)

@@ -1,9 +1,9 @@
 """One file a command, found by name and imported on use; each has a function `run`.
 
-    demo      everything on one machine          tap       one tap as JSON
-    virtual   virtual readers and bands          seed      the demo's centre and one kiosk's cache
-    central   the centre alone                   reader    one reader, values as lines
-    kiosk     the customer screen                counter   the counter screen
-    bench     measurements                       picture   a screen as SVG
-    options   the options every command takes
+demo      everything on one machine          tap       one tap as JSON
+virtual   virtual readers and bands          seed      the demo's centre and one kiosk's cache
+central   the centre alone                   reader    one reader, values as lines
+kiosk     the customer screen                counter   the counter screen
+bench     measurements                       picture   a screen as SVG
+options   the options every command takes
 """

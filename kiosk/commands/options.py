@@ -8,12 +8,16 @@ import typer
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", help="Where this device keeps its files (also TAPTHREAD_DATA).", show_default=False
+        "--data",
+        help="Where this device keeps its files (also TAPTHREAD_DATA).",
+        show_default=False,
     ),
 ]
 Centre = Annotated[
     str | None,
-    typer.Option("--centre", help="Address of the centre (also TAPTHREAD_CENTRE).", show_default=False),
+    typer.Option(
+        "--centre", help="Address of the centre (also TAPTHREAD_CENTRE).", show_default=False
+    ),
 ]
 Reader = Annotated[
     str | None,
