@@ -19,9 +19,7 @@ whose signature holds but whose time is outside `CLOCK_WINDOW_S` is answered `wr
 given by somebody in between gains nothing: a `hello` answered to a replay is useless without the share's private half.
 """
 
-import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -34,7 +32,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from http_message_signatures import (
     HTTPMessageSignaturesException,
     HTTPMessageSigner,
@@ -45,6 +42,7 @@ from http_message_signatures.algorithms import ECDSA_P256_SHA256, HMAC_SHA256
 
 from hardware.clock import Clock, micros_of
 from hardware.entropy import Entropy
+from hardware.identity import new_private_key, public_hex
 from sync.model.errors import Malformed, NotTrusted
 from sync.model.ports import Headers, Request
 from sync.model.wire import Grant, HelloAnswer
@@ -64,9 +62,6 @@ _NONCE_SIZE: Final = 16
 _NONCE_TEXT_MAX: Final = 64
 _SIGNATURE_TEXT_MAX: Final = 1_024
 """Longer signature headers are refused unparsed; ours have about 230 characters."""
-
-_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-"""Order of the P-256 base point. Source: FIPS 186-5 (SP 800-186, 3.2.1.3)."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -308,21 +303,6 @@ def _normal(url: str) -> str:
 # Session agreement
 
 
-def new_private_key(entropy: Entropy) -> ec.EllipticCurvePrivateKey:
-    """A P-256 key pair out of 40 random bytes: 64 bits more than needed, so that no value is likelier.
-
-    Source: FIPS 186-5, A.2.1 (extra random bits).
-    """
-    return ec.derive_private_key(
-        int.from_bytes(entropy.draw(40), "big") % (_ORDER - 1) + 1, ec.SECP256R1()
-    )
-
-
-def public_hex(key: ec.EllipticCurvePublicKey) -> str:
-    """A public key as 65 uncompressed bytes in hex. Source: SEC 1, 2.3.3."""
-    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
-
-
 def public_key_of(text: str) -> ec.EllipticCurvePublicKey:
     """The public key of 130 hex digits; a point that is not on the curve is refused. Raises NotTrusted."""
     try:
@@ -332,18 +312,6 @@ def public_key_of(text: str) -> ec.EllipticCurvePublicKey:
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
     except ValueError as error:
         raise NotTrusted("this is not a public key") from error
-
-
-def thumbprint_of(key: ec.EllipticCurvePublicKey) -> str:
-    """The id of a key, 43 characters. Source: RFC 7638, 3; RFC 7518, 6.2.1."""
-    numbers = key.public_numbers()
-    x, y = (_base64url(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
-    jwk = f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'
-    return _base64url(hashlib.sha256(jwk.encode()).digest())
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ WAIT_MS_MAX: Final = 25_000
 PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "malformed": (400, "The request does not parse."),
     "not_trusted": (401, "The request is not signed by a device this centre knows."),
+    "wrong_clock": (401, "The clock of this device is off; `x-server-time` says what time it is."),
     "replayed": (401, "This request was already made."),
     "not_allowed": (403, "This device may not ask for that."),
     "not_found": (404, "There is no such address."),
@@ -308,7 +309,9 @@ def results_of(answer: bytes, *, session_key: bytes, request_id: str) -> tuple[O
         else:
             raise Malformed("a row before the first result")
     return tuple(
-        OpResult(op=head.op, status=head.status, code=head.code, clash=head.clash, rows=tuple(rows))
+        OpResult(
+            op=head.op, status=head.status, code=head.code, clash=head.clash, rows=tuple(rows)
+        )
         for head, rows in results
     )
 
