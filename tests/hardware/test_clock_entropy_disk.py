@@ -1,0 +1,142 @@
+"""Time, chance and files, as the rest of the product relies on them."""
+
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardware.clock import FixedClock, SystemClock, micros_of, moment_of
+from hardware.disk import SystemDisk
+from hardware.entropy import SeededEntropy, SystemEntropy, new_id
+from hardware.errors import DiskFault, DiskFull, FolderInUse
+
+START = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+
+
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1)))
+def test_a_moment_survives_being_stored_as_microseconds(naive: datetime) -> None:
+    moment = naive.replace(tzinfo=UTC)
+
+    assert moment_of(micros_of(moment)) == moment
+
+
+def test_a_fixed_clock_moves_only_when_somebody_sleeps() -> None:
+    clock = FixedClock(START)
+
+    clock.sleep_ms(1_500)
+
+    assert clock.now() == START + timedelta(seconds=1.5)
+    assert (clock.ticks_ms(), clock.ticks_us()) == (1_500, 1_500_000)
+
+
+async def test_pausing_on_a_loop_lets_time_pass_on_both_clocks() -> None:
+    fixed, system = FixedClock(START), SystemClock()
+    before_us = system.ticks_us()
+
+    await fixed.pause_ms(250)
+    await system.pause_ms(5)
+
+    assert fixed.ticks_ms() == 250
+    assert system.ticks_us() - before_us >= 5_000
+
+
+def test_the_machine_says_its_time_in_utc() -> None:
+    assert SystemClock().now().utcoffset() == timedelta(0)
+
+
+def test_the_same_seed_draws_the_same_bytes_and_another_seed_others() -> None:
+    first, second, other = SeededEntropy("a"), SeededEntropy("a"), SeededEntropy("b")
+
+    drawn = [first.draw(16) for _ in range(3)]
+
+    assert drawn == [second.draw(16) for _ in range(3)]
+    assert drawn[0] != drawn[1]
+    assert other.draw(16) not in drawn
+
+
+def test_ids_are_uuids_of_version_7_that_sort_by_time() -> None:
+    clock, entropy = FixedClock(START), SystemEntropy()
+
+    ids = []
+    for _ in range(50):
+        ids.append(new_id(clock=clock, entropy=entropy))
+        clock.sleep_ms(1)
+
+    assert ids == sorted(ids)
+    assert all(len(text) == 36 and text[14] == "7" and text[19] in "89ab" for text in ids)
+    assert int(ids[0].replace("-", "")[:12], 16) == micros_of(START) // 1_000
+
+
+def test_a_file_is_replaced_whole_and_a_private_one_is_for_its_owner_alone(
+    tmp_path: Path,
+) -> None:
+    disk, path = SystemDisk(), tmp_path / "folder" / "key"
+
+    disk.write(path, b"old", private=True)
+    disk.write(path, b"new", private=True)
+
+    assert disk.read(path) == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [item.name for item in path.parent.iterdir()] == ["key"]
+
+
+def test_a_file_that_is_not_there_is_none_and_a_folder_in_its_place_is_an_error(
+    tmp_path: Path,
+) -> None:
+    assert SystemDisk().read(tmp_path / "nothing") is None
+    with pytest.raises(DiskFault):
+        SystemDisk().read(tmp_path)
+
+
+def test_a_full_disk_is_called_full_and_the_old_content_stays() -> None:
+    full = Path("/dev/full")
+
+    with pytest.raises(DiskFull), open(full, "wb", buffering=0) as device:
+        try:
+            device.write(b"x")
+        except OSError as error:
+            from hardware.disk import _error_of
+
+            raise _error_of(error, full) from error
+
+
+def test_damaged_files_are_moved_aside_one_beside_the_other(tmp_path: Path) -> None:
+    disk, path = SystemDisk(), tmp_path / "outbox.db"
+
+    asides = []
+    for content in (b"first", b"second"):
+        path.write_bytes(content)
+        asides.append(disk.move_aside(path, label="damaged"))
+
+    assert [aside.name for aside in asides if aside] == [
+        "outbox.db.damaged-1",
+        "outbox.db.damaged-2",
+    ]
+    assert [aside.read_bytes() for aside in asides if aside] == [b"first", b"second"]
+    assert disk.move_aside(path, label="damaged") is None
+
+
+def test_a_folder_has_one_owner_until_it_is_given_back(tmp_path: Path) -> None:
+    disk = SystemDisk()
+    lock = disk.lock(tmp_path)
+
+    with pytest.raises(FolderInUse):
+        disk.lock(tmp_path)
+    lock.close()
+    lock.close()
+
+    disk.lock(tmp_path).close()
+
+
+def test_an_owner_that_was_killed_leaves_the_folder_free(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        SystemDisk().lock(tmp_path)
+        os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+
+    SystemDisk().lock(tmp_path).close()

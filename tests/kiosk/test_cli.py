@@ -1,0 +1,66 @@
+"""The command line as a person meets it."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from kiosk.cli import COMMANDS
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kiosk.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_version_is_printed_without_importing_what_a_screen_or_a_reader_needs() -> None:
+    code = (
+        "import sys; sys.argv = ['tapthread', '--version']\n"
+        "from kiosk.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'textual', 'httpx', 'smartcard', 'nfc', 'sqlite_utils', 'sqlcipher3', 'starlette'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("tapthread ")
+
+
+def test_help_names_every_command() -> None:
+    done = run("--help")
+
+    assert done.returncode == 0
+    assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_that_is_named_is_there_and_says_what_it_does(name: str) -> None:
+    module = importlib.import_module(f"kiosk.commands.{name}")
+
+    assert module.run.__doc__
+
+
+def test_an_unknown_command_is_an_error() -> None:
+    done = run("nonsense")
+
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+
+
+def test_a_wrong_setting_is_said_in_one_line_without_a_traceback() -> None:
+    done = run("tap", "--reader", "teapot")
+
+    assert done.returncode == 2
+    assert "must be pcsc, pcsc:NAME, pn532:PATH or virtual" in done.stderr
+    assert "Traceback" not in done.stderr
