@@ -1,0 +1,5 @@
+"""Thin screens, one around each view.
+
+customer   the customer's screen
+counter    the counter's screen
+"""

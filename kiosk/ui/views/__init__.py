@@ -1,0 +1,5 @@
+"""What people look at, as plain widgets that receive values and send messages.
+
+customer   the customer's side: one view, its pages filled in place
+counter    the clerk's side
+"""
