@@ -51,7 +51,7 @@ def test_a_misspelt_setting_names_the_nearest_one(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_variable_is_an_error_too() -> None:
-    with pytest.raises(SettingsError, match="TAPTHREAD_CENTER.*did you mean centre"):
+    with pytest.raises(SettingsError, match=r"TAPTHREAD_CENTER.*did you mean centre"):
         load(environment={**NOWHERE, "TAPTHREAD_CENTER": "http://x"})
 
 
