@@ -118,6 +118,16 @@ class Remedy(msgspec.Struct, frozen=True):
     n_failed: int = 0
 
 
+class Side(msgspec.Struct, frozen=True):
+    """One side of a collision: what one operation says happened, where, by whom, to whom and when."""
+
+    op: str
+    store: str
+    by: str
+    to: str
+    at: int
+
+
 class Case(Record, frozen=True):
     """A problem a customer told us about, with an owner and a promise.
 
@@ -129,6 +139,7 @@ class Case(Record, frozen=True):
         missing: What we still need to know, in words.
         payer: Who pays, when it is not the customer.
         clash: Code of a collision between two operations, "" for an ordinary case.
+        sides: Both sides of that collision, the one that stands first.
     """
 
     id: str
@@ -144,6 +155,7 @@ class Case(Record, frozen=True):
     payer: str = ""
     next_step: str = ""
     clash: str = ""
+    sides: tuple[Side, ...] = ()
 
 
 class OrderLine(msgspec.Struct, frozen=True):
@@ -183,6 +195,7 @@ class Pickup(Record, frozen=True):
         state: expected | ready | handed_over | returned.
         shelf: Where it lies: "C7". For staff.
         collector: Who else may collect it, in words; "" for nobody.
+        handed_over_op: Id of the operation that handed it over, "" when nobody knows.
     """
 
     id: str
@@ -197,6 +210,7 @@ class Pickup(Record, frozen=True):
     handed_over_to: str = ""
     handed_over_store: str = ""
     collector: str = ""
+    handed_over_op: str = ""
 
 
 class Account(Record, frozen=True):
