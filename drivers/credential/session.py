@@ -1,0 +1,230 @@
+"""Secure messaging: what is sent and received after an authentication, for the two protocols our bands speak.
+
+    Ev1Session   AuthenticateAES (AA): one key, one initial vector that chains over every command and answer
+    Ev2Session   AuthenticateEV2First (71): two keys, a transaction id and a command counter
+
+Both turn a native command (code, header, content) into the bytes to send, and the answer (status, bytes) into content.
+PLAIN sends as is, MAC adds eight bytes of CMAC, FULL enciphers the content as well. A wrong MAC, CRC or padding raises
+BandUntrusted and ends the session: it is not used again, whatever comes.
+"""
+
+import hmac
+import zlib
+from typing import Protocol
+
+from drivers.credential.kdf import (
+    BLOCK,
+    ZERO,
+    Cmac,
+    SessionKeys,
+    decrypted,
+    encrypted,
+    encrypted_block,
+    padded,
+)
+from drivers.credential.layout import CommMode
+from drivers.errors import BandUntrusted, Delivery
+
+MAC_SIZE = 8
+"""Bytes of CMAC that travel. Source: MF3ICD81 data sheet; NXP AN12343."""
+
+CRC_SIZE = 4
+"""Bytes of CRC32 in an enciphered EV1 frame."""
+
+TI_SIZE = 4
+"""Bytes of a transaction identifier. Source: NXP AN12343."""
+
+COUNTER_MAX = 0xFFFF
+"""Commands of one EV2 session. Source: NXP AN12343: CmdCtr is two bytes."""
+
+STATUS_OK = 0x00
+"""Status of a native command that was done; the only one that may carry protected content."""
+
+
+class Session(Protocol):
+    """Secure messaging of one authenticated connection."""
+
+    def wrap(self, code: int, header: bytes, content: bytes, mode: CommMode) -> bytes:
+        """What follows the command code on the air: header and protected content."""
+        ...
+
+    def unwrap(self, answer: bytes, mode: CommMode, *, size: int | None = None) -> bytes:
+        """The content of an answer with status OK.
+
+        Args:
+            answer: All bytes of the answer, frames joined, status removed.
+            mode: How the content travels.
+            size: Bytes of content expected when that is known; None takes what the padding says.
+
+        Raises:
+            BandUntrusted: MAC, CRC, padding or size are wrong.
+        """
+        ...
+
+
+def crc32(content: bytes) -> bytes:
+    """CRC-32 without the final inversion, low byte first. Source: MF3ICD81 data sheet (known as JAMCRC)."""
+    return (zlib.crc32(content) ^ 0xFFFFFFFF).to_bytes(CRC_SIZE, "little")
+
+
+def truncated(full: bytes) -> bytes:
+    """Every second byte of a CMAC, from the second on. Source: NXP AN12343: bytes 1, 3, ... 15."""
+    return full[1::2]
+
+
+def untrusted(reason: str) -> BandUntrusted:
+    """The error of an answer that does not hold; its command was done or not, we cannot know."""
+    return BandUntrusted(reason, delivery=Delivery.UNKNOWN)
+
+
+class _Ending:
+    """Remembers that a session is over."""
+
+    __slots__ = ("is_over",)
+
+    def __init__(self) -> None:
+        self.is_over = False
+
+    def check(self) -> None:
+        if self.is_over:
+            raise BandUntrusted("the session is over", delivery=Delivery.NOT_SENT)
+
+    def end(self, reason: str) -> BandUntrusted:
+        self.is_over = True
+        return untrusted(reason)
+
+
+class Ev1Session:
+    """Secure messaging after AuthenticateAES (AA). Source: MF3ICD81 data sheet, EV1 secure messaging."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._cmac = Cmac.of(key)
+        self._iv = ZERO
+        self._ending = _Ending()
+
+    def __repr__(self) -> str:
+        return "Ev1Session(<hidden>)"
+
+    def wrap(self, code: int, header: bytes, content: bytes, mode: CommMode) -> bytes:
+        """Header and protected content; moves the chain on even when nothing is added."""
+        self._ending.check()
+        head = bytes((code,)) + header
+        if mode is CommMode.FULL and content:
+            plain = content + crc32(head + content)
+            enciphered = encrypted(self._key, plain + bytes(-len(plain) % BLOCK), self._iv)
+            self._iv = enciphered[-BLOCK:]
+            return header + enciphered
+        self._iv = self._cmac.over(head + content, iv=self._iv)
+        if mode is CommMode.MAC and content:
+            return header + content + self._iv[:MAC_SIZE]
+        return header + content
+
+    def unwrap(self, answer: bytes, mode: CommMode, *, size: int | None = None) -> bytes:
+        """The content of an answer with status OK. An answer without content carries a MAC in every mode."""
+        self._ending.check()
+        if mode is CommMode.FULL and len(answer) != MAC_SIZE:
+            return self._deciphered(answer, size)
+        content, mac = answer[:-MAC_SIZE], answer[-MAC_SIZE:]
+        self._iv = self._cmac.over(content + bytes((STATUS_OK,)), iv=self._iv)
+        if not hmac.compare_digest(mac, self._iv[:MAC_SIZE]):
+            raise self._ending.end("the MAC of the answer is wrong")
+        return self._checked(content, size)
+
+    def _deciphered(self, answer: bytes, size: int | None) -> bytes:
+        if not answer or len(answer) % BLOCK:
+            raise self._ending.end("the enciphered answer is not whole blocks")
+        plain = decrypted(self._key, answer, self._iv)
+        self._iv = answer[-BLOCK:]
+        # A CRC may itself end in zeros, so the end of the content is never looked for by stripping them.
+        shortest = max(0, len(plain) - CRC_SIZE - BLOCK + 1)
+        ends = (size,) if size is not None else range(len(plain) - CRC_SIZE, shortest - 1, -1)
+        for end in ends:
+            if self._holds(plain, end):
+                return plain[:end]
+        raise self._ending.end("the CRC or the padding of the answer is wrong")
+
+    @staticmethod
+    def _holds(plain: bytes, end: int) -> bool:
+        crc, rest = plain[end : end + CRC_SIZE], plain[end + CRC_SIZE :]
+        return (
+            hmac.compare_digest(crc, crc32(plain[:end] + bytes((STATUS_OK,))))
+            and len(rest) < BLOCK
+            and rest in (bytes(len(rest)), b"\x80" + bytes(max(0, len(rest) - 1)))
+        )
+
+    def _checked(self, content: bytes, size: int | None) -> bytes:
+        if size is not None and len(content) != size:
+            raise self._ending.end("the answer has another size than asked for")
+        return content
+
+
+class Ev2Session:
+    """Secure messaging after AuthenticateEV2First (71) or EV2NonFirst (77). Source: NXP AN12343; NXP AN12196, 5."""
+
+    def __init__(self, keys: SessionKeys, ti: bytes, *, counter: int = 0) -> None:
+        self._enc = keys.enc
+        self._cmac = Cmac.of(keys.mac)
+        self._ti = ti
+        self._counter = counter
+        self._ending = _Ending()
+
+    def __repr__(self) -> str:
+        return "Ev2Session(<hidden>)"
+
+    @property
+    def counter(self) -> int:
+        """Commands of this transaction so far."""
+        return self._counter
+
+    def continued(self, keys: SessionKeys) -> "Ev2Session":
+        """The session after AuthenticateEV2NonFirst: other keys, the same transaction and counter."""
+        self._ending.check()
+        self._ending.is_over = True
+        return Ev2Session(keys, self._ti, counter=self._counter)
+
+    def wrap(self, code: int, header: bytes, content: bytes, mode: CommMode) -> bytes:
+        """Header, protected content and MAC."""
+        self._ending.check()
+        if self._counter >= COUNTER_MAX:
+            raise self._ending.end("the session has no commands left")
+        if mode is CommMode.PLAIN:
+            return header + content
+        if mode is CommMode.FULL and content:
+            content = encrypted(self._enc, padded(content), self._iv(b"\xa5\x5a"))
+        return header + content + self._mac(code, header + content)
+
+    def unwrap(self, answer: bytes, mode: CommMode, *, size: int | None = None) -> bytes:
+        """The content of an answer with status OK."""
+        self._ending.check()
+        self._counter += 1
+        if mode is CommMode.PLAIN:
+            return self._checked(answer, size)
+        content, mac = answer[:-MAC_SIZE], answer[-MAC_SIZE:]
+        if not hmac.compare_digest(mac, self._mac(STATUS_OK, content)):
+            raise self._ending.end("the MAC of the answer is wrong")
+        if mode is CommMode.FULL and content:
+            content = self._deciphered(content)
+        return self._checked(content, size)
+
+    def _iv(self, label: bytes) -> bytes:
+        counter = self._counter.to_bytes(2, "little")
+        return encrypted_block(self._enc, label + self._ti + counter + bytes(8))
+
+    def _mac(self, code: int, rest: bytes) -> bytes:
+        counter = self._counter.to_bytes(2, "little")
+        return truncated(self._cmac.over(bytes((code,)) + counter + self._ti + rest))
+
+    def _deciphered(self, content: bytes) -> bytes:
+        if len(content) % BLOCK:
+            raise self._ending.end("the enciphered answer is not whole blocks")
+        plain = decrypted(self._enc, content, self._iv(b"\x5a\xa5"))
+        end = plain.rstrip(b"\x00")
+        if not end.endswith(b"\x80") or len(plain) - len(end) >= BLOCK:
+            raise self._ending.end("the padding of the answer is wrong")
+        return end[:-1]
+
+    def _checked(self, content: bytes, size: int | None) -> bytes:
+        if size is not None and len(content) != size:
+            raise self._ending.end("the answer has another size than asked for")
+        return content
