@@ -1,0 +1,9 @@
+"""What can be learned of a band, chip by chip.
+
+Files:
+    framing    native DESFire commands over a connection: wrapping, additional frames, limits
+    desfire    DESFire EV1 and EV2: select, authenticate, read
+    uid_only   bands that can only be known by their UID
+    identify   which chip this may be, from what the reader saw
+    reading    one band, read with the fewest exchanges security allows
+"""

@@ -1,0 +1,92 @@
+"""Native DESFire commands over a connection: ISO wrapping, answers in several frames, and the limits of both.
+
+    sent      90 INS 00 00 [Lc content] 00
+    received  content 91 STATUS           STATUS AF: more follows on 90 AF 00 00 00
+
+Source: MF3ICD81 data sheet, wrapping of native commands and additional frames.
+"""
+
+from dataclasses import dataclass, field
+
+from drivers.apdu import response_of, wrapped
+from drivers.connection import Connection
+from drivers.errors import BandMalformed, BandRefused, BandUnsupported, Delivery
+
+NATIVE_SW1 = 0x91
+"""First status byte of every answer to a wrapped native command."""
+
+OK = 0x00
+"""Done."""
+
+ADDITIONAL_FRAME = 0xAF
+"""As a status: more follows. As a command: go on."""
+
+ILLEGAL_COMMAND = 0x1C
+"""The chip does not know the command."""
+
+AUTHENTICATION_ERROR = 0xAE
+"""A key or a cryptogram is wrong, or the command needs an authentication."""
+
+APPLICATION_NOT_FOUND = 0xA0
+"""No application with that AID."""
+
+FRAME_COUNT_MAX = 16
+"""Frames of one answer; the largest file of ours takes six, and a chip that never ends must not hold the reader."""
+
+ANSWER_SIZE_MAX = 1_024
+"""Bytes of one answer, frames joined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the chip.
+
+    Attributes:
+        status: The second status byte.
+        content: What came before the status, frames joined when all were collected.
+    """
+
+    status: int
+    content: bytes = field(repr=False)
+
+
+def exchange(connection: Connection, code: int, content: bytes = b"") -> Answer:
+    """One command, one frame back, whatever its status.
+
+    Raises:
+        BandLeft, ReaderError: from the connection.
+        BandUnsupported: the answer is not that of a DESFire chip; `code` was not done.
+    """
+    response = response_of(connection.transmit(wrapped(code, content)))
+    sw1, status = divmod(response.status, 256)
+    if sw1 != NATIVE_SW1:
+        raise BandUnsupported("it does not answer as DESFire does", delivery=Delivery.REFUSED)
+    return Answer(status, response.data)
+
+
+def collect(connection: Connection, code: int, content: bytes = b"") -> Answer:
+    """One command and all frames of its answer, within the limits.
+
+    Raises:
+        BandLeft, ReaderError, BandUnsupported: as `exchange`.
+        BandMalformed: the answer has more frames or bytes than any of ours.
+    """
+    answer = exchange(connection, code, content)
+    joined = answer.content
+    for _ in range(FRAME_COUNT_MAX):
+        if len(joined) > ANSWER_SIZE_MAX:
+            raise BandMalformed("the answer is too long")
+        if answer.status != ADDITIONAL_FRAME:
+            return Answer(answer.status, joined)
+        answer = exchange(connection, ADDITIONAL_FRAME)
+        joined += answer.content
+    raise BandMalformed("the answer has too many frames")
+
+
+def required(answer: Answer, status: int = OK) -> bytes:
+    """The content of an answer that has the status it should have. Raises BandRefused for any other."""
+    if answer.status != status:
+        raise BandRefused(
+            f"the chip answered {answer.status:02X}", status=NATIVE_SW1 << 8 | answer.status
+        )
+    return answer.content
