@@ -1,0 +1,159 @@
+"""What customers read: short, present tense, "you", what to do before what went wrong."""
+
+from typing import Final
+
+SENTENCES: Final[dict[str, tuple[str, ...]]] = {
+    # nobody is here
+    "attract.hold": ("Hold your band\nto the reader", "Band bitte\nan den Leser halten"),
+    "attract.where-below": ("The reader is below this screen", "Der Leser ist unter dem Bildschirm"),
+    "attract.where-right": ("The reader is on your right", "Der Leser ist rechts von Ihnen"),
+    "attract.where-left": ("The reader is on your left", "Der Leser ist links von Ihnen"),
+    # reading: a band is at the reader; words only after a quarter of a second
+    "reading.moment": ("One moment", "Einen Moment"),
+    "reading.hold": ("Keep your band at the reader", "Band bitte am Leser lassen"),
+    # masked: nobody touched the screen for a while
+    "masked.ask": ("Are you still here?", "Sind Sie noch da?"),
+    "masked.touch": ("Touch the screen to go on.", "Zum Weitermachen bitte berühren."),
+    "masked.hidden": ("We have hidden your page.", "Ihre Seite ist verdeckt."),
+    # neutral: the same for every band that opens no page
+    "neutral.see-team": ("Please see our team", "Bitte zu unserem Team"),
+    "neutral.line": ("They help you at the counter.", "Am Tresen hilft man Ihnen."),
+    # try again
+    "again.longer": ("Please hold your band\nto the reader again", "Band bitte noch einmal\nan den Leser halten"),
+    "again.longer-line": ("Keep it still until you see your page.", "Ruhig halten, bis Ihre Seite erscheint."),
+    "again.one": ("One band at a time, please", "Bitte nur ein Band"),
+    "again.one-line": (
+        "Hold only yours to the reader.",
+        "Nur Ihres an den Leser halten.",
+    ),
+    # the reader, this device
+    "reader-gone.line": (
+        "Bands cannot be read here at the moment.",
+        "Bänder sind hier gerade nicht lesbar.",
+    ),
+    "out-of-order.line": ("This screen is out of order.", "Dieser Bildschirm ist außer Betrieb."),
+    "not-possible.heading": ("Please see our team", "Bitte zu unserem Team"),
+    "not-possible.page": (
+        "Today not possible here: opening your page.",
+        "Heute hier nicht möglich: Ihre Seite.",
+    ),
+    "not-possible.action": (
+        "Today not possible here: calling the counter.",
+        "Heute hier nicht möglich: den Tresen rufen.",
+    ),
+    # buttons, always in the same places
+    "button.done": ("Done", "Fertig"),
+    "button.back": ("Back", "Zurück"),
+    "button.help": ("Help", "Hilfe"),
+    "button.more": ("More", "Mehr"),
+    "button.first": ("Start", "Anfang"),
+    "button.here": ("I am here", "Bin da"),
+    "button.ring-counter": ("Collect", "Abholen"),
+    "button.ask-team": ("Ask us", "Fragen"),
+    # help
+    "help.heading": ("Our team is here for you", "Unser Team ist für Sie da"),
+    "help.line": ("Please come to the counter.", "Bitte kommen Sie zum Tresen."),
+    "help.keep": (
+        "You need not explain anything again: we see what you told us.",
+        "Sie müssen nichts noch einmal erklären: Wir sehen, was Sie uns gesagt haben.",
+    ),
+    # done something
+    "rung.heading": ("The counter knows you are here", "Der Tresen weiß Bescheid"),
+    "rung.line": ("Please go there. Your parcel is being fetched.", "Bitte gehen Sie hin. Ihr Paket wird geholt."),
+    "asked.heading": ("Our team knows you are here", "Unser Team weiß Bescheid"),
+    "asked.line": ("Please go to the counter.", "Bitte gehen Sie zum Tresen."),
+    # greeting
+    "greeting.hello": ("Hello, {name}.", "Hallo, {name}."),
+    "greeting.hello-two": ("Hello, {name} and {other}.", "Hallo, {name} und {other}."),
+    "greeting.hello-many": ("Hello, {name} and family.", "Hallo, {name} und Familie."),
+    "greeting.plain": ("Hello.", "Hallo."),
+    "greeting.nothing": ("Nothing is waiting. Can we help?", "Es liegt nichts an. Können wir helfen?"),
+    # what waits
+    "waiting.here": ("Ready for you here", "Liegt hier bereit"),
+    "waiting.here-line": ("Order {order}, {items}.", "Bestellung {order}, {items}."),
+    "waiting.here-go": ("Please come to the counter.", "Bitte kommen Sie zum Tresen."),
+    "waiting.elsewhere": ("Ready for you in {store}", "Liegt bereit in {store}"),
+    "waiting.elsewhere-line": ("Order {order}, {items}. Not in this store.", "Bestellung {order}, {items}. Nicht hier."),
+    "waiting.expected": ("On its way here", "Auf dem Weg hierher"),
+    "waiting.expected-elsewhere": ("On its way to {store}", "Auf dem Weg nach {store}"),
+    "waiting.ticket": ("Your ticket: {title}", "Ihr Ticket: {title}"),
+    "waiting.ticket-until": ("Until {until}.", "Bis {until}."),
+    "waiting.ticket-left": ("{count} left.", "Noch {count}."),
+    "waiting.ticket-of": ("{name}: {title}", "{name}: {title}"),
+    "waiting.something": ("Something is waiting for you", "Für Sie liegt etwas bereit"),
+    "waiting.something-line": ("Please see our team.", "Bitte zu unserem Team."),
+    "items.one": ("1 item", "1 Teil"),
+    "items.two": ("2 items", "2 Teile"),
+    "items.three": ("3 items", "3 Teile"),
+    "items.several": ("several items", "mehrere Teile"),
+    "items.line": ("{title}", "{title}"),
+    "items.line-count": ("{count} x {title}", "{count} x {title}"),
+    "items.line-paid": ("{title}: {price}", "{title}: {price}"),
+    "items.line-count-paid": ("{count} x {title}: {price}", "{count} x {title}: {price}"),
+    "items.more": ("and {count} more", "und {count} weitere"),
+    "items.hidden": ("We do not show the items here.", "Die Teile zeigen wir hier nicht."),
+    "items.heading": ("Order {order}", "Bestellung {order}"),
+    "items.paid": ("Paid: {total}", "Bezahlt: {total}"),
+    # what we owe
+    "owed.case": ("Your request of {day} ({channel})", "Ihre Anfrage ({day}, {channel})"),
+    "owed.promised": ("{by} promised by {due}: {what}", "{by} hat bis {due} zugesagt: {what}"),
+    "owed.promised-answer": ("{by} promised an answer by {due}.", "{by} hat bis {due} eine Antwort zugesagt."),
+    "owed.overdue": (
+        "{by} promised by {due}: {what} We are late. Sorry.",
+        "{by} hat bis {due} zugesagt: {what} Das ist überfällig. Verzeihung.",
+    ),
+    "owed.overdue-answer": (
+        "{by} promised an answer by {due}. We are late. Sorry.",
+        "{by} hat bis {due} eine Antwort zugesagt. Das ist überfällig. Verzeihung.",
+    ),
+    "owed.kept": ("{by} kept the promise. Is it solved?", "{by} hat Wort gehalten. Ist es gelöst?"),
+    "owed.working": ("We are working on it.", "Wir arbeiten daran."),
+    "owed.known": ("We know what you told us. No need to repeat it.", "Was Sie uns gesagt haben, wissen wir."),
+    "owed.wrote": ("You wrote {day} ({channel})", "Sie schrieben {day} ({channel})"),
+    "owed.called": ("You called {day}", "Sie riefen {day} an"),
+    "owed.asked": ("You asked us {day}", "Sie fragten uns {day}"),
+    "owed.unanswered": ("We have not answered. Sorry.", "Wir haben nicht geantwortet. Verzeihung."),
+    "owed.answer-due": ("You will have an answer by {due}.", "Sie haben eine Antwort bis {due}."),
+    "owed.answer": ("We owe you an answer", "Wir schulden Ihnen eine Antwort"),
+    "owed.answer-line": ("Please see our team.", "Bitte zu unserem Team."),
+    # help with the newest delivered order
+    "order.delivered": ("Your order {order}", "Ihre Bestellung {order}"),
+    "order.exchange": ("Exchange for {wanted}", "Tausch gegen {wanted}"),
+    "order.exchange-line": (
+        "{title}, now {variant}. At the {price} you paid.",
+        "{title}, jetzt {variant}. Zum bezahlten Preis: {price}.",
+    ),
+    "order.exchange-hidden": ("At the price you paid.", "Zum bezahlten Preis."),
+    "order.not-right": ("Not right? We help at the counter.", "Passt etwas nicht? Wir helfen am Tresen."),
+    # points
+    "points.heading": ("Your points", "Ihre Punkte"),
+    "points.balance": ("{count} points", "{count} Punkte"),
+    "points.balance-old": ("{count} points, as of {when}", "{count} Punkte, Stand {when}"),
+    # one offer
+    "offer.heading": ("{title}", "{title}"),
+    "offer.reason": ("{reason}", "{reason}"),
+    "offer.price": ("{price}, as of {when}", "{price}, Stand {when}"),
+    "offer.stock": ("{count} here, counted {when}", "{count} hier, gezählt {when}"),
+    "offer.until": ("Until {until}.", "Bis {until}."),
+    # age
+    "page.as-of": ("As of {when}", "Stand {when}"),
+    "fact.as-of": ("As of {when}.", "Stand {when}."),
+    # days
+    "day.today": ("today", "heute"),
+    "day.yesterday": ("yesterday", "gestern"),
+    "day.tomorrow": ("tomorrow", "morgen"),
+    "day.on": ("on {day}", "am {day}"),
+    # channels, as people call them
+    "channel.web": ("web", "Web"),
+    "channel.app": ("app", "App"),
+    "channel.phone": ("phone", "Telefon"),
+    "channel.whatsapp": ("WhatsApp", "WhatsApp"),
+    "channel.instagram": ("Instagram", "Instagram"),
+    "channel.tiktok": ("TikTok", "TikTok"),
+    "channel.x": ("X", "X"),
+    "channel.chat": ("chat", "Chat"),
+    "channel.email": ("e-mail", "E-Mail"),
+    "channel.store": ("store", "Laden"),
+    "channel.other": ("another way", "anderer Weg"),
+}  # fmt: skip
+"""Id to one sentence a language; the first part of an id says where it is used."""
