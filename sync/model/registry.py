@@ -44,6 +44,7 @@ class Readable:
     kind: Kind[Any]
     args: msgspec.Struct
 
+    @property
     def keys(self) -> tuple[str, ...]:
         """All rows it needs to see."""
         return self.kind.keys(self.op, self.args)

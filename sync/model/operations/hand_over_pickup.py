@@ -68,11 +68,12 @@ def _of_known(
 ) -> Effects:
     if pickup.handed_over_op == op.id:
         return Effects(())
+    sides: tuple[Side, ...] = (ours,)
+    changed: tuple[Row, ...] = ()
     if pickup.state == "handed_over":
         clash, sides = "handed_over_twice", (_side_of(pickup), ours)
-        changed: tuple[Row, ...] = ()
     else:
-        clash, sides = "" if row.owner == op.owner else "other_customer", (ours,)
+        clash = "" if row.owner == op.owner else "other_customer"
         changed = (_handed_over(row, pickup, ours), *_collected(rows, row, pickup, ours.at))
     if not clash:
         return Effects(changed)
