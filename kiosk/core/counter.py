@@ -260,8 +260,10 @@ def _now(
     profile: Profile, cases: list[tuple[Row, Case]], parcels: tuple[Parcel, ...], desk: _Desk
 ) -> tuple[Entry, ...]:
     is_open = [(row, case) for row, case in cases if case.state == "open"]
+    # what two counters did to each other comes first: whatever is handed over next would make it worse
     entries = [
         *_blocked(profile, desk),
+        *_clashes(is_open, desk),
         *_waiting(profile, parcels, desk),
         *_owed(is_open, desk),
         *_unanswered(profile, desk),
@@ -290,6 +292,37 @@ def _blocked(profile: Profile, desk: _Desk) -> list[Entry]:
         for row, band in bands
         if band.state == "blocked"
     ]
+
+
+def _clashes(cases: list[tuple[Row, Case]], desk: _Desk) -> list[Entry]:
+    words = desk.words
+    return [
+        Entry(
+            words.say("now.clash"),
+            f"{_clash(case, desk)}. {words.say('unsettled.way')}",
+            Tone.ALERT,
+            desk.age(row),
+        )
+        for row, case in cases
+        if case.clash
+    ]
+
+
+def _clash(case: Case, desk: _Desk) -> str:
+    """What collided, with every side of the story: what, when, where, by whom."""
+    words = desk.words
+    sides = [
+        words.say(
+            "clash.side.to" if side.to else "clash.side",
+            at=desk.at(side.at),
+            store=words.name(desk.post.stores.get(side.store, side.store)),
+            by=words.name(side.by),
+            to=words.name(side.to),
+        )
+        for side in case.sides
+    ]
+    told = why(case.clash, words)
+    return f"{told}: {words.say('clash.and').join(sides)}" if sides else told
 
 
 def _is_here(pickup: Pickup, post: Post) -> bool:
@@ -490,7 +523,7 @@ def _case(row: Row, case: Case, desk: _Desk) -> list[Entry]:
     if not is_open:
         return entries
     if case.clash:
-        entries.append(Entry(words.say("now.clash"), why(case.clash, words), Tone.ALERT, age))
+        entries.append(Entry(words.say("now.clash"), _clash(case, desk), Tone.ALERT, age))
     entries += [_fact(told, desk, age) for told in case.told]
     if case.payer:
         entries.append(Entry(words.say("told.payer"), words.text(case.payer), age=age))

@@ -86,6 +86,7 @@ class Unsettled:
     Attributes:
         code: Why it was refused or is held, a code with words in `wording`; "" while it only waits.
         at: When it was recorded, microseconds since 1970.
+        about: Key of the row it is about, "" when not known.
     """
 
     op: str
@@ -94,6 +95,7 @@ class Unsettled:
     state: OperationState
     code: str
     at: int
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Standing:
         n_refused: Operations that wait for a person.
         now: Wall time, microseconds since 1970.
         store_code: "ok", or what is wrong with this device's files.
+        reader_since, network_since: Since when they are as they are, microseconds since 1970; 0 when not known.
     """
 
     reader: str
@@ -117,6 +120,20 @@ class Standing:
     n_refused: int
     now: int
     store_code: str = "ok"
+    reader_since: int = 0
+    network_since: int = 0
+
+
+class Refused(Exception):
+    """A rule of this device forbids the operation; nothing was recorded.
+
+    Attributes:
+        code: Which rule; has words in `kiosk.core.wording`.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Desk(Protocol):

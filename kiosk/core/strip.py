@@ -1,0 +1,104 @@
+"""What the staff strip says in one line: reader, network, age of the data, what is not settled; pure.
+
+What is wrong always stays. Where the line is too narrow, what is well gives way first, from the left, then brackets.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from kiosk.core.counter import DATA_OLD_US, Tone
+from kiosk.core.ports import Standing
+from kiosk.core.staff_words import StaffWords
+
+GAP: Final = " · "
+"""Between two pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of the strip.
+
+    Attributes:
+        text: What it says where there is room.
+        short: What it says where there is not; "" lets it go.
+        tone: ALERT for what is wrong; else MUTED.
+    """
+
+    text: str
+    short: str
+    tone: Tone = Tone.MUTED
+
+
+def pieces_of(standing: Standing, words: StaffWords) -> tuple[Piece, ...]:
+    """All pieces, in their fixed order."""
+    files = _wrong(f"strip.store.{standing.store_code}", "strip.store.other", words)
+    return (
+        _part("reader", standing.reader, standing.reader_since, standing.now, words),
+        _part("network", standing.network, standing.network_since, standing.now, words),
+        *(() if standing.store_code == "ok" else (files,)),
+        _synced(standing, words),
+        *_waiting(standing, words),
+    )
+
+
+def fitted(pieces: tuple[Piece, ...], width: int) -> tuple[Piece, ...]:
+    """The pieces that fit into `width` columns, with `text` as it is to be shown."""
+    for shown in _shorter(pieces):
+        if _width_of(shown) <= width:
+            return shown
+    return tuple(piece for piece in pieces if piece.tone is Tone.ALERT)
+
+
+def _shorter(pieces: tuple[Piece, ...]) -> list[tuple[Piece, ...]]:
+    """The same pieces, ever shorter: as they are, then one after another short."""
+    steps = [pieces]
+    for index, piece in enumerate(pieces):
+        if piece.short != piece.text:
+            last = steps[-1]
+            short = Piece(piece.short, piece.short, piece.tone)
+            steps.append((*last[:index], short, *last[index + 1 :]))
+    return [tuple(piece for piece in step if piece.text) for step in steps]
+
+
+def _width_of(pieces: tuple[Piece, ...]) -> int:
+    return sum(len(piece.text) for piece in pieces) + len(GAP) * max(len(pieces) - 1, 0)
+
+
+def _part(part: str, code: str, since: int, now: int, words: StaffWords) -> Piece:
+    if code == "ok":
+        return Piece(words.say(f"strip.{part}.ok"), "")
+    wrong = words.either(f"strip.{part}.{code}", f"strip.{part}.other")
+    if not since:
+        return Piece(wrong, wrong, Tone.ALERT)
+    return Piece(
+        words.say("strip.since", what=wrong, span=words.span(now - since)), wrong, Tone.ALERT
+    )
+
+
+def _wrong(sentence: str, otherwise: str, words: StaffWords) -> Piece:
+    text = words.either(sentence, otherwise)
+    return Piece(text, text, Tone.ALERT)
+
+
+def _synced(standing: Standing, words: StaffWords) -> Piece:
+    if not standing.synced_at:
+        text = words.say("strip.synced.never")
+        return Piece(text, text, Tone.ALERT)
+    age = standing.now - standing.synced_at
+    at = words.moment(standing.synced_at, now=standing.now)
+    text = words.say("strip.synced", at=at, age=words.span(age))
+    short = words.say("strip.synced.short", age=words.span(age))
+    return Piece(text, short, Tone.ALERT if age > DATA_OLD_US else Tone.MUTED)
+
+
+def _waiting(standing: Standing, words: StaffWords) -> list[Piece]:
+    if not standing.n_waiting and not standing.n_refused:
+        return [Piece(words.say("strip.settled"), "")]
+    pieces = []
+    if standing.n_waiting:
+        text = words.say("strip.waiting", count=standing.n_waiting)
+        pieces.append(Piece(text, text))
+    if standing.n_refused:
+        text = words.say("strip.refused", count=standing.n_refused)
+        pieces.append(Piece(text, text, Tone.ALERT))
+    return pieces
