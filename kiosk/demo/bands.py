@@ -6,6 +6,7 @@ The bytes follow from each band's name, so every process that takes part in the 
 from dataclasses import dataclass, field
 from typing import Final
 
+from drivers.credential.layout import band_id_of_reference, band_id_of_uid
 from hardware.entropy import SeededEntropy
 
 DEMO_TEST_MASTER_KEY: Final = bytes.fromhex("7465737420206D61737465722020206B")
@@ -59,6 +60,7 @@ _BANDS: Final[tuple[tuple[str, str, str, str, str], ...]] = (
     ("blocked", "", "desfire_ev2", "ruth", "Ruth's earlier band: reported lost, blocked"),
     ("oldband", "", "desfire_ev1", "walter", "an EV1 chip: proves less than an EV2"),
     ("festival", "", "uid_only", "nadia", "linked by its UID alone, which anybody can copy"),
+    ("visitor", "", "desfire_ev2", "greta", "a customer of another store, not held here"),
     ("copied", "", "uid_only", "", "Maya's UID on another chip: shows nothing of hers"),
     ("classic", "", "classic", "", "an old card of somebody else"),
     ("phone", "", "uid_only", "", "a telephone held to the reader"),
@@ -92,6 +94,13 @@ def demo_band(name: str) -> DemoBand:
     """The band of that name. Raises KeyError for a name that is not in the demo."""
     found = {band.name: band for band in demo_bands()}
     return found[name]
+
+
+def band_id_of(band: DemoBand) -> str:
+    """The id of its record: of its reference, or of its UID for a chip that carries no reference."""
+    if band.reference:
+        return band_id_of_reference(band.reference)
+    return band_id_of_uid(DEMO_TEST_GROUP_KEY, band.uid)
 
 
 def _bytes_of(purpose: str, name: str, size: int) -> bytes:
