@@ -1,0 +1,14 @@
+"""Virtual bands and readers, written from the chip's side and without our drivers, so that they can disagree with them.
+
+band           what every virtual band and every powered chip can do
+field          which bands lie on the readers, and who wants to hear of a change
+desfire        a DESFire EV1, EV2 or EV3: applications, AES keys, files, authentication
+messaging      secure messaging as the chip does it
+uid_bands      bands with nothing but a UID worth reading: NTAG213-like and Classic-like
+iso_dep        a chip under ISO 14443-3 and -4: request, select, RATS, blocks
+hsu            frames of the PN532's serial line
+pn532          a PN532 on a pseudo terminal
+vpcd           a contactless PC/SC reader's card, joined to a vpcd slot
+private_pcscd  a PC/SC daemon of one's own, with a vpcd slot, for tests and benches
+faults         bands that tear, fall silent, answer late or wrongly
+"""
