@@ -12,7 +12,13 @@ NAME_LENGTH_MAX: Final = 20
 """Longest name on a page: with "Hello, " and a full stop it stays on one line of the smallest grid."""
 
 TITLE_LENGTH_MAX: Final = 28
-"""Longest product or ticket title: with a variant and a price it stays on one line of the smallest grid."""
+"""Longest item: with a count and a price it stays on one line of the smallest grid."""
+
+HEADING_LENGTH_MAX: Final = 44
+"""Longest title that stands alone on a line of the smallest grid."""
+
+PROMISE_LENGTH_MAX: Final = 76
+"""Longest promise: with "Promised: " two lines of the smallest grid."""
 
 TEXT_LENGTH_MAX: Final = 400
 """Longest message: eight lines of the smallest grid."""

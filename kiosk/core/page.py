@@ -1,9 +1,73 @@
-"""From rows to what one customer's page says; pure."""
+"""From rows to what one customer's page says; pure.
 
-from dataclasses import dataclass
+    who may see what        page
+    A2, A3                  PERSONAL    what waits, what we owe, help, points, one offer
+    a child's band alone    CHILD       nickname and ticket
+    A1                      FIRST_NAME  a name; that something waits; that we owe an answer
+    A0 and everything else  NEUTRAL     one page for all
+
+A public panel is public: a case is "your request of Tuesday (phone)", items come after a touch, gifts and sensitive things
+are never named. First what waits, then what we owe, then help; the offer is last and never beside an open complaint.
+What the centre's rows say is known to be true as of the last complete exchange, however old the change itself is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from enum import Enum
+from typing import Any, Final
 
-from kiosk.core.wording.saying import Saying
+from kiosk.core import foreign
+from kiosk.core.policy import Assurance
+from kiosk.core.wording.catalogue import spoken_here
+from kiosk.core.wording.saying import DayForm, Moment, Money, Saying, Word, say
+from kiosk.core.wording.voice import Voice
+from sync.model.profile import Profile
+from sync.model.records import (
+    CHANNELS,
+    Account,
+    Case,
+    Consent,
+    Customer,
+    Entitlement,
+    Interaction,
+    Offer,
+    Order,
+    OrderLine,
+    Pickup,
+    Price,
+    Product,
+    Stock,
+    Store,
+    key_of,
+)
+from sync.model.row import Row
+
+HOUR_US: Final = 3_600_000_000
+DAY_US: Final = 24 * HOUR_US
+
+HELP_DAYS: Final = 60
+"""How long after it was bought a delivered order is offered help."""
+
+JUST_BOUGHT_DAYS: Final = 90
+"""What was bought within this time is not offered again."""
+
+BLOCKS_MAX: Final = 9
+"""Blocks of one kind that are shown; one digit each. What is more is the counter's."""
+
+ITEMS_MAX: Final = 5
+"""Items named after a touch; the page after a touch has room for six lines."""
+
+RING_COUNTER: Final = "ring_counter"
+"""Tells the counter that the customer is here for a parcel."""
+
+ASK_TEAM: Final = "ask_team"
+"""Tells the counter that the customer is here about what we owe."""
+
+_SIZES: Final = frozenset({"XXS", "XS", "S", "M", "L", "XL", "XXL", "XXXL"})
+_OWING: Final = frozenset(
+    {"owed.promised", "owed.overdue", "owed.unanswered", "owed.answer-due", "owed.answer"}
+)
 
 
 class PageKind(Enum):
@@ -37,22 +101,25 @@ class Block:
         kind: What it is about.
         sayings: What it says, without a language: the first is its heading.
         lines: The same as finished text in the page's language; foreign text in it is already safe.
-        details: Finished lines shown only after a touch (items of an order).
+        detail_sayings: What is shown only after a touch (items of an order), without a language.
+        details: The same as finished text.
         as_of: When this was last known to be true, microseconds since 1970; 0 when it states no fact.
         source: Who said so: a channel, a system, "here"; "" when it states no fact.
         actions: What the customer may do about it here.
         about: Key of the row it is about, "" for none; for actions, never shown.
+        holders: Names of those a ticket is for.
     """
 
     kind: BlockKind
     sayings: tuple[Saying, ...]
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = ()
     detail_sayings: tuple[Saying, ...] = ()
     details: tuple[str, ...] = ()
     as_of: int = 0
     source: str = ""
     actions: tuple[str, ...] = ()
     about: str = ""
+    holders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +133,9 @@ class Page:
         as_of: Age of the whole page, microseconds since 1970; 0 when it states no fact.
         as_of_line: The one "as of" line, "" when the page states no fact.
         spoken: What is said aloud when it opens; never what the screen hides.
-        household: Id that lets another band of the same household join; never shown.
+        household: Id that lets another band of the same household join, "" for none; never shown.
+        owner: Customer id; "" on a neutral page; never shown.
+        names: What the people of this visit are called.
     """
 
     kind: PageKind
@@ -76,3 +145,623 @@ class Page:
     as_of_line: str = ""
     spoken: str = ""
     household: str = ""
+    owner: str = ""
+    names: tuple[str, ...] = ()
+
+
+def _nothing_held(_key: str) -> Row | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Where and when a page is decided.
+
+    Attributes:
+        store: Id of the store this device stands in.
+        now_us: Wall time, microseconds since 1970.
+        synced_at: When this device last held all the centre had for it; 0 for never. Rows of the centre are known to
+            be true at least until then.
+        language: The shop's own; used for who speaks none of ours.
+        timezone: The shop's.
+        held: The row of a key this device holds (a product, a price, a stock, a store), None when it does not.
+    """
+
+    store: str
+    now_us: int
+    synced_at: int = 0
+    language: str = "en"
+    timezone: tzinfo = UTC
+    held: Callable[[str], Row | None] = _nothing_held
+
+    def voice(self, language: str) -> Voice:
+        """Who speaks that language here and now."""
+        return Voice(language, self.now_us, self.timezone)
+
+
+def decide(profile: Profile | None, *, assurance: Assurance, shop: Shop) -> Page:
+    """What the page says.
+
+    Args:
+        profile: What this device holds of the band's owner; None when it opens nobody's page.
+        assurance: How sure we are that it is them.
+        shop: Where and when.
+    """
+    customer = None if profile is None else profile.customer
+    if profile is None or customer is None or not assurance.covers(Assurance.A1):
+        return neutral_page(shop.language)
+    language = customer.language if spoken_here(customer.language) else shop.language
+    maker = _Maker(profile, customer, shop)
+    if customer.guardian:
+        kind, blocks = PageKind.CHILD, maker.child(assurance)
+    elif assurance.covers(Assurance.A2):
+        kind, blocks = PageKind.PERSONAL, maker.personal()
+    else:
+        kind, blocks = PageKind.FIRST_NAME, maker.first_name()
+    bare = Page(
+        kind=kind,
+        language=language,
+        blocks=blocks,
+        as_of=maker.as_of,
+        household=customer.household if assurance.covers(Assurance.A2) else "",
+        owner=profile.owner,
+        names=(maker.name,) if maker.name else (),
+    )
+    return spoken_in(bare, language, shop)
+
+
+def neutral_page(language: str) -> Page:
+    """One page for all who have none: unknown, unlinked and blocked bands, old cards, phones."""
+    sayings = (say("neutral.see-team"), say("neutral.line"))
+    return _standing_page(
+        PageKind.NEUTRAL, BlockKind.NOTICE, sayings, "spoken.neutral", language
+    )
+
+
+def not_possible_page(language: str) -> Page:
+    """This device's own files do not answer: nobody's page can be opened here today."""
+    sayings = (say("not-possible.heading"), say("not-possible.page"))
+    return _standing_page(
+        PageKind.NOT_POSSIBLE, BlockKind.NOT_POSSIBLE, sayings, "spoken.not-possible", language
+    )
+
+
+def _standing_page(
+    kind: PageKind, block: BlockKind, sayings: tuple[Saying, ...], spoken: str, language: str
+) -> Page:
+    voice = Voice(language, 0)
+    return Page(
+        kind=kind,
+        language=language,
+        blocks=(Block(block, sayings, voice.texts_of(sayings)),),
+        spoken=voice.text_of(say(spoken)),
+    )
+
+
+def spoken_in(page: Page, language: str, shop: Shop) -> Page:
+    """The same page in another language: for the language button, without another look-up."""
+    if page.kind is PageKind.NEUTRAL:
+        return neutral_page(language)
+    if page.kind is PageKind.NOT_POSSIBLE:
+        return not_possible_page(language)
+    voice = shop.voice(language)
+    blocks = tuple(
+        replace(
+            block,
+            lines=voice.texts_of(block.sayings),
+            details=voice.texts_of(block.detail_sayings),
+        )
+        for block in page.blocks
+    )
+    as_of = say("page.as-of", when=Moment(page.as_of, DayForm.WHEN))
+    return replace(
+        page,
+        language=language,
+        blocks=blocks,
+        as_of_line=voice.text_of(as_of) if page.as_of else "",
+        spoken=_spoken(blocks, voice),
+    )
+
+
+def joined(first: Page, second: Page, shop: Shop) -> Page:
+    """One page for two bands of a household: the grown-up's page with everybody's tickets, and no items of anybody.
+
+    Of two grown-ups the one who tapped last has the page; of the other only what waits is on it.
+    """
+    base, other = (first, second) if second.kind is PageKind.CHILD else (second, first)
+    names = tuple(dict.fromkeys((*base.names, *other.names)))
+    blocks = [
+        replace(block, detail_sayings=(), details=())
+        for block in base.blocks
+        if block.kind is not BlockKind.GREETING
+    ]
+    for block in other.blocks:
+        if block.kind is BlockKind.WAITING:
+            _put_ticket(blocks, replace(block, detail_sayings=(), details=()))
+    merged = (Block(BlockKind.GREETING, (_greeting_of(names),)), *_in_order(blocks))
+    return spoken_in(replace(base, blocks=merged, names=names), base.language, shop)
+
+
+def actions_of(page: Page) -> tuple[str, ...]:
+    """Everything the customer may do on this page, each once."""
+    return tuple(dict.fromkeys(action for block in page.blocks for action in block.actions))
+
+
+def printed(page: Page) -> dict[str, Any]:
+    """The page as plain JSON values, for programs: blocks with what they say, since when and from whom it is known."""
+    return {
+        "kind": page.kind.value,
+        "language": page.language,
+        "as_of": page.as_of,
+        "blocks": [
+            {
+                "kind": block.kind.value,
+                "wording": block.sayings[0].id,
+                "lines": list(block.lines),
+                "details": list(block.details),
+                "as_of": block.as_of,
+                "source": block.source,
+                "actions": list(block.actions),
+            }
+            for block in page.blocks
+        ],
+    }
+
+
+def _put_ticket(blocks: list[Block], block: Block) -> None:
+    """Add what waits for another; the same ticket becomes one block with both names."""
+    for index, mine in enumerate(blocks):
+        if mine.holders and mine.sayings[0] == block.sayings[0]:
+            holders = tuple(dict.fromkeys((*mine.holders, *block.holders)))
+            line = say("waiting.tickets-line", count=len(holders), names=", ".join(holders))
+            sayings = (mine.sayings[0], line)
+            blocks[index] = replace(mine, sayings=sayings, holders=holders)
+            return
+    blocks.append(block)
+
+
+def _in_order(blocks: list[Block]) -> tuple[Block, ...]:
+    order = list(BlockKind)
+    return tuple(sorted(blocks, key=lambda block: order.index(block.kind)))
+
+
+def _spoken(blocks: tuple[Block, ...], voice: Voice) -> str:
+    kinds = {block.kind for block in blocks}
+    said = [blocks[0].lines[0]] if blocks else []
+    if BlockKind.WAITING in kinds:
+        said.append(voice.text_of(say("spoken.waiting")))
+    if BlockKind.OWED in kinds:
+        is_owing = any(saying.id in _OWING for block in blocks for saying in block.sayings)
+        said.append(voice.text_of(say("spoken.owed" if is_owing else "spoken.known")))
+    return " ".join(said)
+
+
+def _greeting_of(names: tuple[str, ...]) -> Saying:
+    if not names:
+        return say("greeting.plain")
+    if len(names) == 1:
+        return say("greeting.hello", name=names[0])
+    if len(names) == 2:
+        return say("greeting.hello-two", name=names[0], other=names[1])
+    return say("greeting.hello-many", name=names[0])
+
+
+def _channel(channel: str) -> Word:
+    return Word(f"channel.{channel}" if channel in CHANNELS else "channel.other")
+
+
+def _items(count: int) -> Word:
+    return Word({1: "items.one", 2: "items.two", 3: "items.three"}.get(count, "items.several"))
+
+
+class _Maker:
+    """Makes the blocks of one customer's page."""
+
+    def __init__(self, profile: Profile, customer: Customer, shop: Shop) -> None:
+        self._profile = profile
+        self._shop = shop
+        called = customer.nickname or ("" if customer.guardian else customer.given_name)
+        self.name = foreign.safe(called)
+        ages = [self._known_at(row) for row in profile.rows]
+        self.as_of = min(ages, default=0)
+
+    def personal(self) -> tuple[Block, ...]:
+        """Their own page."""
+        owed = self._owed()
+        blocks = (
+            *self._pickups(),
+            *self._tickets(),
+            *owed,
+            *self._help(),
+            *self._points(),
+            *(() if owed else self._offer()),
+        )
+        return (self._greeting(is_bare=not blocks), *blocks)
+
+    def child(self, assurance: Assurance) -> tuple[Block, ...]:
+        """Nickname, and the ticket when the band was proved."""
+        tickets = self._tickets() if assurance.covers(Assurance.A2) else ()
+        return (self._greeting(is_bare=False), *tickets)
+
+    def first_name(self) -> tuple[Block, ...]:
+        """A name; that something waits; that we owe an answer. Nothing of what it is about."""
+        blocks = [self._greeting(is_bare=False)]
+        waiting = (*self._pickups(), *self._tickets())
+        owed = self._owed()
+        if waiting:
+            sayings = (say("waiting.something"), say("waiting.something-line"))
+            blocks.append(_bare(BlockKind.WAITING, sayings, waiting[0]))
+        if owed:
+            sayings = (say("owed.answer"), say("owed.answer-line"))
+            blocks.append(_bare(BlockKind.OWED, sayings, owed[0]))
+        if len(blocks) == 1:
+            sayings = (say("neutral.see-team"), say("neutral.line"))
+            blocks.append(Block(BlockKind.NOTICE, sayings))
+        return tuple(blocks)
+
+    def _greeting(self, *, is_bare: bool) -> Block:
+        hello = _greeting_of((self.name,) if self.name else ())
+        row = next((row for row, _ in self._profile.of(Customer)), None)
+        return Block(
+            BlockKind.GREETING,
+            (hello, say("greeting.nothing")) if is_bare else (hello,),
+            as_of=0 if row is None else self._known_at(row),
+            source="" if row is None else row.source,
+        )
+
+    def _known_at(self, row: Row) -> int:
+        """When a row was last known to be true; what this device recorded itself is as old as its record."""
+        known = row.as_of if row.is_unsettled else max(row.as_of, self._shop.synced_at)
+        return min(known, self._shop.now_us)
+
+    def _block(
+        self,
+        kind: BlockKind,
+        row: Row,
+        sayings: tuple[Saying, ...],
+        *,
+        details: tuple[Saying, ...] = (),
+        actions: tuple[str, ...] = (),
+        holders: tuple[str, ...] = (),
+    ) -> Block:
+        known = self._known_at(row)
+        is_old = known < self._shop.now_us - HOUR_US and known != self.as_of
+        age = (say("fact.as-of", when=Moment(known, DayForm.WHEN)),) if is_old else ()
+        return Block(
+            kind, sayings, detail_sayings=(*details, *age), as_of=known, source=row.source,
+            actions=actions, about=row.key, holders=holders,
+        )  # fmt: skip
+
+    # What waits
+
+    def _pickups(self) -> tuple[Block, ...]:
+        found = [(row, pickup) for row, pickup in self._profile.of(Pickup)]
+        here = [
+            self._pickup_here(row, pickup)
+            for row, pickup in sorted(found, key=lambda pair: pair[1].ready_at)
+            if pickup.state == "ready" and pickup.store == self._shop.store
+        ]
+        elsewhere = [
+            self._pickup_elsewhere(row, pickup)
+            for row, pickup in sorted(found, key=lambda pair: pair[1].ready_at)
+            if pickup.state == "ready" and pickup.store != self._shop.store
+        ]
+        expected = [
+            self._pickup_expected(row, pickup)
+            for row, pickup in found
+            if pickup.state == "expected"
+        ]
+        return tuple([*here, *elsewhere, *expected][:BLOCKS_MAX])
+
+    def _pickup_here(self, row: Row, pickup: Pickup) -> Block:
+        return self._block(
+            BlockKind.WAITING,
+            row,
+            (say("waiting.here"), self._parcel("waiting.here-line", pickup)),
+            details=self._items_of(pickup.order),
+            actions=(RING_COUNTER,),
+        )
+
+    def _pickup_elsewhere(self, row: Row, pickup: Pickup) -> Block:
+        heading = say("waiting.elsewhere", store=self._store_name(pickup.store))
+        return self._block(
+            BlockKind.WAITING,
+            row,
+            (heading, self._parcel("waiting.elsewhere-line", pickup)),
+            details=self._items_of(pickup.order),
+        )
+
+    def _pickup_expected(self, row: Row, pickup: Pickup) -> Block:
+        heading = (
+            say("waiting.expected")
+            if pickup.store == self._shop.store
+            else say("waiting.expected-elsewhere", store=self._store_name(pickup.store))
+        )
+        sayings = (heading, self._parcel("waiting.here-line", pickup))
+        return self._block(
+            BlockKind.WAITING, row, sayings, details=self._items_of(pickup.order)
+        )
+
+    def _parcel(self, sentence_id: str, pickup: Pickup) -> Saying:
+        return say(sentence_id, order=foreign.safe(pickup.order), items=_items(pickup.n_items))
+
+    def _store_name(self, store_id: str) -> str | Word:
+        row = self._shop.held(key_of("store", store_id))
+        if row is not None and isinstance(row.body, Store):
+            return foreign.safe(row.body.name)
+        return Word("waiting.another-store")
+
+    def _tickets(self) -> tuple[Block, ...]:
+        now = self._shop.now_us
+        return tuple(
+            self._ticket(row, ticket)
+            for row, ticket in sorted(
+                self._profile.of(Entitlement), key=lambda pair: pair[1].until
+            )
+            if ticket.kind == "ticket"
+            and (not ticket.until or ticket.until > now)
+            and ticket.n_left != 0
+        )[:BLOCKS_MAX]
+
+    def _ticket(self, row: Row, ticket: Entitlement) -> Block:
+        title = foreign.safe(ticket.title, limit=foreign.HEADING_LENGTH_MAX)
+        line = (
+            say("waiting.ticket-until", until=Moment(ticket.until, DayForm.WHEN))
+            if ticket.until
+            else say("waiting.ticket-line")
+        )
+        return self._block(
+            BlockKind.WAITING,
+            row,
+            (say("waiting.ticket", title=title), line),
+            holders=(self.name,) if self.name else (),
+        )
+
+    # What we owe
+
+    def _owed(self) -> tuple[Block, ...]:
+        """Open cases, then unanswered messages that belong to none, the longest waiting first."""
+        cases = [(row, case) for row, case in self._profile.of(Case) if case.state == "open"]
+        in_cases = {row.key for row, _ in cases}
+        waiting = self._unanswered()
+        blocks = []
+        for row, case in sorted(cases, key=lambda pair: pair[1].opened_at):
+            about = [pair for pair in waiting if pair[1].about == row.key]
+            if case.promise is None and about:
+                blocks.append(self._unanswered_block(*about[0], case=case))
+            else:
+                blocks.append(self._case_block(row, case))
+        loose = [pair for pair in waiting if pair[1].about not in in_cases]
+        if loose:
+            blocks.append(self._unanswered_block(*loose[0], case=None))
+        return tuple(blocks[:BLOCKS_MAX])
+
+    def _unanswered(self) -> list[tuple[Row, Interaction]]:
+        """Messages to us that no person has answered and that are owed an answer, oldest first."""
+        return sorted(
+            (
+                (row, contact)
+                for row, contact in self._profile.of(Interaction)
+                if contact.direction == "in" and contact.due_at and not contact.answered_at
+            ),
+            key=lambda pair: pair[1].at,
+        )
+
+    def _case_block(self, row: Row, case: Case) -> Block:
+        heading = say("owed.case", day=Moment(case.opened_at), channel=_channel(case.channel))
+        return self._block(
+            BlockKind.OWED,
+            row,
+            (heading, self._promise_line(case)),
+            details=self._case_details(case),
+            actions=(ASK_TEAM,),
+        )
+
+    def _promise_line(self, case: Case) -> Saying:
+        promise = case.promise
+        if promise is None:
+            return say("owed.known")
+        by = foreign.safe(promise.by)
+        if promise.kept_at:
+            return say("owed.kept", by=by)
+        due = Moment(promise.due_at, DayForm.WHEN)
+        is_late = promise.due_at < self._shop.now_us
+        return say("owed.overdue" if is_late else "owed.promised", by=by, due=due)
+
+    def _case_details(self, case: Case) -> tuple[Saying, ...]:
+        number = say("owed.number", number=foreign.safe(case.number))
+        if case.promise is None:
+            return (number, say("owed.known"))
+        what = foreign.safe(case.promise.text, limit=foreign.PROMISE_LENGTH_MAX)
+        return (number, say("owed.what", what=what), say("owed.known"))
+
+    def _unanswered_block(self, row: Row, contact: Interaction, *, case: Case | None) -> Block:
+        day = Moment(contact.at, DayForm.ON_DAY)
+        match contact.channel:
+            case "phone":
+                heading = say("owed.called", day=day)
+            case "store":
+                heading = say("owed.asked", day=day)
+            case _:
+                heading = say("owed.wrote", day=day, channel=_channel(contact.channel))
+        is_late = contact.due_at < self._shop.now_us
+        line = (
+            say("owed.unanswered")
+            if is_late
+            else say("owed.answer-due", due=Moment(contact.due_at, DayForm.WHEN))
+        )
+        return self._block(
+            BlockKind.OWED,
+            row,
+            (heading, line),
+            details=(say("owed.known"),) if case is None else self._case_details(case),
+            actions=(ASK_TEAM,),
+        )
+
+    # Help with what was bought
+
+    def _help(self) -> tuple[Block, ...]:
+        """The newest delivered order, and the other size when the customer already chose one."""
+        since = self._shop.now_us - HELP_DAYS * DAY_US
+        delivered = [
+            (row, order)
+            for row, order in self._profile.of(Order)
+            if order.state == "delivered" and order.at >= since
+        ]
+        if not delivered:
+            return ()
+        row, order = max(delivered, key=lambda pair: pair[1].at)
+        sayings = (
+            say("order.delivered", order=foreign.safe(order.id)),
+            self._exchange_of(order) or say("order.not-right"),
+        )
+        return (self._block(BlockKind.HELP, row, sayings, details=self._items_of(order.id)),)
+
+    def _exchange_of(self, order: Order) -> Saying | None:
+        """The exchange the customer chose in an open case about this order, if it is one of sizes."""
+        if len(order.lines) != 1 or self._is_hidden(order):
+            return None
+        had = order.lines[0].variant
+        for _, case in self._profile.of(Case):
+            if case.state == "open" and any(order.id in told.value for told in case.told):
+                for told in case.told:
+                    if told.label.casefold().startswith("wanted") and _is_size(told.value):
+                        return (
+                            say(
+                                "order.exchange",
+                                wanted=foreign.safe(told.value),
+                                had=foreign.safe(had),
+                            )
+                            if had
+                            else None
+                        )
+        return None
+
+    def _items_of(self, order_id: str) -> tuple[Saying, ...]:
+        """The items of an order, for after a touch; never those of a gift or of a sensitive kind."""
+        order = next((body for _, body in self._profile.of(Order) if body.id == order_id), None)
+        if order is None:
+            return ()
+        if self._is_hidden(order):
+            return (say("items.hidden"),)
+        shown = [self._item(line, order.currency) for line in order.lines[:ITEMS_MAX]]
+        if len(order.lines) > ITEMS_MAX:
+            shown.append(say("items.more", count=len(order.lines) - ITEMS_MAX))
+        if order.code:
+            shown.append(say("items.code"))
+        return tuple(shown)
+
+    def _item(self, line: OrderLine, currency: str) -> Saying:
+        title = foreign.safe(line.title, limit=foreign.TITLE_LENGTH_MAX)
+        if not line.paid_minor:
+            return say("items.line", count=line.count, title=title)
+        price = Money(line.paid_minor * line.count, currency)
+        return say("items.line-paid", count=line.count, title=title, price=price)
+
+    def _is_hidden(self, order: Order) -> bool:
+        return order.sensitivity != "normal" or any(
+            self._is_sensitive(line.product) for line in order.lines
+        )
+
+    def _is_sensitive(self, product_id: str) -> bool:
+        row = self._shop.held(key_of("product", product_id))
+        return (
+            row is not None
+            and isinstance(row.body, Product)
+            and row.body.sensitivity != "normal"
+        )
+
+    # Points and one offer
+
+    def _points(self) -> tuple[Block, ...]:
+        found = self._profile.of(Account)
+        if not found:
+            return ()
+        row, account = found[0]
+        sayings = (say("points.balance", count=account.points), say("points.line"))
+        return (self._block(BlockKind.POINTS, row, sayings),)
+
+    def _offer(self) -> tuple[Block, ...]:
+        """The offer that ends first among those that may be made; none is better than a wrong one."""
+        fitting = [pair for pair in self._profile.of(Offer) if self._may_offer(pair[1])]
+        if not fitting:
+            return ()
+        row, offer = min(
+            fitting, key=lambda pair: (pair[1].until or self._shop.now_us * 2, pair[1].id)
+        )
+        title = foreign.safe(offer.title, limit=foreign.HEADING_LENGTH_MAX)
+        reason = foreign.safe(offer.reason, limit=foreign.HEADING_LENGTH_MAX)
+        sayings = [say("offer.title", title=title)]
+        if reason:
+            sayings.append(say("offer.reason", reason=reason))
+        facts = self._facts_of(offer.product)
+        until = (
+            (say("offer.until", until=Moment(offer.until, DayForm.WHEN)),)
+            if offer.until
+            else ()
+        )
+        return (self._block(BlockKind.OFFER, row, tuple(sayings), details=(*facts, *until)),)
+
+    def _may_offer(self, offer: Offer) -> bool:
+        now = self._shop.now_us
+        if offer.until and offer.until <= now:
+            return False
+        if offer.purpose and not self._agreed_to(offer.purpose):
+            return False
+        if not offer.product:
+            return True
+        since = now - JUST_BOUGHT_DAYS * DAY_US
+        is_bought = any(
+            line.product == offer.product
+            for _, order in self._profile.of(Order)
+            if order.at >= since and order.state != "cancelled"
+            for line in order.lines
+        )
+        return not is_bought and not self._is_sensitive(offer.product)
+
+    def _agreed_to(self, purpose: str) -> bool:
+        """The newest word of the customer on this purpose; silence is no."""
+        said = [body for _, body in self._profile.of(Consent) if body.purpose == purpose]
+        return bool(said) and max(said, key=lambda consent: consent.at).is_granted
+
+    def _facts_of(self, product_id: str) -> tuple[Saying, ...]:
+        """Price and stock of a product, each with its own age."""
+        if not product_id:
+            return ()
+        return (*self._price_of(product_id), *self._stock_of(product_id))
+
+    def _price_of(self, product_id: str) -> tuple[Saying, ...]:
+        """The lower of the store's and the web's price: that one counts."""
+        prices = [
+            (row, row.body)
+            for channel in ("store", "web")
+            if (row := self._shop.held(key_of("price", f"{product_id}@{channel}"))) is not None
+            and isinstance(row.body, Price)
+        ]
+        if not prices:
+            return ()
+        row, price = min(prices, key=lambda pair: pair[1].amount_minor)
+        money = Money(price.amount_minor, price.currency)
+        when = Moment(self._known_at(row), DayForm.SHORT)
+        return (say("offer.price", price=money, when=when),)
+
+    def _stock_of(self, product_id: str) -> tuple[Saying, ...]:
+        row = self._shop.held(key_of("stock", f"{product_id}@{self._shop.store}"))
+        if row is None or not isinstance(row.body, Stock) or row.body.count is None:
+            return (say("offer.stock-unknown"),)
+        if row.body.is_doubtful:
+            return (say("offer.stock-doubtful"),)
+        when = Moment(row.body.counted_at, DayForm.SHORT)
+        if row.body.count == 0:
+            return (say("offer.stock-none", when=when),)
+        return (say("offer.stock", count=row.body.count, when=when),)
+
+
+def _is_size(text: str) -> bool:
+    word = text.strip().upper()
+    return word in _SIZES or (word.isascii() and word.isdigit() and len(word) <= 3)
+
+
+def _bare(kind: BlockKind, sayings: tuple[Saying, ...], like: Block) -> Block:
+    """A block that says less than `like`, with its age and source."""
+    return Block(kind, sayings, as_of=like.as_of, source=like.source)

@@ -10,7 +10,7 @@ class DayForm(Enum):
     DAY = "day"  # "Tuesday", "today", "3 May"
     ON_DAY = "on_day"  # "on Tuesday", "today", "on 3 May"
     WHEN = "when"  # "Friday, 17:00"; today: "17:00"
-    DAY_WHEN = "day_when"  # "Friday, 17:00"; today: "today, 17:00"
+    SHORT = "short"  # "14:02" today, else "Tue" or "3 May"
 
 
 @dataclass(frozen=True, slots=True)

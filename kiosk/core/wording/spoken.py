@@ -36,7 +36,8 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Please see our team. Your page cannot be opened here today.",
         "Bitte gehen Sie zu unserem Team. Ihre Seite ist heute hier nicht möglich.",
     ),
-    "spoken.waiting": ("Something is ready for you.", "Für Sie liegt etwas bereit."),
+    "spoken.known": ("We know your request.", "Wir kennen Ihre Anfrage."),
+    "spoken.waiting": ("Something is waiting for you.", "Für Sie liegt etwas bereit."),
     "spoken.owed": ("We owe you an answer.", "Wir schulden Ihnen eine Antwort."),
 }
 """Id to one sentence a language."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from hardware.clock import moment_of
@@ -13,6 +14,9 @@ LOCALES: Final = ("en_GB", "de_DE")
 
 WEEKDAY_DAYS_MAX: Final = 6
 """Up to six days away a day has its weekday's name; the seventh would be ambiguous."""
+
+YEARLESS_DAYS_MAX: Final = 300
+"""A date nearer than this is said without its year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +93,33 @@ class Voice:
                 if local.date() == today:
                     return clock_time
                 return f"{self._day(local.date(), today)}, {clock_time}"
-            case DayForm.DAY_WHEN:
-                return f"{self._day(local.date(), today)}, {clock_time}"
+            case DayForm.SHORT:
+                return clock_time if local.date() == today else self._short(local.date(), today)
 
     def _day(self, day: date, today: date) -> str:
         distance = (day - today).days
         near = {0: "day.today", -1: "day.yesterday", 1: "day.tomorrow"}.get(distance)
         if near is not None:
             return sentence_of(near, self.language)
-        # Costs about 60 ms of import the first time.
-        from babel.dates import format_date, format_skeleton
+        return _named(day, distance, weekday="EEEE", locale=self._locale)
 
-        if abs(distance) <= WEEKDAY_DAYS_MAX:
-            return format_date(day, "EEEE", locale=self._locale)
-        skeleton = "MMMMd" if abs(distance) < 300 else "yMMMd"
-        return format_skeleton(skeleton, day, locale=self._locale)
+    def _short(self, day: date, today: date) -> str:
+        return _named(day, (day - today).days, weekday="EEE", locale=self._locale)
 
     def _local(self, micros: int) -> datetime:
         return moment_of(micros).astimezone(self.timezone)
+
+
+@lru_cache(maxsize=256)
+def _named(day: date, distance: int, *, weekday: str, locale: str) -> str:
+    """A day by the name of its weekday when that is clear, else by its date."""
+    # Costs about 60 ms of import the first time.
+    from babel.dates import format_date, format_skeleton
+
+    if abs(distance) <= WEEKDAY_DAYS_MAX:
+        return format_date(day, weekday, locale=locale)
+    is_near = abs(distance) < YEARLESS_DAYS_MAX
+    return format_skeleton("MMMd" if is_near else "yMMMd", day, locale=locale)
 
 
 def warm(now_us: int) -> None:
@@ -118,5 +131,6 @@ def warm(now_us: int) -> None:
         voice = Voice(locale_language, now_us)
         voice.text_of(say("offer.price", price=Money(100, "EUR"), when=Moment(last_month)))
         voice.text_of(say("points.balance", count=1_000))
+        voice.text_of(say("owed.promised", by="", due=Moment(last_month, DayForm.SHORT)))
         earlier = now_us - int(timedelta(days=3) / timedelta(microseconds=1))
         voice.text_of(say("owed.case", day=Moment(earlier), channel=Word("channel.phone")))
