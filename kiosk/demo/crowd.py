@@ -294,6 +294,14 @@ def _parcel_here(person: Person) -> tuple[Record, ...]:
         _order_number(person, "A", 8), line(product), line(other),
         at=ready_at - 2 * DAY_US, channel="app", state="ready",
     )  # fmt: skip
+    asked, answer = pick(
+        person.seed("here words"),
+        (
+            ("May I come after work?", "We are here until eight."),
+            ("How long do you keep it?", "Two weeks, then we ask you."),
+            ("Can you put a bag with it?", "There is one with it."),
+        ),
+    )
     shelf = f"{pick(person.seed('shelf'), 'ABD')}{number(person.seed('shelf place'), 1, 9)}"
     return (
         waiting,
@@ -307,15 +315,11 @@ def _parcel_here(person: Person) -> tuple[Record, ...]:
         ),
         person.says(
             2, at=ready_at + 30 * MINUTE_US, channel="app", about=f"order/{waiting.id}",
-            text=pick(
-                person.seed("here words"),
-                (
-                    "Thanks, I come after work.",
-                    "How long do you keep it?",
-                    "Can you put a bag with it?",
-                ),
-            ),
-            answered_at=ready_at + HOUR_US,
+            text=asked, answered_at=ready_at + HOUR_US,
+        ),
+        person.hears(
+            3, at=ready_at + HOUR_US, channel="app", by=said_by(person.staff), text=answer,
+            about=f"order/{waiting.id}",
         ),
         _offer(person),
     )  # fmt: skip
