@@ -548,7 +548,7 @@ def _ruth(now: datetime) -> tuple[Record, ...]:
             at=ago(now, days=12), channel="web", state="delivered",
         ),
         order("S-1090", line("cookbook"), at=ago(now, days=5, hours=1), channel="store", state="collected"),
-        order("P-1022", line("wool-gloves"), at=ago(now, days=40), channel="phone", state="delivered"),
+        order("T-1022", line("wool-gloves"), at=ago(now, days=40), channel="phone", state="delivered"),
         Interaction(
             id="ruth-1", at=ago(now, days=119), channel="store", direction="note",
             by=said_by("mira"), audience="internal",
@@ -556,7 +556,7 @@ def _ruth(now: datetime) -> tuple[Record, ...]:
         ),
         Interaction(
             id="ruth-2", at=ago(now, days=40, hours=1), channel="phone", direction="in", by="Ruth",
-            text="Ordered gloves by phone, hers are worn through.", about="order/P-1022",
+            text="Ordered gloves by phone, hers are worn through.", about="order/T-1022",
             answered_at=ago(now, days=40),
         ),
         Interaction(

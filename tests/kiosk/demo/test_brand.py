@@ -199,7 +199,7 @@ def test_every_number_said_in_a_text_exists() -> None:
 
     for row in ROWS:
         for text in texts_of(msgspec.to_builtins(row.body)):
-            for said in re.findall(r"\b[WASPC]-\d{4}\b", text):
+            for said in re.findall(r"\b[WASTPC]-\d{4}\b", text):
                 assert said in numbers, row.key
 
 
@@ -390,6 +390,13 @@ def test_nobody_is_offered_or_has_bought_in_the_open_what_is_never_named_in_publ
             order.sensitivity != "normal"
             or not {line.product for line in order.lines} & sensitive
         )
+
+
+def test_no_offer_proposes_the_very_thing_that_is_its_reason() -> None:
+    titles = {product.id: product.title for _, product in of(Product)}
+
+    for _, offer in of(Offer):
+        assert not offer.product or f"you bought {titles[offer.product]}" not in offer.reason
 
 
 # The three sins
