@@ -1,15 +1,15 @@
 """How a band is read: readers, chips, what an exchange proved, and what a band carries.
 
-    errors       everything that can go wrong with a reader or a band
-    target       a band in the field, as a reader sees it
-    proof        what an exchange established
-    apdu         command and response bytes, status words
-    connection   the seam between chip and reader
-    transcript   recorded exchanges: the connection that replays and refuses what was not recorded
-    ports        what drivers need from others: keys
-    lines        what the reader process says and is told, one value a line
-    pump         the loop of the reader process
-    credential/  pure: band layout, key derivation, secure messaging
-    chips/       one file a chip family
-    readers/     PC/SC and PN532 behind one Protocol
+errors       everything that can go wrong with a reader or a band
+target       a band in the field, as a reader sees it
+proof        what an exchange established
+apdu         command and response bytes, status words
+connection   the seam between chip and reader
+transcript   recorded exchanges: the connection that replays and refuses what was not recorded
+ports        what drivers need from others: keys
+lines        what the reader process says and is told, one value a line
+pump         the loop of the reader process
+credential/  pure: band layout, key derivation, secure messaging
+chips/       one file a chip family
+readers/     PC/SC and PN532 behind one Protocol
 """

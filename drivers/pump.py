@@ -1,0 +1,370 @@
+"""The loop of the reader process: owns a reader, reads what comes into its field, and says values.
+
+    open -> wait for a band -> seen -> read -> proved | failed -> wait for its removal -> left -> wait ...
+      ^                                                                                      |
+      +------- pause ------- reader or service gone: said once, then opened again -----------+
+
+One tap is one band on the reader once. The same band again within 2.5 s of being last there is the same tap and nothing
+is said of it. It is the same when its reference is the same, or its UID if that is one that stays; a random UID says
+nothing, so such a band is read first and `seen` is said when it turns out to be another. A key may thus be wanted for a
+tap that is never said to be seen.
+
+A band torn away is said at once as failed and left; if it is still there it is read again as another tap, a few times.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from drivers.chips.identify import has_true_uid, speaks_iso_dep
+from drivers.chips.reading import read_band
+from drivers.connection import CountingConnection
+from drivers.credential.layout import KEY_SIZE
+from drivers.errors import BandError, BandLeft, DriverError, ReaderError
+from drivers.lines import (
+    Failed,
+    GroupKey,
+    Key,
+    KeyWanted,
+    Left,
+    Proved,
+    ReaderState,
+    Said,
+    Seen,
+    Stop,
+    Told,
+)
+from drivers.ports import LeasedKey
+from drivers.proof import Proof
+from drivers.readers.base import WAIT_MS_MAX, Reader
+from drivers.target import Target, Technology
+from hardware.clock import Clock
+from hardware.entropy import Entropy
+
+log = logging.getLogger(__name__)
+
+REOPEN_MS = (200, 500, 1_000, 2_000, 5_000)
+"""Pauses before the reader is opened again; the last one repeats."""
+
+KEY_WAIT_MS = 400
+"""How long a key is waited for; a key that is not in the kiosk's cache by then counts as not leased."""
+
+SAME_TAP_MS = 2_500
+"""The same band again within this time of being last on the reader is the same tap."""
+
+TORN_MAX = 3
+"""Readings torn in a row after which the band has to be taken away first, so that a mute one is not read for ever."""
+
+STUCK_PAUSE_MS = 200
+"""Between two looks at a field that holds something that cannot be read, for example two bands."""
+
+
+class Hearing:
+    """What the reader process was told, shared between the thread that hears and the pump."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._is_over = False
+        self._group_key: LeasedKey | None = None
+        self._is_group_key_awaited = True
+        self._key: Key | None = None
+
+    def tell(self, value: Told) -> None:
+        """Take in one value; on any thread."""
+        with self._changed:
+            match value:
+                case GroupKey():
+                    self._group_key = _leased(value.key, value.version)
+                case Key():
+                    self._key = value
+                case Stop():
+                    self._is_over = True
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Nothing more will be told: stop. On any thread, and in a signal handler."""
+        self.tell(Stop())
+
+    @property
+    def is_over(self) -> bool:
+        """Was it told to stop?"""
+        return self._is_over
+
+    def wait_for_end(self, timeout_ms: int) -> bool:
+        """Wait at most `timeout_ms` to be told to stop."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._is_over, timeout_ms / 1_000)
+
+    def group_key(self, timeout_ms: int) -> LeasedKey | None:
+        """`K_uid`; only the first call waits for it, since it is told once, at the start."""
+        with self._changed:
+            if self._is_group_key_awaited:
+                self._is_group_key_awaited = False
+                self._changed.wait_for(
+                    lambda: self._is_over or self._group_key is not None, timeout_ms / 1_000
+                )
+            return self._group_key
+
+    def key_of(self, tap: int, timeout_ms: int) -> LeasedKey | None:
+        """The key told for this tap; None when there is none, or none in time."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_over or (self._key is not None and self._key.tap == tap),
+                timeout_ms / 1_000,
+            )
+            told = self._key
+            if told is None or told.tap != tap or told.key is None:
+                return None
+            self._key = None
+            return _leased(told.key, told.version)
+
+
+def _leased(key: str, version: int) -> LeasedKey | None:
+    try:
+        value = bytes.fromhex(key)
+    except ValueError:
+        value = b""
+    if len(value) != KEY_SIZE:
+        log.warning("a key of the wrong size was ignored")
+        return None
+    return LeasedKey(value, version)
+
+
+class PipeKeys:
+    """Keys for one tap, asked for over the pipe."""
+
+    def __init__(
+        self, tap: int, say: Callable[[Said], None], hearing: Hearing, *, wait_ms: int
+    ) -> None:
+        self._tap = tap
+        self._say = say
+        self._hearing = hearing
+        self._wait_ms = wait_ms
+        self._asked: bytes | None = None
+
+    def ask(self, uid: bytes) -> None:
+        """Say which key is wanted, so that it is looked up while the band is spoken to."""
+        if self._asked is None:
+            self._asked = uid
+            self._say(KeyWanted(self._tap, uid.hex()))
+
+    def group_key(self) -> LeasedKey | None:
+        """`K_uid`, or None."""
+        return self._hearing.group_key(self._wait_ms)
+
+    def band_key(self, uid: bytes) -> LeasedKey | None:
+        """The key leased for this UID; None when there is none in time."""
+        self.ask(uid)
+        return self._hearing.key_of(self._tap, self._wait_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Time, chance, and how long the pump waits for what.
+
+    Attributes:
+        reopen_ms: Pauses before the reader is opened again; the last one repeats.
+        key_wait_ms: How long a key is waited for.
+    """
+
+    clock: Clock
+    entropy: Entropy
+    reopen_ms: tuple[int, ...] = REOPEN_MS
+    key_wait_ms: int = KEY_WAIT_MS
+
+
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    """The band that was read last, and when it was last on the reader."""
+
+    uid: bytes | None
+    band: bytes | None
+    at_ms: int
+
+
+class Pump:
+    """The loop. One thread owns it, its reader and everything it says."""
+
+    def __init__(
+        self,
+        spec: str,
+        open_reader: Callable[[], Reader],
+        *,
+        say: Callable[[Said], None],
+        hearing: Hearing,
+        means: Means,
+    ) -> None:
+        self._spec = spec
+        self._open_reader = open_reader
+        self._say = say
+        self._hearing = hearing
+        self._clock = means.clock
+        self._entropy = means.entropy
+        self._reopen_ms = means.reopen_ms
+        self._key_wait_ms = means.key_wait_ms
+        self._n_taps = 0
+        self._n_torn = 0
+        self._n_failures = 0
+        self._recent: _Recent | None = None
+        self._stuck: tuple[int, str] | None = None
+        self._state: ReaderState | None = None
+
+    def run(self) -> None:
+        """Serve until told to stop. Raises nothing a reader or a band can cause."""
+        while not self._hearing.is_over:
+            try:
+                self._serve_one()
+            except ReaderError as error:
+                self._settle_stuck()
+                self._say_state(self._spec, error)
+                pause_ms = self._reopen_ms[min(self._n_failures, len(self._reopen_ms) - 1)]
+                self._n_failures += 1
+                self._hearing.wait_for_end(pause_ms)
+
+    def _serve_one(self) -> None:
+        """Serve with one opened reader until it fails or we are told to stop."""
+        reader = self._open_reader()
+        try:
+            while not self._hearing.is_over:
+                self._look(reader)
+        finally:
+            reader.close()
+
+    def _look(self, reader: Reader) -> None:
+        """One look at the field, and all that follows from it."""
+        try:
+            target = reader.wait_for_target(WAIT_MS_MAX)
+        except BandError as error:
+            self._n_failures = 0
+            self._say_state(reader.name)
+            self._say_stuck(error)
+            self._hearing.wait_for_end(STUCK_PAUSE_MS)
+            return
+        self._n_failures = 0
+        self._say_state(reader.name)
+        self._settle_stuck()
+        if target is None:
+            self._n_torn = 0
+        else:
+            self._tap(reader, target)
+
+    def _tap(self, reader: Reader, target: Target) -> None:
+        """One band from its arrival to its leaving."""
+        at_us = self._clock.ticks_us()
+        detect_us = max(0, at_us - reader.reported_at_us) if reader.reported_at_us else 0
+        if self._is_same(target.uid if has_true_uid(target) else None, None):
+            self._await_removal(reader, None)
+            return
+        self._n_taps += 1
+        seen = Seen(self._n_taps, target.technology.value, at_us)
+        is_said = has_true_uid(target) or not self._is_recent()
+        if is_said:
+            self._say(seen)
+        try:
+            proof, n_exchanges = self._read(reader, target, seen.tap)
+        except DriverError as error:
+            if not is_said:
+                self._say(seen)
+            self._fail(reader, seen.tap, error)
+            return
+        self._n_torn = 0
+        if not is_said:
+            if self._is_same(proof.uid, proof.band):
+                self._await_removal(reader, None)
+                return
+            self._say(seen)
+        took_us = self._clock.ticks_us() - at_us
+        self._say(_proved(seen.tap, proof, detect_us, took_us, n_exchanges))
+        self._recent = _Recent(proof.uid, proof.band, self._clock.ticks_ms())
+        self._await_removal(reader, seen.tap)
+
+    def _read(self, reader: Reader, target: Target, tap: int) -> tuple[Proof, int]:
+        keys = PipeKeys(tap, self._say, self._hearing, wait_ms=self._key_wait_ms)
+        if speaks_iso_dep(target) and has_true_uid(target):
+            keys.ask(target.uid)
+        connection = CountingConnection(reader.connect(target))
+        proof = read_band(connection, target, keys, self._entropy)
+        return proof, connection.count
+
+    def _fail(self, reader: Reader, tap: int, error: DriverError) -> None:
+        """Say that a band could not be read, and go on as its kind of failure allows."""
+        self._say(Failed(tap, error.code, error.delivery.value))
+        self._recent = None
+        if isinstance(error, ReaderError):
+            self._say(Left(tap))
+            raise error
+        self._n_torn += 1
+        if isinstance(error, BandLeft) and self._n_torn < TORN_MAX:
+            self._say(Left(tap))
+            return
+        self._n_torn = 0
+        self._await_removal(reader, tap)
+
+    def _await_removal(self, reader: Reader, tap: int | None) -> None:
+        """Until the field is empty or we are told to stop; `tap` is said to have left, unless it was never said."""
+        try:
+            while not self._hearing.is_over and not reader.wait_for_removal(WAIT_MS_MAX):
+                pass
+        finally:
+            if self._recent is not None:
+                recent = self._recent
+                self._recent = _Recent(recent.uid, recent.band, self._clock.ticks_ms())
+            if tap is not None:
+                self._say(Left(tap))
+
+    def _is_recent(self) -> bool:
+        recent = self._recent
+        return recent is not None and self._clock.ticks_ms() - recent.at_ms < SAME_TAP_MS
+
+    def _is_same(self, uid: bytes | None, band: bytes | None) -> bool:
+        """Is this the band that was here a moment ago?"""
+        recent = self._recent
+        if recent is None or not self._is_recent():
+            return False
+        if band is not None and recent.band is not None:
+            return band == recent.band
+        return uid is not None and uid == recent.uid
+
+    def _say_stuck(self, error: BandError) -> None:
+        """Say once that the field holds something that cannot be read."""
+        if self._stuck is not None and self._stuck[1] == error.code:
+            return
+        self._settle_stuck()
+        self._n_taps += 1
+        self._stuck = (self._n_taps, error.code)
+        self._say(Seen(self._n_taps, Technology.OTHER.value, self._clock.ticks_us()))
+        self._say(Failed(self._n_taps, error.code, error.delivery.value))
+
+    def _settle_stuck(self) -> None:
+        if self._stuck is not None:
+            self._say(Left(self._stuck[0]))
+            self._stuck = None
+
+    def _say_state(self, name: str, error: ReaderError | None = None) -> None:
+        """Say how the reader is, when that has changed."""
+        state = (
+            ReaderState(name) if error is None else ReaderState(name, error.code, str(error))
+        )
+        if self._state is None or (state.name, state.code) != (
+            self._state.name,
+            self._state.code,
+        ):
+            self._state = state
+            self._say(state)
+
+
+def _proved(
+    tap: int, proof: Proof, detect_us: int, authenticate_us: int, n_exchanges: int
+) -> Proved:
+    return Proved(
+        tap=tap,
+        kind=proof.kind.value,
+        family=proof.family.value,
+        generation=proof.generation,
+        uid=None if proof.uid is None else proof.uid.hex(),
+        band=None if proof.band is None else proof.band.hex(),
+        detect_us=detect_us,
+        authenticate_us=authenticate_us,
+        n_exchanges=n_exchanges,
+    )

@@ -1,0 +1,344 @@
+"""A PN532 on a serial port: nfcpy for opening, baud rate and frames; our own short path for bands. Its only importer.
+
+    open       wake, firmware, SAM, 921600 baud where the port can, then SetParameters 14: the chip does RATS itself
+    find       InListPassiveTarget for two: one is a band, two are a collision
+    exchange   InDataExchange: the chip does ISO-DEP itself, one host command for one APDU
+    presence   R(NAK) or READ without dropping the field, for a random UID would change; two clean silences are a removal
+    abort      ACK, which nfcpy sends when an answer is late
+    close      ACK, back to 115200 baud, PowerDown: at another rate the next open would find it dead
+
+After an exchange that failed a band may be halted and deaf until the field has been off; so the field is switched off
+and on before the next search.
+Source: NXP UM0701-02 (PN532 user manual), 7.
+"""
+
+import errno
+import re
+import struct
+import termios
+from pathlib import Path
+from typing import Any
+
+from drivers.atr import technology_of_sak
+from drivers.errors import (
+    BandCollision,
+    BandLeft,
+    BandMalformed,
+    Delivery,
+    ReaderAbsent,
+    ReaderBusy,
+    ReaderError,
+    ReaderFault,
+)
+from drivers.readers.base import WAIT_MS_MAX
+from drivers.target import Target, Technology
+from hardware.clock import Clock
+
+IN_DATA_EXCHANGE = 0x40
+IN_COMMUNICATE_THRU = 0x42
+IN_LIST_PASSIVE_TARGET = 0x4A
+"""Command codes. Source: UM0701-02, 7.3."""
+
+AUTOMATIC_RATS = 0x14
+"""SetParameters: automatic ATR_RES and automatic RATS. Source: UM0701-02, 7.2.9."""
+
+TYPE_A_106 = 0x00
+TARGET_MAX = 2
+"""Targets to look for: one more than we can use, so that a second is noticed. The chip handles two."""
+
+FIELD = 0x01
+FIELD_OFF = b"\x02"
+"""RFConfiguration item 1, field off, external field detection kept. Source: UM0701-02, 7.3.1."""
+
+FIELD_OFF_MS = 10
+"""A band resets when the field is off for 5 ms. Source: ISO/IEC 14443-3:2018, 5.2, doubled for slow edges."""
+
+POLL_PAUSE_MS = 50
+"""Between two searches of an empty field: half the 100 ms to the first sign, and a fraction of a percent of a core."""
+
+PRESENCE_PAUSE_MS = 100
+"""Between two looks whether the band is still there."""
+
+SILENCES = 2
+"""Clean timeouts in a row that make a removal."""
+
+COMMAND_TIMEOUT_S = WAIT_MS_MAX / 1000
+"""How long a host command may take."""
+
+CLEAN_TIMEOUT = 0x01
+"""Status: the band did not answer. Source: UM0701-02, 7.1."""
+
+SYNTAX_ERROR = 0x7F
+EMPTY_ANSWER = 0xFF
+"""Error numbers nfcpy uses where the chip refuses a command or answers nothing."""
+
+STATUS_MASK = 0x3F
+MORE = 0x40
+"""Lower bits of a status: the error; bit 6: more follows. Source: UM0701-02, 7.1."""
+
+R_NAK = b"\xb2"
+"""R-block asking for a repetition; a band that is there answers. Source: ISO/IEC 14443-4:2018, 7.5.5.2."""
+
+READ_FIRST_PAGE = b"\x30\x00"
+"""READ of page 0, which any Type 2 band allows. Source: NXP NTAG213/215/216 data sheet, 10.2."""
+
+SEND_SIZE_MAX = 262
+"""Bytes of one InDataExchange. Source: UM0701-02, 7.3.8."""
+
+PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._+:@=-]{1,200}")
+"""Paths that are safe where nfcpy hands them to a shell (1.0.4 runs `stty` so when it probes the baud rate)."""
+
+
+def targets_of(answer: bytes, generation: int) -> tuple[Target, ...]:
+    """The bands in an answer to InListPassiveTarget at 106 kbit/s type A.
+
+    Each is: number, SENS_RES (2), SEL_RES, size of UID, UID, and with ISO-DEP the ATS, whose first byte is its size.
+
+    Raises:
+        BandMalformed: the bytes do not parse.
+
+    Source: UM0701-02, 7.3.5.
+    """
+    if not answer or answer[0] > TARGET_MAX:
+        raise BandMalformed("the list of targets does not parse")
+    found = []
+    at = 1
+    for _ in range(answer[0]):
+        head = answer[at : at + 5]
+        if len(head) < 5 or head[4] not in (4, 7, 10):
+            raise BandMalformed("the list of targets does not parse")
+        sak, uid_size = head[3], head[4]
+        uid = answer[at + 5 : at + 5 + uid_size]
+        at += 5 + uid_size
+        technology = technology_of_sak(sak)
+        ats = b""
+        if technology is Technology.ISO_DEP:
+            if at >= len(answer) or answer[at] < 1 or at + answer[at] > len(answer):
+                raise BandMalformed("the ATS does not parse")
+            ats = answer[at : at + answer[at]]
+            at += len(ats)
+        if len(uid) < uid_size:
+            raise BandMalformed("the list of targets does not parse")
+        found.append(Target(technology, uid, ats, generation, sak))
+    return tuple(found)
+
+
+class Pn532Reader:
+    """A PN532 on a serial port, open until closed."""
+
+    def __init__(self, device: Any, path: str, clock: Clock) -> None:
+        from nfc.clf.pn53x import Chipset  # already loaded by `opened`
+
+        self._chip_error: type[Exception] = Chipset.Error
+        self._device = device
+        self._path = path
+        self._clock = clock
+        self._generation = 0
+        self._target: Target | None = None
+        self._n_silent = 0
+        self._is_field_stale = False
+        self._is_open = True
+        self.reported_at_us = 0
+
+    @classmethod
+    def opened(cls, path: str, clock: Clock) -> "Pn532Reader":
+        """The PN532 on the serial port `path`. Takes 20 ms on a quick port, up to 2 s on a slow USB one.
+
+        Raises:
+            ReaderAbsent: no such port, or nothing answers there.
+            ReaderBusy: another program holds it, or we may not open it.
+        """
+        if not PLAIN_PATH.fullmatch(path):
+            raise ReaderAbsent("that is no path of a serial port", delivery=Delivery.NOT_SENT)
+        if not Path(path).exists():
+            raise ReaderAbsent("no such serial port", delivery=Delivery.NOT_SENT)
+        # 60 ms: pyserial and usb1 come with it
+        from nfc.clf import pn532, transport
+
+        tty = None
+        try:
+            tty = transport.TTY(path)
+            device = pn532.init(tty)
+            reader = cls(device, path, clock)
+            device.chipset.set_parameters(AUTOMATIC_RATS)
+        except (*_TRANSPORT_ERRORS, pn532.Chipset.Error) as error:
+            _hung_up(tty)
+            if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EBUSY):
+                raise ReaderBusy(
+                    "the port may not be opened", delivery=Delivery.NOT_SENT
+                ) from error
+            raise ReaderAbsent("no PN532 answers there", delivery=Delivery.NOT_SENT) from error
+        return reader
+
+    @property
+    def name(self) -> str:
+        """What it is and where."""
+        return f"PN532 on {self._path}"
+
+    @property
+    def generation(self) -> int:
+        """The activation that is current; connections to older ones are dead."""
+        return self._generation
+
+    def wait_for_target(self, timeout_ms: int) -> Target | None:
+        """The band in the field, or None. See `Reader`."""
+        deadline_ms = self._clock.ticks_ms() + min(timeout_ms, WAIT_MS_MAX)
+        self._n_silent = 0
+        while True:
+            found = self._listed()
+            if len(found) > 1:
+                raise BandCollision("two bands are in the field", delivery=Delivery.NOT_SENT)
+            if found:
+                self.reported_at_us = self._clock.ticks_us()
+                self._target = found[0]
+                return self._target
+            left_ms = deadline_ms - self._clock.ticks_ms()
+            if left_ms <= 0:
+                return None
+            self._clock.sleep_ms(min(POLL_PAUSE_MS, left_ms))
+
+    def connect(self, target: Target) -> "Pn532Connection":
+        """A connection to the target that was found last. See `Reader`."""
+        if target.generation != self._generation:
+            raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
+        return Pn532Connection(self)
+
+    def wait_for_removal(self, timeout_ms: int) -> bool:
+        """Is the field empty? See `Reader`."""
+        deadline_ms = self._clock.ticks_ms() + min(timeout_ms, WAIT_MS_MAX)
+        while True:
+            self._n_silent = 0 if self._is_answering() else self._n_silent + 1
+            if self._n_silent >= SILENCES:
+                self._target = None
+                return True
+            left_ms = deadline_ms - self._clock.ticks_ms()
+            if left_ms <= 0:
+                return False
+            self._clock.sleep_ms(min(PRESENCE_PAUSE_MS, left_ms))
+
+    def close(self) -> None:
+        """Leave the chip asleep at 115200 baud, and let go of the port."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._generation += 1
+        tty = self._device.chipset.transport
+        try:
+            self._device.close()
+        except (*_TRANSPORT_ERRORS, self._chip_error):
+            _hung_up(tty)
+
+    def exchange(self, command: bytes) -> bytes:
+        """One command to the active band. Raises BandLeft, BandMalformed, ReaderError."""
+        if len(command) > SEND_SIZE_MAX:
+            raise ValueError("more than one InDataExchange carries")
+        answer = self._banded(IN_DATA_EXCHANGE, b"\x01" + command)
+        if answer[0] & MORE:
+            raise BandMalformed("the answer is longer than any of ours")
+        return answer[1:]
+
+    def _listed(self) -> tuple[Target, ...]:
+        """All bands in the field, each activated anew."""
+        if self._is_field_stale or self._target is not None:
+            self._is_field_stale = False
+            self._target = None
+            self._command(0x32, bytes((FIELD,)) + FIELD_OFF)
+            self._clock.sleep_ms(FIELD_OFF_MS)
+        self._generation += 1
+        answer = self._command(IN_LIST_PASSIVE_TARGET, bytes((TARGET_MAX, TYPE_A_106)))
+        try:
+            found = targets_of(answer, self._generation)
+        except BandMalformed as error:
+            raise ReaderFault("the list of targets does not parse") from error
+        self._is_field_stale = len(found) > 1
+        return found
+
+    def _is_answering(self) -> bool:
+        """Does the active band still answer? Only a clean silence says no."""
+        target = self._target
+        if target is None:
+            return bool(self._listed())
+        if target.technology is Technology.ISO_DEP:
+            code, content = IN_COMMUNICATE_THRU, R_NAK
+        elif target.technology is Technology.TYPE_2:
+            code, content = IN_DATA_EXCHANGE, b"\x01" + READ_FIRST_PAGE
+        else:
+            return self._is_found_again(target)
+        answer = self._command(code, content)
+        status = answer[0] & STATUS_MASK if answer else CLEAN_TIMEOUT
+        if status not in (0, CLEAN_TIMEOUT) and target.technology is Technology.TYPE_2:
+            return self._is_found_again(target)
+        return status != CLEAN_TIMEOUT
+
+    def _is_found_again(self, target: Target) -> bool:
+        """For bands that allow no question: is the same UID in the field when it is searched anew?"""
+        found = self._listed()
+        if len(found) == 1:
+            self._target = found[0]
+        return any(one.uid == target.uid for one in found)
+
+    def _banded(self, code: int, content: bytes) -> bytes:
+        """A host command whose status is the band's; anything but success means that it is out of reach."""
+        try:
+            answer = self._command(code, content)
+        except ReaderError:
+            self._is_field_stale = True
+            raise
+        if not answer:
+            raise ReaderFault("the reader answered nothing")
+        if answer[0] & STATUS_MASK:
+            self._is_field_stale = True
+            raise BandLeft(f"the band did not answer ({answer[0] & STATUS_MASK:02X})")
+        return answer
+
+    def _command(self, code: int, content: bytes) -> bytes:
+        """One host command. Raises ReaderError."""
+        if not self._is_open:
+            raise ReaderAbsent("the reader is closed", delivery=Delivery.NOT_SENT)
+        try:
+            answer = self._device.chipset.command(code, bytearray(content), COMMAND_TIMEOUT_S)
+        except self._chip_error as error:
+            raise ReaderFault("the reader refused the command") from error
+        except _TRANSPORT_ERRORS as error:
+            if not Path(self._path).exists():
+                raise ReaderAbsent("the serial port is gone") from error
+            raise ReaderFault("the reader did not answer as it should") from error
+        return bytes(answer or b"")
+
+
+_TRANSPORT_ERRORS = (OSError, termios.error, IndexError, struct.error, AttributeError)
+"""What nfcpy 1.0.4 and pyserial let through when a port breaks or a frame is cut short."""
+
+
+def _hung_up(tty: Any) -> None:
+    """Close a port that may be broken already."""
+    if tty is None or tty.tty is None:
+        return
+    try:
+        tty.close()
+    except _TRANSPORT_ERRORS:
+        # The output of a port that is gone cannot be flushed; the descriptor is what matters.
+        tty.tty.close()
+        tty.tty = None
+
+
+class Pn532Connection:
+    """A connection to one activation through a PN532."""
+
+    def __init__(self, reader: Pn532Reader) -> None:
+        self._reader = reader
+        self._generation = reader.generation
+
+    @property
+    def generation(self) -> int:
+        """The activation it belongs to."""
+        return self._generation
+
+    def transmit(self, command: bytes) -> bytes:
+        """Send one command through InDataExchange."""
+        if self._reader.generation != self._generation:
+            raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
+        answer = self._reader.exchange(command)
+        if len(answer) < 2:
+            raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
+        return answer
