@@ -1,10 +1,10 @@
 """Everything that can go wrong with this box itself.
 
-    DeviceError
-      EnrolmentError     this device is not, or not yet, known to a centre
-      FolderInUse        another process already owns this data folder
-      DiskFull           no room to keep what must not be lost
-      DiskFault          the disk refused for another reason
+DeviceError
+  EnrolmentError     this device is not, or not yet, known to a centre
+  FolderInUse        another process already owns this data folder
+  DiskFull           no room to keep what must not be lost
+  DiskFault          the disk refused for another reason
 """
 
 
@@ -26,3 +26,7 @@ class DiskFull(DeviceError):
 
 class DiskFault(DeviceError):
     """The disk refused for another reason than being full."""
+
+
+class AddressTaken(DeviceError):
+    """Another program listens there, or it is no address of this machine."""
