@@ -80,7 +80,7 @@ class StaffWords:
     def span(self, micros: int) -> str:
         """A length of time in its natural unit, rounded down: "40 s", "3 min", "71 h", "4 days"."""
         length = max(micros, 0)
-        if length < 90 * SECOND_US:
+        if length < MINUTE_US:
             return self.say("span.seconds", count=length // SECOND_US)
         if length < 90 * MINUTE_US:
             return self.say("span.minutes", count=length // MINUTE_US)

@@ -6,9 +6,12 @@ What is wrong always stays. Where the line is too narrow, what is well gives way
 from dataclasses import dataclass
 from typing import Final
 
-from kiosk.core.counter import DATA_OLD_US, Tone
+from kiosk.core.entries import Tone
 from kiosk.core.ports import Standing
-from kiosk.core.staff_words import StaffWords
+from kiosk.core.staff_words import DAY_US, StaffWords
+
+DATA_OLD_US: Final = DAY_US
+"""Data older than this is said loudly; the cache lease warns at the same age."""
 
 GAP: Final = " · "
 """Between two pieces."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from kiosk.core.counter import name_of
+from kiosk.core.entries import name_of
 from kiosk.core.staff_words import StaffWords
 from sync.model.records import Customer, Interaction, Order
 from sync.model.row import Row
@@ -61,10 +61,10 @@ def _line(row: Row, name: str, words: StaffWords, now: int) -> TickerLine:
     body = row.body
     assert isinstance(body, Interaction | Order)
     head = words.say(
-        "timeline.label", at=words.moment(body.at, now=now), channel=words.channel(body.channel)
+        "ticker.head", at=words.moment(body.at, now=now), channel=words.channel(body.channel)
     )
     if isinstance(body, Order):
-        state = words.either(f"order.{body.state}", "order.placed")
+        state = words.either(f"order.{body.state}", "order.other")
         text = words.say("ticker.order", name=name, order=words.name(body.id), state=state)
         return TickerLine(row.key, head, text, is_late=False)
     form = f"ticker.{body.direction if body.direction in ('in', 'out') else 'note'}"

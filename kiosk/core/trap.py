@@ -5,13 +5,13 @@ unconnected shop would have lost is counted, not claimed.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
-from kiosk.core.counter import Post, is_struck, is_unanswered, name_of
-from kiosk.core.staff_words import StaffWords
+from kiosk.core.entries import Telling, is_struck, is_unanswered, item_of, name_of
 from sync.model.profile import Profile
 from sync.model.records import Case, Interaction, Order, Pickup
 
-PAIRS_MAX = 10
+PAIRS_MAX: Final = 12
 """Questions shown; nobody waits for an eleventh."""
 
 
@@ -38,32 +38,27 @@ class Trap:
     n_asked: int
 
 
-def trap_of(profile: Profile, *, words: StaffWords, post: Post, now: int) -> Trap:
+def trap_of(profile: Profile, tell: Telling) -> Trap:
     """What this customer would be asked.
 
     Args:
         profile: What this device holds of the customer.
-        words: What sentences are made with.
-        post: Where this kiosk stands.
-        now: Wall time, microseconds since 1970.
+        tell: What sentences are made with.
     """
-    customer = profile.customer
+    words, customer = tell.words, profile.customer
     name = name_of(customer, words) if customer else ""
     pairs = [
-        *(
-            [Pair(words.say("trap.q.name"), words.say("trap.a.name", name=name))]
-            if name
-            else []
-        ),
-        *_pickups(profile, words, post),
-        *_order(profile, words),
-        *_cases(profile, words, now),
-        *_messages(profile, words, now),
+        *([Pair(words.say("trap.q.name"), name)] if name else []),
+        *_pickups(profile, tell),
+        *_order(profile, tell),
+        *_cases(profile, tell),
+        *_messages(profile, tell),
     ]
     return Trap(name=name, pairs=tuple(pairs[:PAIRS_MAX]), n_asked=len(pairs))
 
 
-def _pickups(profile: Profile, words: StaffWords, post: Post) -> list[Pair]:
+def _pickups(profile: Profile, tell: Telling) -> list[Pair]:
+    words = tell.words
     return [
         Pair(
             words.say("trap.q.pickup"),
@@ -74,12 +69,13 @@ def _pickups(profile: Profile, words: StaffWords, post: Post) -> list[Pair]:
             ),
         )
         for _, pickup in profile.of(Pickup)
-        if pickup.state == "ready" and pickup.store == post.store
+        if pickup.state == "ready" and pickup.store == tell.post.store
     ]
 
 
-def _order(profile: Profile, words: StaffWords) -> list[Pair]:
+def _order(profile: Profile, tell: Telling) -> list[Pair]:
     """The newest order: its number, and where it may be exchanged."""
+    words = tell.words
     orders = sorted(profile.of(Order), key=lambda pair: -pair[1].at)
     if not orders:
         return []
@@ -101,8 +97,7 @@ def _order(profile: Profile, words: StaffWords) -> list[Pair]:
                 words.say("trap.q.return"),
                 words.say(
                     "trap.a.return",
-                    title=words.name(line.title),
-                    variant=words.name(line.variant),
+                    item=item_of(line, words),
                     money=words.money(line.paid_minor, order.currency),
                 ),
             )
@@ -111,16 +106,17 @@ def _order(profile: Profile, words: StaffWords) -> list[Pair]:
     return pairs
 
 
-def _cases(profile: Profile, words: StaffWords, now: int) -> list[Pair]:
+def _cases(profile: Profile, tell: Telling) -> list[Pair]:
     return [
         pair
         for _, case in profile.of(Case)
         if case.state == "open"
-        for pair in _case(case, words, now)
+        for pair in _case(case, tell)
     ]
 
 
-def _case(case: Case, words: StaffWords, now: int) -> list[Pair]:
+def _case(case: Case, tell: Telling) -> list[Pair]:
+    words = tell.words
     topic = words.say(
         "trap.a.case", number=words.name(case.number), topic=words.name(case.topic)
     )
@@ -128,7 +124,7 @@ def _case(case: Case, words: StaffWords, now: int) -> list[Pair]:
     pairs += [
         Pair(
             words.say("trap.q.fact", label=words.name(told.label)),
-            words.say("trap.a.fact", value=words.name(told.value)),
+            words.name(told.value),
         )
         for told in case.told
     ]
@@ -141,7 +137,7 @@ def _case(case: Case, words: StaffWords, now: int) -> list[Pair]:
         if is_struck(remedy)
     ]
     if case.promise is not None and not case.promise.kept_at:
-        due = words.moment(case.promise.due_at, now=now)
+        due = tell.at(case.promise.due_at)
         by = words.name(case.promise.by)
         pairs.append(
             Pair(words.say("trap.q.promise"), words.say("trap.a.promise", by=by, due=due))
@@ -149,8 +145,9 @@ def _case(case: Case, words: StaffWords, now: int) -> list[Pair]:
     return pairs
 
 
-def _messages(profile: Profile, words: StaffWords, now: int) -> list[Pair]:
+def _messages(profile: Profile, tell: Telling) -> list[Pair]:
     """The oldest contact of each channel that nobody answered."""
+    words = tell.words
     oldest: dict[str, Interaction] = {}
     for _, contact in sorted(profile.of(Interaction), key=lambda pair: pair[1].at):
         if is_unanswered(contact):
@@ -161,7 +158,7 @@ def _messages(profile: Profile, words: StaffWords, now: int) -> list[Pair]:
             words.say(
                 "trap.a.message",
                 channel=words.channel(contact.channel),
-                at=words.moment(contact.at, now=now),
+                at=tell.at(contact.at),
             ),
         )
         for contact in oldest.values()

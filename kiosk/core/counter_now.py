@@ -1,0 +1,291 @@
+"""The lines a clerk must see in two seconds: what waits, what we owe, what not to do, what alone to ask; pure.
+
+Order: what is wrong with the band, what two counters did to each other, what can be handed over here, what we owe, what
+was not answered, what not to offer again, the one thing to ask, the next step, what waits elsewhere.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, is_struck, is_unanswered, why
+from sync.model.operation import Evidence
+from sync.model.profile import Profile
+from sync.model.records import Band, Case, Interaction, Pickup
+from sync.model.row import Row
+
+PARCELS_MAX: Final = 9
+"""Parcels with a digit; a tenth is found once another is handed over."""
+
+Cases = tuple[tuple[Row, Case], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A parcel that can be handed over here, now.
+
+    Attributes:
+        pickup: Id of the pickup.
+        order: Number of its order, as recorded.
+        digit: Key that begins it.
+        question: What is asked before it is handed over, one line a part; safe to show.
+        yes: What the answer that does it is called.
+        evidence: What the act is recorded with, once the question is answered with yes.
+    """
+
+    pickup: str
+    order: str
+    digit: str
+    question: tuple[str, ...]
+    yes: str
+    evidence: Evidence
+
+
+def parcels_of(
+    profile: Profile, *, tell: Telling, opened: Opened, name: str
+) -> tuple[Parcel, ...]:
+    """What can be handed over here, the longest waiting first."""
+    here = sorted(
+        (pickup for _, pickup in profile.of(Pickup) if _is_here(pickup, tell.post)),
+        key=lambda pickup: (pickup.ready_at, pickup.id),
+    )
+    evidence = opened.evidence
+    if opened.needs_id:
+        evidence = Evidence(assurance="S1", proof="id_seen", band=evidence.band)
+    return tuple(
+        Parcel(
+            pickup=pickup.id,
+            order=pickup.order,
+            digit=str(index),
+            question=_question(pickup, tell, opened, name),
+            yes=tell.words.say("hand.yes-id" if opened.needs_id else "hand.yes"),
+            evidence=evidence,
+        )
+        for index, pickup in enumerate(here[:PARCELS_MAX], start=1)
+    )
+
+
+def now_of(
+    profile: Profile, *, open_cases: Cases, parcels: tuple[Parcel, ...], tell: Telling
+) -> tuple[Entry, ...]:
+    """All lines, in their order; one line that says so when nothing waits and nothing is owed."""
+    entries = [
+        *_blocked(profile, tell),
+        *_clashes(open_cases, tell),
+        *_waiting(profile, parcels, tell),
+        *_owed(open_cases, tell),
+        *_unanswered(profile, tell),
+        *_struck(open_cases, tell),
+        *_missing(open_cases, tell),
+        *_next(open_cases, tell),
+        *_waiting_elsewhere(profile, tell),
+    ]
+    return tuple(entries) or (Entry("", tell.words.say("now.nothing"), tone=Tone.MUTED),)
+
+
+def clash_text(case: Case, tell: Telling) -> str:
+    """What collided, with every side of the story: what, when, where, by whom."""
+    words = tell.words
+    sides = [
+        words.say(
+            "clash.side.to" if side.to else "clash.side",
+            at=tell.at(side.at),
+            store=tell.store(side.store),
+            by=words.name(side.by),
+            to=words.name(side.to),
+        )
+        for side in case.sides
+    ]
+    told = why(case.clash, words)
+    return f"{told}: {words.say('clash.and').join(sides)}" if sides else told
+
+
+def _is_here(pickup: Pickup, post: Post) -> bool:
+    return pickup.state == "ready" and pickup.store == post.store
+
+
+def _question(pickup: Pickup, tell: Telling, opened: Opened, name: str) -> tuple[str, ...]:
+    words = tell.words
+    shelf = words.name(pickup.shelf)
+    form = "hand.question" if shelf else "hand.question.no-shelf"
+    lines = [
+        words.say(form, count=words.items(pickup.n_items), shelf=shelf, name=name),
+        words.say("hand.order", order=words.name(pickup.order)),
+    ]
+    if pickup.collector:
+        lines.append(words.say("hand.collector", collector=tell.part(pickup.collector)))
+    if opened.needs_id:
+        how = words.either(f"how.{opened.how}", "how.band")
+        lines.append(words.say("hand.id", how=how))
+    return tuple(lines)
+
+
+def _blocked(profile: Profile, tell: Telling) -> list[Entry]:
+    """Said only when no band of theirs works: a lost band that was replaced is history."""
+    bands = profile.of(Band)
+    if any(band.state == "active" for _, band in bands):
+        return []
+    words = tell.words
+    return [
+        Entry(
+            label=words.say("now.blocked"),
+            lead=words.name(band.label),
+            text=words.say("now.blocked.text"),
+            tone=Tone.ALERT,
+            age=tell.age(row),
+        )
+        for row, band in bands
+        if band.state == "blocked"
+    ]
+
+
+def _clashes(cases: Cases, tell: Telling) -> list[Entry]:
+    words = tell.words
+    return [
+        Entry(
+            label=words.say("now.clash"),
+            text=f"{clash_text(case, tell)}. {words.say('unsettled.way')}",
+            tone=Tone.ALERT,
+            age=tell.age(row),
+        )
+        for row, case in cases
+        if case.clash
+    ]
+
+
+def _waiting(profile: Profile, parcels: tuple[Parcel, ...], tell: Telling) -> list[Entry]:
+    rows = {pickup.id: (row, pickup) for row, pickup in profile.of(Pickup)}
+    return [_parcel(parcel, *rows[parcel.pickup], tell) for parcel in parcels]
+
+
+def _parcel(parcel: Parcel, row: Row, pickup: Pickup, tell: Telling) -> Entry:
+    words = tell.words
+    shelf = words.name(pickup.shelf)
+    text = words.say(
+        "now.pickup.text",
+        count=words.items(pickup.n_items),
+        order=words.name(pickup.order),
+        since=tell.at(pickup.ready_at),
+    )
+    if pickup.collector:
+        may = words.say("now.pickup.collector", collector=tell.part(pickup.collector))
+        text = f"{text}. {may}"
+    return Entry(
+        label=words.say("now.pickup"),
+        lead=words.say("now.pickup.shelf" if shelf else "now.pickup.no-shelf", shelf=shelf),
+        text=text,
+        tone=Tone.READY,
+        age=tell.age(row),
+        digit=parcel.digit,
+    )
+
+
+def _waiting_elsewhere(profile: Profile, tell: Telling) -> list[Entry]:
+    words = tell.words
+    entries = []
+    for row, pickup in profile.of(Pickup):
+        if pickup.state == "ready" and not _is_here(pickup, tell.post):
+            form = "now.pickup.elsewhere"
+        elif pickup.state == "expected":
+            form = "now.pickup.expected"
+        else:
+            continue
+        text = words.say(
+            f"{form}.text",
+            count=words.items(pickup.n_items),
+            order=words.name(pickup.order),
+            store=tell.store(pickup.store),
+        )
+        entries.append(Entry(words.say(form), text, tone=Tone.MUTED, age=tell.age(row)))
+    return entries
+
+
+def _owed(cases: Cases, tell: Telling) -> list[Entry]:
+    words = tell.words
+    entries = []
+    for row, case in cases:
+        promise = case.promise
+        if promise is None or promise.kept_at:
+            continue
+        is_late = 0 < promise.due_at < tell.now
+        form = "late" if is_late else "open"
+        due, late = tell.at(promise.due_at), words.span(tell.now - promise.due_at)
+        by, text = words.name(promise.by), tell.part(promise.text)
+        entries.append(
+            Entry(
+                label=words.say("now.owed"),
+                lead=words.say(f"now.owed.{form}", late=late, due=due),
+                text=words.say(f"now.owed.{form}.text", by=by, text=text, due=due),
+                tone=Tone.ALERT if is_late else Tone.PLAIN,
+                age=tell.age(row),
+            )
+        )
+    return entries
+
+
+def _unanswered(profile: Profile, tell: Telling) -> list[Entry]:
+    """One line a channel: how long its oldest contact waits, and what the newest says."""
+    words = tell.words
+    newest: dict[str, tuple[Row, Interaction]] = {}
+    oldest: dict[str, Interaction] = {}
+    for row, contact in sorted(profile.of(Interaction), key=lambda pair: pair[1].at):
+        if is_unanswered(contact):
+            newest[contact.channel] = (row, contact)
+            oldest.setdefault(contact.channel, contact)
+    entries = []
+    for channel, (row, contact) in newest.items():
+        first = oldest[channel]
+        is_late = first.due_at < tell.now
+        form = "now.unanswered.late" if is_late else "now.unanswered.open"
+        waited, due = words.span(tell.now - first.at), tell.at(first.due_at)
+        entries.append(
+            Entry(
+                label=words.say("now.unanswered"),
+                lead=words.say(form, channel=words.channel(channel), waited=waited, due=due),
+                text=tell.careful(contact),
+                tone=Tone.ALERT if is_late else Tone.PLAIN,
+                age=tell.age(row),
+            )
+        )
+    return entries
+
+
+def _struck(cases: Cases, tell: Telling) -> list[Entry]:
+    words = tell.words
+    return [
+        Entry(
+            label=words.say("now.remedy"),
+            lead=words.name(remedy.text),
+            text=words.say(
+                "now.remedy.text",
+                tried=words.times(remedy.n_tried),
+                failed=words.times(remedy.n_failed),
+            ),
+            tone=Tone.STRUCK,
+            age=tell.age(row),
+        )
+        for row, case in cases
+        for remedy in case.tried
+        if is_struck(remedy)
+    ]
+
+
+def _missing(cases: Cases, tell: Telling) -> list[Entry]:
+    return [
+        Entry(
+            label=tell.words.say("now.missing"),
+            lead=tell.words.text(missing),
+            text="",
+            tone=Tone.ASK,
+            age=tell.age(row),
+        )
+        for row, case in cases
+        for missing in case.missing
+    ]
+
+
+def _next(cases: Cases, tell: Telling) -> list[Entry]:
+    return [
+        Entry(tell.words.say("now.next"), tell.words.text(case.next_step), age=tell.age(row))
+        for row, case in cases
+        if case.next_step
+    ]

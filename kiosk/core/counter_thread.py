@@ -1,0 +1,201 @@
+"""What a customer already told us, and every contact in every channel, newest first; pure.
+
+Equal contacts fold: the same topic in the same channel and direction is one line where the newest stood, with a count.
+An unanswered contact is never folded away.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from kiosk.core.counter_now import Cases, clash_text
+from kiosk.core.entries import Entry, Telling, Tone, is_struck, is_unanswered, item_of
+from sync.model.profile import Profile
+from sync.model.records import Case, Interaction, Order, Promise, Remedy, Told
+from sync.model.row import Row
+
+TIMELINE_MAX: Final = 200
+"""Contacts shown at once; older ones are of no use to somebody with a customer waiting."""
+
+ITEMS_MAX: Final = 5
+"""Items of an order named in its line of the timeline."""
+
+
+def told_of(cases: Cases, tell: Telling) -> tuple[Entry, ...]:
+    """Every case with all that was told about it; a solved one in a line."""
+    entries = [entry for row, case in cases for entry in _case(row, case, tell)]
+    return tuple(entries) or (Entry("", tell.words.say("told.nothing"), tone=Tone.MUTED),)
+
+
+def _case(row: Row, case: Case, tell: Telling) -> list[Entry]:
+    words, age = tell.words, tell.age(row)
+    is_open = case.state == "open"
+    head = Entry(
+        label=words.name(case.number),
+        text=words.say(
+            "told.case.open" if is_open else "told.case.solved",
+            at=tell.at(case.opened_at),
+            channel=words.channel(case.channel),
+        ),
+        lead=tell.part(case.topic),
+        tone=Tone.PLAIN if is_open else Tone.MUTED,
+        age=age,
+    )
+    if not is_open:
+        return [head]
+    entries = [head]
+    if case.clash:
+        text = clash_text(case, tell)
+        entries.append(Entry(words.say("now.clash"), text, tone=Tone.ALERT, age=age))
+    entries += [_fact(told, tell, age) for told in case.told]
+    if case.payer and not any(case.payer in told.value for told in case.told):
+        entries.append(Entry(words.say("told.payer"), words.text(case.payer), age=age))
+    if case.promise is not None:
+        entries.append(_promise(case.promise, tell, age))
+    entries += [_remedy(remedy, tell, age) for remedy in case.tried]
+    entries += [
+        Entry(words.say("told.missing"), words.text(missing), tone=Tone.ASK, age=age)
+        for missing in case.missing
+    ]
+    if case.next_step:
+        entries.append(Entry(words.say("told.next"), words.text(case.next_step), age=age))
+    return entries
+
+
+def _fact(told: Told, tell: Telling, age: str) -> Entry:
+    words = tell.words
+    text = words.say(
+        "told.fact",
+        value=words.text(told.value),
+        channel=words.channel(told.channel),
+        at=tell.at(told.at),
+    )
+    return Entry(words.name(told.label), text, age=age)
+
+
+def _promise(promise: Promise, tell: Telling, age: str) -> Entry:
+    words = tell.words
+    is_late = not promise.kept_at and 0 < promise.due_at < tell.now
+    form = "kept" if promise.kept_at else "late" if is_late else "open"
+    text = words.say(
+        f"told.promise.{form}",
+        by=words.name(promise.by),
+        text=tell.part(promise.text),
+        due=tell.at(promise.due_at),
+        late=words.span(tell.now - promise.due_at),
+        at=tell.at(promise.kept_at),
+    )
+    tone = Tone.ALERT if is_late else Tone.PLAIN
+    return Entry(words.say("told.promise"), text, tone=tone, age=age)
+
+
+def _remedy(remedy: Remedy, tell: Telling, age: str) -> Entry:
+    words = tell.words
+    struck = is_struck(remedy)
+    text = words.say(
+        "told.tried.struck" if struck else "told.tried.text",
+        tried=words.times(remedy.n_tried),
+        failed=words.times(remedy.n_failed),
+    )
+    tone = Tone.STRUCK if struck else Tone.PLAIN
+    return Entry(
+        words.say("told.tried"), text, lead=words.name(remedy.text), tone=tone, age=age
+    )
+
+
+# The timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One line of the timeline before it is words: a contact, or several equal ones by their newest.
+
+    Attributes:
+        count: How many equal ones it stands for.
+        first_at: When the oldest of them was.
+    """
+
+    row: Row
+    body: Interaction
+    count: int = 1
+    first_at: int = 0
+
+
+def timeline_of(profile: Profile, tell: Telling, *, is_unfolded: bool) -> tuple[Entry, ...]:
+    """Contacts and orders, newest first.
+
+    Args:
+        profile: What this device holds of the customer.
+        tell: What lines are made with.
+        is_unfolded: Show equal contacts one by one.
+    """
+    contacts = [Contact(row, body) for row, body in profile.of(Interaction)]
+    lines: list[tuple[int, str, Entry]] = [
+        (contact.body.at, contact.row.key, _contact(contact, tell))
+        for contact in (contacts if is_unfolded else folded(contacts))
+    ]
+    lines += [(order.at, row.key, _order(row, order, tell)) for row, order in profile.of(Order)]
+    lines.sort(key=lambda line: (-line[0], line[1]))
+    entries = tuple(entry for _, _, entry in lines[:TIMELINE_MAX])
+    return entries or (Entry("", tell.words.say("timeline.nothing"), tone=Tone.MUTED),)
+
+
+def folded(contacts: list[Contact]) -> list[Contact]:
+    """Equal contacts as one, standing where the newest stood."""
+    groups: dict[tuple[str, str, str], list[Contact]] = {}
+    for contact in contacts:
+        body = contact.body
+        is_foldable = body.topic and not is_unanswered(body)
+        kept_apart = body.topic if is_foldable else contact.row.key
+        groups.setdefault((kept_apart, body.channel, body.direction), []).append(contact)
+    return [_fold(group) for group in groups.values()]
+
+
+def _fold(group: list[Contact]) -> Contact:
+    newest = max(group, key=lambda contact: contact.body.at)
+    first_at = min(contact.body.at for contact in group)
+    return Contact(newest.row, newest.body, count=len(group), first_at=first_at)
+
+
+def _contact(contact: Contact, tell: Telling) -> Entry:
+    words, body = tell.words, contact.body
+    text = _said(body, tell)
+    if contact.count > 1:
+        text = words.say(
+            "timeline.folded",
+            topic=words.name(body.topic),
+            count=contact.count,
+            first=tell.at(contact.first_at),
+            text=text,
+        )
+    tone = Tone.MUTED if body.direction == "note" else Tone.PLAIN
+    if is_unanswered(body):
+        text, tone = words.say("timeline.owed", text=text), Tone.ALERT
+    lead = words.channel(body.channel)
+    return Entry(tell.at(body.at), text, lead=lead, tone=tone, age=tell.age(contact.row))
+
+
+def _said(contact: Interaction, tell: Telling) -> str:
+    text = tell.careful(contact)
+    match contact.direction, contact.audience:
+        case "in", _:
+            return text
+        case "note", "customer":
+            form = "timeline.note.customer"
+        case "note", _:
+            form = "timeline.note"
+        case _:
+            form = "timeline.out"
+    return tell.words.say(form, by=tell.words.name(contact.by), text=text)
+
+
+def _order(row: Row, order: Order, tell: Telling) -> Entry:
+    words = tell.words
+    items = ", ".join(item_of(line, words) for line in order.lines[:ITEMS_MAX])
+    text = words.say(
+        "timeline.order",
+        order=words.name(order.id),
+        items=tell.marked(order.sensitivity, items),
+        money=words.money(order.total_minor, order.currency),
+        state=words.either(f"order.{order.state}", "order.other"),
+    )
+    return Entry(tell.at(order.at), text, lead=words.channel(order.channel), age=tell.age(row))
