@@ -1,12 +1,12 @@
 """The box itself: what prepares it, what time it is, chance, files, and virtual devices.
 
-    bootstrap    prepares a machine once, then runs the rest of its line there
-    locks/       pinned requirements with hashes, one file a set
-    clock        wall time, time that never goes back, and sleeping
-    entropy      random bytes and ids
-    disk         files that must survive a power cut
-    identity     this device's key pair and what it knows of its centre
-    errors       what can go wrong with a device
-    log          JSON lines with an allow-list of keys
-    virtual/     bands, field, PN532 on a pty, vpcd: written without our drivers, so that it can disagree with them
+bootstrap    prepares a machine once, then runs the rest of its line there
+locks/       pinned requirements with hashes, one file a set
+clock        wall time, time that never goes back, and sleeping
+entropy      random bytes and ids
+disk         files that must survive a power cut
+identity     this device's key pair and what it knows of its centre
+errors       what can go wrong with a device
+log          JSON lines with an allow-list of keys
+virtual/     bands, field, PN532 on a pty, vpcd: written without our drivers, so that it can disagree with them
 """

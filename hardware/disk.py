@@ -28,6 +28,10 @@ class Disk(Protocol):
         """Rename to `NAME.LABEL-N` beside it with the lowest free N; None when there is no such file."""
         ...
 
+    def remove(self, path: Path) -> None:
+        """Remove a file that can be made again; harmless when there is none. Raises DiskFault."""
+        ...
+
     def lock(self, folder: Path) -> "FolderLock":
         """Own `folder` until the lock is released or this process ends. Raises FolderInUse."""
         ...
@@ -97,6 +101,13 @@ class SystemDisk:
         except OSError as error:
             raise _error_of(error, path) from error
         return aside
+
+    def remove(self, path: Path) -> None:
+        """Remove a file that can be made again; harmless when there is none."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _error_of(error, path) from error
 
     def lock(self, folder: Path) -> FolderLock:
         """Own `folder` by an advisory lock that the kernel drops when this process ends."""

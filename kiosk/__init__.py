@@ -1,13 +1,13 @@
 """What people see, touch and decide with; puts the parts together.
 
-    cli          the `tapthread` command
-    commands/    one file a command
-    demo/        the seeded brand and its people, the three-column view
-    bench/       one file a bench
-    assembly     builds the product out of its parts, real or simulated
-    links        the reader process and the sync thread, as this process sees them
-    doctor       one line a finding, with the way out
-    ui/          shows; only importer of Textual
-    core/        decides; touches nothing
-    settings     every setting: type, unit, default, where its value came from
+cli          the `tapthread` command
+commands/    one file a command
+demo/        the seeded brand and its people, the three-column view
+bench/       one file a bench
+assembly     builds the product out of its parts, real or simulated
+links        the reader process and the sync thread, as this process sees them
+doctor       one line a finding, with the way out
+ui/          shows; only importer of Textual
+core/        decides; touches nothing
+settings     every setting: type, unit, default, where its value came from
 """
