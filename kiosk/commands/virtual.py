@@ -1,0 +1,333 @@
+"""`tapthread virtual`: virtual readers and the demo's bands, for any program that speaks to a PN532 or to PC/SC.
+
+It says one line when its readers can be used and answers each line of standard input with one line:
+
+    ready pn532=LINK vpcd=HOST:PORT
+    present NAME [NAME ...]   ->  ok present NAME ...       exactly these bands lie on the readers
+    remove                    ->  ok remove                 none does
+    fault NAME [N]            ->  ok fault NAME N           of bands presented from now on; or of a reader, at once
+    quit                      ->  ok quit                   the end, as with SIGTERM and SIGINT
+    anything else             ->  error CODE words
+
+Codes: unknown-band, unknown-command, unknown-fault, usage. The end of standard input ends nothing unless --until-eof
+is given. Exit codes: 0 ended as asked, 1 a reader could not be brought up, 2 the command line made no sense.
+"""
+
+import os
+import select
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from hardware.clock import Clock, SystemClock
+from hardware.virtual.faults import Fault, FaultKind, FaultyBand
+from hardware.virtual.field import BAND_COUNT_MAX, Field
+from hardware.virtual.pn532 import VirtualPn532
+from hardware.virtual.vpcd import VirtualVpcd, VpcdAbsent
+from kiosk import settings
+from kiosk.commands import options
+from kiosk.demo.bands import DemoBand, demo_bands
+from kiosk.demo.virtual_bands import virtual_band_of
+
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+STDIN, STDOUT = 0, 1
+READ_SIZE: Final = 4_096
+LINE_SIZE_MAX: Final = 1_024
+"""A line names a few bands; a longer one is not for us."""
+
+NOISE: Final = bytes.fromhex("5500FF13370000FF02")
+"""What `fault uart-garbage` puts on the line: pieces that look like the start of a frame and are none."""
+
+READER_FAULTS: Final = ("uart-garbage", "reader-lost", "reader-back")
+"""Faults of the PN532 itself; they act at once."""
+
+
+class Unready(Exception):
+    """A reader could not be brought up; the sentence says why, the code is the first argument."""
+
+    def __init__(self, code: str, sentence: str, *, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.exit_code = exit_code
+
+
+class Rig:
+    """The readers of this process and the one field they share.
+
+    A name stands for one band for as long as this process runs: what was written to it stays.
+    """
+
+    def __init__(
+        self, *, clock: Clock, link: Path | None, slot: tuple[str, int] | None, pace_baud: int
+    ) -> None:
+        """Prepare the readers; `start` brings them up."""
+        self._clock = clock
+        self._link = link
+        self._pace_baud = pace_baud
+        self._field = Field()
+        self._fault = Fault(FaultKind.NONE)
+        self._known: Mapping[str, DemoBand] = {band.name: band for band in demo_bands()}
+        self._bands = {name: virtual_band_of(band) for name, band in self._known.items()}
+        self._pn532: VirtualPn532 | None = None
+        self._vpcd = (
+            None if slot is None else VirtualVpcd(field=self._field, host=slot[0], port=slot[1])
+        )
+        self._acts: Mapping[str, Callable[[list[str]], str]] = {
+            "present": self._present,
+            "remove": self._remove,
+            "fault": self._set_fault,
+        }
+
+    def start(self) -> None:
+        """Bring the readers up. Raises Unready."""
+        if self._link is not None:
+            self._plug_in(self._link)
+        if self._vpcd is not None:
+            try:
+                self._vpcd.start()
+            except VpcdAbsent as error:
+                raise Unready(
+                    "vpcd-absent",
+                    f"{error}; is pcscd running with its vpcd driver?",
+                    exit_code=EXIT_FAILED,
+                ) from error
+
+    def close(self) -> None:
+        """Take the readers down and remove the link."""
+        if self._pn532 is not None:
+            self._pn532.close()
+        if self._vpcd is not None:
+            self._vpcd.close()
+
+    def answer(self, line: str) -> str:
+        """Do what a line asks and say how it went."""
+        words = line.split()
+        if not words:
+            return "error usage say present NAME, remove, fault NAME or quit"
+        act = self._acts.get(words[0])
+        if act is None:
+            return (
+                f"error unknown-command {words[0]!a}; there are {', '.join(self._acts)}, quit"
+            )
+        return act(words[1:])
+
+    def _plug_in(self, link: Path) -> None:
+        if link.exists() and not link.is_symlink():
+            raise Unready(
+                "link",
+                f"{link} is there already and is not a link; it is left alone",
+                exit_code=EXIT_USAGE,
+            )
+        pn532 = VirtualPn532(
+            field=self._field, clock=self._clock, link=link, pace_baud=self._pace_baud
+        )
+        try:
+            pn532.start()
+        except OSError as error:
+            pn532.close()
+            raise Unready(
+                "link", f"{link} cannot be made: {error.strerror}", exit_code=EXIT_USAGE
+            ) from error
+        self._pn532 = pn532
+
+    def _present(self, names: list[str]) -> str:
+        unknown = [name for name in names if name not in self._bands]
+        if unknown:
+            return f"error unknown-band {unknown[0]!a}; tapthread virtual --list names them"
+        if not 1 <= len(names) <= BAND_COUNT_MAX or len(set(names)) != len(names):
+            return f"error usage present one to {BAND_COUNT_MAX} different bands"
+        self._field.present(
+            *(
+                FaultyBand(self._bands[name], self._fault, field=self._field, clock=self._clock)
+                for name in names
+            )
+        )
+        return f"ok present {' '.join(names)}"
+
+    def _remove(self, rest: list[str]) -> str:
+        if rest:
+            return "error usage remove takes all bands away and no name"
+        self._field.remove()
+        return "ok remove"
+
+    def _set_fault(self, words: list[str]) -> str:
+        kinds = {kind.value: kind for kind in FaultKind}
+        if (
+            not words
+            or len(words) > 2
+            or not all(word.isdecimal() and int(word) > 0 for word in words[1:])
+        ):
+            return "error usage fault NAME [N], N from 1"
+        name = words[0]
+        if name in READER_FAULTS:
+            return self._hurt_reader(name)
+        if name not in kinds:
+            return (
+                f"error unknown-fault {name!a}; there are {', '.join((*kinds, *READER_FAULTS))}"
+            )
+        self._fault = Fault(kinds[name], *(int(word) for word in words[1:]))
+        return f"ok fault {name} {self._fault.at}"
+
+    def _hurt_reader(self, name: str) -> str:
+        if self._link is None:
+            return f"error usage {name} needs a reader made with --pn532"
+        if name == "reader-back" and self._pn532 is None:
+            try:
+                self._plug_in(self._link)
+            except Unready as error:
+                return f"error {error.code} {error}"
+        elif name == "reader-lost" and self._pn532 is not None:
+            self._pn532.close()
+            self._pn532 = None
+        elif name == "uart-garbage" and self._pn532 is not None:
+            self._pn532.disturb(NOISE)
+        return f"ok fault {name}"
+
+
+def say(line: str) -> None:
+    """One line on standard output, at once; when nobody reads it any more, go on without."""
+    try:
+        os.write(STDOUT, line.encode() + b"\n")
+    except BrokenPipeError:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, STDOUT)
+        os.close(descriptor)
+
+
+class _Ear:
+    """Lines of standard input, and the signals that mean the end."""
+
+    def __init__(self) -> None:
+        self._wake_read, self._wake_write = os.pipe()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: os.write(self._wake_write, b"\x00"))
+
+    def lines(self, *, is_end_the_end: bool) -> Iterator[str]:
+        """Each line as it comes, until a signal, or the end of input where that is the end."""
+        rest = b""
+        watched = [STDIN, self._wake_read]
+        while True:
+            ready, _, _ = select.select(watched, [], [])
+            if self._wake_read in ready:
+                return
+            some = _read(STDIN)
+            if not some:
+                if is_end_the_end:
+                    return
+                watched.remove(STDIN)
+            *lines, rest = (rest + some).split(b"\n")
+            rest = rest[-LINE_SIZE_MAX:]
+            for line in lines:
+                yield line.decode("utf-8", "replace").strip()
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, READ_SIZE)
+    except OSError:
+        return b""
+
+
+def slot_of(text: str) -> tuple[str, int]:
+    """HOST:PORT as a pair. Raises Unready for anything else."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65_535:
+        raise Unready(
+            "address", f"--vpcd takes HOST:PORT, not {text[:60]!a}", exit_code=EXIT_USAGE
+        )
+    return host.strip("[]"), int(port)
+
+
+def _list() -> None:
+    for band in demo_bands():
+        say(f"{band.name}  {band.chip}  {band.customer or '-'}")
+
+
+def run(  # noqa: PLR0913, PLR0917 (its arguments are the command's options)
+    pn532: Annotated[
+        Path | None,
+        typer.Option(
+            "--pn532", metavar="LINK", help="Make a PN532 on a terminal and link it here."
+        ),
+    ] = None,
+    vpcd: Annotated[
+        str | None,
+        typer.Option(
+            "--vpcd", metavar="HOST:PORT", help="Join the PC/SC slot vpcd offers there."
+        ),
+    ] = None,
+    band: Annotated[
+        str | None,
+        typer.Option("--band", metavar="NAME", help="Put this band in the field at once."),
+    ] = None,
+    pace: Annotated[
+        int,
+        typer.Option(
+            "--pace",
+            metavar="BAUD",
+            min=0,
+            help="Hold the serial line's bytes back as at this speed; 0 does not.",
+        ),
+    ] = 0,
+    list_bands: Annotated[
+        bool, typer.Option("--list", help="Print the bands, one a line, name first.")
+    ] = False,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="End when standard input ends.")
+    ] = False,
+    data: options.Data = None,
+    centre: options.Centre = None,
+    reader: options.Reader = None,
+) -> None:
+    """Run virtual readers and the demo's bands; lines on standard input say what lies on the readers."""
+    settings.load(data=data, centre=centre, reader=reader)
+    if list_bands:
+        _list()
+        return
+    try:
+        _serve(pn532, vpcd, band, pace_baud=pace, is_end_the_end=until_eof)
+    except Unready as error:
+        typer.echo(f"tapthread virtual: {error} [{error.code}]", err=True)
+        raise typer.Exit(error.exit_code) from error
+
+
+def _serve(
+    link: Path | None,
+    vpcd: str | None,
+    band: str | None,
+    *,
+    pace_baud: int,
+    is_end_the_end: bool,
+) -> None:
+    slot = None if vpcd is None else slot_of(vpcd)
+    if link is None and slot is None:
+        raise Unready(
+            "usage", "say --pn532 LINK, --vpcd HOST:PORT, both, or --list", exit_code=EXIT_USAGE
+        )
+    ear = _Ear()
+    rig = Rig(
+        clock=SystemClock(), link=link and link.absolute(), slot=slot, pace_baud=pace_baud
+    )
+    try:
+        if band is not None:
+            answer = rig.answer(f"present {band}")
+            if answer.startswith("error"):
+                raise Unready(
+                    "unknown-band",
+                    f"there is no band {band[:60]!a}; --list names them",
+                    exit_code=EXIT_USAGE,
+                )
+        rig.start()
+        where = [f"pn532={link}"] if link is not None else []
+        say(" ".join(["ready", *where, *([f"vpcd={vpcd}"] if vpcd is not None else [])]))
+        for line in ear.lines(is_end_the_end=is_end_the_end):
+            if line == "quit":
+                say("ok quit")
+                break
+            say(rig.answer(line))
+    finally:
+        rig.close()
