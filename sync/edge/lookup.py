@@ -1,0 +1,114 @@
+"""From a band to its owner and everything held of them; the one read path of a tap.
+
+The view of a key is the newest of the base row (the feed's) and the answered row (a push answer's), with unanswered
+operations folded over it. The outbox is read before the cache: an answer reaches the cache before it settles its
+operation, so no effect can fall between the two reads.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sync.edge.outbox import Outbox
+from sync.edge.store import EdgeStore, Found, Transaction
+from sync.edge.view import folded, needed
+from sync.model.errors import Malformed
+from sync.model.operation import Operation
+from sync.model.profile import Profile
+from sync.model.records import Band, key_of
+from sync.model.row import Row, body_of
+
+_FIELDS = "key, kind, owner, version, as_of, source, body"
+_BASE_OF_KEY = f"SELECT {_FIELDS} FROM row WHERE key = ?"  # noqa: S608  # constants
+_ANSWERED_OF_KEY = f"SELECT {_FIELDS} FROM answered WHERE key = ?"  # noqa: S608  # constants
+_BASE_OF_OWNER = f"SELECT {_FIELDS} FROM row WHERE owner = ?"  # noqa: S608  # constants
+_BASE_OF_KIND = f"SELECT {_FIELDS} FROM row WHERE owner = ? AND kind = ?"  # noqa: S608  # constants
+_ANSWERED_OF_OWNER = f"SELECT {_FIELDS} FROM answered WHERE owner = ?"  # noqa: S608  # constants
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A band this device holds a row of.
+
+    Attributes:
+        band: Its row; the body is a Band, whose state the caller judges.
+        owner: Customer id, "" for a band that is linked to nobody.
+        profile: Everything held of the owner.
+    """
+
+    band: Row
+    owner: str
+    profile: Profile
+
+
+class Lookup:
+    """Reads the cache for people; every answer is there in about a millisecond."""
+
+    def __init__(self, store: EdgeStore) -> None:
+        self._store = store
+        self._outbox = Outbox(store)
+
+    def by_band(self, band: str) -> Sighting | None:
+        """The band, its owner and their profile; None when this device does not hold the band. Raises StoreError."""
+        row = self.row(key_of("band", band))
+        if row is None or not isinstance(row.body, Band):
+            return None
+        profile = self.profile(row.owner) if row.owner else Profile("", ())
+        return Sighting(row, row.owner, profile)
+
+    def profile(self, owner: str) -> Profile:
+        """All rows of one customer, unsettled operations folded in; no rows when none are held. Raises StoreError."""
+        ops = self._outbox.unanswered_of(owner)
+        rows = self._store.cache.look(lambda file: _rows_of_owner(file, owner, ops))
+        view = folded(rows, ops, now=self._store.now()) if ops else rows
+        return Profile(owner, tuple(row for row in view.values() if row.owner == owner))
+
+    def row(self, key: str) -> Row | None:
+        """The newest row of a key, nothing folded; None when this device does not hold it. Raises StoreError."""
+        return self._store.cache.look(lambda file: _row_of_key(file, key))
+
+    def rows(self, kind: str, *, owner: str = "") -> tuple[Row, ...]:
+        """All base rows of one kind and owner, "" for what belongs to nobody. Raises StoreError."""
+        found = self._store.cache.look(lambda file: file.read(_BASE_OF_KIND, (owner, kind)))
+        return tuple(_newest(found).values())
+
+
+def _row_of_key(file: Transaction, key: str) -> Row | None:
+    found = [*file.read(_BASE_OF_KEY, (key,)), *file.read(_ANSWERED_OF_KEY, (key,))]
+    return _newest(found).get(key)
+
+
+def _rows_of_owner(file: Transaction, owner: str, ops: tuple[Operation, ...]) -> dict[str, Row]:
+    found = [*file.read(_BASE_OF_OWNER, (owner,)), *file.read(_ANSWERED_OF_OWNER, (owner,))]
+    rows = _newest(found)
+    for key in needed(ops) - rows.keys():
+        row = _row_of_key(file, key)
+        if row is not None:
+            rows[key] = row
+    return rows
+
+
+def _newest(found: Iterable[Found]) -> dict[str, Row]:
+    """By key the readable row of the highest version; of equals the first, which is the base row."""
+    best: dict[str, Found] = {}
+    for one in found:
+        if one[0] not in best or one[3] > best[one[0]][3]:
+            best[one[0]] = one
+    rows = (_read(one) for one in best.values())
+    return {row.key: row for row in rows if row is not None}
+
+
+def _read(found: Found) -> Row | None:
+    key, kind, owner, version, as_of, source, body = found
+    try:
+        record = body_of(kind, body)
+    except Malformed:
+        return None  # kept raw and counted by the feed
+    return Row(
+        key=key,
+        kind=kind,
+        owner=owner,
+        version=version,
+        as_of=as_of,
+        source=source,
+        body=record,
+    )

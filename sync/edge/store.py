@@ -1,0 +1,517 @@
+"""The two encrypted files of a device, and the only module that knows their driver; its exceptions end here.
+
+    cache.db    WAL, NORMAL   rows, cursors, leases, search terms; may be dropped and pulled again at any time
+    outbox.db   WAL, FULL     operations as raw JSON, whose format never changes, with their state beside them
+    store.json                which key made these files (not the key), and which life the outbox is in
+
+Damage. A cache that does not read is removed and pulled again; nothing in it exists only here. An outbox that does not
+read is moved aside and kept, every operation that can still be read from it goes into a new one under its old id, and a
+notice says so. The new one has a new lineage. A file from a newer program is left alone (StoreTooNew), and so is
+everything when the key is not the one these files were made with (StoreCorrupt): a wrong key is no damage.
+
+Threads. One process owns the folder (FolderInUse). Within it any thread may read or write at any time: each thread has a
+connection of its own to each file, writers of a file take turns by a lock, readers never wait (WAL). The UI thread reads
+rows and records operations; the sync thread applies pages and answers. A thread that ends lets its connections go.
+
+SQLCipher with a raw 256-bit key: its page HMAC notices every flipped bit, and opening costs no key derivation.
+"""
+
+import hashlib
+import hmac
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+import sqlite_utils
+from sqlcipher3 import dbapi2
+
+from hardware.clock import Clock, micros_of
+from hardware.disk import Disk, FolderLock
+from hardware.entropy import Entropy, new_id
+from hardware.errors import DeviceError, DiskFull
+from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
+
+log = logging.getLogger(__name__)
+
+KEY_SIZE: Final = 32
+BUSY_MS: Final = 5_000
+"""How long a connection waits for another one's lock; our own lock makes this rare, a checkpoint can still hold it."""
+
+CACHE_KIB: Final = 16_384
+"""Page cache of each connection to cache.db. Source: facts/sync.md 5.3, 8 to 64 MB."""
+
+SALVAGE_MAX: Final = 100_000
+"""Operations looked for in a damaged outbox; 30 days offline are about half of it."""
+
+_SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26
+"""Primary result codes. Source: sqlite.org/rescode.html."""
+
+Value = TypeVar("Value")
+Params = Sequence[object]
+Found = tuple[Any, ...]
+
+_CACHE_SCHEMA: Final = (
+    (
+        """CREATE TABLE row(owner TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL,
+           as_of INTEGER NOT NULL, source TEXT NOT NULL, body BLOB NOT NULL, is_read INTEGER NOT NULL,
+           PRIMARY KEY(owner, kind, key)) WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX row_key ON row(key)",
+        """CREATE TABLE held(scope TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
+           PRIMARY KEY(scope, key)) WITHOUT ROWID""",
+        "CREATE INDEX held_key ON held(key)",
+        """CREATE TABLE cursor(scope TEXT PRIMARY KEY, seq INTEGER NOT NULL, epoch TEXT NOT NULL,
+           is_head INTEGER NOT NULL, is_renewing INTEGER NOT NULL, synced_at INTEGER NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE answered(key TEXT NOT NULL, scope TEXT NOT NULL, seq INTEGER NOT NULL, owner TEXT NOT NULL,
+           kind TEXT NOT NULL, version INTEGER NOT NULL, as_of INTEGER NOT NULL, source TEXT NOT NULL,
+           body BLOB NOT NULL, PRIMARY KEY(key, scope)) WITHOUT ROWID""",
+        "CREATE INDEX answered_owner ON answered(owner)",
+        """CREATE TABLE lease(uid TEXT PRIMARY KEY, key BLOB NOT NULL, version INTEGER NOT NULL,
+           until INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE TABLE stale(key TEXT PRIMARY KEY) WITHOUT ROWID",
+        """CREATE TABLE term(term TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, how TEXT NOT NULL,
+           PRIMARY KEY(term, key, owner)) WITHOUT ROWID""",
+        "CREATE INDEX term_key ON term(key)",
+        "CREATE INDEX term_owner ON term(owner, term)",
+        "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    ),
+)
+"""Numbered migrations of cache.db, oldest first; the file says how many it has had (`user_version`)."""
+
+_OUTBOX_SCHEMA: Final = (
+    (
+        """CREATE TABLE op(n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, raw BLOB NOT NULL,
+           owner TEXT NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL,
+           code TEXT NOT NULL DEFAULT '', clash TEXT NOT NULL DEFAULT '', settled_at INTEGER NOT NULL DEFAULT 0)""",
+        "CREATE INDEX op_state ON op(state, n)",
+        "CREATE INDEX op_owner ON op(owner) WHERE state IN ('recorded', 'sending')",
+        "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE notice(at INTEGER NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL)",
+    ),
+)
+"""Numbered migrations of outbox.db. `op.id` and `op.raw` never change; only columns beside them may be added."""
+
+_SALVAGE: Final = (
+    "SELECT n, id, raw, owner, kind, at, state, code, clash, settled_at FROM op ORDER BY n ASC LIMIT ?",
+    "SELECT n, id, raw, owner, kind, at, state, code, clash, settled_at FROM op ORDER BY n DESC LIMIT ?",
+)
+"""Reads a damaged outbox from both ends towards the damage."""
+
+_TAKE_OVER: Final = "INSERT OR IGNORE INTO op VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something about the files that a person should know.
+
+    Attributes:
+        at: When it was found, microseconds since 1970.
+        code: cache_damaged | outbox_damaged | outbox_missing. Public, has words in `kiosk.core.wording`.
+        detail: Name of the file that was kept and how many operations came over; no personal detail.
+    """
+
+    at: int
+    code: str
+    detail: str
+
+
+class _Made(msgspec.Struct, frozen=True):
+    """What store.json says."""
+
+    check: str
+    lineage: str
+
+
+class Transaction:
+    """Statements within one transaction; every error is ours. Raises StoreError."""
+
+    def __init__(self, db: sqlite_utils.Database) -> None:
+        self._db = db
+
+    def read(self, sql: str, params: Params = ()) -> list[Found]:
+        """All rows of a query."""
+        with _ours():
+            return list(self._db.execute(sql, params).fetchall())
+
+    def execute(self, sql: str, params: Params = ()) -> int:
+        """Run one statement; how many rows it changed."""
+        with _ours():
+            return int(self._db.execute(sql, params).rowcount)
+
+    def many(self, sql: str, rows: Iterable[Params]) -> None:
+        """Run one statement for each row of parameters."""
+        with _ours():
+            self._db.conn.executemany(sql, rows)
+
+
+class StoreFile:
+    """One encrypted file, usable from any thread."""
+
+    def __init__(
+        self,
+        path: Path,
+        key: bytes,
+        *,
+        schema: Sequence[Sequence[str]],
+        synchronous: str,
+        heal: Callable[["StoreFile"], None],
+    ) -> None:
+        self.path = path
+        self._key = key
+        self._schema = schema
+        self._synchronous = synchronous
+        self._heal = heal
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._open: list[sqlite_utils.Database] = []
+        self._is_closed = False
+        self.life = 0
+
+    def look(self, reading: Callable[[Transaction], Value]) -> Value:
+        """What `reading` finds in one consistent state of the file. A damaged file is healed and read once more."""
+        life = self.life
+        try:
+            return self._look(reading)
+        except StoreCorrupt:
+            self.heal(life)
+            return self._look(reading)
+
+    def _look(self, reading: Callable[[Transaction], Value]) -> Value:
+        db = self._database()
+        with _ours():
+            db.execute("BEGIN")
+        try:
+            return reading(Transaction(db))
+        finally:
+            _end(db, "COMMIT")
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Transaction]:
+        """One write transaction, all or nothing; durable on return when the file or the caller says so.
+
+        A damaged file is healed and StoreCorrupt raised all the same: what was to be written was judged on the old one.
+        """
+        with self._lock:
+            life = self.life
+            try:
+                with self._transaction(self._database(), durable=durable) as transaction:
+                    yield transaction
+            except StoreCorrupt:
+                self.heal(life)
+                raise
+
+    @contextmanager
+    def _transaction(
+        self, db: sqlite_utils.Database, *, durable: bool
+    ) -> Iterator[Transaction]:
+        with _ours():
+            if durable:
+                db.execute("PRAGMA synchronous = FULL")
+            db.execute("BEGIN IMMEDIATE")
+        try:
+            yield Transaction(db)
+            with _ours():
+                db.execute("COMMIT")
+        finally:
+            if db.conn.in_transaction:
+                _end(db, "ROLLBACK")
+            if durable:
+                _end(db, f"PRAGMA synchronous = {self._synchronous}")
+
+    def heal(self, life: int) -> None:
+        """Have the owner replace this file, unless that was done since `life`."""
+        with self._lock:
+            if life == self.life:
+                self._heal(self)
+
+    def begin_again(self) -> None:
+        """The file at the path is another one now: every thread connects anew. The caller moved the old one away."""
+        with self._lock:
+            self.life += 1
+            self.prepare()
+
+    def prepare(self) -> None:
+        """Connect, and bring the tables up to this program's version. Raises StoreTooNew, StoreCorrupt, StoreError."""
+        db = self._database()
+        with _ours():
+            version = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(self._schema):
+            raise StoreTooNew(f"{self.path.name} was written by a newer program ({version})")
+        for number, statements in enumerate(self._schema[version:], start=version + 1):
+            with self._transaction(db, durable=True) as transaction:
+                for statement in statements:
+                    transaction.execute(statement)
+                transaction.execute(f"PRAGMA user_version = {number}")
+
+    def verify(self) -> None:
+        """Read every page, whose MAC then must hold. About 1 s for 500 MB. Raises StoreCorrupt."""
+        with _ours():
+            verdict = self._database().execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise StoreCorrupt(f"{self.path.name} does not check")
+
+    def salvaged(self, queries: Sequence[str]) -> list[Found]:
+        """All rows that these queries still give before they hit the damage, each once, by their first column."""
+        found: dict[int, Found] = {}
+        for query in queries:
+            try:
+                for one in self._database().execute(query, (SALVAGE_MAX,)):
+                    found.setdefault(one[0], tuple(one))
+            except (dbapi2.Error, StoreError):
+                continue
+        return [found[n] for n in sorted(found)]
+
+    def let_go(self) -> None:
+        """Drop this thread's connection without a word to the file, as before it is moved."""
+        db = getattr(self._local, "db", None)
+        if db is not None:
+            del self._local.db
+            self._open.remove(db)
+            _close(db)
+
+    def close(self) -> None:
+        """Close all connections of all threads; no other thread may still be at work."""
+        with self._lock:
+            self.life += 1
+            self._is_closed = True
+            for db in self._open:
+                _close(db)
+            self._open.clear()
+
+    def _database(self) -> sqlite_utils.Database:
+        if self._is_closed:
+            raise StoreError(f"{self.path.name} is closed")
+        db: sqlite_utils.Database | None = getattr(self._local, "db", None)
+        if db is not None and self._local.life == self.life:
+            return db
+        if db is not None and db in self._open:
+            self._open.remove(db)
+            _close(db)
+        db = self._connected()
+        self._local.db, self._local.life = db, self.life
+        self._open.append(db)
+        return db
+
+    def _connected(self) -> sqlite_utils.Database:
+        with _ours():
+            # Used by one thread at a time; only `close` may touch it from another.
+            connection = dbapi2.connect(
+                str(self.path), isolation_level=None, check_same_thread=False
+            )
+            try:
+                connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
+                connection.execute("PRAGMA cipher_log = off")
+                connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+                connection.execute("PRAGMA secure_delete = ON")
+                connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            except dbapi2.Error:
+                connection.close()
+                raise
+            return sqlite_utils.Database(
+                connection, recursive_triggers=False, execute_plugins=False
+            )
+
+
+class EdgeStore:
+    """Both files of one device. Close it to give the folder back."""
+
+    def __init__(
+        self,
+        folder: Path,
+        key: bytes,
+        *,
+        disk: Disk,
+        clock: Clock,
+        entropy: Entropy,
+        lock: FolderLock,
+    ) -> None:
+        self.folder = folder
+        self._disk = disk
+        self.clock = clock
+        self._entropy = entropy
+        self._folder_lock = lock
+        self._check = hmac.new(key, b"tapthread store", hashlib.sha256).hexdigest()
+        self._passing: tuple[Notice, ...] = ()
+        self.cache = StoreFile(
+            folder / "cache.db", key, schema=_CACHE_SCHEMA, synchronous="NORMAL",
+            heal=self._drop_cache,
+        )  # fmt: skip
+        self.outbox = StoreFile(
+            folder / "outbox.db", key, schema=_OUTBOX_SCHEMA, synchronous="FULL",
+            heal=self._replace_outbox,
+        )  # fmt: skip
+
+    @classmethod
+    def open(
+        cls, folder: Path, key: bytes, *, disk: Disk, clock: Clock, entropy: Entropy
+    ) -> "EdgeStore":
+        """Own `folder` and open, make or heal its files.
+
+        Args:
+            folder: This device's data folder; made when missing.
+            key: 32 bytes, the same as ever.
+            disk: Everything that is not SQLite's own file work.
+            clock: Wall time of notices.
+            entropy: Where a new lineage comes from.
+
+        Raises:
+            FolderInUse: another process has it open.
+            StoreTooNew: a file was written by a newer program.
+            StoreCorrupt: the key is not the one these files were made with.
+            StoreFull, StoreError, DeviceError: the disk does not do what it must.
+        """
+        if len(key) != KEY_SIZE:
+            raise StoreCorrupt(f"a store key has {KEY_SIZE} bytes")
+        store = cls(
+            folder, key, disk=disk, clock=clock, entropy=entropy, lock=disk.lock(folder)
+        )
+        try:
+            store._prepare()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _prepare(self) -> None:
+        made = self._made()
+        if made is not None and not hmac.compare_digest(made.check, self._check):
+            raise StoreCorrupt("the key is not the one these files were made with")
+        try:
+            self.outbox.prepare()
+            self.outbox.verify()
+        except StoreCorrupt:
+            self._replace_outbox(self.outbox)
+        if not self.lineage:
+            self._begin_lineage("outbox_missing" if made is not None else "", "")
+        elif made is None or made.lineage != self.lineage:
+            self._remember()
+        try:
+            self.cache.prepare()
+            self._drop_expired()
+        except StoreCorrupt:
+            self._drop_cache(self.cache)
+
+    def close(self) -> None:
+        """Close both files and give the folder back; harmless when done twice."""
+        self.cache.close()
+        self.outbox.close()
+        self._folder_lock.close()
+
+    def now(self) -> int:
+        """Wall time, microseconds since 1970."""
+        return micros_of(self.clock.now())
+
+    @property
+    def lineage(self) -> str:
+        """Which life of the outbox this is; "" before there is one."""
+        found = self.outbox.look(
+            lambda file: file.read("SELECT value FROM meta WHERE name = 'lineage'")
+        )
+        return str(found[0][0]) if found else ""
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What a person should know about the files: of the outbox for ever, of the cache since the start."""
+        kept = self.outbox.look(
+            lambda file: file.read("SELECT at, code, detail FROM notice ORDER BY rowid")
+        )
+        return (*(Notice(*one) for one in kept), *self._passing)
+
+    def _made(self) -> _Made | None:
+        raw = self._disk.read(self.folder / "store.json")
+        if raw is None:
+            return None
+        try:
+            return msgspec.json.decode(raw, type=_Made)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            log.warning("store description damaged")
+            return None
+
+    def _remember(self) -> None:
+        made = _Made(check=self._check, lineage=self.lineage)
+        with _disk_ours():
+            self._disk.write(
+                self.folder / "store.json", msgspec.json.encode(made) + b"\n", private=True
+            )
+
+    def _begin_lineage(self, code: str, detail: str) -> None:
+        lineage = new_id(clock=self.clock, entropy=self._entropy)
+        with self.outbox.write() as file:
+            file.execute("INSERT OR REPLACE INTO meta VALUES ('lineage', ?)", (lineage,))
+            if code:
+                file.execute("INSERT INTO notice VALUES (?, ?, ?)", (self.now(), code, detail))
+        self._remember()
+
+    def _drop_cache(self, file: StoreFile) -> None:
+        file.let_go()
+        with _disk_ours():
+            for name in ("cache.db", "cache.db-wal", "cache.db-shm"):
+                self._disk.remove(self.folder / name)
+        file.begin_again()
+        self._passing = (*self._passing, Notice(self.now(), "cache_damaged", ""))[-16:]
+        log.warning("cache removed because it was damaged")
+
+    def _replace_outbox(self, file: StoreFile) -> None:
+        """Move the damaged outbox aside, begin a new one, and take over what can still be read."""
+        saved = file.salvaged(_SALVAGE)
+        file.let_go()
+        with _disk_ours():
+            aside = self._disk.move_aside(self.folder / "outbox.db", label="damaged")
+            for name in ("outbox.db-wal", "outbox.db-shm"):
+                self._disk.move_aside(self.folder / name, label="damaged")
+        file.begin_again()
+        with file.write() as transaction:
+            transaction.many(_TAKE_OVER, saved)
+        name = aside.name if aside is not None else ""
+        self._begin_lineage("outbox_damaged", f"{name}: {len(saved)} taken over")
+        log.error("outbox moved aside because it was damaged", extra={"count": len(saved)})
+
+    def _drop_expired(self) -> None:
+        with self.cache.write() as file:
+            file.execute("DELETE FROM lease WHERE until <= ?", (self.now(),))
+
+
+@contextmanager
+def _disk_ours() -> Iterator[None]:
+    """Turn what the disk says into what a caller of this store expects."""
+    try:
+        yield
+    except DiskFull as error:
+        raise StoreFull(str(error)) from error
+    except DeviceError as error:
+        raise StoreError(str(error)) from error
+
+
+@contextmanager
+def _ours() -> Iterator[None]:
+    """Turn the driver's exceptions into ours."""
+    try:
+        yield
+    except dbapi2.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == _SQLITE_FULL:
+            raise StoreFull("the disk has no room") from error
+        if code in (_SQLITE_CORRUPT, _SQLITE_NOTADB):
+            raise StoreCorrupt(str(error)) from error
+        raise StoreError(f"{getattr(error, 'sqlite_errorname', 'driver')}: {error}") from error
+
+
+def _end(db: sqlite_utils.Database, statement: str) -> None:
+    """Leave a transaction whose outcome is already known, even where the file no longer answers."""
+    try:
+        db.execute(statement)
+    except dbapi2.Error:
+        log.warning("transaction ended by the file itself")
+
+
+def _close(db: sqlite_utils.Database) -> None:
+    try:
+        db.conn.close()
+    except dbapi2.Error:
+        log.warning("connection did not close")

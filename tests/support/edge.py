@@ -1,0 +1,55 @@
+"""A device's store in a folder, filled as a centre would fill it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hardware.clock import FixedClock
+from hardware.disk import SystemDisk
+from hardware.entropy import SeededEntropy
+from sync.edge.feed import Feed
+from sync.edge.store import EdgeStore
+from sync.model.row import Row, raw_of
+from sync.model.wire import Checkpoint, Cursor, Grant, Page, WireRow
+
+KEY = b"k" * 32
+SCOPE = "s:harbour"
+START = datetime(2026, 1, 7, 12, 30, tzinfo=UTC)
+
+
+def opened(folder: Path, *, key: bytes = KEY, clock: FixedClock | None = None) -> EdgeStore:
+    return EdgeStore.open(
+        folder, key, disk=SystemDisk(), clock=clock or FixedClock(START),
+        entropy=SeededEntropy(folder.name),
+    )  # fmt: skip
+
+
+def wire_row(row: Row, seq: int, *, scope: str = SCOPE) -> WireRow:
+    return WireRow(
+        scope=scope, seq=seq, key=row.key, kind=row.kind, owner=row.owner, version=row.version,
+        as_of=row.as_of, source=row.source, body=raw_of(row.body), is_gone=False,
+    )  # fmt: skip
+
+
+def gone_row(key: str, seq: int, *, scope: str = SCOPE) -> WireRow:
+    return WireRow(scope, seq, key, "", "", 0, 0, "", b"", is_gone=True)
+
+
+def page_of(
+    rows: Iterable[Row], *, since: int = 0, scope: str = SCOPE, is_head: bool = True
+) -> Page:
+    lines = tuple(wire_row(row, since + n, scope=scope) for n, row in enumerate(rows, start=1))
+    seq = lines[-1].seq if lines else since
+    return Page(lines, (Checkpoint(scope, seq, is_head),))
+
+
+def granted(store: EdgeStore, *scopes: str, epoch: str = "e1") -> Feed:
+    feed = Feed(store)
+    feed.grant(Grant(scope, epoch, 0) for scope in scopes or (SCOPE,))
+    return feed
+
+
+def filled(store: EdgeStore, rows: Iterable[Row]) -> Feed:
+    feed = granted(store)
+    feed.apply_page(page_of(rows), asked=(Cursor(SCOPE, 0),))
+    return feed
