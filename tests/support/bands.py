@@ -1,0 +1,106 @@
+"""Bands of this shop as virtual chips, the keys that open them, and a connection straight to a chip."""
+
+from drivers.credential.kdf import diversified
+from drivers.credential.layout import (
+    AID,
+    APPLICATION_KEY_SETTINGS,
+    FILES,
+    REFERENCE_FILE,
+    REFERENCE_SIZE,
+    diversification_input,
+)
+from drivers.errors import BandLeft
+from drivers.ports import LeasedKey
+from drivers.target import Target, Technology
+from hardware.entropy import SeededEntropy
+from hardware.virtual.desfire import VirtualApplication, VirtualDesfire, VirtualFile
+from hardware.virtual.messaging import Mode
+
+GROUP_KEY = bytes(range(16))
+ISSUING_KEY = bytes(range(16, 32))
+UID = bytes.fromhex("04A1B2C3D4E5F6")
+REFERENCE = bytes.fromhex("C0FFEE00000000000000000000000001")
+ATS = bytes.fromhex("067577810280")
+
+
+def band_key(uid: bytes) -> bytes:
+    """K_band of the band with this UID."""
+    return diversified(ISSUING_KEY, diversification_input(uid))
+
+
+def band(
+    *,
+    ev: int = 2,
+    uid: bytes = UID,
+    reference: bytes = REFERENCE,
+    is_random: bool = False,
+    key: bytes | None = None,
+    group_key: bytes = GROUP_KEY,
+) -> VirtualDesfire:
+    """A band as `drivers.credential.layout` says, issued by this shop."""
+    files = tuple(
+        VirtualFile(
+            number=each.number,
+            mode=Mode(each.mode.value),
+            read=each.read,
+            write=each.write,
+            read_write=each.read_write,
+            change=each.change,
+            content=reference if each is REFERENCE_FILE else bytes(each.size),
+        )
+        for each in FILES
+    )
+    assert len(reference) == REFERENCE_SIZE
+    keys = (bytes(16), group_key, band_key(uid) if key is None else key)
+    application = VirtualApplication(AID, keys, files, APPLICATION_KEY_SETTINGS)
+    return VirtualDesfire(
+        uid=uid,
+        ev=ev,
+        applications=(application,),
+        entropy=SeededEntropy("band"),
+        has_random_uid=is_random,
+    )
+
+
+class Keys:
+    """A KeyProvider with the group key and the leases it is given; remembers what it was asked."""
+
+    def __init__(self, *leased: bytes, group: bytes | None = GROUP_KEY) -> None:
+        self._leased = {uid: LeasedKey(band_key(uid)) for uid in leased}
+        self._group = group
+        self.asked: list[bytes] = []
+
+    def group_key(self) -> LeasedKey | None:
+        return None if self._group is None else LeasedKey(self._group)
+
+    def band_key(self, uid: bytes) -> LeasedKey | None:
+        self.asked.append(uid)
+        return self._leased.get(uid)
+
+
+class ChipConnection:
+    """Straight to a powered chip; can tear, shorten and falsify what it answers.
+
+    `spoil` gets the number of the exchange from 1 and the answer, and returns what arrives; None when the band left.
+    """
+
+    def __init__(self, chip, spoil=None) -> None:  # type: ignore[no-untyped-def]
+        self._chip = chip
+        self._spoil = spoil
+        self.sent: list[bytes] = []
+        self.generation = 1
+
+    def transmit(self, command: bytes) -> bytes:
+        self.sent.append(command)
+        answer = self._chip.exchange(command)
+        if self._spoil is not None:
+            answer = self._spoil(len(self.sent), answer)
+        if answer is None:
+            raise BandLeft("torn")
+        return bytes(answer)
+
+
+def target_of(chip) -> Target:  # type: ignore[no-untyped-def]
+    """What a reader would say of a powered chip."""
+    seen = chip.anticollision
+    return Target(Technology.ISO_DEP, seen.uid, seen.ats, 1, seen.sak)
