@@ -44,7 +44,10 @@ WAIT_MS_MAX: Final = 25_000
 PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "malformed": (400, "The request does not parse."),
     "not_trusted": (401, "The request is not signed by a device this centre knows."),
-    "wrong_clock": (401, "The clock of this device is off; `x-server-time` says what time it is."),
+    "wrong_clock": (
+        401,
+        "The clock of this device is off; `x-server-time` says what time it is.",
+    ),
     "replayed": (401, "This request was already made."),
     "not_allowed": (403, "This device may not ask for that."),
     "not_found": (404, "There is no such address."),
@@ -157,7 +160,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     v: int = 0
     a: int = 0
     src: str = ""
-    d: msgspec.Raw | None = None
+    d: msgspec.Raw = msgspec.Raw(b"")
     x: int = 0
     op: str = ""
     status: str = ""
@@ -275,7 +278,7 @@ def _decoded(line: bytes) -> Line:
 
 
 def _row_of(line: Line) -> WireRow:
-    body = b"" if line.d is None else bytes(line.d)
+    body = bytes(line.d)
     if not line.x and not body:
         raise Malformed("a row without a body")
     return WireRow(
