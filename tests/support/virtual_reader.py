@@ -1,0 +1,34 @@
+"""A virtual PN532 and its field, plugged in for one test."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hardware.clock import SystemClock
+from hardware.virtual.field import Field
+from hardware.virtual.pn532 import VirtualPn532
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualReader:
+    """What a test holds of it."""
+
+    field: Field
+    pn532: VirtualPn532
+
+    @property
+    def path(self) -> Path:
+        """The terminal a client opens."""
+        return self.pn532.path
+
+
+@pytest.fixture
+def virtual_reader(tmp_path: Path) -> Iterator[VirtualReader]:
+    """A PN532 on a pseudo terminal with nothing in its field."""
+    field = Field()
+    pn532 = VirtualPn532(field=field, clock=SystemClock(), link=tmp_path / "pn532")
+    pn532.start()
+    yield VirtualReader(field, pn532)
+    pn532.close()
