@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, str]] = {
     "central": "Run the centre alone.",
     "kiosk": "Run the customer screen of this device.",
     "counter": "Run the counter screen of this device.",
+    "sync": "Exchange with the centre once: push, pull, leases.",
     "reader": "Own one reader and say what it sees, a value a line.",
     "bench": "Measure, beside a baseline, and print medians.",
     "picture": "Export a screen of the demo as SVG.",

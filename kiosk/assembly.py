@@ -1,0 +1,351 @@
+"""Builds the product out of its parts, real or simulated; the only module that knows every concrete class.
+
+Device            one data folder opened: identity, files, look-up, outbox, keys
+CacheKeys         what the reader process is given, from the leases in the cache
+LocalRecogniser   from what a reader established to the customer's page, from local data alone
+StoreDesk         what a counter can ask and do
+Sync              the sync thread of a device, and what it says of itself
+"""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from sync.edge.client import CentreClient, HttpxTransport
+from sync.edge.runner import SyncRunner
+
+from drivers.credential.layout import band_id_of_reference, band_id_of_uid
+from drivers.errors import BandMalformed
+from drivers.lines import Proved
+from drivers.ports import LeasedKey
+from hardware import identity as identities
+from hardware.clock import Clock, SystemClock, micros_of
+from hardware.disk import Disk, SystemDisk
+from hardware.entropy import Entropy, SystemEntropy, new_id
+from hardware.identity import DeviceIdentity
+from kiosk.core.page import Page, Shop, actions_of, decide, neutral_page
+from kiosk.core.policy import Assurance, BandStanding, assurance_of, seen_of
+from kiosk.core.ports import (
+    BandEvidence,
+    Found,
+    Recognition,
+    Recorded,
+    Refused,
+    Standing,
+    Unsettled,
+)
+from sync.edge.feed import Feed
+from sync.edge.find import Finder
+from sync.edge.leases import Leases
+from sync.edge.lookup import Lookup, Sighting
+from sync.edge.outbox import Outbox
+from sync.edge.store import EdgeStore
+from sync.model.operation import Evidence, Operation, OperationState, Refusal
+from sync.model.ports import Transport
+from sync.model.profile import Profile
+from sync.model.records import Band
+from sync.model.registry import ASSURANCE_OF, KINDS, Readable, raw_args, read
+from sync.model.row import Cell, Missing
+from sync.model.rules import may_record
+
+HERE: Final = "ok"
+"""What `Standing` calls a part that works."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The parts that touch the machine, real or simulated."""
+
+    clock: Clock
+    entropy: Entropy
+    disk: Disk
+
+
+def real_world() -> World:
+    """The machine's own time, chance and files."""
+    return World(SystemClock(), SystemEntropy(), SystemDisk())
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One data folder, opened and owned. Close it.
+
+    Attributes:
+        centre_url: Where its centre is: the settings' address, else the one it was enrolled with.
+    """
+
+    world: World
+    identity: DeviceIdentity
+    store: EdgeStore
+    centre_url: str
+    language: str
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, world: World, centre_url: str = "", language: str = "en"
+    ) -> "Device":
+        """Own the folder and open its files.
+
+        Raises:
+            EnrolmentError: there is no device in this folder, or its key is damaged.
+            FolderInUse: another process owns it.
+            StoreError, DiskFull, DiskFault: its files do not open.
+        """
+        identity = identities.load(folder, disk=world.disk)
+        key = identities.store_key(folder, disk=world.disk, entropy=world.entropy)
+        store = EdgeStore.open(
+            folder, key, disk=world.disk, clock=world.clock, entropy=world.entropy
+        )
+        return cls(world, identity, store, centre_url or identity.centre_url, language)
+
+    def close(self) -> None:
+        """Close the files and give the folder back; harmless when done twice."""
+        self.store.close()
+
+    def shop(self, lookup: Lookup) -> Shop:
+        """Where and when a page is decided, now."""
+        return Shop(
+            store=self.identity.store,
+            now_us=micros_of(self.world.clock.now()),
+            synced_at=Feed(self.store).state().synced_at,
+            language=self.language,
+            timezone=local_zone(self.world.clock),
+            held=lookup.row,
+        )
+
+
+def local_zone(clock: Clock) -> tzinfo:
+    """The time zone of this machine."""
+    zone = clock.now().astimezone().tzinfo
+    assert zone is not None
+    return zone
+
+
+class CacheKeys:
+    """A KeyProvider over the leases in the cache; call it on one thread."""
+
+    def __init__(self, store: EdgeStore) -> None:
+        self._leases = Leases(store)
+
+    def group_key(self) -> LeasedKey | None:
+        """`K_uid`; None before the first sync."""
+        held = self._leases.group_key()
+        return None if held is None else LeasedKey(held.value, held.version)
+
+    def band_key(self, uid: bytes) -> LeasedKey | None:
+        """The leased key of the band with this true UID; None without a lease, or when it is over."""
+        group = self._leases.group_key()
+        if group is None:
+            return None
+        held = self._leases.key_of(band_id_of_uid(group.value, uid))
+        return None if held is None else LeasedKey(held.value, held.version)
+
+
+def evidence_of(proved: Proved, group_key: bytes | None) -> BandEvidence:
+    """What the reader process established, with the band's id: of its reference, else of its UID.
+
+    A band that is known by its UID alone has no id before this device holds the group key.
+    """
+    band, is_uid_only = "", False
+    with contextlib.suppress(ValueError, BandMalformed):
+        if proved.band:
+            band = band_id_of_reference(bytes.fromhex(proved.band))
+        elif proved.uid and group_key is not None:
+            band, is_uid_only = band_id_of_uid(group_key, bytes.fromhex(proved.uid)), True
+    return BandEvidence(
+        proof=proved.kind,
+        family=proved.family,
+        generation=proved.generation,
+        band=band,
+        is_uid_only=is_uid_only,
+    )
+
+
+class LocalRecogniser:
+    """From evidence to page, from this device's files alone; used on one thread."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._clock = device.world.clock
+        self._lookup = Lookup(device.store)
+        self._leases = Leases(device.store)
+
+    def evidence(self, proved: Proved) -> BandEvidence:
+        """What the reader process established, with the band's id. Raises StoreError."""
+        group = self._leases.group_key()
+        return evidence_of(proved, None if group is None else group.value)
+
+    def recognise(self, band: BandEvidence) -> Recognition:
+        """Look up, judge, decide. Raises StoreError."""
+        started_us = self._clock.ticks_us()
+        sighting = self._lookup.by_band(band.band) if band.band else None
+        shop = self._device.shop(self._lookup)
+        found_us = self._clock.ticks_us()
+        standing, reason = _standing_of(sighting)
+        assurance = assurance_of(
+            seen_of(
+                proof=band.proof, family=band.family, generation=band.generation,
+                is_uid_only=band.is_uid_only, standing=standing,
+            )
+        )  # fmt: skip
+        is_known = sighting is not None and assurance.covers(Assurance.A1)
+        profile = sighting.profile if sighting is not None and is_known else None
+        page: Page = (
+            decide(profile, assurance=assurance, shop=shop)
+            if profile is not None
+            else neutral_page(shop.language)
+        )
+        if not reason and profile is not None and profile.customer is None:
+            reason = "not_held"
+        if not reason and not is_known:
+            reason = "uid_only" if band.is_uid_only else "untrusted"
+        return Recognition(
+            evidence=Evidence(assurance=assurance.value, proof=band.proof, band=band.band),
+            assurance=assurance,
+            owner=profile.owner if profile is not None else "",
+            page=page,
+            actions=actions_of(page),
+            reason=reason,
+            lookup_us=found_us - started_us,
+            decide_us=self._clock.ticks_us() - found_us,
+        )
+
+
+def _standing_of(sighting: Sighting | None) -> tuple[BandStanding, str]:
+    """What this device's files say of the band, and the reason for staff when it opens no page."""
+    if sighting is None:
+        return BandStanding.UNKNOWN, "unknown_band"
+    body = sighting.band.body
+    assert isinstance(body, Band)
+    if body.state == "blocked":
+        return BandStanding.BLOCKED, "blocked"
+    if body.state != "active" or not sighting.owner:
+        return BandStanding.UNLINKED, "unlinked"
+    return BandStanding.LINKED, ""
+
+
+class Sync:
+    """The sync thread of one device, and how this device stands with the world."""
+
+    def __init__(
+        self,
+        device: Device,
+        *,
+        transport: Transport | None = None,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Args: transport is the real one unless given; `on_change` is called on the sync thread."""
+        world = device.world
+        self.client = CentreClient(
+            transport or HttpxTransport(),
+            identity=device.identity,
+            centre_url=device.centre_url,
+            clock=world.clock,
+            entropy=world.entropy,
+        )
+        self.runner = SyncRunner(
+            self.client,
+            device.store,
+            clock=world.clock,
+            entropy=world.entropy,
+            on_change=on_change,
+        )
+
+
+class StoreDesk:
+    """What a counter can ask and do, over this device's files."""
+
+    def __init__(
+        self, device: Device, sync: Sync | None, *, reader: Callable[[], str] = lambda: HERE
+    ) -> None:
+        """Args: `reader` says how the reader is, "ok" or an error code."""
+        self._device = device
+        self._sync = sync
+        self._reader = reader
+        self._lookup = Lookup(device.store)
+        self._outbox = Outbox(device.store)
+        self._finder = Finder(device.store)
+
+    def find(self, text: str, *, limit: int = 20) -> tuple[Found, ...]:
+        """Customers by name, phone, e-mail, order number or band. Raises StoreError."""
+        return tuple(
+            Found(owner=hit.owner, title=hit.title, hint=hit.hint, how=hit.how)
+            for hit in self._finder.find(text, limit=limit)
+        )
+
+    def profile_of(self, owner: str) -> Profile:
+        """Everything this device holds of a customer. Raises StoreError."""
+        return self._lookup.profile(owner)
+
+    def record(
+        self, kind: str, args: msgspec.Struct, *, owner: str, actor: str, evidence: Evidence
+    ) -> Recorded:
+        """Record an operation; durable when this returns. Raises StoreError, Refused."""
+        world = self._device.world
+        op = Operation(
+            id=new_id(clock=world.clock, entropy=world.entropy),
+            kind=kind,
+            v=KINDS[kind].v,
+            at=micros_of(world.clock.now()),
+            device=self._device.identity.device_id,
+            store=self._device.identity.store,
+            actor=actor,
+            owner=owner,
+            evidence=evidence,
+            args=raw_args(args),
+        )
+        if not may_record(ASSURANCE_OF, op):
+            raise Refused("assurance")
+        readable = read(op)
+        assert isinstance(readable, Readable), "its own arguments must be readable"
+        outcome = readable.apply(self._cells(readable), op.at)
+        if isinstance(outcome, Refusal):
+            raise Refused(outcome.code)
+        self._outbox.record(op)
+        if self._sync is not None:
+            self._sync.runner.wake()
+        return Recorded(op=op.id, state=OperationState.RECORDED)
+
+    def _cells(self, readable: Readable) -> dict[str, Cell]:
+        """The rows it needs as this device sees them; what it does not hold is unknown, never absent."""
+        seen = {row.key: row for row in self._lookup.profile(readable.op.owner).rows}
+        return {
+            key: seen.get(key) or self._lookup.row(key) or Missing.UNKNOWN
+            for key in readable.keys
+        }
+
+    def unsettled(self) -> tuple[Unsettled, ...]:
+        """Operations not settled, oldest first."""
+        return tuple(
+            Unsettled(
+                op=item.op, kind=item.kind, owner=item.owner, state=item.state, code=item.code,
+                at=item.at,
+            )
+            for item in self._outbox.unsettled()
+        )  # fmt: skip
+
+    def standing(self) -> Standing:
+        """Reader, network, sync age, what is not settled."""
+        return standing_of(self._device, self._sync, reader=self._reader())
+
+
+def standing_of(device: Device, sync: Sync | None, *, reader: str) -> Standing:
+    """How a device stands with the world."""
+    counts = Outbox(device.store).counts()
+    return Standing(
+        reader=reader,
+        network=sync.runner.status().network if sync is not None else "centre_unreachable",
+        synced_at=Feed(device.store).state().synced_at,
+        n_waiting=counts.n_waiting,
+        n_refused=counts.n_refused,
+        now=micros_of(device.world.clock.now()),
+    )
+
+
+def moved(identity: DeviceIdentity, *, centre_url: str) -> DeviceIdentity:
+    """The same device with another address of its centre; the pinned key stays."""
+    return replace(identity, centre_url=centre_url)

@@ -1,0 +1,74 @@
+"""Opens this device's own files for a command, and says in words when they do not open."""
+
+import json
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from hardware.errors import DeviceError, EnrolmentError, FolderInUse
+from kiosk.settings import Settings
+from sync.model.errors import StoreError
+
+if TYPE_CHECKING:
+    from kiosk.assembly import Device, World
+
+EXIT_OWN_FILES: Final = 6
+
+
+def problem_of(error: DeviceError | StoreError, folder: object) -> tuple[str, str]:
+    """Code and sentence of what is wrong with this device's files."""
+    if isinstance(error, EnrolmentError):
+        return "not_enrolled", (
+            f"{folder} holds no device: {error} For the demo: tapthread seed --data {folder}"
+        )
+    if isinstance(error, FolderInUse):
+        return "folder_in_use", (
+            f"Another process uses {folder}. Stop it, or give another folder with --data."
+        )
+    code = error.code if isinstance(error, StoreError) else "disk"
+    return code, f"The files in {folder} do not open: {error}."
+
+
+def fail(code: str, message: str, *, exit_code: int, as_json: bool) -> None:
+    """Say what is wrong, as JSON on standard output or in words on standard error, and end."""
+    if as_json:
+        print(json.dumps({"error": {"code": code, "message": message}}))
+    else:
+        print(f"tapthread: {message}", file=sys.stderr)
+    raise typer.Exit(exit_code)
+
+
+class OwnFiles:
+    """A context that opens the device and closes it, or ends the command with exit code 6 and a sentence."""
+
+    def __init__(self, settings: Settings, *, world: "World", as_json: bool) -> None:
+        self._settings = settings
+        self._world = world
+        self._as_json = as_json
+        self._device: Device | None = None
+
+    def __enter__(self) -> "Device":
+        from kiosk.assembly import Device
+
+        folder = self._settings.data
+        try:
+            self._device = Device.open(
+                folder, world=self._world, centre_url=self._settings.centre,
+                language=self._settings.language,
+            )  # fmt: skip
+        except (DeviceError, StoreError) as error:
+            code, message = problem_of(error, folder)
+            fail(code, message, exit_code=EXIT_OWN_FILES, as_json=self._as_json)
+        assert self._device is not None
+        return self._device
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._device is not None:
+            self._device.close()

@@ -1,0 +1,39 @@
+"""`tapthread seed`: makes the demo's centre, one kiosk's pulled cache and its leased keys in a folder.
+
+A folder that holds a demo is made anew; one that holds anything else is refused. After it, `tapthread tap` proves a
+band offline, and `tapthread central` on the same folder is the centre it was pulled from.
+"""
+
+import sys
+
+import typer
+
+from hardware.errors import DeviceError
+from kiosk import settings
+from kiosk.commands.options import Centre, Data
+from sync.model.errors import SyncError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def run(data: Data = None, centre: Centre = None) -> None:
+    """Make the demo's centre, one kiosk's pulled cache and its leased keys in a folder."""
+    from kiosk.assembly import real_world
+    from kiosk.demo.seeding import DEMO_CENTRE_URL, NotADemo, seed
+
+    chosen = settings.load(data=data, centre=centre)
+    try:
+        made = seed(
+            chosen.data, world=real_world(), centre_url=chosen.centre or DEMO_CENTRE_URL
+        )
+    except NotADemo as error:
+        print(f"tapthread seed: {error}", file=sys.stderr)
+        raise typer.Exit(EXIT_USAGE) from error
+    except (DeviceError, SyncError, OSError) as error:
+        print(f"tapthread seed: the demo could not be made: {error}", file=sys.stderr)
+        raise typer.Exit(EXIT_FAILED) from error
+    print(
+        f"The demo is in {chosen.data}: {made.n_rows} rows at the centre,"
+        f" {made.n_held} of them and {made.n_leases} band keys on this kiosk."
+    )

@@ -1,0 +1,44 @@
+"""`tapthread sync`: one exchange with the centre, now: push what waits, pull what changed, renew the leases.
+
+Ends with 0 when the centre answered, 1 when it did not (what waits stays and goes later), 6 when this device's own files
+do not open.
+"""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from kiosk import settings
+from kiosk.commands.options import Centre, Data
+from kiosk.commands.own_files import OwnFiles
+
+EXIT_CENTRE = 1
+
+
+def run(
+    data: Data = None,
+    centre: Centre = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Exchange with the centre once: push, pull, leases."""
+    from kiosk.assembly import Sync, real_world, standing_of
+
+    chosen = settings.load(data=data, centre=centre)
+    with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
+        sync = Sync(device)
+        code = asyncio.run(sync.once())
+        standing = standing_of(device, sync, reader="")
+    found = {
+        "network": code,
+        "synced_at": standing.synced_at,
+        "waiting": standing.n_waiting,
+        "not_settled": standing.n_refused,
+    }
+    if as_json:
+        print(json.dumps(found))
+    else:
+        print(f"centre: {code}; {standing.n_waiting} to send, {standing.n_refused} not settled")
+    if code != "ok":
+        raise typer.Exit(EXIT_CENTRE)

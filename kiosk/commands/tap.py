@@ -1,0 +1,224 @@
+"""`tapthread tap`: waits for one tap on the configured reader and prints what it says. README.md lists the exit codes.
+
+Everything is decided from this device's own files. The sync thread runs beside it, so that `online` can be told; it is
+given `ONLINE_MS` after the page was decided, which no time printed includes.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from drivers.lines import Failed, Proved, ReaderState, Said
+from hardware.clock import micros_of, moment_of
+from kiosk import settings
+from kiosk.commands.options import Centre, Data, Reader
+from kiosk.commands.own_files import EXIT_OWN_FILES, OwnFiles, fail
+from kiosk.core.page import printed
+from kiosk.core.policy import Assurance
+from kiosk.settings import Settings
+from sync.model.errors import StoreError
+
+if TYPE_CHECKING:
+    from kiosk.assembly import Device, LocalRecogniser, Sync
+    from kiosk.core.ports import Recognition
+
+EXIT_NO_TAP: Final = 3
+EXIT_READER: Final = 4
+EXIT_BAND: Final = 5
+
+ONLINE_MS: Final = 1_500
+"""How long after the page the centre's first answer is waited for, so that `online` is not a guess."""
+
+VIRTUAL_BAND: Final = "maya"
+"""The band in the field of `--reader virtual`."""
+
+MESSAGES: Final = {
+    "no_tap": "Nobody tapped in the time given.",
+    "reader_absent": "The reader is not there. Check the cable, or give another with --reader.",
+    "reader_busy": "Another program holds the reader. Stop it and try again.",
+    "reader_fault": "The reader answered outside its own protocol. Unplug it and plug it in again.",
+    "service_down": "The PC/SC service does not answer. Start it: systemctl start pcscd.socket",
+    "band_left": "The band was taken away too soon. Hold it to the reader a little longer.",
+    "band_collision": "More than one band is at the reader. Hold one at a time.",
+    "band_refused": "The band refused. Try once more, or use another band.",
+    "band_untrusted": "The band did not prove that it is ours.",
+    "band_unsupported": "This reader cannot read that kind of band.",
+    "band_malformed": "The band answered in a way that cannot be read. Try once more.",
+}
+
+
+def run(
+    data: Data = None,
+    centre: Centre = None,
+    reader: Reader = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", min=0.0, help="Seconds to wait; without it, for ever."),
+    ] = None,
+) -> None:
+    """Wait for one tap on the configured reader and print what the shop says to whoever tapped."""
+    from kiosk.assembly import LocalRecogniser, real_world
+
+    chosen = settings.load(data=data, centre=centre, reader=reader)
+    with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
+        print("waiting for a tap", file=sys.stderr, flush=True)
+        try:
+            said, found, is_online = asyncio.run(
+                _one_tap(device, LocalRecogniser(device), chosen, timeout_s=timeout)
+            )
+        except StoreError as error:
+            fail(error.code, f"This device's files do not answer: {error}.",
+                 exit_code=EXIT_OWN_FILES, as_json=as_json)  # fmt: skip
+        match said:
+            case Proved():
+                assert found is not None
+                shown = _printed(device, said, found, is_online=is_online)
+                print(json.dumps(shown) if as_json else _in_words(shown))
+            case Failed(code=code):
+                fail(code, MESSAGES.get(code, code), exit_code=EXIT_BAND, as_json=as_json)
+            case ReaderState(code=code) if code:
+                fail(code, MESSAGES.get(code, code), exit_code=EXIT_READER, as_json=as_json)
+            case _:
+                fail("no_tap", MESSAGES["no_tap"], exit_code=EXIT_NO_TAP, as_json=as_json)
+
+
+async def _one_tap(
+    device: "Device",
+    recogniser: "LocalRecogniser",
+    chosen: Settings,
+    *,
+    timeout_s: float | None,
+) -> "tuple[Said | None, Recognition | None, bool]":
+    """What the reader said that ends the wait, and the page it led to; the reader's state, or None, when none came."""
+    from kiosk.assembly import CacheKeys, Sync
+    from kiosk.links import ReaderLink
+
+    heard: asyncio.Queue[Said] = asyncio.Queue()
+    sync = Sync(device)
+    sync.runner.start()
+    async with _reader_spec(chosen.reader) as spec:
+        link = ReaderLink(
+            spec=spec,
+            keys=CacheKeys(device.store),
+            heard=heard.put_nowait,
+            clock=device.world.clock,
+        )
+        running = asyncio.create_task(link.run())
+        try:
+            said = await _first(heard, timeout_s)
+            if not isinstance(said, Proved):
+                return said, None, False
+            found = recogniser.recognise(recogniser.evidence(said))
+            return said, found, await _is_online(sync, device)
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            sync.runner.stop()
+
+
+async def _first(heard: "asyncio.Queue[Said]", timeout_s: float | None) -> Said | None:
+    """The first value that ends the wait; when time is over, the reader's last state if that is the reason."""
+    state: ReaderState | None = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                said = await heard.get()
+                if isinstance(said, Proved | Failed):
+                    return said
+                if isinstance(said, ReaderState):
+                    state = said
+    except TimeoutError:
+        return state
+
+
+async def _is_online(sync: "Sync", device: "Device") -> bool:
+    clock = device.world.clock
+    until_ms = clock.ticks_ms() + ONLINE_MS
+    while not sync.runner.status().is_decided and clock.ticks_ms() < until_ms:
+        await clock.pause_ms(20)
+    return sync.runner.status().network == "ok"
+
+
+@contextlib.asynccontextmanager
+async def _reader_spec(spec: str) -> AsyncIterator[str]:
+    """The spec for the reader process; for `virtual`, of a virtual reader that lives as long as the block."""
+    from kiosk.links import VirtualLink
+
+    if spec != "virtual":
+        yield spec
+        return
+    with tempfile.TemporaryDirectory(prefix="tapthread-") as folder:
+        device = VirtualLink(link=Path(folder) / "pn532")
+        await device.start(band=VIRTUAL_BAND)
+        try:
+            yield device.spec
+        finally:
+            await device.close()
+
+
+def _printed(
+    device: "Device", said: Proved, found: "Recognition", *, is_online: bool
+) -> dict[str, Any]:
+    """The object `--json` prints."""
+    now_us = micros_of(device.world.clock.now())
+    page = printed(found.page)
+    return {
+        "band": found.evidence.band or None,
+        "proof": said.kind,
+        "assurance": found.assurance.value,
+        "customer": _customer(device, found),
+        "page": [_dated(block, now_us=now_us) for block in page["blocks"]],
+        "actions": list(found.actions),
+        "online": is_online,
+        "timings_ms": {
+            "detect": _ms(said.detect_us),
+            "authenticate": _ms(said.authenticate_us),
+            "lookup": _ms(found.lookup_us),
+            "decide": _ms(found.decide_us),
+        },
+        "page_kind": found.page.kind.value,
+        "language": found.page.language,
+        "reason": found.reason,
+    }
+
+
+def _ms(micros: int) -> float:
+    return round(micros / 1_000, 3)
+
+
+def _dated(block: dict[str, Any], *, now_us: int) -> dict[str, Any]:
+    """A block with its age as UTC text; one that states no fact of the shop's is this kiosk's own word, now."""
+    micros, source = (block["as_of"], block["source"]) if block["as_of"] else (now_us, "here")
+    return {**block, "as_of": moment_of(micros).isoformat(), "source": source}
+
+
+def _customer(device: "Device", found: "Recognition") -> dict[str, str] | None:
+    """Who it is, as far as the assurance allows to say."""
+    from sync.edge.lookup import Lookup
+
+    if not found.owner:
+        return None
+    customer = Lookup(device.store).profile(found.owner).customer
+    if customer is None:
+        return None
+    shown = {"id": customer.id, "name": customer.nickname or customer.given_name}
+    if found.assurance.covers(Assurance.A2) and not customer.guardian:
+        shown["name"] = f"{customer.given_name} {customer.family_name}".strip()
+    return shown
+
+
+def _in_words(shown: dict[str, Any]) -> str:
+    """What `--json` prints, for a person."""
+    lines = [line for block in shown["page"] for line in block["lines"]]
+    times = ", ".join(f"{name} {value} ms" for name, value in shown["timings_ms"].items())
+    standing = "online" if shown["online"] else "offline"
+    return "\n".join((*lines, f"({shown['proof']}, {shown['assurance']}, {standing}; {times})"))

@@ -1,0 +1,135 @@
+"""Makes the demo's centre and devices in a folder: rows, bands, approved devices, a pulled cache and leased keys.
+
+DIR/                 the kiosk's own files
+DIR/counter/         the counter, a device of its own
+DIR/centre/          the centre
+DIR/tapthread-demo   says that this folder is a demo and may be made anew
+"""
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sync.edge.client import HttpxTransport
+
+from hardware import identity as identities
+from kiosk.assembly import Device, Sync, World, local_zone
+from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
+from kiosk.demo.bands import (
+    DEMO_TEST_GROUP_KEY,
+    DEMO_TEST_MASTER_KEY,
+    ENCODED_CHIPS,
+    band_id_of,
+    demo_bands,
+)
+from kiosk.demo.brand import demo_interest, demo_rows
+from kiosk.demo.catalogue import HOME_STORE
+from sync.central.centre import Centre
+
+MARK_FILE: Final = "tapthread-demo"
+CENTRE_FOLDER: Final = "centre"
+COUNTER_FOLDER: Final = "counter"
+
+DEMO_CENTRE_URL: Final = "http://127.0.0.1:8490"
+"""Where `tapthread central` listens unless told otherwise."""
+
+OURS: Final = (
+    "cache.db*", "outbox.db*", "device.json*", "device.key*", "store.key*", "lock", MARK_FILE + "*",
+    "store.json*", "*.log*",
+)  # fmt: skip
+"""Files a demo device leaves in its folder; what is not among them is somebody else's."""
+
+
+class NotADemo(Exception):
+    """The folder holds something that is not a demo; nothing was touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What was made, counted in the centre's and the kiosk's own files."""
+
+    n_rows: int
+    n_held: int
+    n_leases: int
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make room for a demo: an empty folder, or a demo that may be made anew. Raises NotADemo, OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()) and not (folder / MARK_FILE).is_file():
+        raise NotADemo(
+            f"{folder} is not empty and holds no demo; give another folder with --data"
+        )
+    for name in (CENTRE_FOLDER, COUNTER_FOLDER):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for pattern in OURS:
+        for path in folder.glob(pattern):
+            if path.is_file():
+                path.unlink()
+    (folder / MARK_FILE).write_text("A demo of Tapthread; `tapthread seed` makes it anew.\n")
+
+
+def open_demo_centre(folder: Path, *, world: World) -> Centre:
+    """The demo's centre, filled. Close it."""
+    keys = BandKeyFiles(DEMO_TEST_MASTER_KEY, DEMO_TEST_GROUP_KEY)
+    world.disk.write(folder / MASTER_FILE, keys.master, private=True)
+    world.disk.write(folder / GROUP_FILE, keys.group, private=True)
+    centre = Centre.open(
+        folder, disk=world.disk, clock=world.clock, entropy=world.entropy, band_keys=keys
+    )
+    zone = local_zone(world.clock)
+    now = world.clock.now().astimezone(zone)
+    centre.put_rows(
+        demo_rows(now),
+        interest=[
+            (store, owner) for store, owners in demo_interest().items() for owner in owners
+        ],
+    )
+    for band in demo_bands():
+        if band.chip in ENCODED_CHIPS and band.name != "nobody":
+            centre.link_chip(band_id_of(band), band.uid)
+    return centre
+
+
+def enrol(centre: Centre, folder: Path, *, role: str, centre_url: str, world: World) -> None:
+    """Make a device in `folder` and approve it: what a technician does once."""
+    identity = identities.create(
+        store=HOME_STORE, role=role, centre_url=centre_url, centre_key=centre.public_key_hex,
+        entropy=world.entropy,
+    )  # fmt: skip
+    identities.save(identity, folder, disk=world.disk)
+    centre.approve_device(public_key=identity.public_key, store=HOME_STORE, role=role)
+
+
+async def _pull(centre: Centre, folder: Path, *, world: World) -> int:
+    """Pull a device's cache and leases through the centre's own HTTP application; how many rows it holds."""
+    device = Device.open(folder, world=world)
+    try:
+        sync = Sync(device, transport=HttpxTransport(app=centre.asgi_app))
+        await sync.runner.sync_once()
+        return device.count_rows()
+    finally:
+        device.close()
+
+
+def seed(folder: Path, *, world: World, centre_url: str = DEMO_CENTRE_URL) -> Seeded:
+    """Make the whole demo in `folder`.
+
+    Raises:
+        NotADemo: the folder holds something else.
+        DeviceError, SyncError, OSError: the disk does not do what it must.
+    """
+    prepare_folder(folder)
+    centre = open_demo_centre(folder / CENTRE_FOLDER, world=world)
+    try:
+        enrol(centre, folder, role="kiosk", centre_url=centre_url, world=world)
+        enrol(
+            centre, folder / COUNTER_FOLDER, role="counter", centre_url=centre_url, world=world
+        )
+        n_held = asyncio.run(_pull(centre, folder, world=world))
+        asyncio.run(_pull(centre, folder / COUNTER_FOLDER, world=world))
+        return Seeded(n_rows=centre.count("doc"), n_held=n_held, n_leases=0)
+    finally:
+        centre.close()

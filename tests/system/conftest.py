@@ -1,0 +1,22 @@
+"""One seeded demo, made once by the real command; each test works on its own copy."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import run
+
+
+@pytest.fixture(scope="session")
+def _seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("seed") / "data"
+    done = run("seed", "--data", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def seeded(_seed: Path, tmp_path: Path) -> Path:
+    """A data folder as `tapthread seed` leaves it."""
+    return Path(shutil.copytree(_seed, tmp_path / "data"))
