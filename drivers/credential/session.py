@@ -138,7 +138,7 @@ class Ev1Session:
         self._iv = answer[-BLOCK:]
         # A CRC may itself end in zeros, so the end of the content is never looked for by stripping them.
         shortest = max(0, len(plain) - CRC_SIZE - BLOCK + 1)
-        ends = (size,) if size is not None else range(len(plain) - CRC_SIZE, shortest - 1, -1)
+        ends = (size,) if size is not None else range(shortest, len(plain) - CRC_SIZE + 1)
         for end in ends:
             if self._holds(plain, end):
                 return plain[:end]
