@@ -6,7 +6,7 @@ What is wrong always stays. Where the line is too narrow, what is well gives way
 from dataclasses import dataclass
 from typing import Final
 
-from kiosk.core.entries import Tone
+from kiosk.core.entries import MARKS, Tone
 from kiosk.core.ports import Standing
 from kiosk.core.staff_words import DAY_US, StaffWords
 
@@ -72,26 +72,29 @@ def _part(part: str, code: str, since: int, now: int, words: StaffWords) -> Piec
         return Piece(words.say(f"strip.{part}.ok"), "")
     wrong = words.either(f"strip.{part}.{code}", f"strip.{part}.other")
     if not since:
-        return Piece(wrong, wrong, Tone.ALERT)
-    return Piece(
-        words.say("strip.since", what=wrong, span=words.span(now - since)), wrong, Tone.ALERT
-    )
+        return _alert(wrong, wrong)
+    return _alert(words.say("strip.since", what=wrong, span=words.span(now - since)), wrong)
+
+
+def _alert(text: str, short: str) -> Piece:
+    """What is wrong, with the sign that says so without colour."""
+    return Piece(f"{MARKS[Tone.ALERT]} {text}", f"{MARKS[Tone.ALERT]} {short}", Tone.ALERT)
 
 
 def _wrong(sentence: str, otherwise: str, words: StaffWords) -> Piece:
     text = words.either(sentence, otherwise)
-    return Piece(text, text, Tone.ALERT)
+    return _alert(text, text)
 
 
 def _synced(standing: Standing, words: StaffWords) -> Piece:
     if not standing.synced_at:
         text = words.say("strip.synced.never")
-        return Piece(text, text, Tone.ALERT)
+        return _alert(text, text)
     age = standing.now - standing.synced_at
     at = words.moment(standing.synced_at, now=standing.now)
     text = words.say("strip.synced", at=at, age=words.span(age))
     short = words.say("strip.synced.short", age=words.span(age))
-    return Piece(text, short, Tone.ALERT if age > DATA_OLD_US else Tone.MUTED)
+    return _alert(text, short) if age > DATA_OLD_US else Piece(text, short)
 
 
 def _waiting(standing: Standing, words: StaffWords) -> list[Piece]:
@@ -103,5 +106,5 @@ def _waiting(standing: Standing, words: StaffWords) -> list[Piece]:
         pieces.append(Piece(text, text))
     if standing.n_refused:
         text = words.say("strip.refused", count=standing.n_refused)
-        pieces.append(Piece(text, text, Tone.ALERT))
+        pieces.append(_alert(text, text))
     return pieces

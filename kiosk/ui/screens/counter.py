@@ -1,0 +1,30 @@
+"""The counter as a screen of its own: nothing but its view."""
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from kiosk.core.entries import Post
+from kiosk.core.ports import Desk
+from kiosk.core.staff_words import StaffWords
+from kiosk.ui.views.counter import CounterView
+
+
+class CounterScreen(Screen[None]):
+    """A counter that fills the terminal."""
+
+    def __init__(self, desk: Desk, *, post: Post, words: StaffWords) -> None:
+        super().__init__()
+        self._view = CounterView(desk, post=post, words=words, id="counter")
+
+    @property
+    def view(self) -> CounterView:
+        """The counter itself, to tell it of taps."""
+        return self._view
+
+    def compose(self) -> ComposeResult:
+        """The view."""
+        yield self._view
+
+    def on_mount(self) -> None:
+        """Begin where a search begins."""
+        self._view.take_focus()

@@ -1,0 +1,564 @@
+"""The counter: find a customer, see what matters in two seconds, hand over a parcel, write a note.
+
+    find       one input, a list of who was found
+    sheet      the customer's page: now, already told us, all contacts; the note is written below it
+    unsettled  what is not settled, in words
+
+All three are mounted once and filled in place. A customer's tap is announced and never swaps the page; a note begun is
+kept as a draft until it is recorded. What happened is said only after `Desk.record` returned: it is durable then.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import msgspec
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import ContentSwitcher, Input, OptionList
+from textual.widgets.option_list import Option
+
+from kiosk.core.counter import (
+    Sheet,
+    nobody_here,
+    sheet_of,
+    unsaved_names,
+    unsettled_entry,
+)
+from kiosk.core.counter_now import Parcel
+from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
+from kiosk.core.ports import Desk, Found, Recognition, Refused
+from kiosk.core.staff_words import StaffWords
+from kiosk.ui.screens.hand_over import HandOverQuestion
+from kiosk.ui.widgets.entry_list import EntryList
+from kiosk.ui.widgets.key_bar import Key, KeyBar
+from kiosk.ui.widgets.note import NoteDraft, NoteWriter
+from kiosk.ui.widgets.notice import Notice
+from kiosk.ui.widgets.plain_text import PlainText
+from kiosk.ui.widgets.strip import StaffStrip
+from sync.model.errors import StoreError
+from sync.model.operation import Evidence
+from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.operations.note_case import NoteCase
+from sync.model.operations.record_interaction import RecordInteraction
+from sync.model.profile import Profile
+
+LOOK_S: Final = 1.0
+"""How often the strip and the open page look at this device's files; each look takes about a millisecond."""
+
+FOUND_MAX: Final = 20
+"""Customers listed; with more, typing on is quicker than reading."""
+
+QUERY_LENGTH_MAX: Final = 80
+"""Longest search; an e-mail address of that length is rare and its beginning finds it."""
+
+UNSETTLED_MAX: Final = 50
+"""Operations listed at once; a shop with more needs the network, not a longer list."""
+
+DRAFTS_MAX: Final = 20
+"""Notes begun and not recorded that are kept; the oldest of more than this belong to customers long gone."""
+
+OPEN_KEY: Final = "F4"
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """A customer who tapped while the clerk was at something else."""
+
+    owner: str
+    name: str
+    opened: Opened
+
+
+class CounterView(Vertical):
+    """The clerk's side of the shop. All calls to the desk answer from this device's files in milliseconds."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", show=False),
+        Binding("f,slash,f8", "find", show=False),
+        Binding("n", "note", show=False),
+        Binding("h", "hand_over", show=False),
+        Binding("a,f7", "ages", show=False),
+        Binding("e", "unfold", show=False),
+        Binding("u,f6", "unsettled", show=False),
+        Binding("o,f4", "open_here", show=False),
+        *(Binding(digit, f"digit({digit})", show=False) for digit in "123456789"),
+    ]
+
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        post: Post,
+        words: StaffWords,
+        id: str | None = None,  # noqa: A002  # Textual's own name for it
+    ) -> None:
+        super().__init__(id=id)
+        self._desk = desk
+        self._post = post
+        self._words = words
+        self._found: tuple[Found, ...] = ()
+        self._profile: Profile | None = None
+        self._opened = found("name")
+        self._sheet: Sheet | None = None
+        self._here: _Here | None = None
+        self._drafts: dict[str, NoteDraft] = {}
+        self._names: dict[str, str] = {}
+        self._shows_ages = False
+        self._is_unfolded = False
+        self._unsettled: tuple[str, ...] = ()
+
+    # What there is
+
+    def compose(self) -> ComposeResult:
+        """Everything, once."""
+        words = self._words
+        yield Notice(id="here")
+        with ContentSwitcher(initial="find", id="pages"):
+            with Vertical(id="find"):
+                yield Input(
+                    placeholder=words.say("find.prompt"),
+                    max_length=QUERY_LENGTH_MAX,
+                    id="query",
+                )
+                yield PlainText(words.say("find.hint"), id="find-hint")
+                yield OptionList(id="results", markup=False)
+                yield PlainText(id="drafts")
+            with Vertical(id="sheet"):
+                yield PlainText(id="name")
+                yield PlainText(id="about")
+                with VerticalScroll(id="body"):
+                    yield EntryList(id="now")
+                    yield PlainText(words.say("told.title"), classes="title")
+                    yield EntryList(id="told")
+                    yield PlainText(words.say("timeline.title"), classes="title")
+                    yield EntryList(id="timeline")
+                yield NoteWriter(words, id="note")
+            with Vertical(id="unsettled"):
+                yield PlainText(words.say("unsettled.title"), classes="title")
+                with VerticalScroll(id="unsettled-body"):
+                    yield EntryList(id="unsettled-list")
+        yield Notice(id="message")
+        yield KeyBar(id="keys")
+        yield StaffStrip(words, id="strip")
+
+    def on_mount(self) -> None:
+        """Begin with an empty search."""
+        self.set_interval(LOOK_S, self.look)
+        self.look()
+        self._show_keys()
+
+    @property
+    def page(self) -> str:
+        """Which page is open: find, sheet or unsettled."""
+        return self.query_one("#pages", ContentSwitcher).current or "find"
+
+    @property
+    def owner(self) -> str:
+        """Whose page is open, "" for nobody's."""
+        return self._sheet.owner if self._sheet is not None and self.page == "sheet" else ""
+
+    def take_focus(self) -> None:
+        """Put the focus where this page begins."""
+        starts = {"find": "#query", "sheet": "#body", "unsettled": "#unsettled-body"}
+        writer = self.query_one(NoteWriter)
+        if self.page == "sheet" and writer.is_open:
+            writer.take_focus()
+        else:
+            self.query_one(starts[self.page]).focus()
+
+    # What others tell it
+
+    def customer_here(self, recognition: Recognition) -> None:
+        """A band was tapped: say so; the page stays.
+
+        The customer whose page is open already is only better known now. A tap that opened no page is told with its
+        reason, which the customer's panel never says.
+        """
+        notice = self.query_one("#here", Notice)
+        if not recognition.owner:
+            self._here = None
+            notice.say(nobody_here(recognition.reason, self._post, self._words), tone=Tone.ASK)
+            self._show_keys()
+            return
+        opened = Opened(recognition.evidence)
+        if recognition.owner == self.owner:
+            self._opened = opened
+            self._fill_sheet()
+            notice.say(self._words.say("here.again", name=self._name_of(recognition.owner)))
+            return
+        name = self._name_of(recognition.owner)
+        self._here = _Here(recognition.owner, name, opened)
+        text = self._words.say("here.one", name=name, key=OPEN_KEY)
+        notice.say(text, tone=Tone.READY, name="here")
+        self._show_keys()
+
+    def look(self) -> None:
+        """Look at this device's files again: the strip, and the open page where it changed."""
+        self.query_one(StaffStrip).show(self._desk.standing())
+        if not self.owner:
+            return
+        try:
+            profile = self._desk.profile_of(self.owner)
+        except StoreError as error:
+            self._say_trouble(error)
+            return
+        if profile != self._profile:
+            self._profile = profile
+            self._fill_sheet()
+
+    # Finding
+
+    @on(Input.Changed, "#query")
+    def _search(self, event: Input.Changed) -> None:
+        text = event.value.strip()
+        try:
+            self._found = self._desk.find(text, limit=FOUND_MAX) if text else ()
+        except StoreError as error:
+            self._found = ()
+            self._say_trouble(error)
+        results = self.query_one("#results", OptionList)
+        results.clear_options()
+        results.add_options(
+            [Option(self._option(index, one)) for index, one in enumerate(self._found, start=1)]
+        )
+        self.query_one("#find-hint", PlainText).say(self._found_line(text))
+        self._show_keys()
+
+    def _option(self, index: int, one: Found) -> Content:
+        words = self._words
+        digit = f" {index} " if index <= 9 else "   "
+        how = words.either(f"how.{one.how}", "how.name")
+        return Content.assemble(
+            (digit, "bold"),
+            (words.name(one.title), "bold"),
+            f"\n    {words.text(one.hint)}, {how}",
+        )
+
+    def _found_line(self, text: str) -> str:
+        words, count = self._words, len(self._found)
+        if not text:
+            return words.say("find.hint")
+        if count == 0:
+            return words.say("find.none")
+        if count == 1:
+            return words.say("find.one")
+        return words.say("find.many" if count >= FOUND_MAX else "find.some", count=count)
+
+    @on(Input.Submitted, "#query")
+    def _submit(self) -> None:
+        if len(self._found) == 1:
+            self._open_found(0)
+        elif self._found:
+            self._focus_results()
+
+    def _focus_results(self) -> None:
+        results = self.query_one("#results", OptionList)
+        results.focus()
+        if results.highlighted is None:
+            results.highlighted = 0
+
+    @on(OptionList.OptionSelected, "#results")
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self._open_found(event.option_index)
+
+    def _open_found(self, index: int) -> None:
+        if index < len(self._found):
+            one = self._found[index]
+            self.open(one.owner, found(one.how))
+
+    # A customer's page
+
+    def open(self, owner: str, opened: Opened) -> None:
+        """Show this customer's page; what was being written is kept as a draft."""
+        self._keep_draft()
+        try:
+            self._profile = self._desk.profile_of(owner)
+        except StoreError as error:
+            self._say_trouble(error)
+            return
+        self._opened = opened
+        self._is_unfolded = False
+        if self._here is not None and self._here.owner == owner:
+            self._here = None
+        self.query_one("#here", Notice).clear()
+        self.query_one("#message", Notice).clear()
+        self.query_one("#pages", ContentSwitcher).current = "sheet"
+        self._fill_sheet()
+        self.query_one("#body", VerticalScroll).scroll_home(animate=False)
+        self._offer_draft(owner)
+        self.take_focus()
+        self._show_keys()
+
+    def _fill_sheet(self) -> None:
+        if self._profile is None:
+            return
+        sheet = sheet_of(
+            self._profile,
+            tell=self._telling(),
+            opened=self._opened,
+            is_unfolded=self._is_unfolded,
+        )
+        self._sheet = sheet
+        self._names[sheet.owner] = sheet.name
+        self.query_one("#name", PlainText).say(sheet.name)
+        self.query_one("#about", PlainText).say(sheet.about)
+        for part, entries in (
+            ("#now", sheet.now),
+            ("#told", sheet.told),
+            ("#timeline", sheet.timeline),
+        ):
+            self.query_one(part, EntryList).show(entries, ages=self._shows_ages)
+        self._show_keys()
+
+    # Handing over
+
+    @on(EntryList.Chosen)
+    def _chosen(self, event: EntryList.Chosen) -> None:
+        self.action_digit(int(event.digit))
+
+    def action_digit(self, digit: int) -> None:
+        """A digit: the customer found with it, or the parcel with it."""
+        if self.page == "find":
+            self._open_found(digit - 1)
+        elif self.page == "sheet" and self._sheet is not None:
+            for parcel in self._sheet.parcels:
+                if parcel.digit == str(digit):
+                    self._ask(self._sheet.owner, parcel)
+
+    def action_hand_over(self) -> None:
+        """Begin to hand over the only parcel, or say which digit to press."""
+        if self.page != "sheet" or self._sheet is None:
+            return
+        parcels = self._sheet.parcels
+        if len(parcels) == 1:
+            self._ask(self._sheet.owner, parcels[0])
+        else:
+            self._say("hand.which" if parcels else "hand.none")
+
+    def _ask(self, owner: str, parcel: Parcel) -> None:
+        def answered(is_yes: bool | None) -> None:  # noqa: FBT001  # Textual's callback of a modal
+            if is_yes:
+                self._hand_over(owner, parcel)
+
+        question = HandOverQuestion(
+            parcel.question, yes=parcel.yes, no=self._words.say("hand.no")
+        )
+        self.app.push_screen(question, answered)
+
+    def _hand_over(self, owner: str, parcel: Parcel) -> None:
+        args = HandOverPickup(pickup=parcel.pickup, order=parcel.order)
+        if self._record("hand_over_pickup", args, owner=owner, evidence=parcel.evidence):
+            self._say("hand.done", order=self._words.name(parcel.order))
+
+    # Notes
+
+    def action_note(self) -> None:
+        """Begin or go on with a note about this customer."""
+        if self.page != "sheet" or self._sheet is None:
+            return
+        sheet = self._sheet
+        form = "note.title.case" if sheet.case else "note.title"
+        title = self._words.say(form, name=sheet.name, case=sheet.case_number)
+        self.query_one(NoteWriter).begin(
+            title, self._drafts.get(sheet.owner, NoteDraft(sheet.owner, ""))
+        )
+        self.query_one("#message", Notice).clear()
+        self._show_keys()
+
+    @on(NoteWriter.Submitted)
+    def _save_note(self, event: NoteWriter.Submitted) -> None:
+        draft = event.draft
+        text = draft.text.strip()
+        if not text:
+            self._say("note.empty", tone=Tone.ASK)
+            return
+        sheet, by = self._sheet, self._post.clerk_name
+        case = sheet.case if sheet is not None and sheet.owner == draft.owner else ""
+        audience = "customer" if draft.is_for_customer else "internal"
+        kind, args = "note_case", self._note_args(case, by=by, text=text, audience=audience)
+        if not case:
+            kind = "record_interaction"
+        if self._record(kind, args, owner=draft.owner, evidence=self._opened.evidence):
+            self._drafts.pop(draft.owner, None)
+            self.query_one(NoteWriter).end()
+            self._say("note.done")
+            self.take_focus()
+            self._show_keys()
+
+    def _note_args(self, case: str, *, by: str, text: str, audience: str) -> msgspec.Struct:
+        if case:
+            return NoteCase(case=case, by=by, text=text, audience=audience)
+        return RecordInteraction(
+            channel="store", direction="note", by=by, text=text, audience=audience
+        )
+
+    def _keep_draft(self) -> None:
+        """Put what is being written aside; an empty note is no draft."""
+        writer = self.query_one(NoteWriter)
+        if not writer.is_open:
+            return
+        draft = writer.draft
+        self._drafts.pop(draft.owner, None)
+        if draft.text.strip():
+            self._drafts[draft.owner] = draft
+            while len(self._drafts) > DRAFTS_MAX:
+                self._drafts.pop(next(iter(self._drafts)))
+        writer.end()
+
+    def _offer_draft(self, owner: str) -> None:
+        if owner in self._drafts:
+            self._say("note.draft", key="N", tone=Tone.ASK)
+
+    # Moving about
+
+    def action_back(self) -> None:
+        """Leave the note, then the page; a note begun is kept."""
+        if self.page == "sheet" and self.query_one(NoteWriter).is_open:
+            self._keep_draft()
+            if self.owner in self._drafts:
+                self._say("note.kept")
+            self.take_focus()
+            self._show_keys()
+        elif self.page == "find":
+            self.query_one("#query", Input).value = ""
+            self.take_focus()
+        else:
+            self.action_find()
+
+    def action_find(self) -> None:
+        """Go to an empty search; a note begun is kept."""
+        self._keep_draft()
+        self._sheet = None
+        self._profile = None
+        self.query_one("#message", Notice).clear()
+        self.query_one("#query", Input).value = ""
+        names = tuple(self._name_of(owner) for owner in self._drafts)
+        self.query_one("#drafts", PlainText).say(unsaved_names(names, self._words))
+        self.query_one("#pages", ContentSwitcher).current = "find"
+        self.take_focus()
+        self._show_keys()
+
+    def action_open_here(self) -> None:
+        """Open the page of whoever tapped."""
+        if self._here is not None:
+            self.open(self._here.owner, self._here.opened)
+
+    def action_ages(self) -> None:
+        """Show or hide the age and source of every line."""
+        self._shows_ages = not self._shows_ages
+        self._fill_sheet()
+
+    def action_unfold(self) -> None:
+        """Show equal contacts one by one, or as one."""
+        self._is_unfolded = not self._is_unfolded
+        self._fill_sheet()
+
+    def action_unsettled(self) -> None:
+        """List what is not settled."""
+        self._keep_draft()
+        try:
+            entries = tuple(
+                unsettled_entry(one, self._desk.profile_of(one.owner), self._telling())
+                for one in self._desk.unsettled()[:UNSETTLED_MAX]
+            )
+        except StoreError as error:
+            self._say_trouble(error)
+            return
+        nothing = Entry("", self._words.say("unsettled.nothing"), tone=Tone.MUTED)
+        self.query_one("#unsettled-list", EntryList).show(entries or (nothing,))
+        self.query_one("#message", Notice).clear()
+        self.query_one("#pages", ContentSwitcher).current = "unsettled"
+        self.take_focus()
+        self._show_keys()
+
+    @on(KeyBar.Pressed)
+    def _key_clicked(self, event: KeyBar.Pressed) -> None:
+        self._press(event.name)
+
+    @on(Notice.Pressed)
+    def _notice_clicked(self, event: Notice.Pressed) -> None:
+        self._press(event.name)
+
+    def _press(self, name: str) -> None:
+        """Do what the key of that name does."""
+        writer = self.query_one(NoteWriter)
+        actions = {
+            "open": self._submit, "back": self.action_back, "find": self.action_find,
+            "note": self.action_note, "hand": self.action_hand_over, "ages": self.action_ages,
+            "unfold": self.action_unfold, "unsettled": self.action_unsettled, "here": self.action_open_here,
+            "save": writer.submit, "audience": writer.change_audience,
+        }  # fmt: skip
+        actions[name]()
+
+    # Saying and doing
+
+    def _record(
+        self, kind: str, args: msgspec.Struct, *, owner: str, evidence: Evidence
+    ) -> bool:
+        """Whether it is durable on this device; if not, the message says why and nothing was done."""
+        try:
+            self._desk.record(
+                kind, args, owner=owner, actor=self._post.clerk, evidence=evidence
+            )
+        except Refused as refused:
+            reason = why(refused.code, self._words)
+            self._say("trouble.refused", why=reason, tone=Tone.ALERT)
+            return False
+        except StoreError as error:
+            reason = self._words.either(f"trouble.{error.code}", "trouble.store")
+            self._say("trouble.record", why=reason, tone=Tone.ALERT)
+            return False
+        self.look()
+        return True
+
+    def _say(self, sentence: str, *, tone: Tone = Tone.PLAIN, **values: str) -> None:
+        self.query_one("#message", Notice).say(self._words.say(sentence, **values), tone=tone)
+
+    def _say_trouble(self, error: StoreError) -> None:
+        reason = self._words.either(f"trouble.{error.code}", "trouble.store")
+        self._say("trouble.read", why=reason, tone=Tone.ALERT)
+
+    def _name_of(self, owner: str) -> str:
+        if owner not in self._names:
+            try:
+                customer = self._desk.profile_of(owner).customer
+            except StoreError:
+                customer = (
+                    None  # the name is a courtesy here; the page itself will say what is wrong
+                )
+            self._names[owner] = (
+                name_of(customer, self._words) if customer else self._words.name(owner)
+            )
+        return self._names[owner]
+
+    def _telling(self) -> Telling:
+        return Telling(self._words, self._post, self._desk.standing().now)
+
+    def _show_keys(self) -> None:
+        self.query_one(KeyBar).show(tuple(self._keys()))
+
+    def _keys(self) -> list[Key]:
+        words = self._words
+        keys: list[tuple[str, str]] = []
+        if self.query_one(NoteWriter).is_open and self.page == "sheet":
+            keys = [("Enter", "save"), ("F5", "audience"), ("Esc", "back")]
+        elif self.page == "find":
+            keys = [("Enter", "open")] if self._found else []
+            keys.append(("F6", "unsettled"))
+        elif self.page == "unsettled":
+            keys = [("Esc", "back")]
+        elif self._sheet is not None:
+            keys = [("H", "hand")] if self._sheet.parcels else []
+            keys += [
+                ("N", "note"),
+                ("F", "find"),
+                ("A", "ages"),
+                ("E", "unfold"),
+                ("U", "unsettled"),
+            ]
+        if self._here is not None:
+            keys.insert(0, (OPEN_KEY, "here"))
+        return [(key, words.say(f"key.{name}"), name) for key, name in keys]

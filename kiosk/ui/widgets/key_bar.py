@@ -1,0 +1,84 @@
+"""The keys that do something now, each with its word; a click does the same as the key.
+
+One widget that is drawn again, not Textual's Footer, which keeps every label it ever drew.
+"""
+
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
+from textual.widget import Widget
+
+Key = tuple[str, str, str]
+"""What the key is called on screen, its word, and the name the press is reported under."""
+
+_META = "key-bar"
+_GAP = 2
+
+
+class KeyBar(Widget):
+    """Keys and their words, wrapped between keys only."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"keys--key", "keys--word"}
+
+    class Pressed(Message):
+        """A key was clicked. `name` is what its row reports."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's own name for it
+        super().__init__(id=id)
+        self._keys: tuple[Key, ...] = ()
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """What it shows."""
+        return self._keys
+
+    def show(self, keys: tuple[Key, ...]) -> None:
+        """Show these keys; the same ones cost nothing."""
+        if keys != self._keys:
+            self._keys = keys
+            self.refresh(layout=True)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002  # Textual's own
+        """As many rows as the keys need at this width."""
+        return max(len(self._lines(width)), 1)
+
+    def render(self) -> Text:
+        """The keys."""
+        text = Text(no_wrap=True)
+        key_style = self.get_component_rich_style("keys--key", partial=True)
+        word_style = self.get_component_rich_style("keys--word", partial=True)
+        for index, line in enumerate(self._lines(self.content_size.width)):
+            text.append("\n" if index else "")
+            for key, word, name in line:
+                meta = Style.from_meta({_META: name})
+                text.append(f" {key} ", key_style + meta)
+                text.append(f" {word}", word_style + meta)
+                text.append(" " * _GAP)
+        return text
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a key or its word is the key."""
+        name = event.style.meta.get(_META)
+        if isinstance(name, str):
+            event.stop()
+            self.post_message(self.Pressed(name))
+
+    def _lines(self, width: int) -> list[list[Key]]:
+        lines: list[list[Key]] = [[]]
+        used = 0
+        for key, word, name in self._keys:
+            need = len(key) + 2 + 1 + len(word)
+            if lines[-1] and used + need > width:
+                lines.append([])
+                used = 0
+            lines[-1].append((key, word, name))
+            used += need + _GAP
+        return lines

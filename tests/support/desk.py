@@ -1,0 +1,110 @@
+"""A desk that keeps everything in memory and does to its rows what the real operations do; it can be told to misbehave."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from kiosk.core.ports import Found, Recorded, Refused, Standing, Unsettled
+from sync.model import registry
+from sync.model.errors import StoreError
+from sync.model.operation import Effects, Evidence, Operation, OperationState
+from sync.model.profile import Profile
+from sync.model.records import ContactPoint, Customer, Order
+from sync.model.row import Missing, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One operation as it was recorded."""
+
+    kind: str
+    args: msgspec.Struct
+    owner: str
+    actor: str
+    evidence: Evidence
+
+
+class MemoryDesk:
+    """The Desk of `kiosk.core.ports` over a tuple of rows.
+
+    Attributes:
+        done: What was recorded, oldest first.
+        fails: Raised by the next calls, until taken away.
+        refuses: Code with which the next `record` is refused, "" for none.
+    """
+
+    def __init__(self, rows: Iterable[Row], *, now: int, store: str = "harbour") -> None:
+        self._rows = {row.key: row for row in rows}
+        self._store = store
+        self._standing = Standing("ok", "ok", synced_at=now, n_waiting=0, n_refused=0, now=now)
+        self.done: list[Done] = []
+        self.not_settled: tuple[Unsettled, ...] = ()
+        self.fails: StoreError | None = None
+        self.refuses = ""
+
+    def stand(self, **changes: str | int) -> None:
+        """The device stands otherwise from now on."""
+        self._standing = replace(self._standing, **changes)  # type: ignore[arg-type]  # names of fields
+
+    def learn(self, row: Row) -> None:
+        """A row arrived from the centre."""
+        self._rows[row.key] = row
+
+    def find(self, text: str, *, limit: int = 20) -> tuple[Found, ...]:
+        self._fail()
+        wanted = text.casefold()
+        found = []
+        for row in self._rows.values():
+            match row.body:
+                case Customer() as person if wanted in f"{person.given_name} {person.family_name}".casefold():
+                    found.append(Found(row.owner, f"{person.given_name} {person.family_name}", person.preferred_channel, "name"))
+                case Order(id=number) if wanted == number.casefold():
+                    found.append(Found(row.owner, self._title(row.owner), number, "order"))
+                case ContactPoint(value=value, channel=channel) if wanted == value.casefold():
+                    found.append(Found(row.owner, self._title(row.owner), value, channel))
+                case _:
+                    pass
+        return tuple(found[:limit])
+
+    def profile_of(self, owner: str) -> Profile:
+        self._fail()
+        return Profile(owner, tuple(row for row in self._rows.values() if row.owner == owner and owner))
+
+    def record(
+        self, kind: str, args: msgspec.Struct, *, owner: str, actor: str, evidence: Evidence
+    ) -> Recorded:
+        self._fail()
+        if self.refuses:
+            raise Refused(self.refuses)
+        op = Operation(
+            id=f"op-{len(self.done) + 1}", kind=kind, at=self._standing.now, device="kiosk", store=self._store,
+            actor=actor, owner=owner, evidence=evidence, args=registry.raw_args(args),
+        )  # fmt: skip
+        read = registry.read(op)
+        assert isinstance(read, registry.Readable), read
+        cells = {key: self._rows.get(key, Missing.ABSENT) for key in read.keys}
+        outcome = read.apply(cells, self._standing.now)
+        if isinstance(outcome, Effects):
+            for row in outcome.rows:
+                self._rows[row.key] = msgspec.structs.replace(row, is_unsettled=True)
+        self.done.append(Done(kind, args, owner, actor, evidence))
+        self.stand(n_waiting=self._standing.n_waiting + 1)
+        waiting = Unsettled(op.id, kind, owner, OperationState.RECORDED, "", self._standing.now)
+        self.not_settled = (*self.not_settled, waiting)
+        return Recorded(op.id, OperationState.RECORDED)
+
+    def unsettled(self) -> tuple[Unsettled, ...]:
+        self._fail()
+        return self.not_settled
+
+    def standing(self) -> Standing:
+        return self._standing
+
+    def _title(self, owner: str) -> str:
+        customer = self.profile_of(owner).customer
+        return f"{customer.given_name} {customer.family_name}" if customer else owner
+
+    def _fail(self) -> None:
+        if self.fails is not None:
+            raise self.fails
