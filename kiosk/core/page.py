@@ -106,7 +106,7 @@ class Block:
         as_of: When this was last known to be true, microseconds since 1970; 0 when it states no fact.
         source: Who said so: a channel, a system, "here"; "" when it states no fact.
         actions: What the customer may do about it here.
-        about: Key of the row it is about, "" for none; for actions, never shown.
+        about: Key of the order, case or other row it is about, "" for none; for actions, never shown.
         holders: Names of those a ticket is for.
     """
 
@@ -454,13 +454,14 @@ class _Maker:
         return tuple([*here, *elsewhere, *expected][:BLOCKS_MAX])
 
     def _pickup_here(self, row: Row, pickup: Pickup) -> Block:
-        return self._block(
+        block = self._block(
             BlockKind.WAITING,
             row,
             (say("waiting.here"), self._parcel("waiting.here-line", pickup)),
             details=self._items_of(pickup.order),
             actions=(RING_COUNTER,),
         )
+        return replace(block, about=key_of("order", pickup.order))
 
     def _pickup_elsewhere(self, row: Row, pickup: Pickup) -> Block:
         heading = say("waiting.elsewhere", store=self._store_name(pickup.store))
@@ -590,13 +591,14 @@ class _Maker:
             if is_late
             else say("owed.answer-due", due=Moment(contact.due_at, DayForm.WHEN))
         )
-        return self._block(
+        block = self._block(
             BlockKind.OWED,
             row,
             (heading, line),
             details=(say("owed.known"),) if case is None else self._case_details(case),
             actions=(ASK_TEAM,),
         )
+        return replace(block, about=contact.about)
 
     # Help with what was bought
 

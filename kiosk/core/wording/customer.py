@@ -62,6 +62,15 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "rung.line": ("Please go there. Your parcel is being fetched.", "Bitte gehen Sie hin. Ihr Paket wird geholt."),
     "asked.heading": ("Our team knows you are here", "Unser Team weiß Bescheid"),
     "asked.line": ("Please go to the counter.", "Bitte gehen Sie zum Tresen."),
+    # what the counter reads in the thread of a customer who rang
+    "rang.ring_counter": (
+        "Is at the kiosk to collect a parcel.",
+        "Ist am Kiosk, um ein Paket abzuholen.",
+    ),
+    "rang.ask_team": (
+        "Is at the kiosk and asks about what we owe.",
+        "Ist am Kiosk und fragt, was wir schulden.",
+    ),
     # greeting
     "greeting.hello": ("Hello, {name}.", "Hallo, {name}."),
     "greeting.hello-two": ("Hello, {name} and {other}.", "Hallo, {name} und {other}."),

@@ -20,9 +20,9 @@ class TouchButton(PlainText, can_focus=True):
         content-align: center middle;
         text-align: center;
         text-style: bold;
-        background: $surface;
+        background: $panel;
         color: $foreground;
-        border: round $border-blurred;
+        border: round $panel;
     }
     TouchButton:focus { border: heavy $accent; }
     TouchButton.-main { background: $primary; color: $button-color-foreground; border: round $primary; }

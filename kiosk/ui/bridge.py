@@ -1,0 +1,354 @@
+"""Performs what a visit decides, and tells it what happened: the one place where state machine, parts and view meet.
+
+    reader lines, touches, time  ->  event  ->  visit.step  ->  effects  ->  view, recogniser, cues, messages
+                                       ^                           |
+                                       `------- the answer --------'
+
+Everything runs on the screen's own loop. The recogniser is called there too: it answers from this device's files in a
+fraction of a millisecond, and a tap never waits for the network.
+"""
+
+import gc
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from textual import on
+from textual.app import ComposeResult
+from textual.timer import Timer
+from textual.widget import Widget
+
+from drivers.lines import Failed, KeyWanted, Left, Proved, ReaderState, Said, Seen
+from hardware.clock import Clock
+from hardware.entropy import Entropy
+from hardware.errors import DeviceError
+from kiosk.core import page as pages
+from kiosk.core import visit
+from kiosk.core.faults import fault_of
+from kiosk.core.ports import BandEvidence, Desk, Recogniser, Recognition, Refused
+from kiosk.core.wording.catalogue import sentence_of
+from kiosk.ui.messages import (
+    CounterRung,
+    CustomerGone,
+    CustomerHere,
+    ReaderSaid,
+    Spoken,
+    StaffTold,
+)
+from kiosk.ui.views.customer import CustomerView
+from sync.model.errors import StoreError
+from sync.model.operations.record_interaction import RecordInteraction
+
+log = logging.getLogger(__name__)
+
+HELP_MS: Final = 30_000
+"""The help page closes by itself, also where nobody's page is open."""
+
+TIDY_MS: Final = 2_000
+"""Rest before memory is tidied: a queue of customers taps faster than that."""
+
+_SPOKEN: Final = {
+    visit.Face.ATTRACT: "spoken.attract",
+    visit.Face.MOMENT: "spoken.reading",
+    visit.Face.MASKED: "spoken.masked",
+    visit.Face.NEUTRAL: "spoken.neutral",
+    visit.Face.AGAIN: "spoken.again",
+    visit.Face.ONE_BAND: "spoken.one-band",
+    visit.Face.NOT_POSSIBLE: "spoken.not-possible",
+    visit.Face.READER_GONE: "spoken.reader-gone",
+    visit.Face.OUT_OF_ORDER: "spoken.out-of-order",
+}
+"""The sentence of each face; a customer's page has its own, and Reading is only light and sound."""
+
+_RUNG: Final = {
+    pages.RING_COUNTER: ("rung.heading", "rung.line"),
+    pages.ASK_TEAM: ("asked.heading", "asked.line"),
+}
+
+
+def _no_cue(_kind: visit.CueKind) -> None:
+    """For a kiosk whose light and sound are the screen's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the customer's side is made of; `kiosk.assembly` fills it with real parts, tests with small fakes.
+
+    Attributes:
+        recogniser: From evidence to the customer's page, from local data.
+        evidence_of: What a `Proved` line is worth as evidence: names the band, by reference or by hash of its UID.
+        shop: Where and when it is now.
+        desk: Where an operation is recorded; None for a screen that only shows.
+        cue: Light and sound; called on the screen's loop, returns at once.
+        reader_place: Where the reader is as seen from the screen: below, right or left.
+        language: The shop's own, BCP 47.
+    """
+
+    recogniser: Recogniser
+    evidence_of: Callable[[Proved], BandEvidence]
+    shop: Callable[[], pages.Shop]
+    clock: Clock
+    entropy: Entropy
+    desk: Desk | None = None
+    cue: Callable[[visit.CueKind], None] = field(default=_no_cue)
+    reader_place: str = "below"
+    language: str = "en"
+
+
+class CustomerPane(Widget):
+    """The customer's view with everything that makes it live; stands alone on a kiosk, in a column of the demo.
+
+    Tell it what the reader process says with `hear` or a `ReaderSaid` message. It posts CustomerHere, CustomerGone,
+    CounterRung, StaffTold and Spoken.
+    """
+
+    DEFAULT_CSS = "CustomerPane { width: 1fr; height: 1fr; }"
+
+    def __init__(self, parts: Parts, *, id: str | None = None) -> None:  # noqa: A002  # Textual
+        super().__init__(id=id)
+        self._parts = parts
+        self._state: visit.State = visit.Attract()
+        self._tap = 0
+        self._recognition: Recognition | None = None
+        self._timer: Timer | None = None
+        self._help_until_ms = 0
+        self.view = CustomerView(reader_place=parts.reader_place, language=parts.language)
+
+    def compose(self) -> ComposeResult:
+        """The view."""
+        yield self.view
+
+    @property
+    def state(self) -> visit.State:
+        """Where the visit stands."""
+        return self._state
+
+    @property
+    def is_attract(self) -> bool:
+        """Whether nobody is here, so that keys of the house may act."""
+        return isinstance(self._state, visit.Attract) and not self._help_until_ms
+
+    # What happens
+
+    def hear(self, said: Said) -> None:
+        """Take in a line of the reader process. Lines of an older tap are dropped."""
+        match said:
+            case Seen():
+                self._tap = said.tap
+                self._happened(visit.Tapped(self._fresh_visit()))
+            case Proved() if said.tap == self._tap:
+                band = self._parts.evidence_of(said)
+                self._happened(visit.Proved(self._visit, band))
+            case Failed() if said.tap == self._tap:
+                self._happened(visit.Failed(self._visit, said.code))
+            case Left():
+                self._happened(visit.Left())
+            case ReaderState():
+                lost = visit.ReaderLost(said.code) if said.code else visit.ReaderFound()
+                self._happened(lost)
+            case KeyWanted() | Proved() | Failed():
+                pass
+            case _:
+                assert_never(said)
+
+    def tick(self) -> None:
+        """Let passed time count; called by its own timer, and by tests that move the clock."""
+        self._happened(visit.Ticked())
+        if self._help_until_ms and self._parts.clock.ticks_ms() >= self._help_until_ms:
+            self._close_help()
+
+    def break_down(self, code: str) -> None:
+        """Show that this screen is out of order."""
+        self._happened(visit.Broken(code))
+
+    @on(ReaderSaid)
+    def _reader_said(self, event: ReaderSaid) -> None:
+        event.stop()
+        self.hear(event.said)
+
+    @on(CustomerView.Touched)
+    def _touched(self, event: CustomerView.Touched) -> None:
+        event.stop()
+        if self._help_until_ms:
+            self._help_until_ms = self._parts.clock.ticks_ms() + HELP_MS
+        self._happened(visit.Touched())
+
+    @on(CustomerView.Done)
+    def _done(self, event: CustomerView.Done) -> None:
+        event.stop()
+        self._happened(visit.Done())
+
+    @on(CustomerView.LanguageWanted)
+    def _language_wanted(self, event: CustomerView.LanguageWanted) -> None:
+        event.stop()
+        self._help_until_ms = 0
+        match self._state:
+            case visit.Open():
+                shop = self._parts.shop()
+                said = pages.spoken_in(self._state.page, event.language, shop)
+                self.view.hide_help()
+                self._happened(visit.Translated(self._state.visit, said))
+            case _:
+                self.view.hide_help()
+                self.view.speak(event.language)
+
+    @on(CustomerView.HelpWanted)
+    def _help_wanted(self, event: CustomerView.HelpWanted) -> None:
+        event.stop()
+        if isinstance(self._state, visit.Reading | visit.OutOfOrder):
+            return
+        self._open_help("help.heading", "help.line")
+        self._ring("help", about="", is_recorded=False)
+
+    @on(CustomerView.HelpClosed)
+    def _help_closed(self, event: CustomerView.HelpClosed) -> None:
+        event.stop()
+        self._help_until_ms = 0
+
+    @on(CustomerView.ActionWanted)
+    def _action_wanted(self, event: CustomerView.ActionWanted) -> None:
+        """Record it; success is said only when it is durable."""
+        event.stop()
+        recognition = self._recognition
+        if not isinstance(self._state, visit.Open) or recognition is None:
+            return
+        if self._record(event.action, event.about, recognition):
+            self._open_help(*_RUNG[event.action])
+            self._ring(event.action, about=event.about, is_recorded=True)
+        else:
+            self._open_help("neutral.see-team", "not-possible.action")
+
+    # Doing
+
+    def _record(self, action: str, about: str, recognition: Recognition) -> bool:
+        """Whether it is durable now."""
+        if self._parts.desk is None or action not in _RUNG:
+            return False
+        args = RecordInteraction(
+            channel="store",
+            direction="note",
+            by="kiosk",
+            text=sentence_of(f"rang.{action}", self._parts.language),
+            about=about,
+            audience="internal",
+        )
+        try:
+            self._parts.desk.record(
+                "record_interaction",
+                args,
+                owner=recognition.owner,
+                actor="customer",
+                evidence=recognition.evidence,
+            )
+        except (StoreError, DeviceError) as error:
+            self._tell_staff(fault_of(error).code)
+            return False
+        except Refused as error:
+            self._tell_staff(error.code)
+            return False
+        return True
+
+    def _ring(self, action: str, *, about: str, is_recorded: bool) -> None:
+        owner = "" if self._recognition is None else self._recognition.owner
+        self.post_message(
+            CounterRung(action, owner=owner, about=about, is_recorded=is_recorded)
+        )
+
+    def _open_help(self, heading_id: str, line_id: str) -> None:
+        self._help_until_ms = self._parts.clock.ticks_ms() + HELP_MS
+        self.view.show_help(heading_id, line_id)
+        self._arm()
+
+    def _close_help(self) -> None:
+        self._help_until_ms = 0
+        self.view.hide_help()
+
+    @property
+    def _visit(self) -> visit.VisitId:
+        """The present visit; an id nobody has while there is none."""
+        match self._state:
+            case visit.Attract() | visit.ReaderGone() | visit.OutOfOrder():
+                return visit.VisitId("")
+            case state:
+                return state.visit
+
+    def _fresh_visit(self) -> visit.VisitId:
+        return visit.VisitId(self._parts.entropy.draw(8).hex())
+
+    def _happened(self, event: visit.Event) -> None:
+        """Take one event through the machine, and every answer it asks for."""
+        waiting = [event]
+        while waiting:
+            now_ms = self._parts.clock.ticks_ms()
+            self._state, effects = visit.step(self._state, waiting.pop(0), now_ms)
+            for effect in effects:
+                answer = self._perform(effect)
+                if answer is not None:
+                    waiting.append(answer)
+        self._arm()
+
+    def _perform(self, effect: visit.Effect) -> visit.Event | None:
+        match effect:
+            case visit.Wipe():
+                self._wipe()
+            case visit.Cue():
+                self._parts.cue(effect.kind)
+            case visit.Show():
+                self._show(effect.face)
+            case visit.ShowPage():
+                self._help_until_ms = 0
+                self.view.show_page(effect.page)
+                self.post_message(Spoken(effect.page.spoken))
+            case visit.Recognise():
+                return self._recognise(effect)
+            case visit.Join():
+                page = pages.joined(effect.first, effect.second, self._parts.shop())
+                return visit.Joined(effect.visit, page)
+            case visit.TellStaff():
+                self._tell_staff(effect.code)
+            case visit.Quit():
+                log.error("screen out of order", extra={"code": effect.code})
+                self.app.exit(return_code=1)
+            case _:
+                assert_never(effect)
+        return None
+
+    def _wipe(self) -> None:
+        self._recognition = None
+        self._help_until_ms = 0
+        self.view.wipe()
+        self.post_message(CustomerGone())
+
+    def _show(self, face: visit.Face) -> None:
+        self._help_until_ms = 0
+        self.view.show(face)
+        if face in _SPOKEN:
+            self.post_message(Spoken(sentence_of(_SPOKEN[face], self.view.language)))
+
+    def _recognise(self, wanted: visit.Recognise) -> visit.Event:
+        try:
+            found = self._parts.recogniser.recognise(wanted.band)
+        except (StoreError, DeviceError) as error:
+            return visit.Unavailable(wanted.visit, fault_of(error).code)
+        self._recognition = found
+        self.post_message(CustomerHere(found))
+        return visit.Recognised(wanted.visit, found.page, found.reason)
+
+    def _tell_staff(self, code: str) -> None:
+        log.warning("staff were told", extra={"code": code})
+        self.post_message(StaffTold(code))
+
+    def _arm(self) -> None:
+        """Wake at the next deadline; in attract, tidy memory once it is quiet."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        due_ms = visit.deadline_of(self._state)
+        if self._help_until_ms:
+            due_ms = min(self._help_until_ms, due_ms or self._help_until_ms)
+        if due_ms is None:
+            self._timer = self.set_timer(TIDY_MS / 1_000, gc.collect)
+        else:
+            wait_ms = max(due_ms - self._parts.clock.ticks_ms(), 1)
+            self._timer = self.set_timer(wait_ms / 1_000, self.tick)
