@@ -178,10 +178,13 @@ class VirtualLink:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        answer = await self._line()
-        if not answer.startswith("ready"):
+        try:
+            answer = await self._line()
+            if not answer.startswith("ready"):
+                raise ReaderAbsent(f"the virtual reader did not start: {answer}")
+        except BaseException:
             await self.close()
-            raise ReaderAbsent(f"the virtual reader did not start: {answer}")
+            raise
 
     async def present(self, *bands: str) -> str:
         """Put bands in the field; the device's own answer."""
