@@ -1,0 +1,225 @@
+"""`tapthread virtual` as a program uses it: lines in, lines out, a terminal in between."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kiosk.demo.bands import demo_band
+from tests.support.commands import environment, line_of, run
+
+ANSWER_S = 30
+
+
+class Child:
+    """A running `tapthread virtual`."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+
+    def heard(self) -> str:
+        """The next line it says."""
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], ANSWER_S)
+        assert ready, "it said nothing"
+        return self.process.stdout.readline().decode().strip()
+
+    def ask(self, line: str) -> str:
+        """Say a line, hear the answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        return self.heard()
+
+
+@contextmanager
+def started(*arguments: str | Path, stdin: int = subprocess.PIPE) -> Iterator[Child]:
+    """A child that is gone afterwards."""
+    process = subprocess.Popen(
+        line_of("virtual", *arguments),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        env=environment(),
+    )
+    try:
+        yield Child(process)
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+
+def uid_seen(link: Path) -> bytes | None:
+    """What libnfc's own tool sees on the virtual reader."""
+    more = {
+        "LIBNFC_DEFAULT_DEVICE": f"pn532_uart:{link}:115200",
+        "LIBNFC_AUTO_SCAN": "false",
+    }
+    done = subprocess.run(
+        ["nfc-list"], env=environment(**more), capture_output=True, text=True, timeout=30,
+        check=True,
+    )  # fmt: skip
+    for line in done.stdout.splitlines():
+        if "UID" in line:
+            return bytes.fromhex(line.partition(":")[2])
+    return None
+
+
+def test_the_list_has_a_band_a_line_and_a_person_with_an_ev2_first() -> None:
+    listed = run("virtual", "--list").stdout.splitlines()
+
+    first = demo_band(listed[0].split("  ")[0])
+    assert listed[0] == f"{first.name}  desfire_ev2  {first.customer}"
+    assert first.customer
+    assert len(listed) == len({line.split("  ")[0] for line in listed}) > 10
+
+
+def test_bands_come_and_go_as_they_are_told_to(tmp_path: Path) -> None:
+    link = tmp_path / "pn532"
+    with started("--pn532", link) as child:
+        ready = child.heard()
+        empty = uid_seen(link)
+        presented = child.ask("present maya")
+        seen = uid_seen(link)
+        removed = child.ask("remove")
+        after = uid_seen(link)
+        quitting = child.ask("quit")
+        status = child.process.wait(ANSWER_S)
+
+    assert ready == f"ready pn532={link}"
+    assert (presented, removed, quitting) == ("ok present maya", "ok remove", "ok quit")
+    assert (empty, seen, after) == (None, demo_band("maya").uid, None)
+    assert status == 0
+    assert not os.path.lexists(link)
+
+
+def test_a_band_on_the_command_line_is_there_at_once(tmp_path: Path) -> None:
+    link = tmp_path / "pn532"
+    with started("--pn532", link, "--band", "ruth") as child:
+        child.heard()
+
+        assert uid_seen(link) == demo_band("ruth").uid
+
+
+def test_what_cannot_be_done_is_said_and_changes_nothing(tmp_path: Path) -> None:
+    link = tmp_path / "pn532"
+    with started("--pn532", link, "--band", "maya") as child:
+        child.heard()
+        answers = [
+            child.ask(line).split()[:2]
+            for line in ("present stranger", "present", "present maya maya", "dance", "",
+                         "fault gravity", "fault mute 0", "remove maya", "\x1b[31m")
+        ]  # fmt: skip
+
+        assert answers == [
+            ["error", "unknown-band"],
+            ["error", "usage"],
+            ["error", "usage"],
+            ["error", "unknown-command"],
+            ["error", "usage"],
+            ["error", "unknown-fault"],
+            ["error", "usage"],
+            ["error", "usage"],
+            ["error", "unknown-command"],
+        ]
+        assert uid_seen(link) == demo_band("maya").uid
+
+
+def test_a_lost_reader_takes_its_link_along_and_comes_back(tmp_path: Path) -> None:
+    link = tmp_path / "pn532"
+    with started("--pn532", link, "--band", "maya") as child:
+        child.heard()
+        lost = child.ask("fault reader-lost")
+        was_there = os.path.lexists(link)
+        back = child.ask("fault reader-back")
+
+        assert (lost, was_there, back) == (
+            "ok fault reader-lost",
+            False,
+            "ok fault reader-back",
+        )
+        assert uid_seen(link) == demo_band("maya").uid
+
+
+def test_the_end_of_input_is_no_end_unless_asked_for(tmp_path: Path) -> None:
+    with started("--pn532", tmp_path / "a", stdin=subprocess.DEVNULL) as child:
+        child.heard()
+        assert uid_seen(tmp_path / "a") is None
+        assert child.process.poll() is None
+
+    with started("--pn532", tmp_path / "b", "--until-eof", stdin=subprocess.DEVNULL) as child:
+        child.heard()
+        assert child.process.wait(ANSWER_S) == 0
+    assert not os.path.lexists(tmp_path / "b")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_a_clean_end(tmp_path: Path, number: signal.Signals) -> None:
+    link = tmp_path / "pn532"
+    with started("--pn532", link) as child:
+        child.heard()
+
+        child.process.send_signal(number)
+
+        assert child.process.wait(ANSWER_S) == 0
+    assert not os.path.lexists(link)
+
+
+def test_a_link_that_another_reader_took_over_is_left_alone(tmp_path: Path) -> None:
+    link = tmp_path / "pn532"
+    with (
+        started("--pn532", link) as first,
+        started("--pn532", link, "--band", "maya") as second,
+    ):
+        first.heard()
+        second.heard()
+        first.ask("quit")
+        first.process.wait(ANSWER_S)
+
+        assert uid_seen(link) in {demo_band("maya").uid, None}
+        assert os.path.lexists(link)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "status"),
+    [
+        ((), "usage", 2),
+        (("--vpcd", "nowhere"), "address", 2),
+        (("--vpcd", "127.0.0.1:99999"), "address", 2),
+        (("--vpcd", "127.0.0.1:1"), "vpcd-absent", 1),
+        (("--pn532", "/no/such/folder/pn532"), "link", 2),
+        (("--pn532", "LINK", "--band", "stranger"), "unknown-band", 2),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_refused_in_a_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], code: str, status: int
+) -> None:
+    link = str(tmp_path / "pn532")
+
+    done = run("virtual", *(link if word == "LINK" else word for word in arguments))
+
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert done.stderr.rstrip().endswith(f"[{code}]")
+    assert "Traceback" not in done.stderr
+    assert not os.path.lexists(link)
+
+
+def test_a_file_where_the_link_should_be_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("kept")
+
+    done = run("virtual", "--pn532", path)
+
+    assert done.returncode == 2
+    assert path.read_text() == "kept"
