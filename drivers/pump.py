@@ -166,12 +166,14 @@ class Means:
     Attributes:
         reopen_ms: Pauses before the reader is opened again; the last one repeats.
         key_wait_ms: How long a key is waited for.
+        stuck_pause_ms: Between two looks at a field that holds something that cannot be read.
     """
 
     clock: Clock
     entropy: Entropy
     reopen_ms: tuple[int, ...] = REOPEN_MS
     key_wait_ms: int = KEY_WAIT_MS
+    stuck_pause_ms: int = STUCK_PAUSE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,7 @@ class Pump:
         self._entropy = means.entropy
         self._reopen_ms = means.reopen_ms
         self._key_wait_ms = means.key_wait_ms
+        self._stuck_pause_ms = means.stuck_pause_ms
         self._n_taps = 0
         self._n_torn = 0
         self._n_failures = 0
@@ -239,7 +242,7 @@ class Pump:
             self._n_failures = 0
             self._say_state(reader.name)
             self._say_stuck(error)
-            self._hearing.wait_for_end(STUCK_PAUSE_MS)
+            self._hearing.wait_for_end(self._stuck_pause_ms)
             return
         self._n_failures = 0
         self._say_state(reader.name)

@@ -1,0 +1,408 @@
+"""The loop of the reader process, with a fake reader, virtual chips and a clock that moves only when told to."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from drivers.errors import ReaderAbsent, ReaderFault, ServiceDown
+from drivers.lines import (
+    Failed,
+    GroupKey,
+    Key,
+    KeyWanted,
+    Left,
+    Proved,
+    ReaderState,
+    Said,
+    Seen,
+    Stop,
+    line_of,
+)
+from drivers.pump import SAME_TAP_MS, TORN_MAX, Hearing, Means, Pump
+from drivers.readers.base import Reader
+from hardware.clock import FixedClock
+from hardware.entropy import SeededEntropy
+from hardware.virtual.field import Field
+from hardware.virtual.uid_bands import VirtualNtag213, VirtualPhone
+from tests.support.bands import GROUP_KEY, REFERENCE, UID, band, band_key
+from tests.support.readers import FakeReader, Script, Step
+
+pytestmark = pytest.mark.timeout(20)
+
+OTHER_UID = bytes.fromhex("04999999999999")
+OTHER_REFERENCE = b"\x02" * 16
+
+
+class Scene:
+    """A pump, what it lives on, and whoever listens to it."""
+
+    def __init__(self, *steps: Step, leased: tuple[bytes, ...] = (UID, OTHER_UID)) -> None:
+        self.clock = FixedClock(datetime(2026, 5, 4, tzinfo=UTC))
+        self.field = Field()
+        self.hearing = Hearing()
+        self.script = Script(*steps, at_end=self.hearing.end)
+        self.reader = FakeReader(self.field, self.clock, self.script)
+        self.said: list[Said] = []
+        self.answer: Callable[[KeyWanted], None] = self._lend
+        self.openings: list[Callable[[], Reader]] = []
+        self._leased = leased
+        self.hearing.tell(GroupKey(GROUP_KEY.hex()))
+
+    def play(self, *steps: Step) -> list[Said]:
+        """Run the pump until the script is over; what it said."""
+        self.script._steps.extend(steps)
+        means = Means(
+            self.clock,
+            SeededEntropy("reader"),
+            reopen_ms=(1,),
+            key_wait_ms=20,
+            stuck_pause_ms=1,
+        )
+        Pump("fake", self._opened, say=self._say, hearing=self.hearing, means=means).run()
+        return self.said
+
+    def names(self) -> list[str]:
+        """What was said, one word each."""
+        words = []
+        for value in self.said:
+            match value:
+                case ReaderState():
+                    words.append(f"reader {value.code or 'ok'}")
+                case Failed():
+                    words.append(f"failed {value.tap} {value.code}")
+                case Proved():
+                    words.append(f"proved {value.tap} {value.kind}")
+                case KeyWanted():
+                    words.append(f"key_wanted {value.tap}")
+                case Seen():
+                    words.append(f"seen {value.tap}")
+                case Left():
+                    words.append(f"left {value.tap}")
+        return words
+
+    def proofs(self) -> list[Proved]:
+        return [value for value in self.said if isinstance(value, Proved)]
+
+    def present(self, *bands: Any) -> Step:
+        return lambda: self.field.present(*bands)
+
+    def remove(self) -> Step:
+        return self.field.remove
+
+    def wait(self, duration_ms: int) -> Step:
+        return lambda: self.clock.sleep_ms(duration_ms)
+
+    def _opened(self) -> Reader:
+        if self.openings:
+            return self.openings.pop(0)()
+        return self.reader
+
+    def _say(self, value: Said) -> None:
+        self.said.append(value)
+        if isinstance(value, KeyWanted):
+            self.answer(value)
+
+    def _lend(self, wanted: KeyWanted) -> None:
+        uid = bytes.fromhex(wanted.uid)
+        key = band_key(uid).hex() if uid in self._leased else None
+        self.hearing.tell(Key(wanted.tap, key))
+
+
+def test_a_tap_is_seen_then_proved_then_left() -> None:
+    scene = Scene()
+
+    scene.play(scene.present(band()), scene.remove())
+
+    assert scene.names() == [
+        "reader ok", "seen 1", "key_wanted 1", "proved 1 mutual", "left 1"
+    ]  # fmt: skip
+    (proof,) = scene.proofs()
+    assert (proof.band, proof.uid) == (REFERENCE.hex(), UID.hex())
+    assert (proof.family, proof.generation, proof.n_exchanges) == ("desfire", 2, 4)
+
+
+def test_a_band_that_stays_on_the_reader_is_one_tap() -> None:
+    scene = Scene()
+
+    scene.play(scene.present(band()), *[scene.wait(10_000)] * 6, scene.remove())
+
+    assert scene.names().count("seen 1") == 1
+    assert len(scene.proofs()) == 1
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+def test_the_same_band_again_within_two_and_a_half_seconds_is_the_same_tap(
+    is_random: bool,
+) -> None:
+    scene = Scene()
+    again = band(is_random=is_random)
+
+    scene.play(
+        scene.present(again), scene.remove(), scene.wait(SAME_TAP_MS - 1_501), scene.present(again),
+        scene.remove(),
+    )  # fmt: skip
+
+    assert [word for word in scene.names() if word.startswith("seen")] == ["seen 1"]
+    assert len(scene.proofs()) == 1
+    assert scene.names()[-1] == "left 1" if not is_random else "key_wanted 2"
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+def test_the_same_band_after_that_is_another_tap(is_random: bool) -> None:
+    scene = Scene()
+    again = band(is_random=is_random)
+
+    scene.play(
+        scene.present(again), scene.remove(), scene.wait(SAME_TAP_MS), scene.present(again),
+        scene.remove(),
+    )  # fmt: skip
+
+    assert [proof.tap for proof in scene.proofs()] == [1, 2]
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+def test_another_band_right_after_the_first_is_another_tap(is_random: bool) -> None:
+    scene = Scene()
+    first = band(is_random=is_random)
+    other = band(uid=OTHER_UID, reference=OTHER_REFERENCE, is_random=is_random)
+
+    scene.play(scene.present(first), scene.remove(), scene.present(other), scene.remove())
+
+    assert [proof.band for proof in scene.proofs()] == [REFERENCE.hex(), OTHER_REFERENCE.hex()]
+    words = scene.names()
+    assert words.index("seen 2") < words.index("proved 2 mutual") < words.index("left 2")
+
+
+def test_a_telephone_is_never_taken_for_the_one_before_it() -> None:
+    scene = Scene()
+    phone = VirtualPhone(uid=b"\x08\x01\x02\x03")
+
+    scene.play(scene.present(phone), scene.remove(), scene.present(phone), scene.remove())
+
+    assert [(proof.tap, proof.uid) for proof in scene.proofs()] == [(1, None), (2, None)]
+
+
+def test_a_band_with_nothing_but_a_uid_is_said_with_it() -> None:
+    scene = Scene()
+
+    scene.play(scene.present(VirtualNtag213(uid=UID)), scene.remove())
+
+    (proof,) = scene.proofs()
+    assert (proof.kind, proof.family, proof.uid, proof.band) == (
+        "none",
+        "ultralight",
+        UID.hex(),
+        None,
+    )
+    assert proof.n_exchanges == 0
+
+
+def test_a_band_whose_key_is_not_leased_is_named_and_proves_nothing() -> None:
+    scene = Scene(leased=())
+
+    scene.play(scene.present(band()), scene.remove())
+
+    (proof,) = scene.proofs()
+    assert (proof.kind, proof.band) == ("none", REFERENCE.hex())
+
+
+def test_a_key_that_comes_too_late_counts_as_not_leased() -> None:
+    scene = Scene()
+    scene.answer = lambda wanted: None
+
+    scene.play(scene.present(band()), scene.remove())
+
+    assert [proof.kind for proof in scene.proofs()] == ["none"]
+
+
+def test_a_key_for_an_older_tap_is_not_used_for_this_one() -> None:
+    scene = Scene()
+    late: list[KeyWanted] = []
+
+    def answer_the_one_before(wanted: KeyWanted) -> None:
+        if late:
+            scene.hearing.tell(Key(late[0].tap, bytes(16).hex()))
+        late.append(wanted)
+
+    scene.answer = answer_the_one_before
+    other = band(uid=OTHER_UID, reference=OTHER_REFERENCE)
+
+    scene.play(scene.present(band()), scene.remove(), scene.present(other), scene.remove())
+
+    assert [proof.kind for proof in scene.proofs()] == ["none", "none"]
+    assert "failed" not in " ".join(scene.names())
+
+
+@pytest.mark.parametrize("key", ["", "zz", "00" * 15, "00" * 17])
+def test_a_key_that_is_none_counts_as_not_leased(key: str) -> None:
+    scene = Scene()
+    scene.answer = lambda wanted: scene.hearing.tell(Key(wanted.tap, key))
+
+    scene.play(scene.present(band()), scene.remove())
+
+    assert [proof.kind for proof in scene.proofs()] == ["none"]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_band_taken_away_too_soon_is_failed_and_left_and_can_be_tapped_at_once(
+    at: int,
+) -> None:
+    scene = Scene()
+
+    def taken_away(number: int, answer: bytes) -> bytes | None:
+        if number == at:
+            scene.field.remove()
+            scene.reader.spoil = None
+            return None
+        return answer
+
+    scene.reader.spoil = taken_away
+
+    scene.play(scene.present(band()), scene.present(band()), scene.remove())
+
+    words = [word for word in scene.names() if not word.startswith("key_wanted")]
+    assert words == [
+        "reader ok", "seen 1", "failed 1 band_left", "left 1", "seen 2", "proved 2 mutual", "left 2"
+    ]  # fmt: skip
+    failed = next(value for value in scene.said if isinstance(value, Failed))
+    assert failed.delivery == "unknown"
+
+
+def test_a_band_that_slipped_but_is_still_there_is_read_again() -> None:
+    scene = Scene()
+
+    def slipped(number: int, answer: bytes) -> bytes | None:
+        scene.reader.spoil = None
+        return None
+
+    scene.reader.spoil = slipped
+
+    scene.play(scene.present(band()), scene.remove())
+
+    assert [proof.tap for proof in scene.proofs()] == [2]
+
+
+def test_a_band_that_never_answers_is_not_read_for_ever() -> None:
+    scene = Scene()
+    scene.reader.spoil = lambda number, answer: None
+
+    scene.play(scene.present(band()), *[scene.wait(1)] * 20, scene.remove())
+
+    failed = [word for word in scene.names() if word.startswith("failed")]
+    assert failed == [f"failed {tap} band_left" for tap in range(1, TORN_MAX + 1)]
+    assert scene.names()[-1] == f"left {TORN_MAX}"
+
+
+def test_a_copy_that_does_not_hold_its_key_fails_once_while_it_lies_there() -> None:
+    scene = Scene()
+
+    scene.play(scene.present(band(key=bytes(16))), *[scene.wait(5_000)] * 5, scene.remove())
+
+    words = [word for word in scene.names() if not word.startswith("key_wanted")]
+    assert words == ["reader ok", "seen 1", "failed 1 band_untrusted", "left 1"]
+
+
+def test_two_bands_are_said_once_and_the_one_that_stays_is_read() -> None:
+    scene = Scene()
+    mine, other = band(), VirtualNtag213(uid=OTHER_UID)
+
+    scene.play(
+        scene.present(mine, other), *[scene.wait(500)] * 5, scene.present(mine), scene.remove()
+    )
+
+    words = [word for word in scene.names() if not word.startswith("key_wanted")]
+    assert words == [
+        "reader ok", "seen 1", "failed 1 band_collision", "left 1", "seen 2", "proved 2 mutual", "left 2"
+    ]  # fmt: skip
+
+
+def test_a_reader_that_is_gone_is_said_once_and_found_again() -> None:
+    scene = Scene()
+
+    def absent() -> Reader:
+        raise ReaderAbsent("unplugged")
+
+    def down() -> Reader:
+        raise ServiceDown("no daemon")
+
+    scene.openings = [absent, absent, absent, down, down]
+
+    scene.play(scene.present(band()), scene.remove())
+
+    assert scene.names() == [
+        "reader reader_absent", "reader service_down", "reader ok",
+        "seen 1", "key_wanted 1", "proved 1 mutual", "left 1",
+    ]  # fmt: skip
+
+
+def test_a_reader_that_dies_while_a_band_is_read_fails_the_tap_and_is_opened_again() -> None:
+    scene = Scene()
+    first = scene.reader
+
+    def unplug(number: int, answer: bytes) -> bytes | None:
+        scene.reader = FakeReader(scene.field, scene.clock, scene.script)
+        scene.field.remove()
+        raise ReaderFault("unplugged in the middle")
+
+    first.spoil = unplug
+
+    scene.play(scene.present(band()), scene.present(band()), scene.remove())
+
+    assert scene.names() == [
+        "reader ok", "seen 1", "key_wanted 1", "failed 1 reader_fault", "left 1",
+        "reader reader_fault", "reader ok", "seen 2", "key_wanted 2", "proved 2 mutual", "left 2",
+    ]  # fmt: skip
+    assert not first.is_open
+
+
+def test_a_reader_that_dies_while_a_band_lies_on_it_says_that_the_band_left() -> None:
+    scene = Scene()
+
+    def unplug() -> None:
+        scene.field.remove()
+        scene.reader.fault = ReaderAbsent("unplugged")
+        scene.reader = FakeReader(scene.field, scene.clock, scene.script)
+
+    scene.play(scene.present(band()), unplug)
+
+    assert scene.names() == [
+        "reader ok", "seen 1", "key_wanted 1", "proved 1 mutual", "left 1",
+        "reader reader_absent", "reader ok",
+    ]  # fmt: skip
+
+
+def test_told_to_stop_it_closes_the_reader_and_says_that_the_band_left() -> None:
+    scene = Scene()
+
+    scene.play(scene.present(band()), lambda: scene.hearing.tell(Stop()))
+
+    assert scene.names()[-1] == "left 1"
+    assert not scene.reader.is_open
+
+
+def test_told_to_stop_while_the_reader_is_away_it_ends() -> None:
+    scene = Scene()
+
+    def absent() -> Reader:
+        scene.hearing.end()
+        raise ReaderAbsent("unplugged")
+
+    scene.openings = [absent]
+
+    assert [type(value) for value in scene.play()] == [ReaderState]
+
+
+def test_no_key_is_ever_said() -> None:
+    scene = Scene()
+
+    scene.play(
+        scene.present(band()), scene.remove(), scene.wait(9_000),
+        scene.present(band(key=bytes(16))), scene.remove(),
+    )  # fmt: skip
+
+    lines = b"".join(line_of(value) for value in scene.said).decode()
+    assert band_key(UID).hex() not in lines
+    assert GROUP_KEY.hex() not in lines
+    assert band_key(UID).hex() not in repr(Key(1, band_key(UID).hex()))
