@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from sync.edge.client import CentreClient, HttpxTransport
-from sync.edge.runner import SyncRunner
 
 from drivers.credential.layout import band_id_of_reference, band_id_of_uid
 from drivers.errors import BandMalformed
@@ -38,11 +36,13 @@ from kiosk.core.ports import (
     Standing,
     Unsettled,
 )
+from sync.edge.client import CentreClient, HttpxTransport
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup, Sighting
 from sync.edge.outbox import Outbox
+from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
 from sync.model.operation import Evidence, Operation, OperationState, Refusal
 from sync.model.ports import Transport
@@ -254,6 +254,18 @@ class Sync:
             entropy=world.entropy,
             on_change=on_change,
         )
+
+    def once(self) -> str:
+        """Exchange with the centre once, without the thread; "ok", or the code of what kept it from being done.
+
+        Raises:
+            StoreError: this device's own files.
+        """
+        try:
+            self.runner.sync_once()
+        except CentreError as error:
+            return error.code
+        return HERE
 
 
 class StoreDesk:

@@ -4,7 +4,6 @@ Ends with 0 when the centre answered, 1 when it did not (what waits stays and go
 do not open.
 """
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -28,7 +27,7 @@ def run(
     chosen = settings.load(data=data, centre=centre)
     with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
         sync = Sync(device)
-        code = asyncio.run(sync.once())
+        code = sync.once()
         standing = standing_of(device, sync, reader="")
     found = {
         "network": code,

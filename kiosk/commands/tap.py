@@ -1,7 +1,7 @@
 """`tapthread tap`: waits for one tap on the configured reader and prints what it says. README.md lists the exit codes.
 
-Everything is decided from this device's own files. The sync thread runs beside it, so that `online` can be told; it is
-given `ONLINE_MS` after the page was decided, which no time printed includes.
+Everything is decided from this device's own files. The sync thread runs beside it, so that `online` can be told; what is
+waited for it, no printed time includes.
 """
 
 import asyncio
@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from drivers.lines import Failed, Proved, ReaderState, Said
-from hardware.clock import micros_of, moment_of
+from hardware.clock import Clock, micros_of, moment_of
 from kiosk import settings
 from kiosk.commands.options import Centre, Data, Reader
 from kiosk.commands.own_files import EXIT_OWN_FILES, OwnFiles, fail
 from kiosk.core.page import printed
 from kiosk.core.policy import Assurance
+from kiosk.core.wording import voice
 from kiosk.settings import Settings
 from sync.model.errors import StoreError
 
@@ -34,7 +35,7 @@ EXIT_READER: Final = 4
 EXIT_BAND: Final = 5
 
 ONLINE_MS: Final = 1_500
-"""How long after the page the centre's first answer is waited for, so that `online` is not a guess."""
+"""The centre's first answer is waited for until so long after the start, so that `online` is not a guess."""
 
 VIRTUAL_BAND: Final = "maya"
 """The band in the field of `--reader virtual`."""
@@ -102,8 +103,10 @@ async def _one_tap(
     from kiosk.links import ReaderLink
 
     heard: asyncio.Queue[Said] = asyncio.Queue()
-    sync = Sync(device)
+    sync, clock = Sync(device), device.world.clock
     sync.runner.start()
+    until_ms = clock.ticks_ms() + ONLINE_MS
+    voice.warm(micros_of(clock.now()))
     async with _reader_spec(chosen.reader) as spec:
         link = ReaderLink(
             spec=spec,
@@ -117,7 +120,7 @@ async def _one_tap(
             if not isinstance(said, Proved):
                 return said, None, False
             found = recogniser.recognise(recogniser.evidence(said))
-            return said, found, await _is_online(sync, device)
+            return said, found, await _is_online(sync, clock, until_ms=until_ms)
         finally:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -140,10 +143,8 @@ async def _first(heard: "asyncio.Queue[Said]", timeout_s: float | None) -> Said 
         return state
 
 
-async def _is_online(sync: "Sync", device: "Device") -> bool:
-    clock = device.world.clock
-    until_ms = clock.ticks_ms() + ONLINE_MS
-    while not sync.runner.status().is_decided and clock.ticks_ms() < until_ms:
+async def _is_online(sync: "Sync", clock: Clock, *, until_ms: int) -> bool:
+    while sync.runner.status().network != "ok" and clock.ticks_ms() < until_ms:
         await clock.pause_ms(20)
     return sync.runner.status().network == "ok"
 
@@ -188,6 +189,7 @@ def _printed(
         "page_kind": found.page.kind.value,
         "language": found.page.language,
         "reason": found.reason,
+        "notices": [f"{notice.code}: {notice.detail}" for notice in device.store.notices],
     }
 
 

@@ -6,13 +6,10 @@ DIR/centre/          the centre
 DIR/tapthread-demo   says that this folder is a demo and may be made anew
 """
 
-import asyncio
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from sync.edge.client import HttpxTransport
 
 from hardware import identity as identities
 from kiosk.assembly import Device, Sync, World, local_zone
@@ -26,7 +23,9 @@ from kiosk.demo.bands import (
 )
 from kiosk.demo.brand import demo_interest, demo_rows
 from kiosk.demo.catalogue import HOME_STORE
+from kiosk.demo.in_process import InProcessTransport
 from sync.central.centre import Centre
+from sync.edge.runner import Once
 
 MARK_FILE: Final = "tapthread-demo"
 CENTRE_FOLDER: Final = "centre"
@@ -103,13 +102,12 @@ def enrol(centre: Centre, folder: Path, *, role: str, centre_url: str, world: Wo
     centre.approve_device(public_key=identity.public_key, store=HOME_STORE, role=role)
 
 
-async def _pull(centre: Centre, folder: Path, *, world: World) -> int:
-    """Pull a device's cache and leases through the centre's own HTTP application; how many rows it holds."""
+def _pull(centre: Centre, folder: Path, *, world: World) -> Once:
+    """Pull a device's cache and leases through the centre's own web application."""
     device = Device.open(folder, world=world)
     try:
-        sync = Sync(device, transport=HttpxTransport(app=centre.asgi_app))
-        await sync.runner.sync_once()
-        return device.count_rows()
+        sync = Sync(device, transport=InProcessTransport(centre.asgi_app))
+        return sync.runner.sync_once()
     finally:
         device.close()
 
@@ -128,8 +126,8 @@ def seed(folder: Path, *, world: World, centre_url: str = DEMO_CENTRE_URL) -> Se
         enrol(
             centre, folder / COUNTER_FOLDER, role="counter", centre_url=centre_url, world=world
         )
-        n_held = asyncio.run(_pull(centre, folder, world=world))
-        asyncio.run(_pull(centre, folder / COUNTER_FOLDER, world=world))
-        return Seeded(n_rows=centre.count("doc"), n_held=n_held, n_leases=0)
+        pulled = _pull(centre, folder, world=world)
+        _pull(centre, folder / COUNTER_FOLDER, world=world)
+        return Seeded(centre.count("doc"), pulled.n_rows, pulled.n_leases)
     finally:
         centre.close()
