@@ -110,6 +110,12 @@ class Bell:
                     if not self._waiting[scope]:
                         del self._waiting[scope]
 
+    @property
+    def n_waiting(self) -> int:
+        """How many waits there are, a poll counted once a scope."""
+        with self._lock:
+            return sum(len(entries) for entries in self._waiting.values())
+
     def ring(self, scopes: tuple[str, ...]) -> None:
         """These scopes moved."""
         with self._lock:

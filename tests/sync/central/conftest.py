@@ -1,0 +1,33 @@
+"""A centre of a small shop in this process, and devices of it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sync.central.centre import Centre
+from tests.support.centre import LOCAL_URL, PlainDevice, new_device, open_centre
+from tests.support.shop import LENA, lenas_rows
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Iterator[Centre]:
+    opened = open_centre(tmp_path / "centre")
+    opened.put_rows(lenas_rows(), interest=[("harbour", LENA)])
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def http(centre: Centre) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=centre.asgi_app)
+    async with httpx.AsyncClient(transport=transport, base_url=LOCAL_URL) as client:
+        yield client
+
+
+@pytest.fixture
+async def kiosk(centre: Centre, http: httpx.AsyncClient) -> PlainDevice:
+    device = PlainDevice(new_device(centre), http)
+    await device.hello()
+    return device

@@ -1,0 +1,297 @@
+"""The centre as people run it: its own process, its files, its exit codes, power cuts."""
+
+import json
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hardware.errors import FolderInUse
+from sync.central.store import MIGRATIONS, Store
+from sync.model.errors import StoreCorrupt, StoreTooNew
+from sync.model.wire import OpResult
+from tests.support import commands
+from tests.support.centre import (
+    PlainDevice,
+    RunningCentre,
+    new_device,
+    open_centre,
+    running_centre,
+    seeded,
+)
+from tests.support.shop import hand_over, lenas_rows, said
+
+pytestmark = pytest.mark.slow
+
+
+def op_id(index: int) -> str:
+    return f"0190a1b2-0000-7000-8000-{index:012x}"
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield client
+
+
+async def test_a_device_talks_with_a_centre_in_a_process_of_its_own(
+    tmp_path: Path, http: httpx.AsyncClient
+) -> None:
+    made = seeded(tmp_path, lenas_rows())
+    with running_centre(tmp_path) as centre:
+        device = PlainDevice(replace(made, centre_url=centre.url), http)
+
+        await device.hello()
+        (result,) = await device.push(hand_over())
+        page = await device.pull({"s:harbour": 0, "g": 0})
+
+        assert centre.key == made.centre_key
+        assert result.status == "applied"
+        assert len(page.rows) == len(lenas_rows())
+
+
+async def test_what_a_killed_centre_acknowledged_it_still_knows(
+    tmp_path: Path, http: httpx.AsyncClient
+) -> None:
+    made = seeded(tmp_path, lenas_rows())
+    acknowledged: list[OpResult] = []
+    with running_centre(tmp_path) as centre:
+        device = PlainDevice(replace(made, centre_url=centre.url), http)
+        await device.hello()
+        for index in range(20):
+            acknowledged += await device.push(said(f"word {index}", op_id=op_id(index)))
+        centre.kill()
+
+    with running_centre(tmp_path) as centre:
+        device = PlainDevice(replace(made, centre_url=centre.url), http)
+        await device.hello()
+        again = await device.push(
+            *(said(f"word {index}", op_id=op_id(index)) for index in range(20))
+        )
+        page = await device.pull({"s:harbour": 0})
+
+    assert [it.status for it in acknowledged] == ["applied"] * 20
+    assert [(it.op, it.status) for it in again] == [(it.op, it.status) for it in acknowledged]
+    said_rows = [row for row in page.rows if b'"word ' in row.body]
+    assert len(said_rows) == 20
+    assert {row.version for row in said_rows} == {1}
+
+
+async def test_a_push_cut_by_a_power_cut_is_there_whole_or_not_at_all_and_then_once(
+    tmp_path: Path, http: httpx.AsyncClient
+) -> None:
+    made = seeded(tmp_path, lenas_rows())
+    ops = [said(f"word {index}", op_id=op_id(index)) for index in range(150)]
+    with running_centre(tmp_path) as centre:
+        device = PlainDevice(replace(made, centre_url=centre.url), http)
+        await device.hello()
+        request = device.signed(device.push_request(*ops))
+        with socket.create_connection(("127.0.0.1", centre.port)) as raw:
+            lines = [f"POST /v1/push HTTP/1.1\r\nhost: 127.0.0.1:{centre.port}"]
+            lines += [f"{name}: {value}" for name, value in request.headers]
+            lines.append(f"content-length: {len(request.body)}\r\n\r\n")
+            raw.sendall("\r\n".join(lines).encode() + request.body)
+        centre.kill()
+
+    between = open_centre(tmp_path / "centre")
+    n_between = between.count("op")
+    between.close()
+    with running_centre(tmp_path) as centre:
+        device = PlainDevice(replace(made, centre_url=centre.url), http)
+        await device.hello()
+        results = await device.push(*ops)
+        page = await device.pull({"s:harbour": 0})
+
+    assert n_between in (0, 150)
+    assert {it.status for it in results} == {"applied"}
+    assert sum(b'"word ' in row.body for row in page.rows) == 150
+
+
+async def test_a_restarted_centre_asks_for_a_new_hello(
+    tmp_path: Path, http: httpx.AsyncClient
+) -> None:
+    made = seeded(tmp_path, lenas_rows())
+    with running_centre(tmp_path) as centre:
+        device = PlainDevice(replace(made, centre_url=centre.url), http)
+        await device.hello()
+        port = centre.port
+        assert centre.stop() == 0
+
+    with running_centre(tmp_path, port=port):
+        got = await device.send(device.signed(device.push_request()))
+
+    assert json.loads(got.body)["code"] == "session_over"
+
+
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
+async def test_a_centre_that_is_told_to_stop_ends_with_zero_even_while_it_holds_a_poll(
+    tmp_path: Path, http: httpx.AsyncClient, name: signal.Signals
+) -> None:
+    made = seeded(tmp_path, lenas_rows())
+    with running_centre(tmp_path) as centre:
+        device = PlainDevice(replace(made, centre_url=centre.url), http)
+        await device.hello()
+        request = device.request("/v1/pull", b'{"scopes":[{"id":"g","seq":0}],"wait_ms":25000}')
+        with socket.create_connection(("127.0.0.1", centre.port)) as raw:
+            signed = device.signed(request)
+            lines = [f"POST /v1/pull HTTP/1.1\r\nhost: 127.0.0.1:{centre.port}"]
+            lines += [f"{key}: {value}" for key, value in signed.headers]
+            lines.append(f"content-length: {len(signed.body)}\r\n\r\n")
+            raw.sendall("\r\n".join(lines).encode() + signed.body)
+            await device.pull({"g": 0})  # by now the poll before is taken
+            started = time.monotonic()
+
+            centre.process.send_signal(name)
+            code = centre.process.wait(timeout=30)
+
+    assert code == 0
+    assert time.monotonic() - started < 20  # a poll is held for 25
+
+
+def test_a_second_centre_in_the_same_folder_is_told_whose_it_is(tmp_path: Path) -> None:
+    with running_centre(tmp_path):
+        second = commands.run("central", "--data", tmp_path, "--port", "0")
+
+    assert second.returncode == 1
+    assert "Another process runs the centre" in second.stderr
+    assert second.stdout == ""
+
+
+def test_a_taken_port_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        got = commands.run("central", "--data", tmp_path, "--port", str(port))
+
+    assert got.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {port}" in got.stderr
+    assert "Traceback" not in got.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "centre").write_text("a file where the folder should be")
+
+    got = commands.run("central", "--data", tmp_path, "--port", "0")
+
+    assert got.returncode == 1
+    assert "cannot run" in got.stderr
+    assert "Traceback" not in got.stderr
+
+
+@pytest.mark.parametrize("name", ["centre.db", "centre.key", "band-master.key"])
+def test_a_damaged_file_is_said_and_left_as_it_is(tmp_path: Path, name: str) -> None:
+    seeded(tmp_path, lenas_rows())
+    path = tmp_path / "centre" / name
+    path.write_bytes(b"\x00garbage" * 600)
+
+    got = commands.run("central", "--data", tmp_path, "--port", "0")
+
+    assert got.returncode == 1
+    assert "Traceback" not in got.stderr
+    assert path.read_bytes() == b"\x00garbage" * 600
+
+
+def test_keys_and_database_can_be_read_by_nobody_else(tmp_path: Path) -> None:
+    seeded(tmp_path, lenas_rows())
+
+    with running_centre(tmp_path):
+        files = [path for path in (tmp_path / "centre").iterdir() if path.suffix != ".log"]
+
+        assert {path.name for path in files} >= {"centre.db", "centre.db-wal", "centre.key"}
+        assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+def test_the_log_of_a_centre_names_nobody(tmp_path: Path) -> None:
+    made = seeded(tmp_path, lenas_rows())
+    with running_centre(tmp_path) as centre:
+        httpx.post(f"{centre.url}/v1/push", content=b"Lena", trust_env=False)
+        httpx.get(f"{centre.url}/Lena?{made.device_id}", trust_env=False)
+
+    logged = (tmp_path / "centre" / "centre.log").read_text()
+    assert "centre started" in logged
+    assert "Lena" not in logged
+    assert made.device_id not in logged
+
+
+def test_raw_garbage_on_the_socket_leaves_the_centre_up(tmp_path: Path) -> None:
+    with running_centre(tmp_path) as centre:
+        for garbage in (
+            b"\x00" * 5_000,
+            b"GET\r\n\r\n",
+            b"\x16\x03\x01\x02\x00",
+            b"POST /v1/push HTTP/9\r\n",
+        ):
+            with socket.create_connection(("127.0.0.1", centre.port)) as raw:
+                raw.sendall(garbage)
+                raw.shutdown(socket.SHUT_WR)
+                while raw.recv(4_096):
+                    pass
+
+        got = httpx.get(f"{centre.url}/v1/health", trust_env=False)
+
+        assert got.status_code == 200
+
+
+def test_a_folder_belongs_to_one_centre(tmp_path: Path) -> None:
+    first = open_centre(tmp_path)
+
+    with pytest.raises(FolderInUse):
+        open_centre(tmp_path)
+
+    first.close()
+    open_centre(tmp_path).close()
+
+
+def test_a_database_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "centre.db"
+    Store(path, fresh_epoch="e").close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE meta SET value = '99' WHERE name = 'schema'")
+    raw.close()
+
+    with pytest.raises(StoreTooNew):
+        Store(path, fresh_epoch="e")
+
+
+def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "centre.db"
+    path.write_bytes(b"no database" * 100)
+
+    with pytest.raises(StoreCorrupt):
+        Store(path, fresh_epoch="e")
+
+
+def test_a_store_keeps_its_epoch_and_its_schema(tmp_path: Path) -> None:
+    path = tmp_path / "centre.db"
+    first = Store(path, fresh_epoch="one")
+    first.close()
+
+    second = Store(path, fresh_epoch="two")
+
+    assert second.epoch == "one"
+    with second.reading() as snapshot:
+        assert snapshot.meta("schema") == str(len(MIGRATIONS))
+    second.close()
+
+
+def test_a_device_approved_before_the_start_is_known_after_it(tmp_path: Path) -> None:
+    centre = open_centre(tmp_path)
+    made = new_device(centre)
+    centre.close()
+
+    again = open_centre(tmp_path)
+
+    assert again.public_key_hex == made.centre_key
+    assert again.count("device") == 1
+    again.close()
+
+
+def test_a_running_centre_says_where_it_is(tmp_path: Path) -> None:
+    with running_centre(tmp_path) as centre:
+        assert isinstance(centre, RunningCentre)
+        assert centre.url == f"http://127.0.0.1:{centre.port}"
