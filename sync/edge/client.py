@@ -1,0 +1,359 @@
+"""One call to the centre, checked whole before a byte of it is believed; the only importer of the HTTP library.
+
+HttpxTransport   carries a request: one deadline for all of it, a size cap, no redirects, no proxy from the environment
+CentreClient     signs what goes out and checks what comes back
+
+An answer counts only when it echoes the request's id and is of the type that was asked for; push and pull answers also end
+with a digest under the session key, and a hello answer proves the centre's pinned key. Whatever does not hold, a captive
+portal's page, half a body, a cache's old answer, is CentreUnreachable: it is not the centre that spoke.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import httpx
+import msgspec
+import zstandard
+
+from hardware.clock import Clock, micros_of
+from hardware.entropy import Entropy
+from hardware.identity import DeviceIdentity
+from sync.edge.leases import BandLease, LeasedKey
+from sync.model.errors import (
+    CentreBusy,
+    CentreError,
+    CentreIncompatible,
+    CentreRefused,
+    CentreUnreachable,
+    Malformed,
+    NotTrusted,
+)
+from sync.model.ports import Request, Response, Transport
+from sync.model.signatures import (
+    Agreement,
+    group_label,
+    lease_label,
+    sign_as_device,
+    sign_in_session,
+    unseal,
+)
+from sync.model.wire import (
+    ANSWER_SIZE_MAX,
+    NDJSON,
+    PAGE_ROWS_MAX,
+    PROBLEM,
+    PROTOCOL,
+    Cursor,
+    HelloAnswer,
+    HelloRequest,
+    LeasesAnswer,
+    OpResult,
+    Page,
+    Problem,
+    PullRequest,
+    page_of,
+    results_of,
+)
+
+CALL_MS: Final = 10_000
+"""Deadline of a call that is not held; a mobile line in a cellar needs seconds."""
+
+CONNECT_S: Final = 5.0
+"""Deadline of the connection alone, so that a dead address is known sooner than a slow one."""
+
+JSON: Final = "application/json"
+JSON_SIZE_MAX: Final = 4 * 1_048_576
+"""A leases answer holds about 300 bytes a band; a store of 10,000 is 3 MB."""
+
+WINDOW_SIZE_MAX: Final = 8 * 1_048_576
+"""A compressed answer that asks for more memory than this to be read is not ours."""
+
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+
+class HttpxTransport:
+    """HTTP over the machine's network. Use it on one event loop at a time; after `close` it connects anew."""
+
+    def __init__(self) -> None:
+        self._client: httpx.AsyncClient | None = None
+
+    async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
+        """Send and wait for the whole response, within `deadline_ms`. Raises CentreUnreachable."""
+        try:
+            # The loop's own time: this guards a socket, and must not move a clock that moves when it is waited on.
+            async with asyncio.timeout(deadline_ms / 1_000):
+                return await self._sent(request, size_max)
+        except TimeoutError as error:
+            raise CentreUnreachable("no answer in time") from error
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            httpx.StreamError,
+            OSError,
+            UnicodeError,
+        ) as error:
+            raise CentreUnreachable(type(error).__name__) from error
+
+    async def _sent(self, request: Request, size_max: int) -> Response:
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                follow_redirects=False,
+                trust_env=False,
+                timeout=httpx.Timeout(None, connect=CONNECT_S),
+                limits=httpx.Limits(max_connections=8, max_keepalive_connections=4),
+            )
+        async with self._client.stream(
+            request.method, request.url, headers=list(request.headers), content=request.body
+        ) as answer:
+            parts: list[bytes] = []
+            size = 0
+            async for part in answer.aiter_raw():
+                size += len(part)
+                if size > size_max:
+                    raise CentreUnreachable("the answer is too large")
+                parts.append(part)
+            headers = tuple(
+                (name.decode("latin-1").lower(), value.decode("latin-1"))
+                for name, value in answer.headers.raw
+            )
+            return Response(answer.status_code, headers, b"".join(parts))
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+
+@dataclass(slots=True)
+class _Session:
+    """What hello agreed on; `seq` is the last number used."""
+
+    id: str
+    key: bytes = field(repr=False)
+    skew_ms: int
+    seq: int = 0
+
+
+class _Push(msgspec.Struct, frozen=True):
+    """`wire.PushRequest` with each operation as the bytes it was recorded as."""
+
+    lineage: str
+    ops: tuple[msgspec.Raw, ...]
+
+
+class CentreClient:
+    """The calls of one device. Use it on one event loop; calls may overlap."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        identity: DeviceIdentity,
+        clock: Clock,
+        entropy: Entropy,
+        centre_url: str = "",
+        program: str = "tapthread",
+    ) -> None:
+        """Args: `centre_url` is another address than the one the device was enrolled with; the pinned key stays."""
+        self._transport = transport
+        self._identity = identity
+        self._url = (centre_url or identity.centre_url).rstrip("/")
+        self._clock = clock
+        self._entropy = entropy
+        self._program = program
+        self._session: _Session | None = None
+
+    async def hello(self, *, lineage: str) -> HelloAnswer:
+        """Agree on a session; every call after is made in it.
+
+        Raises:
+            NotTrusted: the centre does not know this device, or is not the centre.
+            CentreError: as everywhere.
+        """
+        self._session = None
+        try:
+            return await self._greeted(lineage, skew_ms=0)
+        except _WrongClock as error:
+            # Signed again with the time the centre says; `sync.model.signatures` says why that is safe.
+            return await self._greeted(lineage, skew_ms=error.skew_ms)
+
+    async def _greeted(self, lineage: str, *, skew_ms: int) -> HelloAnswer:
+        device = self._identity.device_id
+        agreement = Agreement.begin(device=device, entropy=self._entropy)
+        hello = HelloRequest(device, lineage, self._program, agreement.share)
+        request = sign_as_device(
+            self._request("hello", msgspec.json.encode(hello), seq=0),
+            identity=self._identity,
+            clock=self._clock,
+            entropy=self._entropy,
+            skew_ms=skew_ms,
+        )
+        body = await self._answer(request, JSON, deadline_ms=CALL_MS, size_max=JSON_SIZE_MAX)
+        answer = _decoded(body, HelloAnswer)
+        key = agreement.finish(answer, centre_key=self._identity.centre_key)
+        self._session = _Session(answer.session, key, self._skew_ms(answer.server_time))
+        return answer
+
+    async def push(self, *, lineage: str, ops: Sequence[bytes]) -> tuple[OpResult, ...]:
+        """Send operations; one result for each the centre judged. Raises CentreError."""
+        body = msgspec.json.encode(_Push(lineage, tuple(msgspec.Raw(op) for op in ops)))
+        session, request = self._signed("push", body)
+        answer = await self._answer(
+            request, NDJSON, deadline_ms=CALL_MS, size_max=ANSWER_SIZE_MAX
+        )
+        try:
+            return results_of(
+                answer, session_key=session.key, request_id=request.header("x-req")
+            )
+        except Malformed as error:
+            raise CentreUnreachable(str(error)) from error
+
+    async def pull(
+        self, *, cursors: Sequence[Cursor], limit: int = PAGE_ROWS_MAX, wait_ms: int = 0
+    ) -> Page:
+        """What changed after these cursors; held up to `wait_ms` while nothing did. Raises CentreError."""
+        body = msgspec.json.encode(PullRequest(tuple(cursors), limit, wait_ms))
+        session, request = self._signed("pull", body)
+        answer = await self._answer(
+            request, NDJSON, deadline_ms=wait_ms + CALL_MS, size_max=ANSWER_SIZE_MAX
+        )
+        try:
+            return page_of(answer, session_key=session.key, request_id=request.header("x-req"))
+        except Malformed as error:
+            raise CentreUnreachable(str(error)) from error
+
+    async def leases(self) -> tuple[tuple[BandLease, ...], LeasedKey]:
+        """The keys lent to this store, opened, and the group key. Raises CentreError."""
+        session, request = self._signed("leases", b"{}")
+        body = await self._answer(request, JSON, deadline_ms=CALL_MS, size_max=JSON_SIZE_MAX)
+        answer = _decoded(body, LeasesAnswer)
+        version = answer.group_version
+        group = LeasedKey(unseal(answer.group, session.key, group_label(version)), version)
+        leases = tuple(
+            BandLease(
+                uid=one.uid,
+                key=LeasedKey(
+                    unseal(
+                        one.sealed,
+                        session.key,
+                        lease_label(uid=one.uid, version=one.version, until=one.until),
+                    ),
+                    one.version,
+                    one.until,
+                ),
+            )
+            for one in answer.leases
+        )
+        return leases, group
+
+    async def close(self) -> None:
+        """Forget the session and let go of all connections."""
+        self._session = None
+        await self._transport.close()
+
+    def _signed(self, name: str, body: bytes) -> tuple[_Session, Request]:
+        session = self._session
+        if session is None:
+            raise CentreRefused("no session yet", status=401, problem="session_over")
+        session.seq += 1
+        request = sign_in_session(
+            self._request(name, body, seq=session.seq),
+            session=session.id,
+            session_key=session.key,
+            clock=self._clock,
+            entropy=self._entropy,
+            skew_ms=session.skew_ms,
+        )
+        return session, request
+
+    def _request(self, name: str, body: bytes, *, seq: int) -> Request:
+        return Request(
+            "POST",
+            f"{self._url}/v1/{name}",
+            (
+                ("content-type", JSON),
+                ("accept-encoding", "zstd"),
+                ("x-proto", str(PROTOCOL)),
+                ("x-req", self._entropy.draw(16).hex()),
+                ("device-seq", str(seq)),
+            ),
+            body,
+        )
+
+    async def _answer(
+        self, request: Request, content_type: str, *, deadline_ms: int, size_max: int
+    ) -> bytes:
+        response = await self._transport.send(
+            request, deadline_ms=deadline_ms, size_max=size_max
+        )
+        if response.header("x-req") != request.header("x-req"):
+            raise CentreUnreachable(f"not the centre's answer ({response.status})")
+        kind = response.header("content-type").partition(";")[0].strip().lower()
+        body = _unpacked(response, size_max)
+        if kind == PROBLEM:
+            raise self._error_of(response, body)
+        if response.status != 200 or kind != content_type:
+            raise CentreUnreachable(f"another kind of answer ({response.status})")
+        return body
+
+    def _error_of(self, response: Response, body: bytes) -> CentreError:
+        """What a problem answer means for the caller."""
+        problem = _decoded(body, Problem)
+        sentence = f"{problem.code[:40]}: {problem.detail[:80]}"
+        match problem.code:
+            case "not_trusted":
+                return NotTrusted(sentence)
+            case "busy":
+                return CentreBusy(sentence, retry_after_ms=_retry_after_ms(response))
+            case "incompatible":
+                return CentreIncompatible(sentence)
+            case "wrong_clock" if response.header("x-server-time").isdigit():
+                server_time = int(response.header("x-server-time")[:18])
+                return _WrongClock(sentence, skew_ms=self._skew_ms(server_time))
+            case code:
+                return CentreRefused(sentence, status=response.status, problem=code[:40])
+
+    def _skew_ms(self, server_time: int) -> int:
+        return (server_time - micros_of(self._clock.now())) // 1_000
+
+
+class _WrongClock(CentreRefused):
+    """The centre refused the time of a signature; `skew_ms` is how far its clock is ahead of ours."""
+
+    def __init__(self, reason: str, *, skew_ms: int) -> None:
+        super().__init__(reason, status=401, problem="wrong_clock")
+        self.skew_ms = skew_ms
+
+
+def _unpacked(response: Response, size_max: int) -> bytes:
+    """The body without its compression, as far as `size_max`. Raises CentreUnreachable."""
+    coding = response.header("content-encoding").strip().lower()
+    if coding in ("", "identity"):
+        return response.body
+    if coding != "zstd":
+        raise CentreUnreachable("the answer is packed in a way that was not offered")
+    unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_SIZE_MAX)
+    try:
+        with unpacker.stream_reader(response.body) as stream:
+            body = stream.read(size_max + 1)
+    except zstandard.ZstdError as error:
+        raise CentreUnreachable("the answer does not unpack") from error
+    if len(body) > size_max:
+        raise CentreUnreachable("the answer is too large")
+    return body
+
+
+def _decoded(body: bytes, shape: type[Shape]) -> Shape:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CentreUnreachable("the answer does not parse") from error
+
+
+def _retry_after_ms(response: Response) -> int:
+    text = response.header("retry-after")
+    return int(text) * 1_000 if text.isascii() and text.isdigit() and len(text) < 6 else 0

@@ -1,0 +1,436 @@
+"""Does what the engine says, in its own thread with its own event loop; and the same once, for a program without a loop.
+
+The UI thread talks to it by `wake` and `status`, both of which return at once. Everything else, the network and the writing
+of pages and answers, happens on the sync thread. An answer is kept in the cache before it settles its operation.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, assert_never
+
+from hardware.clock import Clock
+from hardware.entropy import Entropy
+from sync.edge.client import CentreClient
+from sync.edge.engine import (
+    CacheRenewed,
+    Effect,
+    Event,
+    Failed,
+    FetchLeases,
+    Greeted,
+    Job,
+    Leased,
+    Pull,
+    Pulled,
+    Push,
+    Pushed,
+    SayHello,
+    Started,
+    State,
+    Ticked,
+    Woken,
+    next_due_ms,
+    step,
+)
+from sync.edge.feed import Applied, Feed
+from sync.edge.find import Finder
+from sync.edge.leases import Leases
+from sync.edge.outbox import Outbox, Pending
+from sync.edge.schedule import CHANCES
+from sync.edge.store import EdgeStore
+from sync.model.errors import (
+    CentreBusy,
+    CentreError,
+    CentreIncompatible,
+    CentreRefused,
+    StoreError,
+    SyncError,
+)
+from sync.model.wire import PUSH_OPS_MAX, Page
+
+log = logging.getLogger(__name__)
+
+STOP_S: Final = 2.0
+"""How long `stop` waits for the thread; it has nothing to finish that is not on the disk."""
+
+FORGET_EVERY_MS: Final = 6 * 3_600_000
+"""How often operations applied long ago are dropped."""
+
+PAGES_MAX: Final = 100_000
+"""Pages of one `sync_once`; a centre that never comes to its head is not asked for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """How this device and its centre stand.
+
+    Attributes:
+        network: "ok", or an error code of `sync.model.errors`.
+        synced_at: When the cache was last complete, microseconds since 1970; 0 for never.
+        n_waiting: Operations the centre has not answered.
+        n_refused: Operations refused or held, which wait for a person.
+        n_unread: Rows this version cannot read.
+        store_code: "ok", or what is wrong with this device's files.
+    """
+
+    network: str = "centre_unreachable"
+    synced_at: int = 0
+    n_waiting: int = 0
+    n_refused: int = 0
+    n_unread: int = 0
+    store_code: str = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What one `sync_once` did."""
+
+    n_rows: int
+    n_settled: int
+    n_leases: int
+
+
+class _CacheIsNew(Exception):
+    """The cache was made anew since hello: scopes, cursors and leases have to come again. Never leaves this module."""
+
+
+class SyncRunner:
+    """The sync of one device. Start it and stop it once."""
+
+    def __init__(
+        self,
+        client: CentreClient,
+        store: EdgeStore,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Args: `on_change` is called on the sync thread after the status or any row changed; it must return at once."""
+        self._work = _Work(client, store, clock)
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._on_change = on_change
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._events: asyncio.Queue[Event] | None = None
+        self._stopping: asyncio.Event | None = None
+        self._is_ready = threading.Event()
+        self._store_code = "ok"
+        self._status = self._seen(SyncStatus())
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
+        assert self._thread is None, "a runner is started once"
+        self._thread = threading.Thread(target=self._main, name="sync", daemon=True)
+        self._thread.start()
+        self._is_ready.wait()
+
+    def wake(self) -> None:
+        """An operation was recorded. From any thread, also before `start` and after `stop`."""
+        self._tell(Woken())
+
+    def hurry(self) -> None:
+        """Try again now what waits after a failure. From any thread."""
+        self._tell(Woken(is_hurry=True))
+
+    def stop(self) -> None:
+        """End the thread within STOP_S; harmless when done twice."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        loop, stopping = self._loop, self._stopping
+        if loop is not None and stopping is not None:
+            with contextlib.suppress(RuntimeError):  # the loop ended by itself
+                loop.call_soon_threadsafe(stopping.set)
+        thread.join(STOP_S)
+        if thread.is_alive():
+            log.error("sync thread did not stop")
+
+    def status(self) -> SyncStatus:
+        """How things stand, as of the last change. From any thread."""
+        return self._status
+
+    def sync_once(self) -> Once:
+        """Hello, leases, pull to the head, push everything, pull what that changed. Not beside a started runner.
+
+        Raises:
+            CentreError: it could not be done; what was done stands.
+            StoreError: this device's files.
+        """
+        return asyncio.run(self._once())
+
+    async def _once(self) -> Once:
+        work = self._work
+        try:
+            await work.say_hello()
+            n_leases = await work.fetch_leases()
+            n_rows = await self._pull_all()
+            n_settled = 0
+            while sent := await work.push(n_max=PUSH_OPS_MAX, without=frozenset()):
+                n_settled += sent.n_settled
+                if not sent.n_settled:
+                    raise CentreBusy("the centre settled nothing of what was sent")
+            if n_settled:
+                n_rows += await self._pull_all()
+            await work.index()
+        finally:
+            work.outbox.take_back()
+            await work.client.close()
+        self._status = replace(self._seen(self._status), network="ok")
+        return Once(n_rows, n_settled, n_leases)
+
+    async def _pull_all(self) -> int:
+        n_rows = 0
+        for _ in range(PAGES_MAX):
+            _, applied = await self._work.pull(wait_ms=0)
+            n_rows += applied.n_rows
+            if applied.is_head:
+                return n_rows
+        raise CentreIncompatible("the centre never comes to its head")
+
+    # The sync thread
+
+    def _tell(self, event: Event) -> None:
+        loop, events = self._loop, self._events
+        if loop is not None and events is not None:
+            with contextlib.suppress(
+                RuntimeError
+            ):  # the loop is closed: nobody is left to hear it
+                loop.call_soon_threadsafe(events.put_nowait, event)
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._run())
+        finally:
+            self._is_ready.set()
+
+    async def _run(self) -> None:
+        self._loop, self._events = asyncio.get_running_loop(), asyncio.Queue()
+        self._stopping = asyncio.Event()
+        self._is_ready.set()
+        tasks: dict[asyncio.Task[Event], Job] = {}
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        self._guarded(self._work.outbox.take_back)
+        self._guarded(self._work.outbox.forget_old)
+        state = State()
+        event: Event = Started()
+        try:
+            while not stopping.done():
+                state, effects = step(state, event, self._clock.ticks_ms())
+                for effect in effects:
+                    tasks[asyncio.ensure_future(self._performed(effect))] = _job_of(effect)
+                self._publish(state)
+                event = await self._next_event(state, tasks, stopping)
+        finally:
+            for task in (*tasks, stopping):
+                task.cancel()
+            await asyncio.gather(*tasks, stopping, return_exceptions=True)
+            self._guarded(self._work.outbox.take_back)
+            await self._work.client.close()
+
+    async def _next_event(
+        self, state: State, tasks: dict[asyncio.Task[Event], Job], stopping: asyncio.Future[Any]
+    ) -> Event:
+        """What happens first: a job ends, somebody tells something, something is due, or we stop."""
+        assert self._events is not None
+        waiting: set[asyncio.Future[Any]] = {stopping, *tasks}
+        telling = asyncio.ensure_future(self._events.get())
+        waiting.add(telling)
+        due_ms, pausing = next_due_ms(state), None
+        if due_ms is not None:
+            wait_ms = max(0, due_ms - self._clock.ticks_ms())
+            pausing = asyncio.ensure_future(self._clock.pause_ms(wait_ms))
+            waiting.add(pausing)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        event: Event = Ticked()
+        ended = next((task for task in tasks if task.done()), None)
+        if telling.done():
+            event = telling.result()
+        elif ended is not None:
+            event = self._event_of(ended, tasks.pop(ended))
+        for extra in (telling, pausing):
+            if extra is not None:
+                extra.cancel()
+        return event
+
+    def _event_of(self, task: asyncio.Task[Event], job: Job) -> Event:
+        """What a job came to. A defect in one lane must neither end the thread nor hold the lane for ever."""
+        error = task.exception()
+        if error is None:
+            return task.result()
+        log.error("sync job raised", extra={"job": job.value}, exc_info=error)
+        return Failed(job, SyncError.code, self._chance())
+
+    async def _performed(self, effect: Effect) -> Event:
+        job = _job_of(effect)
+        batch: tuple[Pending, ...] = ()
+        try:
+            if isinstance(effect, Push):
+                batch = self._work.outbox.batch(n_max=effect.n_max, without=effect.without)
+                event: Event = await self._pushed(batch)
+            else:
+                event = await self._asked(effect)
+        except _CacheIsNew:
+            return CacheRenewed(job)
+        except CentreError as error:
+            return self._failure(job, error, batch)
+        except StoreError as error:
+            self._store_code = error.code
+            log.warning("store failed", extra={"job": job.value, "code": error.code})
+            return Failed(job, "", self._chance())
+        self._store_code = "ok"
+        return event
+
+    async def _asked(self, effect: SayHello | FetchLeases | Pull) -> Event:
+        match effect:
+            case SayHello():
+                await self._work.say_hello()
+                return Greeted()
+            case FetchLeases():
+                await self._work.fetch_leases()
+                return Leased()
+            case Pull(wait_ms):
+                return await self._pulled(wait_ms)
+            case _:
+                assert_never(effect)
+
+    async def _pulled(self, wait_ms: int) -> Event:
+        started_ms = self._clock.ticks_ms()
+        page, applied = await self._work.pull(wait_ms=wait_ms)
+        took_ms = self._clock.ticks_ms() - started_ms
+        if applied.is_head:
+            await self._work.index()
+        has_bands = any(row.kind == "band" for row in page.rows)
+        return Pulled(applied.n_rows, applied.is_head, took_ms, has_bands)
+
+    async def _pushed(self, batch: tuple[Pending, ...]) -> Event:
+        return await self._work.send(batch) if batch else Pushed(0, 0)
+
+    def _failure(self, job: Job, error: CentreError, batch: tuple[Pending, ...]) -> Failed:
+        log.info("sync job failed", extra={"job": job.value, "code": error.code})
+        return Failed(
+            job,
+            error.code,
+            self._chance(),
+            problem=error.problem if isinstance(error, CentreRefused) else "",
+            retry_after_ms=error.retry_after_ms if isinstance(error, CentreBusy) else 0,
+            n_sent=len(batch),
+            owner=batch[0].owner if batch else "",
+        )
+
+    def _chance(self) -> int:
+        return int.from_bytes(self._entropy.draw(2), "big") % CHANCES
+
+    def _publish(self, state: State) -> None:
+        status = self._seen(replace(self._status, network=state.code))
+        if status != self._status:
+            self._status = status
+            self._on_change()
+
+    def _seen(self, status: SyncStatus) -> SyncStatus:
+        """The status with what the files say now; as it was where they say nothing."""
+        try:
+            counts, held = self._work.outbox.counts(), self._work.feed.state()
+        except StoreError as error:
+            return replace(status, store_code=error.code)
+        return replace(
+            status,
+            synced_at=held.synced_at,
+            n_waiting=counts.n_waiting,
+            n_refused=counts.n_refused,
+            n_unread=held.n_unread,
+            store_code=self._store_code,
+        )
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """Housekeeping that must not keep the sync from starting or ending."""
+        try:
+            work()
+        except StoreError as error:
+            self._store_code = error.code
+            log.warning("store failed", extra={"code": error.code})
+
+
+class _Work:
+    """The jobs themselves: a call to the centre and what it writes here."""
+
+    def __init__(self, client: CentreClient, store: EdgeStore, clock: Clock) -> None:
+        self.client = client
+        self.outbox = Outbox(store)
+        self.feed = Feed(store)
+        self._store = store
+        self._clock = clock
+        self._leases = Leases(store)
+        self._finder = Finder(store)
+        self._life = store.cache.life
+
+    async def say_hello(self) -> None:
+        """A session, the scopes, the centre's time."""
+        answer = await self.client.hello(lineage=self._store.lineage)
+        self._life = self._store.cache.life
+        self.feed.grant(answer.grants)
+        self._leases.note_time(answer.server_time)
+
+    async def fetch_leases(self) -> int:
+        """The keys lent to this store; how many."""
+        self._check_cache()
+        leases, group = await self.client.leases()
+        self._check_cache()
+        self._leases.replace(leases, group=group)
+        return len(leases)
+
+    async def pull(self, *, wait_ms: int) -> tuple[Page, Applied]:
+        """One page, applied."""
+        self._check_cache()
+        cursors = self.feed.cursors()
+        page = await self.client.pull(cursors=cursors, wait_ms=wait_ms)
+        self._check_cache()
+        return page, self.feed.apply_page(page, asked=cursors)
+
+    async def push(self, *, n_max: int, without: frozenset[str]) -> Pushed | None:
+        """One batch; None when nothing waits."""
+        batch = self.outbox.batch(n_max=n_max, without=without)
+        return await self.send(batch) if batch else None
+
+    async def send(self, batch: tuple[Pending, ...]) -> Pushed:
+        """Send these operations and settle what is answered."""
+        try:
+            results = await self.client.push(
+                lineage=self._store.lineage, ops=[one.raw for one in batch]
+            )
+            sent = {one.id for one in batch}
+            ours = tuple(result for result in results if result.op in sent)
+            self.feed.keep_answers(ours)
+            n_settled = self.outbox.settle(ours)
+        finally:
+            self.outbox.take_back()
+        return Pushed(len(batch), n_settled)
+
+    async def index(self) -> None:
+        """Make the search terms of what changed, in slices with turns for the others in between."""
+        while self._finder.refresh():
+            await self._clock.pause_ms(0)
+
+    def _check_cache(self) -> None:
+        if self._store.cache.life != self._life:
+            raise _CacheIsNew
+
+
+def _job_of(effect: Effect) -> Job:
+    match effect:
+        case SayHello():
+            return Job.HELLO
+        case FetchLeases():
+            return Job.LEASES
+        case Pull():
+            return Job.PULL
+        case Push():
+            return Job.PUSH
+        case _:
+            assert_never(effect)
