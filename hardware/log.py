@@ -4,7 +4,7 @@
     log.info("page applied", extra={"count": 200, "took_ms": 41})
 
 The phrase is fixed and in the past tense; values are in `extra`. A key that is not in `KEYS`, or a value that is more
-than a number or a code, raises when `start` was told to be strict (tests) and is left out in the shop, where the line
+than a number or a code, raises when `started` was told to be strict (tests) and is left out in the shop, where the line
 says under `left_out` how many were. Of an exception the line has the types and the places, never its text.
 """
 
