@@ -6,7 +6,7 @@ fills a centre calls it directly.
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,7 +19,7 @@ from sync.central import enrolment, feed
 from sync.central.apply import apply_operation, is_plausible
 from sync.central.batch import Batch
 from sync.central.gate import Caller, Gate, Session, Sessions, denied
-from sync.central.ports import BandKeys
+from sync.central.ports import AsgiApp, BandKeys
 from sync.central.store import OpRecord, Snapshot, Store, Transaction
 from sync.model.errors import Malformed, NotTrusted
 from sync.model.ports import Request
@@ -36,9 +36,6 @@ from sync.model.wire import (
     PullRequest,
     PushRequest,
 )
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
 
 DATABASE_FILE: Final = "centre.db"
 KEY_FILE: Final = "centre.key"
@@ -119,7 +116,7 @@ class Centre:
         return public_hex(self._key.public_key())
 
     @property
-    def asgi_app(self) -> "Starlette":
+    def asgi_app(self) -> AsgiApp:
         """The HTTP service over this centre, for a server or an in-process transport."""
         from sync.central.app import (
             asgi_app,  # the web framework, 60 ms; not for who only writes

@@ -1,6 +1,10 @@
-"""What the centre needs from others, as Protocols over bytes and values; `kiosk` plugs them."""
+"""What the centre needs from others, as Protocols over bytes and values, which `kiosk` plugs; and what it is to a server."""
 
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+AsgiApp = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
+"""An HTTP service as servers and in-process transports call it: scope, receive, send. Source: ASGI 3.0."""
 
 
 class BandKeys(Protocol):
