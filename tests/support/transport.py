@@ -1,0 +1,346 @@
+"""The network and the centre, for tests of the kiosk's end: in one process, without sockets, with faults to order.
+
+FakeCentre         a Transport that is a centre: sessions, scopes, pages, the same operation functions, exactly once
+FaultyTransport    another Transport with an order of faults: lost questions, lost answers, portals, halves, garbage
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from hardware.clock import Clock, micros_of
+from hardware.entropy import Entropy
+from hardware.identity import DeviceIdentity, create, new_private_key, public_hex
+from sync.model import registry
+from sync.model.errors import CentreUnreachable, NotTrusted
+from sync.model.operation import Effects, Operation
+from sync.model.ports import Request, Response
+from sync.model.row import Cell, Missing, Row, raw_of
+from sync.model.signatures import (
+    answer_share,
+    group_label,
+    lease_label,
+    public_key_of,
+    seal,
+    verify,
+)
+from sync.model.wire import (
+    NDJSON,
+    PROBLEM,
+    PROBLEMS,
+    Checkpoint,
+    Grant,
+    HelloAnswer,
+    HelloRequest,
+    Lease,
+    LeasesAnswer,
+    PullRequest,
+    PushRequest,
+    WireRow,
+    checkpoint_line,
+    ended,
+    result_line,
+    row_line,
+)
+
+URL = "http://centre.test"
+GROUP_KEY = b"g" * 16
+
+
+@dataclass
+class Judged:
+    """What became of one operation, for ever."""
+
+    status: str
+    code: str
+    clash: str
+    keys: tuple[str, ...]
+
+
+@dataclass
+class FakeCentre:
+    """A centre in memory with one scope. Tests read and bend its fields."""
+
+    clock: Clock
+    entropy: Entropy
+    scope: str = "s:harbour"
+    epoch: str = "e1"
+    page_max: int = 1_000
+    rows: dict[str, Row] = field(default_factory=dict)
+    seqs: dict[str, int] = field(default_factory=dict)
+    ops: dict[str, Judged] = field(default_factory=dict)
+    arrivals: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    poison: set[str] = field(default_factory=set)
+    problem: str = ""
+
+    def __post_init__(self) -> None:
+        self.key = new_private_key(self.entropy)
+        self.sessions: dict[str, bytes] = {}
+        self.head = 0
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self.devices: dict[str, str] = {}
+        self.band_keys: dict[str, tuple[bytes, int, int]] = {}
+
+    def device(self, *, store: str = "harbour") -> DeviceIdentity:
+        """A device this centre knows."""
+        identity = create(
+            store=store, role="kiosk", centre_url=URL,
+            centre_key=public_hex(self.key.public_key()), entropy=self.entropy,
+        )  # fmt: skip
+        self.devices[identity.device_id] = identity.public_key
+        return identity
+
+    def put(self, *rows: Row) -> None:
+        """Write rows; versions are counted here."""
+        for row in rows:
+            self.head += 1
+            before = self.rows.get(row.key)
+            version = 1 if before is None else before.version + 1
+            self.rows[row.key] = msgspec.structs.replace(row, version=version)
+            self.seqs[row.key] = self.head
+        self._ring()
+
+    def drop(self, key: str) -> None:
+        """The row leaves the scope."""
+        self.head += 1
+        self.rows.pop(key)
+        self.seqs[key] = self.head
+        self._ring()
+
+    def _ring(self) -> None:
+        for loop, bell in self._waiting:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(bell.set)
+
+    async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
+        """Answer one request, as the real one would."""
+        name = request.url.removeprefix(URL + "/v1/")
+        self.calls.append(name)
+        if self.problem:
+            return self._problem(request, self.problem)
+        try:
+            verified = verify(request, key_of=self._key_of, now=self.clock.now())
+        except NotTrusted:
+            is_over = name != "hello"
+            return self._problem(request, "session_over" if is_over else "not_trusted")
+        if name == "hello":
+            return self._hello(request)
+        key = self.sessions[verified.key_id]
+        if name == "leases":
+            return self._leases(request, key)
+        if name == "push":
+            return self._push(request, key)
+        return await self._pull(request, key)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def forget_sessions(self) -> None:
+        """As after a restart."""
+        self.sessions.clear()
+
+    def _key_of(self, tag: str, key_id: str) -> EllipticCurvePublicKey | bytes | None:
+        if tag == "tapthread-device":
+            public = self.devices.get(key_id)
+            return public_key_of(public) if public else None
+        return self.sessions.get(key_id)
+
+    def _hello(self, request: Request) -> Response:
+        hello = msgspec.json.decode(request.body, type=HelloRequest)
+        answer = HelloAnswer(
+            session=self.entropy.draw(8).hex(), share="", proof="", store="harbour",
+            server_time=micros_of(self.clock.now()),
+            grants=(Grant(self.scope, self.epoch, self.head),),
+        )  # fmt: skip
+        answer, key = answer_share(
+            hello.share,
+            device=hello.device,
+            centre=self.key,
+            answer=answer,
+            entropy=self.entropy,
+        )
+        self.sessions[answer.session] = key
+        return self._response(request, "application/json", msgspec.json.encode(answer))
+
+    def _leases(self, request: Request, key: bytes) -> Response:
+        leases = tuple(
+            Lease(
+                uid,
+                seal(
+                    value, key, lease_label(uid=uid, version=version, until=until), self.entropy
+                ),
+                version,
+                until,
+            )
+            for uid, (value, version, until) in self.band_keys.items()
+        )
+        group = seal(GROUP_KEY, key, group_label(3), self.entropy)
+        answer = LeasesAnswer(group=group, group_version=3, leases=leases)
+        return self._response(request, "application/json", msgspec.json.encode(answer))
+
+    def _push(self, request: Request, key: bytes) -> Response:
+        push = msgspec.json.decode(request.body, type=PushRequest)
+        if any(op.id in self.poison for op in push.ops):
+            return self._problem(request, "failed")
+        lines, n_rows = b"", 0
+        for op in push.ops:
+            self.arrivals.append(op.id)
+            judged = self.ops.get(op.id) or self._judge(op)
+            self.ops[op.id] = judged
+            lines += result_line(
+                op=op.id, status=judged.status, code=judged.code, clash=judged.clash
+            )
+            held = [name for name in judged.keys if name in self.rows]
+            lines += b"".join(row_line(self._wire(name)) for name in held)
+            n_rows += len(held)
+        return self._checked(request, key, lines, n_rows)
+
+    def _judge(self, op: Operation) -> Judged:
+        readable = registry.read(op)
+        if isinstance(readable, registry.Unjudged):
+            return Judged("held", readable.code, "", ())
+        cells: dict[str, Cell] = {
+            key: self.rows.get(key, Missing.ABSENT) for key in readable.keys
+        }
+        outcome = readable.apply(cells, micros_of(self.clock.now()))
+        if not isinstance(outcome, Effects):
+            return Judged("held", "cannot_judge", "", readable.keys)
+        self.put(*outcome.rows)
+        keys = dict.fromkeys((*readable.keys, *(row.key for row in outcome.rows)))
+        return Judged("applied", "", outcome.clash, tuple(keys))
+
+    async def _pull(self, request: Request, key: bytes) -> Response:
+        pull = msgspec.json.decode(request.body, type=PullRequest)
+        since = next((cursor.seq for cursor in pull.scopes if cursor.id == self.scope), 0)
+        if since >= self.head and pull.wait_ms:
+            bell = asyncio.Event()
+            self._waiting.append((asyncio.get_running_loop(), bell))
+            if since >= self.head:
+                await bell.wait()
+            self._waiting.clear()
+        news = sorted((seq, name) for name, seq in self.seqs.items() if seq > since)
+        news = news[: min(pull.limit, self.page_max)]
+        seq = news[-1][0] if news else max(since, 0)
+        lines = b"".join(row_line(self._wire(name)) for _, name in news)
+        lines += checkpoint_line(Checkpoint(self.scope, seq, seq >= self.head))
+        return self._checked(request, key, lines, len(news))
+
+    def _wire(self, key: str) -> WireRow:
+        row, seq = self.rows.get(key), self.seqs[key]
+        if row is None:
+            return WireRow(self.scope, seq, key, "", "", 0, 0, "", b"", is_gone=True)
+        return WireRow(
+            self.scope, seq, key, row.kind, row.owner, row.version, row.as_of, row.source,
+            raw_of(row.body), is_gone=False,
+        )  # fmt: skip
+
+    def _checked(self, request: Request, key: bytes, lines: bytes, n_rows: int) -> Response:
+        body = ended(lines, n_rows=n_rows, session_key=key, request_id=request.header("x-req"))
+        return self._response(request, NDJSON, body)
+
+    def _response(
+        self, request: Request, content_type: str, body: bytes, status: int = 200
+    ) -> Response:
+        headers = (
+            ("content-type", content_type),
+            ("x-req", request.header("x-req")),
+            ("x-server-time", str(micros_of(self.clock.now()))),
+        )
+        return Response(status, headers, body)
+
+    def _problem(self, request: Request, code: str) -> Response:
+        status, title = PROBLEMS[code]
+        body = msgspec.json.encode({"code": code, "title": title, "status": status})
+        return self._response(request, PROBLEM, body, status)
+
+
+Spoil = Callable[[Response], Response]
+
+
+def lost(response: Response) -> Response:
+    """The answer never comes."""
+    raise CentreUnreachable("lost on the way back")
+
+
+def portal(response: Response) -> Response:
+    return Response(200, (("content-type", "text/html"),), b"<html>Welcome to our hotel</html>")
+
+
+def error_page(response: Response) -> Response:
+    return Response(500, (("content-type", "text/html"),), b"<h1>Internal Server Error</h1>")
+
+
+def redirect(response: Response) -> Response:
+    return Response(302, (("location", "http://portal.test/"),), b"")
+
+
+def half(response: Response) -> Response:
+    return Response(response.status, response.headers, response.body[: len(response.body) // 2])
+
+
+def flipped(response: Response) -> Response:
+    body = bytearray(response.body)
+    body[len(body) // 3] ^= 1
+    return Response(response.status, response.headers, bytes(body))
+
+
+def garbage(response: Response) -> Response:
+    return Response(200, response.headers, b"\x00\xff\x80garbage")
+
+
+def empty(response: Response) -> Response:
+    return Response(200, response.headers, b"")
+
+
+def unechoed(response: Response) -> Response:
+    headers = tuple(line for line in response.headers if line[0] != "x-req")
+    return Response(response.status, headers, response.body)
+
+
+def bad_packing(response: Response) -> Response:
+    return Response(200, (*response.headers, ("content-encoding", "zstd")), b"not packed")
+
+
+def other_packing(response: Response) -> Response:
+    return Response(200, (*response.headers, ("content-encoding", "gzip")), response.body)
+
+
+HOSTILE: tuple[Spoil, ...] = (
+    portal, error_page, redirect, half, flipped, garbage, empty, unechoed, bad_packing,
+    other_packing,
+)  # fmt: skip
+
+
+class FaultyTransport:
+    """Another transport; each call takes the next fault of the order, None for none. After the order all is well.
+
+    "before" loses the question, "twice" sends it twice, a Spoil changes or loses the answer.
+    """
+
+    def __init__(
+        self, inner: FakeCentre, faults: Iterable[Spoil | str | None] = (), *, only: str = ""
+    ) -> None:
+        self._inner = inner
+        self.faults = list(faults)
+        self.always: Spoil | None = None
+        self.only = only
+
+    async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
+        if self.only and not request.url.endswith(self.only):
+            return await self._inner.send(request, deadline_ms=deadline_ms, size_max=size_max)
+        fault = self.faults.pop(0) if self.faults else self.always
+        if fault == "before":
+            raise CentreUnreachable("lost on the way")
+        response = await self._inner.send(request, deadline_ms=deadline_ms, size_max=size_max)
+        if fault == "twice":
+            response = await self._inner.send(
+                request, deadline_ms=deadline_ms, size_max=size_max
+            )
+        return fault(response) if callable(fault) else response
+
+    async def close(self) -> None:
+        await self._inner.close()

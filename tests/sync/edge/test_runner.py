@@ -1,0 +1,355 @@
+"""The sync of a device against a centre in memory: what arrives, what stays, what the strip says."""
+
+import contextlib
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hardware.clock import FixedClock, SystemClock
+from hardware.entropy import SeededEntropy
+from sync.edge.client import CentreClient
+from sync.edge.feed import Feed
+from sync.edge.find import Finder
+from sync.edge.leases import Leases
+from sync.edge.lookup import Lookup
+from sync.edge.outbox import Outbox
+from sync.edge.runner import SyncRunner
+from sync.edge.store import EdgeStore
+from sync.edge.switch import SwitchedTransport
+from sync.model.errors import CentreError, CentreUnreachable, NotTrusted
+from sync.model.operation import OperationState
+from sync.model.ports import Transport
+from sync.model.records import Band, Case, Pickup
+from tests.support import edge, shop
+from tests.support import transport as net
+from tests.support.transport import FakeCentre, FaultyTransport
+
+
+@pytest.fixture
+def centre() -> FakeCentre:
+    centre = FakeCentre(clock=FixedClock(edge.START), entropy=SeededEntropy("centre"))
+    centre.put(*shop.lenas_rows())
+    return centre
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EdgeStore]:
+    store = edge.opened(tmp_path)
+    yield store
+    store.close()
+
+
+def runner_of(
+    centre: FakeCentre, store: EdgeStore, transport: Transport | None = None, **options: object
+) -> SyncRunner:
+    identity = centre.device()
+    client = CentreClient(
+        transport or centre, identity=identity, clock=FixedClock(edge.START),
+        entropy=SeededEntropy("client" + identity.device_id),
+    )  # fmt: skip
+    clock = options.pop("clock", None) or FixedClock(edge.START)
+    return SyncRunner(
+        client, store, clock=clock, entropy=SeededEntropy("chance"), **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def pickup_of(store: EdgeStore) -> Pickup:
+    ((_, pickup),) = Lookup(store).profile(shop.LENA).of(Pickup)
+    return pickup
+
+
+def test_one_sync_brings_everything_a_tap_needs(centre: FakeCentre, store: EdgeStore) -> None:
+    centre.band_keys["aa"] = (b"k" * 16, 2, shop.NOON * 2)
+
+    once = runner_of(centre, store).sync_once()
+
+    sighting = Lookup(store).by_band(shop.BAND)
+    assert sighting is not None
+    assert sighting.owner == shop.LENA
+    assert sighting.profile.customer is not None
+    assert len(sighting.profile.rows) == len(shop.lenas_rows())
+    leased, group = Leases(store).key_of("aa"), Leases(store).group_key()
+    assert leased is not None
+    assert group is not None
+    assert (leased.value, leased.version) == (b"k" * 16, 2)
+    assert (group.value, group.version) == (net.GROUP_KEY, 3)
+    assert Finder(store).find("1077")[0].owner == shop.LENA
+    assert once.n_rows == len(shop.lenas_rows())
+
+
+def test_many_pages_end_at_the_head(centre: FakeCentre, store: EdgeStore) -> None:
+    centre.page_max = 3
+
+    runner_of(centre, store).sync_once()
+
+    assert len(Lookup(store).profile(shop.LENA).rows) == len(shop.lenas_rows())
+    assert Feed(store).state().synced_at > 0
+
+
+def test_what_was_done_offline_arrives_and_is_settled(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    outbox = Outbox(store)
+    outbox.record(shop.hand_over())
+
+    runner = runner_of(centre, store)
+    runner.sync_once()
+
+    assert outbox.state_of(shop.hand_over().id) is OperationState.APPLIED
+    theirs = centre.rows["pickup/pk-1077"].body
+    assert isinstance(theirs, Pickup)
+    assert theirs.state == pickup_of(store).state == "handed_over"
+    assert not any(row.is_unsettled for row in Lookup(store).profile(shop.LENA).rows)
+    assert (runner.status().network, runner.status().n_waiting) == ("ok", 0)
+
+
+def test_a_collision_comes_back_as_a_case(centre: FakeCentre, store: EdgeStore) -> None:
+    runner = runner_of(centre, store)
+    runner.sync_once()
+    Outbox(store).record(shop.hand_over())
+    taken = centre.rows["pickup/pk-1077"]
+    elsewhere = msgspec.structs.replace(
+        taken.body, state="handed_over", handed_over_store="station"
+    )
+    centre.put(msgspec.structs.replace(taken, body=elsewhere))
+
+    runner.sync_once()
+
+    cases = [case for _, case in Lookup(store).profile(shop.LENA).of(Case) if case.clash]
+    assert [case.clash for case in cases] == ["handed_over_twice"]
+    assert [side.store for side in cases[0].sides] == ["station", "harbour"]
+
+
+def test_an_operation_this_centre_cannot_read_waits_for_a_person(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    newer = msgspec.structs.replace(shop.said(), kind="levitate")
+    Outbox(store).record(newer)
+
+    runner = runner_of(centre, store)
+    runner.sync_once()
+
+    (waiting,) = Outbox(store).unsettled()
+    assert (waiting.state, waiting.code) == (OperationState.HELD, "unknown_kind")
+    assert (runner.status().n_waiting, runner.status().n_refused) == (0, 1)
+
+
+@pytest.mark.parametrize("spoil", net.HOSTILE)
+@pytest.mark.parametrize("call", ["hello", "leases", "pull", "push"])
+def test_an_answer_that_is_not_the_centres_changes_nothing(
+    centre: FakeCentre, store: EdgeStore, spoil: net.Spoil, call: str
+) -> None:
+    runner_of(centre, store).sync_once()
+    before = Lookup(store).profile(shop.LENA)
+    Outbox(store).record(shop.said())
+    centre.put(shop.row(Band(id=shop.BAND, state="blocked")))
+    transport = FaultyTransport(centre, only=call)
+    transport.always = spoil
+
+    with pytest.raises((CentreUnreachable, NotTrusted)):
+        runner_of(centre, store, transport).sync_once()
+
+    after = Lookup(store).profile(shop.LENA)
+    settled = {row.key: row for row in after.rows if row.kind != "band"}
+    assert {
+        row.key: row for row in before.rows if row.kind != "band"
+    }.items() <= settled.items()
+    assert Outbox(store).counts().n_waiting == 1
+
+
+def test_a_device_the_centre_does_not_know_is_told_so(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    runner = runner_of(centre, store)
+    centre.devices.clear()
+
+    with pytest.raises(NotTrusted):
+        runner.sync_once()
+
+
+def test_a_centre_with_another_key_is_not_believed(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    runner = runner_of(centre, store)
+    impostor = FakeCentre(clock=FixedClock(edge.START), entropy=SeededEntropy("impostor"))
+    centre.key = impostor.key
+
+    with pytest.raises(NotTrusted):
+        runner.sync_once()
+
+    assert Feed(store).cursors() == ()
+
+
+FAULTS = st.lists(
+    st.sampled_from([None, None, "before", "twice", net.lost, net.half, net.portal]),
+    max_size=12,
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(faults=FAULTS, n_ops=st.integers(1, 6), restarts=st.booleans())
+def test_whatever_the_network_does_every_operation_arrives_exactly_once(
+    tmp_path_factory: pytest.TempPathFactory, faults: list[object], n_ops: int, restarts: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("device")
+    centre = FakeCentre(clock=FixedClock(edge.START), entropy=SeededEntropy("centre"))
+    centre.put(*shop.lenas_rows())
+    transport = FaultyTransport(centre, faults)  # type: ignore[arg-type]
+    store = edge.opened(folder)
+    ops = [
+        shop.noted(f"note {n}", op_id=f"0190a1b2-0000-7000-8000-00000000010{n}")
+        for n in range(n_ops)
+    ]
+    for op in ops:
+        Outbox(store).record(op)
+        with contextlib.suppress(CentreError):
+            runner_of(centre, store, transport).sync_once()
+        if restarts:
+            store.close()
+            store = edge.opened(folder)
+        shown = {row.key for row in Lookup(store).profile(shop.LENA).rows}
+        assert {f"interaction/{done.id}" for done in ops[: ops.index(op) + 1]} <= shown
+
+    transport.faults.clear()
+    runner_of(centre, store, transport).sync_once()
+
+    assert set(centre.ops) == {op.id for op in ops}
+    for op in ops:
+        assert f"interaction/{op.id}" in centre.rows
+        assert centre.rows[f"interaction/{op.id}"].version == 1
+        assert Outbox(store).state_of(op.id) is OperationState.APPLIED
+    assert {row.key: row for row in Lookup(store).profile(shop.LENA).rows} == centre.rows
+    store.close()
+
+
+# In its own thread
+
+
+class Changes:
+    """Wait for what the strip says, not for time."""
+
+    def __init__(self) -> None:
+        self._told: queue.Queue[None] = queue.Queue()
+
+    def told(self) -> None:
+        self._told.put(None)
+
+    def until(self, runner: SyncRunner, wanted: object) -> None:
+        while not wanted(runner.status()):  # type: ignore[operator]
+            self._told.get(timeout=20)
+
+
+def test_a_running_sync_pushes_what_is_recorded_and_pulls_what_changed(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    changes = Changes()
+    runner = runner_of(centre, store, clock=SystemClock(), on_change=changes.told)
+    runner.start()
+    changes.until(runner, lambda status: status.synced_at > 0)
+
+    Outbox(store).record(shop.hand_over())
+    runner.wake()
+    changes.until(
+        runner, lambda status: status.n_waiting == 0 and shop.hand_over().id in centre.ops
+    )
+    runner.stop()
+
+    assert runner.status().network == "ok"
+    assert pickup_of(store).state == "handed_over"
+
+
+def test_a_cut_network_is_said_at_once_and_joined_again_on_request(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    changes, switch = Changes(), SwitchedTransport(centre)
+    runner = runner_of(centre, store, switch, clock=SystemClock(), on_change=changes.told)
+    runner.start()
+    changes.until(runner, lambda status: status.network == "ok" and status.synced_at)
+
+    switch.cut()
+    changes.until(runner, lambda status: status.network == "centre_unreachable")
+    Outbox(store).record(shop.said())
+    runner.wake()
+    changes.until(runner, lambda status: status.n_waiting == 1)
+    switch.join()
+    runner.hurry()
+    changes.until(runner, lambda status: status.network == "ok" and not status.n_waiting)
+    runner.stop()
+
+    assert shop.said().id in centre.ops
+
+
+def test_a_centre_that_restarted_is_greeted_again(centre: FakeCentre, store: EdgeStore) -> None:
+    changes = Changes()
+    runner = runner_of(centre, store, clock=SystemClock(), on_change=changes.told)
+    runner.start()
+    changes.until(runner, lambda status: status.synced_at > 0)
+
+    centre.forget_sessions()
+    Outbox(store).record(shop.said())
+    runner.wake()
+    changes.until(runner, lambda status: not status.n_waiting and shop.said().id in centre.ops)
+    runner.stop()
+
+    assert centre.calls.count("hello") >= 2
+
+
+def test_one_operation_the_centre_fails_at_blocks_only_its_own_customer(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    bad = shop.said("poison", op_id="0190a1b2-0000-7000-8000-0000000000ff")
+    good = [
+        shop.said(f"{n}", op_id=f"0190a1b2-0000-7000-8000-00000000020{n}", owner="tom")
+        for n in range(5)
+    ]
+    centre.poison.add(bad.id)
+    for op in (*good[:2], bad, *good[2:]):
+        Outbox(store).record(op)
+    changes = Changes()
+    runner = runner_of(centre, store, clock=SystemClock(), on_change=changes.told)
+
+    runner.start()
+    changes.until(runner, lambda status: status.n_waiting == 1 and status.synced_at)
+    runner.stop()
+
+    assert set(centre.ops) == {op.id for op in good}
+    assert [waiting.op for waiting in Outbox(store).unsettled()] == [bad.id]
+
+
+def test_a_cache_that_breaks_while_running_is_pulled_again(
+    centre: FakeCentre, store: EdgeStore, tmp_path: Path
+) -> None:
+    changes = Changes()
+    runner = runner_of(centre, store, clock=SystemClock(), on_change=changes.told)
+    runner.start()
+    changes.until(runner, lambda status: status.synced_at > 0)
+
+    store.cache.heal(store.cache.life)
+    assert Lookup(store).by_band(shop.BAND) is None
+    runner.hurry()
+    centre.put(shop.row(Band(id="b2" * 16, state="active")))
+    changes.until(runner, lambda status: Lookup(store).by_band(shop.BAND) is not None)
+    runner.stop()
+
+    assert [notice.code for notice in store.notices] == ["cache_damaged"]
+
+
+def test_stopping_twice_or_before_starting_is_harmless(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    runner = runner_of(centre, store)
+
+    runner.stop()
+    runner.start()
+    runner.stop()
+    runner.stop()
+    runner.wake()
+
+    assert runner.status().n_waiting == 0
