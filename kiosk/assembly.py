@@ -44,6 +44,7 @@ from sync.edge.lookup import Lookup, Sighting
 from sync.edge.outbox import Outbox
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
+from sync.model.errors import CentreError
 from sync.model.operation import Evidence, Operation, OperationState, Refusal
 from sync.model.ports import Transport
 from sync.model.profile import Profile

@@ -22,7 +22,7 @@ import os, signal, sys
 from pathlib import Path
 from kiosk.assembly import Device, StoreDesk, real_world
 from sync.model.operation import Evidence
-from sync.model.operations.hand_over_pickup import Args as HandOver
+from sync.model.operations.hand_over_pickup import HandOverPickup as HandOver
 from sync.model.records import Pickup
 
 device = Device.open(Path(sys.argv[1]), world=real_world())
