@@ -225,7 +225,7 @@ class SyncRunner:
                 state, effects = step(state, event, self._clock.ticks_ms())
                 for effect in effects:
                     tasks[asyncio.ensure_future(self._performed(effect))] = _job_of(effect)
-                self._publish(state)
+                self._publish(state, has_news=_has_news(event))
                 event = await self._next_event(state, tasks, stopping)
         finally:
             for task in (*tasks, stopping):
@@ -327,10 +327,11 @@ class SyncRunner:
     def _chance(self) -> int:
         return int.from_bytes(self._entropy.draw(2), "big") % CHANCES
 
-    def _publish(self, state: State) -> None:
+    def _publish(self, state: State, *, has_news: bool) -> None:
         status = self._seen(replace(self._status, network=state.code))
-        if status != self._status:
-            self._status = status
+        has_news = has_news or status != self._status
+        self._status = status
+        if has_news:
             self._on_change()
 
     def _seen(self, status: SyncStatus) -> SyncStatus:
@@ -420,6 +421,15 @@ class _Work:
     def _check_cache(self) -> None:
         if self._store.cache.life != self._life:
             raise _CacheIsNew
+
+
+def _has_news(event: Event) -> bool:
+    """Whether rows or operations are not what they were."""
+    match event:
+        case Pulled(n_rows=count) | Pushed(n_settled=count):
+            return count > 0
+        case _:
+            return False
 
 
 def _job_of(effect: Effect) -> Job:
