@@ -4,8 +4,10 @@ Everything here blocks for milliseconds and may be called from any thread. `app`
 fills a centre calls it directly.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from threading import Lock
 from typing import Final, TypeVar
 
 import msgspec
@@ -48,6 +50,8 @@ SEQ_MAX: Final = 2**62
 
 Value = TypeVar("Value")
 
+log = logging.getLogger(__name__)
+
 
 class Centre:
     """One centre in one folder. Close it."""
@@ -72,6 +76,8 @@ class Centre:
         self.bell = feed.Bell()
         self._batch = Batch(store, on_commit=self.bell.ring)
         self._sessions = Sessions(clock)
+        self._renewed: set[str] = set()
+        self._renewed_lock = Lock()
         self._gate = Gate(store, self._batch, self._sessions, clock)
 
     @classmethod
@@ -205,7 +211,7 @@ class Centre:
         self._write(lambda it: it.put_device(seen))
         with self._store.reading() as snapshot:
             grants = tuple(
-                Grant(scope, self._store.epoch, snapshot.head(scope))
+                Grant(scope, snapshot.epoch(scope) or self._store.epoch, snapshot.head(scope))
                 for scope in enrolment.scopes_of(caller.device)
             )
         plain = HelloAnswer(
@@ -258,7 +264,32 @@ class Centre:
             raise denied("not_allowed", "scope")
         if len(set(scopes)) < len(scopes) or any(c.seq > SEQ_MAX for c in pull.scopes):
             raise denied("malformed", "scopes")
+        with self._store.reading() as snapshot:
+            ahead = feed.scopes_ahead(snapshot, pull.scopes)
+        if ahead:
+            self._went_back(ahead)
+            raise denied("session_over")
         return caller, pull, self.page(caller, pull, is_last=pull.wait_ms == 0)
+
+    def _went_back(self, scopes: tuple[str, ...]) -> None:
+        """A device holds more than we do, so our file is an older copy: its numbers from here on are another history.
+
+        At most once a scope in the life of this process, so that one device cannot make the others pull for ever.
+        """
+        with self._renewed_lock:
+            fresh = [scope for scope in scopes if scope not in self._renewed]
+            self._renewed.update(fresh)
+        if not fresh:
+            raise denied("malformed", "a cursor beyond the head")
+        log.error("centre went back in time", extra={"count": len(fresh)})
+        epoch = self._entropy.draw(8).hex()
+
+        def change(transaction: Transaction) -> None:
+            for scope in fresh:
+                transaction.renew_epoch(scope, epoch)
+
+        self._write(change)
+        self._sessions.end_all()
 
     def page(self, caller: Caller, pull: PullRequest, *, is_last: bool) -> bytes | None:
         """The page as it is now; None when there is no news, unless this is the last time of asking."""

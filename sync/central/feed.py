@@ -2,7 +2,6 @@
 
 A page is read in one snapshot. Rows move to the head when they change, so pages of a scope are consistent with one another
 only at `head=1`; a cursor never skips a row, because the numbers of a transaction become visible all at once.
-A cursor beyond the head is of another history (the centre was restored): the scope is sent from its start.
 """
 
 import asyncio
@@ -49,7 +48,7 @@ def page(
         if n_rows >= limit or size >= PAGE_SIZE_MAX:
             break
         head = snapshot.head(cursor.id)
-        reached = cursor.seq if cursor.seq <= head else 0
+        reached = cursor.seq
         is_head = True
         for row in snapshot.rows_since(cursor.id, reached, limit=limit - n_rows + 1):
             if n_rows >= limit or size >= PAGE_SIZE_MAX:
@@ -64,8 +63,13 @@ def page(
 
 
 def has_news(snapshot: Snapshot, cursors: tuple[Cursor, ...]) -> bool:
-    """Whether any of these scopes moved, or is of another history."""
-    return any(snapshot.head(cursor.id) != cursor.seq for cursor in cursors)
+    """Whether any of these scopes moved."""
+    return any(snapshot.head(cursor.id) > cursor.seq for cursor in cursors)
+
+
+def scopes_ahead(snapshot: Snapshot, cursors: tuple[Cursor, ...]) -> tuple[str, ...]:
+    """Scopes a device holds further than we do: this centre went back in time, or the device is wrong."""
+    return tuple(cursor.id for cursor in cursors if cursor.seq > snapshot.head(cursor.id))
 
 
 def result_page(results: tuple[OpResult, ...], *, session_key: bytes, request_id: str) -> bytes:

@@ -109,6 +109,11 @@ class Sessions:
             self._by_id.move_to_end(session_id)
             return session
 
+    def end_all(self) -> None:
+        """Every device says hello again."""
+        with self._lock:
+            self._by_id.clear()
+
     def take(self, session: Session, seq: int) -> bool:
         """As `Session.take`, from any thread."""
         with self._lock:

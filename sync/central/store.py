@@ -159,6 +159,11 @@ class Snapshot:
         found = self._sql.all("SELECT head FROM scope WHERE id = :scope", scope=scope)
         return int(found[0][0]) if found else 0
 
+    def epoch(self, scope: str) -> str:
+        """Name of the history a scope's numbers belong to; "" for a scope nobody wrote to."""
+        found = self._sql.all("SELECT epoch FROM scope WHERE id = :scope", scope=scope)
+        return str(found[0][0]) if found else ""
+
     def meta(self, name: str) -> str:
         """A value of the centre's own, "" when it was never set."""
         found = self._sql.all("SELECT value FROM meta WHERE name = :name", name=name)
@@ -314,6 +319,11 @@ class Transaction:
             " ON CONFLICT (id) DO NOTHING",
             id=scope, epoch=self._epoch,
         )  # fmt: skip
+
+    def renew_epoch(self, scope: str, epoch: str) -> None:
+        """From now on the numbers of this scope are another history: devices pull it again over what they hold."""
+        self._ensure_scope(scope)
+        self._sql.run("UPDATE scope SET epoch = :epoch WHERE id = :id", epoch=epoch, id=scope)
 
     def add_op(self, record: OpRecord, *, raw: bytes) -> None:
         """Remember an operation and its result, for ever."""
