@@ -26,7 +26,8 @@ class Sheet:
     Attributes:
         owner: Customer id.
         name: Their name, safe to show.
-        about: Language, preferred channel and the like, in one line.
+        standing: Tier and points, beside the name.
+        about: How sure we are, language, preferred channel, in one line.
         now, told, timeline: Its three parts.
         parcels: What can be handed over here.
         case: Id of the case a note belongs to, "" without an open one.
@@ -35,6 +36,7 @@ class Sheet:
 
     owner: str
     name: str
+    standing: str
     about: str
     now: tuple[Entry, ...]
     told: tuple[Entry, ...]
@@ -65,7 +67,8 @@ def sheet_of(
     return Sheet(
         owner=profile.owner,
         name=name,
-        about=_about(profile, customer, words, opened),
+        standing=_standing(profile, customer, words),
+        about=_about(customer, words, opened),
         now=now_of(profile, open_cases=open_cases, parcels=parcels, tell=tell),
         told=told_of(cases, tell),
         timeline=timeline_of(profile, tell, is_unfolded=is_unfolded),
@@ -85,9 +88,16 @@ def _cases(profile: Profile) -> Cases:
     )
 
 
-def _about(
-    profile: Profile, customer: Customer | None, words: StaffWords, opened: Opened
-) -> str:
+def _standing(profile: Profile, customer: Customer | None, words: StaffWords) -> str:
+    tier = [words.name(customer.tier)] if customer is not None and customer.tier else []
+    points = [
+        words.say("head.points", points=f"{account.points:,}")
+        for _, account in profile.of(Account)
+    ]
+    return ", ".join((*tier, *points))
+
+
+def _about(customer: Customer | None, words: StaffWords, opened: Opened) -> str:
     if customer is None:
         return words.say("head.no-customer.hint")
     parts = [_identified(opened, words)]
@@ -96,12 +106,6 @@ def _about(
     parts.append(words.say("head.speaks", language=_language(customer, words)))
     if customer.preferred_channel:
         parts.append(words.say("head.reach", channel=words.channel(customer.preferred_channel)))
-    if customer.tier:
-        parts.append(words.name(customer.tier))
-    parts += [
-        words.say("head.points", points=f"{account.points:,}")
-        for _, account in profile.of(Account)
-    ]
     return " · ".join(parts)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from kiosk.core.counter_now import Cases, clash_text
 from kiosk.core.entries import Entry, Telling, Tone, is_struck, is_unanswered, item_of
 from sync.model.profile import Profile
-from sync.model.records import Case, Interaction, Order, Promise, Remedy, Told
+from sync.model.records import Case, Interaction, Order, Pickup, Promise, Remedy, Told
 from sync.model.row import Row
 
 TIMELINE_MAX: Final = 200
@@ -121,7 +121,7 @@ class Contact:
 
 
 def timeline_of(profile: Profile, tell: Telling, *, is_unfolded: bool) -> tuple[Entry, ...]:
-    """Contacts and orders, newest first.
+    """Contacts, orders and parcels handed over, newest first.
 
     Args:
         profile: What this device holds of the customer.
@@ -134,6 +134,11 @@ def timeline_of(profile: Profile, tell: Telling, *, is_unfolded: bool) -> tuple[
         for contact in (contacts if is_unfolded else folded(contacts))
     ]
     lines += [(order.at, row.key, _order(row, order, tell)) for row, order in profile.of(Order)]
+    lines += [
+        (pickup.handed_over_at, row.key, _handed_over(row, pickup, tell))
+        for row, pickup in profile.of(Pickup)
+        if pickup.handed_over_at
+    ]
     lines.sort(key=lambda line: (-line[0], line[1]))
     entries = tuple(entry for _, _, entry in lines[:TIMELINE_MAX])
     return entries or (Entry("", tell.words.say("timeline.nothing"), tone=Tone.MUTED),)
@@ -199,3 +204,17 @@ def _order(row: Row, order: Order, tell: Telling) -> Entry:
         state=words.either(f"order.{order.state}", "order.other"),
     )
     return Entry(tell.at(order.at), text, lead=words.channel(order.channel), age=tell.age(row))
+
+
+def _handed_over(row: Row, pickup: Pickup, tell: Telling) -> Entry:
+    words = tell.words
+    text = words.say(
+        "timeline.handed-over.to" if pickup.handed_over_to else "timeline.handed-over",
+        count=words.items(pickup.n_items),
+        order=words.name(pickup.order),
+        store=tell.store(pickup.handed_over_store or pickup.store),
+        by=words.name(pickup.handed_over_by),
+        to=words.name(pickup.handed_over_to),
+    )
+    at = tell.at(pickup.handed_over_at)
+    return Entry(at, text, lead=words.channel("store"), age=tell.age(row))

@@ -94,6 +94,11 @@ class Opened:
         """Whether a clerk must see an identity document before handing anything over."""
         return self.evidence.assurance not in ("A2", "A3")
 
+    @property
+    def by_staff(self) -> Evidence:
+        """What a clerk's own act is recorded with: staff vouch for it, and what the band proved stays beside it."""
+        return Evidence(assurance="S1", proof=self.evidence.proof, band=self.evidence.band)
+
 
 def found(how: str) -> Opened:
     """Opened by a search: staff alone vouch for it."""

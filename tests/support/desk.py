@@ -12,6 +12,7 @@ from sync.model.operation import Effects, Evidence, Operation, OperationState
 from sync.model.profile import Profile
 from sync.model.records import ContactPoint, Customer, Order
 from sync.model.row import Missing, Row
+from sync.model.rules import may_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,17 @@ class MemoryDesk:
         found = []
         for row in self._rows.values():
             match row.body:
-                case Customer() as person if wanted in f"{person.given_name} {person.family_name}".casefold():
-                    found.append(Found(row.owner, f"{person.given_name} {person.family_name}", person.preferred_channel, "name"))
+                case Customer() as person if (
+                    wanted in f"{person.given_name} {person.family_name}".casefold()
+                ):
+                    found.append(
+                        Found(
+                            row.owner,
+                            f"{person.given_name} {person.family_name}",
+                            person.preferred_channel,
+                            "name",
+                        )
+                    )
                 case Order(id=number) if wanted == number.casefold():
                     found.append(Found(row.owner, self._title(row.owner), number, "order"))
                 case ContactPoint(value=value, channel=channel) if wanted == value.casefold():
@@ -69,7 +79,9 @@ class MemoryDesk:
 
     def profile_of(self, owner: str) -> Profile:
         self._fail()
-        return Profile(owner, tuple(row for row in self._rows.values() if row.owner == owner and owner))
+        return Profile(
+            owner, tuple(row for row in self._rows.values() if row.owner == owner and owner)
+        )
 
     def record(
         self, kind: str, args: msgspec.Struct, *, owner: str, actor: str, evidence: Evidence
@@ -81,6 +93,8 @@ class MemoryDesk:
             id=f"op-{len(self.done) + 1}", kind=kind, at=self._standing.now, device="kiosk", store=self._store,
             actor=actor, owner=owner, evidence=evidence, args=registry.raw_args(args),
         )  # fmt: skip
+        if not may_record(registry.ASSURANCE_OF, op):
+            raise Refused("assurance")
         read = registry.read(op)
         assert isinstance(read, registry.Readable), read
         cells = {key: self._rows.get(key, Missing.ABSENT) for key in read.keys}

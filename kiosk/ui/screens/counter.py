@@ -1,5 +1,8 @@
 """The counter as a screen of its own: nothing but its view."""
 
+from pathlib import Path
+from typing import Final
+
 from textual.app import ComposeResult
 from textual.screen import Screen
 
@@ -8,9 +11,14 @@ from kiosk.core.ports import Desk
 from kiosk.core.staff_words import StaffWords
 from kiosk.ui.views.counter import CounterView
 
+COUNTER_STYLES: Final = Path(__file__).parent.parent / "styles" / "counter.tcss"
+"""Style sheet of the counter, for every screen that shows it."""
+
 
 class CounterScreen(Screen[None]):
     """A counter that fills the terminal."""
+
+    CSS_PATH = COUNTER_STYLES
 
     def __init__(self, desk: Desk, *, post: Post, words: StaffWords) -> None:
         super().__init__()

@@ -29,8 +29,10 @@ from kiosk.core.counter import (
 )
 from kiosk.core.counter_now import Parcel
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
+from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import Desk, Found, Recognition, Refused
-from kiosk.core.staff_words import StaffWords
+from kiosk.core.staff_words import MINUTE_US, StaffWords
+from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.screens.hand_over import HandOverQuestion
 from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.key_bar import Key, KeyBar
@@ -62,6 +64,9 @@ DRAFTS_MAX: Final = 20
 
 OPEN_KEY: Final = "F4"
 
+HELD_US: Final = 5 * MINUTE_US
+"""How long staff may act on a tap: as long as staff may hold a page."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Here:
@@ -70,6 +75,7 @@ class _Here:
     owner: str
     name: str
     opened: Opened
+    at: int
 
 
 class CounterView(Vertical):
@@ -103,6 +109,7 @@ class CounterView(Vertical):
         self._profile: Profile | None = None
         self._opened = found("name")
         self._sheet: Sheet | None = None
+        self._tapped_at = 0
         self._here: _Here | None = None
         self._drafts: dict[str, NoteDraft] = {}
         self._names: dict[str, str] = {}
@@ -186,18 +193,43 @@ class CounterView(Vertical):
         opened = Opened(recognition.evidence)
         if recognition.owner == self.owner:
             self._opened = opened
+            self._tapped_at = self._desk.standing().now
             self._fill_sheet()
             notice.say(self._words.say("here.again", name=self._name_of(recognition.owner)))
             return
         name = self._name_of(recognition.owner)
-        self._here = _Here(recognition.owner, name, opened)
+        self._here = _Here(recognition.owner, name, opened, self._desk.standing().now)
         text = self._words.say("here.one", name=name, key=OPEN_KEY)
         notice.say(text, tone=Tone.READY, name="here")
         self._show_keys()
 
+    def customer_rings(self, owner: str, action: str) -> None:
+        """The customer at the kiosk asked for somebody; whoever tapped last can be opened.
+
+        Args:
+            owner: Customer id, "" when nobody's page was open.
+            action: What they touched: one of the actions of `kiosk.core.page`, or help.
+        """
+        name = self._name_of(owner) if owner else self._words.say("rings.nobody")
+        text = self._words.either(f"rings.{action}", "rings.help", name=name)
+        if self._here is not None and self._here.owner == owner:
+            text = f"{text} {self._words.say('rings.open', key=OPEN_KEY)}"
+        self.query_one("#here", Notice).say(text, tone=Tone.READY, name="here")
+
+    def staff_told(self, code: str) -> None:
+        """A fault, or the reason why a tap opened no page, in words."""
+        key = f"here.nobody.{code}"
+        if self._words.has(key):
+            text = self._words.say(key)
+        else:
+            text = sentence_of(fault_of_code(code).staff, "en")
+        self.query_one("#here", Notice).say(text, tone=Tone.ASK)
+
     def look(self) -> None:
         """Look at this device's files again: the strip, and the open page where it changed."""
-        self.query_one(StaffStrip).show(self._desk.standing())
+        standing = self._desk.standing()
+        self.query_one(StaffStrip).show(standing)
+        self._let_go(standing.now)
         if not self.owner:
             return
         try:
@@ -207,6 +239,17 @@ class CounterView(Vertical):
             return
         if profile != self._profile:
             self._profile = profile
+            self._fill_sheet()
+
+    def _let_go(self, now: int) -> None:
+        """What a tap proved ends after a while: the customer may be gone, and somebody else may stand there."""
+        if self._here is not None and now - self._here.at > HELD_US:
+            self._here = None
+            self.query_one("#here", Notice).clear()
+            self._show_keys()
+        if self._tapped_at and now - self._tapped_at > HELD_US:
+            self._tapped_at = 0
+            self._opened = found("band")
             self._fill_sheet()
 
     # Finding
@@ -280,6 +323,7 @@ class CounterView(Vertical):
             self._say_trouble(error)
             return
         self._opened = opened
+        self._tapped_at = 0
         self._is_unfolded = False
         if self._here is not None and self._here.owner == owner:
             self._here = None
@@ -303,7 +347,8 @@ class CounterView(Vertical):
         )
         self._sheet = sheet
         self._names[sheet.owner] = sheet.name
-        self.query_one("#name", PlainText).say(sheet.name)
+        name = f"{sheet.name}   {sheet.standing}".strip()
+        self.query_one("#name", PlainText).say(name)
         self.query_one("#about", PlainText).say(sheet.about)
         for part, entries in (
             ("#now", sheet.now),
@@ -381,7 +426,7 @@ class CounterView(Vertical):
         kind, args = "note_case", self._note_args(case, by=by, text=text, audience=audience)
         if not case:
             kind = "record_interaction"
-        if self._record(kind, args, owner=draft.owner, evidence=self._opened.evidence):
+        if self._record(kind, args, owner=draft.owner, evidence=self._opened.by_staff):
             self._drafts.pop(draft.owner, None)
             self.query_one(NoteWriter).end()
             self._say("note.done")
@@ -444,7 +489,9 @@ class CounterView(Vertical):
     def action_open_here(self) -> None:
         """Open the page of whoever tapped."""
         if self._here is not None:
-            self.open(self._here.owner, self._here.opened)
+            here = self._here
+            self.open(here.owner, here.opened)
+            self._tapped_at = here.at
 
     def action_ages(self) -> None:
         """Show or hide the age and source of every line."""
@@ -476,10 +523,12 @@ class CounterView(Vertical):
 
     @on(KeyBar.Pressed)
     def _key_clicked(self, event: KeyBar.Pressed) -> None:
+        event.stop()
         self._press(event.name)
 
     @on(Notice.Pressed)
     def _notice_clicked(self, event: Notice.Pressed) -> None:
+        event.stop()
         self._press(event.name)
 
     def _press(self, name: str) -> None:

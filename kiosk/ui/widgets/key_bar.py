@@ -27,9 +27,15 @@ class KeyBar(Widget):
     class Pressed(Message):
         """A key was clicked. `name` is what its row reports."""
 
-        def __init__(self, name: str) -> None:
+        def __init__(self, bar: "KeyBar", name: str) -> None:
             super().__init__()
+            self.bar = bar
             self.name = name
+
+        @property
+        def control(self) -> "KeyBar":
+            """For `@on(KeyBar.Pressed, "#id")`."""
+            return self.bar
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's own name for it
         super().__init__(id=id)
@@ -69,7 +75,7 @@ class KeyBar(Widget):
         name = event.style.meta.get(_META)
         if isinstance(name, str):
             event.stop()
-            self.post_message(self.Pressed(name))
+            self.post_message(self.Pressed(self, name))
 
     def _lines(self, width: int) -> list[list[Key]]:
         lines: list[list[Key]] = [[]]

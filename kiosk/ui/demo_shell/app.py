@@ -1,0 +1,374 @@
+"""The demo as one app: ticker, kiosk and counter side by side from 160 columns, one at a time below.
+
+    F1 ticker   F2 kiosk   F3 counter                     everywhere
+    0-9 tap   N network   C counter   T trap   Q quit     in the ticker and on the attract page; elsewhere with Alt
+
+The kiosk and the counter in it are the real ones; only the band is pretended. Arrows and Tab stay within their column.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+
+from kiosk.core.entries import Post, Telling
+from kiosk.core.ports import Desk
+from kiosk.core.scoreboard import scoreboard_of
+from kiosk.core.staff_words import StaffWords
+from kiosk.core.ticker import ticker_of
+from kiosk.core.trap import trap_of
+from kiosk.ui.app import CUSTOMER_STYLES, KioskApp
+from kiosk.ui.bridge import CustomerPane, Parts
+from kiosk.ui.demo_shell.alt_keys import DIGITS, tell_alt_digits_apart
+from kiosk.ui.demo_shell.controls import DemoControls
+from kiosk.ui.demo_shell.ticker import Ticker
+from kiosk.ui.demo_shell.trap import TrapPane
+from kiosk.ui.messages import CounterRung, CustomerHere, StaffTold
+from kiosk.ui.screens.counter import COUNTER_STYLES
+from kiosk.ui.themes import NIGHT
+from kiosk.ui.views.counter import CounterView
+from kiosk.ui.widgets.key_bar import Key, KeyBar
+from sync.model.errors import StoreError
+
+DEMO_STYLES: Final = COUNTER_STYLES.with_name("demo.tcss")
+
+WIDE_COLUMNS: Final = 160
+"""From here all three stand side by side: the kiosk needs 53, the counter reads well from 64, the ticker from 38."""
+
+SMALL_ROWS: Final = 20
+"""Below this the kiosk needs every row, and the bars are shown only while nobody is at it."""
+
+LISTEN_S: Final = 1.0
+"""How often the ticker asks whether there is something new."""
+
+PLACES: Final = ("ticker", "kiosk", "counter")
+
+_LETTERS: Final = {"n": "network", "c": "counter", "t": "trap", "q": "quit"}
+
+
+def _bindings() -> Iterator[Binding]:
+    """The demo's keys, plain and with Alt; capitals as well, because Caps Lock is no reason to do nothing."""
+    for digit in DIGITS:
+        yield Binding(digit, f"plain('tap', {digit})", show=False, priority=True)
+        yield Binding(f"alt+{digit}", f"demo('tap', {digit})", show=False, priority=True)
+    for letter, name in _LETTERS.items():
+        plain, alt = f"{letter},{letter.upper()}", f"alt+{letter},alt+shift+{letter}"
+        yield Binding(plain, f"plain('{name}')", show=False, priority=True)
+        yield Binding(alt, f"demo('{name}')", show=False, priority=True)
+    for index, place in enumerate(PLACES, start=1):
+        yield Binding(f"f{index}", f"go('{place}')", show=False, priority=True)
+
+
+class DemoScreen(Screen[None]):
+    """Ticker, kiosk, counter, and the trap in the counter's place."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *_bindings(),
+        Binding("escape", "close_trap", show=False),
+    ]
+
+    def __init__(
+        self, parts: Parts, *, desk: Desk, controls: DemoControls, post: Post, words: StaffWords
+    ) -> None:
+        super().__init__()
+        self._parts = parts
+        self._desk = desk
+        self._controls = controls
+        self._post = post
+        self._words = words
+        self._place = "kiosk"
+        self._is_trap = False
+        self._last_owner = ""
+        self._revision = -1
+        self._said = ""
+
+    # What there is
+
+    def compose(self) -> ComposeResult:
+        """Everything, once."""
+        words = self._words
+        yield KeyBar(id="tabs")
+        with Horizontal(id="places"):
+            yield Ticker(words, id="ticker")
+            with Vertical(id="kiosk"):
+                yield CustomerPane(self._parts, id="customer")
+            with Vertical(id="counter"):
+                yield CounterView(self._desk, post=self._post, words=words, id="desk")
+                yield TrapPane(words, id="trap")
+        yield KeyBar(id="demo-keys")
+
+    def on_mount(self) -> None:
+        """Begin at the kiosk, where nobody is."""
+        self.query_one(TrapPane).display = False
+        self.set_interval(LISTEN_S, self.listen)
+        self.listen()
+        self._arrange()
+
+    @property
+    def pane(self) -> CustomerPane:
+        """The kiosk."""
+        return self.query_one("#customer", CustomerPane)
+
+    @property
+    def counter(self) -> CounterView:
+        """The counter."""
+        return self.query_one(CounterView)
+
+    @property
+    def place(self) -> str:
+        """Where the keys go: ticker, kiosk or counter."""
+        return self._place
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether all three stand side by side."""
+        return self.size.width >= WIDE_COLUMNS
+
+    def listen(self) -> None:
+        """Ask whether the channels said something new, and whether the kiosk is free again."""
+        revision = self._controls.revision()
+        if revision != self._revision:
+            self._revision = revision
+            rows, now = self._controls.rows(), self._desk.standing().now
+            score = scoreboard_of(rows, home=self._post.store, now=now)
+            self.query_one(Ticker).show(ticker_of(rows, words=self._words, now=now), score)
+        self._show_bars()
+
+    # What the kiosk says
+
+    @on(CustomerHere)
+    def _customer_here(self, event: CustomerHere) -> None:
+        event.stop()
+        self.counter.customer_here(event.recognition)
+        if event.recognition.owner:
+            self._last_owner = event.recognition.owner
+            self._fill_trap()
+        self._show_bars()
+
+    @on(CounterRung)
+    def _counter_rung(self, event: CounterRung) -> None:
+        event.stop()
+        self.counter.customer_rings(event.owner, event.action)
+
+    @on(StaffTold)
+    def _staff_told(self, event: StaffTold) -> None:
+        event.stop()
+        self.counter.staff_told(event.code)
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  # Textual's own
+        """A plain key of the demo acts where nothing else wants it; a disabled one goes on to whoever has the focus."""
+        if action == "plain":
+            return self._is_free
+        if action == "close_trap":
+            return self._is_trap and self._place == "counter"
+        return True
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether plain keys are the demo's: in the ticker, and while nobody is at the kiosk."""
+        return self._place == "ticker" or (self._place == "kiosk" and self.pane.is_attract)
+
+    def action_plain(self, name: str, digit: int = 0) -> None:
+        """A plain key of the demo."""
+        self.action_demo(name, digit)
+
+    def action_demo(self, name: str, digit: int = 0) -> None:
+        """A key of the demo."""
+        match name:
+            case "tap":
+                self._tap(digit)
+            case "network":
+                is_up = self._controls.toggle_network()
+                self._say("demo.network.up" if is_up else "demo.network.cut")
+            case "counter":
+                self.action_go("counter")
+            case "trap":
+                self._toggle_trap()
+            case "quit":
+                self.app.exit(0)
+            case _:
+                raise AssertionError(name)
+
+    def _tap(self, digit: int) -> None:
+        """A band is held to the reader; where only one place is shown, the kiosk is, unless a clerk is at work."""
+        if self._place == "ticker" and not self.is_wide:
+            self.action_go("kiosk")
+        self._controls.tap(digit)
+        self._say("demo.tapped", digit=digit, who=self._words.say(f"demo.band.{digit}"))
+
+    def action_go(self, place: str) -> None:
+        """To another column; from the trap, C and F3 lead back to the counter."""
+        if place == "counter" and self._is_trap:
+            self._toggle_trap()
+        self._place = place
+        self._arrange()
+
+    def action_close_trap(self) -> None:
+        """Back to the counter."""
+        self._toggle_trap()
+
+    def _toggle_trap(self) -> None:
+        """Show the trap beside the kiosk, or the counter again."""
+        self._is_trap = not self._is_trap
+        self._fill_trap()
+        self._place = "counter" if self._is_trap else "kiosk"
+        self._arrange()
+
+    def _fill_trap(self) -> None:
+        if not self._is_trap:
+            return
+        trap = None
+        if self._last_owner:
+            try:
+                profile = self._desk.profile_of(self._last_owner)
+            except StoreError:
+                return  # the counter's own look says what is wrong with the files
+            telling = Telling(self._words, self._post, self._desk.standing().now)
+            trap = trap_of(profile, telling)
+        self.query_one(TrapPane).show(trap)
+
+    @on(KeyBar.Pressed, "#tabs")
+    def _tab_clicked(self, event: KeyBar.Pressed) -> None:
+        event.stop()
+        self.action_go(event.name)
+
+    @on(KeyBar.Pressed, "#demo-keys")
+    def _key_clicked(self, event: KeyBar.Pressed) -> None:
+        event.stop()
+        name, _, digit = event.name.partition(" ")
+        self.action_demo(name, int(digit or 0))
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A click into a column makes it the one the keys go to."""
+        for place in PLACES:
+            if self.query_one(f"#{place}") in event.widget.ancestors_with_self:
+                if place != self._place:
+                    self._place = place
+                    self._mark_place()
+                return
+
+    def focus_next(self, selector: Any = "*") -> Widget | None:  # Textual's own type is private
+        """Within the column."""
+        return super().focus_next(self._within(selector))
+
+    def focus_previous(
+        self, selector: Any = "*"
+    ) -> Widget | None:  # Textual's own type is private
+        """Within the column."""
+        return super().focus_previous(self._within(selector))
+
+    def _within(self, selector: Any) -> Any:  # Textual's own type is private
+        return f"#{self._place} *" if selector == "*" else selector
+
+    # How it stands
+
+    def on_resize(self) -> None:
+        """Side by side, or one at a time."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        for place in PLACES:
+            self.query_one(f"#{place}").display = self.is_wide or place == self._place
+        self.query_one(CounterView).display = not self._is_trap
+        self.query_one(TrapPane).display = self._is_trap
+        self.set_class(self.is_wide, "-wide")
+        self.set_class(self.size.height < SMALL_ROWS, "-small")
+        self._mark_place()
+        self._take_focus()
+
+    def _mark_place(self) -> None:
+        for place in PLACES:
+            self.query_one(f"#{place}").set_class(place == self._place, "-here")
+        self._show_bars()
+
+    def _take_focus(self) -> None:
+        with self._unmoved_by_hidden_focus():
+            if self._place == "ticker":
+                self.query_one(Ticker).focus()
+            elif self._place == "counter" and self._is_trap:
+                self.query_one(TrapPane).focus()
+            elif self._place == "counter":
+                self.counter.take_focus()
+            else:
+                self.focus_next()
+
+    @contextmanager
+    def _unmoved_by_hidden_focus(self) -> Iterator[None]:
+        """What had the focus in another column lets it go first, so that the next one is the first of its own."""
+        focused = self.focused
+        if (
+            focused is not None
+            and self.query_one(f"#{self._place}") not in focused.ancestors_with_self
+        ):
+            self.set_focus(None)
+        yield
+
+    def _say(self, sentence: str, **values: str | int) -> None:
+        self._said = self._words.say(sentence, **values)
+        self._show_bars()
+
+    def _show_bars(self) -> None:
+        words = self._words
+        is_small = self.size.height < SMALL_ROWS
+        has_room = not is_small or self._place != "kiosk" or self.pane.is_attract
+        tabs, keys = self.query_one("#tabs", KeyBar), self.query_one("#demo-keys", KeyBar)
+        tabs.display = has_room
+        keys.display = has_room and not (is_small and self._place == "counter")
+        tabs.show(
+            tuple(
+                (f"F{index}", words.say(f"demo.tab.{place}"), place)
+                for index, place in enumerate(PLACES, start=1)
+            )
+        )
+        keys.show(tuple(self._keys()))
+
+    def _keys(self) -> Iterator[Key]:
+        words = self._words
+        alt = "" if self._is_free else "Alt+"
+        first = self._said or words.say("demo.press")
+        yield f"{alt}0-9", first, "tap 1"
+        for letter, name in _LETTERS.items():
+            yield f"{alt}{letter.upper()}", words.say(f"demo.key.{name}"), name
+
+
+class DemoApp(KioskApp, inherit_bindings=False):
+    """The demo. What the reader process says is posted to it as `ReaderSaid`, from any thread."""
+
+    # Textual takes a list here; the kiosk's own app has one sheet and so the narrower type.
+    CSS_PATH = [CUSTOMER_STYLES, COUNTER_STYLES, DEMO_STYLES]  # type: ignore[assignment]  # noqa: RUF012
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        desk: Desk,
+        controls: DemoControls,
+        post: Post,
+        words: StaffWords,
+        theme: str = NIGHT.name,
+    ) -> None:
+        tell_alt_digits_apart()
+        super().__init__(parts, theme=theme)
+        self._shell = DemoScreen(parts, desk=desk, controls=controls, post=post, words=words)
+
+    @property
+    def shell(self) -> DemoScreen:
+        """The three columns."""
+        return self._shell
+
+    @property
+    def pane(self) -> CustomerPane:
+        """The kiosk among them."""
+        return self._shell.pane
+
+    def get_default_screen(self) -> Any:  # KioskApp's is its own screen; this one is another
+        """The three columns."""
+        return self._shell

@@ -1,0 +1,25 @@
+"""What the shell needs of the demo that runs it; the demo's command plugs it."""
+
+from typing import Protocol
+
+from sync.model.row import Row
+
+
+class DemoControls(Protocol):
+    """The demo behind the screens. All calls return at once, on the screen's own loop."""
+
+    def tap(self, digit: int) -> None:
+        """Hold the band with this key to the virtual reader for a moment; what comes of it arrives as ReaderSaid."""
+        ...
+
+    def toggle_network(self) -> bool:
+        """Cut the network, or restore it; returns whether it is up now."""
+        ...
+
+    def revision(self) -> int:
+        """A number that changes whenever `rows` would answer otherwise."""
+        ...
+
+    def rows(self) -> tuple[Row, ...]:
+        """All rows of the brand that the ticker and the scoreboard are made of, of every customer and product."""
+        ...

@@ -1,0 +1,136 @@
+"""The other channels as they come, newest first, below the scoreboard of the three sins."""
+
+from typing import ClassVar, Final
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widget import Widget
+
+from kiosk.core import foreign
+from kiosk.core.scoreboard import Scoreboard
+from kiosk.core.staff_words import StaffWords
+from kiosk.core.ticker import TickerLine
+from kiosk.ui.widgets.plain_text import PlainText
+
+SINS: Final = ("asked_twice", "unanswered", "contradictions")
+"""In the order they are shown; names of Scoreboard's fields."""
+
+
+class ScoreBoard(Widget):
+    """Three numbers with their names; one that changed shows what it was."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"score--count", "score--name", "score--was"}
+
+    def __init__(self, words: StaffWords, *, id: str | None = None) -> None:  # noqa: A002  # Textual's own name
+        super().__init__(id=id)
+        self._words = words
+        self._now: Scoreboard | None = None
+        self._first: Scoreboard | None = None
+
+    @property
+    def score(self) -> Scoreboard | None:
+        """What it shows; None before anything was counted."""
+        return self._now
+
+    def show(self, score: Scoreboard) -> None:
+        """Show these counts; the first ones are remembered, to show what became of them."""
+        if self._first is None:
+            self._first = score
+        if score != self._now:
+            self._now = score
+            self.refresh()
+
+    def render(self) -> Table:
+        """Numbers above, names below."""
+        table = Table.grid(expand=True)
+        for _ in SINS:
+            table.add_column(ratio=1, justify="center")
+        table.add_row(*(self._count(sin) for sin in SINS))
+        name_style = self.get_component_rich_style("score--name", partial=True)
+        table.add_row(*(Text(self._words.say(f"score.{sin}"), name_style) for sin in SINS))
+        return table
+
+    def _count(self, sin: str) -> Text:
+        if self._now is None or self._first is None:
+            return Text("-")
+        now, first = getattr(self._now, sin), getattr(self._first, sin)
+        text = Text(str(now), self.get_component_rich_style("score--count", partial=True))
+        if now != first:
+            was = self._words.say("score.was", count=first)
+            text.append(f" {was}", self.get_component_rich_style("score--was", partial=True))
+        return text
+
+
+class TickerLines(Widget):
+    """The lines, one widget however many there are; what came since the start is marked."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "ticker--head",
+        "ticker--text",
+        "ticker--late",
+        "ticker--new",
+    }
+
+    def __init__(self, words: StaffWords, *, id: str | None = None) -> None:  # noqa: A002  # Textual's own name
+        super().__init__(id=id)
+        self._words = words
+        self._lines: tuple[TickerLine, ...] = ()
+        self._known: frozenset[str] | None = None
+
+    @property
+    def lines(self) -> tuple[TickerLine, ...]:
+        """What it shows."""
+        return self._lines
+
+    def show(self, lines: tuple[TickerLine, ...]) -> None:
+        """Show these lines; the first ones are what was there before."""
+        if self._known is None:
+            self._known = frozenset(line.key for line in lines)
+        if lines != self._lines:
+            self._lines = lines
+            self.refresh(layout=True)
+
+    def notify_style_update(self) -> None:
+        """Draw again in the colours of a new theme."""
+        super().notify_style_update()
+        self.refresh(layout=True)
+
+    def render(self) -> Text:
+        """A head, then what was said, then the next."""
+        if not self._lines:
+            return Text(self._words.say("ticker.quiet"))
+        styles = {
+            name: self.get_component_rich_style(f"ticker--{name}", partial=True)
+            for name in ("head", "text", "late", "new")
+        }
+        text = Text()
+        for line in self._lines:
+            is_new = self._known is not None and line.key not in self._known
+            mark = "! " if line.is_late else "+ " if is_new else "  "
+            head = "late" if line.is_late else "new" if is_new else "head"
+            text.append(f"{mark}{foreign.shown(line.head)}\n", styles[head])
+            text.append(f"{foreign.shown(line.text)}\n", styles["text"])
+        text.rstrip()
+        return text
+
+
+class Ticker(VerticalScroll):
+    """The first column."""
+
+    def __init__(self, words: StaffWords, *, id: str | None = None) -> None:  # noqa: A002  # Textual's own name
+        super().__init__(id=id)
+        self._words = words
+
+    def compose(self) -> ComposeResult:
+        """Scoreboard above, lines below."""
+        yield PlainText(self._words.say("score.title"), classes="title")
+        yield ScoreBoard(self._words, id="score")
+        yield PlainText(self._words.say("ticker.title"), classes="title")
+        yield TickerLines(self._words, id="lines")
+
+    def show(self, lines: tuple[TickerLine, ...], score: Scoreboard) -> None:
+        """Show what was heard, and the counts."""
+        self.query_one(TickerLines).show(lines)
+        self.query_one(ScoreBoard).show(score)
