@@ -127,7 +127,7 @@ class PcscReader:
         self._state = STATE_UNAWARE
         self._plug_state = STATE_UNAWARE
         self._generation = 0
-        self._count = 0
+        self._count: int | None = None
         self._connection: PcscConnection | None = None
         self._is_open = True
         self.reported_at_us = 0
@@ -195,7 +195,7 @@ class PcscReader:
         """Is the field empty, or was it in the meantime? See `Reader`."""
         self._disconnect()
         seen = self._look(timeout_ms, until_present=False)
-        return not seen.is_present or seen.count - self._count & 0xFFFF >= 2
+        return not seen.is_present or self._is_another(seen)
 
     def close(self) -> None:
         """Let go of the reader and the context."""
@@ -229,8 +229,12 @@ class PcscReader:
             if is_present == until_present or left_ms == 0:
                 self.reported_at_us = now_us
                 return seen
-            if not until_present and seen.count - self._count & 0xFFFF >= 2:
+            if not until_present and self._is_another(seen):
                 return seen
+
+    def _is_another(self, seen: _Seen) -> bool:
+        """Was the band taken away and put back between two looks? Then the reader counted both."""
+        return self._count is not None and seen.count - self._count & 0xFFFF >= 2
 
     def _connected(self) -> "PcscConnection":
         scard = self._scard

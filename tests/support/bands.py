@@ -9,7 +9,7 @@ from drivers.credential.layout import (
     REFERENCE_SIZE,
     diversification_input,
 )
-from drivers.errors import BandLeft
+from drivers.errors import BandLeft, Delivery
 from drivers.ports import LeasedKey
 from drivers.target import Target, Technology
 from hardware.entropy import SeededEntropy
@@ -89,8 +89,11 @@ class ChipConnection:
         self._spoil = spoil
         self.sent: list[bytes] = []
         self.generation = 1
+        self.is_dead = False
 
     def transmit(self, command: bytes) -> bytes:
+        if self.is_dead:
+            raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
         self.sent.append(command)
         answer = self._chip.exchange(command)
         if self._spoil is not None:

@@ -47,7 +47,7 @@ class FakeReader:
         self.spoil: Callable[[int, bytes], bytes | None] | None = None
         self.fault: ReaderError | None = None
         self.is_open = True
-        self.connection: ChipConnection | None = None
+        self._connection: ChipConnection | None = None
 
     def wait_for_target(self, timeout_ms: int) -> Target | None:
         self._check()
@@ -60,6 +60,8 @@ class FakeReader:
             self._reported = at
             raise BandCollision("two", delivery=Delivery.NOT_SENT)
         self._generation += 1
+        if self._connection is not None:
+            self._connection.is_dead = True
         self._target_at = at
         self._chip = bands[0].power_up()
         self.reported_at_us = self._clock.ticks_us()
@@ -72,9 +74,10 @@ class FakeReader:
         self._check()
         if target.generation != self._generation:
             raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
-        self.connection = ChipConnection(self._chip, self._spoiled)
-        self.connection.generation = target.generation
-        return self.connection
+        connection = ChipConnection(self._chip, self._spoiled)
+        connection.generation = target.generation
+        self._connection = connection
+        return connection
 
     def wait_for_removal(self, timeout_ms: int) -> bool:
         self._check()
