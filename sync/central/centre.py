@@ -45,6 +45,9 @@ KEY_FILE: Final = "centre.key"
 LEASE_US: Final = 72 * 3_600 * 1_000_000
 """How long a leased band key may be used without being leased again: a long weekend without a network."""
 
+UID_SIZES: Final = (4, 7, 10)
+"""Bytes of a UID. Source: ISO/IEC 14443-3:2018, 6.5.4."""
+
 SEQ_MAX: Final = 2**62
 """Cursors beyond this are no numbers of ours."""
 
@@ -175,7 +178,9 @@ class Centre:
         self._write(lambda it: enrolment.set_state(it, device_id, state))
 
     def link_chip(self, band_id: str, uid: bytes) -> None:
-        """Say which chip is in a band, so that its key can be leased."""
+        """Say which chip is in a band, so that its key can be leased. Raises Malformed for a UID that is none."""
+        if len(uid) not in UID_SIZES:
+            raise Malformed("a UID is 4, 7 or 10 bytes")
         self._write(lambda it: it.link_chip(band_id, uid))
 
     def row(self, key: str) -> Row | None:

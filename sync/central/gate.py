@@ -82,20 +82,19 @@ class Sessions:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._by_id: OrderedDict[str, Session] = OrderedDict()
+        self._id_of: dict[tuple[str, str], str] = {}
         self._lock = Lock()
 
     def add(self, session: Session) -> None:
         """A new session; it ends the one before of the same device and lineage."""
+        whose = (session.device_id, session.lineage)
         with self._lock:
-            for old in [
-                other.id
-                for other in self._by_id.values()
-                if (other.device_id, other.lineage) == (session.device_id, session.lineage)
-            ]:
-                del self._by_id[old]
+            self._by_id.pop(self._id_of.get(whose, ""), None)
             self._by_id[session.id] = session
+            self._id_of[whose] = session.id
             if len(self._by_id) > SESSIONS_MAX:
-                self._by_id.popitem(last=False)
+                _, quiet = self._by_id.popitem(last=False)
+                self._id_of.pop((quiet.device_id, quiet.lineage), None)
 
     def get(self, session_id: str) -> Session | None:
         """A session that is not over."""
@@ -105,6 +104,7 @@ class Sessions:
                 return None
             if self._clock.ticks_ms() - session.started_ms > SESSION_MS:
                 del self._by_id[session_id]
+                del self._id_of[session.device_id, session.lineage]
                 return None
             self._by_id.move_to_end(session_id)
             return session
@@ -113,6 +113,7 @@ class Sessions:
         """Every device says hello again."""
         with self._lock:
             self._by_id.clear()
+            self._id_of.clear()
 
     def take(self, session: Session, seq: int) -> bool:
         """As `Session.take`, from any thread."""

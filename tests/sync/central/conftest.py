@@ -1,11 +1,14 @@
 """A centre of a small shop in this process, and devices of it."""
 
+import io
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from hardware.log import started
 from sync.central.centre import Centre
 from tests.support.centre import LOCAL_URL, PlainDevice, new_device, open_centre
 from tests.support.shop import LENA, lenas_rows
@@ -31,3 +34,10 @@ async def kiosk(centre: Centre, http: httpx.AsyncClient) -> PlainDevice:
     device = PlainDevice(new_device(centre), http)
     await device.hello()
     return device
+
+
+@pytest.fixture(autouse=True)
+def _strict_log() -> Iterator[None]:
+    """A line that says what it may not fails the test that made it."""
+    with started(io.StringIO(), is_strict=True, level=logging.DEBUG):
+        yield

@@ -8,6 +8,7 @@ import pytest
 
 from hardware.clock import FixedClock, moment_of
 from sync.central.centre import LEASE_US, Centre
+from sync.model.errors import Malformed
 from sync.model.records import Case, Customer, Interaction, Pickup, Product
 from sync.model.row import body_of, row_of
 from sync.model.signatures import Agreement, group_label, lease_label, unseal
@@ -304,3 +305,11 @@ async def test_a_small_answer_is_sent_as_it_is_and_a_large_one_compressed(
     assert got.header("content-encoding") == "zstd"
     assert got.body.count(b"\n") == plain.body.count(b"\n") == 202
     assert plain.header("content-encoding") == few.header("content-encoding") == ""
+
+
+@pytest.mark.parametrize("uid", [b"", b"123", b"12345678", b"1" * 11])
+def test_a_chip_whose_uid_is_none_is_not_linked(centre: Centre, uid: bytes) -> None:
+    with pytest.raises(Malformed):
+        centre.link_chip(BAND, uid)
+
+    assert centre.count("band_chip") == 0
