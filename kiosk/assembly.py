@@ -9,16 +9,16 @@ Sync              the sync thread of a device, and what it says of itself
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from drivers.credential.layout import band_id_of_reference, band_id_of_uid
-from drivers.errors import BandMalformed
-from drivers.lines import Proved
+from drivers.errors import BandMalformed, ReaderAbsent
+from drivers.lines import Proved, ReaderState, Said
 from drivers.ports import LeasedKey
 from hardware import identity as identities
 from hardware.clock import Clock, SystemClock, micros_of
@@ -41,10 +41,10 @@ from sync.edge.feed import Feed
 from sync.edge.find import Finder
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup, Sighting
-from sync.edge.outbox import Outbox
+from sync.edge.outbox import Counts, Outbox
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
-from sync.model.errors import CentreError
+from sync.model.errors import CentreError, CentreUnreachable, StoreError
 from sync.model.operation import Evidence, Operation, OperationState, Refusal
 from sync.model.ports import Transport
 from sync.model.profile import Profile
@@ -52,6 +52,9 @@ from sync.model.records import Band
 from sync.model.registry import ASSURANCE_OF, KINDS, Readable, raw_args, read
 from sync.model.row import Cell, Missing
 from sync.model.rules import may_record
+
+if TYPE_CHECKING:
+    from kiosk.ui.bridge import Parts
 
 HERE: Final = "ok"
 """What `Standing` calls a part that works."""
@@ -229,8 +232,22 @@ def _standing_of(sighting: Sighting | None) -> tuple[BandStanding, str]:
     return BandStanding.LINKED, ""
 
 
+class ReaderWatch:
+    """How the reader is, from what its process says: "ok" or an error code, and since when."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.code = ReaderAbsent.code
+        self.since = micros_of(clock.now())
+
+    def heard(self, said: Said) -> None:
+        """Take in a line of the reader process."""
+        if isinstance(said, ReaderState) and (said.code or HERE) != self.code:
+            self.code, self.since = said.code or HERE, micros_of(self._clock.now())
+
+
 class Sync:
-    """The sync thread of one device, and how this device stands with the world."""
+    """The sync thread of one device, and since when its way to the centre is as it is."""
 
     def __init__(
         self,
@@ -241,7 +258,10 @@ class Sync:
     ) -> None:
         """Args: transport is the real one unless given; `on_change` is called on the sync thread."""
         world = device.world
-        self.client = CentreClient(
+        self._clock = world.clock
+        self._on_change = on_change
+        self.network_since = micros_of(world.clock.now())
+        client = CentreClient(
             transport or HttpxTransport(),
             identity=device.identity,
             centre_url=device.centre_url,
@@ -249,12 +269,19 @@ class Sync:
             entropy=world.entropy,
         )
         self.runner = SyncRunner(
-            self.client,
+            client,
             device.store,
             clock=world.clock,
             entropy=world.entropy,
-            on_change=on_change,
+            on_change=self._changed,
         )
+        self._network = self.runner.status().network
+
+    def _changed(self) -> None:
+        network = self.runner.status().network
+        if network != self._network:
+            self._network, self.network_since = network, micros_of(self._clock.now())
+        self._on_change()
 
     def once(self) -> str:
         """Exchange with the centre once, without the thread; "ok", or the code of what kept it from being done.
@@ -273,12 +300,12 @@ class StoreDesk:
     """What a counter can ask and do, over this device's files."""
 
     def __init__(
-        self, device: Device, sync: Sync | None, *, reader: Callable[[], str] = lambda: HERE
+        self, device: Device, sync: Sync | None, *, watch: ReaderWatch | None = None
     ) -> None:
-        """Args: `reader` says how the reader is, "ok" or an error code."""
+        """Args: without `sync` this device is offline; without `watch` it has no reader to speak of."""
         self._device = device
         self._sync = sync
-        self._reader = reader
+        self._watch = watch
         self._lookup = Lookup(device.store)
         self._outbox = Outbox(device.store)
         self._finder = Finder(device.store)
@@ -343,22 +370,42 @@ class StoreDesk:
 
     def standing(self) -> Standing:
         """Reader, network, sync age, what is not settled."""
-        return standing_of(self._device, self._sync, reader=self._reader())
+        return standing_of(self._device, self._sync, self._watch)
 
 
-def standing_of(device: Device, sync: Sync | None, *, reader: str) -> Standing:
-    """How a device stands with the world."""
-    counts = Outbox(device.store).counts()
+def standing_of(device: Device, sync: Sync | None, watch: ReaderWatch | None) -> Standing:
+    """How a device stands with the world. It answers also when its own files do not: then the strip says that."""
+    status = sync.runner.status() if sync is not None else None
+    try:
+        counts, synced_at = Outbox(device.store).counts(), Feed(device.store).state().synced_at
+    except StoreError as error:
+        counts, synced_at, store_code = Counts(0, 0), 0, error.code
+    else:
+        store_code = status.store_code if status is not None else HERE
     return Standing(
-        reader=reader,
-        network=sync.runner.status().network if sync is not None else "centre_unreachable",
-        synced_at=Feed(device.store).state().synced_at,
+        reader=watch.code if watch is not None else HERE,
+        network=status.network if status is not None else CentreUnreachable.code,
+        synced_at=synced_at,
         n_waiting=counts.n_waiting,
         n_refused=counts.n_refused,
         now=micros_of(device.world.clock.now()),
+        store_code=store_code,
+        reader_since=watch.since if watch is not None else 0,
+        network_since=sync.network_since if sync is not None else 0,
     )
 
 
-def moved(identity: DeviceIdentity, *, centre_url: str) -> DeviceIdentity:
-    """The same device with another address of its centre; the pinned key stays."""
-    return replace(identity, centre_url=centre_url)
+def customer_parts(device: Device, desk: StoreDesk) -> "Parts":
+    """What the customer's side of the screen is made of, over this device's files."""
+    from kiosk.ui.bridge import Parts  # 0.4 s, which a program without a screen need not wait
+
+    recogniser, lookup = LocalRecogniser(device), Lookup(device.store)
+    return Parts(
+        recogniser=recogniser,
+        evidence_of=recogniser.evidence,
+        shop=lambda: device.shop(lookup),
+        clock=device.world.clock,
+        entropy=device.world.entropy,
+        desk=desk,
+        language=device.language,
+    )

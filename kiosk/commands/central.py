@@ -7,7 +7,10 @@ the port is taken, another centre owns the folder, it cannot be written, a file 
 
 import json
 import logging
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -50,9 +53,14 @@ def run(
             "--public-url", help="How devices reach it when something in front ends TLS."
         ),
     ] = "",
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="End when standard input does.")
+    ] = False,
 ) -> None:
     """Run the centre alone: devices push operations to it and pull rows from it."""
     folder = settings.load(data=data).data / FOLDER
+    if until_eof:
+        threading.Thread(target=_end_with_input, daemon=True).start()
     try:
         _run(folder, host=host, port=port, public_url=public_url)
     except FolderInUse:
@@ -79,6 +87,13 @@ def _run(folder: Path, *, host: str, port: int, public_url: str) -> None:
             )
     finally:
         centre.close()
+
+
+def _end_with_input() -> None:
+    """Wait until whoever started us is gone, then ask ourselves to end."""
+    while sys.stdin.buffer.read(4_096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _say_ready(url: str, key: str) -> None:

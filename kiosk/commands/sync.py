@@ -28,7 +28,7 @@ def run(
     with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
         sync = Sync(device)
         code = sync.once()
-        standing = standing_of(device, sync, reader="")
+        standing = standing_of(device, sync, None)
     found = {
         "network": code,
         "synced_at": standing.synced_at,

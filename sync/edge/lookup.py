@@ -22,6 +22,8 @@ _BASE_OF_KEY = f"SELECT {_FIELDS} FROM row WHERE key = ?"  # noqa: S608  # const
 _ANSWERED_OF_KEY = f"SELECT {_FIELDS} FROM answered WHERE key = ?"  # noqa: S608  # constants
 _BASE_OF_OWNER = f"SELECT {_FIELDS} FROM row WHERE owner = ?"  # noqa: S608  # constants
 _BASE_OF_KIND = f"SELECT {_FIELDS} FROM row WHERE owner = ? AND kind = ?"  # noqa: S608  # constants
+_ALL_BASE = f"SELECT {_FIELDS} FROM row"  # noqa: S608  # constants
+_ALL_ANSWERED = f"SELECT {_FIELDS} FROM answered"  # noqa: S608  # constants
 _ANSWERED_OF_OWNER = f"SELECT {_FIELDS} FROM answered WHERE owner = ?"  # noqa: S608  # constants
 
 
@@ -69,6 +71,13 @@ class Lookup:
     def rows(self, kind: str, *, owner: str = "") -> tuple[Row, ...]:
         """All base rows of one kind and owner, "" for what belongs to nobody. Raises StoreError."""
         found = self._store.cache.look(lambda file: file.read(_BASE_OF_KIND, (owner, kind)))
+        return tuple(_newest(found).values())
+
+    def everything(self) -> tuple[Row, ...]:
+        """Every row this device holds, nothing folded: for a display of the whole store, never for a tap. Raises StoreError."""
+        found = self._store.cache.look(
+            lambda file: [*file.read(_ALL_BASE), *file.read(_ALL_ANSWERED)]
+        )
         return tuple(_newest(found).values())
 
 

@@ -1,0 +1,70 @@
+"""`tapthread demo`: everything on one machine: a centre, a seeded brand, virtual bands, the kiosk and the counter.
+
+Without `--data` it works in a folder of its own that is gone afterwards. With `--data` the folder is seeded when it holds no
+demo yet, and kept: the next start finds everything as it was left.
+"""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hardware.errors import DeviceError
+from kiosk import settings
+from kiosk.commands.options import Data
+from kiosk.commands.own_files import problem_of
+from sync.model.errors import StoreError
+
+if TYPE_CHECKING:
+    from kiosk.assembly import World
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def run(
+    data: Data = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Make the demo in --data anew before starting it.")
+    ] = False,
+) -> None:
+    """Start everything on this machine. Press 1; Q quits."""
+    from kiosk.assembly import real_world
+
+    world = real_world()
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        _fail(
+            "the demo needs a terminal; for programs there is tapthread tap --json", EXIT_USAGE
+        )
+    if data is not None:
+        _run(settings.load(data=data).data, world=world, is_fresh=fresh)
+        return
+    with tempfile.TemporaryDirectory(prefix="tapthread-demo-") as folder:
+        _run(Path(folder), world=world, is_fresh=True)
+
+
+def _run(folder: Path, *, world: "World", is_fresh: bool) -> None:
+    from kiosk.demo.house import CentreDown, run_demo
+    from kiosk.demo.seeding import MARK_FILE, NotADemo, seed
+
+    try:
+        if is_fresh or not (folder / MARK_FILE).is_file():
+            print("Making the demo: a brand, its customers, their bands ...", file=sys.stderr)
+            seed(folder, world=world)
+        code = asyncio.run(run_demo(folder, world=world))
+    except NotADemo as error:
+        _fail(str(error), EXIT_USAGE)
+    except (DeviceError, StoreError) as error:
+        _fail(problem_of(error, folder)[1], EXIT_FAILED)
+    except (CentreDown, OSError) as error:
+        _fail(f"the demo cannot start: {error}", EXIT_FAILED)
+    else:
+        raise typer.Exit(code)
+
+
+def _fail(sentence: str, code: int) -> None:
+    print(f"tapthread demo: {sentence}", file=sys.stderr)
+    raise typer.Exit(code)

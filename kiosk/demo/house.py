@@ -1,0 +1,230 @@
+"""The demo's house: centre, virtual reader, kiosk and counter, all real parts, started and stopped together.
+
+tapthread central (child) <-- SwitchedTransport (N cuts it) <-- sync thread of the kiosk, of the counter
+tapthread virtual (child) --pty-- tapthread reader (child) --lines--> the screen
+tapthread reader --reader pcsc (child), where a real reader may be plugged in --lines--> the screen
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from drivers.lines import Failed, KeyWanted, Left, Proved, ReaderState, Said, Seen
+from kiosk.assembly import (
+    CacheKeys,
+    Device,
+    ReaderWatch,
+    StoreDesk,
+    Sync,
+    World,
+    customer_parts,
+    local_zone,
+)
+from kiosk.core.entries import Post
+from kiosk.core.staff_words import StaffWords
+from kiosk.demo.bands import demo_bands
+from kiosk.demo.catalogue import HOME_STORE, STAFF, STORES
+from kiosk.demo.seeding import COUNTER_FOLDER
+from kiosk.links import ReaderLink, VirtualLink, command_line
+from kiosk.ui.demo_shell.app import DemoApp
+from kiosk.ui.messages import ReaderSaid
+from sync.edge.client import HttpxTransport
+from sync.edge.lookup import Lookup
+from sync.edge.switch import SwitchedTransport
+from sync.model.row import Row
+
+HOLD_MS: Final = 900
+"""How long a virtual band stays at the reader: about as long as a wrist does."""
+
+PCSC_TAPS: Final = 1_000_000
+"""Added to the taps of the second reader, so that the two never count the same."""
+
+CENTRE_READY_S: Final = 30
+"""How long the centre may take to listen on a slow machine."""
+
+
+class CentreDown(Exception):
+    """The demo's centre did not start; the sentence says what it said."""
+
+
+@asynccontextmanager
+async def running_centre(folder: Path) -> AsyncIterator[str]:
+    """The demo's centre as a child process; its address. It ends when the block or this process does."""
+    child = await asyncio.create_subprocess_exec(
+        *command_line("central", "--data", str(folder), "--port", "0", "--until-eof"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    try:
+        async with asyncio.timeout(CENTRE_READY_S):
+            line = await child.stdout.readline()
+            if not line:
+                raise CentreDown((await child.stderr.read()).decode(errors="replace").strip())
+        yield msgspec.json.decode(line)["url"]
+    finally:
+        if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                child.send_signal(signal.SIGTERM)
+        await child.wait()
+
+
+class House:
+    """What the demo's keys do, and what its ticker reads. Used on the screen's loop."""
+
+    def __init__(
+        self, kiosk: Device, virtual: VirtualLink, switches: tuple[SwitchedTransport, ...]
+    ) -> None:
+        self._lookup = Lookup(kiosk.store)
+        self._clock = kiosk.world.clock
+        self._virtual = virtual
+        self._switches = switches
+        self._syncs: tuple[Sync, ...] = ()
+        self._names = {int(band.digit): band.name for band in demo_bands() if band.digit}
+        self._tapping: asyncio.Task[None] | None = None
+        self._revision = 0
+
+    def watch(self, *syncs: Sync) -> None:
+        """The sync threads to wake when the network is back."""
+        self._syncs = syncs
+
+    def changed(self) -> None:
+        """Rows or standing changed; called on a sync thread."""
+        self._revision += 1
+
+    def tap(self, digit: int) -> None:
+        """Hold the band with this key to the virtual reader for a moment."""
+        if self._tapping is not None:
+            self._tapping.cancel()
+        self._tapping = asyncio.create_task(self._hold(self._names[digit]))
+
+    async def _hold(self, name: str) -> None:
+        await self._virtual.remove()
+        await self._virtual.present(name)
+        await self._clock.pause_ms(HOLD_MS)
+        await self._virtual.remove()
+
+    def toggle_network(self) -> bool:
+        """Cut the network, or restore it; whether it is up now."""
+        was_cut = self._switches[0].is_cut
+        for switch in self._switches:
+            if was_cut:
+                switch.join()
+            else:
+                switch.cut()
+        for sync in self._syncs:
+            sync.runner.hurry()
+        return was_cut
+
+    def revision(self) -> int:
+        """Changes whenever `rows` would answer otherwise."""
+        return self._revision
+
+    def rows(self) -> tuple[Row, ...]:
+        """Everything this store holds of the brand."""
+        return self._lookup.everything()
+
+    async def close(self) -> None:
+        """Let go of a band that is still held."""
+        if self._tapping is not None:
+            self._tapping.cancel()
+            await asyncio.gather(self._tapping, return_exceptions=True)
+
+
+def second_reader(said: Said, *, was_there: bool) -> Said | None:
+    """A line of the PC/SC reader beside the virtual one, its taps renumbered; None for what nobody needs to know.
+
+    A reader that was never plugged in is no fault of the demo's.
+    """
+    match said:
+        case ReaderState():
+            return None if said.code and not was_there else said
+        case Seen() | Proved() | Failed() | Left() | KeyWanted():
+            return msgspec.structs.replace(said, tap=said.tap + PCSC_TAPS)
+
+
+async def run_demo(folder: Path, *, world: World) -> int:
+    """Run the demo on a seeded folder until it is quit; the exit code. Leaves no process."""
+    async with contextlib.AsyncExitStack() as stack:
+        url = await stack.enter_async_context(running_centre(folder))
+        kiosk = Device.open(folder, world=world, centre_url=url)
+        stack.callback(kiosk.close)
+        counter = Device.open(folder / COUNTER_FOLDER, world=world, centre_url=url)
+        stack.callback(counter.close)
+        virtual = VirtualLink(link=folder / "pn532")
+        await virtual.start()
+        stack.push_async_callback(virtual.close)
+        switches = (SwitchedTransport(HttpxTransport()), SwitchedTransport(HttpxTransport()))
+        house = House(kiosk, virtual, switches)
+        stack.push_async_callback(house.close)
+        kiosk_sync = Sync(kiosk, transport=switches[0], on_change=house.changed)
+        counter_sync = Sync(counter, transport=switches[1], on_change=house.changed)
+        house.watch(kiosk_sync, counter_sync)
+        watch = ReaderWatch(world.clock)
+        desk = StoreDesk(counter, counter_sync, watch=watch)
+        app = DemoApp(
+            customer_parts(kiosk, StoreDesk(kiosk, kiosk_sync, watch=watch)),
+            desk=desk,
+            controls=house,
+            post=demo_post(),
+            words=StaffWords(local_zone(world.clock)),
+        )
+        for sync in (kiosk_sync, counter_sync):
+            sync.runner.start()
+            stack.callback(sync.runner.stop)
+        for link in _reader_links(app, kiosk, virtual, watch):
+            task = asyncio.create_task(link.run())
+            stack.push_async_callback(_ended, task)
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(name, app.exit, 0)
+        await app.run_async()
+        return app.return_code or 0
+
+
+def demo_post() -> Post:
+    """The clerk at the demo's counter."""
+    clerk = next(person for person in STAFF if person.store == HOME_STORE)
+    return Post(
+        store=HOME_STORE,
+        clerk=clerk.id,
+        clerk_name=clerk.name,
+        stores={store.id: store.name for store in STORES},
+    )
+
+
+def _reader_links(
+    app: DemoApp, kiosk: Device, virtual: VirtualLink, watch: ReaderWatch
+) -> tuple[ReaderLink, ReaderLink]:
+    """The virtual reader, and a real one where there is one."""
+    keys, clock = CacheKeys(kiosk.store), kiosk.world.clock
+    was_there = False
+
+    def hear(said: Said) -> None:
+        watch.heard(said)
+        app.post_message(ReaderSaid(said))
+
+    def hear_second(said: Said) -> None:
+        nonlocal was_there
+        line = second_reader(said, was_there=was_there)
+        was_there = was_there or (isinstance(said, ReaderState) and not said.code)
+        if line is not None and not isinstance(line, ReaderState):
+            app.post_message(ReaderSaid(line))
+
+    return (
+        ReaderLink(spec=virtual.spec, keys=keys, heard=hear, clock=clock),
+        ReaderLink(spec="pcsc", keys=keys, heard=hear_second, clock=clock),
+    )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
