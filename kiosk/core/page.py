@@ -695,7 +695,7 @@ class _Maker:
         reason = foreign.safe(offer.reason, limit=foreign.HEADING_LENGTH_MAX)
         sayings = [say("offer.title", title=title)]
         if reason:
-            sayings.append(say("offer.reason", reason=reason))
+            sayings.append(say("offer.reason", reason=reason[:1].upper() + reason[1:]))
         facts = self._facts_of(offer.product)
         until = (
             (say("offer.until", until=Moment(offer.until, DayForm.WHEN)),)

@@ -158,6 +158,10 @@ class CustomerPane(Widget):
         if self._help_until_ms and self._parts.clock.ticks_ms() >= self._help_until_ms:
             self._close_help()
 
+    def finish(self) -> None:
+        """End the visit, as the Done key does."""
+        self._happened(visit.Done())
+
     def break_down(self, code: str) -> None:
         """Show that this screen is out of order."""
         self._happened(visit.Broken(code))
@@ -177,7 +181,7 @@ class CustomerPane(Widget):
     @on(CustomerView.Done)
     def _done(self, event: CustomerView.Done) -> None:
         event.stop()
-        self._happened(visit.Done())
+        self.finish()
 
     @on(CustomerView.LanguageWanted)
     def _language_wanted(self, event: CustomerView.LanguageWanted) -> None:

@@ -9,7 +9,7 @@ from textual.theme import Theme
 
 _NAMES: Final = (
     "ground", "ink", "quiet", "card", "light", "on-light", "key", "on-key", "main", "on-main", "focus",
-    "waiting", "owed", "help", "points", "offer", "card-focus",
+    "waiting", "owed", "help", "points", "offer", "card-focus", "edge",
 )  # fmt: skip
 """What our styles use, beside Textual's own names."""
 
@@ -39,7 +39,7 @@ DAY: Final = _theme(
     colours=(
         "#f7f3ea", "#1d2b33", "#56646b", "#fffdf8", "#0f5b63", "#ffffff", "#e9e2d3", "#1d2b33",
         "#0f5b63", "#ffffff", "#a8480f", "#0f6b4f", "#a03612", "#1f5f8f", "#6a5410", "#6a3f86",
-        "#f3e6cf",
+        "#f3e6cf", "#d5cab2",
     ),
 )  # fmt: skip
 NIGHT: Final = _theme(
@@ -48,7 +48,7 @@ NIGHT: Final = _theme(
     colours=(
         "#10191f", "#f1ece0", "#a6b3b9", "#18242c", "#7fd3c6", "#0b1418", "#22323c", "#f1ece0",
         "#7fd3c6", "#0b1418", "#f4b26a", "#86d9a8", "#ff9d7a", "#8cc4f2", "#e3c66b", "#d3aaf0",
-        "#2b3a44",
+        "#2b3a44", "#3d525e",
     ),
 )  # fmt: skip
 HIGH_CONTRAST: Final = _theme(
@@ -57,7 +57,7 @@ HIGH_CONTRAST: Final = _theme(
     colours=(
         "#000000", "#ffffff", "#ffffff", "#000000", "#ffff00", "#000000", "#000000", "#ffffff",
         "#ffff00", "#000000", "#00ffff", "#80ff80", "#ffb080", "#a0d0ff", "#ffe060", "#f0b0ff",
-        "#202020",
+        "#202020", "#ffffff",
     ),
 )  # fmt: skip
 

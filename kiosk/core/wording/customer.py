@@ -4,7 +4,7 @@ from typing import Final
 
 SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     # nobody is here
-    "attract.hold": ("Hold your band\nto the reader", "Band bitte\nan den Leser halten"),
+    "attract.hold": ("Hold your band to the reader", "Band bitte an den Leser halten"),
     "attract.where-below": ("The reader is below this screen", "Der Leser ist unter dem Bildschirm"),
     "attract.where-right": ("The reader is on your right", "Der Leser ist rechts von Ihnen"),
     "attract.where-left": ("The reader is on your left", "Der Leser ist links von Ihnen"),
@@ -19,7 +19,7 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "neutral.see-team": ("Please see our team", "Bitte zu unserem Team"),
     "neutral.line": ("They help you at the counter.", "Am Tresen hilft man Ihnen."),
     # try again
-    "again.longer": ("Please hold your band\nto the reader again", "Band bitte noch einmal\nan den Leser halten"),
+    "again.longer": ("Please hold your band to the reader again", "Band bitte noch einmal an den Leser halten"),
     "again.longer-line": ("Keep it still until you see your page.", "Ruhig halten, bis Ihre Seite erscheint."),
     "again.one": ("One band at a time, please", "Bitte nur ein Band"),
     "again.one-line": (
@@ -122,12 +122,11 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "owed.kept": ("{by} has answered you.", "{by} hat Ihnen geantwortet."),
     "owed.known": (
-        "We know what you told us. No need to repeat it.",
+        "We know what you told us.",
         "Wir wissen, was Sie uns gesagt haben.",
     ),
     "owed.what": ("Promised: {what}", "Zugesagt: {what}"),
     "owed.number": ("Number {number}", "Nummer {number}"),
-    "owed.told": ("You told us {count} things. Nobody asks again.", "{count} Angaben haben wir. Niemand fragt noch einmal."),
     "owed.wrote": ("You wrote {day} ({channel})", "Sie schrieben {day} ({channel})"),
     "owed.called": ("You called {day}", "Ihr Anruf {day}"),
     "owed.asked": ("You asked us {day}", "Sie fragten uns {day}"),

@@ -12,7 +12,7 @@ from typing import Final
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Center, Horizontal, Vertical
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
@@ -119,16 +119,19 @@ class CustomerView(Widget):
         self._sheet = 0
         self._detail: Block | None = None
         self._is_help = False
+        self._focused_for: tuple[Face, str | None, int, bool] | None = None
 
     def compose(self) -> ComposeResult:
         """All faces and keys, once."""
         with ContentSwitcher(id="faces", initial="attract"):
             with Vertical(id="attract", classes="face middle"):
-                yield PlainText(PICTURE, classes="picture")
+                with Center():
+                    yield PlainText(PICTURE, classes="picture")
                 yield PlainText(id="attract-title", classes="title")
                 yield PlainText(id="attract-line", classes="line")
             with Vertical(id="reading", classes="face middle"):
-                yield PlainText(PICTURE, classes="picture")
+                with Center():
+                    yield PlainText(PICTURE, classes="picture")
                 yield PlainText(id="reading-title", classes="title")
             with Vertical(id="page", classes="face"):
                 with Horizontal(id="top"):
@@ -203,6 +206,7 @@ class CustomerView(Widget):
         self._key("back", self._word("button.back"))
         self._key("forward", "")
         self._switch("told")
+        self._keep_focus()
 
     def hide_help(self) -> None:
         """Go back to what was shown before."""
@@ -396,7 +400,11 @@ class CustomerView(Widget):
 
     def _draw_detail(self, block: Block) -> None:
         columns = max(self.size.width - 4, 20)
-        said = [*block.lines[1:], "", *block.details]
+        said = [
+            *block.lines[1:],
+            "",
+            *(line for line in block.details if line not in block.lines),
+        ]
         self._texts["detail-title"].say(block.lines[0])
         self._texts["detail-lines"].say(
             "\n".join("\n".join(wrapped(line, columns)) for line in said)
@@ -427,17 +435,20 @@ class CustomerView(Widget):
         return self._blocks()[self._sheet * per_sheet : (self._sheet + 1) * per_sheet]
 
     def _keep_focus(self) -> None:
-        """Focus is always somewhere on this view, unless it is at work elsewhere on the screen."""
+        """Focus is always somewhere on this view, on what is wanted next; it is not taken from another part of the screen."""
         focused = self.screen.focused
         if focused is not None and self not in focused.ancestors_with_self:
             return
-        if focused is not None and focused.focusable and self._is_shown(focused):
+        shown = (self._face, self._switcher.current, self._sheet, self._is_help)
+        if shown == self._focused_for and focused is not None and self._is_shown(focused):
             return
+        self._focused_for = shown
         items = self._items if self._switcher.current == "page" else ()
-        keys = (self._keys[name] for name in ("forward", "back", "help"))
         targets = [item for item in items if item.can_focus and item.words]
+        keys = (self._keys[name] for name in ("forward", "back", "help"))
         target: Widget = targets[0] if targets else next(key for key in keys if key.text)
-        target.focus(scroll_visible=False)
+        if target is not focused:
+            target.focus(scroll_visible=False)
 
     def _is_shown(self, widget: Widget) -> bool:
         if isinstance(widget, PageItem):

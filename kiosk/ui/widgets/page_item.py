@@ -105,7 +105,7 @@ class PageItem(Static, can_focus=True):
         edge = f"{_EDGE_FOCUS if self.has_focus else _EDGE}  "
         parts: list[str | tuple[str, str]] = []
         for place, (row, style) in enumerate(rows):
-            parts.append((edge, self._colour))
+            parts.append((edge, self._colour) if row else " " * EDGE_COLUMNS)
             parts.append((row, style) if style else row)
             if place == 0 and self._is_open:
                 gap = columns - cell_len(row) + 1

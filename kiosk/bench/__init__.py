@@ -1,0 +1,9 @@
+"""Measurements: each bench measures beside a baseline in the same run, and says both.
+
+figures   samples to medians, and how they are printed
+tap       our time for one tap on a virtual PN532 and on vpcd, beside the same exchanges sent raw
+rig       the virtual readers of a bench, in a process of their own
+screen    from the message that a band was recognised to the bytes on a terminal
+
+A bench is a module with a function `measure(..., runs) -> Mapping[str, Figure]`; `tapthread bench NAME` calls it.
+"""
