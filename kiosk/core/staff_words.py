@@ -77,6 +77,12 @@ class StaffWords:
         }  # fmt: skip
         return self.say(_moment_form((then.date() - today.date()).days, then, today), **values)
 
+    def clock(self, at: int, *, now: int) -> str:
+        """The same where room is dear: of today only the time, "14:02"."""
+        then = self._local(at)
+        is_today = then.date() == self._local(now).date()
+        return f"{then:%H:%M}" if is_today else self.moment(at, now=now)
+
     def span(self, micros: int) -> str:
         """A length of time in its natural unit, rounded down: "40 s", "3 min", "71 h", "4 days"."""
         length = max(micros, 0)

@@ -91,7 +91,7 @@ def _synced(standing: Standing, words: StaffWords) -> Piece:
         text = words.say("strip.synced.never")
         return _alert(text, text)
     age = standing.now - standing.synced_at
-    at = words.moment(standing.synced_at, now=standing.now)
+    at = words.clock(standing.synced_at, now=standing.now)
     text = words.say("strip.synced", at=at, age=words.span(age))
     short = words.say("strip.synced.short", age=words.span(age))
     return _alert(text, short) if age > DATA_OLD_US else Piece(text, short)

@@ -61,7 +61,7 @@ def _line(row: Row, name: str, words: StaffWords, now: int) -> TickerLine:
     body = row.body
     assert isinstance(body, Interaction | Order)
     head = words.say(
-        "ticker.head", at=words.moment(body.at, now=now), channel=words.channel(body.channel)
+        "ticker.head", at=words.clock(body.at, now=now), channel=words.channel(body.channel)
     )
     if isinstance(body, Order):
         state = words.either(f"order.{body.state}", "order.other")

@@ -74,24 +74,17 @@ def _pickups(profile: Profile, tell: Telling) -> list[Pair]:
 
 
 def _order(profile: Profile, tell: Telling) -> list[Pair]:
-    """The newest order: its number, and where it may be exchanged."""
+    """The newest order: its number, and what would be done about it."""
     words = tell.words
     orders = sorted(profile.of(Order), key=lambda pair: -pair[1].at)
     if not orders:
         return []
     order = orders[0][1]
-    channel = words.channel(order.channel)
-    pairs = [
-        Pair(
-            words.say("trap.q.order"),
-            words.say("trap.a.order", order=words.name(order.id), channel=channel),
-        )
-    ]
-    if (
-        order.state == "delivered"
-        and order.channel != "store"
-        and order.sensitivity == "normal"
-    ):
+    number = words.say(
+        "trap.a.order", order=words.name(order.id), channel=words.channel(order.channel)
+    )
+    pairs = [Pair(words.say("trap.q.order"), number)]
+    if _is_coming_back(order, profile):
         pairs += [
             Pair(
                 words.say("trap.q.return"),
@@ -104,6 +97,21 @@ def _order(profile: Profile, tell: Telling) -> list[Pair]:
             for line in order.lines[:1]
         ]
     return pairs
+
+
+def _is_coming_back(order: Order, profile: Profile) -> bool:
+    """Whether an open case is about goods of this order: it names the number, and nobody else's money."""
+    is_ours = order.state == "delivered" and order.channel != "store"
+    return (
+        is_ours
+        and order.sensitivity == "normal"
+        and any(
+            case.state == "open"
+            and not case.payer
+            and any(order.id in told.value for told in case.told)
+            for _, case in profile.of(Case)
+        )
+    )
 
 
 def _cases(profile: Profile, tell: Telling) -> list[Pair]:

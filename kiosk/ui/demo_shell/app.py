@@ -235,16 +235,14 @@ class DemoScreen(Screen[None]):
             trap = trap_of(profile, telling)
         self.query_one(TrapPane).show(trap)
 
-    @on(KeyBar.Pressed, "#tabs")
-    def _tab_clicked(self, event: KeyBar.Pressed) -> None:
-        event.stop()
-        self.action_go(event.name)
-
-    @on(KeyBar.Pressed, "#demo-keys")
+    @on(KeyBar.Pressed)
     def _key_clicked(self, event: KeyBar.Pressed) -> None:
         event.stop()
         name, _, digit = event.name.partition(" ")
-        self.action_demo(name, int(digit or 0))
+        if name in PLACES and event.bar.id == "tabs":
+            self.action_go(name)
+        else:
+            self.action_demo(name, int(digit or 0))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """A click into a column makes it the one the keys go to."""
@@ -280,7 +278,6 @@ class DemoScreen(Screen[None]):
         self.query_one(CounterView).display = not self._is_trap
         self.query_one(TrapPane).display = self._is_trap
         self.set_class(self.is_wide, "-wide")
-        self.set_class(self.size.height < SMALL_ROWS, "-small")
         self._mark_place()
         self._take_focus()
 
@@ -316,25 +313,27 @@ class DemoScreen(Screen[None]):
         self._show_bars()
 
     def _show_bars(self) -> None:
-        words = self._words
+        """The bars, where there is room: a small kiosk keeps its rows, and has one bar over its attract page alone."""
         is_small = self.size.height < SMALL_ROWS
-        has_room = not is_small or self._place != "kiosk" or self.pane.is_attract
+        is_over = is_small and self._place == "kiosk"
         tabs, keys = self.query_one("#tabs", KeyBar), self.query_one("#demo-keys", KeyBar)
-        tabs.display = has_room
-        keys.display = has_room and not (is_small and self._place == "counter")
-        tabs.show(
-            tuple(
-                (f"F{index}", words.say(f"demo.tab.{place}"), place)
-                for index, place in enumerate(PLACES, start=1)
-            )
-        )
+        self.set_class(is_over, "-over")
+        tabs.display = not is_over or self.pane.is_attract
+        keys.display = not is_small or self._place == "ticker"
+        tabs.show(tuple(self._tabs(is_over=is_over)), active=self._place)
         keys.show(tuple(self._keys()))
+
+    def _tabs(self, *, is_over: bool) -> Iterator[Key]:
+        for index, place in enumerate(PLACES, start=1):
+            if not (is_over and place == "kiosk"):
+                yield f"F{index}", self._words.say(f"demo.tab.{place}"), place
+        if is_over:
+            yield "0-9", self._words.say("demo.press"), "tap 1"
 
     def _keys(self) -> Iterator[Key]:
         words = self._words
         alt = "" if self._is_free else "Alt+"
-        first = self._said or words.say("demo.press")
-        yield f"{alt}0-9", first, "tap 1"
+        yield f"{alt}0-9", self._said or words.say("demo.press"), "tap 1"
         for letter, name in _LETTERS.items():
             yield f"{alt}{letter.upper()}", words.say(f"demo.key.{name}"), name
 

@@ -43,24 +43,27 @@ class ScoreBoard(Widget):
             self.refresh()
 
     def render(self) -> Table:
-        """Numbers above, names below."""
-        table = Table.grid(expand=True)
-        for _ in SINS:
-            table.add_column(ratio=1, justify="center")
-        table.add_row(*(self._count(sin) for sin in SINS))
+        """A number and its name, one row a sin."""
+        table = Table.grid(padding=(0, 1))
+        table.add_column(justify="right", min_width=3)
+        table.add_column()
+        table.add_column()
         name_style = self.get_component_rich_style("score--name", partial=True)
-        table.add_row(*(Text(self._words.say(f"score.{sin}"), name_style) for sin in SINS))
+        for sin in SINS:
+            count, was = self._count(sin)
+            table.add_row(count, Text(self._words.say(f"score.{sin}"), name_style), was)
         return table
 
-    def _count(self, sin: str) -> Text:
+    def _count(self, sin: str) -> tuple[Text, Text]:
+        """How many, and how many there were at first where that is another number."""
         if self._now is None or self._first is None:
-            return Text("-")
+            return Text("-"), Text("")
         now, first = getattr(self._now, sin), getattr(self._first, sin)
-        text = Text(str(now), self.get_component_rich_style("score--count", partial=True))
-        if now != first:
-            was = self._words.say("score.was", count=first)
-            text.append(f" {was}", self.get_component_rich_style("score--was", partial=True))
-        return text
+        was = "" if now == first else self._words.say("score.was", count=first)
+        return (
+            Text(str(now), self.get_component_rich_style("score--count", partial=True)),
+            Text(was, self.get_component_rich_style("score--was", partial=True)),
+        )
 
 
 class TickerLines(Widget):
@@ -97,23 +100,26 @@ class TickerLines(Widget):
         super().notify_style_update()
         self.refresh(layout=True)
 
-    def render(self) -> Text:
+    def render(self) -> Table | Text:
         """A head, then what was said, then the next."""
         if not self._lines:
             return Text(self._words.say("ticker.quiet"))
-        styles = {
-            name: self.get_component_rich_style(f"ticker--{name}", partial=True)
-            for name in ("head", "text", "late", "new")
-        }
-        text = Text()
+        text_style = self.get_component_rich_style("ticker--text", partial=True)
+        table = Table.grid(expand=True)
+        table.add_column(width=2)
+        table.add_column(ratio=1)
         for line in self._lines:
-            is_new = self._known is not None and line.key not in self._known
-            mark = "! " if line.is_late else "+ " if is_new else "  "
-            head = "late" if line.is_late else "new" if is_new else "head"
-            text.append(f"{mark}{foreign.shown(line.head)}\n", styles[head])
-            text.append(f"{foreign.shown(line.text)}\n", styles["text"])
-        text.rstrip()
-        return text
+            mark, name = self._sign(line)
+            head_style = self.get_component_rich_style(f"ticker--{name}", partial=True)
+            table.add_row(Text(mark, head_style), Text(foreign.shown(line.head), head_style))
+            table.add_row("", Text(foreign.shown(line.text), text_style))
+        return table
+
+    def _sign(self, line: TickerLine) -> tuple[str, str]:
+        if line.is_late:
+            return "!", "late"
+        is_new = self._known is not None and line.key not in self._known
+        return ("+", "new") if is_new else (" ", "head")
 
 
 class Ticker(VerticalScroll):

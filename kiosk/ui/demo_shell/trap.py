@@ -49,7 +49,8 @@ class TrapPairs(Widget):
             self.get_component_rich_style(f"trap--{name}", partial=True)
             for name in ("head", "asked", "known")
         )
-        table = Table.grid(expand=True, padding=(0, 2, 1, 0))
+        table = Table.grid(expand=True, padding=(0, 2, 0, 0))
+        table.leading = 1
         table.add_column(ratio=1)
         table.add_column(ratio=1)
         table.add_row(Text(words.say("trap.theirs"), head), Text(words.say("trap.ours"), head))

@@ -22,7 +22,7 @@ _GAP = 2
 class KeyBar(Widget):
     """Keys and their words, wrapped between keys only."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"keys--key", "keys--word"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"keys--key", "keys--word", "keys--active"}
 
     class Pressed(Message):
         """A key was clicked. `name` is what its row reports."""
@@ -40,16 +40,22 @@ class KeyBar(Widget):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's own name for it
         super().__init__(id=id)
         self._keys: tuple[Key, ...] = ()
+        self._active = ""
 
     @property
     def keys(self) -> tuple[Key, ...]:
         """What it shows."""
         return self._keys
 
-    def show(self, keys: tuple[Key, ...]) -> None:
-        """Show these keys; the same ones cost nothing."""
-        if keys != self._keys:
-            self._keys = keys
+    def show(self, keys: tuple[Key, ...], *, active: str = "") -> None:
+        """Show these keys; the same ones cost nothing.
+
+        Args:
+            keys: The keys.
+            active: Name of the one whose place is open, underlined; "" for none.
+        """
+        if (keys, active) != (self._keys, self._active):
+            self._keys, self._active = keys, active
             self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002  # Textual's own
@@ -60,13 +66,15 @@ class KeyBar(Widget):
         """The keys."""
         text = Text(no_wrap=True)
         key_style = self.get_component_rich_style("keys--key", partial=True)
+        active_style = self.get_component_rich_style("keys--active", partial=True)
         word_style = self.get_component_rich_style("keys--word", partial=True)
         for index, line in enumerate(self._lines(self.content_size.width)):
             text.append("\n" if index else "")
             for key, word, name in line:
                 meta = Style.from_meta({_META: name})
                 text.append(f" {key} ", key_style + meta)
-                text.append(f" {word}", word_style + meta)
+                is_active = bool(self._active) and name == self._active
+                text.append(f" {word}", (active_style if is_active else word_style) + meta)
                 text.append(" " * _GAP)
         return text
 
