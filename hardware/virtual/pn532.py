@@ -36,6 +36,9 @@ TRY_FOREVER = 0xFF
 UART_BITS_PER_BYTE = 10
 """Start bit, eight, stop bit."""
 
+AWAKE_US = 1_500
+"""The end of a paced wait is passed awake: a sleep ends up to a millisecond late, many times a tap."""
+
 TX_MODE, RX_MODE, FIFO_DATA = 0x6302, 0x6303, 0x6339
 """Registers that change what the chip does here; the rest is only remembered."""
 
@@ -494,6 +497,7 @@ class VirtualPn532:
                     self._take(frame)
             answer = self._chip.poll_again()
             if answer is not None:
+                self._line_free_us = self._clock.ticks_us()
                 self._send(answer_frame(0x4A, answer))
 
     def _patience_s(self) -> float | None:
@@ -519,8 +523,11 @@ class VirtualPn532:
             case Mark.ACK:
                 self._chip.abort()
             case Mark.NACK:
+                self._line_free_us = self._clock.ticks_us()
                 self._send(self._last_answer)
             case Command():
+                # What the chip sends follows without a pause; only the host begins when it likes.
+                self._line_free_us = self._clock.ticks_us()
                 self._pace(frame.wire_size)
                 self._send(ACK)
                 self._execute(frame)
@@ -548,13 +555,13 @@ class VirtualPn532:
         """Let the time pass that `n_bytes` take on the line; a closing reader does not wait."""
         if not self._byte_ns:
             return
-        now_us = self._clock.ticks_us()
-        self._line_free_us = max(now_us, self._line_free_us) + n_bytes * self._byte_ns // 1_000
+        self._line_free_us += n_bytes * self._byte_ns // 1_000
         while not self._is_closing:
             left_us = self._line_free_us - self._clock.ticks_us()
             if left_us <= 0:
                 return
-            select.select([], [], [], left_us / 1_000_000)
+            if left_us > AWAKE_US:
+                select.select([], [], [], (left_us - AWAKE_US) / 1_000_000)
 
 
 def _speed_of(terminal: int) -> int:
