@@ -1,0 +1,32 @@
+"""Samples become medians, and are printed for programs and for people."""
+
+import json
+
+from kiosk.bench.figures import Figure, as_json, as_table, figure_of
+
+
+def test_the_95th_percentile_is_a_sample_that_95_of_100_do_not_exceed() -> None:
+    samples = [float(number) for number in range(1, 101)]
+
+    figure = figure_of(samples[::-1], "ms")
+
+    assert figure == Figure(median=50.5, p95=95.0, unit="ms", runs=100)
+
+
+def test_one_sample_is_its_own_median_and_percentile() -> None:
+    assert figure_of([3.0], "x") == Figure(3.0, 3.0, "x", 1)
+
+
+def test_programs_get_one_object_with_the_machine_and_each_metric() -> None:
+    printed = json.loads(as_json({"tap.own.pn532": Figure(1.25, 2.5, "ms", 100)}))
+
+    assert printed["results"] == {
+        "tap.own.pn532": {"median": 1.25, "p95": 2.5, "unit": "ms", "runs": 100}
+    }
+    assert printed["machine"]["cores"] >= 1
+
+
+def test_people_get_a_line_a_metric() -> None:
+    lines = as_table({"tap.own.pn532": Figure(1.25, 2.5, "ms", 100)}).splitlines()
+
+    assert lines[1].split() == ["tap.own.pn532", "1.250", "2.500", "ms", "100"]
