@@ -1,0 +1,230 @@
+"""Our PC/SC reader against a daemon of the test's own with a virtual slot; and which reader it chooses."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from drivers.chips.reading import read_band
+from drivers.errors import BandLeft, BandUnsupported, ReaderAbsent, ReaderBusy, ServiceDown
+from drivers.lines import Failed, Proved, ReaderState, Said
+from drivers.proof import ProofKind
+from drivers.pump import Hearing, Means, Pump
+from drivers.readers.pcsc import PcscReader, chosen
+from drivers.target import Target
+from hardware.clock import SystemClock
+from hardware.entropy import SeededEntropy
+from hardware.virtual.faults import Fault, FaultKind, FaultyBand
+from hardware.virtual.field import Field
+from hardware.virtual.private_pcscd import PrivatePcscd
+from hardware.virtual.vpcd import VirtualVpcd
+from tests.support.bands import UID, Keys, band
+
+
+@pytest.fixture
+def field(private_pcscd: PrivatePcscd) -> Iterator[Field]:
+    """A field whose band is in the daemon's slot."""
+    made = Field()
+    slot = VirtualVpcd(field=made, host="127.0.0.1", port=private_pcscd.port)
+    slot.start()
+    yield made
+    made.remove()
+    slot.close()
+    if private_pcscd.pid is None:
+        private_pcscd.start()
+    reader = PcscReader.opened("", SystemClock())
+    assert any(reader.wait_for_removal(500) for _ in range(10))
+    reader.close()
+
+
+def _arrived(reader: PcscReader) -> Target:
+    for _ in range(10):
+        target = reader.wait_for_target(500)
+        if target is not None:
+            return target
+    raise AssertionError("the band was not seen")
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "expected"),
+    [
+        (["ACS ACR1252 [SAM] 01", "ACS ACR1252 PICC 00"], "", "ACS ACR1252 PICC 00"),
+        (["ACS ACR1252 PICC 00"], "acr1252", "ACS ACR1252 PICC 00"),
+        (["ACS ACR1252 [SAM] 01"], "", None),
+        (["ACS ACR1252 [SAM] 01"], "sam", "ACS ACR1252 [SAM] 01"),
+        (["One", "Two"], "two", "Two"),
+        (["One"], "other", None),
+        ([], "", None),
+    ],
+)
+def test_the_first_reader_that_is_meant_is_chosen(
+    names: list[str], wanted: str, expected: str | None
+) -> None:
+    assert chosen(names, wanted) == expected
+
+
+def test_a_reader_nobody_has_is_absent(private_pcscd: PrivatePcscd) -> None:
+    with pytest.raises(ReaderAbsent):
+        PcscReader.opened("no such reader", SystemClock())
+
+
+def test_a_band_another_program_holds_makes_the_reader_busy(field: Field) -> None:
+    first = PcscReader.opened("", SystemClock())
+    second = PcscReader.opened("", SystemClock())
+    field.present(band())
+    _arrived(first)
+
+    with pytest.raises(ReaderBusy):
+        _arrived(second)
+    first.close()
+
+    assert _arrived(second).uid == UID
+    second.close()
+
+
+@pytest.mark.parametrize("at", [3, 4, 5])
+def test_a_band_torn_away_in_the_middle_has_left(field: Field, at: int) -> None:
+    """The reader asks for the UID first, and answers that itself; the band sees one command less."""
+    torn = FaultyBand(
+        band(), Fault(FaultKind.TEAR_ANSWER, at - 1), field=field, clock=SystemClock()
+    )
+    field.present(torn)
+    reader = PcscReader.opened("", SystemClock())
+    target = _arrived(reader)
+
+    with pytest.raises(BandLeft):
+        read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+
+    reader.close()
+
+
+def test_a_daemon_that_ends_is_said_and_found_again_by_the_pump(
+    field: Field, private_pcscd: PrivatePcscd
+) -> None:
+    hearing = Hearing()
+    said: list[Said] = []
+
+    def say(value: Said) -> None:
+        said.append(value)
+        n_failures = sum(isinstance(each, ReaderState) and bool(each.code) for each in said)
+        if value == ReaderState("Virtual PCD 00 00") and n_failures == 0:
+            private_pcscd.kill()
+        elif isinstance(value, ReaderState) and value.code == "service_down":
+            private_pcscd.start()
+            field.present(band())
+        elif isinstance(value, Proved | Failed):
+            hearing.end()
+
+    means = Means(SystemClock(), SeededEntropy("reader"), reopen_ms=(50,), key_wait_ms=10)
+    Pump(
+        "pcsc",
+        lambda: PcscReader.opened("", SystemClock()),
+        say=say,
+        hearing=hearing,
+        means=means,
+    ).run()
+
+    states = [value.code for value in said if isinstance(value, ReaderState)]
+    assert states == ["", "service_down", ""]
+    assert [value.uid for value in said if isinstance(value, Proved)] == [UID.hex()]
+
+
+def test_a_daemon_that_ends_while_a_band_is_read_is_a_service_that_is_down(
+    field: Field, private_pcscd: PrivatePcscd
+) -> None:
+    field.present(band())
+    reader = PcscReader.opened("", SystemClock())
+    target = _arrived(reader)
+    connection = reader.connect(target)
+    private_pcscd.kill()
+
+    with pytest.raises(ServiceDown):
+        read_band(connection, target, Keys(UID), SeededEntropy("reader"))
+
+    with pytest.raises(ServiceDown):
+        PcscReader.opened("", SystemClock())
+    reader.close()
+
+
+def test_a_proof_needs_the_band_to_stay_powered_between_commands(field: Field) -> None:
+    field.present(band(is_random=True))
+    reader = PcscReader.opened("", SystemClock())
+
+    target = _arrived(reader)
+    proof = read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+
+    assert proof.kind is ProofKind.MUTUAL
+    reader.close()
+
+
+class FakeDaemon:
+    """The few calls of `smartcard.scard` that a look at the field makes, with states as they are told."""
+
+    SCARD_SHARE_EXCLUSIVE = SCARD_PROTOCOL_T0 = SCARD_PROTOCOL_T1 = SCARD_PCI_T0 = (
+        SCARD_PCI_T1
+    ) = 1
+    SCARD_LEAVE_CARD = 0
+
+    def __init__(self, *states: int) -> None:
+        self._states = list(states)
+
+    def SCardGetStatusChange(self, context, timeout, readers):  # type: ignore[no-untyped-def]  # noqa: N802
+        state = self._states.pop(0)
+        return 0, [
+            (readers[0][0], state, [0x3B, 0x81, 0x80, 0x01, 0x80, 0x80]),
+            (readers[1][0], 0, []),
+        ]
+
+    def SCardConnect(self, context, name, share, protocol):  # type: ignore[no-untyped-def]  # noqa: N802
+        return 0, object(), 1
+
+    def SCardTransmit(self, handle, pci, command):  # type: ignore[no-untyped-def]  # noqa: N802
+        return 0, [*UID, 0x90, 0x00]
+
+    def SCardDisconnect(self, handle, disposition):  # type: ignore[no-untyped-def]  # noqa: N802
+        return 0
+
+    def SCardReleaseContext(self, context):  # type: ignore[no-untyped-def]  # noqa: N802
+        return 0
+
+
+PRESENT, EMPTY, MUTE, UNKNOWN = 0x0022, 0x0012, 0x0222, 0x0006
+
+
+@pytest.mark.parametrize("count", [5, 0xFFFF])
+def test_a_band_taken_away_and_put_back_between_two_looks_is_another_activation(
+    count: int,
+) -> None:
+    later = count + 2 & 0xFFFF
+    daemon = FakeDaemon(count << 16 | PRESENT, later << 16 | PRESENT, later << 16 | PRESENT)
+    reader = PcscReader(daemon, object(), "one", SystemClock())
+    first = reader.wait_for_target(500)
+
+    was_removed = reader.wait_for_removal(500)
+    second = reader.wait_for_target(500)
+
+    assert first is not None
+    assert second is not None
+    assert was_removed
+    assert second.generation == first.generation + 1
+
+
+def test_a_band_that_only_went_to_sleep_is_still_the_same() -> None:
+    daemon = FakeDaemon(5 << 16 | PRESENT, 5 << 16 | PRESENT | 0x0400)
+    reader = PcscReader(daemon, object(), "one", SystemClock())
+    assert reader.wait_for_target(500) is not None
+
+    assert not reader.wait_for_removal(0)
+
+
+def test_a_band_that_does_not_answer_at_all_is_not_supported() -> None:
+    reader = PcscReader(FakeDaemon(1 << 16 | MUTE), object(), "one", SystemClock())
+
+    with pytest.raises(BandUnsupported):
+        reader.wait_for_target(500)
+
+
+def test_a_reader_that_is_unplugged_is_absent() -> None:
+    reader = PcscReader(FakeDaemon(UNKNOWN), object(), "one", SystemClock())
+
+    with pytest.raises(ReaderAbsent):
+        reader.wait_for_target(500)

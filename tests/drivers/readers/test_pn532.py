@@ -1,0 +1,262 @@
+"""Our PN532 reader through real nfcpy, against a chip on a pseudo terminal that was written without it."""
+
+import contextlib
+import os
+import tty
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.chips.reading import read_band
+from drivers.connection import CountingConnection
+from drivers.errors import (
+    BandCollision,
+    BandError,
+    BandLeft,
+    BandMalformed,
+    BandUntrusted,
+    Delivery,
+    ReaderAbsent,
+    ReaderError,
+)
+from drivers.proof import ProofKind
+from drivers.readers.pn532 import Pn532Reader, targets_of
+from drivers.target import Target, Technology
+from hardware.clock import SystemClock
+from hardware.entropy import SeededEntropy
+from hardware.virtual.faults import Fault, FaultKind, FaultyBand
+from hardware.virtual.field import Field
+from hardware.virtual.pn532 import VirtualPn532
+from hardware.virtual.uid_bands import VirtualNtag213
+from tests.support.bands import ATS, UID, Keys, band
+from tests.support.virtual_reader import VirtualReader
+
+
+@pytest.fixture
+def reader(virtual_reader: VirtualReader):  # type: ignore[no-untyped-def]
+    opened = Pn532Reader.opened(str(virtual_reader.path), SystemClock())
+    yield opened
+    opened.close()
+
+
+def _found(reader: Pn532Reader) -> Target:
+    target = reader.wait_for_target(500)
+    assert target is not None
+    return target
+
+
+def test_two_bands_at_once_are_a_collision_until_one_is_taken_away(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    mine = band()
+    virtual_reader.field.present(mine, VirtualNtag213(uid=b"\x04" + bytes(6)))
+
+    for _ in range(2):
+        with pytest.raises(BandCollision):
+            reader.wait_for_target(500)
+    virtual_reader.field.present(mine)
+
+    target = _found(reader)
+    proof = read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+    assert proof.kind is ProofKind.MUTUAL
+
+
+def test_a_tap_takes_as_few_host_commands_as_the_chip_allows(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(band(ev=2))
+
+    target = _found(reader)
+    connection = CountingConnection(reader.connect(target))
+    read_band(connection, target, Keys(UID), SeededEntropy("reader"))
+
+    assert connection.count == 4
+    assert target.answer == ATS
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+def test_a_band_torn_away_at_any_byte_is_failed_and_the_next_one_reads(
+    virtual_reader: VirtualReader, reader: Pn532Reader, is_random: bool
+) -> None:
+    whole = band(is_random=is_random)
+    outcomes = []
+
+    for at in range(1, 400, 11):
+        torn = FaultyBand(
+            whole,
+            Fault(FaultKind.TEAR_BYTE, at),
+            field=virtual_reader.field,
+            clock=SystemClock(),
+        )
+        virtual_reader.field.present(torn)
+        target = _found(reader)
+        try:
+            read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+        except BandLeft as left:
+            outcomes.append(left.delivery)
+            continue
+        break
+    virtual_reader.field.present(whole)
+    target = _found(reader)
+    proof = read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+
+    assert len(outcomes) > 15
+    assert set(outcomes) == {Delivery.UNKNOWN}
+    assert proof.kind is ProofKind.MUTUAL
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [(FaultKind.MUTE, BandLeft), (FaultKind.EMPTY, BandLeft), (FaultKind.SHORT, BandLeft)],
+)
+def test_a_band_that_answers_wrongly_proves_nothing(
+    virtual_reader: VirtualReader,
+    reader: Pn532Reader,
+    kind: FaultKind,
+    error: type[BandError],
+    at: int,
+) -> None:
+    faulty = FaultyBand(
+        band(), Fault(kind, at), field=virtual_reader.field, clock=SystemClock()
+    )
+    virtual_reader.field.present(faulty)
+    target = _found(reader)
+
+    with pytest.raises(error):
+        read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+
+
+def test_a_wrong_mac_on_the_reference_is_not_trusted(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    faulty = FaultyBand(
+        band(), Fault(FaultKind.WRONG_MAC, 4), field=virtual_reader.field, clock=SystemClock()
+    )
+    virtual_reader.field.present(faulty)
+    target = _found(reader)
+
+    with pytest.raises(BandUntrusted):
+        read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+
+
+def test_a_random_uid_does_not_change_while_the_band_is_asked_whether_it_is_there(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(band(is_random=True))
+    target = _found(reader)
+
+    for _ in range(3):
+        assert not reader.wait_for_removal(10)
+
+    proof = read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+    assert proof.kind is ProofKind.MUTUAL
+
+
+def test_a_reader_that_was_closed_opens_again_on_a_line_that_takes_speed_seriously(
+    tmp_path: Path,
+) -> None:
+    field = Field()
+    virtual = VirtualPn532(
+        field=field, clock=SystemClock(), link=tmp_path / "strict", is_speed_strict=True
+    )
+    virtual.start()
+    field.present(band())
+
+    for _ in range(2):
+        reader = Pn532Reader.opened(str(virtual.path), SystemClock())
+        assert _found(reader).uid == UID
+        reader.close()
+
+    virtual.close()
+
+
+def test_an_unplugged_reader_is_absent_and_can_still_be_closed(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.pn532.close()
+
+    with pytest.raises(ReaderAbsent):
+        reader.wait_for_target(500)
+    reader.close()
+
+    with pytest.raises(ReaderAbsent):
+        reader.wait_for_target(500)
+
+
+def test_noise_on_the_line_is_an_error_of_the_reader_or_passes(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    for noise in (
+        b"\x00",
+        b"\xff" * 3,
+        b"\x00\x00\xff",
+        b"\x00\x00\xff\x05\xfb\xd5\x4b",
+        bytes(range(40)),
+    ):
+        virtual_reader.pn532.disturb(noise)
+
+        with contextlib.suppress(ReaderError):
+            assert reader.wait_for_target(10) is None
+
+    reader.close()
+    again = Pn532Reader.opened(str(virtual_reader.path), SystemClock())
+    virtual_reader.field.present(band())
+    assert _found(again).uid == UID
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nowhere/at/all", "relative", "/dev/null; touch /tmp/x", "/dev/$(id)", "", "/dev/null"],
+)
+def test_what_is_no_port_with_a_pn532_is_absent(path: str) -> None:
+    with pytest.raises(ReaderAbsent) as absent:
+        Pn532Reader.opened(path, SystemClock())
+
+    assert absent.value.delivery is Delivery.NOT_SENT
+
+
+def test_no_command_is_run_that_hides_in_a_path(tmp_path: Path) -> None:
+    port = tmp_path / "port; touch hidden"
+    port.touch()
+
+    with contextlib.chdir(tmp_path), pytest.raises(ReaderAbsent):
+        Pn532Reader.opened(str(port), SystemClock())
+
+    assert [each.name for each in tmp_path.iterdir()] == [port.name]
+
+
+def test_a_port_where_nothing_answers_is_absent_and_left_free(tmp_path: Path) -> None:
+    outer, inner = os.openpty()
+    tty.setraw(inner)
+
+    with pytest.raises(ReaderAbsent):
+        Pn532Reader.opened(os.ttyname(inner), SystemClock())
+
+    held = [each.readlink() for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    assert held.count(Path(os.ttyname(inner))) == 1
+    os.close(inner)
+    os.close(outer)
+
+
+@given(st.binary(max_size=60), st.integers(0, 3))
+def test_any_list_of_targets_parses_or_is_malformed(content: bytes, count: int) -> None:
+    for answer in (content, bytes((count,)) + content):
+        try:
+            found = targets_of(answer, 1)
+        except BandMalformed:
+            continue
+        assert len(found) == answer[0]
+        assert all(len(each.uid) in (4, 7, 10) for each in found)
+
+
+def test_a_list_of_two_targets_names_both() -> None:
+    answer = bytes.fromhex("02010344200704A1B2C3D4E5F60675778102800200040004DEADBEEF")
+
+    one, two = targets_of(answer, 9)
+
+    assert one == Target(Technology.ISO_DEP, UID, ATS, 9, 0x20)
+    assert two == Target(Technology.TYPE_2, bytes.fromhex("DEADBEEF"), b"", 9, 0x00)
