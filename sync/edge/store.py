@@ -258,6 +258,7 @@ class StoreFile:
         """All rows that these queries still give before they hit the damage, each once, by their first column."""
         found: dict[int, Found] = {}
         for query in queries:
+            self.let_go()  # SQLCipher gives nothing more on a connection that met a bad page
             try:
                 for one in self._database().execute(query, (SALVAGE_MAX,)):
                     found.setdefault(one[0], tuple(one))

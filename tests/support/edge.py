@@ -1,5 +1,6 @@
 """A device's store in a folder, filled as a centre would fill it."""
 
+import itertools
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,13 @@ from sync.model.wire import Checkpoint, Cursor, Grant, Page, WireRow
 KEY = b"k" * 32
 SCOPE = "s:harbour"
 START = datetime(2026, 1, 7, 12, 30, tzinfo=UTC)
+_openings = itertools.count()
 
 
 def opened(folder: Path, *, key: bytes = KEY, clock: FixedClock | None = None) -> EdgeStore:
     return EdgeStore.open(
         folder, key, disk=SystemDisk(), clock=clock or FixedClock(START),
-        entropy=SeededEntropy(folder.name),
+        entropy=SeededEntropy(f"{folder.name}/{next(_openings)}"),
     )  # fmt: skip
 
 

@@ -324,7 +324,7 @@ def test_one_operation_the_centre_fails_at_blocks_only_its_own_customer(
 
 
 def test_a_cache_that_breaks_while_running_is_pulled_again(
-    centre: FakeCentre, store: EdgeStore, tmp_path: Path
+    centre: FakeCentre, store: EdgeStore
 ) -> None:
     changes = Changes()
     runner = runner_of(centre, store, clock=SystemClock(), on_change=changes.told)
@@ -332,11 +332,11 @@ def test_a_cache_that_breaks_while_running_is_pulled_again(
     changes.until(runner, lambda status: status.synced_at > 0)
 
     store.cache.heal(store.cache.life)
-    assert Lookup(store).by_band(shop.BAND) is None
-    runner.hurry()
     centre.put(shop.row(Band(id="b2" * 16, state="active")))
-    changes.until(runner, lambda status: Lookup(store).by_band(shop.BAND) is not None)
+    changes.until(runner, lambda status: Lookup(store).by_band("b2" * 16) is not None)
     runner.stop()
+
+    assert Lookup(store).by_band(shop.BAND) is not None
 
     assert [notice.code for notice in store.notices] == ["cache_damaged"]
 

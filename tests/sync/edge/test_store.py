@@ -1,0 +1,504 @@
+"""The two files of a device: damage, wrong keys, newer programs, other processes, threads, full disks, power cuts."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlcipher3 import dbapi2
+
+from hardware.clock import FixedClock
+from hardware.errors import FolderInUse
+from sync.edge.leases import BandLease, LeasedKey, Leases
+from sync.edge.lookup import Lookup
+from sync.edge.outbox import KEEP_DAYS, OP_SIZE_MAX, Outbox
+from sync.edge.store import EdgeStore
+from sync.model.errors import Malformed, StoreCorrupt, StoreError, StoreFull, StoreTooNew
+from sync.model.operation import Operation, OperationState
+from sync.model.operations.record_interaction import RecordInteraction
+from sync.model.wire import OpResult
+from tests.support import edge, shop
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EdgeStore]:
+    store = edge.opened(tmp_path)
+    yield store
+    store.close()
+
+
+def numbered(n: int, **fields: object) -> Operation:
+    return shop.said(f"text {n}", op_id=f"0190a1b2-0000-7000-8000-{n:012d}", **fields)
+
+
+def raw_connection(path: Path) -> dbapi2.Connection:
+    connection = dbapi2.connect(str(path), isolation_level=None)
+    connection.execute(f"PRAGMA key = \"x'{edge.KEY.hex()}'\"")
+    return connection
+
+
+def test_nothing_personal_is_readable_in_the_files(store: EdgeStore, tmp_path: Path) -> None:
+    edge.filled(store, shop.lenas_rows())
+    Outbox(store).record(shop.said("a canary sentence"))
+    store.close()
+
+    everything = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+    assert b"canary" not in everything
+    assert b"W-1077" not in everything
+    assert edge.KEY not in everything
+
+
+def test_what_was_recorded_is_there_after_reopening(store: EdgeStore, tmp_path: Path) -> None:
+    ops = [numbered(n) for n in range(5)]
+    for op in ops:
+        Outbox(store).record(op)
+    lineage = store.lineage
+    store.close()
+
+    store = edge.opened(tmp_path)
+
+    assert [one.op for one in Outbox(store).unsettled()] == [op.id for op in ops]
+    assert store.lineage == lineage
+    assert store.notices == ()
+    store.close()
+
+
+def test_an_operation_survives_kill_9_right_after_it_was_recorded(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from sync.edge.outbox import Outbox
+from tests.support import edge, shop
+store = edge.opened(Path(sys.argv[1]))
+edge.filled(store, shop.lenas_rows())
+Outbox(store).record(shop.hand_over())
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=Path.cwd(), check=False, timeout=60,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert ended.returncode == -signal.SIGKILL
+
+    store = edge.opened(tmp_path)
+
+    (waiting,) = Outbox(store).unsettled()
+    assert (waiting.op, waiting.state) == (shop.hand_over().id, OperationState.RECORDED)
+    shown = {row.key: row for row in Lookup(store).profile(shop.LENA).rows}
+    assert shown["pickup/pk-1077"].is_unsettled
+    store.close()
+
+
+def test_two_processes_never_share_a_folder(store: EdgeStore, tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from hardware.clock import FixedClock
+from hardware.errors import FolderInUse
+from tests.support import edge
+try:
+    edge.opened(Path(sys.argv[1]))
+except FolderInUse:
+    sys.exit(7)
+"""
+    other = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=Path.cwd(), check=False, timeout=60,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+
+    assert other.returncode == 7
+
+
+def test_a_folder_is_given_back_when_opening_failed(tmp_path: Path) -> None:
+    edge.opened(tmp_path).close()
+    with pytest.raises(StoreCorrupt):
+        edge.opened(tmp_path, key=b"w" * 32)
+
+    edge.opened(tmp_path).close()
+
+
+def test_a_folder_that_is_in_use_is_not_opened_again(store: EdgeStore, tmp_path: Path) -> None:
+    with pytest.raises(FolderInUse):
+        edge.opened(tmp_path)
+
+
+def test_a_wrong_key_is_said_and_nothing_is_touched(store: EdgeStore, tmp_path: Path) -> None:
+    Outbox(store).record(shop.said())
+    store.close()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    with pytest.raises(StoreCorrupt):
+        edge.opened(tmp_path, key=b"w" * 32)
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    store = edge.opened(tmp_path)
+    assert Outbox(store).counts().n_waiting == 1
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["cache.db", "outbox.db"])
+def test_a_file_of_a_newer_program_is_left_alone(
+    store: EdgeStore, tmp_path: Path, name: str
+) -> None:
+    Outbox(store).record(shop.said())
+    store.close()
+    connection = raw_connection(tmp_path / name)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(StoreTooNew):
+        edge.opened(tmp_path)
+
+    assert raw_connection(tmp_path / name).execute("PRAGMA user_version").fetchone() == (99,)
+    assert not list(tmp_path.glob("*damaged*"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a database", b"\0" * 9_000])
+def test_a_damaged_cache_is_made_anew_and_the_outbox_stays(
+    store: EdgeStore, tmp_path: Path, damage: bytes
+) -> None:
+    edge.filled(store, shop.lenas_rows())
+    Outbox(store).record(shop.said())
+    store.close()
+    (tmp_path / "cache.db").write_bytes(damage)
+
+    store = edge.opened(tmp_path)
+
+    assert Lookup(store).by_band(shop.BAND) is None
+    assert Outbox(store).counts().n_waiting == 1
+    assert [notice.code for notice in store.notices] == (["cache_damaged"] if damage else [])
+    edge.filled(store, shop.lenas_rows())
+    assert Lookup(store).by_band(shop.BAND) is not None
+    store.close()
+
+
+def test_a_page_that_breaks_while_the_shop_is_open_costs_the_cache_and_not_the_tap(
+    store: EdgeStore, tmp_path: Path
+) -> None:
+    edge.filled(store, shop.lenas_rows())
+    store.close()
+    store = edge.opened(tmp_path)
+    damage_pages(tmp_path / "cache.db", first=4_096)
+
+    sighting = Lookup(store).by_band(shop.BAND)
+
+    assert sighting is None
+    assert [notice.code for notice in store.notices] == ["cache_damaged"]
+    assert len(Lookup(store).profile(shop.LENA).rows) == 0
+    store.close()
+
+
+def damage_pages(path: Path, *, first: int) -> None:
+    """One flipped bit in every page from that offset on."""
+    raw = bytearray(path.read_bytes())
+    for offset in range(first + 100, len(raw), 4_096):
+        raw[offset] ^= 0x10
+    path.write_bytes(raw)
+
+
+def test_a_damaged_outbox_is_kept_aside_and_said_and_a_new_life_begins(
+    store: EdgeStore, tmp_path: Path
+) -> None:
+    Outbox(store).record(shop.said())
+    lineage = store.lineage
+    store.close()
+    damaged = b"\xff" * 8_192
+    (tmp_path / "outbox.db").write_bytes(damaged)
+
+    store = edge.opened(tmp_path)
+
+    assert (tmp_path / "outbox.db.damaged-1").read_bytes() == damaged
+    (notice,) = store.notices
+    assert notice.code == "outbox_damaged"
+    assert "outbox.db.damaged-1" in notice.detail
+    assert store.lineage not in ("", lineage)
+    Outbox(store).record(shop.noted())
+    store.close()
+    store = edge.opened(tmp_path)
+    assert [notice.code for notice in store.notices] == ["outbox_damaged"], "said until seen to"
+    assert Outbox(store).counts().n_waiting == 1
+    store.close()
+
+
+def test_what_can_still_be_read_of_a_damaged_outbox_is_sent_under_its_old_id(
+    store: EdgeStore, tmp_path: Path
+) -> None:
+    ops = [numbered(n) for n in range(60)]
+    for op in ops:
+        Outbox(store).record(op)
+    store.close()
+    sound = (tmp_path / "outbox.db").read_bytes()
+    counts: list[int] = []
+
+    for page in range(1, len(sound) // 4_096):
+        folder = tmp_path / f"page-{page}"
+        folder.mkdir()
+        raw = bytearray(sound)
+        raw[page * 4_096 + 50] ^= 1
+        (folder / "outbox.db").write_bytes(raw)
+        (folder / "store.json").write_bytes((tmp_path / "store.json").read_bytes())
+        reopened = edge.opened(folder)
+        kept = [one.op for one in Outbox(reopened).unsettled()]
+        (notice,) = reopened.notices
+        reopened.close()
+        assert notice.code == "outbox_damaged"
+        assert notice.detail.endswith(f"{len(kept)} taken over")
+        assert set(kept) <= {op.id for op in ops}
+        assert kept == sorted(kept), "oldest first, as before"
+        counts.append(len(kept))
+
+    assert max(counts) == len(ops), "a page of an index costs nothing"
+    assert any(0 < count < len(ops) for count in counts), "a page of operations costs those"
+
+
+def test_an_outbox_that_vanished_is_said(store: EdgeStore, tmp_path: Path) -> None:
+    Outbox(store).record(shop.said())
+    store.close()
+    for path in tmp_path.glob("outbox.db*"):
+        path.unlink()
+
+    store = edge.opened(tmp_path)
+
+    assert [notice.code for notice in store.notices] == ["outbox_missing"]
+    store.close()
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(name=st.sampled_from(["cache.db", "outbox.db", "store.json"]), data=st.data())
+def test_any_flipped_bit_is_noticed_or_harmless_and_no_operation_vanishes_unsaid(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("device")
+    store = edge.opened(folder)
+    edge.filled(store, shop.lenas_rows())
+    ops = [numbered(n) for n in range(3)]
+    for op in ops:
+        Outbox(store).record(op)
+    store.close()
+    raw = bytearray((folder / name).read_bytes())
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    (folder / name).write_bytes(raw)
+
+    try:
+        store = edge.opened(folder)
+    except StoreCorrupt:
+        assert name == "store.json"  # the check of the key itself was hit
+        return
+    kept = {one.op for one in Outbox(store).unsettled()}
+    said = {notice.code for notice in store.notices}
+    held = Lookup(store).profile(shop.LENA).rows
+
+    assert kept == {op.id for op in ops} or "outbox_damaged" in said
+    assert {row.key for row in held} >= {row.key for row in shop.lenas_rows()} or (
+        "cache_damaged" in {notice.code for notice in store.notices}
+    )
+    store.close()
+
+
+def test_a_full_disk_is_said_and_what_was_recorded_stays(tmp_path: Path) -> None:
+    program = """
+import resource, signal, sys
+from pathlib import Path
+from sync.edge.outbox import Outbox
+from sync.model.errors import StoreError
+from tests.support import edge, shop
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = edge.opened(Path(sys.argv[1]))
+outbox = Outbox(store)
+outbox.record(shop.said("first"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000))
+kept = 1
+try:
+    for n in range(1_000):
+        outbox.record(shop.said("x" * 900, op_id=f"op-{n:04d}"))
+        kept += 1
+except StoreError as error:
+    print(type(error).__name__, kept, outbox.counts().n_waiting)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=Path.cwd(), check=True, timeout=60,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    name, kept, counted = ended.stdout.split()
+
+    store = edge.opened(tmp_path)
+
+    assert name in (StoreFull.__name__, StoreError.__name__)
+    assert kept == counted
+    assert Outbox(store).counts().n_waiting == int(kept)
+    assert store.notices == ()
+    Outbox(store).record(shop.noted())
+    store.close()
+
+
+def test_a_failed_write_leaves_nothing_behind(store: EdgeStore) -> None:
+    def write() -> None:
+        with store.outbox.write() as file:
+            file.execute("INSERT INTO meta VALUES ('a', 'b')")
+            file.execute("INSERT INTO no_such_table VALUES (1)")
+
+    with pytest.raises(StoreError):
+        write()
+
+    assert (
+        store.outbox.look(lambda file: file.read("SELECT 1 FROM meta WHERE name = 'a'")) == []
+    )
+
+
+def test_two_threads_record_and_read_at_the_same_time(store: EdgeStore) -> None:
+    edge.filled(store, shop.lenas_rows())
+
+    def record(start: int) -> int:
+        for n in range(start, start + 25):
+            Outbox(store).record(numbered(n))
+            assert Lookup(store).by_band(shop.BAND) is not None
+        return 25
+
+    with ThreadPoolExecutor(3) as threads:
+        recorded = sum(threads.map(record, (0, 100, 200)))
+
+    assert Outbox(store).counts().n_waiting == recorded == 75
+
+
+def test_a_closed_store_is_not_opened_again_by_a_late_reader(store: EdgeStore) -> None:
+    store.close()
+
+    with pytest.raises(StoreError):
+        Lookup(store).by_band(shop.BAND)
+
+
+# The outbox
+
+
+def test_the_same_operation_recorded_twice_is_once(store: EdgeStore) -> None:
+    outbox = Outbox(store)
+
+    outbox.record(shop.said())
+    outbox.record(shop.said())
+
+    assert outbox.counts().n_waiting == 1
+
+
+def test_an_operation_too_large_to_send_is_refused_before_it_is_recorded(
+    store: EdgeStore,
+) -> None:
+    args = RecordInteraction(channel="store", direction="in", by="x", text="y" * OP_SIZE_MAX)
+
+    with pytest.raises(Malformed):
+        Outbox(store).record(shop.operation(args))
+
+    assert Outbox(store).counts().n_waiting == 0
+
+
+def test_a_batch_is_the_oldest_first_and_as_it_was_recorded(store: EdgeStore) -> None:
+    outbox = Outbox(store)
+    for n in range(5):
+        outbox.record(numbered(n, owner="tom" if n == 0 else "lena"))
+
+    batch = outbox.batch(n_max=3)
+    other = outbox.batch(n_max=3, without=frozenset({"tom"}))
+
+    assert [one.id for one in batch] == [numbered(n).id for n in range(3)]
+    assert [one.id for one in other] == [numbered(n).id for n in range(1, 4)]
+    assert outbox.state_of(numbered(0).id) is OperationState.SENDING
+
+
+def test_a_batch_is_bounded_in_bytes(store: EdgeStore) -> None:
+    outbox = Outbox(store)
+    for n in range(20):
+        args = RecordInteraction(channel="store", direction="in", by="x", text="y" * 30_000)
+        outbox.record(shop.operation(args, op_id=f"op-{n:02d}"))
+
+    assert len(outbox.batch()) == 8
+
+
+def result(op: Operation, status: str, code: str = "") -> OpResult:
+    return OpResult(op=op.id, status=status, code=code, clash="", rows=())
+
+
+def test_refused_and_held_operations_stay_and_applied_ones_go_after_two_weeks(
+    tmp_path: Path,
+) -> None:
+    clock = FixedClock(edge.START)
+    store = edge.opened(tmp_path, clock=clock)
+    outbox = Outbox(store)
+    for n in range(4):
+        outbox.record(numbered(n))
+    outbox.settle(
+        [
+            result(numbered(0), "applied"),
+            result(numbered(1), "refused", "too_late"),
+            result(numbered(2), "held", "unknown_kind"),
+            result(numbered(3), "perhaps"),
+            result(numbered(9), "applied"),
+        ]
+    )
+    assert outbox.forget_old() == 0
+
+    clock.sleep_ms((KEEP_DAYS * 86_400 + 1) * 1_000)
+    forgotten = outbox.forget_old()
+
+    assert forgotten == 1
+    assert [(one.op, one.state, one.code) for one in outbox.unsettled()] == [
+        (numbered(1).id, OperationState.REFUSED, "too_late"),
+        (numbered(2).id, OperationState.HELD, "unknown_kind"),
+        (numbered(3).id, OperationState.RECORDED, ""),
+    ]
+    store.close()
+
+
+def test_a_settled_operation_does_not_change_again(store: EdgeStore) -> None:
+    outbox = Outbox(store)
+    outbox.record(numbered(1))
+    outbox.settle([result(numbered(1), "applied")])
+
+    outbox.settle([result(numbered(1), "refused", "late")])
+
+    assert outbox.state_of(numbered(1).id) is OperationState.APPLIED
+
+
+# Leases
+
+
+def test_a_lease_ends_and_a_clock_set_back_does_not_revive_it(tmp_path: Path) -> None:
+    clock = FixedClock(edge.START)
+    store = edge.opened(tmp_path, clock=clock)
+    end = store.now() + 60_000_000
+    Leases(store).replace([BandLease("aa", LeasedKey(b"k" * 16, 1, end))], group=None)
+    assert Leases(store).key_of("aa") is not None
+
+    clock.sleep_ms(60_000)
+    assert Leases(store).key_of("aa") is None
+    Leases(store).note_time(store.now())
+    store.close()
+    store = edge.opened(tmp_path, clock=FixedClock(edge.START))
+
+    assert Leases(store).key_of("aa") is None
+    assert Leases(store).group_key() is None
+    store.close()
+
+
+def test_new_leases_replace_the_old_ones(store: EdgeStore) -> None:
+    far = store.now() * 2
+    leases = Leases(store)
+    leases.replace(
+        [BandLease("aa", LeasedKey(b"a" * 16, 1, far))], group=LeasedKey(b"g" * 16, 1)
+    )
+
+    leases.replace(
+        [BandLease("bb", LeasedKey(b"b" * 16, 2, far))], group=LeasedKey(b"h" * 16, 2)
+    )
+
+    assert leases.key_of("aa") is None
+    assert leases.key_of("bb") == LeasedKey(b"b" * 16, 2, far)
+    assert leases.group_key() == LeasedKey(b"h" * 16, 2)
+    assert "b" * 16 not in repr(leases.key_of("bb"))
