@@ -12,7 +12,8 @@
                                  <-  {"tell":"stop"}            or end of file
 
 Keys cross this pipe and nothing else: they are in no argument, no environment and no log. Bytes are lower-case hex.
-`tap` counts this reader's taps from 1; a key that arrives for an older tap is ignored.
+`tap` counts this reader's taps from 1, with gaps; a key that arrives for an older tap is ignored. A key may be wanted
+before its tap is seen, and for one that is never said to be seen: the same band again, known only once it was read.
 """
 
 from typing import TypeVar

@@ -7,8 +7,8 @@
     abort      ACK, which nfcpy sends when an answer is late
     close      ACK, back to 115200 baud, PowerDown: at another rate the next open would find it dead
 
-After an exchange that failed a band may be halted and deaf until the field has been off; so the field is switched off
-and on before the next search.
+A band that was activated or halted is deaf to a search until the field has been off; so the field is switched off and on
+before a search that follows one that found something, an exchange that failed, or half a second of finding nothing.
 Source: NXP UM0701-02 (PN532 user manual), 7.
 """
 
@@ -53,8 +53,8 @@ FIELD_OFF = b"\x02"
 FIELD_OFF_MS = 10
 """A band resets when the field is off for 5 ms. Source: ISO/IEC 14443-3:2018, 5.2, doubled for slow edges."""
 
-POLL_PAUSE_MS = 50
-"""Between two searches of an empty field: half the 100 ms to the first sign, and a fraction of a percent of a core."""
+POLL_PAUSE_MS = 70
+"""Between two searches of an empty field, 10 ms each: within the 100 ms to the first sign, and half a percent of a core."""
 
 PRESENCE_PAUSE_MS = 100
 """Between two looks whether the band is still there."""
@@ -194,6 +194,8 @@ class Pn532Reader:
                 return self._target
             left_ms = deadline_ms - self._clock.ticks_ms()
             if left_ms <= 0:
+                # A band whose activation broke off is deaf and looks like none; this wakes it within half a second.
+                self._is_field_stale = True
                 return None
             self._clock.sleep_ms(min(POLL_PAUSE_MS, left_ms))
 
@@ -239,9 +241,9 @@ class Pn532Reader:
 
     def _listed(self) -> tuple[Target, ...]:
         """All bands in the field, each activated anew."""
-        if self._is_field_stale or self._target is not None:
+        self._target = None
+        if self._is_field_stale:
             self._is_field_stale = False
-            self._target = None
             self._command(0x32, bytes((FIELD,)) + FIELD_OFF)
             self._clock.sleep_ms(FIELD_OFF_MS)
         self._generation += 1
@@ -250,7 +252,7 @@ class Pn532Reader:
             found = targets_of(answer, self._generation)
         except BandMalformed as error:
             raise ReaderFault("the list of targets does not parse") from error
-        self._is_field_stale = len(found) > 1
+        self._is_field_stale = bool(found)
         return found
 
     def _is_answering(self) -> bool:
