@@ -7,8 +7,10 @@ StoreDesk         what a counter can ask and do
 Sync              the sync thread of a device, and what it says of itself
 """
 
+import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -25,6 +27,7 @@ from hardware.clock import Clock, SystemClock, micros_of
 from hardware.disk import Disk, SystemDisk
 from hardware.entropy import Entropy, SystemEntropy, new_id
 from hardware.identity import DeviceIdentity
+from kiosk.core.entries import Post
 from kiosk.core.page import Page, Shop, actions_of, decide, neutral_page
 from kiosk.core.policy import Assurance, BandStanding, assurance_of, seen_of
 from kiosk.core.ports import (
@@ -36,6 +39,7 @@ from kiosk.core.ports import (
     Standing,
     Unsettled,
 )
+from kiosk.links import ReaderLink
 from sync.edge.client import CentreClient, HttpxTransport
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
@@ -48,7 +52,7 @@ from sync.model.errors import CentreError, CentreUnreachable, StoreError
 from sync.model.operation import Evidence, Operation, OperationState, Refusal
 from sync.model.ports import Transport
 from sync.model.profile import Profile
-from sync.model.records import Band
+from sync.model.records import Band, Staff, Store
 from sync.model.registry import ASSURANCE_OF, KINDS, Readable, raw_args, read
 from sync.model.row import Cell, Missing
 from sync.model.rules import may_record
@@ -392,6 +396,52 @@ def standing_of(device: Device, sync: Sync | None, watch: ReaderWatch | None) ->
         store_code=store_code,
         reader_since=watch.since if watch is not None else 0,
         network_since=sync.network_since if sync is not None else 0,
+    )
+
+
+@asynccontextmanager
+async def living(
+    device: Device, sync: Sync, *, spec: str, heard: Callable[[Said], None]
+) -> AsyncIterator[None]:
+    """The device with its sync thread and its reader process running, until the block ends.
+
+    Args:
+        device: An open device; its owner closes it.
+        sync: Of the same device, not started yet.
+        spec: Reader as `tapthread reader --reader` takes it.
+        heard: Called on the event loop with everything the reader process says.
+    """
+    link = ReaderLink(
+        spec=spec, keys=CacheKeys(device.store), heard=heard, clock=device.world.clock
+    )
+    sync.runner.start()
+    reading = asyncio.create_task(link.run())
+    try:
+        yield
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        sync.runner.stop()
+
+
+def post_of(device: Device, *, clerk: str) -> Post:
+    """Where a counter stands and who serves at it, from the rows this device holds. Raises StoreError."""
+    lookup = Lookup(device.store)
+    names = {
+        row.body.id: row.body.name
+        for row in lookup.rows("staff")
+        if isinstance(row.body, Staff)
+    }
+    stores = {
+        row.body.id: row.body.name
+        for row in lookup.rows("store")
+        if isinstance(row.body, Store)
+    }
+    return Post(
+        store=device.identity.store,
+        clerk=clerk,
+        clerk_name=names.get(clerk, clerk),
+        stores=stores,
     )
 
 

@@ -179,12 +179,15 @@ class VirtualLink:
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            answer = await self._line()
-            if not answer.startswith("ready"):
-                raise ReaderAbsent(f"the virtual reader did not start: {answer}")
+            await self._be_ready()
         except BaseException:
             await self.close()
             raise
+
+    async def _be_ready(self) -> None:
+        answer = await self._line()
+        if not answer.startswith("ready"):
+            raise ReaderAbsent(f"the virtual reader did not start: {answer}")
 
     async def present(self, *bands: str) -> str:
         """Put bands in the field; the device's own answer."""

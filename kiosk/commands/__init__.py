@@ -6,4 +6,6 @@ central   the centre alone                   reader    one reader, values as lin
 kiosk     the customer screen                counter   the counter screen
 bench     measurements                       picture   a screen as SVG
 options   the options every command takes
+    own_files this device's files, opened, or why not
+    running   a reader and a terminal for the commands that need them
 """

@@ -16,6 +16,7 @@ from hardware.errors import DeviceError
 from kiosk import settings
 from kiosk.commands.options import Data
 from kiosk.commands.own_files import problem_of
+from kiosk.commands.running import run_on_terminal
 from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _run(folder: Path, *, world: "World", is_fresh: bool) -> None:
         if is_fresh or not (folder / MARK_FILE).is_file():
             print("Making the demo: a brand, its customers, their bands ...", file=sys.stderr)
             seed(folder, world=world)
-        code = asyncio.run(run_demo(folder, world=world))
+        code = asyncio.run(run_demo(folder, world=world, run_app=run_on_terminal))
     except NotADemo as error:
         _fail(str(error), EXIT_USAGE)
     except (DeviceError, StoreError) as error:

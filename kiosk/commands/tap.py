@@ -5,12 +5,8 @@ waited for it, no printed time includes.
 """
 
 import asyncio
-import contextlib
 import json
 import sys
-import tempfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -20,6 +16,7 @@ from hardware.clock import Clock, micros_of, moment_of
 from kiosk import settings
 from kiosk.commands.options import Centre, Data, Reader
 from kiosk.commands.own_files import EXIT_OWN_FILES, OwnFiles, fail
+from kiosk.commands.running import reader_spec
 from kiosk.core.page import printed
 from kiosk.core.policy import Assurance
 from kiosk.core.wording import voice
@@ -36,9 +33,6 @@ EXIT_BAND: Final = 5
 
 ONLINE_MS: Final = 1_500
 """The centre's first answer is waited for until so long after the start, so that `online` is not a guess."""
-
-VIRTUAL_BAND: Final = "maya"
-"""The band in the field of `--reader virtual`."""
 
 MESSAGES: Final = {
     "no_tap": "Nobody tapped in the time given.",
@@ -99,33 +93,21 @@ async def _one_tap(
     timeout_s: float | None,
 ) -> "tuple[Said | None, Recognition | None, bool]":
     """What the reader said that ends the wait, and the page it led to; the reader's state, or None, when none came."""
-    from kiosk.assembly import CacheKeys, Sync
-    from kiosk.links import ReaderLink
+    from kiosk.assembly import Sync, living
 
     heard: asyncio.Queue[Said] = asyncio.Queue()
     sync, clock = Sync(device), device.world.clock
-    sync.runner.start()
     until_ms = clock.ticks_ms() + ONLINE_MS
     voice.warm(micros_of(clock.now()))
-    async with _reader_spec(chosen.reader) as spec:
-        link = ReaderLink(
-            spec=spec,
-            keys=CacheKeys(device.store),
-            heard=heard.put_nowait,
-            clock=device.world.clock,
-        )
-        running = asyncio.create_task(link.run())
-        try:
-            said = await _first(heard, timeout_s)
-            if not isinstance(said, Proved):
-                return said, None, False
-            found = recogniser.recognise(recogniser.evidence(said))
-            return said, found, await _is_online(sync, clock, until_ms=until_ms)
-        finally:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
-            sync.runner.stop()
+    async with (
+        reader_spec(chosen.reader) as spec,
+        living(device, sync, spec=spec, heard=heard.put_nowait),
+    ):
+        said = await _first(heard, timeout_s)
+        if not isinstance(said, Proved):
+            return said, None, False
+        found = recogniser.recognise(recogniser.evidence(said))
+        return said, found, await _is_online(sync, clock, until_ms=until_ms)
 
 
 async def _first(heard: "asyncio.Queue[Said]", timeout_s: float | None) -> Said | None:
@@ -147,23 +129,6 @@ async def _is_online(sync: "Sync", clock: Clock, *, until_ms: int) -> bool:
     while sync.runner.status().network != "ok" and clock.ticks_ms() < until_ms:
         await clock.pause_ms(20)
     return sync.runner.status().network == "ok"
-
-
-@contextlib.asynccontextmanager
-async def _reader_spec(spec: str) -> AsyncIterator[str]:
-    """The spec for the reader process; for `virtual`, of a virtual reader that lives as long as the block."""
-    from kiosk.links import VirtualLink
-
-    if spec != "virtual":
-        yield spec
-        return
-    with tempfile.TemporaryDirectory(prefix="tapthread-") as folder:
-        device = VirtualLink(link=Path(folder) / "pn532")
-        await device.start(band=VIRTUAL_BAND)
-        try:
-            yield device.spec
-        finally:
-            await device.close()
 
 
 def _printed(

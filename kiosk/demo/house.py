@@ -8,7 +8,7 @@ tapthread reader --reader pcsc (child), where a real reader may be plugged in --
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -151,8 +151,10 @@ def second_reader(said: Said, *, was_there: bool) -> Said | None:
             return msgspec.structs.replace(said, tap=said.tap + PCSC_TAPS)
 
 
-async def run_demo(folder: Path, *, world: World) -> int:
-    """Run the demo on a seeded folder until it is quit; the exit code. Leaves no process."""
+async def run_demo(
+    folder: Path, *, world: World, run_app: Callable[[DemoApp], Awaitable[int]]
+) -> int:
+    """Run the demo on a seeded folder until `run_app` ends; its exit code. Leaves no process."""
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(running_centre(folder))
         kiosk = Device.open(folder, world=world, centre_url=url)
@@ -183,11 +185,7 @@ async def run_demo(folder: Path, *, world: World) -> int:
         for link in _reader_links(app, kiosk, virtual, watch):
             task = asyncio.create_task(link.run())
             stack.push_async_callback(_ended, task)
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(name, app.exit, 0)
-        await app.run_async()
-        return app.return_code or 0
+        return await run_app(app)
 
 
 def demo_post() -> Post:
