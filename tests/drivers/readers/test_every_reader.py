@@ -187,6 +187,19 @@ def test_the_same_band_again_is_another_activation_and_the_old_connection_is_dea
     assert proof.kind is ProofKind.MUTUAL
 
 
+def test_a_band_that_is_there_already_is_found_again_at_once(plugged: Plugged) -> None:
+    field, reader = plugged
+    field.present(band())
+    first = _arrived(reader)
+
+    second = reader.wait_for_target(WAIT_MS_MAX)
+
+    assert second is not None
+    assert second.generation > first.generation
+    proof = read_band(reader.connect(second), second, Keys(UID), SeededEntropy("reader"))
+    assert proof.kind is ProofKind.MUTUAL
+
+
 def test_a_band_taken_away_before_it_is_asked_has_left(plugged: Plugged) -> None:
     field, reader = plugged
     field.present(band())

@@ -155,6 +155,17 @@ def test_a_random_uid_does_not_change_while_the_band_is_asked_whether_it_is_ther
     assert proof.kind is ProofKind.MUTUAL
 
 
+def test_a_band_whose_activation_was_not_heard_of_is_found_all_the_same(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(band())
+    reader._command(0x4A, b"\x01\x00")
+
+    found = [reader.wait_for_target(100) for _ in range(3)]
+
+    assert any(found)
+
+
 def test_a_reader_that_was_closed_opens_again_on_a_line_that_takes_speed_seriously(
     tmp_path: Path,
 ) -> None:
