@@ -73,7 +73,6 @@ SENTENCES: Final[Mapping[str, str]] = {
     "head.band-strong": "band proved",
     "head.found": "found {how}: see ID first",
     # What matters now
-    "now.title": "Now",
     "now.nothing": "Nothing waits and nothing is owed.",
     "now.pickup": "Hand over",
     "now.pickup.text": "{count}, order {order}, ready since {since}",
@@ -144,7 +143,6 @@ SENTENCES: Final[Mapping[str, str]] = {
     "order.other": "in another state",
     # Ages
     "age.text": "{at}, {age} ago, from {source}",
-    "age.unsettled": "not sent yet",
     # Finding
     "find.prompt": "Name, phone, e-mail, order or band",
     "find.hint": "Type who it is. Or ask them to tap their band.",
@@ -189,9 +187,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "note.done": "Recorded: the note is kept. It goes to the centre by itself.",
     "note.empty": "The note is empty. Type first.",
     "note.kept": "The draft is kept.",
-    "note.long": "{left} characters left.",
     "note.draft": "Unsaved note from {at}. {key} continues it.",
-    "note.changed": "Changed: {who}",
     # Not settled
     "unsettled.title": "Not settled",
     "unsettled.nothing": "Everything is settled.",
@@ -199,8 +195,6 @@ SENTENCES: Final[Mapping[str, str]] = {
     "unsettled.line": "{name}: {what}",
     "unsettled.refused": "Not settled: {why}. {way}",
     "unsettled.held": "Not settled: the centre cannot judge it yet. A person will. Nothing is lost.",
-    "unsettled.waiting.short": "To be sent",
-    "unsettled.refused.short": "Not settled",
     "unsettled.way": "Call them, or hand to a supervisor.",
     "unsettled.nobody": "No customer",
     "kind.hand_over_pickup": "hand over a parcel",
@@ -219,7 +213,6 @@ SENTENCES: Final[Mapping[str, str]] = {
     "why.other": "the centre said no ({code})",
     "clash.side": "{at} in {store} by {by}",
     "clash.side.to": "{at} in {store} by {by}, to {to}",
-    "clash.and": "; and ",
     # Trouble, said in the message line
     "trouble.record": "Not recorded. {why} Nothing was done; try again.",
     "trouble.refused": "Not done: {why}.",

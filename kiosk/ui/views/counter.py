@@ -187,7 +187,9 @@ class CounterView(Vertical):
         notice = self.query_one("#here", Notice)
         if not recognition.owner:
             self._here = None
-            notice.say(nobody_here(recognition.reason, self._post, self._words), tone=Tone.ASK)
+            notice.announce(
+                nobody_here(recognition.reason, self._post, self._words), tone=Tone.ASK
+            )
             self._show_keys()
             return
         opened = Opened(recognition.evidence)
@@ -195,12 +197,14 @@ class CounterView(Vertical):
             self._opened = opened
             self._tapped_at = self._desk.standing().now
             self._fill_sheet()
-            notice.say(self._words.say("here.again", name=self._name_of(recognition.owner)))
+            notice.announce(
+                self._words.say("here.again", name=self._name_of(recognition.owner))
+            )
             return
         name = self._name_of(recognition.owner)
         self._here = _Here(recognition.owner, name, opened, self._desk.standing().now)
         text = self._words.say("here.one", name=name, key=OPEN_KEY)
-        notice.say(text, tone=Tone.READY, name="here")
+        notice.announce(text, tone=Tone.READY, name="here")
         self._show_keys()
 
     def customer_rings(self, owner: str, action: str) -> None:
@@ -214,7 +218,7 @@ class CounterView(Vertical):
         text = self._words.either(f"rings.{action}", "rings.help", name=name)
         if self._here is not None and self._here.owner == owner:
             text = f"{text} {self._words.say('rings.open', key=OPEN_KEY)}"
-        self.query_one("#here", Notice).say(text, tone=Tone.READY, name="here")
+        self.query_one("#here", Notice).announce(text, tone=Tone.READY, name="here")
 
     def staff_told(self, code: str) -> None:
         """A fault, or the reason why a tap opened no page, in words."""
@@ -223,7 +227,7 @@ class CounterView(Vertical):
             text = self._words.say(key)
         else:
             text = sentence_of(fault_of_code(code).staff, "en")
-        self.query_one("#here", Notice).say(text, tone=Tone.ASK)
+        self.query_one("#here", Notice).announce(text, tone=Tone.ASK)
 
     def look(self) -> None:
         """Look at this device's files again: the strip, and the open page where it changed."""
@@ -564,7 +568,9 @@ class CounterView(Vertical):
         return True
 
     def _say(self, sentence: str, *, tone: Tone = Tone.PLAIN, **values: str) -> None:
-        self.query_one("#message", Notice).say(self._words.say(sentence, **values), tone=tone)
+        self.query_one("#message", Notice).announce(
+            self._words.say(sentence, **values), tone=tone
+        )
 
     def _say_trouble(self, error: StoreError) -> None:
         reason = self._words.either(f"trouble.{error.code}", "trouble.store")

@@ -22,7 +22,7 @@ class Notice(PlainText):
         self._name_pressed = ""
         self.display = False
 
-    def say(self, text: str, *, tone: Tone = Tone.PLAIN, name: str = "") -> None:
+    def announce(self, text: str, *, tone: Tone = Tone.PLAIN, name: str = "") -> None:
         """Show `text` with the sign of its tone.
 
         Args:
@@ -33,12 +33,12 @@ class Notice(PlainText):
         for one in Tone:
             self.set_class(one is tone, f"-{one.value}")
         self._name_pressed = name
-        super().say(f"{MARKS[tone]} {text}".strip())
+        self.say(f"{MARKS[tone]} {text}".strip())
         self.display = True
 
     def clear(self) -> None:
         """Say nothing and take no room."""
-        super().say("")
+        self.say("")
         self._name_pressed = ""
         self.display = False
 

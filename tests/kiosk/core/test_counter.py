@@ -1,0 +1,480 @@
+"""What the counter shows of a customer."""
+
+import unicodedata
+
+import msgspec
+import pytest
+
+from kiosk.core import counter, counter_thread
+from kiosk.core.entries import Entry, Opened, Telling, Tone, found
+from kiosk.core.ports import Unsettled
+from kiosk.core.staff_words import DAY_US, HOUR_US
+from sync.model.operation import Evidence, OperationState
+from sync.model.profile import Profile
+from sync.model.records import (
+    Account,
+    Band,
+    Case,
+    Customer,
+    Interaction,
+    Order,
+    OrderLine,
+    Pickup,
+    Promise,
+    Record,
+    Remedy,
+    Side,
+    Told,
+)
+from sync.model.row import row_of
+from tests.support import hostile
+from tests.support.demo_side import NOW_US, POST, WORDS, profile
+
+TELL = Telling(WORDS, POST, NOW_US)
+TAPPED = Opened(Evidence("A2", "mutual", "band"))
+
+
+def held(*bodies: Record, owner: str = "lena") -> Profile:
+    return Profile(
+        owner, tuple(row_of(one, owner=owner, as_of=NOW_US, source="web") for one in bodies)
+    )
+
+
+def sheet(of: Profile, *, opened: Opened = TAPPED, is_unfolded: bool = False) -> counter.Sheet:
+    return counter.sheet_of(of, tell=TELL, opened=opened, is_unfolded=is_unfolded)
+
+
+def said(entries: tuple[Entry, ...]) -> str:
+    return "\n".join(f"{one.label} | {one.lead} | {one.text}" for one in entries)
+
+
+def contact(number: int, **changes: object) -> Interaction:
+    first = Interaction(
+        id=f"i{number}", at=NOW_US - number * HOUR_US, channel="phone", direction="in", by="Lena",
+        text=f"text {number}",
+    )  # fmt: skip
+    return msgspec.structs.replace(first, **changes)
+
+
+def case(**changes: object) -> Case:
+    first = Case(
+        id="c1", number="C-1", state="open", topic="late parcel", opened_at=NOW_US - DAY_US, channel="phone"
+    )  # fmt: skip
+    return msgspec.structs.replace(first, **changes)
+
+
+def parcel(**changes: object) -> Pickup:
+    first = Pickup(
+        id="p1", order="W-1", store="harbour", state="ready", shelf="C7", n_items=2, ready_at=NOW_US - HOUR_US
+    )  # fmt: skip
+    return msgspec.structs.replace(first, **changes)
+
+
+# Now
+
+
+def test_a_parcel_that_lies_here_stands_first_with_its_shelf_and_a_digit() -> None:
+    of = held(case(next_step="call"), parcel())
+
+    first = sheet(of).now[0]
+
+    assert (first.tone, first.digit, first.lead) == (Tone.READY, "1", "Shelf C7")
+
+
+def test_parcels_have_digits_from_the_longest_waiting_on() -> None:
+    of = held(
+        parcel(id="new", order="W-2"), parcel(id="old", order="W-3", ready_at=NOW_US - DAY_US)
+    )
+
+    parcels = sheet(of).parcels
+
+    assert [(one.digit, one.order) for one in parcels] == [("1", "W-3"), ("2", "W-2")]
+
+
+def test_a_tenth_parcel_waits_until_another_is_handed_over() -> None:
+    of = held(*(parcel(id=f"p{index}", order=f"W-{index}") for index in range(10)))
+
+    parcels = sheet(of).parcels
+
+    assert [one.digit for one in parcels] == list("123456789")
+
+
+@pytest.mark.parametrize("change", [{"store": "market"}, {"state": "expected"}])
+def test_a_parcel_that_is_not_here_is_told_last_and_cannot_be_handed_over(
+    change: dict[str, str],
+) -> None:
+    of = held(parcel(**change), case(next_step="call"))
+
+    result = sheet(of)
+
+    assert result.parcels == ()
+    assert (result.now[-1].tone, result.now[-1].digit) == (Tone.MUTED, "")
+
+
+def test_a_parcel_handed_over_waits_no_more_and_stands_in_the_timeline() -> None:
+    of = held(
+        parcel(
+            state="handed_over",
+            handed_over_at=NOW_US,
+            handed_over_by="ben",
+            handed_over_store="market",
+        )
+    )
+
+    result = sheet(of)
+
+    assert result.parcels == ()
+    assert "2 items of order W-1 handed over in Market by ben" in said(result.timeline)
+
+
+def test_a_promise_past_its_time_says_how_late_it_is_and_who_made_it() -> None:
+    promise = Promise(by="Ana", text="call back.", due_at=NOW_US - 21 * HOUR_US)
+
+    entry = sheet(held(case(promise=promise))).now[0]
+
+    assert (entry.label, entry.lead, entry.tone) == ("Owed", "21 h late", Tone.ALERT)
+    assert "Ana promised: call back, by yesterday 17:02" in entry.text
+
+
+def test_a_promise_still_in_time_is_no_alarm() -> None:
+    promise = Promise(by="Ana", text="call back", due_at=NOW_US + HOUR_US)
+
+    entry = sheet(held(case(promise=promise))).now[0]
+
+    assert (entry.lead, entry.tone) == ("by today 15:02", Tone.PLAIN)
+
+
+def test_a_promise_that_was_kept_is_owed_no_more() -> None:
+    promise = Promise(by="Ana", text="call back", due_at=NOW_US - HOUR_US, kept_at=NOW_US)
+
+    result = sheet(held(case(promise=promise)))
+
+    assert "Owed" not in said(result.now)
+    assert "Ana: call back. Kept today 14:02" in said(result.told)
+
+
+def test_contacts_nobody_answered_are_one_line_a_channel_since_the_oldest() -> None:
+    due = NOW_US - HOUR_US
+    of = held(
+        contact(71, channel="whatsapp", due_at=due),
+        contact(2, channel="whatsapp", due_at=due, text="hello?"),
+        contact(3, channel="x", due_at=due, answered_at=NOW_US),
+    )
+
+    entries = [one for one in sheet(of).now if one.label == "Unanswered"]
+
+    assert [(one.lead, one.text) for one in entries] == [("WhatsApp, 71 h", "hello?")]
+
+
+def test_a_contact_whose_answer_is_not_due_yet_says_until_when() -> None:
+    of = held(contact(1, due_at=NOW_US + HOUR_US))
+
+    entry = sheet(of).now[0]
+
+    assert (entry.lead, entry.tone) == ("Phone, by today 15:02", Tone.PLAIN)
+
+
+@pytest.mark.parametrize(("n_failed", "is_struck"), [(1, False), (2, True)])
+def test_a_remedy_that_failed_twice_is_struck_out(n_failed: int, is_struck: bool) -> None:
+    of = held(case(tried=(Remedy("reset the password", n_tried=3, n_failed=n_failed),)))
+
+    result = sheet(of)
+
+    assert any(one.tone is Tone.STRUCK for one in result.now) is is_struck
+    assert any(one.tone is Tone.STRUCK for one in result.told) is is_struck
+
+
+def test_the_one_thing_still_missing_is_the_only_thing_to_ask() -> None:
+    entry = sheet(held(case(missing=("the payer's consent",)))).now[0]
+
+    assert (entry.label, entry.lead, entry.tone) == (
+        "Ask only",
+        "the payer's consent",
+        Tone.ASK,
+    )
+
+
+def test_a_blocked_band_is_told_only_while_no_other_works() -> None:
+    lost = Band(id="b1", state="blocked", label="blue band")
+    spare = Band(id="b2", state="active")
+
+    assert sheet(held(lost)).now[0].lead == "blue band"
+    assert "blocked" not in said(sheet(held(lost, spare)).now)
+
+
+def test_a_collision_tells_both_sides_and_what_to_try() -> None:
+    first = Side(op="o1", store="market", by="Ines", to="", at=NOW_US - DAY_US)
+    second = Side(op="o2", store="harbour", by="Mira", to="her husband", at=NOW_US)
+    of = held(case(clash="handed_over_twice", sides=(first, second)))
+
+    entry = sheet(of).now[0]
+
+    assert entry.text == (
+        "handed over twice: yesterday 14:02 in Market by Ines; and today 14:02 in Harbour by Mira, to her husband."
+        " Call them, or hand to a supervisor."
+    )
+
+
+def test_nothing_to_do_is_said() -> None:
+    result = sheet(held(Customer(id="lena", given_name="Lena")))
+
+    assert said(result.now) == " |  | Nothing waits and nothing is owed."
+
+
+# How sure we are
+
+
+def test_after_a_proved_tap_nobody_asks_for_an_identity_document() -> None:
+    result = sheet(held(parcel()))
+
+    assert result.parcels[0].evidence == Evidence("A2", "mutual", "band")
+    assert result.parcels[0].yes == "Handed over"
+
+
+@pytest.mark.parametrize("opened", [found("name"), Opened(Evidence("A1", "capsule", ""))])
+def test_without_a_proved_band_a_parcel_goes_out_only_after_an_identity_document(
+    opened: Opened,
+) -> None:
+    result = sheet(held(parcel()), opened=opened)
+
+    assert result.parcels[0].evidence.proof == "id_seen"
+    assert "See their ID" in "\n".join(result.parcels[0].question)
+    assert result.parcels[0].yes == "ID seen, handed over"
+
+
+def test_what_a_clerk_does_after_a_tap_is_vouched_for_by_staff_with_the_band_beside_it() -> (
+    None
+):
+    assert TAPPED.by_staff == Evidence("S1", "mutual", "band")
+
+
+# Header
+
+
+def test_the_header_says_language_and_preferred_channel() -> None:
+    of = held(
+        Customer(id="lena", given_name="Lena", family_name="Hoffmann", language="de-AT", preferred_channel="whatsapp", tier="gold"),
+        Account(id="a", points=1120),
+    )  # fmt: skip
+
+    result = sheet(of)
+
+    assert (result.name, result.standing) == ("Lena Hoffmann", "gold, 1,120 points")
+    assert result.about == "band proved · speaks German · reach by WhatsApp"
+
+
+def test_somebody_whose_person_is_not_held_here_is_said_to_be_so() -> None:
+    result = sheet(held(parcel()))
+
+    assert result.name == "Customer not held here"
+    assert "Call the centre" in result.about
+
+
+def test_a_child_is_marked() -> None:
+    result = sheet(held(Customer(id="ama", given_name="Ama", guardian="sam")))
+
+    assert "the guardian decides" in result.about
+
+
+# Told
+
+
+def test_facts_told_name_their_channel_and_time_so_that_nobody_asks_again() -> None:
+    of = held(case(told=(Told("Card", "ending 4471", "x", NOW_US - HOUR_US),)))
+
+    assert "Card |  | ending 4471 (X, today 13:02)" in said(sheet(of).told)
+
+
+def test_the_payer_is_named_once() -> None:
+    told = (Told("Who pays", "Brightwater Ltd, his employer", "phone", NOW_US),)
+
+    assert (
+        said(sheet(held(case(payer="Brightwater Ltd", told=told))).told).count("Brightwater")
+        == 1
+    )
+    assert said(sheet(held(case(payer="Brightwater Ltd"))).told).count("Brightwater") == 1
+
+
+def test_open_cases_stand_before_solved_ones_and_a_solved_one_is_one_line() -> None:
+    solved = case(id="c2", number="C-2", state="solved", opened_at=NOW_US, missing=("a photo",))
+
+    told = sheet(held(solved, case())).told
+
+    assert [one.label for one in told] == ["C-1", "C-2"]
+
+
+def test_a_note_belongs_to_the_newest_open_case() -> None:
+    older = case(id="c2", number="C-2", opened_at=NOW_US - 2 * DAY_US)
+
+    result = sheet(held(older, case()))
+
+    assert (result.case, result.case_number) == ("c1", "C-1")
+
+
+# Timeline
+
+
+def test_seven_equal_calls_are_one_line_where_the_newest_stood() -> None:
+    calls = [contact(number, topic="password reset") for number in range(1, 8)]
+    other = contact(3, topic="billing", id="other")
+
+    timeline = sheet(held(*calls, other)).timeline
+
+    assert [one.text.partition(",")[0] for one in timeline] == ["password reset x7", "text 3"]
+    assert "first today 07:02" in timeline[0].text
+    assert timeline[0].label == "today 13:02"
+
+
+def test_equal_contacts_in_another_channel_or_direction_do_not_fold_together() -> None:
+    of = held(
+        contact(1, topic="billing"),
+        contact(2, topic="billing", channel="x"),
+        contact(3, topic="billing", direction="out"),
+    )
+
+    assert len(sheet(of).timeline) == 3
+
+
+def test_contacts_without_a_topic_never_fold() -> None:
+    assert len(sheet(held(contact(1), contact(2))).timeline) == 2
+
+
+def test_an_unanswered_contact_is_never_folded_away() -> None:
+    of = held(
+        contact(1, topic="billing"),
+        contact(2, topic="billing"),
+        contact(3, topic="billing", due_at=1),
+    )
+
+    timeline = sheet(of).timeline
+
+    assert [one.tone for one in timeline] == [Tone.PLAIN, Tone.ALERT]
+
+
+def test_folded_contacts_can_be_seen_one_by_one() -> None:
+    calls = [contact(number, topic="password reset") for number in range(1, 8)]
+
+    assert len(sheet(held(*calls), is_unfolded=True).timeline) == 7
+
+
+def test_the_timeline_is_newest_first_with_the_channel_named() -> None:
+    order = Order(
+        id="W-1", at=NOW_US - 5 * HOUR_US, channel="web", state="delivered", total_minor=3192,
+        lines=(OrderLine(product="p", title="Linen shirt M", variant="M"),),
+    )  # fmt: skip
+
+    timeline = sheet(held(contact(9), order, contact(1, channel="whatsapp"))).timeline
+
+    assert [one.lead for one in timeline] == ["WhatsApp", "Web", "Phone"]
+    assert timeline[1].text == "Order W-1: Linen shirt M, 31.92 EUR, delivered"
+
+
+def test_notes_say_who_reads_them() -> None:
+    of = held(
+        contact(1, direction="note", by="Ben", audience="internal"),
+        contact(2, direction="note", by="Ben", audience="customer"),
+    )
+
+    first, second = sheet(of).timeline
+
+    assert first.text == "Ben noted: text 1"
+    assert second.text == "Ben noted, customer reads this: text 2"
+
+
+@pytest.mark.parametrize("sensitivity", ["gift", "sensitive"])
+def test_what_must_not_be_said_aloud_is_marked(sensitivity: str) -> None:
+    of = held(contact(1, sensitivity=sensitivity))
+
+    assert "do not say aloud" in sheet(of).timeline[0].text
+
+
+def test_a_very_long_thread_ends() -> None:
+    of = held(*(contact(number) for number in range(300)))
+
+    assert len(sheet(of).timeline) == counter_thread.TIMELINE_MAX
+
+
+# Ages
+
+
+def test_every_line_about_a_customer_has_an_age_and_a_source() -> None:
+    result = sheet(profile("tom"))
+
+    entries = (*result.now, *result.told, *result.timeline)
+    assert all("ago, from" in one.age for one in entries)
+
+
+def test_what_the_centre_has_not_heard_of_says_so() -> None:
+    row = row_of(contact(1), owner="lena", as_of=NOW_US - HOUR_US, source="here")
+    of = Profile("lena", (msgspec.structs.replace(row, is_unsettled=True),))
+
+    age = sheet(of).timeline[0].age
+
+    assert age == "today 13:02, 60 min ago, from this counter, not sent yet"
+
+
+# Not settled
+
+
+def unsettled(state: OperationState, code: str = "", *, about: str = "") -> Unsettled:
+    return Unsettled("op", "hand_over_pickup", "lena", state, code, NOW_US, about)
+
+
+def test_a_refused_hand_over_says_when_and_where_it_already_happened() -> None:
+    gone = parcel(
+        state="handed_over", handed_over_at=NOW_US - 2 * DAY_US, handed_over_store="market", handed_over_op="other"
+    )  # fmt: skip
+    of = held(gone, Customer(id="lena", given_name="Lena"))
+
+    entry = counter.unsettled_entry(
+        unsettled(OperationState.REFUSED, "handed_over_twice", about="pickup/p1"), of, TELL
+    )
+
+    assert entry.lead == "Lena: hand over a parcel"
+    assert entry.text == (
+        "Not settled: already handed over Thu 14:02 in Market. Call them, or hand to a supervisor."
+    )
+
+
+def test_a_collision_that_became_a_case_is_told_from_the_case() -> None:
+    side = Side(op="op", store="market", by="Ines", to="", at=NOW_US)
+    of = held(case(id="op", clash="handed_over_twice", sides=(side,)))
+
+    entry = counter.unsettled_entry(unsettled(OperationState.REFUSED), of, TELL)
+
+    assert "handed over twice: today 14:02 in Market by Ines" in entry.text
+
+
+def test_a_code_we_do_not_know_is_said_because_somebody_else_may() -> None:
+    entry = counter.unsettled_entry(
+        unsettled(OperationState.REFUSED, "newer_rule"), held(), TELL
+    )
+
+    assert "the centre said no (newer_rule)" in entry.text
+
+
+@pytest.mark.parametrize(
+    ("state", "tone"),
+    [(OperationState.RECORDED, Tone.PLAIN), (OperationState.SENDING, Tone.PLAIN), (OperationState.HELD, Tone.ALERT)],
+)  # fmt: skip
+def test_what_only_waits_is_no_alarm_and_what_is_held_is(
+    state: OperationState, tone: Tone
+) -> None:
+    assert counter.unsettled_entry(unsettled(state), held(), TELL).tone is tone
+
+
+# Hostile text
+
+
+@pytest.mark.parametrize("name", hostile.NAMES)
+def test_nothing_from_outside_can_steer_the_terminal(name: str) -> None:
+    result = sheet(hostile.hostile_profile(name), opened=found(name))
+
+    entries = (*result.now, *result.told, *result.timeline)
+    texts = [result.name, result.about, result.standing, result.case_number]
+    texts += [part for one in entries for part in (one.label, one.lead, one.text, one.age)]
+    texts += [line for one in result.parcels for line in one.question]
+    assert not [
+        text for text in texts if any(unicodedata.category(char)[0] == "C" for char in text)
+    ]
+    assert max(len(text) for text in texts) < 1_000

@@ -1,0 +1,76 @@
+"""What the staff strip says in one line."""
+
+from dataclasses import replace
+
+from kiosk.core.entries import Tone
+from kiosk.core.ports import Standing
+from kiosk.core.staff_words import DAY_US, MINUTE_US
+from kiosk.core.strip import GAP, fitted, pieces_of
+from tests.support.demo_side import NOW_US, WORDS
+
+WELL = Standing(
+    "ok", "ok", synced_at=NOW_US - 3 * MINUTE_US, n_waiting=0, n_refused=0, now=NOW_US
+)
+
+
+def line(standing: Standing, width: int = 200) -> str:
+    return GAP.join(piece.text for piece in fitted(pieces_of(standing, WORDS), width))
+
+
+def test_when_all_is_well_it_says_so() -> None:
+    assert line(WELL) == "Reader ok · Network ok · Data 13:59 (3 min) · All sent"
+
+
+def test_what_is_wrong_says_since_when() -> None:
+    cut = replace(WELL, network="cut", network_since=NOW_US - 2 * MINUTE_US, n_waiting=2)
+
+    assert line(cut) == "Reader ok · ! Network cut 2 min · Data 13:59 (3 min) · 2 to send"
+
+
+def test_at_53_columns_what_is_well_gives_way_to_what_is_wrong() -> None:
+    cut = replace(WELL, network="cut", network_since=NOW_US - 2 * MINUTE_US, n_waiting=12)
+
+    assert line(cut, 53) == "! Network cut 2 min · Data 13:59 (3 min) · 12 to send"
+
+
+def test_however_narrow_it_is_what_is_wrong_stays() -> None:
+    bad = replace(
+        WELL,
+        reader="reader_absent",
+        network="centre_unreachable",
+        n_refused=1,
+        store_code="store_full",
+    )
+
+    text = line(bad, 10)
+
+    assert text == "! Reader not found · ! Centre not reached · ! Disk full · ! 1 not settled"
+
+
+def test_every_width_shows_a_line_that_fits_or_only_what_is_wrong() -> None:
+    cut = replace(
+        WELL, network="cut", network_since=NOW_US - 2 * MINUTE_US, n_waiting=2, n_refused=1
+    )
+
+    for width in range(10, 120):
+        pieces = fitted(pieces_of(cut, WORDS), width)
+        is_short = len(GAP.join(piece.text for piece in pieces)) <= width
+        assert is_short or all(piece.tone is Tone.ALERT for piece in pieces)
+
+
+def test_a_device_that_never_had_data_says_so() -> None:
+    assert "! No data yet" in line(replace(WELL, synced_at=0))
+
+
+def test_data_of_more_than_a_day_is_an_alarm() -> None:
+    old = replace(WELL, synced_at=NOW_US - DAY_US - MINUTE_US)
+
+    assert "! Data yesterday 14:01 (24 h)" in line(old)
+
+
+def test_a_code_we_do_not_know_is_still_a_fault() -> None:
+    text = line(
+        replace(WELL, reader="reader_melted", network="moon", store_code="store_melted")
+    )
+
+    assert "! Reader fault · ! Network fault · ! Files have a fault" in text
