@@ -143,6 +143,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "order.other": "in another state",
     # Ages
     "age.text": "{at}, {age} ago, from {source}",
+    "age.unsettled": "not sent yet",
     # Finding
     "find.prompt": "Name, phone, e-mail, order or band",
     "find.hint": "Type who it is. Or ask them to tap their band.",
@@ -187,6 +188,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "note.done": "Recorded: the note is kept. It goes to the centre by itself.",
     "note.empty": "The note is empty. Type first.",
     "note.kept": "The draft is kept.",
+    "note.long": "{left} characters left.",
     "note.draft": "Unsaved note from {at}. {key} continues it.",
     # Not settled
     "unsettled.title": "Not settled",
@@ -213,6 +215,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "why.other": "the centre said no ({code})",
     "clash.side": "{at} in {store} by {by}",
     "clash.side.to": "{at} in {store} by {by}, to {to}",
+    "clash.and": "; and ",
     # Trouble, said in the message line
     "trouble.record": "Not recorded. {why} Nothing was done; try again.",
     "trouble.refused": "Not done: {why}.",

@@ -31,7 +31,7 @@ SAYS_IT = (
     "ui/demo_shell/trap.py",
 )
 _PART = r"(?:[a-z0-9_-]|\{[^}\"]*\})+"
-_NAMED = re.compile(rf'"({_PART}(?:\.{_PART})+)"')
+_NAMED = re.compile(rf"[\"']({_PART}(?:\.{_PART})+)[\"']")
 
 
 @pytest.mark.parametrize(
