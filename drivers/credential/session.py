@@ -54,7 +54,7 @@ class Session(Protocol):
         Args:
             answer: All bytes of the answer, frames joined, status removed.
             mode: How the content travels.
-            size: Bytes of content expected when that is known; None takes what the padding says.
+            size: Bytes of content expected; None takes what comes, which enciphered EV1 content does not allow.
 
         Raises:
             BandUntrusted: MAC, CRC, padding or size are wrong.
@@ -132,26 +132,20 @@ class Ev1Session:
         return self._checked(content, size)
 
     def _deciphered(self, answer: bytes, size: int | None) -> bytes:
+        if size is None:
+            # Where content, CRC and padding are all zeros, nothing in an EV1 answer tells them apart.
+            raise ValueError("the size of enciphered EV1 content must be known")
         if not answer or len(answer) % BLOCK:
             raise self._ending.end("the enciphered answer is not whole blocks")
         plain = decrypted(self._key, answer, self._iv)
         self._iv = answer[-BLOCK:]
-        # A CRC may itself end in zeros, so the end of the content is never looked for by stripping them.
-        shortest = max(0, len(plain) - CRC_SIZE - BLOCK + 1)
-        ends = (size,) if size is not None else range(shortest, len(plain) - CRC_SIZE + 1)
-        for end in ends:
-            if self._holds(plain, end):
-                return plain[:end]
-        raise self._ending.end("the CRC or the padding of the answer is wrong")
-
-    @staticmethod
-    def _holds(plain: bytes, end: int) -> bool:
-        crc, rest = plain[end : end + CRC_SIZE], plain[end + CRC_SIZE :]
-        return (
-            hmac.compare_digest(crc, crc32(plain[:end] + bytes((STATUS_OK,))))
-            and len(rest) < BLOCK
-            and rest in (bytes(len(rest)), b"\x80" + bytes(max(0, len(rest) - 1)))
-        )
+        content, rest = plain[:size], plain[size:]
+        crc, padding = rest[:CRC_SIZE], rest[CRC_SIZE:]
+        if not hmac.compare_digest(crc, crc32(content + bytes((STATUS_OK,)))):
+            raise self._ending.end("the CRC of the answer is wrong")
+        if len(padding) >= BLOCK or any(padding):
+            raise self._ending.end("the padding of the answer is wrong")
+        return content
 
     def _checked(self, content: bytes, size: int | None) -> bytes:
         if size is not None and len(content) != size:
