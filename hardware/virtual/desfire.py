@@ -273,10 +273,12 @@ class _PoweredDesfire:
 
     # --- protection of commands and answers
 
-    def _opened(self, code: int, header: bytes, rest: bytes, mode: Mode) -> bytes:
+    def _opened(
+        self, code: int, header: bytes, rest: bytes, mode: Mode, *, size: int = 0
+    ) -> bytes:
         if self._session is None:
             return rest
-        return self._session.open(code, header, rest, mode)
+        return self._session.open(code, header, rest, mode, size=size)
 
     def _sealed(self, content: bytes, mode: Mode, *, is_size_open: bool = False) -> _Answer:
         if self._session is not None:
@@ -573,8 +575,8 @@ class _PoweredDesfire:
 
             self._pending = go_on
             return _Answer(MORE)
-        plain = self._opened(code, header, so_far, mode)
         offset, size = _span_of(header)
+        plain = self._opened(code, header, so_far, mode, size=size)
         _expect_size(plain, size)
         self._band.contents[self._application.aid, header[0]][offset : offset + size] = plain
         return self._sealed(b"", mode)

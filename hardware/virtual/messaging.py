@@ -96,8 +96,10 @@ class Session(Protocol):
         """EV2 messaging; else EV1."""
         ...
 
-    def open(self, code: int, header: bytes, rest: bytes, mode: Mode) -> bytes:
-        """The plain content of a command's `rest`, checked. Raises Tampered."""
+    def open(
+        self, code: int, header: bytes, rest: bytes, mode: Mode, *, size: int = 0
+    ) -> bytes:
+        """The plain content of a command's `rest`, checked; `size` is what the header announces. Raises Tampered."""
         ...
 
     def seal(self, content: bytes, mode: Mode, *, is_size_open: bool = False) -> bytes:
@@ -125,11 +127,13 @@ class Ev1Session:
         self._iv = encrypted(self._key, self._iv, blocks[:-BLOCK_SIZE] + last)[-BLOCK_SIZE:]
         return self._iv
 
-    def open(self, code: int, header: bytes, rest: bytes, mode: Mode) -> bytes:
+    def open(
+        self, code: int, header: bytes, rest: bytes, mode: Mode, *, size: int = 0
+    ) -> bytes:
         """The plain content of a command's `rest`. Only commands that carry content are protected themselves."""
         head = bytes([code]) + header
         if mode is Mode.FULL and rest:
-            return self._opened_full(head, rest)
+            return self._opened_full(head, rest, size)
         if mode is Mode.MAC and rest:
             content, mac = rest[:-MAC_SIZE], rest[-MAC_SIZE:]
             expected = self._chained_mac(head + content)[:MAC_SIZE]
@@ -139,16 +143,15 @@ class Ev1Session:
         self._chained_mac(head + rest)
         return rest
 
-    def _opened_full(self, head: bytes, rest: bytes) -> bytes:
+    def _opened_full(self, head: bytes, rest: bytes, size: int) -> bytes:
+        """Content, CRC over command and content, zeros. The CRC cannot tell its own end from zeros; `size` does."""
         plain = decrypted(self._key, self._iv, rest)
-        self._iv = rest[-BLOCK_SIZE:] or self._iv
-        size = len(plain) - BLOCK_SIZE - CRC_SIZE + 1
-        for end in range(max(size, 0), len(plain) - CRC_SIZE + 1):
-            content, crc = plain[:end], plain[end : end + CRC_SIZE]
-            is_rest_zero = not any(plain[end + CRC_SIZE :])
-            if is_rest_zero and hmac.compare_digest(crc32(head + content), crc):
-                return content
-        raise Tampered("command CRC")
+        self._iv = rest[-BLOCK_SIZE:]
+        content, crc = plain[:size], plain[size : size + CRC_SIZE]
+        is_crc_good = hmac.compare_digest(crc32(head + content), crc)
+        if not is_crc_good or any(plain[size + CRC_SIZE :]):
+            raise Tampered("command CRC")
+        return content
 
     def seal(self, content: bytes, mode: Mode, *, is_size_open: bool = False) -> bytes:
         """Content and CMAC, or the cryptogram of content, CRC over content and status, and padding."""
@@ -203,7 +206,15 @@ class Ev2Session:
         seed = direction + self.transaction + self.counter.to_bytes(2, "little") + bytes(8)
         return encrypted(self._encryption_key, ZERO_IV, seed)
 
-    def open(self, code: int, header: bytes, rest: bytes, mode: Mode) -> bytes:
+    def open(
+        self,
+        code: int,
+        header: bytes,
+        rest: bytes,
+        mode: Mode,
+        *,
+        size: int = 0,  # noqa: ARG002 (EV2 finds the end by its padding)
+    ) -> bytes:
         """The plain content of a command's `rest`; every mode but PLAIN ends with a MAC over header and rest."""
         if mode is Mode.PLAIN:
             return rest

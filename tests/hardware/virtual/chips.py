@@ -147,3 +147,63 @@ class Ev2Reader:
             return body
         plain = crypt(self.enc, self.iv(b"\x5a\xa5"), body, is_decrypting=True)
         return plain.rstrip(b"\x00")[:-1]
+
+
+class Ev1Reader:
+    """A reader with an EV1 session, made of plain arithmetic: one IV runs through everything."""
+
+    def __init__(self, chip: PoweredChip, slot: int, key: bytes) -> None:
+        self.chip = chip
+        challenge = ask(chip, bytes([0xAA, slot]))[1:]
+        rnd_b = crypt(key, ZERO, challenge, is_decrypting=True)
+        token = crypt(key, challenge, RND_A + turned(rnd_b))
+        answer = ask(chip, b"\xaf" + token)
+        assert answer[0] == 0x00, answer.hex()
+        assert crypt(key, token[-16:], answer[1:], is_decrypting=True) == turned(RND_A)
+        self.key = RND_A[:4] + rnd_b[:4] + RND_A[12:] + rnd_b[12:]
+        self.iv = ZERO
+
+    def maced(self, content: bytes) -> bytes:
+        """CMAC from the running IV, which it becomes."""
+        whole = _doubled(crypt(self.key, ZERO, ZERO))
+        is_whole = bool(content) and len(content) % 16 == 0
+        blocks, subkey = (content, whole) if is_whole else (padded(content), _doubled(whole))
+        last = bytes(a ^ b for a, b in zip(blocks[-16:], subkey, strict=True))
+        self.iv = crypt(self.key, self.iv, blocks[:-16] + last)[-16:]
+        return self.iv[:8]
+
+    def read(self, command: bytes, *, size: int = 0, is_full: bool = False) -> bytes:
+        """A command without content; enciphered content comes back when `is_full`."""
+        self.maced(command)
+        answer = ask(self.chip, command)
+        body = answer[1:]
+        while answer[0] == 0xAF:
+            answer = ask(self.chip, b"\xaf")
+            body += answer[1:]
+        assert answer[0] == 0x00, answer.hex()
+        if not is_full:
+            assert body[-8:] == self.maced(body[:-8] + b"\x00")
+            return body[:-8]
+        plain = crypt(self.key, self.iv, body, is_decrypting=True)
+        self.iv = body[-16:]
+        size = size or len(plain.rstrip(b"\x00")) - 1 - 4
+        assert plain[size : size + 4] == jamcrc(plain[:size] + b"\x00")
+        return plain[:size]
+
+    def write(self, command: bytes, content: bytes, *, is_full: bool) -> bytes:
+        """A command with content, in one frame; its answer, checked."""
+        if is_full:
+            plain = content + jamcrc(command + content)
+            body = crypt(self.key, self.iv, plain + bytes(-len(plain) % 16))
+            self.iv = body[-16:]
+        else:
+            body = content + self.maced(command + content)
+        answer = ask(self.chip, command + body)
+        if answer[0] == 0x00:
+            assert answer[1:] == self.maced(b"\x00")
+        return answer
+
+
+def _doubled(block: bytes) -> bytes:
+    number = int.from_bytes(block, "big") << 1
+    return ((number & ((1 << 128) - 1)) ^ (0x87 if number >> 128 else 0)).to_bytes(16, "big")

@@ -8,17 +8,15 @@ from hardware.virtual.band import PoweredChip
 from tests.hardware.virtual.chips import (
     AID,
     KEYS,
-    RND_A,
     TEXT,
     UID,
     ZERO,
+    Ev1Reader,
     Ev2Reader,
     ask,
     crypt,
     desfire,
-    jamcrc,
     padded,
-    turned,
 )
 
 WRONG_KEY = b"\x55" * 16
@@ -28,17 +26,6 @@ def selected(ev: int = 2, *, is_random: bool = False) -> PoweredChip:
     chip = desfire(ev, is_random=is_random).power_up()
     assert ask(chip, b"\x5a" + AID) == b"\x00"
     return chip
-
-
-def authenticated_ev1(chip: PoweredChip, slot: int, key: bytes) -> bytes:
-    """The session key after 0xAA."""
-    challenge = ask(chip, bytes([0xAA, slot]))[1:]
-    rnd_b = crypt(key, ZERO, challenge, is_decrypting=True)
-    token = crypt(key, challenge, RND_A + turned(rnd_b))
-    answer = ask(chip, b"\xaf" + token)
-    assert answer[:1] == b"\x00"
-    assert crypt(key, token[-16:], answer[1:], is_decrypting=True) == turned(RND_A)
-    return RND_A[:4] + rnd_b[:4] + RND_A[12:] + rnd_b[12:]
 
 
 @pytest.mark.parametrize("start", [b"\x71\x01\x00", b"\xaa\x01"])
@@ -95,20 +82,54 @@ def test_the_true_uid_is_told_enciphered_after_ev2_authentication() -> None:
 
 
 def test_the_true_uid_is_told_enciphered_after_ev1_authentication() -> None:
-    chip = selected(ev=1, is_random=True)
-    key = authenticated_ev1(chip, 1, KEYS[1])
+    reader = Ev1Reader(selected(ev=1, is_random=True), 1, KEYS[1])
 
-    answer = ask(chip, b"\x51")
+    assert reader.read(b"\x51", size=7, is_full=True) == UID
 
-    ecb = crypt(key, ZERO, ZERO)
-    doubled = int.from_bytes(ecb, "big") << 1
-    doubled = (doubled & ((1 << 128) - 1)) ^ (0x87 if doubled >> 128 else 0)
-    again = doubled << 1
-    short_subkey = (again & ((1 << 128) - 1)) ^ (0x87 if again >> 128 else 0)
-    block = int.from_bytes(padded(b"\x51"), "big") ^ short_subkey
-    iv = crypt(key, ZERO, block.to_bytes(16, "big"))
-    plain = crypt(key, iv, answer[1:], is_decrypting=True)
-    assert plain == UID + jamcrc(UID + b"\x00") + bytes(5)
+
+@pytest.mark.parametrize(("number", "is_full"), [(1, False), (2, False), (3, True)])
+@pytest.mark.parametrize("size", [0, 16, 100])
+def test_an_ev1_session_reads_and_its_chain_goes_on(
+    number: int, *, is_full: bool, size: int
+) -> None:
+    reader = Ev1Reader(selected(ev=1), 1, KEYS[1])
+    command = bytes([0xBD, number]) + bytes(3) + size.to_bytes(3, "little")
+
+    contents = [reader.read(command, size=size, is_full=is_full) for _ in range(3)]
+
+    assert contents == [TEXT[: size or len(TEXT)]] * 3
+
+
+@pytest.mark.parametrize(("number", "is_full"), [(2, False), (3, True)])
+@given(content=st.binary(min_size=1, max_size=32))
+def test_an_ev1_session_writes_what_was_meant(
+    number: int, content: bytes, *, is_full: bool
+) -> None:
+    band = desfire(1)
+    chip = band.power_up()
+    ask(chip, b"\x5a" + AID)
+    reader = Ev1Reader(chip, 2, KEYS[2])
+    command = bytes([0x3D, number]) + b"\x02\x00\x00" + len(content).to_bytes(3, "little")
+
+    answers = [reader.write(command, content, is_full=is_full)[0] for _ in range(2)]
+
+    assert answers == [0x00, 0x00]
+    assert band.contents[AID, number] == TEXT[:2] + content + TEXT[2 + len(content) :]
+
+
+@pytest.mark.parametrize(("number", "is_full"), [(2, False), (3, True)])
+def test_an_ev1_session_takes_no_tampered_write(number: int, *, is_full: bool) -> None:
+    band = desfire(1)
+    chip = band.power_up()
+    ask(chip, b"\x5a" + AID)
+    reader = Ev1Reader(chip, 2, KEYS[2])
+    command = bytes([0x3D, number]) + b"\x02\x00\x00\x03\x00\x00"
+    reader.iv = bytes(15) + b"\x01"  # What is sent belongs to another place in the chain.
+
+    answer = reader.write(command, b"new", is_full=is_full)
+
+    assert answer == b"\x1e"
+    assert band.contents[AID, number] == TEXT
 
 
 def test_the_uid_is_not_told_to_a_stranger() -> None:
@@ -207,7 +228,7 @@ def test_reading_what_is_not_there_is_refused_by_its_own_status(
     header: bytes, status: int
 ) -> None:
     chip = selected()
-    authenticated_ev1(chip, 1, KEYS[1])
+    Ev1Reader(chip, 1, KEYS[1])
 
     assert ask(chip, b"\xbd" + header) == bytes([status])
 
