@@ -4,6 +4,8 @@ The daemon insists on /run/pcscd, so it runs in a mount namespace where a folder
 in that folder, and clients find it by PCSCLITE_CSOCK_NAME. The client library reads that variable once in a process,
 at its first context: set it before, and keep one folder for the life of a process.
 
+It is shown an empty folder of USB drivers, so that it takes no real reader from anybody.
+
 As root a mount namespace is enough; else a user namespace gives the right to make one. In a chroot the namespace keeps
 the propagation of its mounts (private needs a root that is a mount point); what then shows outside is taken down again.
 """
@@ -21,6 +23,9 @@ from hardware.clock import Clock
 
 DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 """The vpcd driver of the Debian package vsmartcard-vpcd."""
+
+DRIVER_FOLDER = Path("/usr/lib/pcsc/drivers")
+"""Where the daemon was built to look for drivers of USB readers."""
 
 RUN_FOLDER = Path("/run/pcscd")
 """Where the daemon was built to keep its socket."""
@@ -62,6 +67,11 @@ class PrivatePcscd:
         return self._folder / "run" / "pcscd.comm"
 
     @property
+    def _driver(self) -> Path:
+        """Our copy of the driver: the daemon's own folder of drivers is hidden."""
+        return self._folder / DRIVER.name
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """What a client process needs in its environment."""
         return {SOCKET_VARIABLE: str(self.socket)}
@@ -77,12 +87,15 @@ class PrivatePcscd:
         if run_folder.exists():
             shutil.rmtree(run_folder)
         run_folder.mkdir(parents=True)
+        (self._folder / "no-drivers").mkdir(exist_ok=True)
         config = self._folder / "reader.conf.d"
         config.mkdir(exist_ok=True)
         (config / "vpcd").write_text(
             f'FRIENDLYNAME "Virtual PCD"\nDEVICENAME /dev/null:0x{self.port:04X}\n'
-            f"LIBPATH {DRIVER}\nCHANNELID 0x{self.port:04X}\n"
+            f"LIBPATH {self._driver}\nCHANNELID 0x{self.port:04X}\n"
         )
+        if DRIVER.exists():
+            shutil.copy(DRIVER, self._driver)
         why_not = ""
         for namespace in _namespaces():
             self._process = self._spawned(namespace, run_folder, config)
@@ -115,10 +128,12 @@ class PrivatePcscd:
                 " pcscd, vsmartcard-vpcd and util-linux are needed."
             )
         ours, theirs = shlex.quote(str(run_folder)), RUN_FOLDER
+        none = shlex.quote(str(self._folder / "no-drivers"))
         script = (
             f"[ -d {theirs} ] || mkdir -p {theirs} 2>/dev/null"
             f" || {{ mount -t tmpfs tmpfs /run && mkdir {theirs}; }} || exit 9; "
             f"mount --bind {ours} {theirs} || exit 9; "
+            f"mount --bind {none} {DRIVER_FOLDER} || exit 9; "
             f"exec {shlex.quote(pcscd)} --foreground --config {shlex.quote(str(config))}"
         )
         with (self._folder / "pcscd.log").open("ab") as log:
@@ -157,17 +172,17 @@ class PrivatePcscd:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        self._take_down_mount()
+        self._take_down_mounts()
 
-    def _take_down_mount(self) -> None:
+    def _take_down_mounts(self) -> None:
         """Where mounts are shared with the namespace outside, ours showed there as well."""
-        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-        ours = str(self._folder / "run")
-        if any(
-            line.split()[3].endswith(ours) and line.split()[4] == str(RUN_FOLDER)
-            for line in mounts
-        ):
-            subprocess.run(["umount", str(RUN_FOLDER)], check=False)  # noqa: S603, S607
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            root, point = line.split()[3:5]
+            is_ours = root.endswith(
+                (str(self._folder / "run"), str(self._folder / "no-drivers"))
+            )
+            if is_ours and Path(point) in {RUN_FOLDER, DRIVER_FOLDER}:
+                subprocess.run(["umount", point], check=False)  # noqa: S603, S607
 
 
 def _namespaces() -> tuple[tuple[str, ...], ...]:

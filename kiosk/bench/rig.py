@@ -4,6 +4,7 @@ The band's random numbers are fixed, so that recorded exchanges can be sent agai
 """
 
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ class FixedEntropy:
 
 def _run(pipe: Connection, subject: Subject, link: Path | None, port: int | None) -> None:
     """Own the readers until the pipe ends. Runs in the child."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent hears it too, and ends the pipe.
     band = VirtualDesfire(
         uid=subject.uid,
         ev=subject.ev,
