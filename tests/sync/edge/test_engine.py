@@ -1,0 +1,299 @@
+"""What the sync does next: pure steps, no network."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.edge import engine, schedule
+from sync.edge.engine import (
+    CacheRenewed,
+    Effect,
+    Event,
+    Failed,
+    FetchLeases,
+    Greeted,
+    Job,
+    Leased,
+    Pull,
+    Pulled,
+    Push,
+    Pushed,
+    SayHello,
+    Started,
+    State,
+    Ticked,
+    Woken,
+    next_due_ms,
+    step,
+)
+from sync.model.wire import PUSH_OPS_MAX, WAIT_MS_MAX
+
+ALL = Push(PUSH_OPS_MAX, frozenset())
+
+
+def after(*events: Event, at: int = 0) -> tuple[State, tuple[Effect, ...]]:
+    """The state after these events, and what the last one led to."""
+    state = State()
+    effects: tuple[Effect, ...] = ()
+    for event in events:
+        state, effects = step(state, event, at)
+    return state, effects
+
+
+def settled() -> State:
+    """Greeted, leased, at the head with a held poll out, nothing to push."""
+    return after(
+        Started(), Greeted(), Leased(), Pulled(8, is_head=True, took_ms=5), Pushed(0, 0)
+    )[0]
+
+
+def failed(job: Job, code: str = "centre_unreachable", **fields: object) -> Failed:
+    return Failed(job, code, chance=schedule.CHANCES - 1, **fields)  # type: ignore[arg-type]
+
+
+def test_it_says_hello_first_and_nothing_else() -> None:
+    _, effects = after(Started())
+
+    assert effects == (SayHello(),)
+
+
+def test_after_hello_leases_pull_and_push_go_at_the_same_time() -> None:
+    state, effects = after(Started(), Greeted())
+
+    assert effects == (FetchLeases(), Pull(0), ALL)
+    assert state.code == "ok"
+
+
+def test_at_the_head_the_next_pull_is_held_and_before_it_is_not() -> None:
+    _, more = after(Started(), Greeted(), Pulled(1_000, is_head=False, took_ms=9))
+    _, held = after(Started(), Greeted(), Pulled(8, is_head=True, took_ms=9))
+
+    assert more == (Pull(0),)
+    assert held == (Pull(WAIT_MS_MAX),)
+
+
+def test_a_centre_that_does_not_hold_polls_is_not_asked_in_a_tight_loop() -> None:
+    state, effects = step(settled(), Pulled(0, is_head=True, took_ms=3), 1_000)
+
+    assert effects == ()
+    assert next_due_ms(state) == 1_000 + engine.HELD_MIN_MS
+
+
+def test_a_held_poll_that_came_back_empty_in_its_time_is_followed_by_the_next() -> None:
+    _, effects = step(settled(), Pulled(0, is_head=True, took_ms=WAIT_MS_MAX), 30_000)
+
+    assert effects == (Pull(WAIT_MS_MAX),)
+
+
+def test_a_recorded_operation_is_pushed_while_the_pull_is_held() -> None:
+    _, effects = step(settled(), Woken(), 50)
+
+    assert effects == (ALL,)
+
+
+def test_an_operation_recorded_while_a_push_looked_is_not_forgotten() -> None:
+    state, _ = after(Started(), Greeted(), Leased(), Pulled(1, is_head=True, took_ms=5))
+
+    state, nothing = step(state, Woken(), 20)
+    _, effects = step(state, Pushed(0, 0), 30)
+
+    assert nothing == ()
+    assert effects == (ALL,)
+
+
+def test_batch_follows_batch_until_nothing_waits() -> None:
+    state, more = step(settled(), Woken(), 50)
+    state, more = step(state, Pushed(200, 200), 60)
+    assert more == (ALL,)
+
+    state, done = step(state, Pushed(0, 0), 70)
+
+    assert done == ()
+
+
+def test_a_batch_of_which_nothing_was_settled_waits() -> None:
+    state, _ = step(settled(), Woken(), 50)
+
+    state, effects = step(state, Pushed(3, 0), 60)
+
+    assert effects == ()
+    assert next_due_ms(state) == 60 + engine.RETRY_MS
+
+
+def test_pull_goes_on_while_push_fails() -> None:
+    state, _ = step(settled(), Woken(), 0)
+    state, _ = step(state, failed(Job.PUSH, "centre_busy", retry_after_ms=60_000), 10)
+
+    state, effects = step(state, Pulled(1, is_head=True, took_ms=5), 20)
+
+    assert effects == (Pull(WAIT_MS_MAX),)
+
+
+def test_push_goes_on_while_pull_fails() -> None:
+    state, _ = step(settled(), failed(Job.PULL, "centre_busy"), 10)
+
+    _, effects = step(state, Woken(), 20)
+
+    assert effects == (ALL,)
+
+
+def test_nobody_answering_is_said_and_tried_again_later() -> None:
+    state, _ = after(Started())
+
+    state, effects = step(state, failed(Job.HELLO), 0)
+
+    assert effects == ()
+    assert state.code == "centre_unreachable"
+    due_ms = next_due_ms(state)
+    assert due_ms is not None
+    assert 0 < due_ms <= schedule.FIRST_MS
+    assert step(state, Ticked(), due_ms)[1] == (SayHello(),)
+
+
+def test_lanes_that_lost_the_centre_go_on_when_it_answers_on_another() -> None:
+    state = settled()
+    state, _ = step(state, failed(Job.PULL), 0)
+    state, _ = step(state, Woken(), 0)
+
+    state, effects = step(state, Pushed(1, 1), 5)
+
+    assert Pull(0) in effects or Pull(WAIT_MS_MAX) in effects
+
+
+def test_an_operation_recorded_without_a_network_tries_the_network_once() -> None:
+    state, _ = after(Started(), failed(Job.HELLO), failed(Job.HELLO))
+
+    state, effects = step(state, Woken(), 1)
+    assert effects == (SayHello(),)
+    _, again = step(state, Woken(), 2)
+
+    assert again == ()
+
+
+def test_a_session_that_is_over_is_begun_again_at_once_but_not_in_a_tight_loop() -> None:
+    state, effects = step(
+        settled(), failed(Job.PULL, "centre_refused", problem="session_over"), 100
+    )
+    assert effects == (SayHello(),)
+    assert state.code == "ok", "a restart of the centre is no news for staff"
+
+    state, _ = step(state, Greeted(), 110)
+    state, effects = step(
+        state, failed(Job.PULL, "centre_refused", problem="session_over"), 120
+    )
+
+    assert effects == ()
+    assert state.code == "centre_refused"
+
+
+def test_a_cache_made_anew_begins_with_hello_because_scopes_and_leases_are_gone() -> None:
+    state, effects = step(settled(), CacheRenewed(Job.PULL), 100)
+    assert effects == (SayHello(),)
+
+    _, effects = step(state, Greeted(), 110)
+
+    assert effects == (FetchLeases(), Pull(0), ALL)
+
+
+def test_new_bands_bring_new_leases_soon_and_once() -> None:
+    state, _ = step(settled(), Pulled(1, is_head=True, took_ms=5, has_bands=True), 100)
+    state, _ = step(state, Pulled(1, is_head=True, took_ms=5, has_bands=True), 200)
+
+    assert next_due_ms(state) == 100 + engine.LEASES_AFTER_BANDS_MS
+    assert step(state, Ticked(), 100 + engine.LEASES_AFTER_BANDS_MS)[1] == (FetchLeases(),)
+
+
+def test_a_batch_the_centre_fails_at_is_halved_until_one_operation_is_alone() -> None:
+    state, _ = step(settled(), Woken(), 0)
+    sizes = []
+    n_sent = 8
+    while n_sent > 1:
+        state, (effect,) = step(
+            state, failed(Job.PUSH, "centre_refused", problem="failed", n_sent=n_sent), 0
+        )
+        assert isinstance(effect, Push)
+        n_sent = effect.n_max
+        sizes.append(n_sent)
+
+    state, (effect,) = step(
+        state,
+        failed(Job.PUSH, "centre_refused", problem="failed", n_sent=1, owner="tom"),
+        0,
+    )
+
+    assert sizes == [4, 2, 1]
+    assert effect == Push(PUSH_OPS_MAX, frozenset({"tom"}))
+    state, _ = step(state, Pushed(0, 0), 5)
+    assert next_due_ms(state) is not None
+    assert step(state, Ticked(), engine.BLOCK_MS)[1] == (ALL,)
+
+
+def test_a_broken_store_says_nothing_of_the_network() -> None:
+    state, _ = step(settled(), failed(Job.PULL, ""), 10)
+
+    assert state.code == "ok"
+    assert next_due_ms(state) is not None
+
+
+EVENTS = st.one_of(
+    st.builds(Woken, st.booleans()),
+    st.just(Ticked()),
+    st.sampled_from(["done", "fail", "over", "renewed"]),
+)
+
+
+@given(st.lists(st.tuples(EVENTS, st.integers(0, 3), st.integers(0, 20_000)), max_size=40))
+def test_no_lane_is_ever_busy_twice_or_stuck(script: list[tuple[object, int, int]]) -> None:
+    """Whatever happens, each job is under way at most once, and something is always under way or due."""
+    now = 0
+    state, effects = step(State(), Started(), now)
+    under_way: list[Job] = [_job(effect) for effect in effects]
+
+    for what, which, passed in script:
+        now += passed
+        event: Event = Ticked()
+        if isinstance(what, Woken | Ticked):
+            event = what
+        elif under_way:
+            event = _ending(under_way.pop(which % len(under_way)), str(what))
+        state, effects = step(state, event, now)
+        under_way += [_job(effect) for effect in effects]
+
+        assert len(under_way) == len(set(under_way))
+        assert under_way or next_due_ms(state) is not None
+
+
+def _job(effect: Effect) -> Job:
+    jobs = {SayHello: Job.HELLO, FetchLeases: Job.LEASES, Pull: Job.PULL, Push: Job.PUSH}
+    return jobs[type(effect)]
+
+
+def _ending(job: Job, how: str) -> Event:
+    if how == "fail":
+        return failed(job)
+    if how == "over":
+        return failed(job, "centre_refused", problem="session_over")
+    if how == "renewed":
+        return CacheRenewed(job)
+    done: dict[Job, Event] = {
+        Job.HELLO: Greeted(), Job.LEASES: Leased(), Job.PUSH: Pushed(0, 0),
+        Job.PULL: Pulled(0, is_head=True, took_ms=1),
+    }  # fmt: skip
+    return done[job]
+
+
+@given(st.integers(-3, 500), st.integers(0, schedule.CHANCES - 1), st.integers(-5, 10**9))
+def test_a_wait_is_never_nothing_and_never_without_end(
+    n_failed: int, chance: int, retry_after_ms: int
+) -> None:
+    wait_ms = schedule.pause_ms(n_failed, chance, retry_after_ms=retry_after_ms)
+
+    longest = schedule.LONGEST_MS + schedule.RETRY_AFTER_MAX_MS
+    assert schedule.SHORTEST_MS <= wait_ms <= longest
+    assert wait_ms >= min(max(retry_after_ms, 0), schedule.RETRY_AFTER_MAX_MS)
+
+
+def test_kiosks_that_lost_the_same_centre_do_not_come_back_together() -> None:
+    waits = {schedule.pause_ms(9, chance) for chance in range(0, schedule.CHANCES, 64)}
+
+    assert len(waits) > 900
+    assert max(waits) > 50_000

@@ -1,0 +1,115 @@
+"""Finding a customer at the counter."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sync.edge.feed import Feed
+from sync.edge.find import FOUND_MAX, Finder
+from sync.edge.store import EdgeStore
+from sync.model.records import ContactPoint, Customer
+from sync.model.wire import Checkpoint, Cursor, Page
+from tests.support import edge, shop
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EdgeStore]:
+    store = edge.opened(tmp_path)
+    edge.filled(store, shop.lenas_rows())
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("lena", "name"), ("LÉN", "name"), ("muller", "name"), ("Müll", "name"),
+        ("müller léna", "name"), ("leni", "name"), ("lena m", "name"),
+        ("+49 171 2345678", "phone"), ("0171 2345678", "phone"), ("0171/23", "phone"),
+        ("+49171", "phone"), ("0049", "phone"), ("5678", "phone"), ("345678", "phone"),
+        ("lena@example.org", "email"), ("LENA@EX", "email"),
+        ("W-1077", "order"), ("w1077", "order"), ("1077", "order"),
+        ("C-4711", "case"), ("c4711", "case"), ("4711", "case"),
+        (shop.BAND, "band"), (shop.BAND[:8].upper(), "band"),
+    ],
+)  # fmt: skip
+def test_a_customer_is_found(store: EdgeStore, text: str, how: str) -> None:
+    (hit,) = Finder(store).find(text)
+
+    assert (hit.owner, hit.title, hit.how) == ("lena", "Léna Müller", how)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "   ", "tom", "lena schmidt", "muller tom", "99999", "12", "%", "_", "'", "\0", "@"],
+)
+def test_nobody_is_found_by_what_matches_nobody(store: EdgeStore, text: str) -> None:
+    assert Finder(store).find(text) == ()
+
+
+def test_the_hint_says_what_matched_and_no_more(store: EdgeStore) -> None:
+    finder = Finder(store)
+
+    assert finder.find("1077")[0].hint == "W-1077"
+    assert finder.find("0171 2345678")[0].hint == "...5678"
+    assert finder.find("lena")[0].hint == ""
+
+
+def test_a_search_finds_no_more_than_a_clerk_can_read(store: EdgeStore) -> None:
+    many = [
+        shop.row(Customer(id=f"x{n}", given_name="Xaver", family_name=f"N{n}"), owner=f"x{n}")
+        for n in range(FOUND_MAX + 30)
+    ]
+    Feed(store).apply_page(edge.page_of(many, since=8), asked=(Cursor(edge.SCOPE, 8),))
+
+    assert len(Finder(store).find("xav", limit=7)) == 7
+    assert len(Finder(store).find("xav", limit=9_999)) == FOUND_MAX
+    assert [hit.owner for hit in Finder(store).find("xaver n77")] == ["x77"]
+
+
+def test_a_changed_name_is_found_by_the_new_one_only(store: EdgeStore) -> None:
+    finder = Finder(store)
+    assert finder.find("müller")
+    married = shop.row(Customer(id="lena", given_name="Léna", family_name="Ødegård"), version=2)
+    Feed(store).apply_page(edge.page_of([married], since=8), asked=(Cursor(edge.SCOPE, 8),))
+
+    assert finder.find("odegard")[0].owner == "lena"
+    assert finder.find("müller") == ()
+
+
+def test_somebody_who_left_this_shop_is_not_found_any_more(store: EdgeStore) -> None:
+    finder = Finder(store)
+    assert finder.find("5678")
+    gone = edge.gone_row("contact/lena-phone", 9)
+
+    Feed(store).apply_page(
+        Page((gone,), (Checkpoint(edge.SCOPE, 9, is_head=True),)),
+        asked=(Cursor(edge.SCOPE, 8),),
+    )
+
+    assert finder.find("5678") == ()
+    left = store.cache.look(
+        lambda file: file.read("SELECT 1 FROM term WHERE key = 'contact/lena-phone'")
+    )
+    assert left == []
+
+
+def test_one_customer_is_found_once_however_often_they_match(store: EdgeStore) -> None:
+    more = [
+        shop.row(ContactPoint(id=f"p{n}", channel="phone", value=f"+49171{n}000000"))
+        for n in range(5)
+    ]
+    Feed(store).apply_page(edge.page_of(more, since=8), asked=(Cursor(edge.SCOPE, 8),))
+
+    assert [hit.owner for hit in Finder(store).find("+49171")] == ["lena"]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.text(max_size=120))
+def test_any_text_may_be_searched_for(store: EdgeStore, text: str) -> None:
+    assert len(Finder(store).find(text)) <= 20
