@@ -16,6 +16,7 @@ from typing import Final, assert_never
 
 from textual import on
 from textual.app import ComposeResult
+from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -303,7 +304,7 @@ class CustomerPane(Widget):
             case visit.ShowPage():
                 self._help_until_ms = 0
                 self.view.show_page(effect.page)
-                self.post_message(Spoken(effect.page.spoken))
+                self._tell_later(Spoken(effect.page.spoken))
             case visit.Recognise():
                 return self._recognise(effect)
             case visit.Join():
@@ -322,13 +323,13 @@ class CustomerPane(Widget):
         self._recognition = None
         self._help_until_ms = 0
         self.view.wipe()
-        self.post_message(CustomerGone())
+        self._tell_later(CustomerGone())
 
     def _show(self, face: visit.Face) -> None:
         self._help_until_ms = 0
         self.view.show(face)
         if face in _SPOKEN:
-            self.post_message(Spoken(sentence_of(_SPOKEN[face], self.view.language)))
+            self._tell_later(Spoken(sentence_of(_SPOKEN[face], self.view.language)))
 
     def _recognise(self, wanted: visit.Recognise) -> visit.Event:
         try:
@@ -336,12 +337,16 @@ class CustomerPane(Widget):
         except (StoreError, DeviceError) as error:
             return visit.Unavailable(wanted.visit, fault_of(error).code)
         self._recognition = found
-        self.post_message(CustomerHere(found))
+        self._tell_later(CustomerHere(found))
         return visit.Recognised(wanted.visit, found.page, found.reason)
 
     def _tell_staff(self, code: str) -> None:
         log.warning("staff were told", extra={"code": code})
-        self.post_message(StaffTold(code))
+        self._tell_later(StaffTold(code))
+
+    def _tell_later(self, message: Message) -> None:
+        """Tell the rest of the house once the customer's screen is painted: the tap comes first."""
+        self.call_after_refresh(self.post_message, message)
 
     def _arm(self) -> None:
         """Wake at the next deadline; in attract, tidy memory once it is quiet."""

@@ -64,6 +64,8 @@ class Voice:
                 return self._moment(value)
 
     def _number(self, number: int) -> str:
+        if 0 <= number < 1_000:
+            return str(number)
         # Costs about 25 ms of import the first time.
         from babel.numbers import format_decimal
 

@@ -1,5 +1,6 @@
 """What people look at, as plain widgets that receive values and send messages.
 
-customer   the customer's side: one view, its pages filled in place
+customer         the customer's side: one view, its pages filled in place
+customer_sheets  how each of its faces looks on a grid, pure
 counter    the clerk's side
 """

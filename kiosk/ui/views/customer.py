@@ -1,56 +1,32 @@
 """The customer's side: one view, mounted once, its pages filled in place.
 
-    faces    attract | reading | page | detail | told (everything that is a heading and a line)
+    canvas   attract | reading | page | detail | told (everything that is a heading and a line)
     keys     back (left) | help | language | forward (right), always in the same places
 
 The view receives faces and pages and sends what was touched; it holds no rule. What it shows of a page is cut to the grid:
 three items a sheet at 53 x 17, more on larger panels, the rest on the next sheet. On the way from a tap to a page nothing
-is mounted or removed.
+is mounted, removed, styled or laid out again: the canvas is given another sheet, and the focus follows a frame later.
 """
 
 from typing import Final
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Center, Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher
 
-from kiosk.core.page import Block, BlockKind, Page
+from kiosk.core.page import Block, Page
 from kiosk.core.visit import Face
 from kiosk.core.wording.catalogue import LANGUAGE_NAMES, next_language, sentence_of
-from kiosk.ui.widgets.page_item import ROWS, PageItem, wrapped
-from kiosk.ui.widgets.plain_text import PlainText
+from kiosk.ui.views import customer_sheets as sheets
+from kiosk.ui.widgets.canvas import NOWHERE, Canvas, Sheet
 from kiosk.ui.widgets.touch_button import TouchButton
 
-ITEMS_MAX: Final = 9
-"""Items on one sheet: each has a digit."""
-
 KEY_ROWS: Final = 5
-ROOMY_ROWS: Final = 24
-"""From this height items stand apart and the margins are wider."""
 
-PICTURE: Final = """\
-  ▄▄████▄▄       ▄▄ ▀█
- ██▀    ▀██    ▄  █▄ ██
-██        ██   ██ ██  █
-██        ██   ██ ██  █
- ██▄    ▄██    ▀  █▀ ██
-  ▀▀████▀▀       ▀▀ ▄█"""
-"""A band, and the waves of a reader."""
-
-_COLOURS: Final = {
-    BlockKind.WAITING: "$waiting",
-    BlockKind.OWED: "$owed",
-    BlockKind.HELP: "$help",
-    BlockKind.POINTS: "$points",
-    BlockKind.OFFER: "$offer",
-    BlockKind.NOTICE: "$help",
-    BlockKind.NOT_POSSIBLE: "$owed",
-    BlockKind.GREETING: "$main",
-}
-"""Edge of an item, beside the words that say the same."""
+FOCUS_AFTER_MS: Final = 30
+"""The focus moves two frames after the words: moving it first would cost them a third of their time to the terminal."""
 
 _TOLD: Final = {
     Face.MASKED: ("masked.ask", "masked.touch"),
@@ -74,6 +50,9 @@ class CustomerView(Widget):
     Args:
         reader_place: Where the reader is as seen from the screen: below, right or left.
         language: BCP 47 of the shop.
+
+    Attributes:
+        is_settled: The focus is where it belongs for what is shown.
     """
 
     class Touched(Message):
@@ -118,35 +97,14 @@ class CustomerView(Widget):
         self._page: Page | None = None
         self._sheet = 0
         self._detail: Block | None = None
-        self._is_help = False
-        self._focused_for: tuple[Face, str | None, int, bool] | None = None
+        self._told: tuple[str, str] | None = None
+        self._cursor = 0
+        self._focused_for: object = None
+        self.is_settled = True
 
     def compose(self) -> ComposeResult:
-        """All faces and keys, once."""
-        with ContentSwitcher(id="faces", initial="attract"):
-            with Vertical(id="attract", classes="face middle"):
-                with Center():
-                    yield PlainText(PICTURE, classes="picture")
-                yield PlainText(id="attract-title", classes="title")
-                yield PlainText(id="attract-line", classes="line")
-            with Vertical(id="reading", classes="face middle"):
-                with Center():
-                    yield PlainText(PICTURE, classes="picture")
-                yield PlainText(id="reading-title", classes="title")
-            with Vertical(id="page", classes="face"):
-                with Horizontal(id="top"):
-                    yield PlainText(id="greeting")
-                    yield PlainText(id="as-of")
-                yield PlainText(id="note")
-                with Vertical(id="items"):
-                    for index in range(ITEMS_MAX):
-                        yield PageItem(index)
-            with Vertical(id="detail", classes="face"):
-                yield PlainText(id="detail-title")
-                yield PlainText(id="detail-lines")
-            with Vertical(id="told", classes="face middle"):
-                yield PlainText(id="told-title", classes="title")
-                yield PlainText(id="told-line", classes="line")
+        """Canvas and keys, once."""
+        yield Canvas(id="canvas")
         with Horizontal(id="keys"):
             yield TouchButton(id="back")
             yield TouchButton(id="help")
@@ -155,11 +113,7 @@ class CustomerView(Widget):
 
     def on_mount(self) -> None:
         """Keep what is filled on every tap, so that no tap searches for it."""
-        self._switcher = self.query_one("#faces", ContentSwitcher)
-        self._items = tuple(self.query(PageItem))
-        texts = ("attract-title", "attract-line", "reading-title", "greeting", "as-of", "note",
-                 "detail-title", "detail-lines", "told-title", "told-line")  # fmt: skip
-        self._texts = {name: self.query_one(f"#{name}", PlainText) for name in texts}
+        self._canvas = self.query_one(Canvas)
         keys = ("back", "help", "language", "forward")
         self._keys = {name: self.query_one(f"#{name}", TouchButton) for name in keys}
         self._draw()
@@ -184,7 +138,7 @@ class CustomerView(Widget):
     def show(self, face: Face) -> None:
         """Show a face that holds nothing personal."""
         self._face = face
-        self._is_help = False
+        self._told = None
         self._draw()
 
     def show_page(self, page: Page) -> None:
@@ -193,25 +147,22 @@ class CustomerView(Widget):
         self._page = page
         self._language = page.language
         self._face = Face.PAGE
-        self._is_help = False
+        self._told = None
         self._detail = None
         if not is_same:
             self._sheet = 0
+            self._cursor = 0
         self._draw()
 
     def show_help(self, heading_id: str = "help.heading", line_id: str = "help.line") -> None:
         """Show help, or what became of an action, until the customer goes back or `hide_help`."""
-        self._is_help = True
-        self._say_told(self._word(heading_id), self._word(line_id))
-        self._key("back", self._word("button.back"))
-        self._key("forward", "")
-        self._switch("told")
-        self._keep_focus()
+        self._told = (heading_id, line_id)
+        self._draw()
 
     def hide_help(self) -> None:
         """Go back to what was shown before."""
-        if self._is_help:
-            self._is_help = False
+        if self._told is not None:
+            self._told = None
             self._draw()
 
     def speak(self, language: str) -> None:
@@ -224,27 +175,30 @@ class CustomerView(Widget):
         self._page = None
         self._detail = None
         self._sheet = 0
-        self._is_help = False
+        self._cursor = 0
+        self._told = None
         self._language = self._home_language
-        for name in ("greeting", "as-of", "note", "detail-title", "detail-lines"):
-            self._texts[name].say("")
-        for item in self._items:
-            item.clear()
+        self._canvas.draw(Sheet())
 
     # What the customer does
 
-    @on(PageItem.Chosen)
-    def _chosen(self, event: PageItem.Chosen) -> None:
+    @on(Canvas.Touched)
+    def _item_touched(self, event: Canvas.Touched) -> None:
         event.stop()
+        self._open(event.item)
+
+    def _open(self, item: int) -> None:
+        """Show what is behind an item of this sheet, when there is something."""
         shown = self._blocks_of_sheet()
-        if event.index < len(shown):
-            self._detail = shown[event.index]
+        if self._is_list and 0 <= item < len(shown) and sheets.is_open(shown[item]):
+            self._cursor = item
+            self._detail = shown[item]
             self._draw()
 
     @on(TouchButton.Pressed, "#back")
     def _back(self, event: TouchButton.Pressed) -> None:
         event.stop()
-        if self._is_help:
+        if self._told is not None:
             self.hide_help()
             self.post_message(self.HelpClosed())
         elif self._detail is not None:
@@ -260,7 +214,7 @@ class CustomerView(Widget):
     def _forward(self, event: TouchButton.Pressed) -> None:
         event.stop()
         if self._face is not Face.PAGE:
-            return
+            return  # "I am here": the press was a touch, and that is all it says
         if self._detail is not None:
             if self._detail.actions:
                 self.post_message(
@@ -287,36 +241,69 @@ class CustomerView(Widget):
         self.post_message(self.Touched())
 
     def on_key(self, event: events.Key) -> None:
-        """A key is a touch; digits open items, arrows walk, Escape goes back."""
-        if self._face is Face.MASKED:
-            event.stop()
+        """A key is a touch; digits open items, arrows and Tab walk, Escape goes back."""
         self.post_message(self.Touched())
+        if self._face is Face.MASKED and event.key not in {"tab", "shift+tab"}:
+            event.stop()
+            event.prevent_default()
+            return
         match event.key:
-            case "left" | "up":
+            case "left" | "up" | "right" | "down" | "tab" | "shift+tab":
                 event.stop()
-                self.screen.focus_previous()
-            case "right" | "down":
+                event.prevent_default()
+                self._walk(-1 if event.key in {"left", "up", "shift+tab"} else 1)
+            case "enter" | "space" if self._canvas.has_focus:
                 event.stop()
-                self.screen.focus_next()
+                self._open(self._cursor)
             case "escape":
                 event.stop()
                 self._keys["back"].press()
-            case key if key.isdigit() and self._face is Face.PAGE and not self._is_help:
+            case key if key.isdigit() and self._is_list:
                 event.stop()
-                self._press_digit(int(key))
+                self._open(int(key) - 1)
             case _:
                 pass
 
-    def _press_digit(self, digit: int) -> None:
-        if self._detail is None and 1 <= digit <= len(self._items):
-            self._items[digit - 1].press()
+    def _walk(self, by: int) -> None:
+        """Move the focus through the open items, then the keys, round and round."""
+        items = self._open_items() if self._is_list else ()
+        keys = [key for key in self._keys.values() if key.text]
+        places: list[int | TouchButton] = [*items, *keys]
+        now: int | TouchButton = self._cursor
+        if not self._canvas.has_focus:
+            now = next((key for key in keys if key.has_focus), keys[0])
+        at = places.index(now) if now in places else -by
+        target = places[(at + by) % len(places)]
+        if isinstance(target, TouchButton):
+            target.focus(scroll_visible=False)
+        else:
+            self._cursor = target
+            self._canvas.focus(scroll_visible=False)
+        self._draw_canvas()
+
+    def on_descendant_focus(self) -> None:
+        """The focused item is drawn as such."""
+        self._draw_canvas()
+
+    def on_descendant_blur(self) -> None:
+        """And no longer."""
+        self._draw_canvas()
 
     def on_resize(self, event: events.Resize) -> None:
         """Cut the page to the new grid."""
-        self.set_class(event.size.height >= ROOMY_ROWS, "-roomy")
+        self.set_class(event.size.height >= sheets.ROOMY_ROWS + KEY_ROWS, "-roomy")
         self._draw()
 
     # Drawing
+
+    @property
+    def _is_list(self) -> bool:
+        """Whether items can be chosen now."""
+        return self._face is Face.PAGE and self._detail is None and self._told is None
+
+    @property
+    def _grid(self) -> sheets.Grid:
+        return sheets.Grid(max(self.size.width, 1), max(self.size.height - KEY_ROWS, 1))
 
     def _word(self, sentence_id: str) -> str:
         return sentence_of(sentence_id, self._language)
@@ -327,70 +314,57 @@ class CustomerView(Widget):
         key.set_class(is_main, "-main")
 
     def _draw(self) -> None:
-        with self.app.batch_update():
-            self._key("help", self._word("button.help"))
-            self._key("language", LANGUAGE_NAMES[next_language(self._language)])
-            match self._face:
-                case Face.ATTRACT:
-                    self._draw_attract()
-                case Face.READING | Face.MOMENT:
-                    self._draw_reading()
-                case Face.PAGE if self._page is not None:
-                    self._draw_page(self._page)
-                case face:
-                    self._draw_told(face)
-            self._keep_focus()
+        """Canvas and keys as they should be now; what is right already costs nothing."""
+        self._draw_canvas()
+        back, forward, is_main = self._labels()
+        self._key("back", back)
+        self._key("help", self._word("button.help"))
+        self._key("language", LANGUAGE_NAMES[next_language(self._language)])
+        self._key("forward", forward, is_main=is_main)
+        if self.is_settled:
+            self.is_settled = False
+            self.set_timer(FOCUS_AFTER_MS / 1_000, self._keep_focus)
 
-    def _draw_attract(self) -> None:
-        self._texts["attract-title"].say(self._word("attract.hold"))
-        arrow = {"below": "▼", "right": "►", "left": "◄"}.get(self._place, "▼")
-        where = self._word(f"attract.where-{self._place}")
-        self._texts["attract-line"].say(f"{arrow} {where} {arrow}")
-        self._key("back", "")
-        self._key("forward", "")
-        self._switch("attract")
+    def _draw_canvas(self) -> None:
+        self._canvas.draw(self._sheet_now())
 
-    def _draw_reading(self) -> None:
-        words = self._word("reading.moment") if self._face is Face.MOMENT else ""
-        self._texts["reading-title"].say(words)
-        self._switch("reading")
+    def _sheet_now(self) -> Sheet:
+        grid = self._grid
+        if self._told is not None:
+            return self._told_sheet(*self._told)
+        match self._face:
+            case Face.ATTRACT:
+                arrow = {"right": "►", "left": "◄"}.get(self._place, "▼")
+                where = self._word(f"attract.where-{self._place}")
+                title = self._word("attract.hold")
+                return sheets.attract_sheet(grid, title=title, where=where, arrow=arrow)
+            case Face.READING:
+                return sheets.reading_sheet(grid, words="")
+            case Face.MOMENT:
+                return sheets.reading_sheet(grid, words=self._word("reading.moment"))
+            case Face.PAGE:
+                return self._page_sheet(grid)
+            case face:
+                return self._told_sheet(*_TOLD[face])
 
-    def _draw_told(self, face: Face) -> None:
-        heading, line = _TOLD[face]
-        self._say_told(self._word(heading), self._word(line))
-        self._key("back", self._word("button.done") if face in _ENDABLE else "")
-        is_masked = face is Face.MASKED
-        self._key("forward", self._word("button.here") if is_masked else "", is_main=is_masked)
-        self._switch("told")
+    def _told_sheet(self, heading_id: str, line_id: str) -> Sheet:
+        heading, line = self._word(heading_id), self._word(line_id)
+        return sheets.told_sheet(self._grid, heading=heading, line=line)
 
-    def _say_told(self, heading: str, line: str) -> None:
-        self._texts["told-title"].say(heading)
-        self._texts["told-line"].say(line)
-
-    def _draw_page(self, page: Page) -> None:
+    def _page_sheet(self, grid: sheets.Grid) -> Sheet:
+        if self._page is None:
+            return Sheet()
         if self._detail is not None:
-            self._draw_detail(self._detail)
-            return
-        greeting = page.blocks[0].lines if page.blocks else ("",)
-        self._texts["greeting"].say(greeting[0])
-        self._texts["as-of"].say(page.as_of_line)
-        self._texts["note"].say(self._note_of(greeting))
-        shown = self._blocks_of_sheet()
-        for item in self._items:
-            if item.index < len(shown):
-                block = shown[item.index]
-                item.display = True
-                is_open = bool(block.details or block.actions)
-                item.fill(block.lines, colour=_COLOURS[block.kind], is_open=is_open)
-            else:
-                item.clear()
-                item.display = False
-        is_first = self._sheet == 0
-        is_last = self._sheet + 1 >= self._n_sheets()
-        self._key("back", self._word("button.done" if is_first else "button.back"))
-        forward = "button.more" if not is_last else "button.done"
-        self._key("forward", "" if is_first and is_last else self._word(forward))
-        self._switch("page")
+            return sheets.detail_sheet(grid, self._detail)
+        greeting = self._page.blocks[0].lines if self._page.blocks else ("",)
+        return sheets.page_sheet(
+            grid,
+            greeting=greeting[0],
+            as_of=self._page.as_of_line,
+            note=self._note_of(greeting),
+            blocks=self._blocks_of_sheet(),
+            focus=self._cursor if self._canvas.has_focus else NOWHERE,
+        )
 
     def _note_of(self, greeting: tuple[str, ...]) -> str:
         """The line under the greeting: which sheet this is, or that nothing waits."""
@@ -398,59 +372,59 @@ class CustomerView(Widget):
             return f"{self._sheet + 1} / {self._n_sheets()}"
         return greeting[1] if len(greeting) > 1 else ""
 
-    def _draw_detail(self, block: Block) -> None:
-        columns = max(self.size.width - 4, 20)
-        said = [
-            *block.lines[1:],
-            "",
-            *(line for line in block.details if line not in block.lines),
-        ]
-        self._texts["detail-title"].say(block.lines[0])
-        self._texts["detail-lines"].say(
-            "\n".join("\n".join(wrapped(line, columns)) for line in said)
-        )
-        self._key("back", self._word("button.back"))
-        action = f"button.{block.actions[0].replace('_', '-')}" if block.actions else ""
-        self._key("forward", self._word(action) if action else "", is_main=bool(action))
-        self._switch("detail")
-
-    def _switch(self, face: str) -> None:
-        if self._switcher.current != face:
-            self._switcher.current = face
+    def _labels(self) -> tuple[str, str, bool]:
+        """Labels of back and forward, and whether forward is the main thing to do."""
+        if self._told is not None:
+            return self._word("button.back"), "", False
+        match self._face:
+            case Face.PAGE if self._detail is not None:
+                actions = self._detail.actions
+                label = self._word(f"button.{actions[0].replace('_', '-')}") if actions else ""
+                return self._word("button.back"), label, bool(actions)
+            case Face.PAGE:
+                is_first, is_last = self._sheet == 0, self._sheet + 1 >= self._n_sheets()
+                back = self._word("button.done" if is_first else "button.back")
+                forward = "" if is_last else self._word("button.more")
+                if is_last and not is_first:
+                    forward = self._word("button.done")
+                return back, forward, False
+            case Face.MASKED:
+                return self._word("button.done"), self._word("button.here"), True
+            case face:
+                return (self._word("button.done") if face in _ENDABLE else ""), "", False
 
     def _blocks(self) -> tuple[Block, ...]:
         return () if self._page is None else self._page.blocks[1:]
 
-    def _per_sheet(self) -> int:
-        is_roomy = self.size.height >= ROOMY_ROWS
-        rows = self.size.height - KEY_ROWS - (4 if is_roomy else 2)
-        return max(1, min(ITEMS_MAX, rows // (ROWS + 1 if is_roomy else ROWS)))
-
     def _n_sheets(self) -> int:
-        return max(1, -(-len(self._blocks()) // self._per_sheet()))
+        return max(1, -(-len(self._blocks()) // self._grid.items))
 
     def _blocks_of_sheet(self) -> tuple[Block, ...]:
-        per_sheet = self._per_sheet()
+        each = self._grid.items
         self._sheet = min(self._sheet, self._n_sheets() - 1)
-        return self._blocks()[self._sheet * per_sheet : (self._sheet + 1) * per_sheet]
+        return self._blocks()[self._sheet * each : (self._sheet + 1) * each]
+
+    def _open_items(self) -> tuple[int, ...]:
+        shown = self._blocks_of_sheet()
+        return tuple(index for index, block in enumerate(shown) if sheets.is_open(block))
 
     def _keep_focus(self) -> None:
-        """Focus is always somewhere on this view, on what is wanted next; it is not taken from another part of the screen."""
+        """Put the focus on what is wanted next, once a face; never take it from another part of the screen."""
+        self.is_settled = True
         focused = self.screen.focused
         if focused is not None and self not in focused.ancestors_with_self:
             return
-        shown = (self._face, self._switcher.current, self._sheet, self._is_help)
-        if shown == self._focused_for and focused is not None and self._is_shown(focused):
+        shown = (self._face, self._page, self._sheet, self._detail, self._told)
+        is_away = isinstance(focused, TouchButton) and not focused.text
+        if shown == self._focused_for and focused is not None and not is_away:
             return
         self._focused_for = shown
-        items = self._items if self._switcher.current == "page" else ()
-        targets = [item for item in items if item.can_focus and item.words]
-        keys = (self._keys[name] for name in ("forward", "back", "help"))
-        target: Widget = targets[0] if targets else next(key for key in keys if key.text)
+        items = self._open_items() if self._is_list else ()
+        if items:
+            self._cursor = self._cursor if self._cursor in items else items[0]
+            target: Widget = self._canvas
+        else:
+            names = ("forward", "back", "help")
+            target = next(self._keys[name] for name in names if self._keys[name].text)
         if target is not focused:
             target.focus(scroll_visible=False)
-
-    def _is_shown(self, widget: Widget) -> bool:
-        if isinstance(widget, PageItem):
-            return self._switcher.current == "page" and bool(widget.words)
-        return not isinstance(widget, TouchButton) or bool(widget.text)

@@ -24,9 +24,14 @@ class PlainText(Static):
         """What it shows."""
         return self._text
 
-    def say(self, text: str) -> None:
-        """Show `text` instead; the same text costs nothing."""
+    def say(self, text: str, *, is_fixed: bool = False) -> None:
+        """Show `text` instead; the same text costs nothing.
+
+        Args:
+            text: What to show.
+            is_fixed: The size does not follow from the text, so that nothing needs to be laid out again.
+        """
         text = foreign.shown(text)
         if text != self._text:
             self._text = text
-            self.update(Content(text))
+            self.update(Content(text), layout=not is_fixed)

@@ -1,7 +1,10 @@
 """A button a finger finds: three rows and a border, at least twelve columns, focus told by shape."""
 
+from rich.style import Style
 from textual import events
+from textual.geometry import Region
 from textual.message import Message
+from textual.strip import Strip
 
 from kiosk.ui.widgets.plain_text import PlainText
 
@@ -27,7 +30,6 @@ class TouchButton(PlainText, can_focus=True):
     TouchButton:focus { border: heavy $accent; }
     TouchButton.-main { background: $primary; color: $button-color-foreground; border: round $primary; }
     TouchButton.-main:focus { border: heavy $accent; }
-    TouchButton.-away { visibility: hidden; }
     """
 
     class Pressed(Message):
@@ -50,21 +52,25 @@ class TouchButton(PlainText, can_focus=True):
         classes: str | None = None,
     ) -> None:
         super().__init__(label, id=id, classes=classes)
-        self._place_if_empty()
+        self.can_focus = bool(label)
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, is_fixed: bool = True) -> None:
         """Give it another label; an empty one takes it away but keeps its place."""
-        super().say(text)
-        self._place_if_empty()
+        if text != self.text:
+            super().say(text, is_fixed=is_fixed)
+            self.can_focus = bool(text)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Its rows; the ground behind it while it is away, without a change of style or layout."""
+        if self.text:
+            return super().render_lines(crop)
+        ground = self.background_colors[0].rich_color
+        return [Strip.blank(crop.width, Style(bgcolor=ground))] * crop.height
 
     def press(self) -> None:
         """Press it, as a finger would; nothing happens while it is away."""
         if self.text and not self.disabled:
             self.post_message(self.Pressed(self))
-
-    def _place_if_empty(self) -> None:
-        self.set_class(not self.text, "-away")
-        self.can_focus = bool(self.text)
 
     def on_key(self, event: events.Key) -> None:
         """Enter and space press."""
