@@ -125,11 +125,16 @@ class Outbox:
         """How many wait, and for whom."""
         found = self._store.outbox.look(
             lambda file: file.read(
-                f"""SELECT coalesce(sum({_UNANSWERED}), 0), coalesce(sum(state IN ('refused', 'held')), 0)
-                    FROM op WHERE state != 'applied'"""  # noqa: S608  # constants
+                """SELECT state, count(*) FROM op
+                   WHERE state IN ('recorded', 'sending', 'refused', 'held') GROUP BY state"""
             )
         )
-        return Counts(int(found[0][0]), int(found[0][1]))
+        count: dict[str, int] = dict(found)
+        waiting, people = ("recorded", "sending"), ("refused", "held")
+        return Counts(
+            sum(count.get(state, 0) for state in waiting),
+            sum(count.get(state, 0) for state in people),
+        )
 
     def unanswered_of(self, owner: str) -> tuple[Operation, ...]:
         """Operations about one customer that the centre has not answered, oldest first."""

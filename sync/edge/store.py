@@ -61,6 +61,7 @@ _CACHE_SCHEMA: Final = (
            as_of INTEGER NOT NULL, source TEXT NOT NULL, body BLOB NOT NULL, is_read INTEGER NOT NULL,
            PRIMARY KEY(owner, kind, key)) WITHOUT ROWID""",
         "CREATE UNIQUE INDEX row_key ON row(key)",
+        "CREATE INDEX row_unread ON row(key) WHERE is_read = 0",
         """CREATE TABLE held(scope TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
            PRIMARY KEY(scope, key)) WITHOUT ROWID""",
         "CREATE INDEX held_key ON held(key)",
