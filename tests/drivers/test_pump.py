@@ -295,6 +295,31 @@ def test_a_band_that_never_answers_is_not_read_for_ever() -> None:
     assert scene.names()[-1] == f"left {TORN_MAX}"
 
 
+def test_a_band_tapped_again_after_another_one_failed_is_another_tap() -> None:
+    scene = Scene()
+    torn = band(uid=OTHER_UID, reference=OTHER_REFERENCE)
+
+    def taken_away(number: int, answer: bytes) -> bytes | None:
+        scene.field.remove()
+        scene.reader.spoil = None
+        return None
+
+    def present_torn() -> None:
+        scene.reader.spoil = taken_away
+        scene.field.present(torn)
+
+    scene.play(
+        scene.present(band()),
+        scene.remove(),
+        present_torn,
+        scene.present(band()),
+        scene.remove(),
+    )
+
+    assert [proof.tap for proof in scene.proofs()] == [1, 3]
+    assert "failed 2 band_left" in scene.names()
+
+
 def test_a_copy_that_does_not_hold_its_key_fails_once_while_it_lies_there() -> None:
     scene = Scene()
 

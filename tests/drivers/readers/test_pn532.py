@@ -230,14 +230,18 @@ def test_what_is_no_port_with_a_pn532_is_absent(path: str) -> None:
     assert absent.value.delivery is Delivery.NOT_SENT
 
 
-def test_no_command_is_run_that_hides_in_a_path(tmp_path: Path) -> None:
-    port = tmp_path / "port; touch hidden"
-    port.touch()
+def test_no_command_is_run_that_hides_in_a_path(
+    virtual_reader: VirtualReader, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    port = folder / "port; touch hidden"
+    port.symlink_to(virtual_reader.path)
 
-    with contextlib.chdir(tmp_path), pytest.raises(ReaderAbsent):
+    with contextlib.chdir(folder), pytest.raises(ReaderAbsent):
         Pn532Reader.opened(str(port), SystemClock())
 
-    assert [each.name for each in tmp_path.iterdir()] == [port.name]
+    assert [each.name for each in folder.iterdir()] == [port.name]
 
 
 def test_a_port_where_nothing_answers_is_absent_and_left_free(tmp_path: Path) -> None:
