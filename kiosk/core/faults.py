@@ -23,7 +23,14 @@ from drivers.errors import (
     ReaderFault,
     ServiceDown,
 )
-from hardware.errors import DeviceError, DiskFault, DiskFull, EnrolmentError, FolderInUse
+from hardware.errors import (
+    AddressTaken,
+    DeviceError,
+    DiskFault,
+    DiskFull,
+    EnrolmentError,
+    FolderInUse,
+)
 from sync.model.errors import (
     CentreBusy,
     CentreError,
@@ -113,6 +120,7 @@ FAULTS: Final[dict[type[Exception], Fault]] = {
     DeviceError: _fault("device", Shows.OUT_OF_ORDER),
     EnrolmentError: _fault("enrolment", Shows.OUT_OF_ORDER),
     FolderInUse: _fault("folder_in_use", Shows.OUT_OF_ORDER),
+    AddressTaken: _fault("address_taken", Shows.OUT_OF_ORDER),
     DiskFull: _fault("disk_full", Shows.NOT_POSSIBLE),
     DiskFault: _fault("disk_fault", Shows.NOT_POSSIBLE),
 }

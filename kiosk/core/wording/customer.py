@@ -10,11 +10,9 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "attract.where-left": ("The reader is on your left", "Der Leser ist links von Ihnen"),
     # reading: a band is at the reader; words only after a quarter of a second
     "reading.moment": ("One moment", "Einen Moment"),
-    "reading.hold": ("Keep your band at the reader", "Band bitte am Leser lassen"),
     # masked: nobody touched the screen for a while
     "masked.ask": ("Are you still here?", "Sind Sie noch da?"),
     "masked.touch": ("Touch the screen to go on.", "Zum Weitermachen bitte berühren."),
-    "masked.hidden": ("We have hidden your page.", "Ihre Seite ist verdeckt."),
     # neutral: the same for every band that opens no page
     "neutral.see-team": ("Please see our team", "Bitte zu unserem Team"),
     "neutral.line": ("They help you at the counter.", "Am Tresen hilft man Ihnen."),
@@ -46,16 +44,14 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "button.back": ("Back", "Zurück"),
     "button.help": ("Help", "Hilfe"),
     "button.more": ("More", "Mehr"),
-    "button.first": ("Start", "Anfang"),
     "button.here": ("I am here", "Bin da"),
     "button.ring-counter": ("Collect", "Abholen"),
     "button.ask-team": ("Ask us", "Fragen"),
     # help
     "help.heading": ("Our team is here for you", "Unser Team ist für Sie da"),
-    "help.line": ("Please come to the counter.", "Bitte kommen Sie zum Tresen."),
-    "help.keep": (
-        "You need not explain anything again: we see what you told us.",
-        "Sie müssen nichts noch einmal erklären: Wir sehen, was Sie uns gesagt haben.",
+    "help.line": (
+        "Please come to the counter. What you told us is there already.",
+        "Bitte kommen Sie zum Tresen. Was Sie uns gesagt haben, ist schon da.",
     ),
     # done something
     "rung.heading": ("The counter knows you are here", "Der Tresen weiß Bescheid"),
@@ -80,7 +76,6 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     # what waits
     "waiting.here": ("Ready for you here", "Liegt hier bereit"),
     "waiting.here-line": ("Order {order}, {items}.", "Bestellung {order}, {items}."),
-    "waiting.here-go": ("Please come to the counter.", "Bitte kommen Sie zum Tresen."),
     "waiting.elsewhere": ("Ready for you in {store}", "Liegt bereit in {store}"),
     "waiting.elsewhere-line": (
         "Order {order}, {items}. Not in this store.",

@@ -120,6 +120,10 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "The program already runs on this device. Close the other one.",
         "Das Programm läuft auf diesem Gerät schon. Das andere schließen.",
     ),
+    "fault.address_taken": (
+        "Another program holds the address this one listens on. Close it.",
+        "Ein anderes Programm belegt die Adresse. Bitte schließen.",
+    ),
     "fault.disk_full": (
         "The disk is full. Nothing more can be recorded here; use another counter.",
         "Die Platte ist voll. Hier lässt sich nichts mehr festhalten; anderen Tresen nutzen.",

@@ -15,6 +15,9 @@ LOCALES: Final = ("en_GB", "de_DE")
 WEEKDAY_DAYS_MAX: Final = 6
 """Up to six days away a day has its weekday's name; the seventh would be ambiguous."""
 
+NO_CURRENCY: Final = "XXX"
+"""For an amount whose currency is not one. Source: ISO 4217, 'no currency is involved'."""
+
 YEARLESS_DAYS_MAX: Final = 300
 """A date nearer than this is said without its year."""
 
@@ -76,9 +79,12 @@ class Voice:
 
         from babel.numbers import format_currency, get_currency_precision
 
-        digits = get_currency_precision(money.currency)
+        currency = money.currency
+        if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
+            currency = NO_CURRENCY  # it came from outside
+        digits = get_currency_precision(currency)
         amount = Decimal(money.amount_minor).scaleb(-digits)
-        return format_currency(amount, money.currency, locale=self._locale)
+        return format_currency(amount, currency, locale=self._locale)
 
     def _moment(self, moment: Moment) -> str:
         local = self._local(moment.at)

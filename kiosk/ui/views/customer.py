@@ -25,6 +25,9 @@ from kiosk.ui.widgets.touch_button import TouchButton
 
 KEY_ROWS: Final = 5
 
+WIDE_COLUMNS: Final = 120
+"""From this width the keys stand under the words, not under the margins."""
+
 FOCUS_AFTER_MS: Final = 30
 """The focus moves two frames after the words: moving it first would cost them a third of their time to the terminal."""
 
@@ -292,6 +295,7 @@ class CustomerView(Widget):
     def on_resize(self, event: events.Resize) -> None:
         """Cut the page to the new grid."""
         self.set_class(event.size.height >= sheets.ROOMY_ROWS + KEY_ROWS, "-roomy")
+        self.set_class(event.size.width >= WIDE_COLUMNS, "-wide")
         self._draw()
 
     # Drawing
