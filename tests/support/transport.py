@@ -82,6 +82,7 @@ class FakeCentre:
         self.sessions: dict[str, bytes] = {}
         self.head = 0
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self.holding = asyncio.Event()
         self.devices: dict[str, str] = {}
         self.band_keys: dict[str, tuple[bytes, int, int]] = {}
 
@@ -219,6 +220,7 @@ class FakeCentre:
         if since >= self.head and pull.wait_ms:
             bell = asyncio.Event()
             self._waiting.append((asyncio.get_running_loop(), bell))
+            self.holding.set()
             if since >= self.head:
                 await bell.wait()
             self._waiting.clear()
@@ -301,6 +303,15 @@ def unechoed(response: Response) -> Response:
     return Response(response.status, headers, response.body)
 
 
+def mistyped(response: Response) -> Response:
+    headers = tuple(line for line in response.headers if line[0] != "content-type")
+    return Response(200, (*headers, ("content-type", "text/plain")), response.body)
+
+
+def wrong_status(response: Response) -> Response:
+    return Response(500, response.headers, response.body)
+
+
 def bad_packing(response: Response) -> Response:
     return Response(200, (*response.headers, ("content-encoding", "zstd")), b"not packed")
 
@@ -310,8 +321,8 @@ def other_packing(response: Response) -> Response:
 
 
 HOSTILE: tuple[Spoil, ...] = (
-    portal, error_page, redirect, half, flipped, garbage, empty, unechoed, bad_packing,
-    other_packing,
+    portal, error_page, redirect, half, flipped, garbage, empty, unechoed, mistyped, wrong_status,
+    bad_packing, other_packing,
 )  # fmt: skip
 
 

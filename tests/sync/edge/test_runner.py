@@ -1,5 +1,6 @@
 """The sync of a device against a centre in memory: what arrives, what stays, what the strip says."""
 
+import asyncio
 import contextlib
 import queue
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from sync.model.errors import CentreError, CentreUnreachable, NotTrusted
 from sync.model.operation import OperationState
 from sync.model.ports import Transport
 from sync.model.records import Band, Case, Pickup
+from sync.model.wire import Cursor
 from tests.support import edge, shop
 from tests.support import transport as net
 from tests.support.transport import FakeCentre, FaultyTransport
@@ -106,6 +108,38 @@ def test_what_was_done_offline_arrives_and_is_settled(
     assert theirs.state == pickup_of(store).state == "handed_over"
     assert not any(row.is_unsettled for row in Lookup(store).profile(shop.LENA).rows)
     assert (runner.status().network, runner.status().n_waiting) == ("ok", 0)
+
+
+def test_what_the_centre_answered_is_shown_before_the_feed_brings_it(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    runner_of(centre, store).sync_once()
+    Outbox(store).record(shop.hand_over())
+    transport = FaultyTransport(centre, [None, net.lost], only="pull")
+
+    with pytest.raises(CentreUnreachable):
+        runner_of(centre, store, transport).sync_once()
+
+    assert Outbox(store).counts().n_waiting == 0
+    ((row, pickup),) = Lookup(store).profile(shop.LENA).of(Pickup)
+    assert (pickup.state, row.is_unsettled, row.version) == ("handed_over", False, 2)
+
+
+async def test_cutting_the_network_ends_a_held_poll_at_once(centre: FakeCentre) -> None:
+    switch = SwitchedTransport(centre)
+    client = CentreClient(
+        switch, identity=centre.device(), clock=FixedClock(edge.START),
+        entropy=SeededEntropy("client"),
+    )  # fmt: skip
+    await client.hello(lineage="l1")
+    cursor = Cursor(centre.scope, centre.head)
+    polling = asyncio.ensure_future(client.pull(cursors=(cursor,), wait_ms=25_000))
+    await centre.holding.wait()
+
+    switch.cut()
+
+    with pytest.raises(CentreUnreachable):
+        await asyncio.wait_for(polling, 20)
 
 
 def test_a_collision_comes_back_as_a_case(centre: FakeCentre, store: EdgeStore) -> None:

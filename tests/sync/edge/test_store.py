@@ -258,6 +258,37 @@ def test_what_can_still_be_read_of_a_damaged_outbox_is_sent_under_its_old_id(
     assert any(0 < count < len(ops) for count in counts), "a page of operations costs those"
 
 
+def test_an_operation_recorded_just_when_the_outbox_breaks_is_kept(
+    store: EdgeStore, tmp_path: Path
+) -> None:
+    for n in range(60):
+        Outbox(store).record(numbered(n))
+    store.close()
+    store = edge.opened(tmp_path)
+    damage_pages(tmp_path / "outbox.db", first=0)
+
+    with ThreadPoolExecutor(1) as fresh:
+        fresh.submit(Outbox(store).record, shop.noted()).result()
+
+    assert shop.noted().id in {one.op for one in Outbox(store).unsettled()}
+    assert [notice.code for notice in store.notices] == ["outbox_damaged"]
+    store.close()
+
+
+def test_operations_are_forced_to_the_disk_and_deleted_text_is_overwritten(
+    store: EdgeStore,
+) -> None:
+    def setting(name: str) -> list[object]:
+        files = (store.outbox, store.cache)
+        return [file.look(lambda it: it.read(f"PRAGMA {name}"))[0][0] for file in files]
+
+    assert setting("synchronous") == [2, 1], (
+        "FULL for operations, NORMAL for what can be pulled"
+    )
+    assert setting("journal_mode") == ["wal", "wal"]
+    assert setting("secure_delete") == [1, 1]
+
+
 def test_an_outbox_that_vanished_is_said(store: EdgeStore, tmp_path: Path) -> None:
     Outbox(store).record(shop.said())
     store.close()
