@@ -9,7 +9,7 @@ A clerk sees more than a customer's panel: case text, shelf places, the age and 
 
 from dataclasses import dataclass
 
-from kiosk.core.counter_now import Cases, Parcel, clash_text, now_of, parcels_of
+from kiosk.core.counter_now import ID_LENGTH_MAX, Cases, Parcel, clash_text, now_of, parcels_of
 from kiosk.core.counter_thread import timeline_of, told_of
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, name_of, why
 from kiosk.core.ports import Unsettled
@@ -63,7 +63,7 @@ def sheet_of(
     parcels = parcels_of(profile, tell=tell, opened=opened, name=name)
     cases = _cases(profile)
     open_cases = tuple(pair for pair in cases if pair[1].state == "open")
-    case = open_cases[0][1] if open_cases else None
+    case = next((one for _, one in open_cases if len(one.id) <= ID_LENGTH_MAX), None)
     return Sheet(
         owner=profile.owner,
         name=name,

@@ -16,6 +16,9 @@ from sync.model.row import Row
 PARCELS_MAX: Final = 9
 """Parcels with a digit; a tenth is found once another is handed over."""
 
+ID_LENGTH_MAX: Final = 80
+"""Longest id an operation can carry (`sync.model.wire.Id`); what has a longer one cannot be acted on here."""
+
 Cases = tuple[tuple[Row, Case], ...]
 
 
@@ -25,7 +28,7 @@ class Parcel:
 
     Attributes:
         pickup: Id of the pickup.
-        order: Number of its order, as recorded.
+        order: Number of its order as it is recorded; "" for one too long to be.
         digit: Key that begins it.
         question: What is asked before it is handed over, one line a part; safe to show.
         yes: What the answer that does it is called.
@@ -45,7 +48,11 @@ def parcels_of(
 ) -> tuple[Parcel, ...]:
     """What can be handed over here, the longest waiting first."""
     here = sorted(
-        (pickup for _, pickup in profile.of(Pickup) if _is_here(pickup, tell.post)),
+        (
+            pickup
+            for _, pickup in profile.of(Pickup)
+            if _is_here(pickup, tell.post) and len(pickup.id) <= ID_LENGTH_MAX
+        ),
         key=lambda pickup: (pickup.ready_at, pickup.id),
     )
     evidence = opened.evidence
@@ -54,7 +61,7 @@ def parcels_of(
     return tuple(
         Parcel(
             pickup=pickup.id,
-            order=pickup.order,
+            order=pickup.order if len(pickup.order) <= ID_LENGTH_MAX else "",
             digit=str(index),
             question=_question(pickup, tell, opened, name),
             yes=tell.words.say("hand.yes-id" if opened.needs_id else "hand.yes"),

@@ -7,7 +7,7 @@ import msgspec
 
 from kiosk.core.ports import Found, Recorded, Refused, Standing, Unsettled
 from sync.model import registry
-from sync.model.errors import StoreError
+from sync.model.errors import StoreError, StoreFull
 from sync.model.operation import Effects, Evidence, Operation, OperationState
 from sync.model.profile import Profile
 from sync.model.records import ContactPoint, Customer, Order
@@ -32,6 +32,7 @@ class MemoryDesk:
     Attributes:
         done: What was recorded, oldest first.
         fails: Raised by the next calls, until taken away.
+        is_full: Nothing can be recorded; reading goes on.
         refuses: Code with which the next `record` is refused, "" for none.
     """
 
@@ -43,6 +44,7 @@ class MemoryDesk:
         self.not_settled: tuple[Unsettled, ...] = ()
         self.fails: StoreError | None = None
         self.refuses = ""
+        self.is_full = False
 
     def stand(self, **changes: str | int) -> None:
         """The device stands otherwise from now on."""
@@ -87,6 +89,8 @@ class MemoryDesk:
         self, kind: str, args: msgspec.Struct, *, owner: str, actor: str, evidence: Evidence
     ) -> Recorded:
         self._fail()
+        if self.is_full:
+            raise StoreFull
         if self.refuses:
             raise Refused(self.refuses)
         op = Operation(

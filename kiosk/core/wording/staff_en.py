@@ -189,7 +189,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "note.empty": "The note is empty. Type first.",
     "note.kept": "The draft is kept.",
     "note.long": "{left} characters left.",
-    "note.draft": "Unsaved note from {at}. {key} continues it.",
+    "note.draft": "An unsaved note is kept. {key} continues it.",
     # Not settled
     "unsettled.title": "Not settled",
     "unsettled.nothing": "Everything is settled.",

@@ -111,6 +111,16 @@ def test_a_parcel_that_is_not_here_is_told_last_and_cannot_be_handed_over(
     assert (result.now[-1].tone, result.now[-1].digit) == (Tone.MUTED, "")
 
 
+def test_what_is_too_long_for_an_operation_is_shown_and_left_out_of_it() -> None:
+    long = "W" * 81
+    of = held(parcel(order=long), parcel(id=long), case(id=long), case(id="c2", opened_at=1))
+
+    result = sheet(of)
+
+    assert [(one.pickup, one.order) for one in result.parcels] == [("p1", "")]
+    assert result.case == "c2"
+
+
 def test_a_parcel_handed_over_waits_no_more_and_stands_in_the_timeline() -> None:
     of = held(
         parcel(

@@ -1,0 +1,753 @@
+"""A clerk at the counter, with keys and with the mouse."""
+
+import gc
+import unicodedata
+
+import msgspec
+import pytest
+from textual.widget import Widget
+from textual.widgets import Input, OptionList, TextArea
+
+from kiosk.core.entries import Opened, found
+from kiosk.core.ports import Unsettled
+from kiosk.core.staff_words import MINUTE_US
+from kiosk.ui.screens.hand_over import HandOverQuestion
+from kiosk.ui.themes import THEMES
+from kiosk.ui.views.counter import HELD_US
+from kiosk.ui.widgets.entry_list import EntryList
+from kiosk.ui.widgets.key_bar import KeyBar
+from kiosk.ui.widgets.note import NOTE_LENGTH_MAX, NoteWriter
+from kiosk.ui.widgets.strip import StaffStrip
+from sync.model.errors import StoreCorrupt
+from sync.model.operation import Evidence, OperationState
+from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.operations.note_case import NoteCase
+from sync.model.operations.record_interaction import RecordInteraction
+from sync.model.records import Interaction, Pickup
+from sync.model.row import row_of
+from tests.support import hostile
+from tests.support.counter_side import Counter, counter
+from tests.support.demo_side import NOW_US, recognition
+from tests.support.pictures import clipped, rows_of
+
+SIZES = ((53, 17), (80, 24), (160, 45))
+
+
+# Finding
+
+
+async def test_one_found_opens_with_enter() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+
+        assert (at.view.page, at.view.owner) == ("sheet", "tom")
+
+
+async def test_several_found_are_chosen_with_arrows() -> None:
+    async with counter() as at:
+        await at.find("le")
+        await at.press("down", "enter")
+
+        assert "Bruno Keller" in at.screen
+        assert at.view.page == "sheet"
+
+
+async def test_several_found_are_chosen_with_a_digit() -> None:
+    async with counter() as at:
+        await at.find("le")
+        await at.press("3")
+
+        assert "Leila Farah" in at.screen
+
+
+async def test_several_found_are_chosen_with_the_mouse() -> None:
+    async with counter() as at:
+        await at.type("le")
+        await at.pilot.click(OptionList, offset=(5, 2))
+        await at.pilot.pause()
+
+        assert "Bruno Keller" in at.screen
+
+
+async def test_digits_in_the_search_are_part_of_what_is_searched() -> None:
+    async with counter() as at:
+        await at.type("w-1077")
+        await at.press("enter")
+
+        assert at.view.owner == "lena"
+
+
+async def test_nobody_found_says_what_to_try() -> None:
+    async with counter() as at:
+        await at.find("zzzz")
+
+        assert at.view.page == "find"
+        assert "Nobody found for this." in at.screen
+
+
+async def test_a_search_that_the_files_do_not_answer_says_so() -> None:
+    async with counter() as at:
+        at.desk.fails = StoreCorrupt()
+        await at.type("l")
+
+        assert at.notice("message") == "! This device's files do not answer. A file is damaged."
+
+
+async def test_escape_empties_the_search_and_later_leads_back_to_it() -> None:
+    async with counter() as at:
+        await at.type("le")
+        await at.press("escape")
+        assert at.view.query_one(Input).value == ""
+
+        await at.find("tom beck")
+        await at.press("escape")
+
+        assert at.view.page == "find"
+        assert isinstance(at.app.focused, Input)
+
+
+# The page
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        ("tom beck", ("21 h late", "reset the password")),
+        ("lena", ("Shelf C7",)),
+        ("priya", ("WhatsApp, 71 h",)),
+        ("maya", ("Exchange M for L",)),
+    ],
+)
+async def test_what_matters_is_on_the_first_screen_of_the_smallest_terminal(
+    who: str, words: tuple[str, ...]
+) -> None:
+    async with counter(size=(53, 17)) as at:
+        await at.find(who)
+
+        assert not [word for word in words if word not in at.screen]
+
+
+async def test_contacts_of_all_channels_stand_there_with_the_equal_ones_folded() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+
+        timeline = at.entries("timeline")
+        assert "password reset x7" in timeline
+        assert {"X", "Phone", "Store", "Web"} <= {
+            line.split("|")[1] for line in timeline.splitlines()
+        }
+
+
+async def test_folded_contacts_unfold_on_a_key_and_fold_again() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        folded = at.entries("timeline")
+        await at.press("e")
+        unfolded = at.entries("timeline")
+        await at.press("e")
+
+        assert len(unfolded.splitlines()) > len(folded.splitlines())
+        assert at.entries("timeline") == folded
+
+
+async def test_ages_and_sources_are_shown_on_a_key() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        assert "ago, from Phone" not in at.screen
+
+        await at.press("a")
+        assert "ago, from Phone" in at.screen
+
+        await at.press("a")
+        assert "ago, from Phone" not in at.screen
+
+
+async def test_the_page_scrolls_with_arrows_and_with_page_keys() -> None:
+    async with counter(size=(53, 17)) as at:
+        await at.find("tom beck")
+        await at.press("end")
+        await at.pilot.pause()
+
+        assert "Power bank" in at.screen
+
+
+async def test_what_the_centre_sends_appears_while_the_page_is_open() -> None:
+    async with counter() as at:
+        await at.find("lena")
+        news = Interaction(
+            id="new", at=NOW_US, channel="whatsapp", direction="in", by="Lena", text="I am outside"
+        )  # fmt: skip
+        at.desk.learn(row_of(news, owner="lena", as_of=NOW_US, source="whatsapp"))
+
+        at.view.look()
+
+        assert at.entries("timeline").splitlines()[0] == "today 14:02|WhatsApp|I am outside"
+
+
+# Handing over
+
+
+async def test_a_parcel_found_by_name_goes_out_after_one_question_with_the_id_seen() -> None:
+    async with counter() as at:
+        await at.find("lena")
+        await at.press("1")
+        assert isinstance(at.app.screen, HandOverQuestion)
+        assert "from shelf C7 to Lena Hoffmann?" in at.screen
+        assert at.desk.done == []
+
+        await at.press("enter")
+
+        (done,) = at.desk.done
+        assert (done.kind, done.owner, done.actor) == ("hand_over_pickup", "lena", "mira")
+        assert done.args == HandOverPickup(pickup="P-1077", order="W-1077")
+        assert done.evidence == Evidence("S1", "id_seen")
+
+
+async def test_after_a_tap_it_goes_out_on_what_the_band_proved() -> None:
+    async with counter() as at:
+        at.view.customer_here(recognition("lena"))
+        await at.press("f4", "h", "enter")
+
+        assert at.desk.done[0].evidence == Evidence("A2", "mutual", "band-of-lena")
+
+
+async def test_success_is_said_and_the_parcel_waits_no_more() -> None:
+    async with counter() as at:
+        await at.find("lena")
+        await at.press("1", "enter")
+
+        assert at.notice("message").startswith("Recorded: order W-1077 handed over.")
+        assert "Nothing waits" in at.entries("now")
+        assert "not sent yet" in at.view.query_one("#timeline", EntryList).entries[0].age
+
+
+@pytest.mark.parametrize("keys", [("escape",), ("left", "enter")])
+async def test_no_means_that_nothing_is_recorded(keys: tuple[str, ...]) -> None:
+    async with counter() as at:
+        await at.find("lena")
+        await at.press("1", *keys)
+
+        assert at.desk.done == []
+        assert at.notice("message") == ""
+        assert at.view.owner == "lena"
+
+
+async def test_with_the_mouse_a_parcel_goes_out_in_two_clicks() -> None:
+    async with counter() as at:
+        await at.find("lena")
+        await at.pilot.click("#now", offset=(1, 0))
+        await at.pilot.pause()
+        await at.pilot.click("#yes")
+        await at.pilot.pause()
+
+        assert len(at.desk.done) == 1
+
+
+async def test_a_full_disk_means_not_recorded_and_says_so() -> None:
+    async with counter() as at:
+        await at.find("lena")
+        await at.press("1")
+        at.desk.is_full = True
+        await at.press("enter")
+
+        assert (
+            at.notice("message")
+            == "! Not recorded. The disk is full. Nothing was done; try again."
+        )
+
+
+async def test_a_rule_that_forbids_it_is_said_in_words() -> None:
+    async with counter() as at:
+        await at.find("lena")
+        at.desk.refuses = "assurance"
+        await at.press("1", "enter")
+
+        assert (
+            at.notice("message") == "! Not done: what was shown as proof is not enough for it."
+        )
+        assert at.desk.done == []
+
+
+async def test_where_nothing_waits_the_key_says_so() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.press("h")
+
+        assert at.notice("message") == "Nothing of theirs is here to hand over."
+
+
+async def test_of_two_parcels_the_clerk_says_which() -> None:
+    async with counter() as at:
+        second = Pickup(
+            id="P-2", order="W-2", store="harbour", state="ready", shelf="A1", ready_at=NOW_US
+        )
+        at.desk.learn(row_of(second, owner="lena", as_of=NOW_US, source="store"))
+        await at.find("lena")
+        await at.press("h")
+        assert at.notice("message") == "Press the digit of the parcel."
+
+        await at.press("2", "enter")
+
+        assert at.desk.done[0].args == HandOverPickup(pickup="P-2", order="W-2")
+
+
+# Notes
+
+
+async def test_a_note_is_internal_unless_said_otherwise_and_belongs_to_the_open_case() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("called payer")
+        assert "INTERNAL: only we read this" in at.screen
+
+        await at.press("enter")
+
+        (done,) = at.desk.done
+        assert isinstance(done.args, NoteCase)
+        assert (done.args.text, done.args.audience, done.args.by) == (
+            "called payer",
+            "internal",
+            "Mira (Harbour)",
+        )
+        assert done.evidence.assurance == "S1"
+        assert at.notice("message").startswith("Recorded: the note is kept.")
+        assert "called payer" in at.entries("timeline").splitlines()[0]
+
+
+async def test_while_typing_a_key_marks_the_note_as_read_by_the_customer() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("on its way")
+        await at.press("f5")
+        assert "CUSTOMER WILL READ THIS" in at.screen
+        assert "INTERNAL" not in at.screen
+
+        await at.press("enter")
+
+        args = at.desk.done[0].args
+        assert isinstance(args, NoteCase)
+        assert (args.audience, args.text) == ("customer", "on its way")
+
+
+async def test_without_a_case_a_note_is_an_interaction_in_the_store() -> None:
+    async with counter() as at:
+        await at.find("lena")
+        await at.write("prefers mornings")
+        await at.press("enter")
+
+        args = at.desk.done[0].args
+        assert isinstance(args, RecordInteraction)
+        assert (args.channel, args.direction, args.audience) == ("store", "note", "internal")
+
+
+async def test_letters_and_digits_in_a_note_are_text() -> None:
+    async with counter() as at:
+        await at.find("lena")
+        await at.press("n")
+        await at.type("hand 1 for u")
+
+        assert at.view.query_one(TextArea).text == "hand 1 for u"
+        assert at.desk.done == []
+
+
+async def test_an_empty_note_is_not_recorded() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("  ")
+        await at.press("enter")
+
+        assert at.desk.done == []
+        assert at.notice("message") == "? The note is empty. Type first."
+
+
+async def test_a_note_that_is_too_long_says_so_before_it_is_recorded() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.press("n")
+        at.view.query_one(TextArea).text = "a" * (NOTE_LENGTH_MAX + 1)
+        await at.press("enter")
+        assert at.desk.done == []
+        assert "-1 characters left." in at.screen
+
+        at.view.query_one(TextArea).text = "a" * NOTE_LENGTH_MAX
+        await at.press("enter")
+
+        assert len(at.desk.done) == 1
+
+
+async def test_a_draft_survives_leaving_the_page_and_says_that_it_is_there() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("half a th")
+        await at.press("f5", "escape")
+        assert at.notice("message") == "The draft is kept."
+
+        await at.press("escape")
+        assert "Unsaved notes: Tom Becker" in at.screen
+        await at.find("tom beck")
+        assert at.notice("message") == "? An unsaved note is kept. N continues it."
+        await at.press("n")
+        await at.type("ought")
+        await at.press("enter")
+
+        args = at.desk.done[0].args
+        assert isinstance(args, NoteCase)
+        assert (args.text, args.audience) == ("half a thought", "customer")
+
+
+async def test_drafts_of_two_customers_do_not_mix() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("for tom")
+        await at.press("f8")
+        await at.find("lena")
+        await at.write("for lena")
+        await at.press("enter", "f")
+        await at.find("tom beck")
+        await at.press("n", "enter")
+
+        first, second = (one.args for one in at.desk.done)
+        assert isinstance(first, RecordInteraction)
+        assert isinstance(second, NoteCase)
+        assert (first.text, second.text) == ("for lena", "for tom")
+        assert [one.owner for one in at.desk.done] == ["lena", "tom"]
+
+
+async def test_a_note_that_could_not_be_recorded_stays_where_it_is() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("important")
+        at.desk.is_full = True
+        await at.press("enter")
+        assert at.notice("message").startswith("! Not recorded. The disk is full.")
+        assert at.view.query_one(TextArea).text == "important"
+
+        at.desk.is_full = False
+        await at.press("enter")
+
+        assert len(at.desk.done) == 1
+
+
+async def test_with_the_mouse_who_reads_it_changes_and_the_note_is_saved() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await click_key(at, "note")
+        await at.type("hello")
+        await at.pilot.click("#note-audience")
+        await click_key(at, "save")
+
+        args = at.desk.done[0].args
+        assert isinstance(args, NoteCase)
+        assert (args.text, args.audience) == ("hello", "customer")
+
+
+async def click_key(at: Counter, name: str) -> None:
+    """Click the word of a key in the bar of keys."""
+    bar = at.view.query_one(KeyBar)
+    for row, line in enumerate(bar._lines(bar.content_size.width)):
+        column = 1
+        for key, word, its_name in line:
+            if its_name == name:
+                await at.pilot.click(bar, offset=(column + 1, row))
+                await at.pilot.pause()
+                return
+            column += len(key) + 3 + len(word) + 2
+    raise AssertionError(f"no key {name} among {bar.keys}")
+
+
+# A tap while the clerk works
+
+
+async def test_a_tap_while_the_clerk_types_is_announced_and_neither_page_nor_text_changes() -> (
+    None
+):
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("half a th")
+        at.view.customer_here(recognition("lena"))
+        await at.type("ought")
+
+        assert at.notice("here") == "+ Lena Hoffmann is here. F4 opens the page."
+        assert at.view.owner == "tom"
+        assert at.view.query_one(TextArea).text == "half a thought"
+
+
+async def test_one_key_opens_who_is_here_and_the_draft_stays_with_the_other() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("half a thought")
+        at.view.customer_here(recognition("lena"))
+        await at.press("f4")
+        assert at.view.owner == "lena"
+        assert not at.view.query_one(NoteWriter).is_open
+        assert at.notice("here") == ""
+
+        await at.press("f")
+        await at.find("tom beck")
+        await at.press("n")
+
+        assert at.view.query_one(TextArea).text == "half a thought"
+
+
+async def test_a_click_on_the_announcement_opens_the_page() -> None:
+    async with counter() as at:
+        at.view.customer_here(recognition("lena"))
+        await at.pilot.pause()
+        await at.pilot.click("#here")
+        await at.pilot.pause()
+
+        assert at.view.owner == "lena"
+
+
+async def test_a_tap_never_opens_a_page_by_itself() -> None:
+    async with counter() as at:
+        at.view.customer_here(recognition("lena"))
+        await at.pilot.pause()
+
+        assert at.view.page == "find"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("blocked", "? A blocked band was tapped. Keep it apart and see ID."),
+        ("unknown_band", "? A band was tapped that we do not know. Find the customer by name."),
+        ("newer_reason", "? A band was tapped that opens no page."),
+    ],
+)
+async def test_why_a_tap_opened_no_page_is_told_to_staff_alone(reason: str, words: str) -> None:
+    async with counter() as at:
+        at.view.customer_here(recognition("", reason=reason, assurance="A0"))
+        await at.press("f4")
+
+        assert at.notice("here") == words
+        assert at.view.page == "find"
+
+
+async def test_a_fault_is_told_with_what_to_try() -> None:
+    async with counter() as at:
+        at.view.staff_told("reader_absent")
+
+        assert at.notice("here") == "? Reader not found. Check its plug under the counter."
+
+
+async def test_who_rings_at_the_kiosk_is_said_with_the_key_that_opens_the_page() -> None:
+    async with counter() as at:
+        at.view.customer_here(recognition("lena"))
+        at.view.customer_rings("lena", "ring_counter")
+        assert (
+            at.notice("here")
+            == "+ Lena Hoffmann rings: here for the parcel. F4 opens the page."
+        )
+
+        await at.press("f4")
+
+        assert at.view.owner == "lena"
+
+
+async def test_a_tap_of_the_customer_whose_page_is_open_ends_the_need_for_an_identity_document() -> (
+    None
+):
+    async with counter() as at:
+        await at.find("lena")
+        assert "see ID first" in at.screen
+        at.view.customer_here(recognition("lena"))
+        await at.pilot.pause()
+        assert "band proved" in at.screen
+
+        await at.press("1", "enter")
+
+        assert at.desk.done[0].evidence.proof == "mutual"
+
+
+async def test_what_a_tap_proved_ends_after_five_minutes() -> None:
+    async with counter() as at:
+        at.view.customer_here(recognition("lena"))
+        await at.press("f4")
+        at.desk.stand(now=NOW_US + HELD_US)
+        at.view.look()
+        assert "band proved" in "\n".join(rows_of(at.app))
+
+        at.desk.stand(now=NOW_US + HELD_US + 1)
+        at.view.look()
+        await at.press("1", "enter")
+
+        assert at.desk.done[0].evidence.proof == "id_seen"
+
+
+async def test_an_announcement_ends_after_five_minutes() -> None:
+    async with counter() as at:
+        at.view.customer_here(recognition("lena"))
+        at.desk.stand(now=NOW_US + HELD_US + 1)
+        at.view.look()
+        await at.press("f4")
+
+        assert at.notice("here") == ""
+        assert at.view.page == "find"
+
+
+# Not settled
+
+
+async def test_what_is_not_settled_is_listed_in_words() -> None:
+    async with counter() as at:
+        gone = Pickup(
+            id="P-1077", order="W-1077", store="harbour", state="handed_over", handed_over_op="other",
+            handed_over_at=NOW_US - 10 * MINUTE_US, handed_over_store="market",
+        )  # fmt: skip
+        at.desk.learn(row_of(gone, owner="lena", as_of=NOW_US, source="store"))
+        at.desk.not_settled = (
+            Unsettled("1", "hand_over_pickup", "lena", OperationState.REFUSED, "x", NOW_US, "pickup/P-1077"),
+            Unsettled("2", "note_case", "tom", OperationState.RECORDED, "", NOW_US),
+        )  # fmt: skip
+        await at.press("f6")
+
+        refused, waiting = at.entries("unsettled-list").splitlines()
+        assert refused == (
+            "today 14:02|Lena Hoffmann: hand over a parcel|Not settled: already handed over "
+            "today 13:52 in Market. Call them, or hand to a supervisor."
+        )
+        assert waiting == (
+            "today 14:02|Tom Becker: note on a case|Goes to the centre by itself. Nothing to do."
+        )
+
+
+async def test_when_everything_is_settled_it_says_so_and_escape_leads_back() -> None:
+    async with counter() as at:
+        await at.press("f6")
+        assert "Everything is settled." in at.screen
+
+        await at.press("escape")
+
+        assert at.view.page == "find"
+
+
+# The strip
+
+
+async def test_the_strip_says_what_is_wrong_and_what_waits() -> None:
+    async with counter() as at:
+        at.desk.stand(network="cut", network_since=NOW_US - 2 * MINUTE_US)
+        await at.find("lena")
+        await at.press("1", "enter")
+
+        assert (
+            rows_of(at.app)[-1].strip()
+            == "Reader ok · ! Network cut 2 min · Data 14:02 (0 s) · 1 to send"
+        )
+
+
+async def test_a_day_of_news_in_the_strip_leaves_no_widget_behind() -> None:
+    async with counter() as at:
+        gc.collect()
+        before = sum(isinstance(one, Widget) for one in gc.get_objects())
+        for count in range(500):
+            at.desk.stand(n_waiting=count, network="cut" if count % 2 else "ok")
+            at.view.look()
+        await at.pilot.pause()
+        gc.collect()
+
+        assert "499 to send" in at.view.query_one(StaffStrip).text
+        assert sum(isinstance(one, Widget) for one in gc.get_objects()) == before
+
+
+async def test_customers_going_by_leave_no_widget_behind() -> None:
+    async with counter() as at:
+        at.view.open("tom", _found())
+        await at.pilot.pause()
+        gc.collect()
+        before = sum(isinstance(one, Widget) for one in gc.get_objects())
+        for owner in ("maya", "tom", "lena", "priya") * 10:
+            at.view.open(owner, _found())
+            at.view.customer_here(recognition("jonas"))
+        at.view.open("tom", _found())
+        await at.pilot.pause()
+        gc.collect()
+
+        assert sum(isinstance(one, Widget) for one in gc.get_objects()) == before
+
+
+# Whatever stands in the rows, whatever the terminal
+
+
+def _found() -> Opened:
+    return found("name")
+
+
+async def test_names_from_outside_are_text_on_every_page() -> None:
+    async with counter() as at:
+        for number, name in enumerate(hostile.NAMES):
+            owner = f"hostile-{number}"
+            for row in hostile.hostile_profile(name, owner=owner).rows:
+                at.desk.learn(msgspec.structs.replace(row, key=f"{owner} {row.key[:20]}"))
+            at.view.open(owner, found(name))
+            at.view.customer_here(recognition(owner, reason=name))
+            await at.press("a", "1")
+            asked = at.screen
+            await at.press("escape", "n", "escape", "u")
+
+            words = asked + at.screen + at.entries("now") + at.entries("timeline")
+            steering = {char for char in words if unicodedata.category(char)[0] == "C"} - {"\n"}
+            assert (at.app.is_running, steering) == (True, set())
+
+
+async def test_a_name_that_looks_like_an_action_is_shown_and_does_nothing() -> None:
+    rows = hostile.hostile_profile("[@click=app.quit]Sam[/]").rows
+    async with counter(rows=rows) as at:
+        at.view.open("lena", found("name"))
+        await at.pilot.pause()
+        assert "[@click=app.quit]Sam[/]" in at.screen
+        for offset in (1, 9, 20):
+            await at.pilot.click("#name", offset=(offset, 0))
+            await at.pilot.click("#now", offset=(offset, 1))
+
+        assert at.app.is_running
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_nothing_is_cut_off_on_any_page(size: tuple[int, int]) -> None:
+    async with counter(size=size) as at:
+        bad = {"find": clipped(at.app)}
+        await at.find("le")
+        bad["found"] = clipped(at.app)
+        at.view.open("tom", found("name"))
+        await at.press("n", "f5")
+        at.view.customer_here(recognition("lena"))
+        await at.pilot.pause()
+        bad["note"] = clipped(at.app)
+        await at.press("f4")
+        bad["sheet"] = clipped(at.app)
+        await at.press("1")
+        bad["question"] = clipped(at.app)
+        await at.press("enter")
+        bad["done"] = clipped(at.app)
+        await at.press("u")
+        bad["unsettled"] = clipped(at.app)
+
+        assert {page: found for page, found in bad.items() if found} == {}
+
+
+@pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
+async def test_it_can_be_seen_in_every_theme(theme: str) -> None:
+    async with counter(theme=theme) as at:
+        await at.find("tom beck")
+
+        assert "21 h late" in at.screen
+
+
+async def test_the_focus_is_always_somewhere() -> None:
+    async with counter() as at:
+        places = [at.app.focused]
+        for keys in (
+            ("l", "e", "enter"),
+            ("1",),
+            ("n",),
+            ("escape",),
+            ("u",),
+            ("escape",),
+            ("tab",),
+        ):
+            await at.press(*keys)
+            places.append(at.app.focused)
+
+        assert None not in places
