@@ -7,10 +7,9 @@ The kiosk and the counter in it are the real ones; only the band is pretended. A
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -205,21 +204,23 @@ class DemoScreen(Screen[None]):
         self._say("demo.tapped", digit=digit, who=self._words.say(f"demo.band.{digit}"))
 
     def action_go(self, place: str) -> None:
-        """To another column; from the trap, C and F3 lead back to the counter."""
-        if place == "counter" and self._is_trap:
-            self._toggle_trap()
+        """To another column; the trap gives the counter its place back."""
+        self._is_trap = self._is_trap and place != "counter"
         self._place = place
         self._arrange()
 
     def action_close_trap(self) -> None:
         """Back to the counter."""
-        self._toggle_trap()
+        self.action_go("counter")
 
     def _toggle_trap(self) -> None:
         """Show the trap beside the kiosk, or the counter again."""
-        self._is_trap = not self._is_trap
+        if self._is_trap:
+            self.action_go("counter")
+            return
+        self._is_trap = True
+        self._place = "counter"
         self._fill_trap()
-        self._place = "counter" if self._is_trap else "kiosk"
         self._arrange()
 
     def _fill_trap(self) -> None:
@@ -244,11 +245,15 @@ class DemoScreen(Screen[None]):
         else:
             self.action_demo(name, int(digit or 0))
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """A click into a column makes it the one the keys go to."""
+    def on_descendant_focus(self) -> None:
+        """A click into a column makes it the one the keys go to.
+
+        What has the focus now counts, not what the message says: it may be older than the last key.
+        """
         for place in PLACES:
-            if self.query_one(f"#{place}") in event.widget.ancestors_with_self:
-                if place != self._place:
+            column = self.query_one(f"#{place}")
+            if self.focused is not None and column in self.focused.ancestors_with_self:
+                if place != self._place and column.display:
                     self._place = place
                     self._mark_place()
                 return
@@ -264,7 +269,7 @@ class DemoScreen(Screen[None]):
         return super().focus_previous(self._within(selector))
 
     def _within(self, selector: Any) -> Any:  # Textual's own type is private
-        return f"#{self._place} *" if selector == "*" else selector
+        return f"#{self._place}, #{self._place} *" if selector == "*" else selector
 
     # How it stands
 
@@ -287,26 +292,17 @@ class DemoScreen(Screen[None]):
         self._show_bars()
 
     def _take_focus(self) -> None:
-        with self._unmoved_by_hidden_focus():
-            if self._place == "ticker":
-                self.query_one(Ticker).focus()
-            elif self._place == "counter" and self._is_trap:
-                self.query_one(TrapPane).focus()
-            elif self._place == "counter":
-                self.counter.take_focus()
-            else:
-                self.focus_next()
-
-    @contextmanager
-    def _unmoved_by_hidden_focus(self) -> Iterator[None]:
-        """What had the focus in another column lets it go first, so that the next one is the first of its own."""
-        focused = self.focused
-        if (
-            focused is not None
-            and self.query_one(f"#{self._place}") not in focused.ancestors_with_self
-        ):
+        """Put the focus into the column the keys go to, where it is not there already."""
+        column = self.query_one(f"#{self._place}")
+        if self._place == "ticker":
+            column.focus()
+        elif self._place == "counter" and self._is_trap:
+            self.query_one(TrapPane).focus()
+        elif self._place == "counter":
+            self.counter.take_focus()
+        elif self.focused is None or column not in self.focused.ancestors_with_self:
             self.set_focus(None)
-        yield
+            self.focus_next()
 
     def _say(self, sentence: str, **values: str | int) -> None:
         self._said = self._words.say(sentence, **values)
