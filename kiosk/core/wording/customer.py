@@ -113,7 +113,7 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "owed.overdue": (
         "{by} promised an answer by {due}. We are late. Sorry.",
-        "Zugesagt von {by} bis {due}. Wir sind zu spät. Verzeihung.",
+        "{by}: zugesagt bis {due}. Wir sind zu spät. Verzeihung.",
     ),
     "owed.kept": ("{by} has answered you.", "{by} hat Ihnen geantwortet."),
     "owed.known": (

@@ -180,6 +180,7 @@ class CustomerView(Widget):
         self._sheet = 0
         self._cursor = 0
         self._told = None
+        self._focused_for = None
         self._language = self._home_language
         self._canvas.draw(Sheet())
 
@@ -202,12 +203,15 @@ class CustomerView(Widget):
     def _back(self, event: TouchButton.Pressed) -> None:
         event.stop()
         if self._told is not None:
+            self.post_message(self.Touched())
             self.hide_help()
             self.post_message(self.HelpClosed())
         elif self._detail is not None:
+            self.post_message(self.Touched())
             self._detail = None
             self._draw()
         elif self._face is Face.PAGE and self._sheet > 0:
+            self.post_message(self.Touched())
             self._sheet -= 1
             self._draw()
         else:
@@ -216,8 +220,9 @@ class CustomerView(Widget):
     @on(TouchButton.Pressed, "#forward")
     def _forward(self, event: TouchButton.Pressed) -> None:
         event.stop()
+        self.post_message(self.Touched())
         if self._face is not Face.PAGE:
-            return  # "I am here": the press was a touch, and that is all it says
+            return  # "I am here": the press is a touch, and that is all it says
         if self._detail is not None:
             if self._detail.actions:
                 self.post_message(
@@ -232,15 +237,20 @@ class CustomerView(Widget):
     @on(TouchButton.Pressed, "#help")
     def _help(self, event: TouchButton.Pressed) -> None:
         event.stop()
+        self.post_message(self.Touched())
         self.post_message(self.HelpWanted())
 
     @on(TouchButton.Pressed, "#language")
     def _next_language(self, event: TouchButton.Pressed) -> None:
         event.stop()
+        self.post_message(self.Touched())
         self.post_message(self.LanguageWanted(next_language(self._language)))
 
-    def on_mouse_down(self) -> None:
-        """A finger or a mouse is a touch, wherever it lands."""
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A finger or a mouse is a touch, wherever it lands; but on the way to Done a hidden page stays hidden."""
+        under, _ = self.screen.get_widget_at(event.screen_x, event.screen_y)
+        if self._face is Face.MASKED and under is self._keys["back"]:
+            return
         self.post_message(self.Touched())
 
     def on_key(self, event: events.Key) -> None:
