@@ -1,10 +1,11 @@
 """What commands with a reader or a screen share: the reader of a spec, and an app on this terminal until it is told to end."""
 
 import asyncio
+import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,9 +47,26 @@ def need_terminal(name: str, *, instead: str = "") -> None:
 
 
 async def run_on_terminal(app: "App[int]") -> int:
-    """Run an app until it ends or the process is told to; its exit code."""
+    """Run an app until it ends, the process is told to end, or its terminal is gone; its exit code."""
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(name, app.exit, 0)
+    loop.add_signal_handler(signal.SIGTERM, app.exit, 0)
+    # Not the loop's own handler: that would run after Textual's for the SIGCONT that follows.
+    signal.signal(
+        signal.SIGHUP, lambda _number, _frame: loop.call_soon_threadsafe(_hung_up(app))
+    )
     await app.run_async()
     return app.return_code or 0
+
+
+def _hung_up(app: "App[int]") -> Callable[[], None]:
+    """The terminal is gone: write to nowhere from now on; what ends the app as if it had been asked to.
+
+    The kernel sends SIGCONT after SIGHUP, and Textual 8.2 then starts its terminal again, on one that is not there, and
+    waits for ever to end it. Can go when it no longer resumes after a hang-up; `tests/system/test_demo.py` closes a terminal.
+    """
+    for number in (signal.SIGCONT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    return lambda: app.exit(0)

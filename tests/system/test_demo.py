@@ -1,0 +1,132 @@
+"""`tapthread demo` as a person meets it: in a real terminal, with keys and a mouse, the network cut, the process killed."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.terminal import Terminal, processes_of, until_none
+
+Start = Callable[..., Terminal]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Start]:
+    opened: list[Terminal] = []
+
+    def start(*, size: tuple[int, int], data: Path | None = None) -> Terminal:
+        folder = tmp_path / f"terminal-{len(opened)}"
+        folder.mkdir()
+        terminal = Terminal(folder, "demo", "--data", data or tmp_path / "demo", size=size)
+        opened.append(terminal)
+        terminal.until("Hold your band")
+        return terminal
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
+@pytest.mark.parametrize("size", [(53, 17), (80, 24)], ids=["53x17", "80x24"])
+def test_one_key_shows_a_shop_that_remembers_her_and_quitting_leaves_nothing(
+    size: tuple[int, int], demo: Start, tmp_path: Path
+) -> None:
+    terminal = demo(size=size)
+
+    terminal.until("Press 1")
+    terminal.press("1")
+    page = terminal.until("Hello, Maya.")
+    terminal.press("M-q")
+
+    assert "W-1042" in page
+    assert terminal.exit_code() == 0
+    until_none(tmp_path / "demo")
+
+
+def test_with_the_network_cut_the_tap_still_answers_and_what_is_done_goes_out_when_it_is_back(
+    demo: Start,
+) -> None:
+    terminal = demo(size=(80, 24))
+
+    terminal.press("n")
+    terminal.until("The network is cut")
+    terminal.press("3")
+    terminal.until("Hello, Lena.")
+    terminal.press("M-c")
+    terminal.until("Centre not reached")
+    terminal.press("F4")
+    terminal.until("Shelf C7")
+    terminal.press("h")
+    terminal.until("Handed over")
+    terminal.press("Enter")
+    terminal.until("Recorded: order W-1077 handed over")
+    waiting = terminal.until("1 to send")
+    terminal.press("M-n")
+    settled = terminal.until("All sent")
+
+    assert "Centre not reached" in waiting
+    assert "Centre not reached" not in settled
+
+
+def test_side_by_side_the_mouse_works_and_the_trap_asks_what_we_know(demo: Start) -> None:
+    terminal = demo(size=(170, 45))
+
+    terminal.press("2")
+    terminal.until("Hello, Tom.")
+    terminal.until("Tom Becker is here")
+    terminal.press("M-t")
+    trap = terminal.until("Your order number, please?")
+    terminal.click(*terminal.place_of("Done"))
+    terminal.until("Hold your band")
+
+    assert "Unanswered" in trap
+
+
+def test_an_unknown_band_gets_the_neutral_page_and_the_clerk_the_reason(demo: Start) -> None:
+    terminal = demo(size=(170, 45))
+
+    terminal.press("0")
+    page = terminal.until("Please see our team")
+
+    assert "Hello" not in page
+
+
+def test_a_demo_killed_with_a_handed_over_parcel_finds_it_again_and_leaves_no_process(
+    demo: Start, tmp_path: Path
+) -> None:
+    first = demo(size=(80, 24))
+    first.press("n")
+    first.until("The network is cut")
+    first.press("3")
+    first.until("Hello, Lena.")
+    first.press("F3")
+    first.press("F4")
+    first.until("Shelf C7")
+    first.press("h")
+    first.until("Handed over")
+    first.press("Enter")
+    first.until("1 to send")
+    pid = first.pid_of(rf"kiosk\.cli demo --data {tmp_path / 'demo'}$")
+    os.kill(pid, signal.SIGKILL)
+    until_none(tmp_path / "demo")
+
+    second = demo(size=(80, 24))
+    second.press("3")
+    page = second.until("Hello, Lena.")
+    second.press("F3")
+    second.until("All sent")
+
+    assert "Ready for you here" not in page
+
+
+def test_a_terminal_that_is_closed_takes_everything_with_it(
+    demo: Start, tmp_path: Path
+) -> None:
+    terminal = demo(size=(80, 24))
+    assert len(processes_of(tmp_path / "demo")) >= 3
+
+    terminal.close()
+
+    until_none(tmp_path / "demo")
