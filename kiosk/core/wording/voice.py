@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 
-from hardware.clock import moment_of
 from kiosk.core.wording.catalogue import column_of, sentence_of
 from kiosk.core.wording.saying import DayForm, Moment, Money, Saying, Value, Word
 
@@ -14,6 +13,9 @@ LOCALES: Final = ("en_GB", "de_DE")
 
 WEEKDAY_DAYS_MAX: Final = 6
 """Up to six days away a day has its weekday's name; the seventh would be ambiguous."""
+
+SECONDS_MAX: Final = 250_000_000_000
+"""A time later than the year 9892 is a mistake from outside; it is said as that year, and the page still opens."""
 
 NO_CURRENCY: Final = "XXX"
 """For an amount whose currency is not one. Source: ISO 4217, 'no currency is involved'."""
@@ -115,7 +117,8 @@ class Voice:
         return _named(day, (day - today).days, weekday="EEE", locale=self._locale)
 
     def _local(self, micros: int) -> datetime:
-        return moment_of(micros).astimezone(self.timezone)
+        seconds = min(max(micros // 1_000_000, 0), SECONDS_MAX)
+        return datetime.fromtimestamp(seconds, UTC).astimezone(self.timezone)
 
 
 @lru_cache(maxsize=256)

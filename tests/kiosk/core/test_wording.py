@@ -126,6 +126,14 @@ def test_a_currency_that_is_none_does_not_reach_the_screen() -> None:
     assert "1.00" in said
 
 
+@pytest.mark.parametrize("at", [-(10**20), -1, 0, 10**20])
+def test_an_impossible_time_from_outside_is_said_somehow_and_breaks_nothing(at: int) -> None:
+    voice = Voice("de", micros_of(NOW), timezone(timedelta(hours=14)))
+
+    for form in DayForm:
+        assert voice.text_of(say("page.as-of", when=Moment(at, form))).startswith("Stand ")
+
+
 def test_local_time_is_the_shops() -> None:
     voice = Voice("en", micros_of(NOW), timezone(timedelta(hours=10)))
 
