@@ -97,6 +97,15 @@ def test_the_same_person_again_opens_a_fresh_page_and_joins_nobody() -> None:
     assert visit.ShowPage(B, SAM) in effects
 
 
+def test_people_of_two_households_never_join() -> None:
+    other = page_of("lee", household="lee")
+    reading, _ = visit.step(visit.Open(A, SAM, 30_000), visit.Tapped(B), 5_000)
+
+    _, effects = visit.step(reading, visit.Recognised(B, other), 5_060)
+
+    assert effects == (visit.Cue(CueKind.WELCOME), visit.ShowPage(B, other))
+
+
 def test_people_without_a_household_never_join() -> None:
     reading, _ = visit.step(visit.Open(A, MAYA, 30_000), visit.Tapped(B), 5_000)
 
