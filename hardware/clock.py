@@ -9,6 +9,8 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from hardware.moments import micros_of, moment_of
+
 
 class Clock(Protocol):
     """What time it is, and waiting for it to pass."""
@@ -32,19 +34,6 @@ class Clock(Protocol):
     async def pause_ms(self, duration_ms: int) -> None:
         """Wait without holding the event loop."""
         ...
-
-
-def micros_of(moment: datetime) -> int:
-    """Wall time as integer microseconds since 1970, the form it has in records and on the wire."""
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-def moment_of(micros: int) -> datetime:
-    """The aware UTC time of integer microseconds since 1970."""
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(
-        microsecond=micros % 1_000_000
-    )
 
 
 class SystemClock:

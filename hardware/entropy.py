@@ -7,7 +7,8 @@ import hashlib
 import os
 from typing import Protocol
 
-from hardware.clock import Clock, micros_of
+from hardware.clock import Clock
+from hardware.moments import micros_of
 
 
 class Entropy(Protocol):

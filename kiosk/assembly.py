@@ -23,10 +23,11 @@ from drivers.errors import BandMalformed, ReaderAbsent
 from drivers.lines import Proved, ReaderState, Said
 from drivers.ports import LeasedKey
 from hardware import identity as identities
-from hardware.clock import Clock, SystemClock, micros_of
+from hardware.clock import Clock, SystemClock
 from hardware.disk import Disk, SystemDisk
 from hardware.entropy import Entropy, SystemEntropy, new_id
 from hardware.identity import DeviceIdentity
+from hardware.moments import micros_of
 from kiosk.core.entries import Post
 from kiosk.core.page import Page, Shop, actions_of, decide, neutral_page
 from kiosk.core.policy import Assurance, BandStanding, assurance_of, seen_of

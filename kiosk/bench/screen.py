@@ -24,8 +24,9 @@ from typing import Final
 from textual.message import Message
 
 from drivers.lines import Proved, Seen
-from hardware.clock import SystemClock, micros_of
+from hardware.clock import SystemClock
 from hardware.entropy import SystemEntropy
+from hardware.moments import micros_of
 from kiosk.core import page as pages
 from kiosk.core.policy import Assurance
 from kiosk.core.ports import BandEvidence, Recognition

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 if TYPE_CHECKING:
-    from textual.app import App
+    from kiosk.ui.crash import CrashSafeApp
 
 VIRTUAL_BAND: Final = "maya"
 """The band in the field of `--reader virtual`."""
@@ -46,7 +46,7 @@ def need_terminal(name: str, *, instead: str = "") -> None:
         raise typer.Exit(EXIT_USAGE)
 
 
-async def run_on_terminal(app: "App[int]") -> int:
+async def run_on_terminal(app: "CrashSafeApp") -> int:
     """Run an app until it ends, the process is told to end, or its terminal is gone; its exit code."""
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, app.exit, 0)
@@ -58,7 +58,7 @@ async def run_on_terminal(app: "App[int]") -> int:
     return app.return_code or 0
 
 
-def _hung_up(app: "App[int]") -> Callable[[], None]:
+def _hung_up(app: "CrashSafeApp") -> Callable[[], None]:
     """The terminal is gone: write to nowhere from now on; what ends the app as if it had been asked to.
 
     The kernel sends SIGCONT after SIGHUP, and Textual 8.2 then starts its terminal again, on one that is not there, and

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from drivers.lines import Failed, Proved, ReaderState, Said
-from hardware.clock import Clock, micros_of, moment_of
+from hardware.clock import Clock
+from hardware.moments import micros_of, moment_of
 from kiosk import settings
 from kiosk.commands.options import Centre, Data, Reader
 from kiosk.commands.own_files import EXIT_OWN_FILES, OwnFiles, fail

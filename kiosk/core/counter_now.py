@@ -97,7 +97,7 @@ def clash_text(case: Case, tell: Telling) -> str:
             "clash.side.to" if side.to else "clash.side",
             at=tell.at(side.at),
             store=tell.store(side.store),
-            by=words.name(side.by),
+            by=words.name(tell.clerk(side.by)),
             to=words.name(side.to),
         )
         for side in case.sides

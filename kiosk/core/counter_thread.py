@@ -213,7 +213,7 @@ def _handed_over(row: Row, pickup: Pickup, tell: Telling) -> Entry:
         count=words.items(pickup.n_items),
         order=words.name(pickup.order),
         store=tell.store(pickup.handed_over_store or pickup.store),
-        by=words.name(pickup.handed_over_by),
+        by=words.name(tell.clerk(pickup.handed_over_by)),
         to=words.name(pickup.handed_over_to),
     )
     at = tell.at(pickup.handed_over_at)

@@ -127,6 +127,10 @@ class Telling:
         """What people call a store."""
         return self.words.name(self.post.stores.get(store, store))
 
+    def clerk(self, actor: str) -> str:
+        """What people call whoever recorded something: our own clerk by name, others by what was recorded."""
+        return self.post.clerk_name if actor == self.post.clerk else actor
+
     def age(self, row: Row) -> str:
         """Since when a row is known, from whom, and whether the centre has heard of it."""
         said = self.words.say(

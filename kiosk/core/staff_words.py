@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
-from hardware.clock import moment_of
+from hardware.moments import moment_of
 from kiosk.core import foreign
 from kiosk.core.wording import staff_en
 

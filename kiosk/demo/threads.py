@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from hardware.clock import micros_of
 from hardware.entropy import SeededEntropy
+from hardware.moments import micros_of
 from sync.model.records import (
     Account,
     Band,

@@ -9,7 +9,7 @@ from typing import Final
 
 from textual import on
 
-from hardware.clock import micros_of
+from hardware.moments import micros_of
 from kiosk.core.visit import Face
 from kiosk.core.wording import voice
 from kiosk.ui.bridge import CustomerPane, Parts

@@ -24,8 +24,9 @@ from starlette.requests import Request as WebRequest
 from starlette.responses import Response as WebResponse
 from starlette.routing import Route
 
-from hardware.clock import Clock, micros_of
+from hardware.clock import Clock
 from hardware.errors import AddressTaken
+from hardware.moments import micros_of
 from sync.central.centre import Centre
 from sync.central.gate import denied
 from sync.model.errors import CentreRefused, StoreError, StoreFull

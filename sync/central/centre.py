@@ -13,10 +13,11 @@ from typing import Final, TypeVar
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hardware.clock import Clock, micros_of
+from hardware.clock import Clock
 from hardware.disk import Disk, FolderLock
 from hardware.entropy import Entropy
 from hardware.identity import lasting_key, public_hex
+from hardware.moments import micros_of
 from sync.central import enrolment, feed
 from sync.central.apply import apply_operation, is_plausible
 from sync.central.batch import Batch

@@ -14,7 +14,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hardware.clock import Clock, micros_of
+from hardware.clock import Clock
+from hardware.moments import micros_of
 from sync.central.batch import Batch
 from sync.central.enrolment import State, may_ask
 from sync.central.store import DeviceRecord, Store, Transaction

@@ -17,9 +17,10 @@ import httpx
 import msgspec
 import zstandard
 
-from hardware.clock import Clock, micros_of
+from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.identity import DeviceIdentity
+from hardware.moments import micros_of
 from sync.edge.leases import BandLease, LeasedKey
 from sync.model.errors import (
     CentreBusy,

@@ -30,10 +30,11 @@ import msgspec
 import sqlite_utils
 from sqlcipher3 import dbapi2
 
-from hardware.clock import Clock, micros_of
+from hardware.clock import Clock
 from hardware.disk import Disk, FolderLock
 from hardware.entropy import Entropy, new_id
 from hardware.errors import DeviceError, DiskFull
+from hardware.moments import micros_of
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
 
 log = logging.getLogger(__name__)

@@ -1,14 +1,14 @@
 """What both ends share, pure: no file, no socket, no clock in here.
 
-    records      what the shop knows, one immutable struct a kind
-    row          a record with its key, owner, version, age and source; unknown rows
-    operation    an intent recorded once, and what a kind of operation declares
-    operations/  one file a kind: which rows it needs and what it does to them, the same code at both ends
-    registry     the kinds this version knows
-    rules        what each assurance may do, and the shop's rules
-    profile      all rows of one customer, as a screen needs them
-    wire         what goes over the network: hello, push, pull, leases
-    signatures   who sent a request (RFC 9421), and the key both ends agree on
-    ports        the Transport both ends talk through
-    errors       everything that can go wrong with the centre or the store
+records      what the shop knows, one immutable struct a kind
+row          a record with its key, owner, version, age and source; unknown rows
+operation    an intent recorded once, and what a kind of operation declares
+operations/  one file a kind: which rows it needs and what it does to them, the same code at both ends
+registry     the kinds this version knows
+rules        what each assurance may do, and the shop's rules
+profile      all rows of one customer, as a screen needs them
+wire         what goes over the network: hello, push, pull, leases
+signatures   who sent a request (RFC 9421), and the key both ends agree on
+ports        the Transport both ends talk through
+errors       everything that can go wrong with the centre or the store
 """

@@ -1,17 +1,17 @@
 """Everything that can go wrong with the centre or with this device's own store.
 
-    SyncError
-      CentreError            the other end
-        CentreUnreachable    no answer, or not from the centre: no network, captive portal, half a body
-        CentreBusy           it asks to come later (429, 503); `retry_after_ms`
-        CentreRefused        it understood and said no; `code` and `status`
-        CentreIncompatible   it speaks a version this device does not
-        NotTrusted           a signature, device or centre key that does not hold
-      StoreError             this end
-        StoreFull            the disk has no room
-        StoreCorrupt         the file is damaged or its key is wrong
-        StoreTooNew          written by a newer version of this program
-      Malformed              bytes or values that do not parse; `code` says which rule they break
+SyncError
+  CentreError            the other end
+    CentreUnreachable    no answer, or not from the centre: no network, captive portal, half a body
+    CentreBusy           it asks to come later (429, 503); `retry_after_ms`
+    CentreRefused        it understood and said no; `code` and `status`
+    CentreIncompatible   it speaks a version this device does not
+    NotTrusted           a signature, device or centre key that does not hold
+  StoreError             this end
+    StoreFull            the disk has no room
+    StoreCorrupt         the file is damaged or its key is wrong
+    StoreTooNew          written by a newer version of this program
+  Malformed              bytes or values that do not parse; `code` says which rule they break
 """
 
 

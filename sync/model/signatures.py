@@ -40,9 +40,10 @@ from http_message_signatures import (
 )
 from http_message_signatures.algorithms import ECDSA_P256_SHA256, HMAC_SHA256
 
-from hardware.clock import Clock, micros_of
+from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.identity import new_private_key, public_hex
+from hardware.moments import micros_of
 from sync.model.errors import Malformed, NotTrusted
 from sync.model.ports import Headers, Request
 from sync.model.wire import Grant, HelloAnswer

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware.clock import FixedClock, SystemClock, micros_of, moment_of
+from hardware.clock import FixedClock, SystemClock
 from hardware.disk import SystemDisk, _error_of
 from hardware.entropy import SeededEntropy, SystemEntropy, new_id
 from hardware.errors import DiskFault, DiskFull, FolderInUse
+from hardware.moments import micros_of, moment_of
 
 START = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from drivers.lines import Proved, Seen
-from hardware.clock import FixedClock, micros_of
+from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
+from hardware.moments import micros_of
 from kiosk.core import page as pages
 from kiosk.core.policy import Assurance
 from kiosk.core.ports import (

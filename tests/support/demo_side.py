@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from drivers.lines import Left, Proved, Said, Seen
-from hardware.clock import FixedClock, micros_of
+from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
+from hardware.moments import micros_of
 from kiosk.core import page as pages
 from kiosk.core.entries import Post
 from kiosk.core.policy import Assurance

@@ -10,10 +10,14 @@ def rows_of(app: App[Any]) -> list[str]:
     """The rows of the terminal as they would be read."""
     width, height = app.size
     screen = app.screen
-    return [
-        "".join(segment.text for segment in strip).rstrip()
-        for strip in screen._compositor.render_strips()[:height]
-    ] if width else []
+    return (
+        [
+            "".join(segment.text for segment in strip).rstrip()
+            for strip in screen._compositor.render_strips()[:height]
+        ]
+        if width
+        else []
+    )
 
 
 def text_of(app: App[Any]) -> str:
@@ -26,7 +30,9 @@ def clipped(app: App[Any]) -> list[str]:
     bad = []
     for widget in app.screen.walk_children(Widget):
         is_in_scroll = any(
-            isinstance(one, Widget) and one.is_scrollable and one is not app.screen
+            isinstance(one, Widget)
+            and one.is_scrollable
+            and one is not app.screen
             and one.show_vertical_scrollbar
             for one in widget.ancestors
         )

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from hardware.clock import Clock, micros_of
+from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.identity import DeviceIdentity, create, new_private_key, public_hex
+from hardware.moments import micros_of
 from sync.model import registry
 from sync.model.errors import CentreUnreachable, NotTrusted
 from sync.model.operation import Effects, Operation

@@ -278,10 +278,9 @@ class CounterView(Vertical):
         words = self._words
         digit = f" {index} " if index <= 9 else "   "
         how = words.either(f"how.{one.how}", "how.name")
+        below = ", ".join(part for part in (words.text(one.hint), how) if part)
         return Content.assemble(
-            (digit, "bold"),
-            (words.name(one.title), "bold"),
-            f"\n    {words.text(one.hint)}, {how}",
+            (digit, "bold"), (words.name(one.title), "bold"), f"\n    {below}"
         )
 
     def _found_line(self, text: str) -> str:

@@ -111,6 +111,12 @@ def test_a_parcel_that_is_not_here_is_told_last_and_cannot_be_handed_over(
     assert (result.now[-1].tone, result.now[-1].digit) == (Tone.MUTED, "")
 
 
+def test_a_parcel_our_own_clerk_handed_over_names_the_clerk() -> None:
+    of = held(parcel(state="handed_over", handed_over_at=NOW_US, handed_over_by="mira"))
+
+    assert "in Harbour by Mira (Harbour)" in said(sheet(of).timeline)
+
+
 def test_what_is_too_long_for_an_operation_is_shown_and_left_out_of_it() -> None:
     long = "W" * 81
     of = held(parcel(order=long), parcel(id=long), case(id=long), case(id="c2", opened_at=1))

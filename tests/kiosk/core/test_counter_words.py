@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hardware.clock import micros_of
+from hardware.moments import micros_of
 from kiosk.core.staff_words import DAY_US, HOUR_US, MINUTE_US, SECOND_US, StaffWords
 from kiosk.core.wording.staff_en import SENTENCES
 from sync.model.records import CHANNELS

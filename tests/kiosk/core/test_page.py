@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware.clock import micros_of
+from hardware.moments import micros_of
 from kiosk.core import page as pages
 from kiosk.core.page import BlockKind, Page, PageKind
 from kiosk.core.policy import Assurance

@@ -7,7 +7,7 @@ from string import Formatter
 
 import pytest
 
-from hardware.clock import micros_of
+from hardware.moments import micros_of
 from kiosk.core.visit import Face
 from kiosk.core.wording import customer, fault_lines, spoken
 from kiosk.core.wording.catalogue import (

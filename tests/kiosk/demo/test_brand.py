@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hardware.clock import micros_of
+from hardware.moments import micros_of
 from kiosk.core.scoreboard import scoreboard_of
 from kiosk.demo.bands import band_id_of, demo_band, demo_bands
 from kiosk.demo.brand import demo_interest, demo_rows

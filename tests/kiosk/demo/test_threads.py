@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from hardware.clock import micros_of, moment_of
+from hardware.moments import micros_of, moment_of
 from kiosk.demo.threads import (
     DAY_US,
     FRIDAY,

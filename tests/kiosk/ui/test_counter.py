@@ -23,7 +23,7 @@ from sync.model.operation import Evidence, OperationState
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
-from sync.model.records import Interaction, Pickup
+from sync.model.records import Customer, Interaction, Pickup
 from sync.model.row import row_of
 from tests.support import hostile
 from tests.support.counter_side import Counter, counter
@@ -58,6 +58,16 @@ async def test_several_found_are_chosen_with_a_digit() -> None:
         await at.press("3")
 
         assert "Leila Farah" in at.screen
+
+
+async def test_where_nothing_more_is_known_of_one_found_only_how_is_said() -> None:
+    rows = (
+        row_of(Customer(id="kim", given_name="Kim"), owner="kim", as_of=NOW_US, source="web"),
+    )
+    async with counter(rows=rows) as at:
+        await at.type("k")
+
+        assert "     by name" in at.screen.splitlines()[5]
 
 
 async def test_several_found_are_chosen_with_the_mouse() -> None:

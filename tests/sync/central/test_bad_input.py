@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hardware import identity
-from hardware.clock import FixedClock, SystemClock, moment_of
+from hardware.clock import FixedClock, SystemClock
 from hardware.entropy import SystemEntropy
+from hardware.moments import moment_of
 from sync.central import apply as apply_module
 from sync.central import centre as centre_module
 from sync.central.centre import Centre

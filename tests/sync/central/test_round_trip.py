@@ -6,7 +6,8 @@ import httpx
 import msgspec
 import pytest
 
-from hardware.clock import FixedClock, moment_of
+from hardware.clock import FixedClock
+from hardware.moments import moment_of
 from sync.central.centre import LEASE_US, Centre
 from sync.model.errors import Malformed
 from sync.model.records import Case, Customer, Interaction, Pickup, Product

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware import identity
-from hardware.clock import FixedClock, micros_of, moment_of
+from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.identity import new_private_key, public_hex, thumbprint_of
+from hardware.moments import micros_of, moment_of
 from sync.model.errors import Malformed, NotTrusted
 from sync.model.ports import Request
 from sync.model.signatures import (
