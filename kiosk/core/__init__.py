@@ -6,5 +6,10 @@ page      from rows to what one page says
 faults    from error to what customer, staff and log are told
 foreign   making text from outside safe to show
 ports     what the screens need from the rest of the product
+counter   from rows to a clerk's page: counter_now (what matters), counter_thread (what was told, all contacts)
+entries   one line of the counter, and what every line is made with
+strip     the staff strip in one line
+staff_words  sentences, moments, spans and money for staff
+ticker    what the demo hears of all channels;  scoreboard  counts the three sins;  trap  the shop without connected channels
 wording/  every sentence on screen or spoken, by language
 """

@@ -2,4 +2,5 @@
 
 customer   the customer's screen
 counter    the counter's screen
+hand_over  the one question before a parcel goes out
 """

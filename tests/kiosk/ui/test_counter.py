@@ -12,7 +12,7 @@ from kiosk.core.entries import Opened, found
 from kiosk.core.ports import Unsettled
 from kiosk.core.staff_words import MINUTE_US
 from kiosk.ui.screens.hand_over import HandOverQuestion
-from kiosk.ui.themes import THEMES
+from kiosk.ui.themes import CONTRAST_MIN, THEMES
 from kiosk.ui.views.counter import HELD_US
 from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.key_bar import KeyBar
@@ -26,6 +26,7 @@ from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.records import Customer, Interaction, Pickup
 from sync.model.row import row_of
 from tests.support import hostile
+from tests.support.colours import faint
 from tests.support.counter_side import Counter, counter
 from tests.support.demo_side import NOW_US, recognition
 from tests.support.pictures import clipped, rows_of
@@ -738,11 +739,28 @@ async def test_nothing_is_cut_off_on_any_page(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
-async def test_it_can_be_seen_in_every_theme(theme: str) -> None:
+async def test_every_word_stands_out_from_its_ground_in_every_theme(theme: str) -> None:
+    least = CONTRAST_MIN[theme]
     async with counter(theme=theme) as at:
-        await at.find("tom beck")
+        at.desk.stand(network="cut")
+        at.view.look()
+        await at.pilot.pause()
+        bad = {"find": faint(at.app, least=least)}
+        await at.find("le")
+        bad["found"] = faint(at.app, least=least)
+        at.view.open("tom", found("name"))
+        await at.press("a")
+        bad["sheet"] = faint(at.app, least=least)
+        at.view.customer_here(recognition("lena"))
+        await at.press("n", "x", "f5")
+        bad["note"] = faint(at.app, least=least)
+        await at.press("f4")
+        bad["parcel"] = faint(at.app, least=least)
+        at.desk.is_full = True
+        await at.press("h", "enter")
+        bad["trouble"] = faint(at.app, least=least)
 
-        assert "21 h late" in at.screen
+        assert {page: words for page, words in bad.items() if words} == {}
 
 
 async def test_the_focus_is_always_somewhere() -> None:

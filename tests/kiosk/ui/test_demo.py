@@ -17,6 +17,7 @@ from kiosk.ui.demo_shell.alt_keys import DIGITS, tell_alt_digits_apart
 from kiosk.ui.demo_shell.app import DemoApp
 from kiosk.ui.demo_shell.ticker import ScoreBoard, TickerLines
 from kiosk.ui.demo_shell.trap import TrapPairs, TrapPane
+from kiosk.ui.themes import CONTRAST_MIN, THEMES
 from kiosk.ui.views.counter import CounterView
 from kiosk.ui.widgets.key_bar import KeyBar
 from kiosk.ui.widgets.notice import Notice
@@ -24,6 +25,7 @@ from sync.model.records import Customer, Interaction
 from sync.model.row import row_of
 from tests.support import hostile
 from tests.support import keys as keys_of
+from tests.support.colours import faint
 from tests.support.demo_side import NOW_US, DemoRig
 from tests.support.pictures import clipped, rows_of
 
@@ -467,3 +469,18 @@ async def test_nothing_is_cut_off_in_any_place(size: tuple[int, int]) -> None:
         bad["trap"] = clipped(at.app)
 
         assert {place: found for place, found in bad.items() if found} == {}
+
+
+async def test_every_word_of_ticker_and_trap_stands_out_from_its_ground() -> None:
+    async with demo() as at:
+        for theme in THEMES:
+            at.app.theme = theme.name
+            await at.press("alt+2", "alt+t")
+            least = CONTRAST_MIN[theme.name]
+            kiosk = at.shell.query_one("#kiosk").region
+            bad = faint(at.app, least=least, right=kiosk.x) + faint(
+                at.app, least=least, left=kiosk.right
+            )
+            await at.press("alt+t")
+
+            assert bad == []
