@@ -72,7 +72,8 @@ class DemoScreen(Screen[None]):
         Binding("escape", "close_trap", show=False),
     ]
 
-    AUTO_FOCUS: ClassVar[str] = ""  # the column that is shown takes it; Textual's choice may be a hidden one
+    # the column that is shown takes it; Textual's choice may be a hidden one
+    AUTO_FOCUS: ClassVar[str] = ""
 
     def __init__(
         self, parts: Parts, *, desk: Desk, controls: DemoControls, post: Post, words: StaffWords
