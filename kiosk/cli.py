@@ -1,9 +1,11 @@
 """The `tapthread` command: finds a subcommand by its file in `kiosk/commands` and imports it only when it is used."""
 
+import functools
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import typer
 
@@ -40,7 +42,38 @@ def _loaded(name: str) -> Callable[..., None]:
         )
         raise SystemExit(EXIT_FAILED) from error
     run: Callable[..., None] = module.run
-    return run
+    return _with_common_options(run)
+
+
+def _with_common_options(run: Callable[..., None]) -> Callable[..., None]:
+    """The same command, taking --data, --centre and --reader also where it needs none of them.
+
+    So that one line of options serves a whole script; what is given is checked all the same.
+    """
+    from kiosk import settings
+    from kiosk.commands import options
+
+    common = {"data": options.Data, "centre": options.Centre, "reader": options.Reader}
+    own = inspect.signature(run)
+    added = {name: kind for name, kind in common.items() if name not in own.parameters}
+
+    @functools.wraps(run)
+    def wrapped(**given: Any) -> None:
+        settings.load(**{name: given.pop(name) for name in added})
+        run(**given)
+
+    wrapped.__signature__ = own.replace(  # type: ignore[attr-defined]  # what typer reads
+        parameters=[
+            *own.parameters.values(),
+            *(
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind
+                )
+                for name, kind in added.items()
+            ),
+        ]
+    )
+    return wrapped
 
 
 def _listed() -> None:

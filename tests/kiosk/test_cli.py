@@ -51,6 +51,25 @@ def test_every_command_that_is_named_is_there_and_says_what_it_does(name: str) -
     assert module.run.__doc__
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_takes_the_three_common_options(name: str) -> None:
+    done = run(name, "--help")
+
+    assert done.returncode == 0, done.stderr
+    assert all(option in done.stdout for option in ("--data", "--centre", "--reader"))
+
+
+def test_a_common_option_is_checked_also_where_it_is_not_needed() -> None:
+    right, wrong = (
+        run("virtual", "--list", "--data", "x"),
+        run("virtual", "--list", "--reader", "x"),
+    )
+
+    assert (right.returncode, right.stdout.partition(" ")[0]) == (0, "maya")
+    assert wrong.returncode == 2
+    assert "must be pcsc" in wrong.stderr
+
+
 def test_an_unknown_command_is_an_error() -> None:
     done = run("nonsense")
 
