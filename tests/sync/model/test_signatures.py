@@ -448,7 +448,7 @@ def test_a_sealed_key_opens_in_its_session_under_its_label(
 @given(data=st.data())
 def test_a_sealed_key_opens_nowhere_else(data: st.DataObject) -> None:
     label = lease_label(uid="uid-1", version=0, until=9)
-    sealed = seal(b"k" * 16, SESSION_KEY, label, ENTROPY)
+    sealed = seal(b"k" * 16, SESSION_KEY, label, SeededEntropy("sealed"))
     index = data.draw(st.integers(0, len(sealed) - 1))
     digit = data.draw(
         st.sampled_from("0123456789abcdefxé").filter(lambda it: it != sealed[index])

@@ -1,0 +1,25 @@
+"""What holds for every test: random data is the same in every run, and nothing is judged by how long it took."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", deadline=None, max_examples=2_000)
+"""For a hunt: HYPOTHESIS_PROFILE=search draws other data in every run."""
+
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_settings() -> Iterator[None]:
+    """No test sees the settings of whoever runs it."""
+    kept = {
+        name: os.environ.pop(name) for name in list(os.environ) if name.startswith("TAPTHREAD_")
+    }
+    yield
+    os.environ.update(kept)
