@@ -5,6 +5,7 @@
     parent --"bare 7"----> child: notes the time, updates one mounted Static  -> the baseline
 
 Parent and child read the same monotonic clock. Between light and page a band takes its 60 ms or more; here a short rest.
+The labels of the keys and the focus follow two frames after the page and are not part of it.
 The page is decided anew for each tap, from rows in memory; reading them is not part of it (`bench tap` has that).
 """
 

@@ -5,7 +5,7 @@
 
 The view receives faces and pages and sends what was touched; it holds no rule. What it shows of a page is cut to the grid:
 three items a sheet at 53 x 17, more on larger panels, the rest on the next sheet. On the way from a tap to a page nothing
-is mounted, removed, styled or laid out again: the canvas is given another sheet, and the focus follows a frame later.
+is mounted, removed, styled or laid out again: the canvas is given another sheet; keys and focus follow two frames later.
 """
 
 from typing import Final
@@ -28,8 +28,8 @@ KEY_ROWS: Final = 5
 WIDE_COLUMNS: Final = 120
 """From this width the keys stand under the words, not under the margins."""
 
-FOCUS_AFTER_MS: Final = 30
-"""The focus moves two frames after the words: moving it first would cost them a third of their time to the terminal."""
+FOLLOW_MS: Final = 30
+"""Keys and focus follow the words by two frames: drawn together, they cost the words a third of their time to the terminal."""
 
 _TOLD: Final = {
     Face.MASKED: ("masked.ask", "masked.touch"),
@@ -55,7 +55,7 @@ class CustomerView(Widget):
         language: BCP 47 of the shop.
 
     Attributes:
-        is_settled: The focus is where it belongs for what is shown.
+        is_settled: Keys and focus are as they belong to what is shown.
     """
 
     class Touched(Message):
@@ -119,7 +119,8 @@ class CustomerView(Widget):
         self._canvas = self.query_one(Canvas)
         keys = ("back", "help", "language", "forward")
         self._keys = {name: self.query_one(f"#{name}", TouchButton) for name in keys}
-        self._draw()
+        self._draw_canvas()
+        self._follow()
 
     # What the view is told
 
@@ -328,16 +329,21 @@ class CustomerView(Widget):
         key.set_class(is_main, "-main")
 
     def _draw(self) -> None:
-        """Canvas and keys as they should be now; what is right already costs nothing."""
+        """The words now; keys and focus follow them."""
         self._draw_canvas()
+        if self.is_settled:
+            self.is_settled = False
+            self.set_timer(FOLLOW_MS / 1_000, self._follow)
+
+    def _follow(self) -> None:
+        """Keys and focus as they should be for what is shown; what is right already costs nothing."""
+        self.is_settled = True
         back, forward, is_main = self._labels()
         self._key("back", back)
         self._key("help", self._word("button.help"))
         self._key("language", LANGUAGE_NAMES[next_language(self._language)])
         self._key("forward", forward, is_main=is_main)
-        if self.is_settled:
-            self.is_settled = False
-            self.set_timer(FOCUS_AFTER_MS / 1_000, self._keep_focus)
+        self._keep_focus()
 
     def _draw_canvas(self) -> None:
         self._canvas.draw(self._sheet_now())
@@ -424,7 +430,6 @@ class CustomerView(Widget):
 
     def _keep_focus(self) -> None:
         """Put the focus on what is wanted next, once a face; never take it from another part of the screen."""
-        self.is_settled = True
         focused = self.screen.focused
         if focused is not None and self not in focused.ancestors_with_self:
             return
