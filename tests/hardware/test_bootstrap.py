@@ -26,7 +26,14 @@ def pretend(folder: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
-@pytest.mark.parametrize(("command", "package"), [("tapthread", "swig"), ("pytest", "tmux")])
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [
+        ("tapthread demo", "swig"),
+        ("pytest", "tmux"),
+        ("tapthread bench tap", "vsmartcard-vpcd"),
+    ],
+)
 def test_without_root_it_prints_the_one_line_an_administrator_must_run(
     command: str, package: str, tmp_path: Path
 ) -> None:
@@ -34,13 +41,20 @@ def test_without_root_it_prints_the_one_line_an_administrator_must_run(
     pretend(tmp_path, "id", "echo 1000")
     pretend(tmp_path, "apt-get", "echo must not be called; exit 1")
 
-    done = bootstrap(command, "--version", tools=tmp_path)
+    done = bootstrap(*command.split(), tools=tmp_path)
 
     (line,) = done.stdout.splitlines()
     assert done.returncode == 3
     assert line.startswith("sudo sh -c 'apt-get update && ")
     assert f" {package}" in line
     assert "libpcsclite-dev" in line
+
+
+def test_a_kiosk_gets_no_virtual_slots_in_its_own_pcsc_service(tmp_path: Path) -> None:
+    pretend(tmp_path, "dpkg-query", "exit 1")
+    pretend(tmp_path, "id", "echo 1000")
+
+    assert "vpcd" not in bootstrap("tapthread", "demo", tools=tmp_path).stdout
 
 
 def test_as_root_a_failing_apt_is_said_and_nothing_is_run(tmp_path: Path) -> None:
