@@ -16,7 +16,7 @@ import msgspec
 from sync.edge.store import EdgeStore, Transaction
 from sync.model.errors import Malformed, StoreCorrupt
 from sync.model.operation import Operation, OperationState
-from sync.model.wire import PUSH_OPS_MAX, OpResult
+from sync.model.wire import PUSH_OPS_MAX, Grant, OpResult
 
 KEEP_DAYS: Final = 14
 """How long an applied operation stays. Source: facts/sync.md 6.6."""
@@ -179,6 +179,21 @@ class Outbox:
         with self._store.outbox.write() as file:
             file.execute("UPDATE op SET state = 'recorded' WHERE state = 'sending'")
 
+    def note_history(self, grants: Iterable[Grant]) -> int:
+        """Remember which history of the centre this device talks to; how many operations are offered again because it is new.
+
+        A centre that was set back to an older copy has lost the tail of what it knew. What it had applied or holds is sent
+        once more under its old id: where it is known nothing happens, where it was lost it is done.
+        """
+        with self._store.outbox.write() as file:
+            others = [grant.id for grant in grants if _is_other_history(file, grant)]
+            if not others:
+                return 0
+            return file.execute(
+                """UPDATE op SET state = 'recorded', code = '', clash = '', settled_at = 0
+                   WHERE state IN ('applied', 'held')"""
+            )
+
     def settle(self, results: Iterable[OpResult]) -> int:
         """Note what became of operations; how many are settled by it. Unknown ids and statuses change nothing."""
         now = self._store.now()
@@ -200,6 +215,16 @@ class Outbox:
             return file.execute(
                 "DELETE FROM op WHERE state = 'applied' AND settled_at < ?", (before,)
             )
+
+
+def _is_other_history(file: Transaction, grant: Grant) -> bool:
+    """Whether this scope had another epoch the last time; it is remembered from now on."""
+    name = f"epoch/{grant.id}"
+    found = file.read("SELECT value FROM meta WHERE name = ?", (name,))
+    if found and found[0][0] == grant.epoch:
+        return False
+    file.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, grant.epoch))
+    return bool(found)
 
 
 LANES_LOOK: Final = 1_000

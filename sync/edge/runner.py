@@ -16,6 +16,7 @@ from hardware.clock import Clock
 from hardware.entropy import Entropy
 from sync.edge.client import CentreClient
 from sync.edge.engine import (
+    BATCH_FAULTS,
     CacheRenewed,
     Effect,
     Event,
@@ -47,6 +48,7 @@ from sync.model.errors import (
     CentreError,
     CentreIncompatible,
     CentreRefused,
+    StoreCorrupt,
     StoreError,
     SyncError,
 )
@@ -56,9 +58,6 @@ log = logging.getLogger(__name__)
 
 STOP_S: Final = 2.0
 """How long `stop` waits for the thread; it has nothing to finish that is not on the disk."""
-
-FORGET_EVERY_MS: Final = 6 * 3_600_000
-"""How often operations applied long ago are dropped."""
 
 PAGES_MAX: Final = 100_000
 """Pages of one `sync_once`; a centre that never comes to its head is not asked for ever."""
@@ -75,6 +74,7 @@ class SyncStatus:
         n_refused: Operations refused or held, which wait for a person.
         n_unread: Rows this version cannot read.
         store_code: "ok", or what is wrong with this device's files.
+        is_asked: The centre was asked since the start, and answered or did not; before that `network` is a guess.
     """
 
     network: str = "centre_unreachable"
@@ -83,6 +83,7 @@ class SyncStatus:
     n_refused: int = 0
     n_unread: int = 0
     store_code: str = "ok"
+    is_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,10 @@ class SyncRunner:
     def sync_once(self) -> Once:
         """Hello, leases, pull to the head, push everything, pull what that changed. Not beside a started runner.
 
+        What can be done is done: leases or an operation the centre fails at keep nothing else from going through.
+
         Raises:
-            CentreError: it could not be done; what was done stands.
+            CentreError: it could not all be done; what was done stands.
             StoreError: this device's files.
         """
         return asyncio.run(self._once())
@@ -168,22 +171,56 @@ class SyncRunner:
     async def _once(self) -> Once:
         work = self._work
         try:
-            await work.say_hello()
-            n_leases = await work.fetch_leases()
-            n_rows = await self._pull_all()
-            n_settled = 0
-            while sent := await work.push(n_max=PUSH_OPS_MAX, without=frozenset()):
-                n_settled += sent.n_settled
-                if not sent.n_settled:
-                    raise CentreBusy("the centre settled nothing of what was sent")
-            if n_settled:
-                n_rows += await self._pull_all()
+            try:
+                done, failed = await self._exchanged()
+            except _CacheIsNew:
+                done, failed = await self._exchanged()
             await work.index()
+        except _CacheIsNew as error:
+            raise StoreCorrupt("the cache breaks again and again") from error
         finally:
             work.outbox.take_back()
             await work.client.close()
-        self._status = replace(self._seen(self._status), network="ok")
-        return Once(n_rows, n_settled, n_leases)
+        if failed is not None:
+            raise failed
+        self._status = replace(self._seen(self._status), network="ok", is_asked=True)
+        return done
+
+    async def _exchanged(self) -> tuple[Once, CentreError | None]:
+        """One exchange in a new session, and what of it the centre did not do."""
+        work = self._work
+        await work.say_hello()
+        n_leases, failed = 0, None
+        try:
+            n_leases = await work.fetch_leases()
+        except (CentreRefused, CentreBusy) as error:
+            failed = error
+        n_rows = await self._pull_all()
+        n_settled, refused = await self._push_all()
+        if n_settled:
+            n_rows += await self._pull_all()
+        return Once(n_rows, n_settled, n_leases), failed or refused
+
+    async def _push_all(self) -> tuple[int, CentreError | None]:
+        """Push until nothing is left but owners with an operation the centre fails at; how many were settled."""
+        work, n_settled, n_max = self._work, 0, PUSH_OPS_MAX
+        failed: CentreError | None = None
+        without: frozenset[str] = frozenset()
+        while batch := work.outbox.batch(n_max=n_max, without=without):
+            try:
+                settled = (await work.send(batch)).n_settled
+            except CentreRefused as error:
+                if error.problem not in BATCH_FAULTS:
+                    raise
+                if len(batch) > 1:
+                    n_max = len(batch) // 2
+                    continue
+                failed, settled = error, 0
+            if not settled:
+                failed = failed or CentreBusy("the centre settled nothing of what was sent")
+                without |= {one.owner for one in batch}
+            n_settled, n_max = n_settled + settled, min(PUSH_OPS_MAX, n_max * 2)
+        return n_settled, failed
 
     async def _pull_all(self) -> int:
         n_rows = 0
@@ -217,7 +254,6 @@ class SyncRunner:
         tasks: dict[asyncio.Task[Event], Job] = {}
         stopping = asyncio.ensure_future(self._stopping.wait())
         self._guarded(self._work.outbox.take_back)
-        self._guarded(self._work.outbox.forget_old)
         state = State()
         event: Event = Started()
         try:
@@ -291,6 +327,9 @@ class SyncRunner:
         match effect:
             case SayHello():
                 await self._work.say_hello()
+                self._guarded(
+                    self._work.outbox.forget_old
+                )  # a session is over after a day, so this comes again
                 return Greeted()
             case FetchLeases():
                 await self._work.fetch_leases()
@@ -328,11 +367,19 @@ class SyncRunner:
         return int.from_bytes(self._entropy.draw(2), "big") % CHANCES
 
     def _publish(self, state: State, *, has_news: bool) -> None:
-        status = self._seen(replace(self._status, network=state.code))
-        has_news = has_news or status != self._status
+        was = self._status
+        is_asked = was.is_asked or state.is_greeted or state.hello.n_failed > 0
+        status = self._seen(replace(was, network=state.code, is_asked=is_asked))
         self._status = status
-        if has_news:
+        if has_news or status != was:
+            self._tell_listener()
+
+    def _tell_listener(self) -> None:
+        try:
             self._on_change()
+        except Exception:
+            # Whoever listens is not ours; a screen that is gone must not end the sync.
+            log.exception("listener raised")
 
     def _seen(self, status: SyncStatus) -> SyncStatus:
         """The status with what the files say now; as it was where they say nothing."""
@@ -375,6 +422,8 @@ class _Work:
         """A session, the scopes, the centre's time."""
         answer = await self.client.hello(lineage=self._store.lineage)
         self._life = self._store.cache.life
+        # First what must be sent again, then the scopes: cut in between, both are done by the next hello.
+        self.outbox.note_history(answer.grants)
         self.feed.grant(answer.grants)
         self._leases.note_time(answer.server_time)
 
@@ -393,11 +442,6 @@ class _Work:
         page = await self.client.pull(cursors=cursors, wait_ms=wait_ms)
         self._check_cache()
         return page, self.feed.apply_page(page, asked=cursors)
-
-    async def push(self, *, n_max: int, without: frozenset[str]) -> Pushed | None:
-        """One batch; None when nothing waits."""
-        batch = self.outbox.batch(n_max=n_max, without=without)
-        return await self.send(batch) if batch else None
 
     async def send(self, batch: tuple[Pending, ...]) -> Pushed:
         """Send these operations and settle what is answered."""

@@ -22,11 +22,17 @@ from sync.edge.outbox import Outbox
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
 from sync.edge.switch import SwitchedTransport
-from sync.model.errors import CentreError, CentreUnreachable, NotTrusted
+from sync.model.errors import (
+    CentreBusy,
+    CentreError,
+    CentreRefused,
+    CentreUnreachable,
+    NotTrusted,
+)
 from sync.model.operation import OperationState
-from sync.model.ports import Transport
+from sync.model.ports import Response, Transport
 from sync.model.records import Band, Case, Pickup
-from sync.model.wire import Cursor
+from sync.model.wire import PROBLEM, Cursor
 from tests.support import edge, shop
 from tests.support import transport as net
 from tests.support.transport import FakeCentre, FaultyTransport
@@ -263,6 +269,86 @@ def test_whatever_the_network_does_every_operation_arrives_exactly_once(
     store.close()
 
 
+def test_leases_the_centre_does_not_give_keep_nothing_from_arriving(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    Outbox(store).record(shop.hand_over())
+    transport = FaultyTransport(centre, only="/leases")
+    transport.always = busy
+
+    with pytest.raises(CentreBusy):
+        runner_of(centre, store, transport).sync_once()
+
+    assert shop.hand_over().id in centre.ops
+    assert pickup_of(store).state == "handed_over"
+
+
+def test_one_sync_brings_all_but_the_operation_the_centre_fails_at(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    bad = shop.said("poison", op_id="0190a1b2-0000-7000-8000-0000000000ff")
+    good = [
+        shop.said(f"{n}", op_id=f"0190a1b2-0000-7000-8000-00000000020{n}", owner="tom")
+        for n in range(5)
+    ]
+    centre.poison.add(bad.id)
+    for op in (*good[:2], bad, *good[2:]):
+        Outbox(store).record(op)
+
+    with pytest.raises(CentreRefused):
+        runner_of(centre, store).sync_once()
+
+    assert set(centre.ops) == {op.id for op in good}
+    assert [waiting.op for waiting in Outbox(store).unsettled()] == [bad.id]
+
+
+def test_a_cache_that_breaks_during_one_sync_is_pulled_from_the_beginning(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    def breaking(response: Response) -> Response:
+        store.cache.heal(store.cache.life)
+        return response
+
+    runner_of(centre, store, FaultyTransport(centre, [breaking], only="/pull")).sync_once()
+
+    assert Lookup(store).by_band(shop.BAND) is not None
+
+
+def test_a_centre_set_back_to_an_older_copy_is_offered_again_what_it_lost(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    kept, lost = shop.hand_over(), shop.noted(op_id="0190a1b2-0000-7000-8000-00000000000b")
+    Outbox(store).record(kept)
+    runner_of(centre, store).sync_once()
+    copy = (dict(centre.rows), dict(centre.seqs), dict(centre.ops), centre.head)
+    Outbox(store).record(lost)
+    runner_of(centre, store).sync_once()
+
+    centre.rows, centre.seqs, centre.ops, centre.head = copy
+    centre.epoch = "e2"
+    shown = runner_of(centre, store, FaultyTransport(centre, ["before"] * 9, only="/push"))
+    with pytest.raises(CentreUnreachable):
+        shown.sync_once()
+    in_between = {row.key for row in Lookup(store).profile(shop.LENA).rows}
+    runner_of(centre, store).sync_once()
+
+    assert f"interaction/{lost.id}" in in_between, "what was done stays shown"
+    assert set(centre.ops) == {kept.id, lost.id}
+    assert centre.rows[f"interaction/{lost.id}"].version == 1
+    assert centre.rows["pickup/pk-1077"].version == 2, "what it knew was not done again"
+    assert Outbox(store).counts().n_waiting == 0
+    arrivals = len(centre.arrivals)
+    runner_of(centre, store).sync_once()
+    assert len(centre.arrivals) == arrivals, "offered once"
+
+
+def busy(response: Response) -> Response:
+    """As a centre answers that cannot now."""
+    body = msgspec.json.encode({"code": "busy", "title": "", "status": 503})
+    echo = (("x-req", response.header("x-req")), ("content-type", PROBLEM))
+    return Response(503, echo, body)
+
+
 # In its own thread
 
 
@@ -373,6 +459,44 @@ def test_a_cache_that_breaks_while_running_is_pulled_again(
     assert Lookup(store).by_band(shop.BAND) is not None
 
     assert [notice.code for notice in store.notices] == ["cache_damaged"]
+
+
+def test_a_listener_that_fails_does_not_end_the_sync(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    told: queue.Queue[None] = queue.Queue()
+
+    def failing() -> None:
+        told.put(None)
+        raise RuntimeError("the screen is gone")
+
+    runner = runner_of(centre, store, clock=SystemClock(), on_change=failing)
+    runner.start()
+    told.get(timeout=20)
+
+    Outbox(store).record(shop.said())
+    runner.wake()
+    while Outbox(store).counts().n_waiting:
+        told.get(timeout=20)
+    runner.stop()
+
+    assert shop.said().id in centre.ops
+
+
+def test_that_nobody_answers_is_known_as_soon_as_nobody_did(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    changes, switch = Changes(), SwitchedTransport(centre)
+    switch.cut()
+    runner = runner_of(centre, store, switch, clock=SystemClock(), on_change=changes.told)
+    before = runner.status()
+
+    runner.start()
+    changes.until(runner, lambda status: status.is_asked)
+    runner.stop()
+
+    assert not before.is_asked
+    assert runner.status().network == "centre_unreachable"
 
 
 def test_stopping_twice_or_before_starting_is_harmless(
