@@ -73,11 +73,14 @@ def response_of(raw: bytes) -> Response:
 
 
 def wrapped(ins: int, data: bytes = b"") -> bytes:
-    """A native DESFire command in ISO clothes: 90 INS 00 00 [Lc data] 00.
+    """A native DESFire command in ISO clothes: 90 INS 00 00 [Lc data] 00. Raises ValueError as `Command`.
 
     Source: MF3ICD81 data sheet, wrapping of native commands.
     """
-    return Command(0x90, ins, data=data, le=256).to_bytes()
+    if len(data) > DATA_SIZE_MAX:
+        raise ValueError("more data than a short command carries")
+    head = bytes((0x90, ins, 0, 0, len(data)) if data else (0x90, ins, 0, 0))
+    return head + data + b"\x00"
 
 
 GET_UID = Command(0xFF, 0xCA, le=256)

@@ -26,8 +26,7 @@ from drivers.connection import Connection
 from drivers.credential.kdf import (
     BLOCK,
     ZERO,
-    decrypted,
-    encrypted,
+    Aes,
     session_key_ev1,
     session_keys_ev2,
 )
@@ -96,12 +95,13 @@ class Desfire:
         first = exchange(self._connection, AUTHENTICATE_EV2_FIRST, bytes((slot, 0)))
         if first.status == ILLEGAL_COMMAND:
             return False
-        rnd_a, rnd_b, last = self._challenge(key, first, chained=False)
+        aes = Aes(key)
+        rnd_a, rnd_b, last = self._challenge(aes, first, chained=False)
         if len(last) != 2 * BLOCK:
             raise BandMalformed("the answer to an authentication has the wrong size")
-        plain = decrypted(key, last)
+        plain = aes.decrypted(last)
         self._check(rnd_a, plain[TI_SIZE : TI_SIZE + BLOCK])
-        self._session = Ev2Session(session_keys_ev2(key, rnd_a, rnd_b), plain[:TI_SIZE])
+        self._session = Ev2Session(session_keys_ev2(aes, rnd_a, rnd_b), plain[:TI_SIZE])
         return True
 
     def authenticate_ev2_non_first(self, slot: int, key: bytes) -> None:
@@ -110,19 +110,21 @@ class Desfire:
         if not isinstance(session, Ev2Session):
             raise TypeError("an EV2 session must be open")
         first = exchange(self._connection, AUTHENTICATE_EV2_NON_FIRST, bytes((slot,)))
-        rnd_a, rnd_b, last = self._challenge(key, first, chained=False)
+        aes = Aes(key)
+        rnd_a, rnd_b, last = self._challenge(aes, first, chained=False)
         if len(last) != BLOCK:
             raise BandMalformed("the answer to an authentication has the wrong size")
-        self._check(rnd_a, decrypted(key, last))
-        self._session = session.continued(session_keys_ev2(key, rnd_a, rnd_b))
+        self._check(rnd_a, aes.decrypted(last))
+        self._session = session.continued(session_keys_ev2(aes, rnd_a, rnd_b))
 
     def authenticate_aes(self, slot: int, key: bytes) -> None:
         """Prove to each other that both hold `key`, and open an EV1 session. Raises as `authenticate_ev2_first`."""
         first = exchange(self._connection, AUTHENTICATE_AES, bytes((slot,)))
-        rnd_a, rnd_b, last = self._challenge(key, first, chained=True)
+        aes = Aes(key)
+        rnd_a, rnd_b, last = self._challenge(aes, first, chained=True)
         if len(last) != BLOCK:
             raise BandMalformed("the answer to an authentication has the wrong size")
-        self._check(rnd_a, decrypted(key, last, self._chain))
+        self._check(rnd_a, aes.decrypted(last, self._chain))
         self._session = Ev1Session(session_key_ev1(rnd_a, rnd_b))
 
     def card_uid(self) -> bytes:
@@ -157,7 +159,7 @@ class Desfire:
         return session.unwrap(required(answer), mode, size=size)
 
     def _challenge(
-        self, key: bytes, first: Answer, *, chained: bool
+        self, aes: Aes, first: Answer, *, chained: bool
     ) -> tuple[bytes, bytes, bytes]:
         """The middle of every authentication: our random number, theirs, and the chip's last message."""
         self._session = None
@@ -166,8 +168,8 @@ class Desfire:
         enciphered = required(first, ADDITIONAL_FRAME)
         if len(enciphered) != BLOCK:
             raise BandMalformed("the challenge of the chip has the wrong size")
-        rnd_a, rnd_b = self._entropy.draw(BLOCK), decrypted(key, enciphered)
-        token = encrypted(key, rnd_a + _rotated(rnd_b), enciphered if chained else ZERO)
+        rnd_a, rnd_b = self._entropy.draw(BLOCK), aes.decrypted(enciphered)
+        token = aes.encrypted(rnd_a + _rotated(rnd_b), enciphered if chained else ZERO)
         self._chain = token[-BLOCK:]
         last = exchange(self._connection, ADDITIONAL_FRAME, token)
         if last.status == AUTHENTICATION_ERROR:

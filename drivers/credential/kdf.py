@@ -3,11 +3,12 @@
 Everything here is AES-128 through `cryptography`, and held by published vectors.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 BLOCK = 16
 """Bytes of an AES block."""
@@ -19,22 +20,60 @@ DIVERSIFICATION_SIZE_MAX = 31
 """Bytes of the input of AN10922 for AES-128. Source: NXP AN10922, 2.2."""
 
 
+class Aes:
+    """AES-128 with one key, whose schedule is worked out once: blocks on their own, and CBC chains of them.
+
+    A tap takes twenty blocks with five keys, and setting up a cipher costs as much as sixteen blocks. That is why CBC is
+    made of blocks here and not asked of the library anew each time. Keep none longer than the exchange it is for.
+    """
+
+    __slots__ = ("_block_of", "_key", "_plain_of")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        # One block at a time goes through it, never text: the chaining is done below.
+        self._block_of = Cipher(AES(key), ECB()).encryptor().update  # noqa: S305
+        self._plain_of: Callable[[bytes], bytes] | None = None
+
+    def __repr__(self) -> str:
+        return "Aes(<hidden>)"
+
+    def block(self, plain: bytes) -> bytes:
+        """One block on its own, for initial vectors and subkeys."""
+        return self._block_of(plain)
+
+    def encrypted(self, plain: bytes, iv: bytes = ZERO) -> bytes:
+        """CBC of whole blocks. Raises ValueError for anything else."""
+        _need_blocks(plain)
+        block_of, chain, done = self._block_of, int.from_bytes(iv, "big"), b""
+        for at in range(0, len(plain), BLOCK):
+            mixed = int.from_bytes(plain[at : at + BLOCK], "big") ^ chain
+            block = block_of(mixed.to_bytes(BLOCK, "big"))
+            chain = int.from_bytes(block, "big")
+            done += block
+        return done
+
+    def decrypted(self, enciphered: bytes, iv: bytes = ZERO) -> bytes:
+        """CBC of whole blocks, the other way. Raises ValueError for anything else."""
+        _need_blocks(enciphered)
+        if self._plain_of is None:
+            self._plain_of = Cipher(AES(self._key), ECB()).decryptor().update  # noqa: S305 (as above)
+        return _xor(self._plain_of(enciphered), iv + enciphered[:-BLOCK])
+
+
+def _need_blocks(content: bytes) -> None:
+    if not content or len(content) % BLOCK:
+        raise ValueError("AES takes whole blocks")
+
+
 def encrypted(key: bytes, plain: bytes, iv: bytes = ZERO) -> bytes:
-    """AES-CBC of whole blocks."""
-    cipher = Cipher(AES(key), CBC(iv)).encryptor()
-    return cipher.update(plain) + cipher.finalize()
+    """AES-CBC of whole blocks with a key that is used once."""
+    return Aes(key).encrypted(plain, iv)
 
 
 def decrypted(key: bytes, enciphered: bytes, iv: bytes = ZERO) -> bytes:
-    """AES-CBC of whole blocks, the other way."""
-    cipher = Cipher(AES(key), CBC(iv)).decryptor()
-    return cipher.update(enciphered) + cipher.finalize()
-
-
-def encrypted_block(key: bytes, block: bytes) -> bytes:
-    """AES of one block on its own, for initial vectors and subkeys."""
-    cipher = Cipher(AES(key), ECB()).encryptor()  # noqa: S305 (one block; that is what the standards ask for)
-    return cipher.update(block) + cipher.finalize()
+    """AES-CBC of whole blocks, the other way, with a key that is used once."""
+    return Aes(key).decrypted(enciphered, iv)
 
 
 def padded(content: bytes, size: int = BLOCK) -> bytes:
@@ -46,7 +85,9 @@ def padded(content: bytes, size: int = BLOCK) -> bytes:
 
 
 def _xor(left: bytes, right: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(left, right, strict=True))
+    """Both of the same size; the first may be no longer."""
+    mixed = int.from_bytes(left, "big") ^ int.from_bytes(right, "big")
+    return mixed.to_bytes(len(left), "big")
 
 
 def _doubled(block: bytes) -> bytes:
@@ -56,22 +97,21 @@ def _doubled(block: bytes) -> bytes:
     return number.to_bytes(BLOCK, "big")
 
 
-@dataclass(frozen=True, slots=True)
 class Cmac:
     """AES-CMAC with one key, its two subkeys at hand.
 
     Source: RFC 4493, 2.3 and 2.4.
     """
 
-    key: bytes = field(repr=False)
-    whole: bytes = field(repr=False)
-    short: bytes = field(repr=False)
+    __slots__ = ("_aes", "_short", "_whole")
 
-    @classmethod
-    def of(cls, key: bytes) -> "Cmac":
-        """For `key`, 16 bytes."""
-        whole = _doubled(encrypted_block(key, ZERO))
-        return cls(key, whole, _doubled(whole))
+    def __init__(self, aes: Aes) -> None:
+        self._aes = aes
+        self._whole = _doubled(aes.block(ZERO))
+        self._short = _doubled(self._whole)
+
+    def __repr__(self) -> str:
+        return "Cmac(<hidden>)"
 
     def over(self, message: bytes, *, iv: bytes = ZERO, size_min: int = BLOCK) -> bytes:
         """The 16 bytes of CMAC.
@@ -82,19 +122,19 @@ class Cmac:
             size_min: Pad at least to this size; 32 for AN10922.
         """
         if message and len(message) % BLOCK == 0 and len(message) >= size_min:
-            content, mask = message, self.whole
+            content, mask = message, self._whole
         else:
             content, mask = (
                 padded(message, size_min if len(message) < size_min else BLOCK),
-                self.short,
+                self._short,
             )
         last = _xor(content[-BLOCK:], mask)
-        return encrypted(self.key, content[:-BLOCK] + last, iv)[-BLOCK:]
+        return self._aes.encrypted(content[:-BLOCK] + last, iv)[-BLOCK:]
 
 
 def cmac(key: bytes, message: bytes) -> bytes:
     """AES-CMAC of a message, 16 bytes. Source: RFC 4493."""
-    return Cmac.of(key).over(message)
+    return Cmac(Aes(key)).over(message)
 
 
 def diversified(key: bytes, diversification_input: bytes) -> bytes:
@@ -113,7 +153,7 @@ def diversified(key: bytes, diversification_input: bytes) -> bytes:
     """
     if not 1 <= len(diversification_input) <= DIVERSIFICATION_SIZE_MAX:
         raise ValueError("the input of AN10922 is 1 to 31 bytes")
-    return Cmac.of(key).over(b"\x01" + diversification_input, size_min=2 * BLOCK)
+    return Cmac(Aes(key)).over(b"\x01" + diversification_input, size_min=2 * BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +172,13 @@ def session_key_ev1(rnd_a: bytes, rnd_b: bytes) -> bytes:
     return rnd_a[:4] + rnd_b[:4] + rnd_a[12:] + rnd_b[12:]
 
 
-def session_keys_ev2(key: bytes, rnd_a: bytes, rnd_b: bytes) -> SessionKeys:
-    """The keys of a session opened by AuthenticateEV2First (71) or EV2NonFirst (77).
+def session_keys_ev2(aes: Aes, rnd_a: bytes, rnd_b: bytes) -> SessionKeys:
+    """The keys of a session opened with the key of `aes` by AuthenticateEV2First (71) or EV2NonFirst (77).
 
     Source: NXP AN12343, session key generation; NXP AN12196, 5.6.
     """
     mixed = (
         b"\x00\x01\x00\x80" + rnd_a[:2] + _xor(rnd_a[2:8], rnd_b[:6]) + rnd_b[6:] + rnd_a[8:]
     )
-    keyed = Cmac.of(key)
+    keyed = Cmac(aes)
     return SessionKeys(keyed.over(b"\xa5\x5a" + mixed), keyed.over(b"\x5a\xa5" + mixed))

@@ -15,11 +15,9 @@ from typing import Protocol
 from drivers.credential.kdf import (
     BLOCK,
     ZERO,
+    Aes,
     Cmac,
     SessionKeys,
-    decrypted,
-    encrypted,
-    encrypted_block,
     padded,
 )
 from drivers.credential.layout import CommMode
@@ -98,8 +96,8 @@ class Ev1Session:
     """Secure messaging after AuthenticateAES (AA). Source: MF3ICD81 data sheet, EV1 secure messaging."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
-        self._cmac = Cmac.of(key)
+        self._aes = Aes(key)
+        self._cmac = Cmac(self._aes)
         self._iv = ZERO
         self._ending = _Ending()
 
@@ -112,7 +110,7 @@ class Ev1Session:
         head = bytes((code,)) + header
         if mode is CommMode.FULL and content:
             plain = content + crc32(head + content)
-            enciphered = encrypted(self._key, plain + bytes(-len(plain) % BLOCK), self._iv)
+            enciphered = self._aes.encrypted(plain + bytes(-len(plain) % BLOCK), self._iv)
             self._iv = enciphered[-BLOCK:]
             return header + enciphered
         self._iv = self._cmac.over(head + content, iv=self._iv)
@@ -137,7 +135,7 @@ class Ev1Session:
             raise ValueError("the size of enciphered EV1 content must be known")
         if not answer or len(answer) % BLOCK:
             raise self._ending.end("the enciphered answer is not whole blocks")
-        plain = decrypted(self._key, answer, self._iv)
+        plain = self._aes.decrypted(answer, self._iv)
         self._iv = answer[-BLOCK:]
         content, rest = plain[:size], plain[size:]
         crc, padding = rest[:CRC_SIZE], rest[CRC_SIZE:]
@@ -157,8 +155,8 @@ class Ev2Session:
     """Secure messaging after AuthenticateEV2First (71) or EV2NonFirst (77). Source: NXP AN12343; NXP AN12196, 5."""
 
     def __init__(self, keys: SessionKeys, ti: bytes, *, counter: int = 0) -> None:
-        self._enc = keys.enc
-        self._cmac = Cmac.of(keys.mac)
+        self._aes = Aes(keys.enc)
+        self._cmac = Cmac(Aes(keys.mac))
         self._ti = ti
         self._counter = counter
         self._ending = _Ending()
@@ -185,7 +183,7 @@ class Ev2Session:
         if mode is CommMode.PLAIN:
             return header + content
         if mode is CommMode.FULL and content:
-            content = encrypted(self._enc, padded(content), self._iv(b"\xa5\x5a"))
+            content = self._aes.encrypted(padded(content), self._iv(b"\xa5\x5a"))
         return header + content + self._mac(code, header + content)
 
     def unwrap(self, answer: bytes, mode: CommMode, *, size: int | None = None) -> bytes:
@@ -203,7 +201,7 @@ class Ev2Session:
 
     def _iv(self, label: bytes) -> bytes:
         counter = self._counter.to_bytes(2, "little")
-        return encrypted_block(self._enc, label + self._ti + counter + bytes(8))
+        return self._aes.block(label + self._ti + counter + bytes(8))
 
     def _mac(self, code: int, rest: bytes) -> bytes:
         counter = self._counter.to_bytes(2, "little")
@@ -212,7 +210,7 @@ class Ev2Session:
     def _deciphered(self, content: bytes) -> bytes:
         if len(content) % BLOCK:
             raise self._ending.end("the enciphered answer is not whole blocks")
-        plain = decrypted(self._enc, content, self._iv(b"\x5a\xa5"))
+        plain = self._aes.decrypted(content, self._iv(b"\x5a\xa5"))
         end = plain.rstrip(b"\x00")
         if not end.endswith(b"\x80") or len(plain) - len(end) >= BLOCK:
             raise self._ending.end("the padding of the answer is wrong")

@@ -287,7 +287,7 @@ class PcscConnection:
             raise _error_of(code, "not transmitted", delivery=Delivery.UNKNOWN)
         if len(answer) < 2:
             raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
-        return bytes(byte & 0xFF for byte in answer)
+        return bytes(answer)
 
     def close(self) -> None:
         """Give the band back to other programs, powered as it is."""

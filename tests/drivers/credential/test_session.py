@@ -8,10 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.credential.kdf import SessionKeys, cmac, decrypted, diversified, encrypted
+from drivers.credential.kdf import (
+    Aes,
+    Cmac,
+    SessionKeys,
+    cmac,
+    decrypted,
+    diversified,
+    encrypted,
+)
 from drivers.credential.layout import CommMode
 from drivers.credential.session import Ev1Session, Ev2Session, Session, crc32
 from drivers.errors import BandUntrusted, Delivery
+from hardware.virtual import messaging
 
 KEY = bytes(range(16))
 KEYS = SessionKeys(enc=KEY, mac=bytes(range(16, 32)))
@@ -159,3 +168,37 @@ def test_what_is_enciphered_for_a_chip_is_no_longer_readable() -> None:
         assert sent[:1] == b"\x02"
         assert content not in sent
     assert decrypted(KEY, encrypted(KEY, content)) == content
+
+
+BLOCKS = st.integers(1, 6).flatmap(lambda n: st.binary(min_size=16 * n, max_size=16 * n))
+
+
+@given(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16), BLOCKS)
+def test_chains_of_blocks_are_those_of_the_library(key: bytes, iv: bytes, content: bytes) -> None:
+    aes = Aes(key)
+
+    enciphered = aes.encrypted(content, iv)
+
+    assert messaging.decrypted(key, iv, enciphered) == content
+    assert aes.decrypted(enciphered, iv) == content
+    assert aes.encrypted(content, iv) == enciphered
+
+
+@given(st.binary(min_size=16, max_size=16), st.binary(max_size=70))
+def test_a_cmac_is_that_of_the_library(key: bytes, content: bytes) -> None:
+    assert Cmac(Aes(key)).over(content) == messaging.cmac(key, content)
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 17])
+def test_what_is_not_whole_blocks_is_our_mistake(size: int) -> None:
+    with pytest.raises(ValueError, match="whole blocks"):
+        Aes(KEY).encrypted(bytes(size))
+    with pytest.raises(ValueError, match="whole blocks"):
+        Aes(KEY).decrypted(bytes(size))
+
+
+def test_no_cipher_says_its_key() -> None:
+    shown = f"{Aes(KEY)!r} {Cmac(Aes(KEY))!r} {KEYS!r}"
+
+    assert KEY.hex() not in shown
+    assert repr(KEY)[2:-1] not in shown
