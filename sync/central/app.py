@@ -116,7 +116,7 @@ class _Service:
         return await run_in_threadpool(self._centre.push, request), NDJSON
 
     async def leases(self, request: Request) -> Answer:
-        return await run_in_threadpool(self._centre.leases, request), "application/json"
+        return await run_in_threadpool(self._centre.leases, request), NDJSON
 
     async def pull(self, request: Request) -> Answer:
         centre = self._centre

@@ -38,6 +38,7 @@ from sync.model.wire import (
     OpResult,
     PullRequest,
     PushRequest,
+    leases_page,
 )
 
 DATABASE_FILE: Final = "centre.db"
@@ -316,7 +317,7 @@ class Centre:
         return self.page(caller, pull, is_last=True) or b""
 
     def leases(self, request: Request) -> bytes:
-        """The keys this store may hold now; JSON of LeasesAnswer."""
+        """The keys this store may hold now; as `wire.leases_page` writes them."""
         caller = self._gate.admit("leases", request)
         decoded(request.body, _Nothing)
         if self._band_keys is None:
@@ -330,13 +331,12 @@ class Centre:
             for uid, body in chips
             if _is_leasable(body)
         )
-        return msgspec.json.encode(
-            LeasesAnswer(
-                group=seal(group, key, group_label(group_version), self._entropy),
-                group_version=group_version,
-                leases=leases,
-            )
+        answer = LeasesAnswer(
+            group=seal(group, key, group_label(group_version), self._entropy),
+            group_version=group_version,
+            leases=leases,
         )
+        return leases_page(answer, session_key=key, request_id=caller.request_id)
 
     def _lease(self, band_keys: BandKeys, uid: bytes, key: bytes, until: int) -> Lease:
         value, version = band_keys.band_key(uid)

@@ -3,7 +3,7 @@
 HttpxTransport   carries a request: one deadline for all of it, a size cap, no redirects, no proxy from the environment
 CentreClient     signs what goes out and checks what comes back
 
-An answer counts only when it echoes the request's id and is of the type that was asked for; push and pull answers also end
+An answer counts only when it echoes the request's id and is of the type that was asked for; all but hello's also end
 with a digest under the session key, and a hello answer proves the centre's pinned key. Whatever does not hold, a captive
 portal's page, half a body, a cache's old answer, is CentreUnreachable: it is not the centre that spoke.
 """
@@ -49,11 +49,11 @@ from sync.model.wire import (
     Cursor,
     HelloAnswer,
     HelloRequest,
-    LeasesAnswer,
     OpResult,
     Page,
     Problem,
     PullRequest,
+    leases_of,
     page_of,
     results_of,
 )
@@ -65,8 +65,8 @@ CONNECT_S: Final = 5.0
 """Deadline of the connection alone, so that a dead address is known sooner than a slow one."""
 
 JSON: Final = "application/json"
-JSON_SIZE_MAX: Final = 4 * 1_048_576
-"""A leases answer holds about 300 bytes a band; a store of 10,000 is 3 MB."""
+HELLO_SIZE_MAX: Final = 65_536
+"""A hello answer is under 1 KB; each scope adds 60 bytes."""
 
 WINDOW_SIZE_MAX: Final = 8 * 1_048_576
 """A compressed answer that asks for more memory than this to be read is not ours."""
@@ -193,7 +193,7 @@ class CentreClient:
             entropy=self._entropy,
             skew_ms=skew_ms,
         )
-        body = await self._answer(request, JSON, deadline_ms=CALL_MS, size_max=JSON_SIZE_MAX)
+        body = await self._answer(request, JSON, deadline_ms=CALL_MS, size_max=HELLO_SIZE_MAX)
         answer = _decoded(body, HelloAnswer)
         key = agreement.finish(answer, centre_key=self._identity.centre_key)
         self._session = _Session(answer.session, key, self._skew_ms(answer.server_time))
@@ -230,8 +230,15 @@ class CentreClient:
     async def leases(self) -> tuple[tuple[BandLease, ...], LeasedKey]:
         """The keys lent to this store, opened, and the group key. Raises CentreError."""
         session, request = self._signed("leases", b"{}")
-        body = await self._answer(request, JSON, deadline_ms=CALL_MS, size_max=JSON_SIZE_MAX)
-        answer = _decoded(body, LeasesAnswer)
+        body = await self._answer(
+            request, NDJSON, deadline_ms=CALL_MS, size_max=ANSWER_SIZE_MAX
+        )
+        try:
+            answer = leases_of(
+                body, session_key=session.key, request_id=request.header("x-req")
+            )
+        except Malformed as error:
+            raise CentreUnreachable(str(error)) from error
         version = answer.group_version
         group = LeasedKey(unseal(answer.group, session.key, group_label(version)), version)
         leases = tuple(

@@ -6,7 +6,7 @@
     POST /v1/leases   the keys of the bands whose owners this store holds, sealed with the session key
     GET  /v1/health   is the centre up; says nothing else
 
-Requests are JSON. Answers of push and pull are lines of JSON that end with a record carrying the number of rows and a
+Requests are JSON. Answers of push, pull and leases are lines of JSON that end with a record carrying the number of rows and a
 digest keyed with the session key: an answer that is cut, altered or not the centre's is thrown away before a byte of
 it is applied. A stored body is spliced into its line and never decoded on the way out. Every answer echoes the request
 id (`x-req`) and is `no-store`. Errors are problem+json with a `code` of `PROBLEMS`.
@@ -135,7 +135,11 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class LeasesAnswer(msgspec.Struct, frozen=True):
-    """All keys this store may hold now; what is not in it is no longer leased. `group` is `K_uid`, sealed."""
+    """All keys this store may hold now; what is not in it is no longer leased. `group` is `K_uid`, sealed.
+
+    On the wire one line with the group key, one for each lease, and the end: nobody in between may leave one out, or give
+    an older answer again in which a key that was taken back is still lent.
+    """
 
     group: str
     group_version: int
@@ -149,7 +153,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     A row gone:   scope q k x=1
     A result:     op status code clash       (push: followed by its rows)
     A checkpoint: ckpt seq head              (pull: this scope is held up to seq; head=1 when that is all there is)
-    The end:      end=1 rows digest          (digest covers every byte before this line)
+    The end:      end=1 rows digest          (digest covers the request id and every byte before this line)
     """
 
     scope: str = ""
@@ -257,6 +261,15 @@ def _digest(lines: bytes, session_key: bytes, request_id: str) -> str:
 
 def _checked_lines(answer: bytes, *, session_key: bytes, request_id: str) -> list[Line]:
     """All lines before the end record, after the record was found to hold. Raises Malformed."""
+    lines, n_rows = _checked(answer, session_key=session_key, request_id=request_id)
+    decoded = [_decoded(line) for line in lines]
+    if sum(1 for line in decoded if line.k) != n_rows:
+        raise Malformed("the answer does not hold as many rows as it says")
+    return decoded
+
+
+def _checked(answer: bytes, *, session_key: bytes, request_id: str) -> tuple[list[bytes], int]:
+    """The lines before the end record and how many rows it says there are, once its digest holds. Raises Malformed."""
     cut = answer.rfind(b"\n", 0, -1) + 1
     lines, last = answer[:cut], answer[cut:]
     end = _decoded(last)
@@ -264,10 +277,7 @@ def _checked_lines(answer: bytes, *, session_key: bytes, request_id: str) -> lis
         raise Malformed("the answer has no end")
     if not hmac.compare_digest(end.digest, _digest(lines, session_key, request_id)):
         raise Malformed("the digest of the answer does not hold")
-    decoded = [_decoded(line) for line in lines.splitlines()]
-    if sum(1 for line in decoded if line.k) != end.rows:
-        raise Malformed("the answer does not hold as many rows as it says")
-    return decoded
+    return lines.splitlines(), end.rows
 
 
 def _decoded(line: bytes) -> Line:
@@ -317,6 +327,39 @@ def results_of(answer: bytes, *, session_key: bytes, request_id: str) -> tuple[O
         )
         for head, rows in results
     )
+
+
+class _Group(msgspec.Struct, frozen=True):
+    """The first line of a leases answer."""
+
+    group: str
+    group_version: int
+
+
+_group = msgspec.json.Decoder(_Group)
+_lease = msgspec.json.Decoder(Lease)
+
+
+def leases_page(answer: LeasesAnswer, *, session_key: bytes, request_id: str) -> bytes:
+    """The leases answer as it is sent."""
+    group = _Group(answer.group, answer.group_version)
+    lines = b"".join(_encoder.encode(one) + b"\n" for one in (group, *answer.leases))
+    return ended(
+        lines, n_rows=len(answer.leases), session_key=session_key, request_id=request_id
+    )
+
+
+def leases_of(answer: bytes, *, session_key: bytes, request_id: str) -> LeasesAnswer:
+    """A leases answer, checked whole. Raises Malformed."""
+    lines, n_rows = _checked(answer, session_key=session_key, request_id=request_id)
+    if len(lines) != n_rows + 1:
+        raise Malformed("the answer does not hold as many leases as it says")
+    try:
+        group = _group.decode(lines[0])
+        leases = tuple(_lease.decode(line) for line in lines[1:])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed("a line of the answer does not parse") from error
+    return LeasesAnswer(group.group, group.group_version, leases)
 
 
 def is_known_kind(kind: str) -> bool:

@@ -251,9 +251,12 @@ class PlainDevice:
 
     async def leases(self) -> wire.LeasesAnswer:
         """The keys this store may hold."""
-        got = await self.send(self.signed(self.request("/v1/leases", b"{}")))
+        request = self.request("/v1/leases", b"{}")
+        got = await self.send(self.signed(request))
         assert got.status == 200, got.body
-        return msgspec.json.decode(got.body, type=wire.LeasesAnswer)
+        return wire.leases_of(
+            got.body, session_key=self.session_key, request_id=request.header("x-req")
+        )
 
 
 async def until_held(centre: Centre, n_polls: int = 1) -> None:

@@ -43,6 +43,7 @@ from sync.model.wire import (
     WireRow,
     checkpoint_line,
     ended,
+    leases_page,
     result_line,
     row_line,
 )
@@ -182,7 +183,8 @@ class FakeCentre:
         )
         group = seal(GROUP_KEY, key, group_label(3), self.entropy)
         answer = LeasesAnswer(group=group, group_version=3, leases=leases)
-        return self._response(request, "application/json", msgspec.json.encode(answer))
+        body = leases_page(answer, session_key=key, request_id=request.header("x-req"))
+        return self._response(request, NDJSON, body)
 
     def _push(self, request: Request, key: bytes) -> Response:
         push = msgspec.json.decode(request.body, type=PushRequest)

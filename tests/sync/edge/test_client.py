@@ -16,7 +16,7 @@ from hardware.clock import FixedClock, SystemClock
 from hardware.entropy import SeededEntropy, SystemEntropy
 from hardware.identity import DeviceIdentity
 from sync.edge.client import CentreClient, HttpxTransport
-from sync.edge.leases import Leases
+from sync.edge.leases import BandLease, Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.runner import SyncRunner
@@ -34,7 +34,7 @@ from sync.model.records import Pickup
 from sync.model.wire import ANSWER_SIZE_MAX, Cursor
 from tests.support import centre as real
 from tests.support import edge, shop
-from tests.support.transport import FakeCentre, FaultyTransport
+from tests.support.transport import FakeCentre, FaultyTransport, Spoil
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
@@ -335,3 +335,54 @@ def test_another_centre_at_the_same_address_is_not_believed(tmp_path: Path) -> N
             runner.sync_once()
 
     store_of(runner).close()
+
+
+def without_a_lease(response: Response) -> Response:
+    """One sealed key less, and everything else as the centre said it."""
+    lines = response.body.splitlines(keepends=True)
+    return Response(response.status, response.headers, b"".join((lines[0], *lines[2:])))
+
+
+class Repeating:
+    """Gives an older answer again, with the id of the question that is asked now."""
+
+    def __init__(self) -> None:
+        self._older: Response | None = None
+
+    def __call__(self, response: Response) -> Response:
+        self._older = self._older or response
+        echo = ("x-req", response.header("x-req"))
+        others = [line for line in self._older.headers if line[0] != "x-req"]
+        return Response(self._older.status, (*others, echo), self._older.body)
+
+
+async def leases_through(*spoils: Spoil) -> tuple[BandLease, ...]:
+    """What a device takes for its leases when the answers are changed like that; one band is taken back after the first."""
+    centre = FakeCentre(clock=FixedClock(edge.START), entropy=SeededEntropy("centre"))
+    centre.band_keys |= dict.fromkeys(("aa", "bb"), (b"k" * 16, 2, shop.NOON * 2))
+    client = CentreClient(
+        FaultyTransport(centre, spoils, only="/leases"),
+        identity=centre.device(),
+        clock=FixedClock(edge.START),
+        entropy=SeededEntropy("client"),
+    )
+    await client.hello(lineage="l")
+    found: tuple[BandLease, ...] = ()
+    for _ in spoils:
+        found, _group = await client.leases()
+        centre.band_keys.pop("aa", None)
+    return found
+
+
+async def test_a_list_of_leases_with_one_left_out_is_not_believed() -> None:
+    assert len(await leases_through(lambda response: response)) == 2
+
+    with pytest.raises(CentreUnreachable):
+        await leases_through(without_a_lease)
+
+
+async def test_an_older_list_of_leases_is_not_believed_again() -> None:
+    repeating = Repeating()
+
+    with pytest.raises(CentreUnreachable):
+        await leases_through(repeating, repeating)
