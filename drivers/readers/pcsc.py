@@ -208,13 +208,16 @@ class PcscReader:
     def _look(self, timeout_ms: int, *, until_present: bool) -> _Seen:
         """The reader's state, when it is the wanted one or the time is over."""
         deadline_ms = self._clock.ticks_ms() + min(timeout_ms, WAIT_MS_MAX)
+        # The daemon answers when something changes. What was so at the last look need not change: do not wait for it.
+        is_waiting = bool(self._state & STATE_PRESENT) != until_present
         while True:
             left_ms = max(0, deadline_ms - self._clock.ticks_ms())
             code, states = self._scard.SCardGetStatusChange(
                 self._context,
-                left_ms,
+                left_ms if is_waiting else 0,
                 [(self._name, self._state), (PLUG_NOTIFICATION, self._plug_state)],
             )
+            is_waiting = True
             now_us = self._clock.ticks_us()
             if code & 0xFFFFFFFF not in (OK, TIMEOUT):
                 raise _error_of(code, "no status")

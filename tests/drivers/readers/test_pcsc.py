@@ -1,6 +1,7 @@
 """Our PC/SC reader against a daemon of the test's own with a virtual slot; and which reader it chooses."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +12,7 @@ from drivers.proof import ProofKind
 from drivers.pump import Hearing, Means, Pump
 from drivers.readers.pcsc import PcscReader, chosen
 from drivers.target import Target
-from hardware.clock import SystemClock
+from hardware.clock import FixedClock, SystemClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
@@ -187,7 +188,46 @@ class FakeDaemon:
         return 0
 
 
+class WaitingDaemon(FakeDaemon):
+    """Answers a look at once only when the field is not as it was said to be; else lets the whole wait pass."""
+
+    def __init__(self, clock: FixedClock, *states: int) -> None:
+        super().__init__(*states)
+        self._clock = clock
+
+    def SCardGetStatusChange(self, context, timeout, readers):  # type: ignore[no-untyped-def]  # noqa: N802
+        if readers[0][1] == self._states[0]:
+            self._clock.sleep_ms(timeout)
+        if len(self._states) == 1:
+            self._states *= 2
+        return super().SCardGetStatusChange(context, timeout, readers)
+
+
 PRESENT, EMPTY, MUTE, UNKNOWN = 0x0022, 0x0012, 0x0222, 0x0006
+
+
+def test_a_band_that_is_there_already_is_not_waited_for() -> None:
+    clock = FixedClock(datetime(2026, 11, 21, tzinfo=UTC))
+    daemon = WaitingDaemon(clock, 1 << 16 | PRESENT)
+    reader = PcscReader(daemon, object(), "one", clock)
+    assert reader.wait_for_target(500) is not None
+    assert not reader.wait_for_removal(0)
+
+    again = [reader.wait_for_target(500) for _ in range(2)]
+
+    assert None not in again
+    assert clock.ticks_ms() == 0
+
+
+def test_a_field_that_is_empty_already_is_not_waited_for() -> None:
+    clock = FixedClock(datetime(2026, 11, 21, tzinfo=UTC))
+    reader = PcscReader(WaitingDaemon(clock, 1 << 16 | EMPTY), object(), "one", clock)
+
+    assert reader.wait_for_target(500) is None
+    waited_ms = clock.ticks_ms()
+
+    assert reader.wait_for_removal(500)
+    assert (waited_ms, clock.ticks_ms()) == (500, 500)
 
 
 @pytest.mark.parametrize("count", [5, 0xFFFF])
