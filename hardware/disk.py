@@ -28,6 +28,10 @@ class Disk(Protocol):
         """Rename to `NAME.LABEL-N` beside it with the lowest free N; None when there is no such file."""
         ...
 
+    def rename(self, path: Path, target: Path) -> None:
+        """Put a finished file in its place, durably; what was there is gone. Raises DiskFull, DiskFault."""
+        ...
+
     def remove(self, path: Path) -> None:
         """Remove a file that can be made again; harmless when there is none. Raises DiskFault."""
         ...
@@ -101,6 +105,14 @@ class SystemDisk:
         except OSError as error:
             raise _error_of(error, path) from error
         return aside
+
+    def rename(self, path: Path, target: Path) -> None:
+        """Put a finished file in its place, durably; what was there is gone."""
+        try:
+            path.rename(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise _error_of(error, path) from error
 
     def remove(self, path: Path) -> None:
         """Remove a file that can be made again; harmless when there is none."""

@@ -1,6 +1,7 @@
 """The kiosk's end: what this device holds, what it still has to tell the centre, and how both get there.
 
 store      the two encrypted files; the only importer of the database library
+wal        what a log says was committed, to notice what was left out of it
 feed       a page of changes becomes rows and a cursor, at once or not at all
 view       unsettled operations folded over the rows, by the code the centre runs
 lookup     from a band to its owner and their profile

@@ -5,13 +5,15 @@
     store.json                which key made these files (not the key), and which life the outbox is in
 
 Damage. A cache that does not read is removed and pulled again; nothing in it exists only here. An outbox that does not
-read is moved aside and kept, every operation that can still be read from it goes into a new one under its old id, and a
-notice says so. The new one has a new lineage. A file from a newer program is left alone (StoreTooNew), and so is
+read is kept aside, every operation that can still be read from it goes into a new one under its old id, and a notice says
+so. The new one has a new lineage; it is finished before the old one is moved, so that a plug pulled in between loses
+nothing. A log of the outbox with commits that SQLite leaves out is kept aside and said too (`wal`). A file from a newer program is left alone (StoreTooNew), and so is
 everything when the key is not the one these files were made with (StoreCorrupt): a wrong key is no damage.
 
 Threads. One process owns the folder (FolderInUse). Within it any thread may read or write at any time: each thread has a
 connection of its own to each file, writers of a file take turns by a lock, readers never wait (WAL). The UI thread reads
-rows and records operations; the sync thread applies pages and answers. A thread that ends lets its connections go.
+rows and records operations; the sync thread applies pages and answers. A thread that ends lets its connections go. While
+a file is replaced no thread connects to it.
 
 SQLCipher with a raw 256-bit key: its page HMAC notices every flipped bit, and opening costs no key derivation.
 """
@@ -20,6 +22,7 @@ import hashlib
 import hmac
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +38,7 @@ from hardware.disk import Disk, FolderLock
 from hardware.entropy import Entropy, new_id
 from hardware.errors import DeviceError, DiskFull
 from hardware.moments import micros_of
+from sync.edge.wal import committed_frames
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
 
 log = logging.getLogger(__name__)
@@ -45,6 +49,12 @@ BUSY_MS: Final = 5_000
 
 CACHE_KIB: Final = 16_384
 """Page cache of each connection to cache.db. Source: facts/sync.md 5.3, 8 to 64 MB."""
+
+PAGE_SIZE: Final = 4_096
+"""Bytes of a page. Source: zetetic.net/sqlcipher/sqlcipher-api, cipher_page_size, the default since version 4."""
+
+FRESH: Final = "outbox.db.fresh"
+"""The outbox that will take the place of a damaged one, while it is being made."""
 
 SALVAGE_MAX: Final = 100_000
 """Operations looked for in a damaged outbox; 30 days offline are about half of it."""
@@ -163,19 +173,23 @@ class StoreFile:
         heal: Callable[["StoreFile"], None],
     ) -> None:
         self.path = path
-        self._key = key
+        self.key = key
         self._schema = schema
         self._synchronous = synchronous
         self._heal = heal
         self._lock = threading.RLock()
+        self._opening = threading.RLock()  # taken after `_lock` where both are
         self._local = threading.local()
-        self._open: list[sqlite_utils.Database] = []
+        self._open: weakref.WeakSet[sqlite_utils.Database] = weakref.WeakSet()
         self._is_closed = False
+        self._is_unmade = False
         self.life = 0
 
     def look(self, reading: Callable[[Transaction], Value]) -> Value:
         """What `reading` finds in one consistent state of the file. A damaged file is healed and read once more."""
         life = self.life
+        if self._is_unmade:
+            self.heal(life)
         try:
             return self._look(reading)
         except StoreCorrupt:
@@ -198,6 +212,8 @@ class StoreFile:
         A damaged file is healed and StoreCorrupt raised all the same: what was to be written was judged on the old one.
         """
         with self._lock:
+            if self._is_unmade:
+                self.heal(self.life)
             life = self.life
             try:
                 with self._transaction(self._database(), durable=durable) as transaction:
@@ -226,15 +242,20 @@ class StoreFile:
 
     def heal(self, life: int) -> None:
         """Have the owner replace this file, unless that was done since `life`."""
-        with self._lock:
+        with self._lock, self._opening:
             if life == self.life:
                 self._heal(self)
 
     def begin_again(self) -> None:
-        """The file at the path is another one now: every thread connects anew. The caller moved the old one away."""
-        with self._lock:
+        """The file at the path is another one now: every thread connects anew. The caller moved the old one away.
+
+        Where this fails, as on a full disk, whoever reads or writes next has the owner try again.
+        """
+        with self._lock, self._opening:
             self.life += 1
+            self._is_unmade = True
             self.prepare()
+            self._is_unmade = False
 
     def prepare(self) -> None:
         """Connect, and bring the tables up to this program's version. Raises StoreTooNew, StoreCorrupt, StoreError."""
@@ -256,6 +277,11 @@ class StoreFile:
         if verdict != "ok":
             raise StoreCorrupt(f"{self.path.name} does not check")
 
+    def n_logged(self) -> int:
+        """Frames that SQLite takes from the log; they are in the file itself after this."""
+        with _ours():
+            return int(self._database().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
+
     def salvaged(self, queries: Sequence[str]) -> list[Found]:
         """All rows that these queries still give before they hit the damage, each once, by their first column."""
         found: dict[int, Found] = {}
@@ -273,15 +299,15 @@ class StoreFile:
         db = getattr(self._local, "db", None)
         if db is not None:
             del self._local.db
-            self._open.remove(db)
+            self._open.discard(db)
             _close(db)
 
     def close(self) -> None:
         """Close all connections of all threads; no other thread may still be at work."""
-        with self._lock:
+        with self._lock, self._opening:
             self.life += 1
             self._is_closed = True
-            for db in self._open:
+            for db in tuple(self._open):
                 _close(db)
             self._open.clear()
 
@@ -291,13 +317,14 @@ class StoreFile:
         db: sqlite_utils.Database | None = getattr(self._local, "db", None)
         if db is not None and self._local.life == self.life:
             return db
-        if db is not None and db in self._open:
-            self._open.remove(db)
-            _close(db)
-        db = self._connected()
-        self._local.db, self._local.life = db, self.life
-        self._open.append(db)
-        return db
+        with self._opening:
+            if db is not None and db in self._open:
+                self._open.discard(db)
+                _close(db)
+            db = self._connected()
+            self._local.db, self._local.life = db, self.life
+            self._open.add(db)
+            return db
 
     def _connected(self) -> sqlite_utils.Database:
         with _ours():
@@ -306,7 +333,7 @@ class StoreFile:
                 str(self.path), isolation_level=None, check_same_thread=False
             )
             try:
-                connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
+                connection.execute(f"PRAGMA key = \"x'{self.key.hex()}'\"")
                 connection.execute("PRAGMA cipher_log = off")
                 connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -385,11 +412,17 @@ class EdgeStore:
         made = self._made()
         if made is not None and not hmac.compare_digest(made.check, self._check):
             raise StoreCorrupt("the key is not the one these files were made with")
+        self._finish_replacing()
+        log_bytes = self._disk.read(self.folder / "outbox.db-wal") or b""
         try:
             self.outbox.prepare()
+            is_short = self.outbox.n_logged() < committed_frames(log_bytes, page_size=PAGE_SIZE)
             self.outbox.verify()
         except StoreCorrupt:
             self._replace_outbox(self.outbox)
+        else:
+            if is_short:
+                self._keep_log(log_bytes)
         if not self.lineage:
             self._begin_lineage("outbox_missing" if made is not None else "", "")
         elif made is None or made.lineage != self.lineage:
@@ -399,6 +432,21 @@ class EdgeStore:
             self._drop_expired()
         except StoreCorrupt:
             self._drop_cache(self.cache)
+
+    def _finish_replacing(self) -> None:
+        """Where a plug was pulled while a damaged outbox was replaced: put the finished one in its place, or forget a half one."""
+        fresh, path = self.folder / FRESH, self.folder / "outbox.db"
+        with _disk_ours():
+            if self._disk.read(fresh) is None:
+                return
+            if self._disk.read(path) is None:
+                self._disk.rename(fresh, path)
+            else:
+                self._forget_fresh()
+
+    def _forget_fresh(self) -> None:
+        for name in (FRESH, f"{FRESH}-wal", f"{FRESH}-shm"):
+            self._disk.remove(self.folder / name)
 
     def close(self) -> None:
         """Close both files and give the folder back; harmless when done twice."""
@@ -444,12 +492,15 @@ class EdgeStore:
             )
 
     def _begin_lineage(self, code: str, detail: str) -> None:
-        lineage = new_id(clock=self.clock, entropy=self._entropy)
         with self.outbox.write() as file:
-            file.execute("INSERT OR REPLACE INTO meta VALUES ('lineage', ?)", (lineage,))
-            if code:
-                file.execute("INSERT INTO notice VALUES (?, ?, ?)", (self.now(), code, detail))
+            self._note_new_life(file, code, detail)
         self._remember()
+
+    def _note_new_life(self, file: Transaction, code: str, detail: str) -> None:
+        lineage = new_id(clock=self.clock, entropy=self._entropy)
+        file.execute("INSERT OR REPLACE INTO meta VALUES ('lineage', ?)", (lineage,))
+        if code:
+            file.execute("INSERT INTO notice VALUES (?, ?, ?)", (self.now(), code, detail))
 
     def _drop_cache(self, file: StoreFile) -> None:
         file.let_go()
@@ -461,23 +512,58 @@ class EdgeStore:
         log.warning("cache removed because it was damaged")
 
     def _replace_outbox(self, file: StoreFile) -> None:
-        """Move the damaged outbox aside, begin a new one, and take over what can still be read."""
+        """Make a new outbox of what can still be read of the damaged one, then put it in its place and keep the old one."""
         saved = file.salvaged(_SALVAGE)
+        with _disk_ours():
+            self._forget_fresh()
+        fresh = StoreFile(
+            self.folder / FRESH, file.key, schema=_OUTBOX_SCHEMA, synchronous="FULL",
+            heal=_cannot_heal,
+        )  # fmt: skip
+        try:
+            fresh.prepare()
+            with fresh.write() as transaction:
+                transaction.many(_TAKE_OVER, saved)
+                self._note_new_life(transaction, "outbox_damaged", f"{len(saved)} taken over")
+        finally:
+            fresh.close()
         file.let_go()
         with _disk_ours():
             aside = self._disk.move_aside(self.folder / "outbox.db", label="damaged")
             for name in ("outbox.db-wal", "outbox.db-shm"):
                 self._disk.move_aside(self.folder / name, label="damaged")
+            self._disk.rename(self.folder / FRESH, self.folder / "outbox.db")
         file.begin_again()
-        with file.write() as transaction:
-            transaction.many(_TAKE_OVER, saved)
-        name = aside.name if aside is not None else ""
-        self._begin_lineage("outbox_damaged", f"{name}: {len(saved)} taken over")
+        if aside is not None:
+            with file.write() as transaction:
+                transaction.execute(
+                    "UPDATE notice SET detail = ? || ': ' || detail WHERE rowid = (SELECT max(rowid) FROM notice)",
+                    (aside.name,),
+                )
+        self._remember()
         log.error("outbox moved aside because it was damaged", extra={"count": len(saved)})
 
+    def _keep_log(self, content: bytes) -> None:
+        """SQLite left out commits of the outbox's log: keep the log for whoever wants to look, and say so."""
+        name = f"outbox.db-wal.damaged-{self.now()}"
+        with _disk_ours():
+            self._disk.write(self.folder / name, content, private=True)
+        self._begin_lineage("outbox_damaged", f"{name}: the last operations may be missing")
+        log.error("log of the outbox was damaged")
+
     def _drop_expired(self) -> None:
-        with self.cache.write() as file:
-            file.execute("DELETE FROM lease WHERE until <= ?", (self.now(),))
+        """Forget keys whose lease is over. They are not used in any case, so a disk that takes nothing keeps no tap waiting."""
+        try:
+            with self.cache.write() as file:
+                file.execute("DELETE FROM lease WHERE until <= ?", (self.now(),))
+        except StoreCorrupt:
+            raise
+        except StoreError as error:
+            log.warning("store failed", extra={"code": error.code})
+
+
+def _cannot_heal(file: StoreFile) -> None:
+    raise StoreError(f"{file.path.name} does not keep what was just written")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hardware.clock import FixedClock
-from hardware.disk import SystemDisk
+from hardware.disk import Disk, SystemDisk
 from hardware.entropy import SeededEntropy
 from sync.edge.feed import Feed
 from sync.edge.store import EdgeStore
@@ -19,9 +19,15 @@ START = datetime(2026, 1, 7, 12, 30, tzinfo=UTC)
 _openings = itertools.count()
 
 
-def opened(folder: Path, *, key: bytes = KEY, clock: FixedClock | None = None) -> EdgeStore:
+def opened(
+    folder: Path,
+    *,
+    key: bytes = KEY,
+    clock: FixedClock | None = None,
+    disk: Disk | None = None,
+) -> EdgeStore:
     return EdgeStore.open(
-        folder, key, disk=SystemDisk(), clock=clock or FixedClock(START),
+        folder, key, disk=disk or SystemDisk(), clock=clock or FixedClock(START),
         entropy=SeededEntropy(f"{folder.name}/{next(_openings)}"),
     )  # fmt: skip
 

@@ -1,11 +1,13 @@
 """The two files of a device: damage, wrong keys, newer programs, other processes, threads, full disks, power cuts."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 from sqlcipher3 import dbapi2
 
 from hardware.clock import FixedClock
-from hardware.errors import FolderInUse
+from hardware.disk import SystemDisk
+from hardware.errors import DiskFault, FolderInUse
+from sync.edge.feed import Feed
 from sync.edge.leases import BandLease, LeasedKey, Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import KEEP_DAYS, OP_SIZE_MAX, Outbox
@@ -101,7 +105,9 @@ def test_two_processes_never_share_a_folder(store: EdgeStore, tmp_path: Path) ->
 import sys
 from pathlib import Path
 from hardware.clock import FixedClock
-from hardware.errors import FolderInUse
+from hardware.disk import SystemDisk
+from hardware.errors import DiskFault, FolderInUse
+from sync.edge.feed import Feed
 from tests.support import edge
 try:
     edge.opened(Path(sys.argv[1]))
@@ -289,6 +295,210 @@ def test_operations_are_forced_to_the_disk_and_deleted_text_is_overwritten(
     )
     assert setting("journal_mode") == ["wal", "wal"]
     assert setting("secure_delete") == [1, 1]
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_no_bit_of_the_log_takes_an_operation_with_it_unsaid(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("device")
+    store = edge.opened(folder)
+    ops = [numbered(n) for n in range(3)]
+    for op in ops:
+        Outbox(store).record(op)
+    killed = Path(shutil.copytree(folder, folder / "killed"))
+    store.close()
+    raw = bytearray((killed / "outbox.db-wal").read_bytes())
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    (killed / "outbox.db-wal").write_bytes(raw)
+
+    store = edge.opened(killed)
+
+    kept = {one.op for one in Outbox(store).unsettled()}
+    said = [notice for notice in store.notices if notice.code == "outbox_damaged"]
+    store.close()
+    assert kept == {op.id for op in ops} or said
+    for notice in said:
+        assert (killed / notice.detail.partition(":")[0]).read_bytes()
+
+
+def test_a_log_that_a_power_cut_left_as_it_should_be_is_not_called_damaged(
+    store: EdgeStore, tmp_path: Path
+) -> None:
+    for n in range(300):
+        Outbox(store).record(numbered(n))
+        Outbox(store).settle([OpResult(numbered(n).id, "applied", "", "", ())])
+    killed = Path(shutil.copytree(tmp_path, tmp_path / "killed"))
+    cut = (killed / "outbox.db-wal").read_bytes()
+    (killed / "outbox.db-wal").write_bytes(cut[: -len(cut) // 3])
+
+    store = edge.opened(killed)
+
+    assert store.notices == ()
+    store.close()
+
+
+class PlugPulled(SystemDisk):
+    """The power goes when the n-th file of an outbox is put somewhere else."""
+
+    def __init__(self, n_left: int) -> None:
+        self._n_left = n_left
+
+    def _one(self) -> None:
+        self._n_left -= 1
+        if self._n_left == 0:
+            raise DiskFault("the plug was pulled")
+
+    def move_aside(self, path: Path, *, label: str) -> Path | None:
+        self._one()
+        return super().move_aside(path, label=label)
+
+    def rename(self, path: Path, target: Path) -> None:
+        self._one()
+        super().rename(path, target)
+
+
+@pytest.mark.parametrize("n_left", [1, 2, 3, 4])
+def test_a_plug_pulled_while_a_damaged_outbox_is_replaced_loses_nothing(
+    store: EdgeStore, tmp_path: Path, n_left: int
+) -> None:
+    ops = [numbered(n) for n in range(60)]
+    for op in ops:
+        Outbox(store).record(op)
+    store.close()
+    raw = bytearray((tmp_path / "outbox.db").read_bytes())
+    raw[len(raw) - 3_000] ^= 1
+    (tmp_path / "outbox.db").write_bytes(raw)
+
+    with pytest.raises(StoreError):
+        edge.opened(tmp_path, disk=PlugPulled(n_left))
+    store = edge.opened(tmp_path)
+
+    assert len(Outbox(store).unsettled()) >= len(ops) - 12
+    assert {notice.code for notice in store.notices} == {"outbox_damaged"}
+    assert list(tmp_path.glob("outbox.db.damaged-*"))
+    store.close()
+
+
+class Slow(SystemDisk):
+    """Lets another thread read just while files are taken away."""
+
+    def __init__(self) -> None:
+        self.reading: Callable[[], object] = lambda: None
+        self.threads = ThreadPoolExecutor(1)
+        self.found: list[Future[object]] = []
+
+    def remove(self, path: Path) -> None:
+        if path.name == "cache.db-wal" and not self.found:
+            self.found.append(self.threads.submit(self.reading))
+            wait(self.found, timeout=0.2)
+        super().remove(path)
+
+
+def test_a_thread_that_reads_for_the_first_time_while_the_cache_is_replaced_sees_the_new_one(
+    tmp_path: Path,
+) -> None:
+    disk = Slow()
+    store = edge.opened(tmp_path, disk=disk)
+    edge.filled(store, shop.lenas_rows())
+    disk.reading = lambda: Feed(store).cursors()
+
+    store.cache.heal(store.cache.life)
+    edge.filled(store, shop.lenas_rows())
+
+    (found,) = disk.found
+    found.result(timeout=20)
+    again = disk.threads.submit(Lookup(store).by_band, shop.BAND).result(timeout=20)
+    disk.threads.shutdown()
+    assert again is not None
+    store.close()
+
+
+def test_threads_that_ended_hold_no_file_open(store: EdgeStore) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = descriptors()
+
+    for _ in range(20):
+        thread = threading.Thread(target=Lookup(store).by_band, args=(shop.BAND,))
+        thread.start()
+        thread.join()
+
+    assert descriptors() <= before + 3
+
+
+ON_A_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from sync.edge.leases import BandLease, LeasedKey, Leases
+from sync.edge.lookup import Lookup
+from sync.model.errors import StoreError
+from tests.support import edge, shop
+
+def room(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+folder = Path(sys.argv[1])
+store = edge.opened(folder)
+edge.filled(store, shop.lenas_rows())
+"""
+
+
+def on_a_full_disk(program: str, folder: Path) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-c", ON_A_FULL_DISK + program, str(folder)],
+        cwd=Path.cwd(), timeout=60, check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def test_a_full_disk_with_leases_that_are_over_still_opens_and_answers_taps(
+    tmp_path: Path,
+) -> None:
+    said = on_a_full_disk(
+        """
+Leases(store).replace(
+    (BandLease(f"{n:032x}", LeasedKey(b"k" * 16, 1, 1)) for n in range(4_000)), group=None
+)
+store.close()
+room(40_000)
+store = edge.opened(folder)
+print(Lookup(store).by_band(shop.BAND).owner)
+""",
+        tmp_path,
+    )
+
+    assert said == shop.LENA
+
+
+def test_a_cache_that_could_not_be_made_anew_on_a_full_disk_is_made_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    said = on_a_full_disk(
+        """
+room(0)
+for _ in range(2):
+    try:
+        store.cache.heal(store.cache.life)
+        Lookup(store).by_band(shop.BAND)
+    except StoreError as error:
+        print("failed", end=" ")
+room(resource.RLIM_INFINITY)
+print(Lookup(store).by_band(shop.BAND))
+edge.filled(store, shop.lenas_rows())
+print(Lookup(store).by_band(shop.BAND).owner)
+""",
+        tmp_path,
+    )
+
+    assert said.split() == ["failed", "failed", "None", shop.LENA]
 
 
 def test_an_outbox_that_vanished_is_said(store: EdgeStore, tmp_path: Path) -> None:
