@@ -10,6 +10,7 @@ Of several bands the first one is seen, as with readers that pick one. A band th
 field changes. Source: vsmartcard, virtualsmartcard protocol; PC/SC part 3 rev 2.01.09, 3.1.3.2.3 (ATR), 3.2.2.1.3 (UID).
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -25,6 +26,8 @@ POWER_OFF, POWER_ON, RESET, GET_ATR = 0x00, 0x01, 0x02, 0x04
 
 CONNECT_TIMEOUT_S = 2.0
 """The daemon is on this machine; one that does not accept in this time hangs."""
+
+READ_SIZE = 4_096
 
 RETRY_S = (0.05, 0.1, 0.2, 0.5)
 """Pauses between attempts to join while the daemon is away; the last one repeats."""
@@ -100,11 +103,13 @@ class VirtualVpcd:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
         self._stop_listening: Callable[[], None] = lambda: None
+        self._joined: socket.socket | None = None
         self._thread = threading.Thread(target=self._run, name="virtual-vpcd", daemon=True)
 
     def start(self) -> None:
         """Join the slot. Raises VpcdAbsent when nobody listens there now; waits 2 s at most."""
-        self._connected().close()
+        # The slot takes connections in turn, one a look: a dead one would hide the band behind it from the next look.
+        self._joined = self._connected()
         self._stop_listening = self._field.listen(self._wake)
         self._thread.start()
 
@@ -117,8 +122,14 @@ class VirtualVpcd:
         self._wake()
         if self._thread.is_alive():
             self._thread.join()
+        self._leave()
         os.close(self._wake_read)
         os.close(self._wake_write)
+
+    def _leave(self) -> None:
+        if self._joined is not None:
+            self._joined.close()
+            self._joined = None
 
     def _wake(self) -> None:
         try:
@@ -131,10 +142,10 @@ class VirtualVpcd:
         while not self._is_closing:
             generation, bands = self._field.look()
             if not bands:
-                self._wait(None)
+                self._stay_empty()
                 continue
             try:
-                connection = self._connected()
+                connection, self._joined = self._joined or self._connected(), None
             except VpcdAbsent:
                 self._wait(RETRY_S[min(n_failed, len(RETRY_S) - 1)])
                 n_failed += 1
@@ -159,7 +170,19 @@ class VirtualVpcd:
     def _wait(self, timeout_s: float | None) -> None:
         ready, _, _ = select.select([self._wake_read], [], [], timeout_s)
         if ready:
-            os.read(self._wake_read, 4_096)
+            os.read(self._wake_read, READ_SIZE)
+
+    def _stay_empty(self) -> None:
+        """Wait for the field to change; a connection whose other end asks for a band before that ends."""
+        joined = [] if self._joined is None else [self._joined.fileno()]
+        ready, _, _ = select.select([*joined, self._wake_read], [], [])
+        if self._wake_read in ready:
+            os.read(self._wake_read, READ_SIZE)
+        elif self._joined is not None:
+            # With the question read, the other end sees an end of file and no reset.
+            with contextlib.suppress(OSError):
+                self._joined.recv(READ_SIZE)
+            self._leave()
 
     def _wait_for_change(self, generation: int) -> None:
         while not self._is_closing and self._field.generation == generation:
@@ -171,7 +194,7 @@ class VirtualVpcd:
             ready, _, _ = select.select([connection.fileno(), self._wake_read], [], [])
             if self._wake_read not in ready:
                 return True
-            os.read(self._wake_read, 4_096)
+            os.read(self._wake_read, READ_SIZE)
         return False
 
 

@@ -1,5 +1,6 @@
 """A virtual band through a real PC/SC daemon, seen by the real client library."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -127,6 +128,56 @@ def test_the_band_is_seen_again_after_the_daemon_crashed(
 
     with closing(Client()) as client:
         assert transmitted(client.connect(), "FFCA000000") == (0, UID.hex() + "9000")
+
+
+@pytest.fixture
+def reader_side() -> Iterator[socket.socket]:
+    """The reader's half of a slot: where a card joins."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        yield listening
+
+
+def _asked_for_atr(listening: socket.socket) -> bytes:
+    """What the next card that joined answers to GET ATR; nothing when it left."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.settimeout(10)
+        connection.sendall(b"\x00\x01\x04")
+        return connection.recv(64)
+
+
+@pytest.mark.parametrize("is_there_before", [True, False])
+def test_the_first_connection_to_a_slot_is_the_bands(
+    reader_side: socket.socket, is_there_before: bool
+) -> None:
+    field = Field()
+    slot = VirtualVpcd(field=field, host="127.0.0.1", port=reader_side.getsockname()[1])
+    if is_there_before:
+        field.present(desfire())
+
+    slot.start()
+    if not is_there_before:
+        field.present(desfire())
+    answer = _asked_for_atr(reader_side)
+    slot.close()
+
+    assert answer == bytes.fromhex("00063B8180018080")
+
+
+def test_a_slot_without_a_band_is_left_when_it_is_looked_at_and_joined_again(
+    reader_side: socket.socket,
+) -> None:
+    field = Field()
+    slot = VirtualVpcd(field=field, host="127.0.0.1", port=reader_side.getsockname()[1])
+
+    slot.start()
+    empty = _asked_for_atr(reader_side)
+    field.present(desfire())
+    answer = _asked_for_atr(reader_side)
+    slot.close()
+
+    assert (empty, answer) == (b"", bytes.fromhex("00063B8180018080"))
 
 
 def test_nobody_there_to_join_is_said() -> None:
