@@ -12,7 +12,9 @@ before a search that follows one that found something, an exchange that failed, 
 Source: NXP UM0701-02 (PN532 user manual), 7.
 """
 
+import contextlib
 import errno
+import logging
 import re
 import struct
 import termios
@@ -84,6 +86,12 @@ READ_FIRST_PAGE = b"\x30\x00"
 
 SEND_SIZE_MAX = 262
 """Bytes of one InDataExchange. Source: UM0701-02, 7.3.8."""
+
+START_SPEED = 115_200
+"""Baud of a PN532 that was switched on. Source: UM0701-02, 6.2.3."""
+
+HIGH_SPEEDS = (921_600, 460_800, 230_400)
+"""Bauds nfcpy 1.0.4 goes on with, in the order it tries them."""
 
 PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._+:@=-]{1,200}")
 """Paths that are safe where nfcpy hands them to a shell (1.0.4 runs `stty` so when it probes the baud rate)."""
@@ -158,7 +166,7 @@ class Pn532Reader:
         tty = None
         try:
             tty = transport.TTY(path)
-            device = pn532.init(tty)
+            device = _woken(tty, path)
             reader = cls(device, path, clock)
             device.chipset.set_parameters(AUTOMATIC_RATS)
         except (*_TRANSPORT_ERRORS, pn532.Chipset.Error) as error:
@@ -310,6 +318,39 @@ class Pn532Reader:
 
 _TRANSPORT_ERRORS = (OSError, termios.error, IndexError, struct.error, AttributeError)
 """What nfcpy 1.0.4 and pyserial let through when a port breaks or a frame is cut short."""
+
+
+def _woken(tty: Any, path: str) -> Any:
+    """The device nfcpy makes of the chip on this port, at whatever speed its last user left it. Raises as nfcpy does.
+
+    A process that was killed left it at a higher speed, where it hears nothing of what nfcpy tries: it speaks to every
+    chip at 115200 baud first. A second for a port where nothing answers.
+    """
+    from nfc.clf import pn532  # already loaded by `opened`
+
+    try:
+        return pn532.init(tty)
+    except _TRANSPORT_ERRORS:
+        if not any(_is_slowed_down(tty, path, baud) for baud in HIGH_SPEEDS):
+            raise
+    return pn532.init(tty)
+
+
+def _is_slowed_down(tty: Any, path: str, baud: int) -> bool:
+    """Did a chip at `baud` go back to 115200? The port is left open at 115200 either way, unless it broke."""
+    from nfc.clf import pn532
+
+    try:
+        tty.open(path, baud)
+        chipset = pn532.Chipset(tty, logger=logging.getLogger("nfc.clf.pn532"))
+        chipset.send_ack()
+        chipset.set_serial_baudrate(START_SPEED)
+    except (*_TRANSPORT_ERRORS, pn532.Chipset.Error):
+        return False
+    finally:
+        with contextlib.suppress(*_TRANSPORT_ERRORS):
+            tty.open(path, START_SPEED)
+    return True
 
 
 def _hung_up(tty: Any) -> None:

@@ -200,7 +200,7 @@ class WaitingDaemon(FakeDaemon):
             self._clock.sleep_ms(timeout)
         if len(self._states) == 1:
             self._states *= 2
-        return super().SCardGetStatusChange(context, timeout, readers)
+        return super().SCardGetStatusChange(context, timeout, readers)  # type: ignore[no-untyped-call]
 
 
 PRESENT, EMPTY, MUTE, UNKNOWN = 0x0022, 0x0012, 0x0222, 0x0006

@@ -184,6 +184,25 @@ def test_a_reader_that_was_closed_opens_again_on_a_line_that_takes_speed_serious
     virtual.close()
 
 
+def test_a_chip_left_at_high_speed_by_a_process_that_was_killed_is_found_again(
+    tmp_path: Path,
+) -> None:
+    field = Field()
+    virtual = VirtualPn532(
+        field=field, clock=SystemClock(), link=tmp_path / "strict", is_speed_strict=True
+    )
+    virtual.start()
+    field.present(band())
+    killed = Pn532Reader.opened(str(virtual.path), SystemClock())
+    killed._device.chipset.transport.tty.close()
+
+    reader = Pn532Reader.opened(str(virtual.path), SystemClock())
+
+    assert _found(reader).uid == UID
+    reader.close()
+    virtual.close()
+
+
 def test_an_unplugged_reader_is_absent_and_can_still_be_closed(
     virtual_reader: VirtualReader, reader: Pn532Reader
 ) -> None:
