@@ -174,7 +174,9 @@ BLOCKS = st.integers(1, 6).flatmap(lambda n: st.binary(min_size=16 * n, max_size
 
 
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16), BLOCKS)
-def test_chains_of_blocks_are_those_of_the_library(key: bytes, iv: bytes, content: bytes) -> None:
+def test_chains_of_blocks_are_those_of_the_library(
+    key: bytes, iv: bytes, content: bytes
+) -> None:
     aes = Aes(key)
 
     enciphered = aes.encrypted(content, iv)
