@@ -9,6 +9,7 @@ Sync              the sync thread of a device, and what it says of itself
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ from kiosk.links import ReaderLink
 from sync.edge.client import CentreClient, HttpxTransport
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
+from sync.edge.leases import LeasedKey as HeldKey
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup, Sighting
 from sync.edge.outbox import Counts, Outbox
@@ -60,6 +62,8 @@ from sync.model.rules import may_record
 
 if TYPE_CHECKING:
     from kiosk.ui.bridge import Parts
+
+log = logging.getLogger(__name__)
 
 HERE: Final = "ok"
 """What `Standing` calls a part that works."""
@@ -135,23 +139,34 @@ def local_zone(clock: Clock) -> tzinfo:
 
 
 class CacheKeys:
-    """A KeyProvider over the leases in the cache; call it on one thread."""
+    """A KeyProvider over the leases in the cache; call it on one thread.
+
+    Files that do not answer give no key: the band then proves nothing, its look-up says what is wrong, and whoever feeds
+    the reader goes on.
+    """
 
     def __init__(self, store: EdgeStore) -> None:
         self._leases = Leases(store)
 
     def group_key(self) -> LeasedKey | None:
         """`K_uid`; None before the first sync."""
-        held = self._leases.group_key()
-        return None if held is None else LeasedKey(held.value, held.version)
+        return _drivers_key(self._leases.group_key)
 
     def band_key(self, uid: bytes) -> LeasedKey | None:
         """The leased key of the band with this true UID; None without a lease, or when it is over."""
-        group = self._leases.group_key()
+        group = self.group_key()
         if group is None:
             return None
-        held = self._leases.key_of(band_id_of_uid(group.value, uid))
-        return None if held is None else LeasedKey(held.value, held.version)
+        return _drivers_key(lambda: self._leases.key_of(band_id_of_uid(group.value, uid)))
+
+
+def _drivers_key(held: Callable[[], HeldKey | None]) -> LeasedKey | None:
+    try:
+        key = held()
+    except StoreError as error:
+        log.warning("store failed", extra={"code": error.code})
+        return None
+    return None if key is None else LeasedKey(key.value, key.version)
 
 
 def evidence_of(proved: Proved, group_key: bytes | None) -> BandEvidence:
@@ -421,8 +436,9 @@ async def living(
         yield
     finally:
         reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
-        sync.runner.stop()
+        await asyncio.gather(
+            reading, asyncio.to_thread(sync.runner.stop), return_exceptions=True
+        )
 
 
 def post_of(device: Device, *, clerk: str) -> Post:

@@ -11,7 +11,8 @@ import typer
 
 from kiosk import settings
 from kiosk.commands.options import Centre, Data
-from kiosk.commands.own_files import OwnFiles
+from kiosk.commands.own_files import EXIT_OWN_FILES, OwnFiles, fail
+from sync.model.errors import StoreError
 
 EXIT_CENTRE = 1
 
@@ -27,7 +28,11 @@ def run(
     chosen = settings.load(data=data, centre=centre)
     with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
         sync = Sync(device)
-        code = sync.once()
+        try:
+            code = sync.once()
+        except StoreError as error:
+            fail(error.code, f"This device's files do not answer: {error}.",
+                 exit_code=EXIT_OWN_FILES, as_json=as_json)  # fmt: skip
         standing = standing_of(device, sync, None)
     found = {
         "network": code,

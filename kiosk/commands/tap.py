@@ -33,7 +33,7 @@ EXIT_READER: Final = 4
 EXIT_BAND: Final = 5
 
 ONLINE_MS: Final = 1_500
-"""The centre's first answer is waited for until so long after the start, so that `online` is not a guess."""
+"""The first word of the centre, or that nobody answers, is waited for until so long after the start: `online` is no guess."""
 
 MESSAGES: Final = {
     "no_tap": "Nobody tapped in the time given.",
@@ -70,13 +70,16 @@ def run(
             said, found, is_online = asyncio.run(
                 _one_tap(device, LocalRecogniser(device), chosen, timeout_s=timeout)
             )
+            shown = (
+                _printed(device, said, found, is_online=is_online)
+                if isinstance(said, Proved) and found is not None
+                else {}
+            )
         except StoreError as error:
             fail(error.code, f"This device's files do not answer: {error}.",
                  exit_code=EXIT_OWN_FILES, as_json=as_json)  # fmt: skip
         match said:
             case Proved():
-                assert found is not None
-                shown = _printed(device, said, found, is_online=is_online)
                 print(json.dumps(shown) if as_json else _in_words(shown))
             case Failed(code=code):
                 fail(code, MESSAGES.get(code, code), exit_code=EXIT_BAND, as_json=as_json)
@@ -127,8 +130,8 @@ async def _first(heard: "asyncio.Queue[Said]", timeout_s: float | None) -> Said 
 
 
 async def _is_online(sync: "Sync", clock: Clock, *, until_ms: int) -> bool:
-    while sync.runner.status().network != "ok" and clock.ticks_ms() < until_ms:
-        await clock.pause_ms(20)
+    while not sync.runner.status().is_asked and clock.ticks_ms() < until_ms:
+        await clock.pause_ms(10)
     return sync.runner.status().network == "ok"
 
 

@@ -14,7 +14,7 @@ from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
 from sync.central.centre import Centre
-from tests.support.commands import Running, environment, run, running
+from tests.support.commands import Running, environment, line_of, run, running
 from tests.support.proxy import Network, Trouble
 
 HAND_OVER = """
@@ -169,6 +169,24 @@ def test_a_centre_killed_after_it_answered_still_knows(
 
     centre.kill()
 
+    assert at_the_centre(centre, seeded, op, pickup) == ("applied", "handed_over", 1)
+
+
+def test_a_full_disk_is_said_by_a_sync_and_what_was_done_arrives_when_there_is_room(
+    seeded: Path, centre: Running, network: Network
+) -> None:
+    op, pickup = recorded_then_killed(seeded)
+
+    full = subprocess.run(
+        ["/bin/bash", "-c", 'ulimit -f 36; exec "$@"', "-",
+         *line_of("sync", "--data", seeded, "--centre", network.url, "--json")],
+        capture_output=True, text=True, timeout=60, check=False, env=environment(),
+    )  # fmt: skip
+    healed = synced(seeded, network)
+
+    assert (full.returncode, full.stderr.count("Traceback")) == (6, 0), full.stderr
+    assert json.loads(full.stdout)["error"]["code"] in ("store_full", "store")
+    assert (healed["network"], healed["waiting"]) == ("ok", 0)
     assert at_the_centre(centre, seeded, op, pickup) == ("applied", "handed_over", 1)
 
 
