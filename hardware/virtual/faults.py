@@ -11,6 +11,9 @@ from hardware.clock import Clock
 from hardware.virtual.band import Anticollision, PoweredChip, VirtualBand
 from hardware.virtual.field import Field
 
+DELAY_STEP_MS = 20
+"""Between two looks whether a band that answers late is still there."""
+
 
 class FaultKind(Enum):
     """What goes wrong. The values are names people type."""
@@ -78,7 +81,7 @@ class _FaultyChip:
         if kind is FaultKind.MUTE and self._n_commands >= self._fault.at:
             return None
         if kind is FaultKind.DELAY:
-            self._clock.sleep_ms(self._fault.at)
+            self._dawdle()
         answer = self._chip.exchange(command)
         if answer is None:
             return None
@@ -86,6 +89,14 @@ class _FaultyChip:
             self._leave()
             return None
         return _spoiled(kind, answer, is_wrapped=command[:1] == b"\x90") if is_due else answer
+
+    def _dawdle(self) -> None:
+        """Let the delay pass, as long as the band lies there."""
+        left_ms, generation = self._fault.at, self._field.generation
+        while left_ms > 0 and self._field.generation == generation:
+            step_ms = min(left_ms, DELAY_STEP_MS)
+            self._clock.sleep_ms(step_ms)
+            left_ms -= step_ms
 
     def _is_torn_by(self, n_bytes: int) -> bool:
         self._n_bytes += n_bytes

@@ -39,6 +39,9 @@ UART_BITS_PER_BYTE = 10
 AWAKE_US = 1_500
 """The end of a paced wait is passed awake: a sleep ends up to a millisecond late, many times a tap."""
 
+PACE_STEP_US = 50_000
+"""Between two looks whether the reader is closing."""
+
 TX_MODE, RX_MODE, FIFO_DATA = 0x6302, 0x6303, 0x6339
 """Registers that change what the chip does here; the rest is only remembered."""
 
@@ -561,7 +564,8 @@ class VirtualPn532:
             if left_us <= 0:
                 return
             if left_us > AWAKE_US:
-                select.select([], [], [], (left_us - AWAKE_US) / 1_000_000)
+                asleep_us = min(left_us - AWAKE_US, PACE_STEP_US)
+                select.select([], [], [], asleep_us / 1_000_000)
 
 
 def _speed_of(terminal: int) -> int:

@@ -9,8 +9,8 @@ It says one line when its readers can be used and answers each line of standard 
     quit                      ->  ok quit                   the end, as with SIGTERM and SIGINT
     anything else             ->  error CODE words
 
-Codes: unknown-band, unknown-command, unknown-fault, usage. The end of standard input ends nothing unless --until-eof
-is given. Exit codes: 0 ended as asked, 1 a reader could not be brought up, 2 the command line made no sense.
+Codes: unknown-band, unknown-command, unknown-fault, link, usage. The end of standard input ends nothing unless
+--until-eof is given. A link to a terminal is taken over, for who made it may be gone; anything else is left alone. Exit codes: 0 ended as asked, 1 a reader could not be brought up, 2 the command line made no sense.
 """
 
 import os
@@ -23,6 +23,7 @@ from typing import Annotated, Final
 import typer
 
 from hardware.clock import Clock, SystemClock
+from hardware.descriptors import hold_standard
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import BAND_COUNT_MAX, Field
 from hardware.virtual.pn532 import VirtualPn532
@@ -38,6 +39,17 @@ STDIN, STDOUT = 0, 1
 READ_SIZE: Final = 4_096
 LINE_SIZE_MAX: Final = 1_024
 """A line names a few bands; a longer one is not for us."""
+
+ECHO_SIZE_MAX: Final = 60
+"""Characters of a foreign word that are said back."""
+
+FAULT_AT_MAX: Final = 100_000
+"""No exchange has so many bytes, and nobody waits so many milliseconds."""
+
+PORT_DIGITS_MAX: Final = 5
+
+TERMINALS: Final = Path("/dev/pts")
+"""Where pseudo terminals are; a link to one was made by a virtual reader, and may be stale."""
 
 NOISE: Final = bytes.fromhex("5500FF13370000FF02")
 """What `fault uart-garbage` puts on the line: pieces that look like the start of a frame and are none."""
@@ -97,7 +109,8 @@ class Rig:
                 ) from error
 
     def close(self) -> None:
-        """Take the readers down and remove the link."""
+        """Take the readers down and remove the link. A band that dawdles is taken away first."""
+        self._field.remove()
         if self._pn532 is not None:
             self._pn532.close()
         if self._vpcd is not None:
@@ -105,21 +118,21 @@ class Rig:
 
     def answer(self, line: str) -> str:
         """Do what a line asks and say how it went."""
+        if len(line) > LINE_SIZE_MAX:
+            return f"error usage a line has at most {LINE_SIZE_MAX} characters"
         words = line.split()
         if not words:
             return "error usage say present NAME, remove, fault NAME or quit"
         act = self._acts.get(words[0])
         if act is None:
-            return (
-                f"error unknown-command {words[0]!a}; there are {', '.join(self._acts)}, quit"
-            )
+            return f"error unknown-command {_short(words[0])}; there are {', '.join(self._acts)}, quit"
         return act(words[1:])
 
     def _plug_in(self, link: Path) -> None:
-        if link.exists() and not link.is_symlink():
+        if os.path.lexists(link) and not _is_to_terminal(link):
             raise Unready(
                 "link",
-                f"{link} is there already and is not a link; it is left alone",
+                f"{link} is there already and is no link to a terminal; it is left alone",
                 exit_code=EXIT_USAGE,
             )
         pn532 = VirtualPn532(
@@ -137,7 +150,9 @@ class Rig:
     def _present(self, names: list[str]) -> str:
         unknown = [name for name in names if name not in self._bands]
         if unknown:
-            return f"error unknown-band {unknown[0]!a}; tapthread virtual --list names them"
+            return (
+                f"error unknown-band {_short(unknown[0])}; tapthread virtual --list names them"
+            )
         if not 1 <= len(names) <= BAND_COUNT_MAX or len(set(names)) != len(names):
             return f"error usage present one to {BAND_COUNT_MAX} different bands"
         self._field.present(
@@ -159,16 +174,16 @@ class Rig:
         if (
             not words
             or len(words) > 2
-            or not all(word.isdecimal() and int(word) > 0 for word in words[1:])
+            or not all(
+                word.isdecimal() and 1 <= int(word) <= FAULT_AT_MAX for word in words[1:]
+            )
         ):
-            return "error usage fault NAME [N], N from 1"
+            return f"error usage fault NAME [N], N from 1 to {FAULT_AT_MAX}"
         name = words[0]
         if name in READER_FAULTS:
             return self._hurt_reader(name)
         if name not in kinds:
-            return (
-                f"error unknown-fault {name!a}; there are {', '.join((*kinds, *READER_FAULTS))}"
-            )
+            return f"error unknown-fault {_short(name)}; there are {', '.join((*kinds, *READER_FAULTS))}"
         self._fault = Fault(kinds[name], *(int(word) for word in words[1:]))
         return f"ok fault {name} {self._fault.at}"
 
@@ -188,18 +203,30 @@ class Rig:
         return f"ok fault {name}"
 
 
+def _short(word: str) -> str:
+    """A foreign word, safe to say back."""
+    return ascii(word[:ECHO_SIZE_MAX])
+
+
+def _is_to_terminal(link: Path) -> bool:
+    try:
+        return link.readlink().parent == TERMINALS
+    except OSError:
+        return False
+
+
 def say(line: str) -> None:
     """One line on standard output, at once; when nobody reads it any more, go on without."""
     try:
         os.write(STDOUT, line.encode() + b"\n")
-    except BrokenPipeError:
+    except OSError:
         descriptor = os.open(os.devnull, os.O_WRONLY)
         os.dup2(descriptor, STDOUT)
         os.close(descriptor)
 
 
-class _Ear:
-    """Lines of standard input, and the signals that mean the end."""
+class _Talk:
+    """Lines of standard input, lines of standard output, and the signals that mean the end."""
 
     def __init__(self) -> None:
         self._wake_read, self._wake_write = os.pipe()
@@ -207,7 +234,10 @@ class _Ear:
             signal.signal(number, lambda *_: os.write(self._wake_write, b"\x00"))
 
     def lines(self, *, is_end_the_end: bool) -> Iterator[str]:
-        """Each line as it comes, until a signal, or the end of input where that is the end."""
+        """Each line as it comes, until a signal, or the end of input where that is the end.
+
+        Of a line that is too long as much comes as shows that it is; the last one needs no line feed.
+        """
         rest = b""
         watched = [STDIN, self._wake_read]
         while True:
@@ -215,14 +245,21 @@ class _Ear:
             if self._wake_read in ready:
                 return
             some = _read(STDIN)
-            if not some:
-                if is_end_the_end:
-                    return
-                watched.remove(STDIN)
             *lines, rest = (rest + some).split(b"\n")
-            rest = rest[-LINE_SIZE_MAX:]
+            if not some:
+                lines = [rest] if rest else []
+                watched.remove(STDIN)
             for line in lines:
                 yield line.decode("utf-8", "replace").strip()
+            if not some and is_end_the_end:
+                return
+            rest = rest[: LINE_SIZE_MAX + 1]
+
+    def say(self, line: str) -> None:
+        """One line, as soon as there is room for it; a signal ends the wait for somebody who does not read."""
+        _, writable, _ = select.select([self._wake_read], [STDOUT], [])
+        if writable:
+            say(line)
 
 
 def _read(descriptor: int) -> bytes:
@@ -235,7 +272,12 @@ def _read(descriptor: int) -> bytes:
 def slot_of(text: str) -> tuple[str, int]:
     """HOST:PORT as a pair. Raises Unready for anything else."""
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 1 <= int(port) <= 65_535:
+    if (
+        not host
+        or not port.isdecimal()
+        or len(port) > PORT_DIGITS_MAX
+        or not 1 <= int(port) <= 65_535
+    ):
         raise Unready(
             "address", f"--vpcd takes HOST:PORT, not {text[:60]!a}", exit_code=EXIT_USAGE
         )
@@ -284,6 +326,7 @@ def run(  # noqa: PLR0913, PLR0917 (its arguments are the command's options)
     reader: options.Reader = None,
 ) -> None:
     """Run virtual readers and the demo's bands; lines on standard input say what lies on the readers."""
+    hold_standard()
     settings.load(data=data, centre=centre, reader=reader)
     if list_bands:
         _list()
@@ -308,7 +351,7 @@ def _serve(
         raise Unready(
             "usage", "say --pn532 LINK, --vpcd HOST:PORT, both, or --list", exit_code=EXIT_USAGE
         )
-    ear = _Ear()
+    talk = _Talk()
     rig = Rig(
         clock=SystemClock(), link=link and link.absolute(), slot=slot, pace_baud=pace_baud
     )
@@ -323,11 +366,11 @@ def _serve(
                 )
         rig.start()
         where = [f"pn532={link}"] if link is not None else []
-        say(" ".join(["ready", *where, *([f"vpcd={vpcd}"] if vpcd is not None else [])]))
-        for line in ear.lines(is_end_the_end=is_end_the_end):
+        talk.say(" ".join(["ready", *where, *([f"vpcd={vpcd}"] if vpcd is not None else [])]))
+        for line in talk.lines(is_end_the_end=is_end_the_end):
             if line == "quit":
-                say("ok quit")
+                talk.say("ok quit")
                 break
-            say(rig.answer(line))
+            talk.say(rig.answer(line))
     finally:
         rig.close()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from drivers.errors import ReaderFault
+from drivers.readers.pn532 import Pn532Reader
+from hardware.clock import SystemClock
 from kiosk.demo.bands import demo_band
 from tests.support.commands import environment, line_of, run
 
@@ -33,7 +37,7 @@ class Child:
     def ask(self, line: str) -> str:
         """Say a line, hear the answer."""
         assert self.process.stdin is not None
-        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.write(line.encode("utf-8", "surrogateescape") + b"\n")
         self.process.stdin.flush()
         return self.heard()
 
@@ -118,7 +122,9 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(tmp_path: Path) -> None
         answers = [
             child.ask(line).split()[:2]
             for line in ("present stranger", "present", "present maya maya", "dance", "",
-                         "fault gravity", "fault mute 0", "remove maya", "\x1b[31m")
+                         "fault gravity", "fault mute 0", "remove maya", "\x1b[31m",
+                         f"fault delay {10**30}", "\x00\udcff", "y" * 200_000,
+                         "x" * 3_000 + " remove")
         ]  # fmt: skip
 
         assert answers == [
@@ -131,6 +137,10 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(tmp_path: Path) -> None
             ["error", "usage"],
             ["error", "usage"],
             ["error", "unknown-command"],
+            ["error", "usage"],
+            ["error", "unknown-command"],
+            ["error", "usage"],
+            ["error", "usage"],
         ]
         assert uid_seen(link) == demo_band("maya").uid
 
@@ -193,6 +203,7 @@ def test_a_link_that_another_reader_took_over_is_left_alone(tmp_path: Path) -> N
         ((), "usage", 2),
         (("--vpcd", "nowhere"), "address", 2),
         (("--vpcd", "127.0.0.1:99999"), "address", 2),
+        (("--vpcd", "127.0.0.1:" + "9" * 5_000), "address", 2),
         (("--vpcd", "127.0.0.1:1"), "vpcd-absent", 1),
         (("--pn532", "/no/such/folder/pn532"), "link", 2),
         (("--pn532", "LINK", "--band", "stranger"), "unknown-band", 2),
@@ -210,6 +221,116 @@ def test_a_line_that_makes_no_sense_is_refused_in_a_sentence(
     assert done.stderr.rstrip().endswith(f"[{code}]")
     assert "Traceback" not in done.stderr
     assert not os.path.lexists(link)
+
+
+def test_the_last_line_needs_no_line_feed(tmp_path: Path) -> None:
+    with started("--pn532", tmp_path / "pn532", "--until-eof") as child:
+        child.heard()
+        assert child.process.stdin is not None
+
+        child.process.stdin.write(b"present maya")
+        child.process.stdin.close()
+
+        assert child.heard() == "ok present maya"
+        assert child.process.wait(ANSWER_S) == 0
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_not_taken_for_the_serial_port(
+    tmp_path: Path, closed: str
+) -> None:
+    link = tmp_path / "pn532"
+    command = shlex.join([*line_of("virtual", "--pn532", link), "--band", "maya"])
+    process = subprocess.Popen(
+        ["sh", "-c", f"exec {command} {closed}"], env=environment(), stdout=subprocess.DEVNULL
+    )
+
+    try:
+        clock = SystemClock()
+        until_ms = clock.ticks_ms() + ANSWER_S * 1_000
+        while not os.path.lexists(link) and clock.ticks_ms() < until_ms:
+            assert process.poll() is None
+            clock.sleep_ms(10)
+        seen = uid_seen(link)
+        process.terminate()
+        status = process.wait(ANSWER_S)
+    finally:
+        process.kill()
+        process.wait()
+
+    assert seen == demo_band("maya").uid
+    assert status == 0
+
+
+def test_nobody_who_reads_the_answers_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+    with started("--pn532", tmp_path / "pn532") as child:
+        child.heard()
+        assert child.process.stdin is not None
+        os.set_blocking(child.process.stdin.fileno(), False)
+        n_full = 0
+        while n_full < 20:
+            _, writable, _ = select.select([], [child.process.stdin], [], 0.05)
+            n_full = (
+                0 if writable and child.process.stdin.write(b"dance\n" * 500) else n_full + 1
+            )
+
+        child.process.send_signal(signal.SIGTERM)
+
+        assert child.process.wait(ANSWER_S) == 0
+
+
+def test_a_band_that_answers_late_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+    link = tmp_path / "pn532"
+    with started("--pn532", link) as child:
+        child.heard()
+        child.ask("fault delay 100000")
+        child.ask("present maya")
+        reader = Pn532Reader.opened(str(link), SystemClock())
+        target = reader.wait_for_target(500)
+        assert target is not None
+        with pytest.raises(ReaderFault):
+            reader.connect(target).transmit(bytes.fromhex("9060000000"))
+
+        assert child.ask("quit") == "ok quit"
+        assert child.process.wait(ANSWER_S) == 0
+    reader.close()
+
+
+def test_a_link_that_leads_elsewhere_is_not_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "pn532"
+    link.symlink_to("/dev/ttyUSB77")
+
+    done = run("virtual", "--pn532", link)
+
+    assert done.returncode == 2
+    assert link.readlink() == Path("/dev/ttyUSB77")
+
+
+def test_a_link_left_behind_by_one_that_was_killed_is_taken_over(tmp_path: Path) -> None:
+    link = tmp_path / "pn532"
+    with started("--pn532", link) as killed:
+        killed.heard()
+        killed.process.kill()
+        killed.process.wait()
+        assert os.path.lexists(link)
+
+        with started("--pn532", link, "--band", "maya") as child:
+            child.heard()
+            assert uid_seen(link) == demo_band("maya").uid
+
+
+def test_a_client_that_was_killed_in_the_middle_leaves_nothing_for_the_next(
+    tmp_path: Path,
+) -> None:
+    link = tmp_path / "pn532"
+    with started("--pn532", link, "--band", "maya") as child:
+        child.heard()
+        for _ in range(3):
+            client = os.open(link, os.O_RDWR | os.O_NOCTTY)
+            os.write(client, bytes.fromhex("5555000000ff03fdd4140117000000ff04fcd44a0100"))
+            os.close(client)
+
+            assert uid_seen(link) == demo_band("maya").uid
 
 
 def test_a_file_where_the_link_should_be_is_not_overwritten(tmp_path: Path) -> None:
