@@ -45,6 +45,9 @@ class KeyWanted(msgspec.Struct, frozen=True, tag="key_wanted", tag_field="say"):
     tap: int
     uid: str
 
+    def __repr__(self) -> str:
+        return f"KeyWanted(tap={self.tap}, uid=<hidden>)"
+
 
 class Proved(msgspec.Struct, frozen=True, tag="proved", tag_field="say"):
     """What the exchange established; fields as in `drivers.proof.Proof`.

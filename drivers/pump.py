@@ -15,9 +15,9 @@ A band torn away is said at once as failed and left; if it is still there it is 
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from drivers.chips.identify import has_true_uid, speaks_iso_dep
+from drivers.chips.identify import has_true_uid, leasable_uid
 from drivers.chips.reading import read_band
 from drivers.connection import CountingConnection
 from drivers.credential.layout import KEY_SIZE
@@ -154,8 +154,10 @@ class PipeKeys:
         return self._hearing.group_key(self._wait_ms)
 
     def band_key(self, uid: bytes) -> LeasedKey | None:
-        """The key leased for this UID; None when there is none in time."""
+        """The key leased for this UID; None when there is none in time, or another was asked for in this tap."""
         self.ask(uid)
+        if uid != self._asked:
+            return None
         return self._hearing.key_of(self._tap, self._wait_ms)
 
 
@@ -180,8 +182,8 @@ class Means:
 class _Recent:
     """The band that was read last, and when it was last on the reader."""
 
-    uid: bytes | None
-    band: bytes | None
+    uid: bytes | None = field(repr=False)
+    band: bytes | None = field(repr=False)
     at_ms: int
 
 
@@ -284,8 +286,9 @@ class Pump:
 
     def _read(self, reader: Reader, target: Target, tap: int) -> tuple[Proof, int]:
         keys = PipeKeys(tap, self._say, self._hearing, wait_ms=self._key_wait_ms)
-        if speaks_iso_dep(target) and has_true_uid(target):
-            keys.ask(target.uid)
+        uid = leasable_uid(target)
+        if uid is not None:
+            keys.ask(uid)
         connection = CountingConnection(reader.connect(target))
         proof = read_band(connection, target, keys, self._entropy)
         return proof, connection.count

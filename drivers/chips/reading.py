@@ -13,7 +13,7 @@ What the chip says of its generation is not asked: it is what it authenticated w
 
 from drivers.chips.desfire import Desfire, KeyRefused
 from drivers.chips.framing import APPLICATION_NOT_FOUND, ILLEGAL_COMMAND, OK
-from drivers.chips.identify import family_of, has_true_uid, speaks_iso_dep
+from drivers.chips.identify import family_of, leasable_uid, speaks_iso_dep
 from drivers.chips.uid_only import proof_of_uid
 from drivers.connection import Connection
 from drivers.credential.layout import AID, REFERENCE_FILE, KeySlot
@@ -64,11 +64,12 @@ def _foreign_family(chip: Desfire, status: int) -> ChipFamily:
 
 
 def _read_ours(chip: Desfire, target: Target, keys: KeyProvider) -> Proof:
-    if has_true_uid(target):
-        leased = keys.band_key(target.uid)
+    uid = leasable_uid(target)
+    if uid is not None:
+        leased = keys.band_key(uid)
         if leased is not None:
             generation = _opened(chip, KeySlot.BAND, leased.value)
-            return _proof(ProofKind.MUTUAL, generation, target.uid, chip.read(REFERENCE_FILE))
+            return _proof(ProofKind.MUTUAL, generation, uid, chip.read(REFERENCE_FILE))
     group = keys.group_key()
     if group is None:
         return proof_of_uid(target, ChipFamily.DESFIRE)
@@ -77,8 +78,8 @@ def _read_ours(chip: Desfire, target: Target, keys: KeyProvider) -> Proof:
     except KeyRefused:
         # Another epoch's band, or another shop's: not an attack on a key that was lent for this very band.
         return proof_of_uid(target, ChipFamily.DESFIRE)
-    if has_true_uid(target):
-        return _proof(ProofKind.NONE, generation, target.uid, chip.read(REFERENCE_FILE))
+    if uid is not None:
+        return _proof(ProofKind.NONE, generation, uid, chip.read(REFERENCE_FILE))
     return _read_random(chip, generation, keys)
 
 

@@ -64,4 +64,5 @@ def test_a_key_is_not_in_what_its_value_says_of_itself() -> None:
 
     assert key not in repr(GroupKey(key))
     assert key not in repr(Key(1, key))
+    assert "04a1b2" not in repr(KeyWanted(1, "04a1b2"))
     assert "04a1b2" not in repr(Proved(1, "none", "desfire", 0, "04a1b2", None))

@@ -1,6 +1,7 @@
 """Reading a band, against virtual chips that were written without our drivers, and against recorded ones."""
 
 import contextlib
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,32 @@ def test_a_random_uid_is_never_taken_for_the_uid_a_key_is_leased_for() -> None:
     _read(band(is_random=True), keys)
 
     assert keys.asked == [UID]
+
+
+@pytest.mark.parametrize("shown", ["80112233", "1D112233", "08112233", "", "0411223344556677"])
+@pytest.mark.parametrize(("ev", "n_exchanges"), [(1, 8), (2, 7)])
+def test_a_band_of_ours_that_shows_another_uid_is_asked_for_its_true_one(
+    shown: str, ev: int, n_exchanges: int
+) -> None:
+    chip, keys = band(ev=ev).power_up(), Keys(UID)
+    target = dataclasses.replace(target_of(chip), uid=bytes.fromhex(shown))
+    connection = ChipConnection(chip)
+
+    proof = read_band(connection, target, keys, SeededEntropy("reader"))
+
+    assert proof == Proof(ProofKind.MUTUAL, ChipFamily.DESFIRE, ev, UID, REFERENCE)
+    assert keys.asked == [UID]
+    assert len(connection.sent) == n_exchanges
+
+
+@pytest.mark.parametrize("shown", ["80112233", "08112233", "", "0411223344556677"])
+def test_a_uid_that_may_be_another_next_time_is_not_passed_on(shown: str) -> None:
+    chip = VirtualPhone(uid=bytes.fromhex("08112233")).power_up()
+    target = Target(Technology.ISO_DEP, bytes.fromhex(shown), ATS, 1)
+
+    proof = read_band(ChipConnection(chip), target, Keys(), SeededEntropy("reader"))
+
+    assert (proof.kind, proof.uid) == (ProofKind.NONE, None)
 
 
 def test_without_any_key_only_the_uid_is_known() -> None:
