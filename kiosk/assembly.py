@@ -21,7 +21,7 @@ import msgspec
 
 from drivers.credential.layout import band_id_of_reference, band_id_of_uid
 from drivers.errors import BandMalformed, ReaderAbsent
-from drivers.lines import Proved, ReaderState, Said
+from drivers.lines import Proved, ReaderState, Said, Seen
 from drivers.ports import LeasedKey
 from hardware import identity as identities
 from hardware.clock import Clock, SystemClock
@@ -427,8 +427,15 @@ async def living(
         spec: Reader as `tapthread reader --reader` takes it.
         heard: Called on the event loop with everything the reader process says.
     """
+
+    def hear(said: Said) -> None:
+        # Somebody is here: a good moment to look whether the centre answers again.
+        if isinstance(said, Seen) and sync.runner.status().network != HERE:
+            sync.runner.hurry()
+        heard(said)
+
     link = ReaderLink(
-        spec=spec, keys=CacheKeys(device.store), heard=heard, clock=device.world.clock
+        spec=spec, keys=CacheKeys(device.store), heard=hear, clock=device.world.clock
     )
     sync.runner.start()
     reading = asyncio.create_task(link.run())

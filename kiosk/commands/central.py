@@ -33,6 +33,7 @@ FOLDER: Final = "centre"
 
 LOG_FILE: Final = "centre.log"
 EXIT_FAILED: Final = 1
+STDIN: Final = 0
 
 
 def run(
@@ -91,7 +92,8 @@ def _run(folder: Path, *, host: str, port: int, public_url: str) -> None:
 
 def _end_with_input() -> None:
     """Wait until whoever started us is gone, then ask ourselves to end."""
-    while sys.stdin.buffer.read(4_096):
+    # Not `sys.stdin`: its lock, held by this thread, is fatal to a process that ends for another reason.
+    while os.read(STDIN, 4_096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

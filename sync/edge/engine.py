@@ -296,7 +296,9 @@ def _pushed(state: State, event: Pushed, now_ms: int) -> State:
 
 def _failed(state: State, event: Failed, now_ms: int) -> State:
     lane = _lane(state, event.job)
-    n_failed = lane.n_failed + 1
+    is_lost = event.code == "centre_unreachable"
+    # An answer after nobody answered is the first of its kind: a centre that restarted is greeted again at once.
+    n_failed = 1 if lane.is_lost and not is_lost else lane.n_failed + 1
     if event.job is Job.PUSH and event.problem in BATCH_FAULTS:
         return _halved(state, event, now_ms)
     wait_ms = pause_ms(n_failed, event.chance, retry_after_ms=event.retry_after_ms)
@@ -305,7 +307,6 @@ def _failed(state: State, event: Failed, now_ms: int) -> State:
         wait_ms, code = (0, state.code) if n_failed == 1 else (wait_ms, code)
         state = _ungreeted(state, now_ms + wait_ms)
     state = replace(state, code=code)
-    is_lost = event.code == "centre_unreachable"
     failed = Lane(due_ms=now_ms + wait_ms, n_failed=n_failed, is_lost=is_lost)
     return _with(state, event.job, failed)
 

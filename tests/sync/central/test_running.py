@@ -154,6 +154,23 @@ async def test_a_centre_that_is_told_to_stop_ends_with_zero_even_while_it_holds_
     assert time.monotonic() - started < 20  # a poll is held for 25
 
 
+def test_a_centre_that_ends_with_its_input_also_ends_well_when_it_is_told_to(
+    tmp_path: Path,
+) -> None:
+    seeded(tmp_path, lenas_rows())
+    told = commands.Running("central", "--data", tmp_path, "--port", "0", "--until-eof")
+    told.line()
+
+    assert told.stop() == 0
+
+    left = commands.Running("central", "--data", tmp_path, "--port", "0", "--until-eof")
+    left.line()
+    assert left.process.stdin is not None
+    left.process.stdin.close()
+    assert left.process.wait(timeout=20) == 0
+    left.stop()
+
+
 def test_a_second_centre_in_the_same_folder_is_told_whose_it_is(tmp_path: Path) -> None:
     with running_centre(tmp_path):
         second = commands.run("central", "--data", tmp_path, "--port", "0")

@@ -185,6 +185,22 @@ def test_a_session_that_is_over_is_begun_again_at_once_but_not_in_a_tight_loop()
     assert state.code == "centre_refused"
 
 
+def test_a_centre_that_restarted_after_a_long_outage_is_greeted_as_soon_as_it_answers() -> None:
+    state = settled()
+    now = 0
+    for _ in range(9):
+        state, _effects = step(state, failed(Job.PULL), now)
+        now = state.pull.due_ms or 0
+        state, _effects = step(state, Ticked(), now)
+
+    over = failed(Job.PULL, "centre_refused", problem="session_over")
+    state, effects = step(state, over, now)
+
+    assert effects == (SayHello(),)
+    state, effects = step(state, Greeted(), now)
+    assert any(isinstance(effect, Pull) for effect in effects)
+
+
 def test_a_cache_made_anew_begins_with_hello_because_scopes_and_leases_are_gone() -> None:
     state, effects = step(settled(), CacheRenewed(Job.PULL), 100)
     assert effects == (SayHello(),)
