@@ -19,9 +19,11 @@ def line_of(*arguments: str | Path) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This environment without settings of the person who runs the tests, and with `more`."""
+    """This environment without settings and terminal size of whoever runs the tests, and with `more`."""
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith("TAPTHREAD_")
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("TAPTHREAD_") and name not in ("COLUMNS", "LINES")
     }
     return {**kept, **more}
 

@@ -113,10 +113,13 @@ def test_a_demo_killed_with_a_handed_over_parcel_finds_it_again_and_leaves_no_pr
     until_none(tmp_path / "demo")
 
     second = demo(size=(80, 24))
-    second.press("3")
-    page = second.until("Hello, Lena.")
     second.press("F3")
     second.until("All sent")
+    second.press("l", "e", "n", "a", "Enter")
+    second.until("handed over in Harbour")
+    second.press("F2")
+    second.press("3")
+    page = second.until("Hello, Lena.")
 
     assert "Ready for you here" not in page
 
