@@ -214,6 +214,12 @@ class Pump:
         self._recent: _Recent | None = None
         self._stuck: tuple[int, str] | None = None
         self._state: ReaderState | None = None
+        self._n_steps = 0
+
+    @property
+    def n_steps(self) -> int:
+        """Grows while the loop turns; one that stands still hangs in a library. On any thread."""
+        return self._n_steps
 
     def run(self) -> None:
         """Serve until told to stop. Raises nothing a reader or a band can cause."""
@@ -225,6 +231,7 @@ class Pump:
                 self._say_state(self._spec, error)
                 pause_ms = self._reopen_ms[min(self._n_failures, len(self._reopen_ms) - 1)]
                 self._n_failures += 1
+                self._n_steps += 1
                 self._hearing.wait_for_end(pause_ms)
 
     def _serve_one(self) -> None:
@@ -238,6 +245,7 @@ class Pump:
 
     def _look(self, reader: Reader) -> None:
         """One look at the field, and all that follows from it."""
+        self._n_steps += 1
         try:
             target = reader.wait_for_target(WAIT_MS_MAX)
         except BandError as error:
@@ -256,6 +264,7 @@ class Pump:
 
     def _tap(self, reader: Reader, target: Target) -> None:
         """One band from its arrival to its leaving."""
+        self._n_steps += 1
         at_us = self._clock.ticks_us()
         detect_us = max(0, at_us - reader.reported_at_us) if reader.reported_at_us else 0
         if self._is_same(target.uid if has_true_uid(target) else None, None):
@@ -311,7 +320,7 @@ class Pump:
         """Until the field is empty or we are told to stop; `tap` is said to have left, unless it was never said."""
         try:
             while not self._hearing.is_over and not reader.wait_for_removal(WAIT_MS_MAX):
-                pass
+                self._n_steps += 1
         finally:
             if self._recent is not None:
                 recent = self._recent

@@ -1,14 +1,19 @@
 """`tapthread reader`: owns one reader, says on standard output what it sees, hears on standard input what it is told.
 
 The values are those of `drivers.lines`, one a line. Standard output carries them and nothing else: whatever a library
-prints goes to standard error. It ends on `stop`, on the end of standard input, and on SIGTERM or SIGINT, and leaves the
-reader as others can use it.
+prints goes to standard error. It ends on `stop`, on the end of standard input, and on SIGTERM, SIGINT or SIGHUP, and
+leaves the reader as others can use it.
+
+A C library that never returns cannot be interrupted: a thread watches the loop, and ends the process when it stands
+still for ten seconds (exit code 3), or does not end within two seconds of being told to.
 """
 
+import contextlib
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Annotated, Final
 
 import typer
@@ -18,27 +23,66 @@ from drivers.lines import LINE_SIZE_MAX, Said, line_of, told_of
 from drivers.pump import Hearing, Means, Pump
 from drivers.readers.opening import is_known, opened
 from hardware.clock import SystemClock
+from hardware.descriptors import hold_standard
 from hardware.entropy import SystemEntropy
 from kiosk import settings
 
 EXIT_USAGE: Final = 2
+EXIT_HUNG: Final = 3
 STDIN, STDOUT, STDERR = 0, 1, 2
 READ_SIZE: Final = 65_536
 """Bytes taken from standard input at once."""
+
+HANG_MS: Final = 10_000
+"""Nothing the loop does takes half as long: eight exchanges and two keys that are waited for, or an opening."""
+
+END_MS: Final = 2_000
+"""To finish an exchange and leave the reader asleep."""
+
+LOOK_MS: Final = 500
+"""Between two looks whether the loop turns."""
+
+IGNORED_SAID_MAX: Final = 10
+"""Lines said to be ignored; who sends more does not read what is said of them, and must not make us wait."""
+
+
+def watch(
+    n_steps: Callable[[], int],
+    hearing: Hearing,
+    end: Callable[[], None],
+    *,
+    look_ms: int = LOOK_MS,
+    hang_ms: int = HANG_MS,
+    end_ms: int = END_MS,
+) -> None:
+    """Call `end` when the loop stands still for `hang_ms`, or `end_ms` after it was told to stop.
+
+    Blocks; runs on a thread of its own that does not outlive the loop's. It counts looks, not time, so that a process
+    that was stopped and continued does not seem to have hung.
+    """
+    n_seen, still_ms = n_steps(), 0
+    while still_ms < hang_ms:
+        if hearing.wait_for_end(look_ms):
+            threading.Event().wait(end_ms / 1_000)
+            break
+        n_now = n_steps()
+        n_seen, still_ms = n_now, still_ms + look_ms if n_now == n_seen else 0
+    end()
 
 
 def hear(descriptor: int, hearing: Hearing) -> None:
     """Take in lines until the end of file, then tell the pump to stop. Blocks; runs on a thread of its own.
 
-    A line that is not a value of this protocol, or too long, is ignored.
+    A line that is not a value of this protocol, or too long, is ignored; the first few are said so.
     """
+    n_ignored = 0
     rest = b""
     is_skipping = False
     while chunk := _read(descriptor):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
-            if not is_skipping:
-                _tell(line, hearing)
+            if not is_skipping and line.strip():
+                n_ignored += not _is_told(line, hearing, is_said=n_ignored < IGNORED_SAID_MAX)
             is_skipping = False
         if len(rest) > LINE_SIZE_MAX:
             rest, is_skipping = b"", True
@@ -52,13 +96,17 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
-def _tell(line: bytes, hearing: Hearing) -> None:
-    if not line.strip():
-        return
+def _is_told(line: bytes, hearing: Hearing, *, is_said: bool) -> bool:
     try:
         hearing.tell(told_of(line))
     except BandMalformed as error:
-        print(f"ignored a line: {error}", file=sys.stderr)
+        if is_said:
+            with contextlib.suppress(
+                OSError
+            ):  # Nobody reads what is wrong; that is no reason to stop hearing.
+                print(f"ignored a line: {error}", file=sys.stderr, flush=True)
+        return False
+    return True
 
 
 class Mouth:
@@ -85,6 +133,7 @@ def run(
     ] = None,
 ) -> None:
     """Own one reader and say what it sees, a value a line; keys are asked for and told over the same pipe."""
+    hold_standard()
     try:
         spec = settings.load(reader=reader).reader
     except settings.SettingsError as error:
@@ -99,14 +148,21 @@ def run(
     voice = os.dup(STDOUT)
     os.dup2(STDERR, STDOUT)
     hearing = Hearing()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: hearing.end())
     threading.Thread(target=hear, args=(STDIN, hearing), name="hear", daemon=True).start()
     clock = SystemClock()
-    Pump(
+    pump = Pump(
         spec,
         lambda: opened(spec, clock),
         say=Mouth(voice, hearing),
         hearing=hearing,
         means=Means(clock, SystemEntropy()),
-    ).run()
+    )
+    threading.Thread(
+        target=watch,
+        args=(lambda: pump.n_steps, hearing, lambda: os._exit(EXIT_HUNG)),
+        name="watch",
+        daemon=True,
+    ).start()
+    pump.run()

@@ -1,7 +1,13 @@
 """`tapthread reader` as a process: lines out, lines in, a virtual PN532 on a pseudo terminal."""
 
 import os
+import shlex
+import signal
+import socket
+import subprocess
 import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +24,13 @@ from drivers.lines import (
     said_of,
 )
 from drivers.pump import Hearing
-from kiosk.commands.reader import hear
+from hardware.clock import SystemClock
+from hardware.virtual.field import Field
+from hardware.virtual.pn532 import VirtualPn532
+from kiosk.commands.reader import hear, watch
 from tests.support.bands import GROUP_KEY, REFERENCE, UID, band, band_key
-from tests.support.commands import Running, run, running
+from tests.support.commands import Running, environment, run, running
+from tests.support.commands import line_of as line_of_command
 from tests.support.virtual_reader import VirtualReader, virtual_reader
 
 USED = (virtual_reader,)
@@ -85,6 +95,104 @@ def test_a_kind_of_reader_that_cannot_be_opened_here_is_said_and_ends_with_2(spe
     assert ended.returncode == 2
     assert "pcsc" in ended.stderr
     assert ended.stdout == ""
+
+
+def test_a_library_that_never_returns_does_not_keep_the_process_from_ending(
+    tmp_path: Path,
+) -> None:
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(tmp_path / "pcscd.comm"))
+        daemon.listen()
+        daemon.settimeout(30)
+        with running(
+            "reader",
+            "--reader",
+            "pcsc",
+            env=environment(PCSCLITE_CSOCK_NAME=str(tmp_path / "pcscd.comm")),
+        ) as process:
+            unanswered, _ = daemon.accept()
+            assert process.process.stdin is not None
+
+            process.process.stdin.close()
+            code = process.process.wait(30)
+
+        unanswered.close()
+    assert code == 3
+
+
+def _looks(*steps: int) -> Callable[[], int]:
+    left = list(steps)
+    return lambda: left.pop(0) if len(left) > 1 else left[0]
+
+
+def test_a_loop_that_stands_still_is_ended() -> None:
+    ended: list[str] = []
+
+    watch(_looks(1, 2, 2, 3, 3), Hearing(), lambda: ended.append("ended"), look_ms=1, hang_ms=3)
+
+    assert ended == ["ended"]
+
+
+def test_a_loop_that_turns_is_left_alone_until_it_is_told_to_stop() -> None:
+    hearing, ended = Hearing(), list[int]()
+    steps = iter(range(50))
+
+    def n_steps() -> int:
+        step = next(steps)
+        if step == 40:
+            hearing.end()
+        return step
+
+    watch(n_steps, hearing, lambda: ended.append(next(steps)), look_ms=1, hang_ms=3, end_ms=1)
+
+    assert ended == [41]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_leaves_the_reader_asleep_at_its_first_speed(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    virtual = VirtualPn532(
+        field=Field(), clock=SystemClock(), link=tmp_path / "strict", is_speed_strict=True
+    )
+    virtual.start()
+    with running("reader", "--reader", f"pn532:{virtual.path}") as process:
+        process.line()
+
+        process.process.send_signal(number)
+        code = process.process.wait(30)
+
+    speed = virtual._chip.speed
+    virtual.close()
+    assert (code, speed) == (0, 115_200)
+
+
+def test_closed_standard_streams_do_not_become_the_readers_port(
+    virtual_reader: VirtualReader,
+) -> None:
+    command = shlex.join(line_of_command("reader", "--reader", f"pn532:{virtual_reader.path}"))
+
+    ended = subprocess.run(
+        ["sh", "-c", f"exec {command} <&- >&-"], env=environment(), timeout=30, check=False,
+        capture_output=True,
+    )  # fmt: skip
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_more_lines_than_anybody_reads_about_are_passed_over(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hearing = Hearing()
+    reader, writer = os.pipe()
+    os.write(writer, b"nonsense\n" * 1_000 + line_of(GroupKey("00" * 16)))
+    os.close(writer)
+
+    hear(reader, hearing)
+
+    os.close(reader)
+    assert hearing.group_key(0) is not None
+    assert capsys.readouterr().err.count("ignored") == 10
 
 
 def test_lines_that_are_none_are_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
