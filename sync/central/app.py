@@ -23,6 +23,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response as WebResponse
 from starlette.routing import Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hardware.clock import Clock
 from hardware.errors import AddressTaken
@@ -37,6 +38,12 @@ log = logging.getLogger(__name__)
 
 READ_MS: Final = 10_000
 """A body that takes longer to come is given up; 1 MB in that time is a line of 1 Mbit/s."""
+
+HEAD_S: Final = 10.0
+"""A connection whose next request's head takes longer to come is closed: an idle one costs a descriptor."""
+
+HEAD_SIZE_MAX: Final = 16_384
+"""Bytes of line and headers of a request; ours have about 900. The parser itself would take any number."""
 
 COMPRESS_SIZE_MIN: Final = 1_024
 """Smaller answers are sent as they are: they fit one packet."""
@@ -236,6 +243,53 @@ def _takes_zstd(web: WebRequest) -> bool:
 # The server process
 
 
+class BoundedProtocol(HttpToolsProtocol):
+    """A connection whose requests must begin soon and have a small head; the body is bounded where it is read."""
+
+    head_s = HEAD_S
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """As uvicorn makes it."""
+        super().__init__(*args, **kwargs)
+        self._head_size = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._head_is_here()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what is not yet a whole head."""
+        is_between = self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # None at first
+        if self._head_timer is None and is_between:
+            self._await_head()
+        super().data_received(data)
+        if self._head_timer is not None:
+            self._head_size += len(data)
+            if self._head_size > HEAD_SIZE_MAX:
+                self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        """From here on the request is the service's."""
+        self._head_is_here()
+        super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        self._head_size = 0
+        self._head_timer = self.loop.call_later(self.head_s, self.transport.abort)
+
+    def _head_is_here(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
 class _Server(uvicorn.Server):
     """Says when it listens. Signals are ours: uvicorn's own way ends a stopped process as if it had been killed."""
 
@@ -278,6 +332,8 @@ def serve(
             log_config=None,
             access_log=False,
             lifespan="off",
+            http=BoundedProtocol,
+            ws="none",
             server_header=False,
             timeout_graceful_shutdown=SHUTDOWN_S,
         )

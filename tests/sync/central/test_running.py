@@ -1,18 +1,24 @@
 """The centre as people run it: its own process, its files, its exit codes, power cuts."""
 
+import asyncio
+import contextlib
 import json
 import signal
 import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from hardware.errors import FolderInUse
+from sync.central.app import HEAD_SIZE_MAX, BoundedProtocol
 from sync.central.store import MIGRATIONS, Store
 from sync.model.errors import StoreCorrupt, StoreTooNew
 from sync.model.wire import OpResult
@@ -252,6 +258,72 @@ def test_raw_garbage_on_the_socket_leaves_the_centre_up(tmp_path: Path) -> None:
         got = httpx.get(f"{centre.url}/v1/health", trust_env=False)
 
         assert got.status_code == 200
+
+
+class Impatient(BoundedProtocol):
+    head_s = 0.05
+
+
+@asynccontextmanager
+async def connected(
+    tmp_path: Path, protocol: type[BoundedProtocol]
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to a centre in this loop."""
+    centre = open_centre(tmp_path)
+    config = uvicorn.Config(centre.asgi_app, log_config=None, lifespan="off")
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+        centre.close()
+
+
+HEALTH = b"GET /v1/health HTTP/1.1\r\nhost: here\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"", b"\r\n", b"GET /v1/he", HEALTH])
+async def test_a_connection_on_which_no_whole_request_comes_is_closed(
+    tmp_path: Path, begun: bytes
+) -> None:
+    async with connected(tmp_path, Impatient) as (reader, writer):
+        writer.write(begun)
+
+        async with asyncio.timeout(20):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+
+
+async def test_headers_without_end_are_not_taken(tmp_path: Path) -> None:
+    async with connected(tmp_path, BoundedProtocol) as (reader, writer):
+        n_sent = 0
+        with contextlib.suppress(ConnectionError):
+            writer.write(HEALTH)
+            while n_sent < 64 * HEAD_SIZE_MAX and not reader.at_eof():
+                writer.write(b"x-more: " + b"y" * 1_000 + b"\r\n")
+                n_sent += 1_000
+                await writer.drain()
+                await asyncio.sleep(0)
+
+    assert n_sent < 64 * HEAD_SIZE_MAX
+
+
+async def test_requests_with_small_heads_follow_each_other_on_one_connection(
+    tmp_path: Path,
+) -> None:
+    async with connected(tmp_path, BoundedProtocol) as (reader, writer):
+        for _ in range(40):  # together more than one head may have
+            writer.write(HEALTH + b"x-more: " + b"y" * 1_000 + b"\r\n\r\n")
+            async with asyncio.timeout(20):
+                assert await reader.readuntil(b'{"is_up":true}')
 
 
 def test_a_folder_belongs_to_one_centre(tmp_path: Path) -> None:
