@@ -16,7 +16,7 @@ Keys cross this pipe and nothing else: they are in no argument, no environment a
 before its tap is seen, and for one that is never said to be seen: the same band again, known only once it was read.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -39,7 +39,14 @@ class Seen(msgspec.Struct, frozen=True, tag="seen", tag_field="say"):
     at_ticks_us: int
 
 
-class KeyWanted(msgspec.Struct, frozen=True, tag="key_wanted", tag_field="say"):
+class _Discreet(msgspec.Struct, frozen=True):
+    """A value with something in it that is nobody's business: what prints values prettily gets its name only."""
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
+
+class KeyWanted(_Discreet, frozen=True, tag="key_wanted", tag_field="say"):
     """Which key is leased for the band with this true UID?"""
 
     tap: int
@@ -49,7 +56,7 @@ class KeyWanted(msgspec.Struct, frozen=True, tag="key_wanted", tag_field="say"):
         return f"KeyWanted(tap={self.tap}, uid=<hidden>)"
 
 
-class Proved(msgspec.Struct, frozen=True, tag="proved", tag_field="say"):
+class Proved(_Discreet, frozen=True, tag="proved", tag_field="say"):
     """What the exchange established; fields as in `drivers.proof.Proof`.
 
     Attributes:
@@ -89,7 +96,7 @@ class Left(msgspec.Struct, frozen=True, tag="left", tag_field="say"):
 Said = ReaderState | Seen | KeyWanted | Proved | Failed | Left
 
 
-class GroupKey(msgspec.Struct, frozen=True, tag="group_key", tag_field="tell"):
+class GroupKey(_Discreet, frozen=True, tag="group_key", tag_field="tell"):
     """`K_uid` for this reader; hex of 16 bytes."""
 
     key: str
@@ -99,7 +106,7 @@ class GroupKey(msgspec.Struct, frozen=True, tag="group_key", tag_field="tell"):
         return "GroupKey(key=<hidden>)"
 
 
-class Key(msgspec.Struct, frozen=True, tag="key", tag_field="tell"):
+class Key(_Discreet, frozen=True, tag="key", tag_field="tell"):
     """The leased key that was wanted for `tap`; None when there is no lease."""
 
     tap: int

@@ -20,6 +20,7 @@ from drivers.lines import (
     GroupKey,
     Key,
     KeyWanted,
+    Left,
     Proved,
     ReaderState,
     Said,
@@ -28,8 +29,9 @@ from drivers.lines import (
     line_of,
     said_of,
 )
-from drivers.ports import KeyProvider
+from drivers.ports import KeyProvider, LeasedKey
 from hardware.clock import Clock
+from sync.model.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +69,11 @@ async def _ended(child: asyncio.subprocess.Process) -> None:
 class ReaderLink:
     """One reader process: started, listened to, given keys, killed when it hangs, started again.
 
+    A key that cannot be looked up counts as not leased. The group key is told as soon as there is one, and when it changes.
+
     Args:
         spec: Reader as `tapthread reader --reader` takes it.
-        keys: Where leased keys come from; called on the event loop, must answer in milliseconds.
+        keys: Where leased keys come from; called on the event loop, must answer in milliseconds. May raise StoreError.
         heard: Called on the event loop with everything the process says, key requests excepted.
     """
 
@@ -88,7 +92,7 @@ class ReaderLink:
             n_lines = await self._run_once()
             n_failed = 0 if n_lines > 1 else n_failed + 1
             pause_ms = RESTART_MS[min(n_failed, len(RESTART_MS) - 1)]
-            log.warning("reader process started again", extra={"pause_ms": pause_ms})
+            log.warning("reader process started again", extra={"retry_ms": pause_ms})
             await self._clock.pause_ms(pause_ms)
 
     async def _run_once(self) -> int:
@@ -111,9 +115,7 @@ class ReaderLink:
 
     async def _listen(self, child: asyncio.subprocess.Process) -> tuple[int, str]:
         assert child.stdout is not None
-        group_key = self._keys.group_key()
-        if group_key is not None:
-            self._tell(child, line_of(GroupKey(group_key.value.hex(), group_key.version)))
+        told = self._tell_group_key(child, None)
         n_lines = 0
         open_tap: int | None = None
         while True:
@@ -121,18 +123,20 @@ class ReaderLink:
                 async with asyncio.timeout(HANG_MS / 1_000 if open_tap else None):
                     line = await child.stdout.readline()
                 if not line:
-                    return n_lines, ReaderAbsent.code
+                    return n_lines, self._broken_off(open_tap, ReaderAbsent.code)
                 said = said_of(line)
             except (TimeoutError, BandMalformed, ValueError):
-                if open_tap:
-                    self._heard(Failed(tap=open_tap, code=ReaderFault.code))
-                return n_lines, ReaderFault.code
+                return n_lines, self._broken_off(open_tap, ReaderFault.code)
             n_lines += 1
             match said:
                 case Seen(tap=tap):
                     open_tap = tap
+                    if told is None:
+                        told = self._tell_group_key(child, told)
                 case Proved() | Failed():
                     open_tap = None
+                case Left():
+                    told = self._tell_group_key(child, told)
                 case _:
                     pass
             if isinstance(said, KeyWanted):
@@ -140,14 +144,38 @@ class ReaderLink:
             else:
                 self._heard(said)
 
+    def _broken_off(self, open_tap: int | None, code: str) -> str:
+        """The process broke off; a tap it was reading has failed with that."""
+        if open_tap is not None:
+            self._heard(Failed(tap=open_tap, code=code))
+        return code
+
+    def _tell_group_key(
+        self, child: asyncio.subprocess.Process, told: LeasedKey | None
+    ) -> LeasedKey | None:
+        """Tell the group key unless it is the one told before; the one that is known there now."""
+        held = self._held(self._keys.group_key)
+        if held is None or held == told:
+            return told
+        self._tell(child, line_of(GroupKey(held.value.hex(), held.version)))
+        return held
+
     def _answer(self, child: asyncio.subprocess.Process, wanted: KeyWanted) -> None:
-        leased = self._keys.band_key(bytes.fromhex(wanted.uid))
+        leased = self._held(lambda: self._keys.band_key(bytes.fromhex(wanted.uid)))
         key = (
             Key(wanted.tap, None)
             if leased is None
             else Key(wanted.tap, leased.value.hex(), leased.version)
         )
         self._tell(child, line_of(key))
+
+    @staticmethod
+    def _held(look_up: Callable[[], LeasedKey | None]) -> LeasedKey | None:
+        try:
+            return look_up()
+        except (StoreError, BandMalformed, ValueError) as error:
+            log.warning("a key could not be looked up", extra={"cause": type(error).__name__})
+            return None
 
     @staticmethod
     def _tell(child: asyncio.subprocess.Process, line: bytes) -> None:

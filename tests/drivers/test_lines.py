@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.pretty import pretty_repr
 
 from drivers.errors import BandMalformed
 from drivers.lines import (
@@ -64,5 +65,9 @@ def test_a_key_is_not_in_what_its_value_says_of_itself() -> None:
 
     assert key not in repr(GroupKey(key))
     assert key not in repr(Key(1, key))
+    assert key not in pretty_repr((GroupKey(key), Key(1, key)))
+    assert "04a1b2" not in pretty_repr(
+        (KeyWanted(1, "04a1b2"), Proved(1, "none", "desfire", 0, "04a1b2", None))
+    )
     assert "04a1b2" not in repr(KeyWanted(1, "04a1b2"))
     assert "04a1b2" not in repr(Proved(1, "none", "desfire", 0, "04a1b2", None))

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from drivers.errors import ReaderAbsent
+from drivers.errors import BandMalformed, ReaderAbsent
 from drivers.lines import Failed, Left, Proved, ReaderState, Said, Seen
 from drivers.ports import LeasedKey
 from hardware.clock import SystemClock
 from kiosk.band_keys import BandKeyFiles
 from kiosk.demo.bands import DEMO_TEST_GROUP_KEY, DEMO_TEST_MASTER_KEY, demo_band
 from kiosk.links import ReaderLink, VirtualLink
+from sync.model.errors import StoreCorrupt
 
 WAIT_S = 30
 
@@ -50,8 +51,10 @@ class Heard:
 
 
 @asynccontextmanager
-async def linked(tmp_path: Path) -> AsyncIterator[tuple[VirtualLink, Heard, AllKeys]]:
-    device, heard, keys = VirtualLink(link=tmp_path / "pn532"), Heard(), AllKeys()
+async def linked(
+    tmp_path: Path, keys: AllKeys | None = None
+) -> AsyncIterator[tuple[VirtualLink, Heard, AllKeys]]:
+    device, heard, keys = VirtualLink(link=tmp_path / "pn532"), Heard(), keys or AllKeys()
     await device.start()
     link = ReaderLink(
         spec=device.spec, keys=keys, heard=heard.queue.put_nowait, clock=SystemClock()
@@ -114,6 +117,58 @@ async def test_a_reader_process_that_is_killed_is_started_again_and_reads_the_ne
     assert gone.code == "reader_absent"
     assert isinstance(back, ReaderState)
     assert isinstance(proved, Proved)
+
+
+class BrokenKeys(AllKeys):
+    """Keys in a file that does not answer, until it is mended."""
+
+    is_broken = True
+
+    def group_key(self) -> LeasedKey | None:
+        if self.is_broken:
+            raise StoreCorrupt("the cache is damaged")
+        return super().group_key()
+
+    def band_key(self, uid: bytes) -> LeasedKey | None:
+        if self.is_broken:
+            raise StoreCorrupt("the cache is damaged")
+        return super().band_key(uid)
+
+
+async def test_keys_that_cannot_be_looked_up_are_not_leased_and_are_there_once_they_can_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = BrokenKeys()
+    async with linked(tmp_path, keys) as (device, heard, _keys):
+        await device.present("tom")
+        before = await heard.until(lambda said: isinstance(said, Proved | Failed))
+        keys.is_broken = False
+        await device.remove()
+        await heard.until(lambda said: isinstance(said, Left))
+        await device.present("jonas")
+        after = await heard.until(lambda said: isinstance(said, Proved | Failed))
+
+    assert isinstance(before, Proved)
+    assert isinstance(after, Proved)
+    assert (before.kind, before.band) == ("none", None)
+    assert (after.kind, after.band) == ("mutual", demo_band("jonas").reference.hex())
+    assert "a key could not be looked up" in caplog.text
+
+
+class OddKeys(AllKeys):
+    """Keys by a UID that must have a size bands have."""
+
+    def band_key(self, uid: bytes) -> LeasedKey | None:
+        raise BandMalformed("a UID is 4, 7 or 10 bytes")
+
+
+async def test_a_uid_no_key_can_be_leased_for_is_a_band_without_a_lease(tmp_path: Path) -> None:
+    async with linked(tmp_path, OddKeys()) as (device, heard, _keys):
+        await device.present("maya")
+        proved = await heard.until(lambda said: isinstance(said, Proved | Failed))
+
+    assert isinstance(proved, Proved)
+    assert (proved.kind, proved.band) == ("none", demo_band("maya").reference.hex())
 
 
 async def test_nothing_is_left_running_when_the_link_ends(tmp_path: Path) -> None:
