@@ -1,10 +1,13 @@
 """What holds for every test: random data is the same in every run, and nothing is judged by how long it took."""
 
+import io
 import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from hardware import log
 
 settings.register_profile(
     "default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -13,6 +16,13 @@ settings.register_profile("search", deadline=None, max_examples=2_000)
 """For a hunt: HYPOTHESIS_PROFILE=search draws other data in every run."""
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def _strict_log() -> Iterator[None]:
+    """A log line that could say something about a person fails the test it happens in."""
+    with log.started(io.StringIO(), is_strict=True):
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -5,6 +5,9 @@ demo yet, and kept: the next start finds everything as it was left.
 """
 
 import asyncio
+import contextlib
+import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -12,15 +15,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hardware import log
+from hardware.disk import Disk
 from hardware.errors import DeviceError
 from kiosk import settings
 from kiosk.commands.options import Data
-from kiosk.commands.own_files import problem_of
-from kiosk.commands.running import run_on_terminal
+from kiosk.commands.own_files import LOG_FILE, problem_of
+from kiosk.commands.running import need_terminal, run_on_terminal
 from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
     from kiosk.assembly import World
+
+FOLDER_PREFIX = "tapthread-demo-"
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -36,15 +43,26 @@ def run(
     from kiosk.assembly import real_world
 
     world = real_world()
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        _fail(
-            "the demo needs a terminal; for programs there is tapthread tap --json", EXIT_USAGE
-        )
+    need_terminal("demo", instead="tapthread tap --json")
     if data is not None:
         _run(settings.load(data=data).data, world=world, is_fresh=fresh)
         return
-    with tempfile.TemporaryDirectory(prefix="tapthread-demo-") as folder:
+    remove_left_behind(Path(tempfile.gettempdir()), disk=world.disk)
+    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
         _run(Path(folder), world=world, is_fresh=True)
+
+
+def remove_left_behind(folder: Path, *, disk: Disk) -> int:
+    """Remove demos of ours that were killed before they could remove themselves; how many. One that runs is left alone."""
+    n_removed = 0
+    for left in folder.glob(f"{FOLDER_PREFIX}*"):
+        if left.is_symlink() or left.stat().st_uid != os.getuid():
+            continue
+        with contextlib.suppress(DeviceError):
+            disk.lock(left).close()
+            shutil.rmtree(left, ignore_errors=True)
+            n_removed += 1
+    return n_removed
 
 
 def _run(folder: Path, *, world: "World", is_fresh: bool) -> None:
@@ -55,7 +73,8 @@ def _run(folder: Path, *, world: "World", is_fresh: bool) -> None:
         if is_fresh or not (folder / MARK_FILE).is_file():
             print("Making the demo: a brand, its customers, their bands ...", file=sys.stderr)
             seed(folder, world=world)
-        code = asyncio.run(run_demo(folder, world=world, run_app=run_on_terminal))
+        with log.started(folder / LOG_FILE):
+            code = asyncio.run(run_demo(folder, world=world, run_app=run_on_terminal))
     except NotADemo as error:
         _fail(str(error), EXIT_USAGE)
     except (DeviceError, StoreError) as error:

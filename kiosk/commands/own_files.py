@@ -1,5 +1,6 @@
 """Opens this device's own files for a command, and says in words when they do not open."""
 
+import contextlib
 import json
 import sys
 from types import TracebackType
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from hardware import log
 from hardware.errors import DeviceError, EnrolmentError, FolderInUse
 from kiosk.settings import Settings
 from sync.model.errors import StoreError
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from kiosk.assembly import Device, World
 
 EXIT_OWN_FILES: Final = 6
+
+LOG_FILE: Final = "device.log"
+"""Beside the device's files; nothing is written on the terminal, which belongs to the screen."""
 
 
 def problem_of(error: DeviceError | StoreError, folder: object) -> tuple[str, str]:
@@ -41,18 +46,21 @@ def fail(code: str, message: str, *, exit_code: int, as_json: bool) -> None:
 
 
 class OwnFiles:
-    """A context that opens the device and closes it, or ends the command with exit code 6 and a sentence."""
+    """A context that opens the device, its log beside it, and closes both, or ends the command with code 6 and a sentence."""
 
     def __init__(self, settings: Settings, *, world: "World", as_json: bool) -> None:
         self._settings = settings
         self._world = world
         self._as_json = as_json
         self._device: Device | None = None
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "Device":
         from kiosk.assembly import Device
 
         folder = self._settings.data
+        if folder.is_dir():
+            self._open.enter_context(log.started(folder / LOG_FILE))
         try:
             self._device = Device.open(
                 folder, world=self._world, centre_url=self._settings.centre,
@@ -72,3 +80,4 @@ class OwnFiles:
     ) -> None:
         if self._device is not None:
             self._device.close()
+        self._open.close()

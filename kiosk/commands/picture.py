@@ -7,7 +7,7 @@ import asyncio
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -22,6 +22,10 @@ SCREENS: Final = ("attract", "counter")
 
 COUNTER_OPENS: Final = "tom"
 """Whose page the counter's picture shows."""
+
+COLUMNS_MIN, ROWS_MIN = 20, 5
+COLUMNS_MAX, ROWS_MAX = 400, 200
+"""Larger than any terminal this was tried on; a picture of it would be megabytes."""
 
 EXIT_USAGE: Final = 2
 
@@ -41,23 +45,32 @@ def run(
     bands = {band.name: band for band in demo_bands()}
     if name not in (*SCREENS, *bands):
         _fail(f"there is no screen {name}; there are {', '.join((*SCREENS, *bands))}")
-    columns, by, rows = size.partition("x")
-    if not (by and columns.isdecimal() and rows.isdecimal()):
-        _fail(f"{size} is no size; write 80x24")
+    cells = _cells_of(size)
+    if out is not None and not out.parent.is_dir():
+        _fail(f"there is no folder {out.parent}")
     world = real_world()
     with tempfile.TemporaryDirectory(prefix="tapthread-picture-") as folder:
         seed(Path(folder), world=world)
         device = Device.open(Path(folder), world=world)
         try:
-            cells = (int(columns), int(rows))
             picture = asyncio.run(_drawn(device, bands.get(name), name=name, cells=cells))
         finally:
             device.close()
     if out is None:
         print(picture)
     else:
-        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(picture, "utf-8")
+
+
+def _cells_of(size: str) -> tuple[int, int]:
+    """Columns and rows; ends the command when it is not a size a terminal can have."""
+    columns, _, rows = size.partition("x")
+    if not (columns.isdecimal() and rows.isdecimal() and len(size) <= len("400x200")):
+        _fail(f"{size[:20]} is no size; write 80x24")
+    cells = int(columns), int(rows)
+    if not (COLUMNS_MIN <= cells[0] <= COLUMNS_MAX and ROWS_MIN <= cells[1] <= ROWS_MAX):
+        _fail(f"a size is between {COLUMNS_MIN}x{ROWS_MIN} and {COLUMNS_MAX}x{ROWS_MAX}")
+    return cells
 
 
 async def _drawn(
@@ -99,6 +112,6 @@ def _said_of(band: "DemoBand") -> tuple[Said, ...]:
     return Seen(tap=1, technology="iso_dep", at_ticks_us=0), proved
 
 
-def _fail(sentence: str) -> None:
+def _fail(sentence: str) -> NoReturn:
     print(f"tapthread picture: {sentence}", file=sys.stderr)
     raise typer.Exit(EXIT_USAGE)

@@ -8,7 +8,6 @@ private names of Textual 8.2; a test in a real terminal guards them.
 
 import logging
 import sys
-import traceback
 from typing import Any, Final
 
 from textual.app import App
@@ -30,7 +29,7 @@ class CrashSafeApp(App[int]):
     def _fatal_error(self) -> None:
         """End after an unhandled exception: where it happened goes to the log, no value does."""
         error = sys.exc_info()[1]
-        log.error("screen crashed", extra={"where": where_of(error)})
+        log.error("screen crashed", exc_info=error)
         self._return_code = CRASH_STATUS
         self._close_messages_no_wait()
 
@@ -53,12 +52,3 @@ def out_of_order_lines() -> tuple[str, ...]:
         f"{sentence_of('neutral.see-team', language)}. {sentence_of('out-of-order.line', language)}"
         for language in LANGUAGES
     )
-
-
-def where_of(error: BaseException | None) -> str:
-    """Where an error happened: its type, and file, line and function of every frame. Neither its message nor any value."""
-    if error is None:
-        return ""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = (f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
-    return f"{type(error).__name__} at {' < '.join(reversed(list(places)))}"

@@ -1,10 +1,11 @@
 """A kiosk that fails in the middle of a customer's page, for a test that reads its terminal."""
 
-import logging
 import sys
+from pathlib import Path
 
 from textual.message import Message
 
+from hardware import log
 from kiosk.core import page as pages
 from kiosk.core.policy import Assurance
 from kiosk.ui.app import KioskApp
@@ -39,14 +40,16 @@ class CrashingKiosk(KioskApp):
 
 def main() -> int:
     """Run until the crash; the log goes to the file named on the command line."""
-    logging.basicConfig(filename=sys.argv[1], format="%(message)s %(where)s", level="ERROR")
-    house = House()
-    me = row_of(Customer(id="me", given_name=CANARY), owner="me", as_of=NOW_US, source="web")
-    profile = Profile("me", (me,))
-    house.put("band", pages.decide(profile, assurance=Assurance.A2, shop=shop_at()))
-    app = CrashingKiosk(house.parts)
-    app.run()
-    return app.return_code or 0
+    with log.started(Path(sys.argv[1]), is_strict=True):
+        house = House()
+        me = row_of(
+            Customer(id="me", given_name=CANARY), owner="me", as_of=NOW_US, source="web"
+        )
+        profile = Profile("me", (me,))
+        house.put("band", pages.decide(profile, assurance=Assurance.A2, shop=shop_at()))
+        app = CrashingKiosk(house.parts)
+        app.run()
+        return app.return_code or 0
 
 
 if __name__ == "__main__":
