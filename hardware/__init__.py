@@ -5,6 +5,7 @@ locks/       pinned requirements with hashes, one file a set
 clock        wall time, time that never goes back, and sleeping
 entropy      random bytes and ids
 descriptors  standard input, output and error that somebody closed
+network      whether this machine's own network changed
 disk         files that must survive a power cut
 identity     this device's key pair and what it knows of its centre
 errors       what can go wrong with a device

@@ -29,6 +29,7 @@ from hardware.disk import Disk, SystemDisk
 from hardware.entropy import Entropy, SystemEntropy, new_id
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
+from hardware.network import network_mark
 from kiosk.core.entries import Post
 from kiosk.core.page import Page, Shop, actions_of, decide, neutral_page
 from kiosk.core.policy import Assurance, BandStanding, assurance_of, seen_of
@@ -294,6 +295,7 @@ class Sync:
             clock=world.clock,
             entropy=world.entropy,
             on_change=self._changed,
+            network_mark=network_mark,
         )
         self._network = self.runner.status().network
 

@@ -48,6 +48,7 @@ from sync.model.errors import (
     CentreError,
     CentreIncompatible,
     CentreRefused,
+    CentreUnreachable,
     StoreCorrupt,
     StoreError,
     SyncError,
@@ -58,6 +59,9 @@ log = logging.getLogger(__name__)
 
 STOP_S: Final = 2.0
 """How long `stop` waits for the thread; it has nothing to finish that is not on the disk."""
+
+LOOK_MS: Final = 1_000
+"""While nobody answers, how often it is looked whether this machine's own network changed. It costs 0.3 ms."""
 
 PAGES_MAX: Final = 100_000
 """Pages of one `sync_once`; a centre that never comes to its head is not asked for ever."""
@@ -110,13 +114,25 @@ class SyncRunner:
         clock: Clock,
         entropy: Entropy,
         on_change: Callable[[], None] = lambda: None,
+        network_mark: Callable[[], object] = lambda: None,
     ) -> None:
-        """Args: `on_change` is called on the sync thread after the status or any row changed; it must return at once."""
+        """Put it together.
+
+        Args:
+            client: Not shared with another runner.
+            store: Of the same device.
+            clock: Deadlines and waiting.
+            entropy: How waits are drawn.
+            on_change: Called on the sync thread after the status or any row changed; it must return at once.
+            network_mark: Another value once this machine's own network changed; then nothing waits any longer.
+        """
         self._work = _Work(client, store, clock)
         self._store = store
         self._clock = clock
         self._entropy = entropy
         self._on_change = on_change
+        self._network_mark = network_mark
+        self._mark: object = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._events: asyncio.Queue[Event] | None = None
@@ -254,6 +270,7 @@ class SyncRunner:
         tasks: dict[asyncio.Task[Event], Job] = {}
         stopping = asyncio.ensure_future(self._stopping.wait())
         self._guarded(self._work.outbox.take_back)
+        self._mark = self._network_mark()
         state = State()
         event: Event = Started()
         try:
@@ -279,8 +296,10 @@ class SyncRunner:
         telling = asyncio.ensure_future(self._events.get())
         waiting.add(telling)
         due_ms, pausing = next_due_ms(state), None
+        is_lost = state.code == CentreUnreachable.code
         if due_ms is not None:
             wait_ms = max(0, due_ms - self._clock.ticks_ms())
+            wait_ms = min(wait_ms, LOOK_MS) if is_lost else wait_ms
             pausing = asyncio.ensure_future(self._clock.pause_ms(wait_ms))
             waiting.add(pausing)
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -290,10 +309,16 @@ class SyncRunner:
             event = telling.result()
         elif ended is not None:
             event = self._event_of(ended, tasks.pop(ended))
+        elif is_lost and self._has_another_network():
+            event = Woken(is_hurry=True)
         for extra in (telling, pausing):
             if extra is not None:
                 extra.cancel()
         return event
+
+    def _has_another_network(self) -> bool:
+        before, self._mark = self._mark, self._network_mark()
+        return self._mark != before
 
     def _event_of(self, task: asyncio.Task[Event], job: Job) -> Event:
         """What a job came to. A defect in one lane must neither end the thread nor hold the lane for ever."""

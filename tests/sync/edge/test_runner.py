@@ -19,7 +19,7 @@ from sync.edge.find import Finder
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
-from sync.edge.runner import SyncRunner
+from sync.edge.runner import LOOK_MS, SyncRunner
 from sync.edge.store import EdgeStore
 from sync.edge.switch import SwitchedTransport
 from sync.model.errors import (
@@ -404,6 +404,36 @@ def test_a_cut_network_is_said_at_once_and_joined_again_on_request(
     runner.stop()
 
     assert shop.said().id in centre.ops
+
+
+class Standing(SystemClock):
+    """Time stands: nothing that waits is ever due. Looking around costs a moment, a longer wait never ends."""
+
+    def ticks_ms(self) -> int:
+        return 0
+
+    async def pause_ms(self, duration_ms: int) -> None:
+        await asyncio.sleep(0.001 if duration_ms <= LOOK_MS else 3_600)
+
+
+def test_a_network_that_is_back_is_used_at_once_without_waiting_for_the_next_try(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    changes, switch, marks = Changes(), SwitchedTransport(centre), ["no cable"]
+    switch.cut()
+    runner = runner_of(
+        centre, store, switch, clock=Standing(), on_change=changes.told,
+        network_mark=lambda: marks[-1],
+    )  # fmt: skip
+    runner.start()
+    changes.until(runner, lambda status: status.is_asked)
+
+    switch.join()
+    marks.append("cable")
+    changes.until(runner, lambda status: status.network == "ok" and status.synced_at)
+    runner.stop()
+
+    assert Lookup(store).by_band(shop.BAND) is not None
 
 
 def test_a_centre_that_restarted_is_greeted_again(centre: FakeCentre, store: EdgeStore) -> None:
