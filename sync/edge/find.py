@@ -32,6 +32,9 @@ CANDIDATES_MAX: Final = 2_000
 SLICE: Final = 500
 """Rows whose terms are made in one transaction."""
 
+BAND_DIGITS_MIN: Final = 6
+"""Hex digits of a band id that say which band is meant; with fewer, words and numbers of people are more likely."""
+
 PHONE_DIGITS_MIN: Final = 3
 """Fewer digits match half the town."""
 
@@ -121,9 +124,17 @@ def _wanted(text: str) -> tuple[_Word, ...]:
     if digits:
         national = digits.lstrip("0")
         ends = (f"p:{digits}", f"p:{national}", f"q:{national[::-1]}")
-        return (_Word(tuple(dict.fromkeys((*ends, f"n:{digits}")))),)
+        return (_Word(tuple(dict.fromkeys((*ends, f"n:{digits}", *_band_prefix(digits))))),)
     words = [word.lstrip("@") for word in re.findall(r"[^\s,;]+", text)[:WORDS_MAX]]
-    return tuple(_Word((f"n:{word}", f"m:{word}")) for word in words if word)
+    return tuple(
+        _Word((f"n:{word}", f"m:{word}", *_band_prefix(word))) for word in words if word
+    )
+
+
+def _band_prefix(word: str) -> tuple[str, ...]:
+    """The prefix of a band id this word may be."""
+    is_band = len(word) >= BAND_DIGITS_MIN and re.fullmatch(r"[0-9a-f]+", word)
+    return (f"b:{word}",) if is_band else ()
 
 
 def _terms_of(kind: str, body: bytes) -> tuple[tuple[str, str], ...]:
@@ -134,7 +145,7 @@ def _terms_of(kind: str, body: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def _terms(body: Record) -> Iterator[tuple[str, str]]:
-    """Term and how it would match. n: words and numbers; m: addresses; p, q: phone digits from the front, from the end."""
+    """Term and how it would match. n: words and numbers; m: addresses; b: hex digits of a band; p, q: phone digits from the front, from the end."""
     match body:
         case Customer():
             names = plain(f"{body.given_name} {body.family_name} {body.nickname}")
@@ -149,7 +160,8 @@ def _terms(body: Record) -> Iterator[tuple[str, str]]:
         case Case():
             yield from _numbers(body.number, "case")
         case Band():
-            yield f"n:{plain(body.id)}", "band"
+            # What we put before the digits is nothing anybody types.
+            yield f"b:{plain(body.id).rpartition('-')[2]}", "band"
         case _:
             return
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sync.edge.feed import Feed
 from sync.edge.find import FOUND_MAX, Finder
 from sync.edge.store import EdgeStore
-from sync.model.records import ContactPoint, Customer
+from sync.model.records import Band, ContactPoint, Customer
 from sync.model.wire import Checkpoint, Cursor, Page
 from tests.support import edge, shop
 
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Iterator[EdgeStore]:
         ("lena@example.org", "email"), ("LENA@EX", "email"),
         ("W-1077", "order"), ("w1077", "order"), ("1077", "order"),
         ("C-4711", "case"), ("c4711", "case"), ("4711", "case"),
-        (shop.BAND, "band"), (shop.BAND[:8].upper(), "band"),
+        (shop.BAND, "band"), (shop.BAND[:6].upper(), "band"),
     ],
 )  # fmt: skip
 def test_a_customer_is_found(store: EdgeStore, text: str, how: str) -> None:
@@ -44,10 +44,42 @@ def test_a_customer_is_found(store: EdgeStore, text: str, how: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "   ", "tom", "lena schmidt", "muller tom", "99999", "12", "%", "_", "'", "\0", "@"],
+    [
+        "",
+        "   ",
+        "tom",
+        "lena schmidt",
+        "muller tom",
+        "99999",
+        "12",
+        "%",
+        "_",
+        "'",
+        "\0",
+        "@",
+        shop.BAND[:5],
+    ],
 )
 def test_nobody_is_found_by_what_matches_nobody(store: EdgeStore, text: str) -> None:
     assert Finder(store).find(text) == ()
+
+
+@pytest.mark.parametrize("text", ["u", "uid", "uid-", "b1c2d"])
+def test_what_stands_before_the_digits_of_a_band_and_a_few_digits_find_nobody(
+    store: EdgeStore, text: str
+) -> None:
+    band = shop.row(Band(id="uid-b1c2d3e4f5a6", state="active", is_uid_only=True))
+    Feed(store).apply_page(edge.page_of([band], since=8), asked=(Cursor(edge.SCOPE, 8),))
+
+    assert Finder(store).find(text) == ()
+    assert [hit.how for hit in Finder(store).find("b1c2d3")] == ["band"]
+
+
+def test_a_band_whose_digits_look_like_a_phone_number_is_found(store: EdgeStore) -> None:
+    band = shop.row(Band(id="uid-123456789012", state="active", is_uid_only=True))
+    Feed(store).apply_page(edge.page_of([band], since=8), asked=(Cursor(edge.SCOPE, 8),))
+
+    assert [hit.how for hit in Finder(store).find("123456")] == ["band"]
 
 
 def test_the_hint_says_what_matched_and_no_more(store: EdgeStore) -> None:
