@@ -54,7 +54,10 @@ SAME_TAP_MS = 2_500
 """The same band again within this time of being last on the reader is the same tap."""
 
 TORN_MAX = 3
-"""Readings torn in a row after which the band has to be taken away first, so that a mute one is not read for ever."""
+"""Readings torn in a row, or broken off by the reader, after which the band has to be taken away first.
+
+So that a mute one, or one that makes the reader fail, is not read for ever.
+"""
 
 STUCK_PAUSE_MS = 200
 """Between two looks at a field that holds something that cannot be read, for example two bands."""
@@ -270,6 +273,11 @@ class Pump:
         if self._is_same(target.uid if has_true_uid(target) else None, None):
             self._await_removal(reader, None)
             return
+        if self._n_torn >= TORN_MAX:
+            # It broke the reader each time; whoever holds it was told so, and takes it away before it is read again.
+            self._await_removal(reader, None)
+            self._n_torn = 0
+            return
         self._n_taps += 1
         seen = Seen(self._n_taps, target.technology.value, at_us)
         is_said = has_true_uid(target) or not self._is_recent()
@@ -306,10 +314,10 @@ class Pump:
         """Say that a band could not be read, and go on as its kind of failure allows."""
         self._say(Failed(tap, error.code, error.delivery.value))
         self._recent = None
+        self._n_torn += 1
         if isinstance(error, ReaderError):
             self._say(Left(tap))
             raise error
-        self._n_torn += 1
         if isinstance(error, BandLeft) and self._n_torn < TORN_MAX:
             self._say(Left(tap))
             return

@@ -291,8 +291,12 @@ class Pn532Reader:
         """A host command whose status is the band's; anything but success means that it is out of reach."""
         try:
             answer = self._command(code, content)
-        except ReaderError:
+        except ReaderError as error:
             self._is_field_stale = True
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno == errno.ETIMEDOUT:
+                # The chip took the command and was told to give up: it is the band that makes it wait.
+                raise BandLeft("the band did not answer in time") from error
             raise
         if not answer:
             raise ReaderFault("the reader answered nothing")

@@ -14,6 +14,7 @@ import select
 import termios
 import threading
 import tty
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -429,6 +430,7 @@ class VirtualPn532:
         self._line_speed = 115_200
         self._chip = _Pn532Chip(field=field, clock=clock)
         self._receiver = Receiver()
+        self._frames: deque[Frame] = deque()
         self._last_answer = b""
         self._noise = b""
         self._is_closing = False
@@ -496,8 +498,9 @@ class VirtualPn532:
             if self._wake_read in ready:
                 os.read(self._wake_read, 4_096)
             if self._outer in ready:
-                for frame in self._receiver.feed(self._heard()):
-                    self._take(frame)
+                self._frames += self._receiver.feed(self._heard())
+            while self._frames:
+                self._take(self._frames.popleft())
             answer = self._chip.poll_again()
             if answer is not None:
                 self._line_free_us = self._clock.ticks_us()
@@ -541,8 +544,14 @@ class VirtualPn532:
         except _SyntaxWrong:
             self._send(ERROR)
             return
-        if answer is not None:
+        if answer is not None and not self._is_given_up():
             self._send(answer_frame(command.code, answer))
+
+    def _is_given_up(self) -> bool:
+        """Did the host tell to abort while the command was carried out? Then there is no answer."""
+        if select.select([self._outer], [], [], 0)[0]:
+            self._frames += self._receiver.feed(self._heard())
+        return Mark.ACK in self._frames
 
     def _send(self, frame: bytes) -> None:
         if frame != ACK:

@@ -295,6 +295,28 @@ def test_a_band_that_never_answers_is_not_read_for_ever() -> None:
     assert scene.names()[-1] == f"left {TORN_MAX}"
 
 
+def test_a_band_that_breaks_the_reader_each_time_is_not_read_for_ever() -> None:
+    scene = Scene()
+
+    def break_off(number: int, answer: bytes | None) -> bytes | None:
+        scene.reader = FakeReader(scene.field, scene.clock, scene.script)
+        scene.reader.spoil = break_off
+        raise ReaderFault("it hangs")
+
+    def mend() -> None:
+        scene.reader.spoil = None
+        scene.field.present(band(uid=OTHER_UID, reference=OTHER_REFERENCE))
+
+    scene.reader.spoil = break_off
+    scene.play(
+        scene.present(band()), *[scene.wait(600)] * 5, scene.remove(), mend, scene.remove()
+    )
+
+    failed = [name for name in scene.names() if name.startswith("failed")]
+    assert failed == [f"failed {tap} reader_fault" for tap in range(1, TORN_MAX + 1)]
+    assert [proof.band for proof in scene.proofs()] == [OTHER_REFERENCE.hex()]
+
+
 def test_a_band_tapped_again_after_another_one_failed_is_another_tap() -> None:
     scene = Scene()
     torn = band(uid=OTHER_UID, reference=OTHER_REFERENCE)

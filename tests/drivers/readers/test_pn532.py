@@ -129,6 +129,24 @@ def test_a_band_that_answers_wrongly_proves_nothing(
         read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
 
 
+@pytest.mark.slow
+def test_a_band_that_makes_the_reader_wait_has_left_and_the_reader_is_well(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    late = FaultyBand(
+        band(), Fault(FaultKind.DELAY, 10_000), field=virtual_reader.field, clock=SystemClock()
+    )
+    virtual_reader.field.present(late)
+    target = _found(reader)
+
+    with pytest.raises(BandLeft) as left:
+        read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+    virtual_reader.field.present(band())
+
+    assert left.value.delivery is Delivery.UNKNOWN
+    assert any(reader.wait_for_target(100) for _ in range(3))
+
+
 def test_a_wrong_mac_on_the_reference_is_not_trusted(
     virtual_reader: VirtualReader, reader: Pn532Reader
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.errors import ReaderFault
+from drivers.errors import BandLeft
 from drivers.readers.pn532 import Pn532Reader
 from hardware.clock import SystemClock
 from kiosk.demo.bands import demo_band
@@ -288,7 +288,7 @@ def test_a_band_that_answers_late_does_not_keep_it_from_ending(tmp_path: Path) -
         reader = Pn532Reader.opened(str(link), SystemClock())
         target = reader.wait_for_target(500)
         assert target is not None
-        with pytest.raises(ReaderFault):
+        with pytest.raises(BandLeft):
             reader.connect(target).transmit(bytes.fromhex("9060000000"))
 
         assert child.ask("quit") == "ok quit"
