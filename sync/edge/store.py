@@ -187,9 +187,8 @@ class StoreFile:
 
     def look(self, reading: Callable[[Transaction], Value]) -> Value:
         """What `reading` finds in one consistent state of the file. A damaged file is healed and read once more."""
+        self._make_up()
         life = self.life
-        if self._is_unmade:
-            self.heal(life)
         try:
             return self._look(reading)
         except StoreCorrupt:
@@ -212,8 +211,7 @@ class StoreFile:
         A damaged file is healed and StoreCorrupt raised all the same: what was to be written was judged on the old one.
         """
         with self._lock:
-            if self._is_unmade:
-                self.heal(self.life)
+            self._make_up()
             life = self.life
             try:
                 with self._transaction(self._database(), durable=durable) as transaction:
@@ -245,6 +243,13 @@ class StoreFile:
         with self._lock, self._opening:
             if life == self.life:
                 self._heal(self)
+
+    def _make_up(self) -> None:
+        """Have the owner replace this file once more where that failed the last time."""
+        if self._is_unmade:
+            with self._lock, self._opening:
+                if self._is_unmade:  # and not just being made by another thread
+                    self._heal(self)
 
     def begin_again(self) -> None:
         """The file at the path is another one now: every thread connects anew. The caller moved the old one away.
