@@ -10,7 +10,7 @@
     band_chip (band, uid)                            which chip is in which band; nowhere but here
     meta      (name, value)
 
-Statements keep to what SQLite and PostgreSQL both know (facts/sync.md 4.3), with named parameters; JSON is text and never
+Statements keep to what SQLite and PostgreSQL both know, with named parameters; JSON is text and never
 looked into. Writing is one transaction at a time; the heads of its scopes are taken once, last, in sorted order, so that
 a reader never sees a number without all numbers before it. A library's exception never leaves this module.
 """

@@ -31,7 +31,7 @@ RETRY_MS: Final = 5_000
 """When the centre answered and settled nothing of a batch."""
 
 BLOCK_MS: Final = 600_000
-"""How long the owner of an operation the centre fails at waits. Source: facts/sync.md 6.6, at least ten minutes."""
+"""How long the owner of an operation the centre fails at waits. Long enough that one customer's trouble does not load a centre."""
 
 GREET_AGAIN: Final = frozenset({"session_over", "wrong_clock", "replayed"})
 """Problems that a new session heals."""

@@ -19,13 +19,13 @@ from sync.model.operation import Operation, OperationState
 from sync.model.wire import PUSH_OPS_MAX, Grant, OpResult
 
 KEEP_DAYS: Final = 14
-"""How long an applied operation stays. Source: facts/sync.md 6.6."""
+"""How long an applied operation stays: longer than a centre that is set back to an old copy goes unnoticed."""
 
 OP_SIZE_MAX: Final = 32_768
 """Bytes of one operation; the longest text of a note is 4,000 characters, at most 24,000 bytes of JSON."""
 
 BATCH_SIZE_MAX: Final = 262_144
-"""Bytes of one push. Source: facts/sync.md 6.6."""
+"""Bytes of one push; a lost answer costs as much to repeat."""
 
 _SETTLING: Final = {
     "applied": OperationState.APPLIED,

@@ -1,7 +1,7 @@
 """How long to wait after a failure. Pure.
 
 Full jitter: a wait is drawn evenly up to a limit that doubles with each failure, so that ten thousand kiosks that lost the
-same centre do not come back in the same second. Source: facts/sync.md 2.2, fault 14.
+same centre do not come back in the same second.
 """
 
 from typing import Final

@@ -48,7 +48,7 @@ BUSY_MS: Final = 5_000
 """How long a connection waits for another one's lock; our own lock makes this rare, a checkpoint can still hold it."""
 
 CACHE_KIB: Final = 16_384
-"""Page cache of each connection to cache.db. Source: facts/sync.md 5.3, 8 to 64 MB."""
+"""Page cache of each connection to cache.db. Encrypted pages cost most when they are read again: 8 to 64 MB pay."""
 
 PAGE_SIZE: Final = 4_096
 """Bytes of a page. Source: zetetic.net/sqlcipher/sqlcipher-api, cipher_page_size, the default since version 4."""

@@ -49,7 +49,7 @@ from sync.model.ports import Headers, Request
 from sync.model.wire import Grant, HelloAnswer
 
 CLOCK_WINDOW_S: Final = 300
-"""How far the time of a signature may be from the centre's, either way. Source: facts/security.md 1.3."""
+"""How far the time of a signature may be from the centre's, either way."""
 
 COMPONENTS: Final = ("@method", "@target-uri", "content-digest", "x-req", "device-seq")
 """What every signature covers; one that covers less is refused."""
