@@ -2,8 +2,10 @@
 
     F1 ticker   F2 kiosk   F3 counter                     everywhere
     0-9 tap   N network   C counter   T trap   Q quit     in the ticker and on the attract page; elsewhere with Alt
+    Ctrl+C quit                                           everywhere
 
 The kiosk and the counter in it are the real ones; only the band is pretended. Arrows and Tab stay within their column.
+A question above them is answered with no by a key that leads elsewhere; the other keys act behind it.
 """
 
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from kiosk.core.entries import Post, Telling
@@ -33,6 +35,7 @@ from kiosk.ui.screens.counter import COUNTER_STYLES
 from kiosk.ui.themes import NIGHT
 from kiosk.ui.views.counter import CounterView
 from kiosk.ui.widgets.key_bar import Key, KeyBar
+from kiosk.ui.widgets.plain_text import PlainText
 from sync.model.errors import StoreError
 
 DEMO_STYLES: Final = COUNTER_STYLES.with_name("demo.tcss")
@@ -55,13 +58,21 @@ def _bindings() -> Iterator[Binding]:
     """The demo's keys, plain and with Alt; capitals as well, because Caps Lock is no reason to do nothing."""
     for digit in DIGITS:
         yield Binding(digit, f"plain('tap', {digit})", show=False, priority=True)
-        yield Binding(f"alt+{digit}", f"demo('tap', {digit})", show=False, priority=True)
     for letter, name in _LETTERS.items():
-        plain, alt = f"{letter},{letter.upper()}", f"alt+{letter},alt+shift+{letter}"
+        plain = f"{letter},{letter.upper()}"
         yield Binding(plain, f"plain('{name}')", show=False, priority=True)
-        yield Binding(alt, f"demo('{name}')", show=False, priority=True)
+    yield from _bindings_everywhere("demo", "go")
+
+
+def _bindings_everywhere(demo: str, go: str) -> Iterator[Binding]:
+    """The keys that no page has a use for, with what they do: the demo's with Alt, and the places."""
+    for digit in DIGITS:
+        yield Binding(f"alt+{digit}", f"{demo}('tap', {digit})", show=False, priority=True)
+    for letter, name in _LETTERS.items():
+        alt = f"alt+{letter},alt+shift+{letter}"
+        yield Binding(alt, f"{demo}('{name}')", show=False, priority=True)
     for index, place in enumerate(PLACES, start=1):
-        yield Binding(f"f{index}", f"go('{place}')", show=False, priority=True)
+        yield Binding(f"f{index}", f"{go}('{place}')", show=False, priority=True)
 
 
 class DemoScreen(Screen[None]):
@@ -89,6 +100,7 @@ class DemoScreen(Screen[None]):
         self._last_owner = ""
         self._revision = -1
         self._said = ""
+        self._is_up = True
 
     # What there is
 
@@ -103,6 +115,7 @@ class DemoScreen(Screen[None]):
             with Vertical(id="counter"):
                 yield CounterView(self._desk, post=self._post, words=words, id="desk")
                 yield TrapPane(words, id="trap")
+        yield PlainText(words.say("demo.alt"), id="alt")
         yield KeyBar(id="demo-keys")
 
     def on_mount(self) -> None:
@@ -188,8 +201,9 @@ class DemoScreen(Screen[None]):
             case "tap":
                 self._tap(digit)
             case "network":
-                is_up = self._controls.toggle_network()
-                self._say("demo.network.up" if is_up else "demo.network.cut")
+                self._is_up = self._controls.toggle_network()
+                self._say("demo.network.up" if self._is_up else "demo.network.cut")
+                self.counter.look()
             case "counter":
                 self.action_go("counter")
             case "trap":
@@ -319,15 +333,28 @@ class DemoScreen(Screen[None]):
         self.set_class(is_over, "-over")
         tabs.display = not is_over or self.pane.is_attract
         keys.display = not is_small or self._place == "ticker"
-        tabs.show(tuple(self._tabs(is_over=is_over)), active=self._place)
-        keys.show(tuple(self._keys()))
+        self.query_one("#alt").display = is_small and self._place == "ticker"
+        shown = self._keys_in_a_line() if is_over else self._tabs(is_small=is_small)
+        tabs.show(tuple(shown), active=self._place, is_tight=is_small)
+        listed = self._keys_in_a_line() if is_small else self._keys()
+        keys.show(tuple(listed), is_tight=is_small)
 
-    def _tabs(self, *, is_over: bool) -> Iterator[Key]:
+    def _tabs(self, *, is_small: bool) -> Iterator[Key]:
         for index, place in enumerate(PLACES, start=1):
-            if not (is_over and place == "kiosk"):
-                yield f"F{index}", self._words.say(f"demo.tab.{place}"), place
-        if is_over:
-            yield "0-9", self._words.say("demo.press"), "tap 1"
+            yield f"F{index}", self._words.say(f"demo.tab.{place}"), place
+        if is_small and self._place == "counter":
+            yield "Alt+", self._words.say("demo.alt.short"), "ticker"
+
+    def _keys_in_a_line(self) -> Iterator[Key]:
+        """All keys where there is one row for them."""
+        words = self._words
+        if self._place != "ticker":
+            yield "F1", words.say("demo.short.keys"), "ticker"
+        yield "0-9", words.say("demo.press" if self._is_up else "demo.short.tap"), "tap 1"
+        for letter, name in _LETTERS.items():
+            is_cut = name == "network" and not self._is_up
+            short = words.say("demo.short.network.cut" if is_cut else f"demo.short.{name}")
+            yield letter.upper(), short, name
 
     def _keys(self) -> Iterator[Key]:
         words = self._words
@@ -341,6 +368,11 @@ class DemoApp(KioskApp, inherit_bindings=False):
     """The demo. What the reader process says is posted to it as `ReaderSaid`, from any thread."""
 
     # Textual takes a list here; the kiosk's own app has one sheet and so the narrower type.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "leave", show=False, priority=True),
+        *_bindings_everywhere("demo_behind", "go_from_question"),
+    ]
+
     CSS_PATH = [CUSTOMER_STYLES, COUNTER_STYLES, DEMO_STYLES]  # type: ignore[assignment]  # noqa: RUF012
 
     def __init__(
@@ -370,3 +402,30 @@ class DemoApp(KioskApp, inherit_bindings=False):
     def get_default_screen(self) -> Any:  # KioskApp's is its own screen; this one is another
         """The three columns."""
         return self._shell
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The demo's keys are the three columns' own while no question stands above them."""
+        if action in ("demo_behind", "go_from_question"):
+            return isinstance(self.screen, ModalScreen)
+        return super().check_action(action, parameters)
+
+    def action_leave(self) -> None:
+        """End the demo."""
+        self.exit(0)
+
+    def action_demo_behind(self, name: str, digit: int = 0) -> None:
+        """A key of the demo while a question is open."""
+        if name in ("counter", "trap"):
+            self._answer_no()
+        self._shell.action_demo(name, digit)
+
+    def action_go_from_question(self, place: str) -> None:
+        """To a column; nobody looks at the question any more."""
+        self._answer_no()
+        self._shell.action_go(place)
+
+    def _answer_no(self) -> None:
+        """A question that is left is answered with no, as Escape does."""
+        question = self.screen
+        assert isinstance(question, ModalScreen)
+        question.dismiss(False)

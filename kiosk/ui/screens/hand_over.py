@@ -17,11 +17,13 @@ class HandOverQuestion(ModalScreen[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer(False)", show=False),
+        Binding("y,Y", "answer(True)", show=False),
         Binding("left,right", "other", show=False),
     ]
 
-    def __init__(self, question: tuple[str, ...], *, yes: str, no: str) -> None:
+    def __init__(self, question: tuple[str, ...], *, yes: str, no: str, keys: str) -> None:
         super().__init__()
+        self._keys = keys
         self._question = question
         self._yes = yes
         self._no = no
@@ -35,10 +37,11 @@ class HandOverQuestion(ModalScreen[bool]):
             with Horizontal(id="answers"):
                 yield TouchButton(self._no, id="no")
                 yield TouchButton(self._yes, id="yes", classes="-main")
+            yield PlainText(self._keys, id="question-keys")
 
     def on_mount(self) -> None:
-        """Enter says yes: the clerk holds the parcel in the other hand."""
-        self.query_one("#yes", TouchButton).focus()
+        """Enter says no: a parcel that was handed over is not called back, so yes has a key of its own."""
+        self.query_one("#no", TouchButton).focus()
 
     @on(TouchButton.Pressed)
     def _pressed(self, event: TouchButton.Pressed) -> None:

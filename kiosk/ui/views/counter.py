@@ -392,7 +392,10 @@ class CounterView(Vertical):
                 self._hand_over(owner, parcel)
 
         question = HandOverQuestion(
-            parcel.question, yes=parcel.yes, no=self._words.say("hand.no")
+            parcel.question,
+            yes=parcel.yes,
+            no=self._words.say("hand.no"),
+            keys=self._words.say("hand.keys"),
         )
         self.app.push_screen(question, answered)
 

@@ -41,21 +41,23 @@ class KeyBar(Widget):
         super().__init__(id=id)
         self._keys: tuple[Key, ...] = ()
         self._active = ""
+        self._is_tight = False
 
     @property
     def keys(self) -> tuple[Key, ...]:
         """What it shows."""
         return self._keys
 
-    def show(self, keys: tuple[Key, ...], *, active: str = "") -> None:
+    def show(self, keys: tuple[Key, ...], *, active: str = "", is_tight: bool = False) -> None:
         """Show these keys; the same ones cost nothing.
 
         Args:
             keys: The keys.
             active: Name of the one whose place is open, underlined; "" for none.
+            is_tight: With as little room around them as can be, for the smallest terminal.
         """
-        if (keys, active) != (self._keys, self._active):
-            self._keys, self._active = keys, active
+        if (keys, active, is_tight) != (self._keys, self._active, self._is_tight):
+            self._keys, self._active, self._is_tight = keys, active, is_tight
             self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002  # Textual's own
@@ -72,10 +74,10 @@ class KeyBar(Widget):
             text.append("\n" if index else "")
             for key, word, name in line:
                 meta = Style.from_meta({_META: name})
-                text.append(f" {key} ", key_style + meta)
+                text.append(self._chip(key), key_style + meta)
                 is_active = bool(self._active) and name == self._active
                 text.append(f" {word}", (active_style if is_active else word_style) + meta)
-                text.append(" " * _GAP)
+                text.append(" " * self._gap)
         return text
 
     def on_click(self, event: events.Click) -> None:
@@ -89,10 +91,17 @@ class KeyBar(Widget):
         lines: list[list[Key]] = [[]]
         used = 0
         for key, word, name in self._keys:
-            need = len(key) + 2 + 1 + len(word)
+            need = len(self._chip(key)) + 1 + len(word)
             if lines[-1] and used + need > width:
                 lines.append([])
                 used = 0
             lines[-1].append((key, word, name))
-            used += need + _GAP
+            used += need + self._gap
         return lines
+
+    @property
+    def _gap(self) -> int:
+        return 1 if self._is_tight else _GAP
+
+    def _chip(self, key: str) -> str:
+        return key if self._is_tight else f" {key} "

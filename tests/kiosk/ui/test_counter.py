@@ -206,7 +206,7 @@ async def test_a_parcel_found_by_name_goes_out_after_one_question_with_the_id_se
         assert "from shelf C7 to Lena Hoffmann?" in at.screen
         assert at.desk.done == []
 
-        await at.press("enter")
+        await at.press("right", "enter")
 
         (done,) = at.desk.done
         assert (done.kind, done.owner, done.actor) == ("hand_over_pickup", "lena", "mira")
@@ -217,7 +217,7 @@ async def test_a_parcel_found_by_name_goes_out_after_one_question_with_the_id_se
 async def test_after_a_tap_it_goes_out_on_what_the_band_proved() -> None:
     async with counter() as at:
         at.view.customer_here(recognition("lena"))
-        await at.press("f4", "h", "enter")
+        await at.press("f4", "h", "y")
 
         assert at.desk.done[0].evidence == Evidence("A2", "mutual", "band-of-lena")
 
@@ -225,14 +225,16 @@ async def test_after_a_tap_it_goes_out_on_what_the_band_proved() -> None:
 async def test_success_is_said_and_the_parcel_waits_no_more() -> None:
     async with counter() as at:
         await at.find("lena")
-        await at.press("1", "enter")
+        await at.press("1", "y")
 
         assert at.notice("message").startswith("Recorded: order W-1077 handed over.")
         assert "Nothing waits" in at.entries("now")
         assert "not sent yet" in at.view.query_one("#timeline", EntryList).entries[0].age
 
 
-@pytest.mark.parametrize("keys", [("escape",), ("left", "enter")])
+@pytest.mark.parametrize(
+    "keys", [("enter",), ("space",), ("escape",), ("right", "left", "enter")]
+)
 async def test_no_means_that_nothing_is_recorded(keys: tuple[str, ...]) -> None:
     async with counter() as at:
         await at.find("lena")
@@ -259,7 +261,7 @@ async def test_a_full_disk_means_not_recorded_and_says_so() -> None:
         await at.find("lena")
         await at.press("1")
         at.desk.is_full = True
-        await at.press("enter")
+        await at.press("y")
 
         assert (
             at.notice("message")
@@ -271,7 +273,7 @@ async def test_a_rule_that_forbids_it_is_said_in_words() -> None:
     async with counter() as at:
         await at.find("lena")
         at.desk.refuses = "assurance"
-        await at.press("1", "enter")
+        await at.press("1", "y")
 
         assert (
             at.notice("message") == "! Not done: what was shown as proof is not enough for it."
@@ -297,7 +299,7 @@ async def test_of_two_parcels_the_clerk_says_which() -> None:
         await at.press("h")
         assert at.notice("message") == "Press the digit of the parcel."
 
-        await at.press("2", "enter")
+        await at.press("2", "y")
 
         assert at.desk.done[0].args == HandOverPickup(pickup="P-2", order="W-2")
 
@@ -566,7 +568,7 @@ async def test_a_tap_of_the_customer_whose_page_is_open_ends_the_need_for_an_ide
         await at.pilot.pause()
         assert "band proved" in at.screen
 
-        await at.press("1", "enter")
+        await at.press("1", "y")
 
         assert at.desk.done[0].evidence.proof == "mutual"
 
@@ -581,7 +583,7 @@ async def test_what_a_tap_proved_ends_after_five_minutes() -> None:
 
         at.desk.stand(now=NOW_US + HELD_US + 1)
         at.view.look()
-        await at.press("1", "enter")
+        await at.press("1", "y")
 
         assert at.desk.done[0].evidence.proof == "id_seen"
 
@@ -640,7 +642,7 @@ async def test_the_strip_says_what_is_wrong_and_what_waits() -> None:
     async with counter() as at:
         at.desk.stand(network="cut", network_since=NOW_US - 2 * MINUTE_US)
         await at.find("lena")
-        await at.press("1", "enter")
+        await at.press("1", "y")
 
         assert (
             rows_of(at.app)[-1].strip()
@@ -730,7 +732,7 @@ async def test_nothing_is_cut_off_on_any_page(size: tuple[int, int]) -> None:
         bad["sheet"] = clipped(at.app)
         await at.press("1")
         bad["question"] = clipped(at.app)
-        await at.press("enter")
+        await at.press("y")
         bad["done"] = clipped(at.app)
         await at.press("u")
         bad["unsettled"] = clipped(at.app)
@@ -757,7 +759,7 @@ async def test_every_word_stands_out_from_its_ground_in_every_theme(theme: str) 
         await at.press("f4")
         bad["parcel"] = faint(at.app, least=least)
         at.desk.is_full = True
-        await at.press("h", "enter")
+        await at.press("h", "y")
         bad["trouble"] = faint(at.app, least=least)
 
         assert {page: words for page, words in bad.items() if words} == {}

@@ -17,6 +17,7 @@ from kiosk.ui.demo_shell.alt_keys import DIGITS, tell_alt_digits_apart
 from kiosk.ui.demo_shell.app import DemoApp
 from kiosk.ui.demo_shell.ticker import ScoreBoard, TickerLines
 from kiosk.ui.demo_shell.trap import TrapPairs, TrapPane
+from kiosk.ui.screens.hand_over import HandOverQuestion
 from kiosk.ui.themes import CONTRAST_MIN, THEMES
 from kiosk.ui.views.counter import CounterView
 from kiosk.ui.widgets.key_bar import KeyBar
@@ -227,14 +228,76 @@ async def test_alt_and_a_digit_arrive_as_that_from_a_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", [("q",), ("Q",), ("f1", "q"), ("1", "alt+q"), ("c", "x", "alt+q")]
-)
+    "keys",
+    [
+        ("q",), ("Q",), ("f1", "q"), ("1", "alt+q"), ("c", "x", "alt+q"), ("3", "alt+c", "f4", "h", "alt+q"),
+        ("ctrl+c",), ("1", "ctrl+c"), ("c", "x", "ctrl+c"), ("3", "alt+c", "f4", "h", "ctrl+c"),
+    ],
+)  # fmt: skip
 async def test_q_quits_cleanly_and_asks_nothing(keys: tuple[str, ...]) -> None:
     rig = DemoRig()
     async with demo(MIDDLE, rig) as at:
         await at.press(*keys)
 
     assert (rig.app.return_value, rig.app.return_code) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [("f1", "ticker"), ("f2", "kiosk"), ("f3", "counter"), ("alt+c", "counter"), ("alt+t", "trap")],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+async def test_a_key_that_leads_away_from_the_question_answers_it_with_no(
+    key: str, place: str, size: tuple[int, int]
+) -> None:
+    async with demo(size) as at:
+        await at.press("3", "alt+c", "f4", "h")
+        assert isinstance(at.app.screen, HandOverQuestion)
+        await at.press(key)
+
+        assert at.app.screen is at.shell
+        assert at.rig.desk.done == []
+        assert at.shell.query_one(f"#{place}").display
+        assert at.shell.place == ("counter" if place == "trap" else place)
+
+
+async def test_behind_the_question_a_tap_is_announced_and_the_network_is_cut() -> None:
+    async with demo() as at:
+        await at.press("3", "alt+c", "f4", "h", "alt+2", "alt+n")
+
+        assert isinstance(at.app.screen, HandOverQuestion)
+        assert at.here == "+ Tom Becker is here. F4 opens the page."
+        assert not at.rig.is_up
+        await at.press("y")
+        assert [done.owner for done in at.rig.desk.done] == ["lena"]
+
+
+@pytest.mark.parametrize("key", ["f2", "f1"])
+async def test_the_smallest_terminal_tells_every_key_in_one_line(key: str) -> None:
+    async with demo(SMALL) as at:
+        await at.press(key)
+
+        line = "0-9 Press 1 N net C counter T trap Q quit"
+        assert [row for row in at.screen.splitlines() if line in row]
+
+
+async def test_the_smallest_terminal_tells_where_the_keys_need_alt() -> None:
+    async with demo(SMALL) as at:
+        await at.press("f1")
+        assert "On other pages: the same keys with Alt." in at.screen
+        await at.press("f3")
+
+        assert "Alt+ 0-9 N C T Q" in at.screen
+
+
+async def test_the_smallest_terminal_says_that_the_network_is_cut() -> None:
+    async with demo(SMALL) as at:
+        await at.press("n")
+        cut = at.screen
+        await at.press("n")
+
+        assert "N net cut" in cut
+        assert "N net C" in at.screen
 
 
 @pytest.mark.parametrize("place", ["kiosk", "counter", "ticker"])
@@ -310,7 +373,7 @@ async def test_a_parcel_rung_for_at_the_kiosk_goes_out_at_the_counter_and_the_ki
     None
 ):
     async with demo() as at:
-        await at.press("3", "alt+c", "f4", "1", "enter")
+        await at.press("3", "alt+c", "f4", "1", "y")
         assert [done.kind for done in at.rig.desk.done] == ["hand_over_pickup"]
 
         await at.press("alt+3")
