@@ -321,8 +321,10 @@ class Pump:
         if isinstance(error, BandLeft) and self._n_torn < TORN_MAX:
             self._say(Left(tap))
             return
-        self._n_torn = 0
+        if not isinstance(error, BandLeft):
+            self._n_torn = 0
         self._await_removal(reader, tap)
+        self._n_torn = 0
 
     def _await_removal(self, reader: Reader, tap: int | None) -> None:
         """Until the field is empty or we are told to stop; `tap` is said to have left, unless it was never said."""
