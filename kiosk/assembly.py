@@ -31,7 +31,7 @@ from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
 from hardware.network import network_mark
 from kiosk.core.entries import Post
-from kiosk.core.page import Page, Shop, actions_of, decide, neutral_page
+from kiosk.core.page import Page, Shop, actions_of, decide, neutral_page, not_possible_page
 from kiosk.core.policy import Assurance, BandStanding, assurance_of, seen_of
 from kiosk.core.ports import (
     BandEvidence,
@@ -224,6 +224,9 @@ class LocalRecogniser:
             if profile is not None
             else neutral_page(shop.language)
         )
+        if not shop.synced_at and profile is None:
+            # Nothing was ever pulled, or the cache is being made anew: that says nothing of the band.
+            page, reason = not_possible_page(shop.language), "not_synced"
         if not reason and profile is not None and profile.customer is None:
             reason = "not_held"
         if not reason and not is_known:
@@ -384,11 +387,16 @@ class StoreDesk:
         """Operations not settled, oldest first."""
         return tuple(
             Unsettled(
-                op=item.op, kind=item.kind, owner=item.owner, state=item.state, code=item.code,
+                op=item.op,
+                kind=item.kind,
+                owner=item.owner,
+                state=item.state,
+                code=item.code,
                 at=item.at,
+                about=item.about,
             )
             for item in self._outbox.unsettled()
-        )  # fmt: skip
+        )
 
     def standing(self) -> Standing:
         """Reader, network, sync age, what is not settled."""
@@ -468,6 +476,7 @@ def post_of(device: Device, *, clerk: str) -> Post:
         clerk=clerk,
         clerk_name=names.get(clerk, clerk),
         stores=stores,
+        staff=names,
     )
 
 

@@ -25,11 +25,11 @@ from kiosk.assembly import (
     World,
     customer_parts,
     local_zone,
+    post_of,
 )
-from kiosk.core.entries import Post
 from kiosk.core.staff_words import StaffWords
 from kiosk.demo.bands import demo_bands
-from kiosk.demo.catalogue import HOME_STORE, STAFF, STORES
+from kiosk.demo.catalogue import HOME_STORE, STAFF
 from kiosk.demo.seeding import COUNTER_FOLDER
 from kiosk.links import ReaderLink, VirtualLink, command_line
 from kiosk.ui.demo_shell.app import DemoApp
@@ -47,6 +47,10 @@ PCSC_TAPS: Final = 1_000_000
 
 CENTRE_READY_S: Final = 30
 """How long the centre may take to listen on a slow machine."""
+
+
+CLERK: Final = next(person.id for person in STAFF if person.store == HOME_STORE)
+"""Who serves at the demo's counter."""
 
 
 class CentreDown(Exception):
@@ -176,7 +180,7 @@ async def run_demo(
             customer_parts(kiosk, StoreDesk(kiosk, kiosk_sync, watch=watch)),
             desk=desk,
             controls=house,
-            post=demo_post(),
+            post=post_of(counter, clerk=CLERK),
             words=StaffWords(local_zone(world.clock)),
         )
         for sync in (kiosk_sync, counter_sync):
@@ -186,17 +190,6 @@ async def run_demo(
             task = asyncio.create_task(link.run())
             stack.push_async_callback(_ended, task)
         return await run_app(app)
-
-
-def demo_post() -> Post:
-    """The clerk at the demo's counter."""
-    clerk = next(person for person in STAFF if person.store == HOME_STORE)
-    return Post(
-        store=HOME_STORE,
-        clerk=clerk.id,
-        clerk_name=clerk.name,
-        stores={store.id: store.name for store in STORES},
-    )
 
 
 def _reader_links(

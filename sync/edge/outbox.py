@@ -16,6 +16,7 @@ import msgspec
 from sync.edge.store import EdgeStore, Transaction
 from sync.model.errors import Malformed, StoreCorrupt
 from sync.model.operation import Operation, OperationState
+from sync.model.registry import Readable, read
 from sync.model.wire import PUSH_OPS_MAX, Grant, OpResult
 
 KEEP_DAYS: Final = 14
@@ -53,6 +54,7 @@ class Unsettled:
     Attributes:
         code: Why it was refused or is held; "" while it only waits.
         at: When it was recorded, microseconds since 1970.
+        about: Key of the first row it needs, "" when this version cannot read it.
     """
 
     op: str
@@ -61,6 +63,7 @@ class Unsettled:
     state: OperationState
     code: str
     at: int
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +115,13 @@ class Outbox:
         """All operations not applied, oldest first."""
         found = self._store.outbox.look(
             lambda file: file.read(
-                """SELECT id, kind, owner, state, code, at FROM op
+                """SELECT id, kind, owner, state, code, at, raw FROM op
                    WHERE state IN ('recorded', 'sending', 'refused', 'held') ORDER BY n"""
             )
         )
         return tuple(
-            Unsettled(op, kind, owner, OperationState(state), code, at)
-            for op, kind, owner, state, code, at in found
+            Unsettled(op, kind, owner, OperationState(state), code, at, _about(raw))
+            for op, kind, owner, state, code, at, raw in found
         )
 
     def counts(self) -> Counts:
@@ -240,6 +243,12 @@ def _bounded(pending: Iterable[Pending], n_max: int) -> tuple[Pending, ...]:
             break
         chosen.append(one)
     return tuple(chosen)
+
+
+def _about(raw: bytes) -> str:
+    op = _decoded(raw)
+    readable = None if op is None else read(op)
+    return readable.keys[0] if isinstance(readable, Readable) and readable.keys else ""
 
 
 def _decoded(raw: bytes) -> Operation | None:
