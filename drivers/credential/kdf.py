@@ -27,12 +27,12 @@ class Aes:
     made of blocks here and not asked of the library anew each time. Keep none longer than the exchange it is for.
     """
 
-    __slots__ = ("_block_of", "_key", "_plain_of")
+    __slots__ = ("_block_of", "_cipher", "_plain_of")
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
         # One block at a time goes through it, never text: the chaining is done below.
-        self._block_of = Cipher(AES(key), ECB()).encryptor().update  # noqa: S305
+        self._cipher = Cipher(AES(key), ECB())  # noqa: S305
+        self._block_of = self._cipher.encryptor().update
         self._plain_of: Callable[[bytes], bytes] | None = None
 
     def __repr__(self) -> str:
@@ -57,7 +57,7 @@ class Aes:
         """CBC of whole blocks, the other way. Raises ValueError for anything else."""
         _need_blocks(enciphered)
         if self._plain_of is None:
-            self._plain_of = Cipher(AES(self._key), ECB()).decryptor().update  # noqa: S305 (as above)
+            self._plain_of = self._cipher.decryptor().update
         return _xor(self._plain_of(enciphered), iv + enciphered[:-BLOCK])
 
 
