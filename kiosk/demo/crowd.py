@@ -18,6 +18,7 @@ from kiosk.demo.threads import (
     MINUTE_US,
     ago,
     ahead,
+    end_of_day,
     number,
     owned_rows,
     pick,
@@ -497,7 +498,7 @@ def _offer(person: Person) -> Offer:
     product = _product(person.seed("offer"), other_than=bought.product)
     return Offer(
         id=f"{person.id}:offer", title=f"{title_of(product)}, 10 percent less",
-        reason=f"you bought {bought.title} from us", product=product, until=ahead(person.now, days=7),
+        reason=f"you bought {bought.title} from us", product=product, until=end_of_day(person.now, days=7),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from kiosk.demo.threads import (
     SATURDAY,
     TUESDAY,
     ago,
-    ahead,
+    end_of_day,
     last_weekday,
     money,
     next_weekday,
@@ -44,6 +44,7 @@ from sync.model.records import (
     Record,
     Remedy,
     Told,
+    key_of,
 )
 from sync.model.row import Row
 
@@ -188,8 +189,8 @@ def _maya(now: datetime) -> tuple[Record, ...]:
         points("maya", 240),
         marketing("maya", is_granted=True, at=ordered_at - 48 * DAY_US),
         Offer(
-            id="maya:offer", title="Chinos, 10 less this week", reason="goes with the linen shirt",
-            product="chinos-32", until=ahead(now, days=9),
+            id="maya:offer", title="Chinos, a fifth off this week", reason="goes with the linen shirt",
+            product="chinos-32", until=end_of_day(now, days=9),
         ),
     )  # fmt: skip
 
@@ -304,8 +305,8 @@ def _tom(now: datetime) -> tuple[Record, ...]:
         points("tom", 85),
         marketing("tom", is_granted=True, at=at(60, 13)),
         Offer(
-            id="tom:offer", title="Earphones for 19.90", reason="goes with your smartphone",
-            product="earphones", until=ahead(now, days=12),
+            id="tom:offer", title="Earphones, a third off", reason="goes with your smartphone",
+            product="earphones", until=end_of_day(now, days=12),
         ),
     )  # fmt: skip
 
@@ -364,8 +365,8 @@ def _lena(now: datetime) -> tuple[Record, ...]:
         points("lena", 1120),
         marketing("lena", is_granted=True, at=ago(now, days=64)),
         Offer(
-            id="lena:offer", title="Umbrella cover as a gift", reason="for your gold year",
-            until=ahead(now, days=20),
+            id="lena:offer", title="Umbrella cover, on us", reason="for your gold year",
+            until=end_of_day(now, days=20),
         ),
     )  # fmt: skip
 
@@ -404,9 +405,9 @@ def _jonas(now: datetime) -> tuple[Record, ...]:
         points("jonas", 310),
         marketing("jonas", is_granted=True, at=ago(now, days=27)),
         Offer(
-            id="jonas:offer", title=f"Rain jacket for {web_price}",
-            reason="the price you saw on the web counts here too", product=JACKET,
-            until=ahead(now, days=5),
+            id="jonas:offer", title="Rain jacket at the web price",
+            reason="you asked for it in the web shop", product=JACKET,
+            until=end_of_day(now, days=5),
         ),
     )  # fmt: skip
 
@@ -457,7 +458,7 @@ def _priya(now: datetime) -> tuple[Record, ...]:
         marketing("priya", is_granted=False, at=ordered_at),
         Offer(
             id="priya:offer", title="Laptop sleeve, half price", reason="fits your backpack",
-            product="laptop-sleeve", until=ahead(now, days=6),
+            product="laptop-sleeve", until=end_of_day(now, days=6),
         ),
     )  # fmt: skip
 
@@ -535,7 +536,8 @@ def _kofi(now: datetime) -> tuple[Record, ...]:
 
 
 def _ruth(now: datetime) -> tuple[Record, ...]:
-    """She is found by name and order; her band is lost, for the second time."""
+    """She lost her band at the fair; it was blocked at the counter, and she wears a new one."""
+    (lost,) = (band for band in bands_of("ruth") if band.state == "blocked")
     return (
         Customer(
             id="ruth", given_name="Ruth", family_name="Abrams", preferred_channel="email",
@@ -550,8 +552,8 @@ def _ruth(now: datetime) -> tuple[Record, ...]:
         order("S-1090", line("cookbook"), at=ago(now, days=5, hours=1), channel="store", state="collected"),
         order("T-1022", line("wool-gloves"), at=ago(now, days=40), channel="phone", state="delivered"),
         Interaction(
-            id="ruth-1", at=ago(now, days=119), channel="store", direction="note",
-            by=said_by("mira"), audience="internal",
+            id="ruth-1", at=ago(now, days=2), channel="store", direction="note",
+            by=said_by("mira"), audience="internal", about=key_of("band", lost.id),
             text="Lost her band at the fair. The old one is blocked, a new one linked.",
         ),
         Interaction(
@@ -584,7 +586,7 @@ def _ruth(now: datetime) -> tuple[Record, ...]:
         marketing("ruth", is_granted=True, at=ago(now, days=200)),
         Offer(
             id="ruth:offer", title="Tasting evening, two places", reason="you bought the cookbook",
-            until=ahead(now, days=11),
+            until=end_of_day(now, days=11),
         ),
     )  # fmt: skip
 

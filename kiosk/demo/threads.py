@@ -62,6 +62,12 @@ def ahead(now: datetime, *, days: int) -> int:
     return micros_of(now) + days * DAY_US
 
 
+def end_of_day(now: datetime, *, days: int) -> int:
+    """The end of the day that many days after the day of `now`, in its zone, in microseconds."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return micros_of(midnight + timedelta(days=days + 1))
+
+
 def last_weekday(
     now: datetime, weekday: int, *, hour: int, minute: int = 0, margin_min: int = 1
 ) -> int:

@@ -25,6 +25,11 @@ def test_the_digits_tap_the_people_in_the_order_of_the_stories() -> None:
     ]  # fmt: skip
 
 
+def test_the_note_of_a_band_promises_only_what_its_tap_shows() -> None:
+    assert "blocked" in demo_band("ruth").note
+    assert "gets lost" not in demo_band("ruth").note
+
+
 def test_no_name_and_no_reference_is_there_twice() -> None:
     bands = demo_bands()
     references = [band.reference for band in bands if band.reference]

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hardware.moments import micros_of
+from hardware.moments import micros_of, moment_of
 from kiosk.core.scoreboard import scoreboard_of
 from kiosk.demo.bands import band_id_of, demo_band, demo_bands
 from kiosk.demo.brand import demo_interest, demo_rows
@@ -378,6 +378,13 @@ def test_every_text_is_made_of_characters_a_terminal_can_show() -> None:
 def test_no_name_in_the_demo_looks_like_markup() -> None:
     for row in ROWS:
         assert not [text for text in texts_of(msgspec.to_builtins(row.body)) if "[" in text]
+
+
+def test_an_offer_names_no_amount_and_ends_with_a_day_or_on_the_hour() -> None:
+    for _, offer in of(Offer):
+        assert not re.search(r"\d+[.,]\d\d|\bfor \d", offer.title), offer.title
+        assert "gift" not in offer.title
+        assert moment_of(offer.until).strftime("%M:%S.%f") == "00:00.000000"
 
 
 def test_nobody_is_offered_or_has_bought_in_the_open_what_is_never_named_in_public() -> None:

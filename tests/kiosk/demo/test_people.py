@@ -244,7 +244,7 @@ def test_jonas_asked_in_the_web_shop_and_is_offered_the_price_he_saw() -> None:
 
     assert "41" in asked.text
     assert offer.product == JACKET
-    assert "41" in offer.title
+    assert "web price" in offer.title
 
 
 # Priya
@@ -327,7 +327,15 @@ def test_ruth_can_be_found_by_name_order_phone_and_e_mail() -> None:
     assert {point.channel for point in all_of(ContactPoint, "ruth")} == {"phone", "email"}
 
 
-def test_the_band_ruth_is_about_to_lose_still_works_and_her_first_is_blocked() -> None:
+def test_ruths_thread_says_when_her_earlier_band_was_blocked() -> None:
+    told = [one for one in all_of(Interaction, "ruth") if "band/" in one.about]
+
+    assert [contact.about for contact in told] == [f"band/{band_id_of(demo_band('blocked'))}"]
+    assert micros_of(NOW) - told[0].at <= 7 * 24 * HOUR_US
+    assert "blocked" in told[0].text
+
+
+def test_the_band_ruth_wears_works_and_her_earlier_one_is_blocked() -> None:
     states = {band.id: band.state for band in all_of(Band, "ruth")}
 
     assert states == {

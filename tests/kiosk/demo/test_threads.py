@@ -13,6 +13,7 @@ from kiosk.demo.threads import (
     SATURDAY,
     ago,
     ahead,
+    end_of_day,
     last_weekday,
     money,
     next_weekday,
@@ -34,6 +35,13 @@ from sync.model.records import (
 )
 
 FRIDAY_NOON = datetime(2026, 5, 8, 12, 0, tzinfo=UTC)
+
+
+def test_the_end_of_a_day_is_the_midnight_after_it_in_the_zone_of_now() -> None:
+    east = FRIDAY_NOON.astimezone(timezone(timedelta(hours=2)))
+
+    assert moment_of(end_of_day(FRIDAY_NOON, days=2)) == datetime(2026, 5, 11, tzinfo=UTC)
+    assert moment_of(end_of_day(east, days=0)) == datetime(2026, 5, 8, 22, tzinfo=UTC)
 
 
 def test_ago_and_ahead_count_from_now() -> None:
