@@ -17,9 +17,6 @@ TITLE_LENGTH_MAX: Final = 28
 HEADING_LENGTH_MAX: Final = 44
 """Longest title that stands alone on a line of the smallest grid."""
 
-PROMISE_LENGTH_MAX: Final = 76
-"""Longest promise: with "Promised: " two lines of the smallest grid."""
-
 TEXT_LENGTH_MAX: Final = 400
 """Longest message: eight lines of the smallest grid."""
 

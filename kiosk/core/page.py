@@ -7,7 +7,8 @@
     A0 and everything else  NEUTRAL     one page for all
 
 A public panel is public: a case is "your request of Tuesday (phone)", items come after a touch, gifts and sensitive things
-are never named. First what waits, then what we owe, then help; the offer is last and never beside an open complaint.
+are never named; what somebody bought, which size and why an offer fits is said only after a touch, and what a case is about
+never. First what waits, then what we owe, then help; the offer is last and never beside an open complaint.
 What the centre's rows say is known to be true as of the last complete exchange, however old the change itself is.
 """
 
@@ -26,6 +27,7 @@ from sync.model.profile import Profile
 from sync.model.records import (
     CHANNELS,
     Account,
+    Band,
     Case,
     Consent,
     Customer,
@@ -39,6 +41,7 @@ from sync.model.records import (
     Product,
     Stock,
     Store,
+    Told,
     key_of,
 )
 from sync.model.row import Row
@@ -63,6 +66,21 @@ RING_COUNTER: Final = "ring_counter"
 
 ASK_TEAM: Final = "ask_team"
 """Tells the counter that the customer is here about what we owe."""
+
+EXCHANGE: Final = "exchange"
+"""Tells the counter that the customer is here to exchange what they chose already."""
+
+ASK_ABOUT: Final = "ask_about"
+"""Tells the counter that the customer has a question about an order or a band."""
+
+FIND: Final = "find"
+"""Tells the counter that the customer cannot find a product."""
+
+TICKETS: Final = "tickets"
+"""Tells the counter that the customer is here with these tickets; redeems nothing."""
+
+LOST_DAYS: Final = 30
+"""How long after an earlier band was blocked its owner is told so."""
 
 _SIZES: Final = frozenset({"XXS", "XS", "S", "M", "L", "XL", "XXL", "XXXL"})
 _OWING: Final = frozenset(
@@ -91,6 +109,10 @@ class BlockKind(Enum):
     OFFER = "offer"
     NOTICE = "notice"
     NOT_POSSIBLE = "not_possible"
+
+
+_GROWN_UP: Final = (BlockKind.POINTS, BlockKind.OFFER)
+"""What a page a child has joined does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +157,9 @@ class Page:
         spoken: What is said aloud when it opens; never what the screen hides.
         household: Id that lets another band of the same household join, "" for none; never shown.
         owner: Customer id; "" on a neutral page; never shown.
+        owners: Customer ids of all whose bands are part of this visit; never shown.
         names: What the people of this visit are called.
+        has_child: A child's band is part of this visit: no offer and no points beside it.
     """
 
     kind: PageKind
@@ -146,7 +170,9 @@ class Page:
     spoken: str = ""
     household: str = ""
     owner: str = ""
+    owners: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    has_child: bool = False
 
 
 def _nothing_held(_key: str) -> Row | None:
@@ -205,7 +231,9 @@ def decide(profile: Profile | None, *, assurance: Assurance, shop: Shop) -> Page
         as_of=maker.as_of,
         household=customer.household if assurance.covers(Assurance.A2) else "",
         owner=profile.owner,
+        owners=(profile.owner,),
         names=(maker.name,) if maker.name else (),
+        has_child=kind is PageKind.CHILD,
     )
     return spoken_in(bare, language, shop)
 
@@ -266,20 +294,27 @@ def spoken_in(page: Page, language: str, shop: Shop) -> Page:
 def joined(first: Page, second: Page, shop: Shop) -> Page:
     """One page for two bands of a household: the grown-up's page with everybody's tickets, and no items of anybody.
 
-    Of two grown-ups the one who tapped last has the page; of the other only what waits is on it.
+    Of two grown-ups the one who tapped last has the page; of the other only what waits is on it. Where a child is, there
+    are no points and no offer.
     """
     base, other = (first, second) if second.kind is PageKind.CHILD else (second, first)
     names = tuple(dict.fromkeys((*base.names, *other.names)))
+    has_child = first.has_child or second.has_child
+    hidden = {BlockKind.GREETING, *(_GROWN_UP if has_child else ())}
     blocks = [
         replace(block, detail_sayings=(), details=())
         for block in base.blocks
-        if block.kind is not BlockKind.GREETING
+        if block.kind not in hidden
     ]
     for block in other.blocks:
         if block.kind is BlockKind.WAITING:
-            _put_ticket(blocks, replace(block, detail_sayings=(), details=()))
+            _put_ticket(blocks, replace(block, detail_sayings=(), details=(), actions=()))
+    if base.kind is PageKind.PERSONAL:
+        blocks = [_confirmable(block) if block.holders else block for block in blocks]
     merged = (Block(BlockKind.GREETING, (_greeting_of(names),)), *_in_order(blocks))
-    return spoken_in(replace(base, blocks=merged, names=names), base.language, shop)
+    owners = tuple(dict.fromkeys((*base.owners, *other.owners)))
+    page = replace(base, blocks=merged, owners=owners, names=names, has_child=has_child)
+    return spoken_in(page, base.language, shop)
 
 
 def actions_of(page: Page) -> tuple[str, ...]:
@@ -320,6 +355,13 @@ def _put_ticket(blocks: list[Block], block: Block) -> None:
     blocks.append(block)
 
 
+def _confirmable(block: Block) -> Block:
+    """A ticket of several people with the one thing to do about it: tell the counter, for all of them at once."""
+    count = len(block.holders)
+    line = say("tickets.confirm", count=count) if count > 1 else say("ticket.confirm")
+    return replace(block, detail_sayings=(line,), actions=(TICKETS,))
+
+
 def _in_order(blocks: list[Block]) -> tuple[Block, ...]:
     order = list(BlockKind)
     return tuple(sorted(blocks, key=lambda block: order.index(block.kind)))
@@ -354,6 +396,14 @@ def _items(count: int) -> Word:
     return Word({1: "items.one", 2: "items.two", 3: "items.three"}.get(count, "items.several"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """An exchange the customer already chose: the key of the case that says so, and the sentence."""
+
+    case: str
+    saying: Saying
+
+
 class _Maker:
     """Makes the blocks of one customer's page."""
 
@@ -362,19 +412,24 @@ class _Maker:
         self._shop = shop
         called = customer.nickname or ("" if customer.guardian else customer.given_name)
         self.name = foreign.safe(called)
+        self._has_household = bool(customer.household)
+        self._is_child = bool(customer.guardian)
         ages = [self._known_at(row) for row in profile.rows]
         self.as_of = min(ages, default=0)
 
     def personal(self) -> tuple[Block, ...]:
         """Their own page."""
-        owed = self._owed()
+        choice = self._choice()
+        settled = () if choice is None else (choice.case,)
+        owed = self._owed(besides=settled)
         blocks = (
             *self._pickups(),
             *self._tickets(),
             *owed,
-            *self._help(),
+            *self._lost_bands(),
+            *self._help(choice),
             *self._points(),
-            *(() if owed else self._offer()),
+            *(() if owed or settled else self._offer()),
         )
         return (self._greeting(is_bare=not blocks), *blocks)
 
@@ -507,22 +562,33 @@ class _Maker:
     def _ticket(self, row: Row, ticket: Entitlement) -> Block:
         title = foreign.safe(ticket.title, limit=foreign.HEADING_LENGTH_MAX)
         line = (
-            say("waiting.ticket-until", until=Moment(ticket.until, DayForm.WHEN))
+            say("waiting.ticket-until", until=Moment(ticket.until, DayForm.UNTIL))
             if ticket.until
             else say("waiting.ticket-line")
         )
+        family = (say("ticket.family"),) if self._has_household else ()
         return self._block(
             BlockKind.WAITING,
             row,
             (say("waiting.ticket", title=title), line),
+            details=() if self._is_child else (say("ticket.confirm"), *family),
+            actions=() if self._is_child else (TICKETS,),
             holders=(self.name,) if self.name else (),
         )
 
     # What we owe
 
-    def _owed(self) -> tuple[Block, ...]:
-        """Open cases, then unanswered messages that belong to none, the longest waiting first."""
-        cases = [(row, case) for row, case in self._profile.of(Case) if case.state == "open"]
+    def _owed(self, *, besides: tuple[str, ...] = ()) -> tuple[Block, ...]:
+        """Open cases, then unanswered messages that belong to none, the longest waiting first.
+
+        Args:
+            besides: Keys of cases that another part of the page is about; we owe nothing in them.
+        """
+        cases = [
+            (row, case)
+            for row, case in self._profile.of(Case)
+            if case.state == "open" and row.key not in besides
+        ]
         in_cases = {row.key for row, _ in cases}
         waiting = self._unanswered()
         blocks = []
@@ -570,11 +636,9 @@ class _Maker:
         return say("owed.overdue" if is_late else "owed.promised", by=by, due=due)
 
     def _case_details(self, case: Case) -> tuple[Saying, ...]:
+        """Its number and what the customer need not say again; never what it is about, nor what was promised."""
         number = say("owed.number", number=foreign.safe(case.number))
-        if case.promise is None:
-            return (number, say("owed.known"))
-        what = foreign.safe(case.promise.text, limit=foreign.PROMISE_LENGTH_MAX)
-        return (number, say("owed.what", what=what), say("owed.known"))
+        return (number, say("owed.known"), say("owed.no-repeat"))
 
     def _unanswered_block(self, row: Row, contact: Interaction, *, case: Case | None) -> Block:
         day = Moment(contact.at, DayForm.ON_DAY)
@@ -600,43 +664,80 @@ class _Maker:
         )
         return replace(block, about=contact.about)
 
-    # Help with what was bought
+    # Help with a band, with what was bought
 
-    def _help(self) -> tuple[Block, ...]:
+    def _lost_bands(self) -> tuple[Block, ...]:
+        """An earlier band that was blocked lately, and since when as far as the thread says."""
+        blocks = []
+        for row, band in self._profile.of(Band):
+            told = [
+                contact.at
+                for _, contact in self._profile.of(Interaction)
+                if contact.about == row.key
+            ]
+            since = max(told, default=0)
+            if band.state == "blocked" and since >= self._shop.now_us - LOST_DAYS * DAY_US:
+                sayings = (say("lost.heading"), say("lost.since", day=Moment(since)))
+                details = (say("lost.this-one"), say("lost.found"))
+                block = self._block(
+                    BlockKind.HELP, row, sayings, details=details, actions=(ASK_ABOUT,)
+                )
+                blocks.append(block)
+        return tuple(blocks[:BLOCKS_MAX])
+
+    def _help(self, choice: "_Choice | None") -> tuple[Block, ...]:
         """The newest delivered order, and the other size when the customer already chose one."""
+        newest = self._newest_delivered()
+        if newest is None:
+            return ()
+        row, order = newest
+        heading = say("order.delivered", order=foreign.safe(order.id))
+        items = self._items_of(order.id)
+        if choice is None:
+            sayings, details = (heading, say("order.not-right")), items
+        else:
+            sayings, details = (heading, say("order.wish")), (choice.saying, *items)
+        action = ASK_ABOUT if choice is None else EXCHANGE
+        return (self._block(BlockKind.HELP, row, sayings, details=details, actions=(action,)),)
+
+    def _newest_delivered(self) -> tuple[Row, Order] | None:
         since = self._shop.now_us - HELP_DAYS * DAY_US
         delivered = [
             (row, order)
             for row, order in self._profile.of(Order)
             if order.state == "delivered" and order.at >= since
         ]
-        if not delivered:
-            return ()
-        row, order = max(delivered, key=lambda pair: pair[1].at)
-        sayings = (
-            say("order.delivered", order=foreign.safe(order.id)),
-            self._exchange_of(order) or say("order.not-right"),
-        )
-        return (self._block(BlockKind.HELP, row, sayings, details=self._items_of(order.id)),)
+        return max(delivered, key=lambda pair: pair[1].at, default=None)
 
-    def _exchange_of(self, order: Order) -> Saying | None:
-        """The exchange the customer chose in an open case about this order, if it is one of sizes."""
-        if len(order.lines) != 1 or self._is_hidden(order):
+    def _choice(self) -> "_Choice | None":
+        """The other size the customer chose in an open case about the newest delivered order.
+
+        Only while nothing is owed in that case: no promise, no message without an answer.
+        """
+        newest = self._newest_delivered()
+        if newest is None or len(newest[1].lines) != 1 or self._is_hidden(newest[1]):
             return None
-        had = order.lines[0].variant
-        for _, case in self._profile.of(Case):
-            if case.state == "open" and any(order.id in told.value for told in case.told):
-                for told in case.told:
-                    if told.label.casefold().startswith("wanted") and _is_size(told.value):
-                        return (
-                            say(
-                                "order.exchange",
-                                wanted=foreign.safe(told.value),
-                                had=foreign.safe(had),
-                            )
-                            if had
-                            else None
-                        )
+        order = newest[1]
+        (line,) = order.lines
+        waiting = {contact.about for _, contact in self._unanswered()}
+        for row, case in self._profile.of(Case):
+            is_about_it = any(order.id in told.value for told in case.told)
+            is_owing = case.promise is not None or row.key in waiting
+            wanted = next((told.value for told in case.told if _is_wish(told)), "")
+            if (
+                case.state == "open"
+                and is_about_it
+                and not is_owing
+                and wanted
+                and line.variant
+            ):
+                saying = say(
+                    "order.exchange",
+                    wanted=foreign.safe(wanted),
+                    had=foreign.safe(line.variant),
+                    price=Money(line.paid_minor, order.currency),
+                )
+                return _Choice(row.key, saying)
         return None
 
     def _items_of(self, order_id: str) -> tuple[Saying, ...]:
@@ -684,25 +785,45 @@ class _Maker:
         return (self._block(BlockKind.POINTS, row, sayings),)
 
     def _offer(self) -> tuple[Block, ...]:
-        """The offer that ends first among those that may be made; none is better than a wrong one."""
+        """The offer that ends first among those that may be made; none is better than a wrong one.
+
+        What is here comes before what is known not to be. The reason may say what was bought: only after a touch.
+        """
         fitting = [pair for pair in self._profile.of(Offer) if self._may_offer(pair[1])]
         if not fitting:
             return ()
         row, offer = min(
-            fitting, key=lambda pair: (pair[1].until or self._shop.now_us * 2, pair[1].id)
+            fitting,
+            key=lambda pair: (
+                bool(self._none_here(pair[1].product)),
+                pair[1].until or self._shop.now_us * 2,
+                pair[1].id,
+            ),
         )
         title = foreign.safe(offer.title, limit=foreign.HEADING_LENGTH_MAX)
         reason = foreign.safe(offer.reason, limit=foreign.HEADING_LENGTH_MAX)
-        sayings = [say("offer.title", title=title)]
-        if reason:
-            sayings.append(say("offer.reason", reason=reason[:1].upper() + reason[1:]))
-        facts = self._facts_of(offer.product)
+        none_here = self._none_here(offer.product)
         until = (
-            (say("offer.until", until=Moment(offer.until, DayForm.WHEN)),)
+            (say("offer.until", until=Moment(offer.until, DayForm.UNTIL)),)
             if offer.until
             else ()
         )
-        return (self._block(BlockKind.OFFER, row, tuple(sayings), details=(*facts, *until)),)
+        sayings = (
+            say("offer.title", title=title),
+            *none_here,
+            *(until if until or none_here else (say("offer.for-you"),)),
+        )
+        why = (say("offer.reason", reason=reason[:1].upper() + reason[1:]),) if reason else ()
+        ask = (say("offer.cannot-find"),) if offer.product else ()
+        block = self._block(
+            BlockKind.OFFER,
+            row,
+            sayings,
+            details=(*why, *self._facts_of(offer.product), *ask),
+            actions=(FIND,) if offer.product else (),
+        )
+        about = key_of("product", offer.product) if offer.product else row.key
+        return (replace(block, about=about),)
 
     def _may_offer(self, offer: Offer) -> bool:
         now = self._shop.now_us
@@ -733,30 +854,66 @@ class _Maker:
         return (*self._price_of(product_id), *self._stock_of(product_id))
 
     def _price_of(self, product_id: str) -> tuple[Saying, ...]:
-        """The lower of the store's and the web's price: that one counts."""
-        prices = [
+        """The store's price; where the web's is lower, both, and that the web's counts here too."""
+        held = [
             (row, row.body)
             for channel in ("store", "web")
             if (row := self._shop.held(key_of("price", f"{product_id}@{channel}"))) is not None
             and isinstance(row.body, Price)
         ]
-        if not prices:
+        if not held:
             return ()
-        row, price = min(prices, key=lambda pair: pair[1].amount_minor)
-        money = Money(price.amount_minor, price.currency)
-        when = Moment(self._known_at(row), DayForm.SHORT)
-        return (say("offer.price", price=money, when=when),)
+        (row, price), (web_row, web) = held[0], held[-1]
+        if web.currency != price.currency or web.amount_minor >= price.amount_minor:
+            when = Moment(self._known_at(row), DayForm.SHORT)
+            return (say("offer.price", price=_money(price), when=when),)
+        known = min(self._known_at(row), self._known_at(web_row))
+        differs = say(
+            "offer.price-differs", web=_money(web), store=_money(price),
+            when=Moment(known, DayForm.SHORT),
+        )  # fmt: skip
+        return (differs, say("offer.web-counts"))
 
     def _stock_of(self, product_id: str) -> tuple[Saying, ...]:
-        row = self._shop.held(key_of("stock", f"{product_id}@{self._shop.store}"))
+        """What is here; what the web says first, where it says something else."""
+        here, web = self._stock_at(product_id, self._shop.store), self._web_stock(product_id)
+        if here is None or here.count is None:
+            return (*web, say("offer.stock-unknown"))
+        if here.is_doubtful:
+            return (*web, say("offer.stock-doubtful"))
+        when = Moment(here.counted_at, DayForm.SHORT)
+        if here.count == 0:
+            return (*web, say("offer.stock-none", when=when))
+        return (*web, say("offer.stock", count=here.count, when=when))
+
+    def _web_stock(self, product_id: str) -> tuple[Saying, ...]:
+        here = self._stock_at(product_id, self._shop.store)
+        row = self._shop.held(key_of("stock", f"{product_id}@web"))
         if row is None or not isinstance(row.body, Stock) or row.body.count is None:
-            return (say("offer.stock-unknown"),)
-        if row.body.is_doubtful:
-            return (say("offer.stock-doubtful"),)
-        when = Moment(row.body.counted_at, DayForm.SHORT)
-        if row.body.count == 0:
-            return (say("offer.stock-none", when=when),)
-        return (say("offer.stock", count=row.body.count, when=when),)
+            return ()
+        if here is not None and here.count == row.body.count and not here.is_doubtful:
+            return ()
+        when = Moment(self._known_at(row), DayForm.SHORT)
+        return (say("offer.web-says", count=row.body.count, when=when),)
+
+    def _none_here(self, product_id: str) -> tuple[Saying, ...]:
+        """That none is here, when that is known."""
+        here = self._stock_at(product_id, self._shop.store)
+        if here is None or here.count != 0 or here.is_doubtful:
+            return ()
+        return (say("offer.stock-none", when=Moment(here.counted_at, DayForm.SHORT)),)
+
+    def _stock_at(self, product_id: str, place: str) -> Stock | None:
+        row = self._shop.held(key_of("stock", f"{product_id}@{place}"))
+        return row.body if row is not None and isinstance(row.body, Stock) else None
+
+
+def _money(price: Price) -> Money:
+    return Money(price.amount_minor, price.currency)
+
+
+def _is_wish(told: Told) -> bool:
+    return told.label.casefold().startswith("wanted") and _is_size(told.value)
 
 
 def _is_size(text: str) -> bool:

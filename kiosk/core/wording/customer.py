@@ -35,6 +35,10 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Today not possible here: opening your page.",
         "Heute hier nicht möglich: Ihre Seite.",
     ),
+    "too-small.line": (
+        "This screen is too small: {columns} x {rows} at least",
+        "Dieser Bildschirm ist zu klein: mindestens {columns} x {rows}",
+    ),
     "not-possible.action": (
         "Today not possible here: calling the counter.",
         "Heute hier nicht möglich: den Tresen rufen.",
@@ -47,17 +51,36 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "button.here": ("I am here", "Bin da"),
     "button.ring-counter": ("Collect", "Abholen"),
     "button.ask-team": ("Ask us", "Fragen"),
+    "button.ask-about": ("Ask us", "Fragen"),
+    "button.find": ("Ask us", "Fragen"),
+    "button.exchange": ("Exchange", "Umtauschen"),
+    "button.tickets": ("Confirm", "Bestätigen"),
     # help
     "help.heading": ("Our team is here for you", "Unser Team ist für Sie da"),
     "help.line": (
         "Please come to the counter. What you told us is there already.",
         "Bitte kommen Sie zum Tresen. Was Sie uns gesagt haben, ist schon da.",
     ),
-    # done something
-    "rung.heading": ("The counter knows you are here", "Der Tresen weiß Bescheid"),
-    "rung.line": ("Please go there. Your parcel is being fetched.", "Bitte gehen Sie hin. Ihr Paket wird geholt."),
-    "asked.heading": ("Our team knows you are here", "Unser Team weiß Bescheid"),
-    "asked.line": ("Please go to the counter.", "Bitte gehen Sie zum Tresen."),
+    "help.line-nobody": ("Please come to the counter.", "Bitte kommen Sie zum Tresen."),
+    # done something: what we told the counter, and nothing that nobody confirmed
+    "rung.heading": ("We told the counter you are here", "Der Tresen wurde benachrichtigt"),
+    "rung.parcel": (
+        "You come for your parcel. Please go there.",
+        "Sie holen Ihr Paket ab. Bitte gehen Sie hin.",
+    ),
+    "rung.exchange": (
+        "Please bring the item there. Nothing to explain.",
+        "Bitte bringen Sie das Teil hin. Nichts zu erklären.",
+    ),
+    "rung.find": (
+        "We said what you are looking for. Please go there.",
+        "Wir haben gesagt, was Sie suchen. Bitte gehen Sie hin.",
+    ),
+    "rung.tickets": (
+        "Please go there with your bands. Nothing is used up yet.",
+        "Bitte mit den Bändern hingehen. Noch ist nichts eingelöst.",
+    ),
+    "rung.line": ("Please go there.", "Bitte gehen Sie hin."),
     # what the counter reads in the thread of a customer who rang
     "rang.ring_counter": (
         "Is at the kiosk to collect a parcel.",
@@ -66,6 +89,22 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "rang.ask_team": (
         "Is at the kiosk and asks about what we owe.",
         "Ist am Kiosk und fragt, was wir schulden.",
+    ),
+    "rang.ask_about": (
+        "Is at the kiosk and has a question about this.",
+        "Ist am Kiosk und hat hierzu eine Frage.",
+    ),
+    "rang.exchange": (
+        "Is at the kiosk for the exchange already chosen.",
+        "Ist am Kiosk für den schon gewählten Umtausch.",
+    ),
+    "rang.find": (
+        "Is at the kiosk and cannot find this product.",
+        "Ist am Kiosk und findet dieses Produkt nicht.",
+    ),
+    "rang.tickets": (
+        "Is at the kiosk with the tickets; nothing is redeemed yet.",
+        "Ist am Kiosk mit den Tickets; noch ist nichts eingelöst.",
     ),
     # greeting
     "greeting.hello": ("Hello, {name}.", "Hallo, {name}."),
@@ -91,6 +130,18 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Ihr Ticket, gültig bis {until}.",
     ),
     "waiting.tickets-line": ("{count} tickets: {names}.", "{count} Tickets: {names}."),
+    "ticket.confirm": (
+        "We tell the counter. Nothing is used up yet.",
+        "Wir sagen es dem Tresen. Noch ist nichts eingelöst.",
+    ),
+    "ticket.family": (
+        "Family? Hold their bands to the reader, too.",
+        "Familie? Halten Sie auch deren Bänder an den Leser.",
+    ),
+    "tickets.confirm": (
+        "Confirm all {count} at once: we tell the counter. Nothing is used up yet.",
+        "Alle {count} auf einmal: Wir sagen es dem Tresen. Noch ist nichts eingelöst.",
+    ),
     "waiting.something": ("Something is waiting for you", "Für Sie liegt etwas bereit"),
     "waiting.something-line": ("Please see our team.", "Bitte zu unserem Team."),
     "items.one": ("1 item", "1 Teil"),
@@ -120,7 +171,10 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "We know what you told us.",
         "Wir wissen, was Sie uns gesagt haben.",
     ),
-    "owed.what": ("Promised: {what}", "Zugesagt: {what}"),
+    "owed.no-repeat": (
+        "Our team sees it at the counter. Nothing to repeat.",
+        "Unser Team sieht es am Tresen. Nichts zu wiederholen.",
+    ),
     "owed.number": ("Number {number}", "Nummer {number}"),
     "owed.wrote": ("You wrote {day} ({channel})", "Sie schrieben {day} ({channel})"),
     "owed.called": ("You called {day}", "Ihr Anruf {day}"),
@@ -132,11 +186,23 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "owed.answer-due": ("You will have an answer by {due}.", "Antwort bis {due}."),
     "owed.answer": ("We owe you an answer", "Wir schulden Ihnen eine Antwort"),
     "owed.answer-line": ("Please see our team.", "Bitte zu unserem Team."),
+    # an earlier band
+    "lost.heading": ("Your earlier band is blocked", "Ihr früheres Band ist gesperrt"),
+    "lost.since": ("Since {day}. It opens nothing.", "Seit {day}. Es öffnet nichts."),
+    "lost.this-one": ("The band you hold now works.", "Das Band, das Sie jetzt tragen, gilt."),
+    "lost.found": (
+        "Found the earlier one? Please ask us.",
+        "Das frühere gefunden? Bitte fragen Sie uns.",
+    ),
     # help with the newest delivered order
     "order.delivered": ("Your order {order}", "Ihre Bestellung {order}"),
     "order.exchange": (
-        "Size {wanted} instead of {had}, at the price you paid.",
-        "Größe {wanted} statt {had}, zum bezahlten Preis.",
+        "Size {wanted} instead of {had}, at the price you paid: {price}.",
+        "Größe {wanted} statt {had}, zum bezahlten Preis: {price}.",
+    ),
+    "order.wish": (
+        "We know what you would like instead. Nothing to repeat.",
+        "Wir wissen, was Sie stattdessen möchten. Nichts zu wiederholen.",
     ),
     "order.not-right": (
         "Not right? We help at the counter.",
@@ -148,6 +214,17 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     # one offer
     "offer.title": ("{title}", "{title}"),
     "offer.reason": ("{reason}", "{reason}"),
+    "offer.for-you": ("An offer for you.", "Ein Angebot für Sie."),
+    "offer.price-differs": (
+        "{web} on the web, {store} here (as of {when}).",
+        "{web} im Web, {store} hier (Stand {when}).",
+    ),
+    "offer.web-counts": ("The web price counts here too.", "Der Web-Preis gilt auch hier."),
+    "offer.web-says": ("The web says {count} (as of {when}).", "Das Web sagt {count} (Stand {when})."),
+    "offer.cannot-find": (
+        "You cannot find it? Ask us.",
+        "Nicht zu finden? Fragen Sie uns.",
+    ),
     "offer.price": ("{price} (as of {when}).", "{price} (Stand {when})."),
     "offer.stock": ("{count} here (counted {when}).", "{count} hier (gezählt {when})."),
     "offer.stock-none": ("None here (counted {when}).", "Hier keine (gezählt {when})."),

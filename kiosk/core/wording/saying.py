@@ -11,6 +11,7 @@ class DayForm(Enum):
     ON_DAY = "on_day"  # "on Tuesday", "today", "on 3 May"
     WHEN = "when"  # "Friday, 17:00"; today: "17:00"
     SHORT = "short"  # "14:02" today, else "Tue" or "3 May"
+    UNTIL = "until"  # "Thursday"; where it ends on a full hour: "Thursday, 17:00"
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,15 @@ class Voice:
                 return f"{self._day(local.date(), today)}, {clock_time}"
             case DayForm.SHORT:
                 return clock_time if local.date() == today else self._short(local.date(), today)
+            case DayForm.UNTIL:
+                return self._until(moment, today)
+
+    def _until(self, moment: Moment, today: date) -> str:
+        """An end: on the hour with its time, else its day; midnight is the end of the day before."""
+        local = self._local(moment.at)
+        if local.hour and not local.minute:
+            return self._moment(Moment(moment.at, DayForm.WHEN))
+        return self._day(self._local(moment.at - 1).date(), today)
 
     def _day(self, day: date, today: date) -> str:
         distance = (day - today).days

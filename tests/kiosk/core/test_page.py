@@ -13,10 +13,11 @@ from kiosk.core import page as pages
 from kiosk.core.page import BlockKind, Page, PageKind
 from kiosk.core.policy import Assurance
 from kiosk.demo.catalogue import catalogue_rows
-from kiosk.demo.people import people_rows
+from kiosk.demo.people import PEOPLE, people_rows
 from sync.model.profile import Profile
 from sync.model.records import (
     Account,
+    Band,
     Case,
     Consent,
     Customer,
@@ -32,6 +33,7 @@ from sync.model.records import (
     Record,
     Stock,
     Store,
+    Told,
 )
 from sync.model.row import Row, row_of
 from tests.support.hostile import NAMES, hostile_profile
@@ -120,10 +122,139 @@ def test_maya_sees_her_newest_delivered_order_with_the_size_she_already_chose() 
     help_block = next(block for block in page.blocks if block.kind is BlockKind.HELP)
     assert help_block.lines == (
         "Your order W-1042",
-        "Size L instead of M, at the price you paid.",
+        "We know what you would like instead. Nothing to repeat.",
     )
     assert page.blocks[0].lines == ("Hello, Maya.",)
-    assert "1 x Linen shirt M, €31.92" in help_block.details
+    assert help_block.details[:2] == (
+        "Size L instead of M, at the price you paid: €31.92.",
+        "1 x Linen shirt M, €31.92",
+    )
+    assert (help_block.actions, help_block.about) == ((pages.EXCHANGE,), "order/W-1042")
+
+
+def test_mayas_page_begins_with_it_and_asks_and_offers_nothing_beside() -> None:
+    page = demo_page("maya")
+
+    assert kinds_of(page) == ["greeting", "help", "points"]
+    assert "?" not in text_of(page)
+
+
+def exchange_case(**changed: Any) -> Case:
+    told = (Told("Order", "W-1", "web", TUESDAY), Told("Wanted instead", "L", "chat", TUESDAY))
+    return case(**({"told": told} | changed))
+
+
+def test_what_is_owed_in_the_case_of_a_chosen_size_comes_first_and_is_not_hidden() -> None:
+    promised = page_of(order(), exchange_case(promise=Promise("Ana", "x", NOW_US + DAY)))
+    unanswered = page_of(order(), exchange_case(), contact(about="case/C-1"))
+    chosen = page_of(order(), exchange_case())
+
+    assert kinds_of(promised) == kinds_of(unanswered) == ["greeting", "owed", "help"]
+    assert kinds_of(chosen) == ["greeting", "help"]
+    assert chosen.blocks[1].details[0].startswith("Size L instead of M")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (Told("Order", "W-2", "web", 1), Told("Wanted", "L", "chat", 1)),
+        (Told("Order", "W-1", "web", 1), Told("Wanted", "repair or swap", "chat", 1)),
+        (Told("Order", "W-1", "web", 1),),
+    ],
+)
+def test_a_wish_about_another_order_or_for_no_size_is_no_exchange(
+    told: tuple[Told, ...],
+) -> None:
+    page = page_of(order(), exchange_case(told=told))
+
+    assert kinds_of(page) == ["greeting", "owed", "help"]
+    assert pages.EXCHANGE not in pages.actions_of(page)
+
+
+@pytest.mark.parametrize("owner", PEOPLE)
+def test_before_a_touch_nothing_says_what_was_bought_in_which_size_or_why_it_is_offered(
+    owner: str,
+) -> None:
+    mine = [row.body for row in DEMO_ROWS if row.owner == owner]
+    bought = {
+        word
+        for body in mine
+        if isinstance(body, Order)
+        for line in body.lines
+        for word in (line.title, line.title.rsplit(" ", 1)[0])
+    }
+    reasons = {body.reason for body in mine if isinstance(body, Offer)}
+
+    page = demo_page(owner)
+    titles = {
+        block.lines[0]
+        for block in page.blocks
+        if block.kind in {BlockKind.OFFER, BlockKind.WAITING}  # titles of an offer, of a ticket
+    }
+    said = " ".join(line for line in lines_of(page) if line not in titles).casefold()
+
+    assert not [word for word in bought if word.casefold() in said]
+    assert not [reason for reason in reasons if reason.casefold() in said]
+    assert "size" not in said
+    assert "bought" not in said
+
+
+@pytest.mark.parametrize("owner", PEOPLE)
+def test_every_personal_page_has_something_to_touch(owner: str) -> None:
+    page = demo_page(owner)
+
+    assert pages.actions_of(page) or page.kind is PageKind.CHILD
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_toms_case_is_about_is_nowhere_on_his_page_not_even_after_a_touch(
+    language: str,
+) -> None:
+    page = demo_page("tom", language=language)
+
+    for secret in ("Brightwater", "4471", "bill", "employer", "reset", "consent"):
+        assert secret not in text_of(page)
+    assert "Number C-4711" in demo_page("tom").blocks[1].details
+
+
+def test_jonas_reads_that_none_is_here_what_the_web_says_and_that_its_price_counts_here() -> (
+    None
+):
+    offered = demo_page("jonas").blocks[-1]
+    stock = DEMO_SHOP["stock/rain-jacket@harbour"].body
+
+    assert offered.lines[0] == "Rain jacket at the web price"
+    assert offered.lines[1].startswith("None here (counted ")
+    assert isinstance(stock, Stock)
+    assert stock.count == 0
+    assert offered.lines[2] == "Until Wednesday."
+    assert offered.details[:4] == (
+        "You asked for it in the web shop",
+        "€41.00 on the web, €45.00 here (as of 14:01).",
+        "The web price counts here too.",
+        "The web says 3 (as of 14:01).",
+    )
+    assert offered.details[-1] == "You cannot find it? Ask us."
+    assert (offered.actions, offered.about) == ((pages.FIND,), "product/rain-jacket")
+
+
+def test_ruth_reads_since_when_her_earlier_band_is_blocked() -> None:
+    lost = next(block for block in demo_page("ruth").blocks if block.kind is BlockKind.HELP)
+
+    assert lost.lines == ("Your earlier band is blocked", "Since Wednesday. It opens nothing.")
+    assert "The band you hold now works." in lost.details
+
+
+def test_a_band_blocked_long_ago_at_no_known_time_or_never_is_no_news() -> None:
+    def told(at: int) -> Interaction:
+        return contact(id="n", at=at, direction="note", due_at=0, about="band/b")
+
+    blocked, active = Band(id="b", state="blocked"), Band(id="b", state="active")
+
+    assert kinds_of(page_of(blocked, told(NOW_US - 30 * DAY))) == ["greeting", "help"]
+    assert kinds_of(page_of(blocked, told(NOW_US - 30 * DAY - 1))) == ["greeting"]
+    assert kinds_of(page_of(blocked)) == ["greeting"]
+    assert kinds_of(page_of(active, told(NOW_US - DAY))) == ["greeting"]
 
 
 def test_tom_sees_who_promised_what_until_when_and_that_we_are_late() -> None:
@@ -258,7 +389,7 @@ def test_a_promise_that_is_not_due_yet_is_said_without_sorry() -> None:
     assert page.blocks[1].lines == (
         "Your request of Tuesday (phone)", "Ana promised an answer by tomorrow, 14:02.",
     )  # fmt: skip
-    assert "Promised: call back" in page.blocks[1].details
+    assert "call back" not in text_of(page)
 
 
 def test_a_promise_is_late_the_moment_it_is_past_and_not_before() -> None:
@@ -346,6 +477,35 @@ def test_three_bands_of_a_household_make_one_page_with_three_tickets() -> None:
         "Kite workshop, Saturday 15:00", "3 tickets: Sam, Comet, Otter.",
     )  # fmt: skip
     assert page.owner == "sam"
+    assert page.blocks[1].actions == (pages.TICKETS,)
+    assert page.blocks[1].details == (
+        "Confirm all 3 at once: we tell the counter. Nothing is used up yet.",
+    )
+
+
+@pytest.mark.parametrize("taps", [("sam", "ama"), ("ama", "sam"), ("sam", "ama", "kofi")])
+def test_a_page_a_child_has_joined_shows_no_points_and_no_offer(taps: tuple[str, ...]) -> None:
+    page = demo_page(taps[0])
+    for owner in taps[1:]:
+        page = pages.joined(page, demo_page(owner), shop())
+
+    assert kinds_of(page) == ["greeting", "waiting"]
+
+
+def test_a_second_grown_up_brings_no_points_to_a_page_with_a_child() -> None:
+    family = pages.joined(demo_page("sam"), demo_page("ama"), shop())
+
+    page = pages.joined(family, page_of(Account("a", 5), YES, offer(product="")), shop())
+
+    assert kinds_of(page) == ["greeting", "waiting"]
+    assert page.owner == "me"
+
+
+def test_two_children_without_a_grown_up_have_their_tickets_and_nothing_to_touch() -> None:
+    page = pages.joined(demo_page("ama"), demo_page("kofi"), shop())
+
+    assert page.blocks[1].lines[1] == "2 tickets: Comet, Otter."
+    assert pages.actions_of(page) == ()
 
 
 def test_a_child_who_taps_first_is_joined_by_the_grown_ups_page() -> None:
@@ -360,7 +520,7 @@ def test_a_family_page_shows_nobodys_items() -> None:
 
     page = pages.joined(first, demo_page("ama"), shop())
 
-    assert all(block.details == () for block in page.blocks)
+    assert all(block.details == () for block in page.blocks if not block.holders)
     assert "Linen" not in text_of(page)
 
 
@@ -387,7 +547,31 @@ def test_one_fitting_offer_is_last() -> None:
     )
 
     assert kinds_of(page) == ["greeting", "help", "points", "offer"]
-    assert page.blocks[-1].lines == ("Belt", "Goes with it")
+    assert page.blocks[-1].lines == ("Belt", "Until tomorrow.")
+    assert page.blocks[-1].details[0] == "Goes with it"
+
+
+def test_an_offer_known_not_to_be_here_gives_way_to_one_that_is() -> None:
+    none = Stock("belt@harbour", "belt", "harbour", 0, NOW_US)
+    soon = offer(id="soon", title="Belt", until=NOW_US + DAY)
+    other = offer(id="other", title="Hat", product="hat")
+
+    page = page_of(YES, soon, other, where=shop(none))
+
+    assert page.blocks[-1].lines == ("Hat", "An offer for you.")
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (datetime(2026, 5, 14, 14, 2, 31, tzinfo=UTC), "Until Thursday."),
+        (datetime(2026, 5, 15, 0, 0, tzinfo=UTC), "Until Thursday."),
+        (datetime(2026, 5, 14, 18, 0, tzinfo=UTC), "Until Thursday, 18:00."),
+        (datetime(2026, 5, 8, 23, 59, tzinfo=UTC), "Until today."),
+    ],
+)
+def test_an_offer_ends_on_a_day_and_at_no_odd_minute(ends: datetime, said: str) -> None:
+    assert page_of(YES, offer(until=micros_of(ends))).blocks[-1].lines[1] == said
 
 
 @pytest.mark.parametrize(
@@ -423,7 +607,43 @@ def test_price_and_stock_have_their_own_age_and_the_lower_price_counts() -> None
 
     details = page_of(YES, offer(), where=where).blocks[-1].details
 
-    assert details[:2] == ("€41.00 (as of 14:02).", "3 here (counted 09:02).")
+    assert details[1:4] == (
+        "€41.00 on the web, €45.00 here (as of 14:02).",
+        "The web price counts here too.",
+        "3 here (counted 09:02).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("store", "web", "said"),
+    [
+        (4_100, 4_500, "€41.00 (as of 14:02)."),
+        (4_100, 4_100, "€41.00 (as of 14:02)."),
+        (None, 4_500, "€45.00 (as of 14:02)."),
+    ],
+)
+def test_a_web_price_that_is_not_lower_is_not_compared(
+    store: int | None, web: int, said: str
+) -> None:
+    held = [Price(id="belt@web", product="belt", channel="web", amount_minor=web)]
+    if store is not None:
+        held.append(Price(id="belt@store", product="belt", channel="store", amount_minor=store))
+
+    details = page_of(YES, offer(), where=shop(*held)).blocks[-1].details
+
+    assert said in details
+    assert not any("counts here" in line for line in details)
+
+
+def test_what_the_web_says_is_told_only_where_it_differs() -> None:
+    here = Stock("belt@harbour", "belt", "harbour", 3, NOW_US)
+
+    def details(web: int | None) -> tuple[str, ...]:
+        said = Stock("belt@web", "belt", "web", web, NOW_US)
+        return page_of(YES, offer(), where=shop(here, said)).blocks[-1].details
+
+    assert "The web says 5 (as of 14:02)." in details(5)
+    assert not any("web" in line for line in (*details(3), *details(None)))
 
 
 @pytest.mark.parametrize(
