@@ -63,9 +63,14 @@ _SPOKEN: Final = {
 """The sentence of each face; a customer's page has its own, and Reading is only light and sound."""
 
 _RUNG: Final = {
-    pages.RING_COUNTER: ("rung.heading", "rung.line"),
-    pages.ASK_TEAM: ("asked.heading", "asked.line"),
+    pages.RING_COUNTER: ("rung.heading", "rung.parcel"),
+    pages.ASK_TEAM: ("rung.heading", "rung.line"),
+    pages.ASK_ABOUT: ("rung.heading", "rung.line"),
+    pages.EXCHANGE: ("rung.heading", "rung.exchange"),
+    pages.FIND: ("rung.heading", "rung.find"),
+    pages.TICKETS: ("rung.heading", "rung.tickets"),
 }
+"""What is said once an action is durable."""
 
 
 def _no_cue(_kind: visit.CueKind) -> None:
@@ -111,7 +116,7 @@ class CustomerPane(Widget):
         self._parts = parts
         self._state: visit.State = visit.Attract()
         self._tap = 0
-        self._recognition: Recognition | None = None
+        self._recognised: dict[str, Recognition] = {}
         self._timer: Timer | None = None
         self._help_until_ms = 0
         self.view = CustomerView(reader_place=parts.reader_place, language=parts.language)
@@ -203,7 +208,8 @@ class CustomerPane(Widget):
         event.stop()
         if isinstance(self._state, visit.Reading | visit.OutOfOrder):
             return
-        self._open_help("help.heading", "help.line")
+        is_known = isinstance(self._state, visit.Open)
+        self._open_help("help.heading", "help.line" if is_known else "help.line-nobody")
         self._ring("help", about="", is_recorded=False)
 
     @on(CustomerView.HelpClosed)
@@ -215,8 +221,10 @@ class CustomerPane(Widget):
     def _action_wanted(self, event: CustomerView.ActionWanted) -> None:
         """Record it; success is said only when it is durable."""
         event.stop()
-        recognition = self._recognition
-        if not isinstance(self._state, visit.Open) or recognition is None:
+        if not isinstance(self._state, visit.Open):
+            return
+        recognition = self._recognised.get(self._state.page.owner)
+        if recognition is None:
             return
         if self._record(event.action, event.about, recognition):
             self._open_help(*_RUNG[event.action])
@@ -255,7 +263,7 @@ class CustomerPane(Widget):
         return True
 
     def _ring(self, action: str, *, about: str, is_recorded: bool) -> None:
-        owner = "" if self._recognition is None else self._recognition.owner
+        owner = self._state.page.owner if isinstance(self._state, visit.Open) else ""
         self.post_message(
             CounterRung(action, owner=owner, about=about, is_recorded=is_recorded)
         )
@@ -291,7 +299,22 @@ class CustomerPane(Widget):
                 answer = self._perform(effect)
                 if answer is not None:
                     waiting.append(answer)
+        self._forget()
         self._arm()
+
+    def _forget(self) -> None:
+        """Keep who tapped only as long as a page of theirs, or one they may join, is there."""
+        match self._state:
+            case visit.Open(page=page) | visit.Masked(page=page):
+                kept = page.owners
+            case visit.Reading(company=company) if company is not None:
+                kept = company.owners
+            case _:
+                kept = ()
+        if self._recognised:
+            self._recognised = {
+                owner: found for owner, found in self._recognised.items() if owner in kept
+            }
 
     def _perform(self, effect: visit.Effect) -> visit.Event | None:
         match effect:
@@ -320,7 +343,6 @@ class CustomerPane(Widget):
         return None
 
     def _wipe(self) -> None:
-        self._recognition = None
         self._help_until_ms = 0
         self.view.wipe()
         self._tell_later(CustomerGone())
@@ -336,7 +358,7 @@ class CustomerPane(Widget):
             found = self._parts.recogniser.recognise(wanted.band)
         except (StoreError, DeviceError) as error:
             return visit.Unavailable(wanted.visit, fault_of(error).code)
-        self._recognition = found
+        self._recognised[found.owner] = found
         self._tell_later(CustomerHere(found))
         return visit.Recognised(wanted.visit, found.page, found.reason)
 

@@ -39,7 +39,7 @@ DAY: Final = _theme(
     colours=(
         "#f7f3ea", "#1d2b33", "#56646b", "#fffdf8", "#0f5b63", "#ffffff", "#e9e2d3", "#1d2b33",
         "#0f5b63", "#ffffff", "#a8480f", "#0f6b4f", "#a03612", "#1f5f8f", "#6a5410", "#6a3f86",
-        "#f3e6cf", "#d5cab2",
+        "#f3e6cf", "#857a64",
     ),
 )  # fmt: skip
 NIGHT: Final = _theme(
@@ -48,7 +48,7 @@ NIGHT: Final = _theme(
     colours=(
         "#10191f", "#f1ece0", "#a6b3b9", "#18242c", "#7fd3c6", "#0b1418", "#22323c", "#f1ece0",
         "#7fd3c6", "#0b1418", "#f4b26a", "#86d9a8", "#ff9d7a", "#8cc4f2", "#e3c66b", "#d3aaf0",
-        "#2b3a44", "#3d525e",
+        "#2b3a44", "#76909e",
     ),
 )  # fmt: skip
 HIGH_CONTRAST: Final = _theme(
@@ -88,6 +88,19 @@ PAIRS: Final = (
     ("offer", "card-focus"),
 )
 """Text and the ground it stands on, by variable."""
+
+EDGES: Final = (
+    ("edge", "ground"),
+    ("edge", "key"),
+    ("main", "ground"),
+    ("focus", "ground"),
+    ("focus", "key"),
+    ("on-main", "main"),
+)
+"""Border of a key, at rest, as the main one and focused, and what is beside it."""
+
+EDGE_CONTRAST_MIN: Final = 3.0
+"""Least contrast of a border and what is beside it. Source: WCAG 2.2, 1.4.11."""
 
 CONTRAST_MIN: Final = {"day": 4.5, "night": 4.5, "high-contrast": 7.0}
 """Least contrast ratio of every pair. Source: WCAG 2.2, 1.4.3 and 1.4.6."""

@@ -155,7 +155,7 @@ class CustomerView(Widget):
         self._detail = None
         if not is_same:
             self._sheet = 0
-            self._cursor = 0
+            self._cursor = next(iter(self._open_items()), 0)
         self._draw()
 
     def show_help(self, heading_id: str = "help.heading", line_id: str = "help.line") -> None:
@@ -199,6 +199,12 @@ class CustomerView(Widget):
             self._cursor = item
             self._detail = shown[item]
             self._draw()
+
+    def _open_digit(self, digit: int) -> None:
+        """Open the item with that digit, when there is one."""
+        items = self._open_items()
+        if 1 <= digit <= len(items):
+            self._open(items[digit - 1])
 
     @on(TouchButton.Pressed, "#back")
     def _back(self, event: TouchButton.Pressed) -> None:
@@ -257,6 +263,8 @@ class CustomerView(Widget):
     def on_key(self, event: events.Key) -> None:
         """A key is a touch; digits open items, arrows and Tab walk, Escape goes back."""
         self.post_message(self.Touched())
+        if self._is_too_small:
+            return
         if self._face is Face.MASKED and event.key not in {"tab", "shift+tab"}:
             event.stop()
             event.prevent_default()
@@ -274,7 +282,7 @@ class CustomerView(Widget):
                 self._keys["back"].press()
             case key if key.isdigit() and self._is_list:
                 event.stop()
-                self._open(int(key) - 1)
+                self._open_digit(int(key))
             case _:
                 pass
 
@@ -304,7 +312,9 @@ class CustomerView(Widget):
         self._draw_canvas()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Cut the page to the new grid."""
+        """Cut the page to the new grid; on one that is too small, one sentence and no keys."""
+        self.set_class(self._is_too_small, "-small")
+        self._focused_for = None
         self.set_class(event.size.height >= sheets.ROOMY_ROWS + KEY_ROWS, "-roomy")
         self.set_class(event.size.width >= WIDE_COLUMNS, "-wide")
         self._draw()
@@ -312,9 +322,18 @@ class CustomerView(Widget):
     # Drawing
 
     @property
+    def _is_too_small(self) -> bool:
+        """Whether there is less room than a page needs; a view that is not shown has none at all."""
+        width, height = self.size
+        return bool(width and height) and (
+            width < sheets.COLUMNS_MIN or height < sheets.ROWS_MIN
+        )
+
+    @property
     def _is_list(self) -> bool:
         """Whether items can be chosen now."""
-        return self._face is Face.PAGE and self._detail is None and self._told is None
+        is_page = self._face is Face.PAGE and self._detail is None and self._told is None
+        return is_page and not self._is_too_small
 
     @property
     def _grid(self) -> sheets.Grid:
@@ -346,7 +365,15 @@ class CustomerView(Widget):
         self._keep_focus()
 
     def _draw_canvas(self) -> None:
-        self._canvas.draw(self._sheet_now())
+        is_small = self._is_too_small
+        self._canvas.draw(self._too_small_sheet() if is_small else self._sheet_now())
+
+    def _too_small_sheet(self) -> Sheet:
+        line = self._word("too-small.line").format(
+            columns=sheets.COLUMNS_MIN, rows=sheets.ROWS_MIN
+        )
+        whole = sheets.Grid(self.size.width, self.size.height)
+        return sheets.told_sheet(whole, heading=line, line="")
 
     def _sheet_now(self) -> Sheet:
         grid = self._grid
@@ -383,7 +410,7 @@ class CustomerView(Widget):
             as_of=self._page.as_of_line,
             note=self._note_of(greeting),
             blocks=self._blocks_of_sheet(),
-            focus=self._cursor if self._canvas.has_focus else NOWHERE,
+            focus=self._cursor if self._canvas.has_focus and self._is_list else NOWHERE,
         )
 
     def _note_of(self, greeting: tuple[str, ...]) -> str:
@@ -425,11 +452,12 @@ class CustomerView(Widget):
         return self._blocks()[self._sheet * each : (self._sheet + 1) * each]
 
     def _open_items(self) -> tuple[int, ...]:
-        shown = self._blocks_of_sheet()
-        return tuple(index for index, block in enumerate(shown) if sheets.is_open(block))
+        return sheets.open_items(self._blocks_of_sheet())
 
     def _keep_focus(self) -> None:
         """Put the focus on what is wanted next, once a face; never take it from another part of the screen."""
+        if self._is_too_small:
+            return
         focused = self.screen.focused
         if focused is not None and self not in focused.ancestors_with_self:
             return

@@ -14,6 +14,12 @@ from kiosk.ui.widgets.canvas import NOWHERE, Line, Piece, Sheet, wrapped
 ITEM_ROWS: Final = 3
 """Rows of an item: a heading and two lines. Source: 20 mm on the panels we support are three rows."""
 
+COLUMNS_MIN: Final = 53
+"""The smallest panel; below it one sentence says so."""
+
+ROWS_MIN: Final = 17
+"""The smallest panel, keys included."""
+
 ITEMS_MAX: Final = 9
 """Items on one sheet: each has a digit."""
 
@@ -86,6 +92,11 @@ def is_open(block: Block) -> bool:
     return bool(block.details or block.actions)
 
 
+def open_items(blocks: tuple[Block, ...]) -> tuple[int, ...]:
+    """Which of the blocks of a sheet can be touched; the first has the digit 1, and none is skipped."""
+    return tuple(index for index, block in enumerate(blocks) if is_open(block))
+
+
 def attract_sheet(grid: Grid, *, title: str, where: str, arrow: str) -> Sheet:
     """Nobody is here: what to do, and where the reader is."""
     lines = (
@@ -137,8 +148,15 @@ def page_sheet(
     if grid.is_roomy:
         lines.append(_blank())
     is_cut = len(hello) + len(age) >= width or len(blocks) > grid.items
+    digits = {item: n for n, item in enumerate(open_items(blocks), start=1)}
     for index, block in enumerate(blocks[: grid.items]):
-        drawn, is_item_cut = _item(grid, block, index, has_focus=index == focus)
+        drawn, is_item_cut = _item(
+            grid,
+            block,
+            index,
+            digit=digits.get(index, 0),
+            has_focus=index == focus and index in digits,
+        )
         lines.extend(drawn)
         if grid.is_roomy:
             lines.append(_blank())
@@ -165,7 +183,9 @@ def detail_sheet(grid: Grid, block: Block) -> Sheet:
     return Sheet(tuple(rows[: grid.rows]), is_cut=len(rows) > grid.rows)
 
 
-def _item(grid: Grid, block: Block, index: int, *, has_focus: bool) -> tuple[list[Line], bool]:
+def _item(
+    grid: Grid, block: Block, index: int, *, digit: int, has_focus: bool
+) -> tuple[list[Line], bool]:
     """The rows of one item, and whether something of it is missing."""
     ink = _INKS[block.kind]
     columns = max(grid.width - len(EDGE) - DIGIT_COLUMNS, 8)
@@ -177,12 +197,12 @@ def _item(grid: Grid, block: Block, index: int, *, has_focus: bool) -> tuple[lis
     words = words[:ITEM_ROWS]
     edge = EDGE_FOCUS if has_focus else EDGE
     ground = "card-focus" if has_focus else "card"
-    item = index if is_open(block) else NOWHERE
-    digit = Piece(f"{index + 1} ", ink, is_bold=True)
+    item = index if digit else NOWHERE
+    key = (Piece(f"{digit} ", ink, is_bold=True),) if digit else ()
     lines = [
         Line(
             (Piece(edge, ink), Piece(row, row_ink, is_bold=is_bold)),
-            right=(digit,) if place == 0 and is_open(block) else (),
+            right=key if place == 0 else (),
             ground=ground,
             margin=grid.margin,
             item=item,

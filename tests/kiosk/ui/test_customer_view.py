@@ -20,6 +20,7 @@ from kiosk.core.wording.catalogue import SENTENCES
 from kiosk.demo.catalogue import catalogue_rows
 from kiosk.demo.people import PEOPLE, people_rows
 from kiosk.ui.app import KioskApp
+from kiosk.ui.bridge import _RUNG
 from kiosk.ui.messages import (
     CounterRung,
     CustomerGone,
@@ -28,7 +29,14 @@ from kiosk.ui.messages import (
     Spoken,
     StaffTold,
 )
-from kiosk.ui.themes import CONTRAST_MIN, PAIRS, THEMES, contrast
+from kiosk.ui.themes import (
+    CONTRAST_MIN,
+    EDGE_CONTRAST_MIN,
+    EDGES,
+    PAIRS,
+    THEMES,
+    contrast,
+)
 from kiosk.ui.views.customer_sheets import PICTURE
 from kiosk.ui.widgets.canvas import Sheet
 from kiosk.ui.widgets.touch_button import TouchButton
@@ -147,6 +155,12 @@ class Kiosk:
                 await self.settle()
                 return
         raise AssertionError(f"{words!r} is not on the screen:\n{self.text}")
+
+    async def click_forward(self, label: str) -> None:
+        """Click the key on the right, whose label may stand in a sentence, too."""
+        assert self.app.pane.view._keys["forward"].text == label
+        await self.pilot.click("#forward")
+        await self.settle()
 
     async def pass_ms(self, duration_ms: int) -> None:
         """Let time pass."""
@@ -363,6 +377,50 @@ async def test_a_band_of_the_household_joins_and_one_page_has_all_tickets() -> N
         assert "3 tickets: Sam, Comet, Otter." in it.text
 
 
+async def test_the_tickets_of_a_family_are_confirmed_at_once_in_the_name_of_the_grown_up() -> (
+    None
+):
+    async with kiosk() as it:
+        await it.tap("sam")
+        await it.tap("ama")
+        await it.tap("kofi")
+        await it.press("1")
+        opened = it.text
+        await it.click_forward("Confirm")
+
+        ((kind, args, owner, actor),) = it.house.desk.recorded
+        assert (kind, owner, actor) == ("record_interaction", "sam", "customer")
+        assert isinstance(args, RecordInteraction)
+        assert (args.about, args.direction) == ("entitlement/sam:ticket", "note")
+        (rung,) = it.app.of(CounterRung)
+        assert (rung.action, rung.owner) == ("tickets", "sam")
+        assert "Confirm all 3 at once" in opened
+        assert "Nothing is used up yet." in " ".join(it.text.split())
+
+
+async def test_after_a_family_a_stranger_acts_in_their_own_name() -> None:
+    async with kiosk() as it:
+        await it.tap("sam")
+        await it.tap("ama")
+        await it.tap("lena")
+        await it.press("1")
+        await it.click("Collect")
+
+        assert [owner for _, _, owner, _ in it.house.desk.recorded] == ["lena"]
+        assert list(it.app.pane._recognised) == ["lena"]
+
+
+async def test_who_joined_is_forgotten_with_the_visit() -> None:
+    async with kiosk() as it:
+        await it.tap("sam")
+        await it.tap("ama")
+        together = set(it.app.pane._recognised)
+        await it.press("escape")
+
+        assert together == {"sam", "ama"}
+        assert it.app.pane._recognised == {}
+
+
 # When something is wrong
 
 
@@ -460,6 +518,86 @@ async def test_a_name_that_is_markup_is_read_letter_by_letter_and_quits_nothing(
 # Fingers and keys
 
 
+async def test_what_is_behind_an_offer_that_is_not_here_rings_the_counter_about_the_product() -> (
+    None
+):
+    async with kiosk() as it:
+        await it.tap("jonas")
+        before = it.text
+        await it.press("2")
+        opened = it.text
+        await it.click_forward("Ask us")
+
+        ((_, args, owner, _),) = it.house.desk.recorded
+        assert "None here" in before
+        assert "€" not in before
+        assert "€41.00 on the web, €45.00 here" in opened
+        assert (owner, args.about) == ("jonas", "product/rain-jacket")  # type: ignore[attr-defined]
+        assert [rung.action for rung in it.app.of(CounterRung)] == ["find"]
+
+
+@pytest.mark.parametrize("owner", PEOPLE)
+async def test_digits_count_what_can_be_touched_from_one_and_open_it(owner: str) -> None:
+    async with kiosk(size=LARGE) as it:
+        await it.tap(owner)
+        lines = it.app.pane.view._canvas.sheet.lines
+        drawn = [
+            line.right[0].text.strip()
+            for line in lines
+            if line.right and line.ground != "ground"
+        ]
+        blocks = [
+            block for block in demo_page(owner).blocks[1:] if block.actions or block.details
+        ]
+        await it.press(str(len(blocks) + 1))
+        at_list = it.app.pane.view._detail
+
+        assert drawn == [str(n) for n in range(1, len(blocks) + 1)]
+        assert at_list is None
+        if blocks:
+            await it.press(str(len(blocks)))
+            assert it.app.pane.view._detail == blocks[-1]
+
+
+@pytest.mark.parametrize("owner", PEOPLE)
+async def test_only_what_can_be_touched_is_ever_drawn_as_chosen(owner: str) -> None:
+    async with kiosk() as it:
+        await it.press("tab")
+        it.app.pane.view._canvas.focus()
+        it.app.post_message(ReaderSaid(seen(9)))
+        it.app.post_message(ReaderSaid(proved(9, owner)))
+        await it.pilot.pause()
+        first = it.app.pane.view._canvas.sheet
+        await it.settle()
+
+        for sheet in (first, it.app.pane.view._canvas.sheet):
+            chosen = {line.item for line in sheet.lines if line.ground == "card-focus"}
+            assert -1 not in chosen
+
+
+@pytest.mark.parametrize("size", [(40, 12), (52, 17), (53, 16)], ids=str)
+async def test_a_screen_that_is_too_small_says_so_and_nothing_else_until_it_grows(
+    size: tuple[int, int],
+) -> None:
+    async with kiosk() as it:
+        await it.tap("lena")
+        await it.pilot.resize_terminal(*size)
+        await it.settle()
+        small = it.text
+        await it.press("1", "enter")
+        still = it.text
+        await it.pilot.resize_terminal(*SMALL)
+        await it.settle()
+        grown = it.text
+        await it.press("1")
+
+        assert " ".join(small.split()) == "This screen is too small: 53 x 17 at least"
+        assert still == small
+        assert "Hello, Lena." in grown
+        assert "Done" in grown
+        assert "Rain hat" in it.text
+
+
 @pytest.mark.parametrize("way", ["digit", "enter", "mouse"])
 async def test_items_are_shown_after_a_touch_a_key_or_a_digit(way: str) -> None:
     async with kiosk() as it:
@@ -489,7 +627,8 @@ async def test_collecting_is_recorded_first_and_said_then_and_rings_the_counter(
         assert (args.about, args.direction) == ("order/W-1077", "note")
         (rung,) = it.app.of(CounterRung)
         assert (rung.action, rung.owner, rung.is_recorded) == ("ring_counter", "lena", True)
-        assert "The counter knows you are here" in it.text
+        assert "We told the counter you are here" in it.text
+        assert "being fetched" not in it.text
 
 
 @pytest.mark.parametrize("error", [StoreFull(), DiskFull(), Refused("not_allowed")])
@@ -500,7 +639,7 @@ async def test_what_could_not_be_recorded_is_never_said_as_done(error: Exception
         await it.press("1")
         await it.click("Collect")
 
-        assert "knows you are here" not in it.text
+        assert "We told the counter" not in it.text
         assert "Today not possible here" in it.text
         assert it.app.of(CounterRung) == []
 
@@ -605,7 +744,7 @@ async def test_the_language_key_says_the_open_page_again_and_the_visit_goes_on()
         await it.press("escape")
 
         assert "Hallo, Maya." in german
-        assert "Ihre Anfrage (Dienstag, Chat)" in german
+        assert "Ihre Bestellung W-1042" in german
         assert it.house.recogniser.asked == ["maya"]
         assert it.face is Face.ATTRACT
 
@@ -628,6 +767,15 @@ async def test_help_is_on_every_page_and_closes_by_itself() -> None:
         assert "Our team is here for you" in helped
         assert "Hold your band to the reader" in it.text
         assert [rung.action for rung in it.app.of(CounterRung)] == ["help"]
+        assert "What you told us" not in helped
+
+
+async def test_help_beside_an_open_page_says_that_nothing_must_be_repeated() -> None:
+    async with kiosk() as it:
+        await it.tap("maya")
+        await it.click("Help")
+
+        assert "What you told us is there already." in " ".join(it.text.split())
 
 
 async def test_a_tap_while_help_is_open_opens_the_page() -> None:
@@ -673,6 +821,8 @@ async def test_nothing_is_cut_on_any_page_in_any_language(
         view = it.app.pane.view
         shown = [demo_page(owner) for owner in PEOPLE]
         shown += [demo_page(owner, Assurance.A1) for owner in PEOPLE]
+        family = pages.joined(demo_page("sam"), demo_page("ama"), demo_shop())
+        shown += [family, pages.joined(family, demo_page("kofi"), demo_shop())]
         shown += [longest_page(), page_with(name="W" * 60)]
         cut = []
 
@@ -691,8 +841,8 @@ async def test_nothing_is_cut_on_any_page_in_any_language(
             if face is not Face.PAGE:
                 view.show(face)
                 await look(face.value)
-        for heading, words in (("help.heading", "help.line"), ("rung.heading", "rung.line"),
-                               ("asked.heading", "asked.line"),
+        for heading, words in (("help.heading", "help.line"), ("help.heading", "help.line-nobody"),
+                               *_RUNG.values(),
                                ("neutral.see-team", "not-possible.action")):  # fmt: skip
             view.show_help(heading, words)
             await look(heading)
@@ -717,6 +867,14 @@ def test_every_text_is_readable_in_every_theme(theme: Any, ink: str, ground: str
     ratio = contrast(theme.variables[ink], theme.variables[ground])
 
     assert ratio >= CONTRAST_MIN[theme.name]
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+@pytest.mark.parametrize(("edge", "beside"), EDGES)
+def test_the_border_of_a_key_is_seen_in_every_theme(theme: Any, edge: str, beside: str) -> None:
+    ratio = contrast(theme.variables[edge], theme.variables[beside])
+
+    assert ratio >= EDGE_CONTRAST_MIN
 
 
 def test_contrast_is_computed_as_the_guideline_does() -> None:
