@@ -10,7 +10,7 @@ A clerk sees more than a customer's panel: case text, shelf places, the age and 
 from dataclasses import dataclass
 
 from kiosk.core.counter_now import ID_LENGTH_MAX, Cases, Parcel, clash_text, now_of, parcels_of
-from kiosk.core.counter_thread import timeline_of, told_of
+from kiosk.core.counter_thread import n_lines_of, timeline_of, told_of
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, name_of, why
 from kiosk.core.ports import Unsettled
 from kiosk.core.staff_words import StaffWords
@@ -30,6 +30,8 @@ class Sheet:
         about: How sure we are, language, preferred channel, in one line.
         now, told, timeline: Its three parts.
         parcels: What can be handed over here.
+        n_contacts: Lines of the timeline with equal contacts one by one.
+        n_lines: Lines of it with equal ones as one.
         case: Id of the case a note belongs to, "" without an open one.
         case_number: What people call it.
     """
@@ -42,6 +44,8 @@ class Sheet:
     told: tuple[Entry, ...]
     timeline: tuple[Entry, ...]
     parcels: tuple[Parcel, ...]
+    n_contacts: int = 0
+    n_lines: int = 0
     case: str = ""
     case_number: str = ""
 
@@ -73,6 +77,8 @@ def sheet_of(
         told=told_of(cases, tell),
         timeline=timeline_of(profile, tell, is_unfolded=is_unfolded),
         parcels=parcels,
+        n_contacts=n_lines_of(profile, is_unfolded=True),
+        n_lines=n_lines_of(profile, is_unfolded=False),
         case=case.id if case else "",
         case_number=words.name(case.number) if case else "",
     )
@@ -138,7 +144,8 @@ def unsettled_entry(unsettled: Unsettled, profile: Profile, tell: Telling) -> En
             text = words.say("unsettled.refused", why=reason, way=words.say("unsettled.way"))
             tone = Tone.ALERT
         case OperationState.HELD:
-            text, tone = words.say("unsettled.held"), Tone.ALERT
+            text = words.either(f"unsettled.held.{unsettled.code}", "unsettled.held")
+            tone = Tone.ALERT
         case OperationState.RECORDED | OperationState.SENDING | OperationState.APPLIED:
             text, tone = words.say("unsettled.waiting"), Tone.PLAIN
     return Entry(

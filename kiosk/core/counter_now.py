@@ -1,16 +1,42 @@
 """The lines a clerk must see in two seconds: what waits, what we owe, what not to do, what alone to ask; pure.
 
 Order: what is wrong with the band, what two counters did to each other, what can be handed over here, what we owe, what
-was not answered, what not to offer again, the one thing to ask, the next step, what waits elsewhere.
+was not answered, what the web and this shop say differently of what they come for, what not to offer again, the one thing
+to ask, the next step, tickets and the household, what waits elsewhere.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, is_struck, is_unanswered, why
+from kiosk.core.entries import (
+    Entry,
+    Opened,
+    Post,
+    Telling,
+    Tone,
+    is_struck,
+    is_unanswered,
+    name_of,
+    why,
+)
+from kiosk.core.page import DAY_US, HELP_DAYS
+from kiosk.core.scoreboard import WEB
 from sync.model.operation import Evidence
 from sync.model.profile import Profile
-from sync.model.records import Band, Case, Interaction, Pickup
+from sync.model.records import (
+    Band,
+    Case,
+    Customer,
+    Entitlement,
+    Interaction,
+    Offer,
+    Order,
+    Pickup,
+    Price,
+    Product,
+    Stock,
+    key_of,
+)
 from sync.model.row import Row
 
 PARCELS_MAX: Final = 9
@@ -18,6 +44,9 @@ PARCELS_MAX: Final = 9
 
 ID_LENGTH_MAX: Final = 80
 """Longest id an operation can carry (`sync.model.wire.Id`); what has a longer one cannot be acted on here."""
+
+_OVER: Final = ("cancelled", "returned")
+"""States of an order whose goods are of no more concern."""
 
 Cases = tuple[tuple[Row, Case], ...]
 
@@ -81,12 +110,14 @@ def now_of(
         *_waiting(profile, parcels, tell),
         *_owed(open_cases, tell),
         *_unanswered(profile, tell),
+        *_differing(profile, tell),
         *_struck(open_cases, tell),
         *_missing(open_cases, tell),
         *_next(open_cases, tell),
+        *_tickets(profile, tell),
         *_waiting_elsewhere(profile, tell),
-    ]
-    return tuple(entries) or (Entry("", tell.words.say("now.nothing"), tone=Tone.MUTED),)
+    ] or [Entry("", tell.words.say("now.nothing"), tone=Tone.MUTED)]
+    return (*entries, *_family(profile, tell))
 
 
 def clash_text(case: Case, tell: Telling) -> str:
@@ -253,6 +284,123 @@ def _unanswered(profile: Profile, tell: Telling) -> list[Entry]:
                 age=tell.age(row),
             )
         )
+    return entries
+
+
+def _differing(profile: Profile, tell: Telling) -> list[Entry]:
+    """Where the web says otherwise than this shop of a product the customer has an offer, an order or a contact about."""
+    entries = []
+    for product in _products_of(profile, tell):
+        row = tell.held(key_of("product", product))
+        facts = [*_stock_differs(product, tell), *_price_differs(product, tell)]
+        if row is not None and isinstance(row.body, Product) and facts:
+            entries.append(
+                Entry(
+                    label=tell.words.say("now.differs"),
+                    lead=tell.marked(row.body.sensitivity, tell.words.name(row.body.title)),
+                    text="; ".join(facts),
+                    tone=Tone.ALERT,
+                    age=_age_of_web(product, tell),
+                )
+            )
+    return entries
+
+
+def _age_of_web(product: str, tell: Telling) -> str:
+    """Since when the web says what it says."""
+    keys = (key_of("stock", f"{product}@{WEB}"), key_of("price", f"{product}@{WEB}"))
+    return next((tell.age(row) for key in keys if (row := tell.held(key)) is not None), "")
+
+
+def _products_of(profile: Profile, tell: Telling) -> tuple[str, ...]:
+    """Products of offers that still stand, and of orders that are neither old nor cancelled, or that a contact is about."""
+    asked = {contact.about for _, contact in profile.of(Interaction)}
+    since = tell.now - HELP_DAYS * DAY_US
+    offered = [
+        offer.product
+        for _, offer in profile.of(Offer)
+        if offer.product and (not offer.until or offer.until > tell.now)
+    ]
+    bought = [
+        line.product
+        for row, order in profile.of(Order)
+        if order.state not in _OVER and (order.at >= since or row.key in asked)
+        for line in order.lines
+    ]
+    return tuple(dict.fromkeys((*offered, *bought)))
+
+
+def _stock_differs(product: str, tell: Telling) -> list[str]:
+    """The web promises what this shop does not have; another number of a product that is there is no trouble here."""
+    web, here = (_stock(product, place, tell) for place in (WEB, tell.post.store))
+    if web is None or here is None or not web.count:
+        return []
+    if here.is_doubtful:
+        return [tell.words.say("now.differs.doubtful", web=web.count)]
+    if here.count == 0:
+        at = tell.at(here.counted_at)
+        return [tell.words.say("now.differs.stock", web=web.count, here=here.count, at=at)]
+    return []
+
+
+def _stock(product: str, place: str, tell: Telling) -> Stock | None:
+    row = tell.held(key_of("stock", f"{product}@{place}"))
+    return row.body if row is not None and isinstance(row.body, Stock) else None
+
+
+def _price_differs(product: str, tell: Telling) -> list[str]:
+    rows = [tell.held(key_of("price", f"{product}@{channel}")) for channel in (WEB, "store")]
+    prices = [row.body for row in rows if row is not None and isinstance(row.body, Price)]
+    if len(prices) < 2 or prices[0].currency != prices[1].currency:
+        return []
+    web, here = (price.amount_minor for price in prices)
+    if web == here:
+        return []
+    money = [tell.words.money(price.amount_minor, price.currency) for price in prices]
+    return [tell.words.say("now.differs.price", web=money[0], here=money[1])]
+
+
+def _tickets(profile: Profile, tell: Telling) -> list[Entry]:
+    """What they may still enter or redeem, the one that ends first before the others."""
+    words = tell.words
+    entries = []
+    for row, ticket in sorted(profile.of(Entitlement), key=lambda pair: pair[1].until):
+        if ticket.n_left == 0 or 0 < ticket.until <= tell.now:
+            continue
+        facts = []
+        if ticket.until:
+            facts.append(words.say("now.ticket.until", until=tell.at(ticket.until)))
+        if ticket.n_left is not None:
+            facts.append(words.say("now.ticket.left", count=ticket.n_left))
+        entries.append(
+            Entry(
+                label=words.say("now.ticket" if ticket.kind == "ticket" else "now.right"),
+                lead=words.text(ticket.title),
+                text=", ".join(facts),
+                tone=Tone.READY,
+                age=tell.age(row),
+            )
+        )
+    return entries
+
+
+def _family(profile: Profile, tell: Telling) -> list[Entry]:
+    """Who decides for a child, and whose bands join a visit."""
+    words = tell.words
+    entries = []
+    for row, customer in profile.of(Customer):
+        if customer.guardian:
+            guardian = tell.held(key_of("customer", customer.guardian))
+            name = words.name(customer.guardian)
+            if guardian is not None and isinstance(guardian.body, Customer):
+                name = name_of(guardian.body, words)
+            text = words.say("now.guardian.text")
+            entries.append(Entry(words.say("now.guardian"), text, lead=name, age=tell.age(row)))
+        if customer.household:
+            lead, text = words.name(customer.household), words.say("now.household.text")
+            entries.append(
+                Entry(words.say("now.household"), text, lead=lead, age=tell.age(row))
+            )
     return entries
 
 

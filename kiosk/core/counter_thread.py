@@ -16,6 +16,17 @@ from sync.model.row import Row
 TIMELINE_MAX: Final = 200
 """Contacts shown at once; older ones are of no use to somebody with a customer waiting."""
 
+KIOSK: Final = "kiosk"
+"""Who a note is from that a customer's touch at the kiosk left; public: recorded."""
+
+AT_THE_KIOSK: Final = (
+    "Is at the kiosk and ",
+    "Is at the kiosk to ",
+    "Ist am Kiosk und ",
+    "Ist am Kiosk, um ",
+)
+"""How the sentences begin that the kiosk records (`rang.*` of `kiosk.core.wording.customer`)."""
+
 ITEMS_MAX: Final = 5
 """Items of an order named in its line of the timeline."""
 
@@ -144,6 +155,14 @@ def timeline_of(profile: Profile, tell: Telling, *, is_unfolded: bool) -> tuple[
     return entries or (Entry("", tell.words.say("timeline.nothing"), tone=Tone.MUTED),)
 
 
+def n_lines_of(profile: Profile, *, is_unfolded: bool) -> int:
+    """How many lines `timeline_of` has of this customer."""
+    contacts = [Contact(row, body) for row, body in profile.of(Interaction)]
+    n_contacts = len(contacts if is_unfolded else folded(contacts))
+    n_handed_over = sum(pickup.handed_over_at > 0 for _, pickup in profile.of(Pickup))
+    return min(n_contacts + len(profile.of(Order)) + n_handed_over, TIMELINE_MAX)
+
+
 def folded(contacts: list[Contact]) -> list[Contact]:
     """Equal contacts as one, standing where the newest stood."""
     groups: dict[tuple[str, str, str], list[Contact]] = {}
@@ -170,7 +189,7 @@ def _contact(contact: Contact, tell: Telling) -> Entry:
             topic=words.name(body.topic),
             count=contact.count,
             first=tell.at(contact.first_at),
-            text=text,
+            text=words.say("timeline.quoted", text=text) if body.direction == "in" else text,
         )
     tone = Tone.MUTED if body.direction == "note" else Tone.PLAIN
     if is_unanswered(body):
@@ -181,6 +200,8 @@ def _contact(contact: Contact, tell: Telling) -> Entry:
 
 def _said(contact: Interaction, tell: Telling) -> str:
     text = tell.careful(contact)
+    if contact.by == KIOSK and contact.direction == "note":
+        return tell.words.say("timeline.kiosk", text=_at_the_kiosk(text))
     match contact.direction, contact.audience:
         case "in", _:
             return text
@@ -191,6 +212,14 @@ def _said(contact: Interaction, tell: Telling) -> str:
         case _:
             form = "timeline.out"
     return tell.words.say(form, by=tell.words.name(contact.by), text=text)
+
+
+def _at_the_kiosk(text: str) -> str:
+    """What the kiosk noted of a customer, without the words that say where: our own sentence says that."""
+    for start in AT_THE_KIOSK:
+        if text.startswith(start):
+            return text.removeprefix(start).rstrip(".")
+    return text.rstrip(".")
 
 
 def _order(row: Row, order: Order, tell: Telling) -> Entry:

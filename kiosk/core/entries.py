@@ -3,14 +3,14 @@
 `Telling` holds the words, the place and the moment; `Entry` is what comes out. Text from outside is made safe on the way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from kiosk.core.staff_words import StaffWords
 from sync.model.operation import Evidence
-from sync.model.records import Customer, Interaction, OrderLine, Remedy
+from sync.model.records import Customer, Interaction, OrderLine, Product, Remedy, key_of
 from sync.model.row import Row
 
 FAILED_MAX: Final = 2
@@ -69,12 +69,14 @@ class Post:
         clerk: Staff id, the actor of what is recorded.
         clerk_name: What a note says it is from.
         stores: Store id to what people call it.
+        staff: Staff id to name, for what others recorded.
     """
 
     store: str
     clerk: str
     clerk_name: str
     stores: Mapping[str, str] = field(default_factory=dict)
+    staff: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,10 @@ def found(how: str) -> Opened:
     return Opened(evidence=Evidence(assurance="S1", proof="found"), how=how)
 
 
+def _nothing_held(_key: str) -> Row | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Telling:
     """What every line is made with.
@@ -113,11 +119,13 @@ class Telling:
         words: What sentences are made with.
         post: Where this counter stands.
         now: Wall time, microseconds since 1970.
+        held: The row of a key this device holds (a product, a price, a stock, a person), None when it does not.
     """
 
     words: StaffWords
     post: Post
     now: int
+    held: Callable[[str], Row | None] = _nothing_held
 
     def at(self, moment: int) -> str:
         """A moment, as near to now as it is."""
@@ -128,8 +136,19 @@ class Telling:
         return self.words.name(self.post.stores.get(store, store))
 
     def clerk(self, actor: str) -> str:
-        """What people call whoever recorded something: our own clerk by name, others by what was recorded."""
+        """What people call whoever recorded something; by what was recorded where we know no name."""
+        if actor in self.post.staff:
+            return self.post.staff[actor]
         return self.post.clerk_name if actor == self.post.clerk else actor
+
+    def is_sensitive(self, product: str) -> bool:
+        """Whether a product must not be named where others hear or see it; no, where its row is not held."""
+        row = self.held(key_of("product", product))
+        return (
+            row is not None
+            and isinstance(row.body, Product)
+            and row.body.sensitivity != "normal"
+        )
 
     def age(self, row: Row) -> str:
         """Since when a row is known, from whom, and whether the centre has heard of it."""

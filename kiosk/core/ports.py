@@ -3,8 +3,9 @@
 All calls answer from this device's own files in milliseconds and never wait for the network.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -12,6 +13,7 @@ from kiosk.core.page import Page
 from kiosk.core.policy import Assurance
 from sync.model.operation import Evidence, OperationState
 from sync.model.profile import Profile
+from sync.model.row import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +138,17 @@ class Refused(Exception):
         self.code = code
 
 
+@runtime_checkable
+class Holds(Protocol):
+    """A desk that also answers for rows of no customer: products, prices, stock."""
+
+    def held(self, key: str) -> Row | None:
+        """The row of this key, None when this device does not hold it. Raises StoreError."""
+        ...
+
+
 class Desk(Protocol):
-    """What a counter can ask and do."""
+    """What a counter can ask and do. One that is also `Holds` lets it compare prices and stock."""
 
     def find(self, text: str, *, limit: int = 20) -> tuple[Found, ...]:
         """Customers by name, phone, e-mail, order number or band. Raises StoreError."""
@@ -160,3 +171,12 @@ class Desk(Protocol):
     def standing(self) -> Standing:
         """Reader, network, sync age, what is not settled."""
         ...
+
+
+def held_by(desk: Desk) -> Callable[[str], Row | None]:
+    """The rows of no customer that this desk answers for; none where it does not."""
+    return desk.held if isinstance(desk, Holds) else _nothing_held
+
+
+def _nothing_held(_key: str) -> Row | None:
+    return None

@@ -108,6 +108,10 @@ class StaffWords:
         """How many things: "1 item", "2 items"."""
         return self.say("items.one") if count == 1 else self.say("items.many", count=count)
 
+    def questions(self, count: int) -> str:
+        """How many questions were asked: "1 question, and the answer lost again"."""
+        return self.say("trap.sum.one") if count == 1 else self.say("trap.sum", asked=count)
+
     def _local(self, at: int) -> datetime:
         return moment_of(at).astimezone(self.zone)
 

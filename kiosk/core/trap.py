@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kiosk.core.entries import Telling, is_struck, is_unanswered, item_of, name_of
+from kiosk.core.page import DAY_US, HELP_DAYS
 from sync.model.profile import Profile
 from sync.model.records import Case, Interaction, Order, Pickup
 
@@ -74,12 +75,12 @@ def _pickups(profile: Profile, tell: Telling) -> list[Pair]:
 
 
 def _order(profile: Profile, tell: Telling) -> list[Pair]:
-    """The newest order: its number, and what would be done about it."""
+    """The newest order our own page speaks of: its number, and what would be done about it."""
     words = tell.words
-    orders = sorted(profile.of(Order), key=lambda pair: -pair[1].at)
+    orders = [order for _, order in profile.of(Order) if _is_told(order, tell)]
     if not orders:
         return []
-    order = orders[0][1]
+    order = max(orders, key=lambda order: order.at)
     number = words.say(
         "trap.a.order", order=words.name(order.id), channel=words.channel(order.channel)
     )
@@ -99,18 +100,25 @@ def _order(profile: Profile, tell: Telling) -> list[Pair]:
     return pairs
 
 
+def _is_told(order: Order, tell: Telling) -> bool:
+    """Whether a panel may speak of it: ready or lately delivered, no gift, nothing sensitive."""
+    since = tell.now - HELP_DAYS * DAY_US
+    is_spoken_of = order.state == "ready" or (order.state == "delivered" and order.at >= since)
+    return (
+        is_spoken_of
+        and order.sensitivity == "normal"
+        and not any(tell.is_sensitive(line.product) for line in order.lines)
+    )
+
+
 def _is_coming_back(order: Order, profile: Profile) -> bool:
     """Whether an open case is about goods of this order: it names the number, and nobody else's money."""
     is_ours = order.state == "delivered" and order.channel != "store"
-    return (
-        is_ours
-        and order.sensitivity == "normal"
-        and any(
-            case.state == "open"
-            and not case.payer
-            and any(order.id in told.value for told in case.told)
-            for _, case in profile.of(Case)
-        )
+    return is_ours and any(
+        case.state == "open"
+        and not case.payer
+        and any(order.id in told.value for told in case.told)
+        for _, case in profile.of(Case)
     )
 
 

@@ -33,6 +33,7 @@ class MemoryDesk:
         done: What was recorded, oldest first.
         fails: Raised by the next calls, until taken away.
         is_full: Nothing can be recorded; reading goes on.
+        finds: What every search answers, where it is not what the rows say.
         refuses: Code with which the next `record` is refused, "" for none.
     """
 
@@ -44,6 +45,7 @@ class MemoryDesk:
         self.not_settled: tuple[Unsettled, ...] = ()
         self.fails: StoreError | None = None
         self.refuses = ""
+        self.finds: tuple[Found, ...] = ()
         self.is_full = False
 
     def stand(self, **changes: str | int) -> None:
@@ -56,6 +58,8 @@ class MemoryDesk:
 
     def find(self, text: str, *, limit: int = 20) -> tuple[Found, ...]:
         self._fail()
+        if self.finds:
+            return self.finds
         wanted = text.casefold()
         found = []
         for row in self._rows.values():
@@ -78,6 +82,10 @@ class MemoryDesk:
                 case _:
                     pass
         return tuple(found[:limit])
+
+    def held(self, key: str) -> Row | None:
+        self._fail()
+        return self._rows.get(key)
 
     def profile_of(self, owner: str) -> Profile:
         self._fail()

@@ -96,6 +96,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "now.remedy": "Do not offer",
     "now.remedy.text": "tried {tried}, failed {failed}",
     "now.ticket": "Ticket",
+    "now.right": "May use",
     "now.ticket.until": "until {until}",
     "now.ticket.left": "{count} left",
     "now.household": "Household",

@@ -19,7 +19,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from kiosk.core.entries import Post, Telling
-from kiosk.core.ports import Desk
+from kiosk.core.ports import Desk, Recognition, held_by
 from kiosk.core.scoreboard import scoreboard_of
 from kiosk.core.staff_words import StaffWords
 from kiosk.core.ticker import ticker_of
@@ -97,7 +97,7 @@ class DemoScreen(Screen[None]):
         self._words = words
         self._place = "kiosk"
         self._is_trap = False
-        self._last_owner = ""
+        self._last_tap: Recognition | None = None
         self._revision = -1
         self._said = ""
         self._is_up = True
@@ -161,9 +161,8 @@ class DemoScreen(Screen[None]):
     def _customer_here(self, event: CustomerHere) -> None:
         event.stop()
         self.counter.customer_here(event.recognition)
-        if event.recognition.owner:
-            self._last_owner = event.recognition.owner
-            self._fill_trap()
+        self._last_tap = event.recognition
+        self._fill_trap()
         self._show_bars()
 
     @on(CounterRung)
@@ -243,15 +242,18 @@ class DemoScreen(Screen[None]):
     def _fill_trap(self) -> None:
         if not self._is_trap:
             return
-        trap = None
-        if self._last_owner:
-            try:
-                profile = self._desk.profile_of(self._last_owner)
-            except StoreError:
-                return  # the counter's own look says what is wrong with the files
-            telling = Telling(self._words, self._post, self._desk.standing().now)
-            trap = trap_of(profile, telling)
-        self.query_one(TrapPane).show(trap)
+        owner = "" if self._last_tap is None else self._last_tap.owner
+        if not owner:
+            self.query_one(TrapPane).show_nobody(is_tapped=self._last_tap is not None)
+            return
+        try:
+            profile = self._desk.profile_of(owner)
+        except StoreError:
+            return  # the counter's own look says what is wrong with the files
+        telling = Telling(
+            self._words, self._post, self._desk.standing().now, held=held_by(self._desk)
+        )
+        self.query_one(TrapPane).show(trap_of(profile, telling))
 
     @on(KeyBar.Pressed)
     def _key_clicked(self, event: KeyBar.Pressed) -> None:
@@ -428,4 +430,4 @@ class DemoApp(KioskApp, inherit_bindings=False):
         """A question that is left is answered with no, as Escape does."""
         question = self.screen
         assert isinstance(question, ModalScreen)
-        question.dismiss(False)
+        question.dismiss(result=False)

@@ -23,16 +23,17 @@ class TrapPairs(Widget):
         super().__init__(id=id)
         self._words = words
         self._trap: Trap | None = None
+        self._is_tapped = False
 
     @property
     def trap(self) -> Trap | None:
-        """What it shows; None before anybody tapped."""
+        """What it shows; None before anybody we know tapped."""
         return self._trap
 
-    def show(self, trap: Trap | None) -> None:
-        """Show this customer's trap."""
-        if trap != self._trap:
-            self._trap = trap
+    def show(self, trap: Trap | None, *, is_tapped: bool) -> None:
+        """Show this customer's trap; without one, whether nobody tapped or nobody we know."""
+        if (trap, is_tapped) != (self._trap, self._is_tapped):
+            self._trap, self._is_tapped = trap, is_tapped
             self.refresh(layout=True)
 
     def notify_style_update(self) -> None:
@@ -44,7 +45,7 @@ class TrapPairs(Widget):
         """A table of pairs with the sums below."""
         words = self._words
         if self._trap is None:
-            return Text(words.say("trap.nobody"))
+            return Text(words.say("trap.unknown" if self._is_tapped else "trap.nobody"))
         head, asked, known = (
             self.get_component_rich_style(f"trap--{name}", partial=True)
             for name in ("head", "asked", "known")
@@ -60,7 +61,7 @@ class TrapPairs(Widget):
                 Text(foreign.shown(pair.known), known),
             )
         table.add_row(
-            Text(words.say("trap.sum", asked=self._trap.n_asked), head),
+            Text(words.questions(self._trap.n_asked), head),
             Text(words.say("trap.ours.sum"), head),
         )
         return table
@@ -79,8 +80,14 @@ class TrapPane(VerticalScroll):
         yield PlainText(id="trap-name")
         yield TrapPairs(self._words, id="pairs")
 
-    def show(self, trap: Trap | None) -> None:
-        """Show this customer's trap; None before anybody tapped."""
-        self.query_one(TrapPairs).show(trap)
-        name = "" if trap is None else self._words.say("trap.name", name=trap.name)
-        self.query_one("#trap-name", PlainText).say(name)
+    def show(self, trap: Trap) -> None:
+        """Show this customer's trap."""
+        self.query_one(TrapPairs).show(trap, is_tapped=True)
+        self.query_one("#trap-name", PlainText).say(
+            self._words.say("trap.name", name=trap.name)
+        )
+
+    def show_nobody(self, *, is_tapped: bool) -> None:
+        """Nobody's trap: nobody tapped, or nobody we know."""
+        self.query_one(TrapPairs).show(None, is_tapped=is_tapped)
+        self.query_one("#trap-name", PlainText).say("")

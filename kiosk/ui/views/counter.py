@@ -17,7 +17,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import ContentSwitcher, Input, OptionList
+from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 from textual.widgets.option_list import Option
 
 from kiosk.core.counter import (
@@ -30,7 +30,7 @@ from kiosk.core.counter import (
 from kiosk.core.counter_now import Parcel
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
 from kiosk.core.faults import fault_of_code
-from kiosk.core.ports import Desk, Found, Recognition, Refused
+from kiosk.core.ports import Desk, Found, Recognition, Refused, held_by
 from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.screens.hand_over import HandOverQuestion
@@ -115,7 +115,7 @@ class CounterView(Vertical):
         self._names: dict[str, str] = {}
         self._shows_ages = False
         self._is_unfolded = False
-        self._unsettled: tuple[str, ...] = ()
+        self._is_note_asked = False
 
     # What there is
 
@@ -222,9 +222,10 @@ class CounterView(Vertical):
 
     def staff_told(self, code: str) -> None:
         """A fault, or the reason why a tap opened no page, in words."""
-        key = f"here.nobody.{code}"
-        if self._words.has(key):
-            text = self._words.say(key)
+        keys = (f"here.nobody.{code}", f"notice.{code}")
+        known = [key for key in keys if self._words.has(key)]
+        if known:
+            text = self._words.say(known[0])
         else:
             text = sentence_of(fault_of_code(code).staff, "en")
         self.query_one("#here", Notice).announce(text, tone=Tone.ASK)
@@ -234,6 +235,8 @@ class CounterView(Vertical):
         standing = self._desk.standing()
         self.query_one(StaffStrip).show(standing)
         self._let_go(standing.now)
+        if self.page == "unsettled":
+            self._fill_unsettled()
         if not self.owner:
             return
         try:
@@ -425,6 +428,7 @@ class CounterView(Vertical):
         text = draft.text.strip()
         if not text:
             self._say("note.empty", tone=Tone.ASK)
+            self._is_note_asked = True
             return
         sheet, by = self._sheet, self._post.clerk_name
         case = sheet.case if sheet is not None and sheet.owner == draft.owner else ""
@@ -438,6 +442,19 @@ class CounterView(Vertical):
             self._say("note.done")
             self.take_focus()
             self._show_keys()
+            self.call_after_refresh(self._show_newest)
+
+    def _show_newest(self) -> None:
+        """Bring the newest contact into view, where a note stands that was just saved."""
+        body, timeline = self.query_one("#body", VerticalScroll), self.query_one("#timeline")
+        body.scroll_to(y=timeline.virtual_region.y - 1, animate=False, force=True)
+
+    @on(TextArea.Changed)
+    def _note_typed(self, event: TextArea.Changed) -> None:
+        """What was missing is there."""
+        if self._is_note_asked and event.text_area.text.strip():
+            self._is_note_asked = False
+            self.query_one("#message", Notice).clear()
 
     def _note_args(self, case: str, *, by: str, text: str, audience: str) -> msgspec.Struct:
         if case:
@@ -512,6 +529,15 @@ class CounterView(Vertical):
     def action_unsettled(self) -> None:
         """List what is not settled."""
         self._keep_draft()
+        if not self._fill_unsettled():
+            return
+        self.query_one("#message", Notice).clear()
+        self.query_one("#pages", ContentSwitcher).current = "unsettled"
+        self.take_focus()
+        self._show_keys()
+
+    def _fill_unsettled(self) -> bool:
+        """Whether the files answered; the list says what is not settled now."""
         try:
             entries = tuple(
                 unsettled_entry(one, self._desk.profile_of(one.owner), self._telling())
@@ -519,13 +545,10 @@ class CounterView(Vertical):
             )
         except StoreError as error:
             self._say_trouble(error)
-            return
+            return False
         nothing = Entry("", self._words.say("unsettled.nothing"), tone=Tone.MUTED)
         self.query_one("#unsettled-list", EntryList).show(entries or (nothing,))
-        self.query_one("#message", Notice).clear()
-        self.query_one("#pages", ContentSwitcher).current = "unsettled"
-        self.take_focus()
-        self._show_keys()
+        return True
 
     @on(KeyBar.Pressed)
     def _key_clicked(self, event: KeyBar.Pressed) -> None:
@@ -570,6 +593,7 @@ class CounterView(Vertical):
         return True
 
     def _say(self, sentence: str, *, tone: Tone = Tone.PLAIN, **values: str) -> None:
+        self._is_note_asked = False
         self.query_one("#message", Notice).announce(
             self._words.say(sentence, **values), tone=tone
         )
@@ -592,13 +616,13 @@ class CounterView(Vertical):
         return self._names[owner]
 
     def _telling(self) -> Telling:
-        return Telling(self._words, self._post, self._desk.standing().now)
+        now = self._desk.standing().now
+        return Telling(self._words, self._post, now, held=held_by(self._desk))
 
     def _show_keys(self) -> None:
         self.query_one(KeyBar).show(tuple(self._keys()))
 
     def _keys(self) -> list[Key]:
-        words = self._words
         keys: list[tuple[str, str]] = []
         if self.query_one(NoteWriter).is_open and self.page == "sheet":
             keys = [("Enter", "save"), ("F5", "audience"), ("Esc", "back")]
@@ -613,9 +637,15 @@ class CounterView(Vertical):
                 ("N", "note"),
                 ("F", "find"),
                 ("A", "ages"),
-                ("E", "unfold"),
+                *([("E", "unfold")] if self._sheet.n_contacts > self._sheet.n_lines else []),
                 ("U", "unsettled"),
             ]
         if self._here is not None:
             keys.insert(0, (OPEN_KEY, "here"))
-        return [(key, words.say(f"key.{name}"), name) for key, name in keys]
+        return [(key, self._word_of(name), name) for key, name in keys]
+
+    def _word_of(self, key: str) -> str:
+        if key == "unfold" and self._is_unfolded:
+            return self._words.say("key.fold")
+        count = self._sheet.n_contacts if self._sheet is not None else 0
+        return self._words.say(f"key.{key}", count=count)

@@ -5,6 +5,7 @@ One widget however many lines there are: filling it again mounts nothing.
 
 from typing import ClassVar
 
+from rich.padding import Padding
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -15,8 +16,11 @@ from textual.widget import Widget
 from kiosk.core import foreign
 from kiosk.core.entries import MARKS, Entry, Tone
 
-LABEL_WIDTH = 14
-"""Columns of the label: the longest of ours ("Do not offer"), and a moment ("13 May 14:02"), with a space."""
+LABEL_WIDTH = 15
+"""Columns of the label: the longest of ours ("Do not offer"), and a moment ("13 May 14:02"), with a gap after them."""
+
+LABEL_GAP = 1
+"""Columns between the longest label and its text; a longer one breaks."""
 
 _META = "entry-digit"
 
@@ -92,11 +96,9 @@ class EntryList(Widget):
             )
         return Text(f" {MARKS[entry.tone]} ", tone)
 
-    def _label(self, entry: Entry) -> Text:
-        return Text(
-            foreign.shown(entry.label),
-            self.get_component_rich_style("entry--label", partial=True),
-        )
+    def _label(self, entry: Entry) -> Padding:
+        style = self.get_component_rich_style("entry--label", partial=True)
+        return Padding(Text(foreign.shown(entry.label), style), (0, LABEL_GAP, 0, 0))
 
     def _text(self, entry: Entry, tone: Style) -> Text:
         text = Text()

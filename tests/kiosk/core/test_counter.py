@@ -1,6 +1,7 @@
 """What the counter shows of a customer."""
 
 import unicodedata
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from kiosk.core import counter, counter_thread
 from kiosk.core.entries import Entry, Opened, Telling, Tone, found
 from kiosk.core.ports import Unsettled
 from kiosk.core.staff_words import DAY_US, HOUR_US
+from kiosk.core.wording.catalogue import sentence_of
 from sync.model.operation import Evidence, OperationState
 from sync.model.profile import Profile
 from sync.model.records import (
@@ -16,14 +18,19 @@ from sync.model.records import (
     Band,
     Case,
     Customer,
+    Entitlement,
     Interaction,
+    Offer,
     Order,
     OrderLine,
     Pickup,
+    Price,
+    Product,
     Promise,
     Record,
     Remedy,
     Side,
+    Stock,
     Told,
 )
 from sync.model.row import row_of
@@ -40,8 +47,16 @@ def held(*bodies: Record, owner: str = "lena") -> Profile:
     )
 
 
-def sheet(of: Profile, *, opened: Opened = TAPPED, is_unfolded: bool = False) -> counter.Sheet:
-    return counter.sheet_of(of, tell=TELL, opened=opened, is_unfolded=is_unfolded)
+def sheet(
+    of: Profile, *, opened: Opened = TAPPED, is_unfolded: bool = False, tell: Telling = TELL
+) -> counter.Sheet:
+    return counter.sheet_of(of, tell=tell, opened=opened, is_unfolded=is_unfolded)
+
+
+def knowing(*bodies: Record) -> Telling:
+    """With rows of no customer at hand."""
+    rows = {row.key: row for row in held(*bodies).rows}
+    return Telling(WORDS, POST, NOW_US, held=rows.get)
 
 
 def said(entries: tuple[Entry, ...]) -> str:
@@ -115,6 +130,19 @@ def test_a_parcel_our_own_clerk_handed_over_names_the_clerk() -> None:
     of = held(parcel(state="handed_over", handed_over_at=NOW_US, handed_over_by="mira"))
 
     assert "in Harbour by Mira (Harbour)" in said(sheet(of).timeline)
+
+
+def test_what_others_recorded_names_them_where_we_know_their_name() -> None:
+    post = replace(POST, staff={"ben": "Ben", "mira": "Mira"})
+    of = held(
+        parcel(state="handed_over", handed_over_at=NOW_US, handed_over_by="ben"),
+        parcel(id="p2", state="handed_over", handed_over_at=NOW_US, handed_over_by="mira"),
+    )
+
+    timeline = said(sheet(of, tell=Telling(WORDS, post, NOW_US)).timeline)
+
+    assert "in Harbour by Ben" in timeline
+    assert "in Harbour by Mira\n" in f"{timeline}\n"
 
 
 def test_what_is_too_long_for_an_operation_is_shown_and_left_out_of_it() -> None:
@@ -229,6 +257,72 @@ def test_a_collision_tells_both_sides_and_what_to_try() -> None:
         "handed over twice: yesterday 14:02 in Market by Ines; and today 14:02 in Harbour by Mira, to her husband."
         " Call them, or hand to a supervisor."
     )
+
+
+JACKET = (
+    Product(id="jacket", title="Rain jacket", category="clothes"),
+    Stock(id="jacket@web", product="jacket", place="web", count=3, counted_at=NOW_US),
+    Stock(id="jacket@harbour", product="jacket", place="harbour", count=0, counted_at=NOW_US - DAY_US),
+    Price(id="jacket@web", product="jacket", channel="web", amount_minor=4100),
+    Price(id="jacket@store", product="jacket", channel="store", amount_minor=4500),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Offer(id="o", title="Rain jacket", reason="", product="jacket"),
+        Order(id="W-1", at=NOW_US, channel="web", state="paid", lines=(OrderLine("jacket", "Rain jacket"),), total_minor=1),
+    ],
+)  # fmt: skip
+def test_where_web_and_shop_differ_about_what_they_come_for_the_clerk_sees_both(
+    reason: Record,
+) -> None:
+    entry = sheet(held(reason), tell=knowing(*JACKET)).now[0]
+
+    assert (entry.label, entry.lead, entry.tone) == ("Differs", "Rain jacket", Tone.ALERT)
+    assert entry.text == (
+        "web says 3, counted 0 here (yesterday 14:02); 41.00 EUR on the web, 45.00 EUR here: the lower counts"
+    )
+
+
+@pytest.mark.parametrize(
+    "no_reason",
+    [
+        Offer(id="o", title="Rain jacket", reason="", product="jacket", until=NOW_US - 1),
+        Offer(id="o", title="Umbrella", reason="", product="umbrella"),
+        Order(id="W-1", at=NOW_US, channel="web", state="cancelled", lines=(OrderLine("jacket", "J"),), total_minor=1),
+        Order(id="W-1", at=NOW_US - 61 * DAY_US, channel="web", state="paid", lines=(OrderLine("jacket", "J"),), total_minor=1),
+    ],
+)  # fmt: skip
+def test_what_they_do_not_come_for_may_differ(no_reason: Record) -> None:
+    assert "Differs" not in said(sheet(held(no_reason), tell=knowing(*JACKET)).now)
+
+
+def test_what_web_and_shop_say_alike_is_no_trouble() -> None:
+    of = held(Offer(id="o", title="Rain jacket", reason="", product="jacket"))
+    alike = (JACKET[0], msgspec.structs.replace(JACKET[1], count=0), *JACKET[2:4])
+
+    assert "Differs" not in said(sheet(of, tell=knowing(*alike)).now)
+
+
+def test_tickets_that_still_hold_are_told_and_used_ones_are_not() -> None:
+    of = held(
+        Entitlement(id="e1", title="Kite workshop", kind="ticket", until=NOW_US + HOUR_US, n_left=1),
+        Entitlement(id="e2", title="Used", kind="ticket", n_left=0),
+        Entitlement(id="e3", title="Over", kind="ticket", until=NOW_US),
+    )  # fmt: skip
+
+    assert said(sheet(of).now) == "Ticket | Kite workshop | until today 15:02, 1 left"
+
+
+def test_a_childs_guardian_is_named_and_the_household_stands_there() -> None:
+    of = held(Customer(id="ama", given_name="Ama", guardian="sam", household="okafor"))
+    sam = Customer(id="sam", given_name="Sam", family_name="Okafor")
+
+    rows = [(one.label, one.lead) for one in sheet(of, tell=knowing(sam)).now]
+
+    assert rows[1:] == [("Guardian", "Sam Okafor"), ("Household", "okafor")]
 
 
 def test_nothing_to_do_is_said() -> None:
@@ -397,6 +491,23 @@ def test_notes_say_who_reads_them() -> None:
     assert second.text == "Ben noted, customer reads this: text 2"
 
 
+@pytest.mark.parametrize(
+    ("action", "text"),
+    [("ask_team", "asks about what we owe"), ("ring_counter", "collect a parcel")],
+)
+def test_what_a_touch_at_the_kiosk_left_says_where_and_what(action: str, text: str) -> None:
+    recorded = sentence_of(f"rang.{action}", "en")
+    of = held(contact(1, direction="note", by="kiosk", audience="internal", text=recorded))
+
+    assert sheet(of).timeline[0].text == f"At the kiosk: {text}"
+
+
+def test_our_label_and_the_words_of_a_customer_are_told_apart() -> None:
+    of = held(contact(1, text="Friday, they say.", due_at=1))
+
+    assert sheet(of).timeline[0].text == 'Not answered: "Friday, they say."'
+
+
 @pytest.mark.parametrize("sensitivity", ["gift", "sensitive"])
 def test_what_must_not_be_said_aloud_is_marked(sensitivity: str) -> None:
     of = held(contact(1, sensitivity=sensitivity))
@@ -477,6 +588,20 @@ def test_what_only_waits_is_no_alarm_and_what_is_held_is(
     state: OperationState, tone: Tone
 ) -> None:
     assert counter.unsettled_entry(unsettled(state), held(), TELL).tone is tone
+
+
+@pytest.mark.parametrize(
+    "code", ["unknown_kind", "unknown_version", "malformed_args", "other_store"]
+)
+def test_why_something_is_held_is_said_in_words(code: str) -> None:
+    texts = [
+        counter.unsettled_entry(unsettled(state, code), held(), TELL).text
+        for state in (OperationState.HELD, OperationState.REFUSED)
+    ]
+    plain = counter.unsettled_entry(unsettled(OperationState.HELD), held(), TELL).text
+
+    assert code not in "".join(texts)
+    assert texts[0] != plain
 
 
 # Hostile text

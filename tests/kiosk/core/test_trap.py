@@ -5,8 +5,11 @@ import unicodedata
 import pytest
 
 from kiosk.core.entries import Telling
+from kiosk.core.staff_words import DAY_US
 from kiosk.core.trap import PAIRS_MAX, trap_of
 from sync.model.profile import Profile
+from sync.model.records import Order, OrderLine, Product
+from sync.model.row import row_of
 from tests.support import hostile
 from tests.support.demo_side import NOW_US, POST, WORDS, profile
 from tests.support.hostile import hostile_profile
@@ -50,6 +53,52 @@ def test_somebody_we_know_nothing_of_is_asked_nothing_that_could_be_lost() -> No
     trap = trap_of(Profile("nobody", ()), TELL)
 
     assert (trap.pairs, trap.n_asked) == ((), 0)
+
+
+def _order(
+    number: str,
+    *,
+    days: int,
+    state: str = "delivered",
+    sensitivity: str = "normal",
+    product: str = "p",
+) -> Order:
+    return Order(
+        id=number, at=NOW_US - days * DAY_US, channel="web", state=state, lines=(OrderLine(product, "Thing"),),
+        total_minor=1, sensitivity=sensitivity,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        _order("W-2", days=1, state="cancelled"),
+        _order("W-2", days=1, state="shipped"),
+        _order("W-2", days=1, sensitivity="gift"),
+        _order("W-2", days=1, sensitivity="sensitive"),
+        _order("W-2", days=1, product="hair-regrowth"),
+    ],
+)
+def test_the_order_it_speaks_of_is_one_a_panel_may_speak_of(newer: Order) -> None:
+    hidden = Product(id="hair-regrowth", title="Hair", category="c", sensitivity="sensitive")
+    held = {"product/hair-regrowth": row_of(hidden, owner="", as_of=NOW_US, source="web")}
+    bodies = (_order("W-1", days=2), newer, _order("W-0", days=3, state="ready"))
+    rows = tuple(row_of(one, owner="x", as_of=NOW_US, source="web") for one in bodies)
+
+    trap = trap_of(Profile("x", rows), Telling(WORDS, POST, NOW_US, held=held.get))
+
+    assert [pair.known for pair in trap.pairs] == ["W-1, bought in Web"]
+
+
+def test_an_order_of_long_ago_is_asked_for_by_nobody() -> None:
+    rows = (row_of(_order("W-1", days=61), owner="x", as_of=NOW_US, source="web"),)
+
+    assert trap_of(Profile("x", rows), TELL).pairs == ()
+
+
+def test_one_question_is_one() -> None:
+    assert WORDS.questions(1) == "1 question, and the answer lost again"
+    assert WORDS.questions(2) == "2 questions, and the answers lost again"
 
 
 def test_it_counts_more_questions_than_it_shows() -> None:

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList, TextArea
 
 from kiosk.core.entries import Opened, found
-from kiosk.core.ports import Unsettled
+from kiosk.core.ports import Found, Unsettled
 from kiosk.core.staff_words import MINUTE_US
 from kiosk.ui.screens.hand_over import HandOverQuestion
 from kiosk.ui.themes import CONTRAST_MIN, THEMES
@@ -28,7 +28,7 @@ from sync.model.row import row_of
 from tests.support import hostile
 from tests.support.colours import faint
 from tests.support.counter_side import Counter, counter
-from tests.support.demo_side import NOW_US, recognition
+from tests.support.demo_side import NOW_US, WORDS, recognition
 from tests.support.pictures import clipped, rows_of
 
 SIZES = ((53, 17), (80, 24), (160, 45))
@@ -78,6 +78,14 @@ async def test_several_found_are_chosen_with_the_mouse() -> None:
         await at.pilot.pause()
 
         assert "Bruno Keller" in at.screen
+
+
+async def test_one_found_by_case_is_said_to_be() -> None:
+    async with counter() as at:
+        at.desk.finds = (Found("tom", "Tom Becker", "C-4711", "case"),)
+        await at.type("c")
+
+        assert "C-4711, by case" in at.screen
 
 
 async def test_digits_in_the_search_are_part_of_what_is_searched() -> None:
@@ -159,6 +167,29 @@ async def test_folded_contacts_unfold_on_a_key_and_fold_again() -> None:
 
         assert len(unfolded.splitlines()) > len(folded.splitlines())
         assert at.entries("timeline") == folded
+
+
+async def test_the_key_says_how_many_there_are_to_see_and_is_gone_where_nothing_is_folded() -> (
+    None
+):
+    async with counter() as at:
+        await at.find("tom beck")
+        assert "E  Show all 22" in at.screen
+        await at.press("e")
+        assert "E  Show fewer" in at.screen
+        assert len(at.entries("timeline").splitlines()) == 22
+
+        await at.press("f")
+        await at.find("lena")
+
+        assert "Show" not in at.screen
+
+
+async def test_a_label_never_touches_its_text() -> None:
+    async with counter() as at:
+        await at.find("maya")
+
+        assert "Wanted instead L (Chat" in at.screen
 
 
 async def test_ages_and_sources_are_shown_on_a_key() -> None:
@@ -373,6 +404,30 @@ async def test_an_empty_note_is_not_recorded() -> None:
         assert at.notice("message") == "? The note is empty. Type first."
 
 
+async def test_what_an_empty_note_lacked_is_said_no_more_once_something_is_typed() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("  ")
+        await at.press("enter")
+        await at.press("space")
+        assert at.notice("message") == "? The note is empty. Type first."
+
+        await at.press("a")
+
+        assert at.notice("message") == ""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_note_that_was_saved_is_in_view(size: tuple[int, int]) -> None:
+    async with counter(size=size) as at:
+        await at.find("tom beck")
+        await at.write("called payer")
+        await at.press("enter")
+        await at.pilot.pause()
+
+        assert "called payer" in at.screen
+
+
 async def test_a_note_that_is_too_long_says_so_before_it_is_recorded() -> None:
     async with counter() as at:
         await at.find("tom beck")
@@ -544,6 +599,14 @@ async def test_a_fault_is_told_with_what_to_try() -> None:
         assert at.notice("here") == "? Reader not found. Check its plug under the counter."
 
 
+@pytest.mark.parametrize("code", ["cache_damaged", "outbox_damaged", "outbox_missing"])
+async def test_what_was_wrong_with_the_files_is_told_in_words(code: str) -> None:
+    async with counter() as at:
+        at.view.staff_told(code)
+
+        assert at.notice("here") == f"? {WORDS.say(f'notice.{code}')}"
+
+
 async def test_who_rings_at_the_kiosk_is_said_with_the_key_that_opens_the_page() -> None:
     async with counter() as at:
         at.view.customer_here(recognition("lena"))
@@ -623,6 +686,21 @@ async def test_what_is_not_settled_is_listed_in_words() -> None:
         assert waiting == (
             "today 14:02|Tom Becker: note on a case|Goes to the centre by itself. Nothing to do."
         )
+
+
+async def test_what_settles_while_the_list_is_open_leaves_it() -> None:
+    async with counter() as at:
+        at.desk.not_settled = (
+            Unsettled("1", "note_case", "tom", OperationState.RECORDED, "", NOW_US),
+        )
+        await at.press("f6")
+        assert "Tom Becker" in at.screen
+
+        at.desk.not_settled = ()
+        at.view.look()
+        await at.pilot.pause()
+
+        assert "Everything is settled." in at.screen
 
 
 async def test_when_everything_is_settled_it_says_so_and_escape_leads_back() -> None:

@@ -479,6 +479,15 @@ async def test_c_leads_from_the_trap_to_the_counter() -> None:
         assert at.shell.place == "counter"
 
 
+async def test_a_tap_of_nobody_we_know_does_not_leave_the_one_before_in_the_trap() -> None:
+    async with demo() as at:
+        await at.press("1", "alt+t", "alt+0")
+
+        assert at.questions == []
+        assert "Maya Lindqvist taps there" not in at.screen
+        assert "Nobody we know tapped." in at.screen
+
+
 async def test_before_any_tap_the_trap_says_what_to_do() -> None:
     async with demo() as at:
         await at.press("t")
