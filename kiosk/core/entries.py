@@ -85,7 +85,7 @@ class Opened:
 
     Attributes:
         evidence: What an act is recorded with.
-        how: What a search matched: name, phone, email, order, band; "" after a tap.
+        how: What a search matched: name, phone, email, handle, order, case, band; "" after a tap.
     """
 
     evidence: Evidence

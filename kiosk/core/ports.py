@@ -11,6 +11,7 @@ import msgspec
 
 from kiosk.core.page import Page
 from kiosk.core.policy import Assurance
+from sync.model.errors import StoreError
 from sync.model.operation import Evidence, OperationState
 from sync.model.profile import Profile
 from sync.model.row import Row
@@ -65,7 +66,7 @@ class Recogniser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One customer a search found. `how` says what matched: name, phone, email, order, band."""
+    """One customer a search found. `how` says what matched: name, phone, email, handle, order, case, band."""
 
     owner: str
     title: str
@@ -151,7 +152,7 @@ class Desk(Protocol):
     """What a counter can ask and do. One that is also `Holds` lets it compare prices and stock."""
 
     def find(self, text: str, *, limit: int = 20) -> tuple[Found, ...]:
-        """Customers by name, phone, e-mail, order number or band. Raises StoreError."""
+        """Customers by name, phone, e-mail, order or case number, or band. Raises StoreError."""
         ...
 
     def profile_of(self, owner: str) -> Profile:
@@ -174,9 +175,15 @@ class Desk(Protocol):
 
 
 def held_by(desk: Desk) -> Callable[[str], Row | None]:
-    """The rows of no customer that this desk answers for; none where it does not."""
-    return desk.held if isinstance(desk, Holds) else _nothing_held
+    """The rows of no customer that this desk answers for; none where it does not, or its files do not answer.
 
+    They are beside what a page is about: the same files say what is wrong with them when the page itself is read.
+    """
 
-def _nothing_held(_key: str) -> Row | None:
-    return None
+    def held(key: str) -> Row | None:
+        try:
+            return desk.held(key) if isinstance(desk, Holds) else None
+        except StoreError:
+            return None
+
+    return held

@@ -33,6 +33,7 @@ class MemoryDesk:
         done: What was recorded, oldest first.
         fails: Raised by the next calls, until taken away.
         is_full: Nothing can be recorded; reading goes on.
+        holds_fail: Raised by `held` alone.
         finds: What every search answers, where it is not what the rows say.
         refuses: Code with which the next `record` is refused, "" for none.
     """
@@ -45,6 +46,7 @@ class MemoryDesk:
         self.not_settled: tuple[Unsettled, ...] = ()
         self.fails: StoreError | None = None
         self.refuses = ""
+        self.holds_fail: StoreError | None = None
         self.finds: tuple[Found, ...] = ()
         self.is_full = False
 
@@ -85,6 +87,8 @@ class MemoryDesk:
 
     def held(self, key: str) -> Row | None:
         self._fail()
+        if self.holds_fail is not None:
+            raise self.holds_fail
         return self._rows.get(key)
 
     def profile_of(self, owner: str) -> Profile:

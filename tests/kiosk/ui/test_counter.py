@@ -192,6 +192,22 @@ async def test_a_label_never_touches_its_text() -> None:
         assert "Wanted instead L (Chat" in at.screen
 
 
+async def test_where_web_and_shop_differ_stands_first_on_the_page_of_who_comes_for_it() -> None:
+    async with counter() as at:
+        await at.find("jonas")
+
+        assert at.entries("now").startswith("Differs|Rain jacket|web says 3, counted 0 here")
+
+
+async def test_a_page_opens_without_what_stands_beside_it_where_that_cannot_be_read() -> None:
+    async with counter() as at:
+        at.desk.holds_fail = StoreCorrupt()
+        await at.find("jonas")
+
+        assert at.view.owner == "jonas"
+        assert "Differs" not in at.entries("now")
+
+
 async def test_ages_and_sources_are_shown_on_a_key() -> None:
     async with counter() as at:
         await at.find("tom beck")

@@ -255,7 +255,7 @@ async def test_a_key_that_leads_away_from_the_question_answers_it_with_no(
         assert isinstance(at.app.screen, HandOverQuestion)
         await at.press(key)
 
-        assert at.app.screen is at.shell
+        assert at.app.screen_stack == [at.shell]
         assert at.rig.desk.done == []
         assert at.shell.query_one(f"#{place}").display
         assert at.shell.place == ("counter" if place == "trap" else place)
