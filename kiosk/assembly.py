@@ -58,7 +58,7 @@ from sync.model.ports import Transport
 from sync.model.profile import Profile
 from sync.model.records import Band, Staff, Store
 from sync.model.registry import ASSURANCE_OF, KINDS, Readable, raw_args, read
-from sync.model.row import Cell, Missing
+from sync.model.row import Cell, Missing, Row
 from sync.model.rules import may_record
 
 if TYPE_CHECKING:
@@ -345,6 +345,10 @@ class StoreDesk:
     def profile_of(self, owner: str) -> Profile:
         """Everything this device holds of a customer. Raises StoreError."""
         return self._lookup.profile(owner)
+
+    def held(self, key: str) -> Row | None:
+        """The row of a key that is no customer's: a product, a price, a stock. Raises StoreError."""
+        return self._lookup.row(key)
 
     def record(
         self, kind: str, args: msgspec.Struct, *, owner: str, actor: str, evidence: Evidence

@@ -54,6 +54,7 @@ async def _run(device: "Device", spec: str, *, clerk: str) -> int:
         StoreDesk(device, sync, watch=watch),
         post=post_of(device, clerk=clerk),
         words=StaffWords(local_zone(device.world.clock)),
+        told=tuple(notice.code for notice in device.store.notices),
     )
 
     def hear(said: Said) -> None:

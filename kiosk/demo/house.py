@@ -182,6 +182,7 @@ async def run_demo(
             controls=house,
             post=post_of(counter, clerk=CLERK),
             words=StaffWords(local_zone(world.clock)),
+            told=tuple(notice.code for notice in counter.store.notices),
         )
         for sync in (kiosk_sync, counter_sync):
             sync.runner.start()

@@ -20,13 +20,20 @@ class CounterApp(CrashSafeApp, inherit_bindings=False):
     BINDINGS: ClassVar[Any] = [("ctrl+q", "leave", "")]
 
     def __init__(
-        self, desk: Desk, *, post: Post, words: StaffWords, theme: str = NIGHT.name
+        self,
+        desk: Desk,
+        *,
+        post: Post,
+        words: StaffWords,
+        told: tuple[str, ...] = (),
+        theme: str = NIGHT.name,
     ) -> None:
+        """Args: `told` are codes of what staff should know from the start."""
         super().__init__()
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme
-        self._counter: Final = CounterScreen(desk, post=post, words=words)
+        self._counter: Final = CounterScreen(desk, post=post, words=words, told=told)
 
     def get_default_screen(self) -> CounterScreen:
         """The one screen."""

@@ -53,7 +53,7 @@ class CounterRung(Message):
     """The customer asked for somebody: for a parcel, about what we owe, or for help. Durable where `is_recorded`.
 
     Attributes:
-        action: One of `kiosk.core.page` RING_COUNTER, ASK_TEAM, or "help".
+        action: One of the actions of `kiosk.core.page`, or "help".
         owner: Customer id, "" when nobody's page was open.
         about: Key of the row it is about, "" for none.
     """

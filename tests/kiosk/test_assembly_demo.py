@@ -1,7 +1,9 @@
 """The real parts over a seeded folder: what a tap, a clerk and the strip are told."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 
 import msgspec
@@ -11,8 +13,10 @@ from drivers.lines import Proved
 from kiosk.assembly import Device, LocalRecogniser, StoreDesk, evidence_of, post_of, real_world
 from kiosk.core.page import PageKind
 from kiosk.core.ports import Refused
+from kiosk.core.staff_words import StaffWords
 from kiosk.demo.bands import DEMO_TEST_GROUP_KEY, demo_band
 from kiosk.demo.seeding import seed
+from kiosk.ui.counter_app import CounterApp
 from sync.model.operation import Evidence
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.records import Order, Pickup
@@ -154,3 +158,29 @@ def test_a_customer_another_store_holds_is_not_held_here(device: Device) -> None
 
     assert (found.owner, found.page.kind) == ("", PageKind.NEUTRAL)
     assert found.reason == "unknown_band"
+
+
+def test_a_counter_says_at_once_that_its_outbox_was_damaged(folder: Path) -> None:
+    counter = folder / "counter"
+    for path in counter.glob("outbox.db-*"):
+        path.unlink()
+    (counter / "outbox.db").write_bytes(b"noise" * 2_000)
+    device = Device.open(counter, world=real_world())
+    codes = tuple(notice.code for notice in device.store.notices)
+    app = CounterApp(
+        StoreDesk(device, None),
+        post=post_of(device, clerk="mira"),
+        words=StaffWords(UTC),
+        told=codes,
+    )
+
+    async def shown() -> str:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            return " ".join(app.counter.view.query_one("#here").render_line(0).text.split())
+
+    said = asyncio.run(shown())
+
+    device.close()
+    assert codes == ("outbox_damaged",)
+    assert "damaged" in said

@@ -87,9 +87,17 @@ class DemoScreen(Screen[None]):
     AUTO_FOCUS: ClassVar[str] = ""
 
     def __init__(
-        self, parts: Parts, *, desk: Desk, controls: DemoControls, post: Post, words: StaffWords
+        self,
+        parts: Parts,
+        *,
+        desk: Desk,
+        controls: DemoControls,
+        post: Post,
+        words: StaffWords,
+        told: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
+        self._told = told
         self._parts = parts
         self._desk = desk
         self._controls = controls
@@ -113,7 +121,9 @@ class DemoScreen(Screen[None]):
             with Vertical(id="kiosk"):
                 yield CustomerPane(self._parts, id="customer")
             with Vertical(id="counter"):
-                yield CounterView(self._desk, post=self._post, words=words, id="desk")
+                yield CounterView(
+                    self._desk, post=self._post, words=words, told=self._told, id="desk"
+                )
                 yield TrapPane(words, id="trap")
         yield PlainText(words.say("demo.alt"), id="alt")
         yield KeyBar(id="demo-keys")
@@ -377,7 +387,7 @@ class DemoApp(KioskApp, inherit_bindings=False):
 
     CSS_PATH = [CUSTOMER_STYLES, COUNTER_STYLES, DEMO_STYLES]  # type: ignore[assignment]  # noqa: RUF012
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all that is shown, by name
         self,
         parts: Parts,
         *,
@@ -385,11 +395,15 @@ class DemoApp(KioskApp, inherit_bindings=False):
         controls: DemoControls,
         post: Post,
         words: StaffWords,
+        told: tuple[str, ...] = (),
         theme: str = NIGHT.name,
     ) -> None:
+        """Args: `told` are codes of what staff should know from the start."""
         tell_alt_digits_apart()
         super().__init__(parts, theme=theme)
-        self._shell = DemoScreen(parts, desk=desk, controls=controls, post=post, words=words)
+        self._shell = DemoScreen(
+            parts, desk=desk, controls=controls, post=post, words=words, told=told
+        )
 
     @property
     def shell(self) -> DemoScreen:

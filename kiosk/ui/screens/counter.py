@@ -20,9 +20,11 @@ class CounterScreen(Screen[None]):
 
     CSS_PATH = COUNTER_STYLES
 
-    def __init__(self, desk: Desk, *, post: Post, words: StaffWords) -> None:
+    def __init__(
+        self, desk: Desk, *, post: Post, words: StaffWords, told: tuple[str, ...] = ()
+    ) -> None:
         super().__init__()
-        self._view = CounterView(desk, post=post, words=words, id="counter")
+        self._view = CounterView(desk, post=post, words=words, told=told, id="counter")
 
     @property
     def view(self) -> CounterView:

@@ -99,9 +99,12 @@ class CounterView(Vertical):
         *,
         post: Post,
         words: StaffWords,
+        told: tuple[str, ...] = (),
         id: str | None = None,  # noqa: A002  # Textual's own name for it
     ) -> None:
+        """Args: `told` are codes of what staff should know from the start, as `staff_told` takes them."""
         super().__init__(id=id)
+        self._told_first = told
         self._desk = desk
         self._post = post
         self._words = words
@@ -156,6 +159,8 @@ class CounterView(Vertical):
         self.set_interval(LOOK_S, self.look)
         self.look()
         self._show_keys()
+        for code in self._told_first:
+            self.staff_told(code)
 
     @property
     def page(self) -> str:
