@@ -14,7 +14,7 @@ import typer
 from drivers.lines import Proved, Said, Seen
 
 if TYPE_CHECKING:
-    from kiosk.assembly import Device
+    from kiosk.assembly import Device, Sync
     from kiosk.demo.bands import DemoBand
 
 SCREENS: Final = ("attract", "counter")
@@ -38,9 +38,12 @@ def run(
     ] = None,
 ) -> None:
     """Export a screen of the demo as SVG."""
-    from kiosk.assembly import Device, real_world
+    from kiosk.assembly import Device, Sync, real_world
+    from kiosk.band_keys import BandKeyFiles
     from kiosk.demo.bands import demo_bands
-    from kiosk.demo.seeding import seed
+    from kiosk.demo.in_process import InProcessTransport
+    from kiosk.demo.seeding import CENTRE_FOLDER, seed
+    from sync.central.centre import Centre
 
     bands = {band.name: band for band in demo_bands()}
     if name not in (*SCREENS, *bands):
@@ -51,11 +54,20 @@ def run(
     world = real_world()
     with tempfile.TemporaryDirectory(prefix="tapthread-picture-") as folder:
         seed(Path(folder), world=world)
+        centre = Centre.open(
+            Path(folder) / CENTRE_FOLDER, disk=world.disk, clock=world.clock,
+            entropy=world.entropy, band_keys=BandKeyFiles.open(
+                Path(folder) / CENTRE_FOLDER, disk=world.disk, entropy=world.entropy
+            ),
+        )  # fmt: skip
         device = Device.open(Path(folder), world=world)
+        sync = Sync(device, transport=InProcessTransport(centre.asgi_app))
         try:
-            picture = asyncio.run(_drawn(device, bands.get(name), name=name, cells=cells))
+            sync.once()
+            picture = asyncio.run(_drawn(device, sync, bands.get(name), name=name, cells=cells))
         finally:
             device.close()
+            centre.close()
     if out is None:
         print(picture)
     else:
@@ -74,7 +86,12 @@ def _cells_of(size: str) -> tuple[int, int]:
 
 
 async def _drawn(
-    device: "Device", band: "DemoBand | None", *, name: str, cells: tuple[int, int]
+    device: "Device",
+    sync: "Sync",
+    band: "DemoBand | None",
+    *,
+    name: str,
+    cells: tuple[int, int],
 ) -> str:
     from kiosk.assembly import StoreDesk, customer_parts, local_zone, post_of
     from kiosk.core.entries import found
@@ -84,7 +101,7 @@ async def _drawn(
     from kiosk.ui.messages import ReaderSaid
     from kiosk.ui.picture import picture_of
 
-    desk = StoreDesk(device, None)
+    desk = StoreDesk(device, sync)
     if name == "counter":
         zone = local_zone(device.world.clock)
         counter = CounterApp(desk, post=post_of(device, clerk="mira"), words=StaffWords(zone))
