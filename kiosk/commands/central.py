@@ -60,10 +60,8 @@ def run(
 ) -> None:
     """Run the centre alone: devices push operations to it and pull rows from it."""
     folder = settings.load(data=data).data / FOLDER
-    if until_eof:
-        threading.Thread(target=_end_with_input, daemon=True).start()
     try:
-        _run(folder, host=host, port=port, public_url=public_url)
+        _run(folder, host=host, port=port, public_url=public_url, until_eof=until_eof)
     except FolderInUse:
         _fail(f"Another process runs the centre in {folder}. Stop it, or give another --data.")
     except DeviceError as error:
@@ -72,7 +70,12 @@ def run(
         _fail(f"The database of the centre in {folder} cannot be used: {error}.")
 
 
-def _run(folder: Path, *, host: str, port: int, public_url: str) -> None:
+def _run(folder: Path, *, host: str, port: int, public_url: str, until_eof: bool) -> None:
+    def ready(url: str) -> None:
+        _say_ready(url, centre.public_key_hex)
+        if until_eof:  # not earlier: until now nothing takes the signal it ends with
+            threading.Thread(target=_end_with_input, daemon=True).start()
+
     disk, entropy, clock = SystemDisk(), SystemEntropy(), SystemClock()
     band_keys = BandKeyFiles.open(folder, disk=disk, entropy=entropy)
     centre = Centre.open(folder, disk=disk, clock=clock, entropy=entropy, band_keys=band_keys)
@@ -84,7 +87,7 @@ def _run(folder: Path, *, host: str, port: int, public_url: str) -> None:
                 host=host,
                 port=port,
                 public_url=public_url,
-                on_ready=lambda url: _say_ready(url, centre.public_key_hex),
+                on_ready=ready,
             )
     finally:
         centre.close()

@@ -20,7 +20,7 @@ from hardware.disk import Disk
 from hardware.errors import DeviceError
 from kiosk import settings
 from kiosk.commands.options import Data
-from kiosk.commands.own_files import LOG_FILE, problem_of
+from kiosk.commands.own_files import EXIT_OWN_FILES, LOG_FILE, problem_of
 from kiosk.commands.running import need_terminal, run_on_terminal
 from sync.model.errors import StoreError
 
@@ -73,12 +73,15 @@ def _run(folder: Path, *, world: "World", is_fresh: bool) -> None:
         if is_fresh or not (folder / MARK_FILE).is_file():
             print("Making the demo: a brand, its customers, their bands ...", file=sys.stderr)
             seed(folder, world=world)
+        world.disk.lock(
+            folder
+        ).close()  # a demo that runs here already is said before anything starts
         with log.started(folder / LOG_FILE):
             code = asyncio.run(run_demo(folder, world=world, run_app=run_on_terminal))
     except NotADemo as error:
         _fail(str(error), EXIT_USAGE)
     except (DeviceError, StoreError) as error:
-        _fail(problem_of(error, folder)[1], EXIT_FAILED)
+        _fail(problem_of(error, folder)[1], EXIT_OWN_FILES)
     except (CentreDown, OSError) as error:
         _fail(f"the demo cannot start: {error}", EXIT_FAILED)
     else:

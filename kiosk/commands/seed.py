@@ -31,7 +31,8 @@ def run(data: Data = None, centre: Centre = None) -> None:
         print(f"tapthread seed: {error}", file=sys.stderr)
         raise typer.Exit(EXIT_USAGE) from error
     except (DeviceError, SyncError, OSError) as error:
-        print(f"tapthread seed: the demo could not be made: {error}", file=sys.stderr)
+        why = error.strerror if isinstance(error, OSError) else error
+        print(f"tapthread seed: no demo can be made in {chosen.data}: {why}", file=sys.stderr)
         raise typer.Exit(EXIT_FAILED) from error
     print(
         f"The demo is in {chosen.data}: {made.n_rows} rows at the centre,"

@@ -56,6 +56,8 @@ class Seeded:
 
 def prepare_folder(folder: Path) -> None:
     """Make room for a demo: an empty folder, or a demo that may be made anew. Raises NotADemo, OSError."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADemo(f"{folder} is not a folder; give another with --data")
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()) and not (folder / MARK_FILE).is_file():
         raise NotADemo(

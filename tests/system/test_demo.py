@@ -82,6 +82,7 @@ def test_side_by_side_the_mouse_works_and_the_trap_asks_what_we_know(demo: Start
     terminal.until("Hold your band")
 
     assert "Unanswered" in trap
+    assert "Asked twice" in trap.splitlines()[0]
 
 
 def test_an_unknown_band_gets_the_neutral_page_and_the_clerk_the_reason(demo: Start) -> None:
@@ -122,6 +123,22 @@ def test_a_demo_killed_with_a_handed_over_parcel_finds_it_again_and_leaves_no_pr
     page = second.until("Hello, Lena.")
 
     assert "Ready for you here" not in page
+
+
+def test_a_second_demo_on_the_same_folder_is_refused_in_one_sentence(
+    demo: Start, tmp_path: Path
+) -> None:
+    demo(size=(80, 24))
+    folder = tmp_path / "second"
+    folder.mkdir()
+
+    second = Terminal(folder, "demo", "--data", tmp_path / "demo", size=(80, 24))
+    said = second.until("Another process uses")
+    code = second.exit_code()
+    second.close()
+
+    assert code == 6
+    assert "Traceback" not in said
 
 
 def test_a_terminal_that_is_closed_takes_everything_with_it(

@@ -170,6 +170,24 @@ def test_seeding_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "letter.txt").read_text() == "dear diary"
 
 
+def test_seeding_into_a_file_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear diary")
+
+    done = run("seed", "--data", tmp_path / "letter.txt")
+
+    assert done.returncode == 2
+    assert "is not a folder" in done.stderr
+
+
+def test_a_centre_whose_starter_is_gone_already_says_where_it_was_and_ends_cleanly(
+    seeded: Path,
+) -> None:
+    done = run("central", "--data", seeded, "--port", "0", "--until-eof")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["ready"] is True
+
+
 def test_seeding_twice_makes_the_demo_anew(seeded: Path) -> None:
     again = run("seed", "--data", seeded)
 

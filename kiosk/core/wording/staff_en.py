@@ -339,6 +339,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "ticker.note": "about {name}: {text}",
     "ticker.order": "{name}: order {order}, {state}",
     "score.title": "Three sins, counted from the rows",
+    "score.line.long": "Asked twice {twice} · Unanswered {late} · Contradictions {differ}",
+    "score.line.short": "Twice {twice} · Late {late} · Differ {differ}",
     "score.was": "(was {count})",
     "score.asked_twice": "Asked twice",
     "score.unanswered": "Unanswered",

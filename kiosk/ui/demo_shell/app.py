@@ -109,6 +109,7 @@ class DemoScreen(Screen[None]):
         self._revision = -1
         self._said = ""
         self._is_up = True
+        self._tails: tuple[str, ...] = ()
 
     # What there is
 
@@ -162,6 +163,13 @@ class DemoScreen(Screen[None]):
             self._revision = revision
             rows, now = self._controls.rows(), self._desk.standing().now
             score = scoreboard_of(rows, home=self._post.store, now=now)
+            self._tails = tuple(
+                self._words.say(
+                    f"score.line.{size}", twice=score.asked_twice, late=score.unanswered,
+                    differ=score.contradictions,
+                )
+                for size in ("long", "short")
+            )  # fmt: skip
             self.query_one(Ticker).show(ticker_of(rows, words=self._words, now=now), score)
         self._show_bars()
 
@@ -347,7 +355,7 @@ class DemoScreen(Screen[None]):
         keys.display = not is_small or self._place == "ticker"
         self.query_one("#alt").display = is_small and self._place == "ticker"
         shown = self._keys_in_a_line() if is_over else self._tabs(is_small=is_small)
-        tabs.show(tuple(shown), active=self._place, is_tight=is_small)
+        tabs.show(tuple(shown), active=self._place, is_tight=is_small, tails=self._tails)
         listed = self._keys_in_a_line() if is_small else self._keys()
         keys.show(tuple(listed), is_tight=is_small)
 

@@ -42,22 +42,32 @@ class KeyBar(Widget):
         self._keys: tuple[Key, ...] = ()
         self._active = ""
         self._is_tight = False
+        self._tails: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[Key, ...]:
         """What it shows."""
         return self._keys
 
-    def show(self, keys: tuple[Key, ...], *, active: str = "", is_tight: bool = False) -> None:
+    def show(
+        self,
+        keys: tuple[Key, ...],
+        *,
+        active: str = "",
+        is_tight: bool = False,
+        tails: tuple[str, ...] = (),
+    ) -> None:
         """Show these keys; the same ones cost nothing.
 
         Args:
             keys: The keys.
             active: Name of the one whose place is open, underlined; "" for none.
             is_tight: With as little room around them as can be, for the smallest terminal.
+            tails: What stands at the right end of the last row: the first of these there is room for.
         """
-        if (keys, active, is_tight) != (self._keys, self._active, self._is_tight):
-            self._keys, self._active, self._is_tight = keys, active, is_tight
+        shown = (keys, active, is_tight, tails)
+        if shown != (self._keys, self._active, self._is_tight, self._tails):
+            self._keys, self._active, self._is_tight, self._tails = shown
             self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002  # Textual's own
@@ -78,6 +88,9 @@ class KeyBar(Widget):
                 is_active = bool(self._active) and name == self._active
                 text.append(f" {word}", (active_style if is_active else word_style) + meta)
                 text.append(" " * self._gap)
+        room = self.content_size.width - sum(self._need(key) + self._gap for key in line)
+        tail = next((each for each in self._tails if len(each) <= room), "")
+        text.append(tail.rjust(room) if tail else "", word_style)
         return text
 
     def on_click(self, event: events.Click) -> None:
@@ -91,13 +104,16 @@ class KeyBar(Widget):
         lines: list[list[Key]] = [[]]
         used = 0
         for key, word, name in self._keys:
-            need = len(self._chip(key)) + 1 + len(word)
+            need = self._need((key, word, name))
             if lines[-1] and used + need > width:
                 lines.append([])
                 used = 0
             lines[-1].append((key, word, name))
             used += need + self._gap
         return lines
+
+    def _need(self, key: Key) -> int:
+        return len(self._chip(key[0])) + 1 + len(key[1])
 
     @property
     def _gap(self) -> int:
