@@ -4,6 +4,7 @@ errors       everything that can go wrong with a reader or a band
 target       a band in the field, as a reader sees it
 proof        what an exchange established
 apdu         command and response bytes, status words
+atr          the answer to reset, parsed
 connection   the seam between chip and reader
 transcript   recorded exchanges: the connection that replays and refuses what was not recorded
 ports        what drivers need from others: keys

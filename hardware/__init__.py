@@ -3,6 +3,7 @@
 bootstrap    prepares a machine once, then runs the rest of its line there
 locks/       pinned requirements with hashes, one file a set
 clock        wall time, time that never goes back, and sleeping
+moments      wall time as a number and back
 entropy      random bytes and ids
 descriptors  standard input, output and error that somebody closed
 network      whether this machine's own network changed

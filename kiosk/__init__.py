@@ -5,8 +5,8 @@ commands/    one file a command
 demo/        the seeded brand and its people, the three-column view
 bench/       one file a bench
 assembly     builds the product out of its parts, real or simulated
-links        the reader process and the sync thread, as this process sees them
-doctor       one line a finding, with the way out
+links        the reader process and virtual devices, as this process sees them
+band_keys    the brand's own band keys, in two files beside the centre
 ui/          shows; only importer of Textual
 core/        decides; touches nothing
 settings     every setting: type, unit, default, where its value came from

@@ -5,7 +5,6 @@ virtual   virtual readers and bands          seed      the demo's centre and one
 central   the centre alone                   reader    one reader, values as lines
 kiosk     the customer screen                counter   the counter screen
 bench     measurements                       picture   a screen as SVG
-options   the options every command takes
-    own_files this device's files, opened, or why not
-    running   a reader and a terminal for the commands that need them
+sync      one exchange with the centre       options   the options every command takes
+own_files this device's files, or why not    running   a reader and a terminal for those that need them
 """

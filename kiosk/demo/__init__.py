@@ -1,4 +1,4 @@
-"""The seeded brand and its people, as pure functions of a given time, and the view that shows them.
+"""The seeded brand and its people, and the house that runs them.
 
 bands          the bands people wear in the demo, and the test keys they are encoded with
 virtual_bands  the same bands as virtual chips
@@ -7,6 +7,9 @@ people         the people of the stories with their whole threads
 crowd          everybody else
 threads        how a demo time is said ("last Friday, 17:00") and a row is put together
 brand          all rows together, and which store is interested in whom
+seeding        the brand as a centre, devices, a pulled cache and leased keys in a folder
+in_process     a transport that calls the centre in this process, for seeding
+house          centre, virtual reader, kiosk and counter, started and stopped together
 
-Nothing in here does I/O: the same time gives the same brand, wherever it is asked for.
+Up to `brand` nothing does I/O: the same time gives the same brand, wherever it is asked for.
 """
