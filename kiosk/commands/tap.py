@@ -20,7 +20,7 @@ from kiosk.commands.own_files import EXIT_OWN_FILES, OwnFiles, fail
 from kiosk.commands.running import reader_spec
 from kiosk.core.page import printed
 from kiosk.core.policy import Assurance
-from kiosk.core.wording import voice
+from kiosk.core.wording import staff_en, voice
 from kiosk.settings import Settings
 from sync.model.errors import StoreError
 
@@ -44,7 +44,7 @@ MESSAGES: Final = {
     "band_left": "The band was taken away too soon. Hold it to the reader a little longer.",
     "band_collision": "More than one band is at the reader. Hold one at a time.",
     "band_refused": "The band refused. Try once more, or use another band.",
-    "band_untrusted": "The band did not prove that it is ours.",
+    "band_untrusted": "The band did not prove that it is ours. Try once more, or use another band.",
     "band_unsupported": "This reader cannot read that kind of band.",
     "band_malformed": "The band answered in a way that cannot be read. Try once more.",
 }
@@ -158,8 +158,14 @@ def _printed(
         "page_kind": found.page.kind.value,
         "language": found.page.language,
         "reason": found.reason,
-        "notices": [f"{notice.code}: {notice.detail}" for notice in device.store.notices],
+        "notices": [_notice(notice.code) for notice in device.store.notices],
     }
+
+
+def _notice(code: str) -> str:
+    """What a person should know about this device's files: the code and the sentence staff are told."""
+    sentence = staff_en.SENTENCES.get(f"notice.{code}", "")
+    return f"{code}: {sentence}" if sentence else code
 
 
 def _ms(micros: int) -> float:

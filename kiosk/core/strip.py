@@ -1,6 +1,6 @@
 """What the staff strip says in one line: reader, network, age of the data, what is not settled; pure.
 
-What is wrong always stays. Where the line is too narrow, what is well gives way first, from the left, then brackets.
+All of it always stays. Where the line is too narrow, spans and clock times give way, from the left.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Piece:
 
 
 def pieces_of(standing: Standing, words: StaffWords) -> tuple[Piece, ...]:
-    """All pieces, in their fixed order."""
+    """All four pieces, in their fixed order; the narrowest counter, 53 columns, shows each of them."""
     files = _wrong(f"strip.store.{standing.store_code}", "strip.store.other", words)
     return (
         _part("reader", standing.reader, standing.reader_since, standing.now, words),
@@ -69,8 +69,11 @@ def _width_of(pieces: tuple[Piece, ...]) -> int:
 
 def _part(part: str, code: str, since: int, now: int, words: StaffWords) -> Piece:
     if code == "ok":
-        return Piece(words.say(f"strip.{part}.ok"), "")
-    wrong = words.either(f"strip.{part}.{code}", f"strip.{part}.other")
+        text = words.say(f"strip.{part}.ok")
+        return Piece(text, text)
+    wrong = words.either(
+        f"strip.{part}.{code}", f"strip.{part}.other"
+    )  # stays where it is narrow, its span goes
     if not since:
         return _alert(wrong, wrong)
     return _alert(words.say("strip.since", what=wrong, span=words.span(now - since)), wrong)
@@ -99,7 +102,8 @@ def _synced(standing: Standing, words: StaffWords) -> Piece:
 
 def _waiting(standing: Standing, words: StaffWords) -> list[Piece]:
     if not standing.n_waiting and not standing.n_refused:
-        return [Piece(words.say("strip.settled"), "")]
+        text = words.say("strip.settled")
+        return [Piece(text, text)]
     pieces = []
     if standing.n_waiting:
         text = words.say("strip.waiting", count=standing.n_waiting)

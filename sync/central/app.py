@@ -243,6 +243,9 @@ def _takes_zstd(web: WebRequest) -> bool:
 # The server process
 
 
+HEAD_END: Final = b"\r\n\r\n"
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """A connection whose requests must begin soon and have a small head; the body is bounded where it is read."""
 
@@ -269,11 +272,26 @@ class BoundedProtocol(HttpToolsProtocol):
         is_between = self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # None at first
         if self._head_timer is None and is_between:
             self._await_head()
+        end = data.find(HEAD_END)
+        if self._head_timer is not None and end >= 0 and self._head_size + end > HEAD_SIZE_MAX:
+            self.transport.abort()
+            return
         super().data_received(data)
         if self._head_timer is not None:
             self._head_size += len(data)
             if self._head_size > HEAD_SIZE_MAX:
                 self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP at all gets the same kind of answer as any other bad input."""
+        status, title = PROBLEMS["malformed"]
+        body = msgspec.json.encode(Problem("malformed", title, status, detail=msg))
+        head = (
+            f"HTTP/1.1 {status} Bad Request\r\ncontent-type: {PROBLEM}\r\ncontent-length: {len(body)}\r\n"
+            "cache-control: no-store\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
     def on_headers_complete(self) -> None:
         """From here on the request is the service's."""

@@ -27,10 +27,10 @@ def test_what_is_wrong_says_since_when() -> None:
     assert line(cut) == "Reader ok · ! Network cut 2 min · Data 13:59 (3 min) · 2 to send"
 
 
-def test_at_53_columns_what_is_well_gives_way_to_what_is_wrong() -> None:
+def test_at_53_columns_all_four_pieces_stay_and_spans_give_way() -> None:
     cut = replace(WELL, network="cut", network_since=NOW_US - 2 * MINUTE_US, n_waiting=12)
 
-    assert line(cut, 53) == "! Network cut 2 min · Data 13:59 (3 min) · 12 to send"
+    assert line(cut, 53) == "Reader ok · ! Network cut · Data 3 min · 12 to send"
 
 
 def test_however_narrow_it_is_what_is_wrong_stays() -> None:

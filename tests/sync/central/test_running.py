@@ -326,6 +326,38 @@ async def test_requests_with_small_heads_follow_each_other_on_one_connection(
                 assert await reader.readuntil(b'{"is_up":true}')
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"garbage\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /v1/push HTTP/1.1\r\nhost: here\r\ncontent-length: -5\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_gets_a_problem_too(raw: bytes, tmp_path: Path) -> None:
+    async with connected(tmp_path, BoundedProtocol) as (reader, writer):
+        writer.write(raw)
+
+        async with asyncio.timeout(20):
+            answer = await reader.read()
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["code"] == "malformed"
+
+
+async def test_a_whole_head_that_is_too_large_is_not_taken(tmp_path: Path) -> None:
+    async with connected(tmp_path, BoundedProtocol) as (reader, writer):
+        writer.write(HEALTH + b"x-more: " + b"y" * (HEAD_SIZE_MAX + 100) + b"\r\n\r\n")
+
+        answer = b""
+        async with asyncio.timeout(20):
+            with contextlib.suppress(ConnectionError):
+                answer = await reader.read()
+
+    assert answer == b""
+
+
 def test_a_folder_belongs_to_one_centre(tmp_path: Path) -> None:
     first = open_centre(tmp_path)
 
