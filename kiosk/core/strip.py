@@ -74,9 +74,11 @@ def _part(part: str, code: str, since: int, now: int, words: StaffWords) -> Piec
     wrong = words.either(
         f"strip.{part}.{code}", f"strip.{part}.other"
     )  # stays where it is narrow, its span goes
+    narrow = f"strip.{part}.{code}.short"
+    short = words.say(narrow) if words.has(narrow) else wrong
     if not since:
-        return _alert(wrong, wrong)
-    return _alert(words.say("strip.since", what=wrong, span=words.span(now - since)), wrong)
+        return _alert(wrong, short)
+    return _alert(words.say("strip.since", what=wrong, span=words.span(now - since)), short)
 
 
 def _alert(text: str, short: str) -> Piece:

@@ -33,6 +33,16 @@ def test_at_53_columns_all_four_pieces_stay_and_spans_give_way() -> None:
     assert line(cut, 53) == "Reader ok · ! Network cut · Data 3 min · 12 to send"
 
 
+def test_without_reader_and_centre_the_smallest_counter_still_shows_all_four() -> None:
+    """51 columns are what a terminal of 53 leaves it."""
+    lost = replace(
+        WELL, reader="reader_absent", reader_since=NOW_US - 2 * MINUTE_US,
+        network="centre_unreachable", network_since=NOW_US - 2 * MINUTE_US, n_waiting=2,
+    )  # fmt: skip
+
+    assert line(lost, 51) == "! No reader · ! No centre · Data 3 min · 2 to send"
+
+
 def test_however_narrow_it_is_what_is_wrong_stays() -> None:
     bad = replace(
         WELL,
