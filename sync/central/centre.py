@@ -24,6 +24,7 @@ from sync.central.batch import Batch
 from sync.central.gate import Caller, Gate, Session, Sessions, denied
 from sync.central.ports import AsgiApp, BandKeys
 from sync.central.store import OpRecord, Snapshot, Store, Transaction
+from sync.model.answers import push_page
 from sync.model.errors import Malformed, NotTrusted
 from sync.model.ports import Request
 from sync.model.records import Band
@@ -37,6 +38,7 @@ from sync.model.wire import (
     LeasesAnswer,
     OpResult,
     PullRequest,
+    PushAnswer,
     PushRequest,
     leases_page,
 )
@@ -258,8 +260,8 @@ class Centre:
             )
 
         results = self._batch.run(work)
-        return feed.result_page(
-            results, session_key=_key_of(caller), request_id=caller.request_id
+        return push_page(
+            PushAnswer(results), session_key=_key_of(caller), request_id=caller.request_id
         )
 
     def begin_pull(self, request: Request) -> tuple[Caller, PullRequest, bytes | None]:

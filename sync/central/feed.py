@@ -14,10 +14,8 @@ from sync.central.store import Snapshot
 from sync.model.wire import (
     Checkpoint,
     Cursor,
-    OpResult,
     checkpoint_line,
     ended,
-    result_line,
     row_line,
 )
 
@@ -70,21 +68,6 @@ def has_news(snapshot: Snapshot, cursors: tuple[Cursor, ...]) -> bool:
 def scopes_ahead(snapshot: Snapshot, cursors: tuple[Cursor, ...]) -> tuple[str, ...]:
     """Scopes a device holds further than we do: this centre went back in time, or the device is wrong."""
     return tuple(cursor.id for cursor in cursors if cursor.seq > snapshot.head(cursor.id))
-
-
-def result_page(results: tuple[OpResult, ...], *, session_key: bytes, request_id: str) -> bytes:
-    """The push answer: each result followed by the rows of its keys, and the end."""
-    lines: list[bytes] = []
-    n_rows = 0
-    for result in results:
-        lines.append(
-            result_line(
-                op=result.op, status=result.status, code=result.code, clash=result.clash
-            )
-        )
-        lines += [row_line(row) for row in result.rows]
-        n_rows += len(result.rows)
-    return ended(b"".join(lines), n_rows=n_rows, session_key=session_key, request_id=request_id)
 
 
 class Bell:

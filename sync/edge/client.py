@@ -22,6 +22,7 @@ from hardware.entropy import Entropy
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
 from sync.edge.leases import BandLease, LeasedKey
+from sync.model.answers import push_of
 from sync.model.errors import (
     CentreBusy,
     CentreError,
@@ -55,7 +56,6 @@ from sync.model.wire import (
     PullRequest,
     leases_of,
     page_of,
-    results_of,
 )
 
 CALL_MS: Final = 10_000
@@ -207,9 +207,9 @@ class CentreClient:
             request, NDJSON, deadline_ms=CALL_MS, size_max=ANSWER_SIZE_MAX
         )
         try:
-            return results_of(
+            return push_of(
                 answer, session_key=session.key, request_id=request.header("x-req")
-            )
+            ).results
         except Malformed as error:
             raise CentreUnreachable(str(error)) from error
 

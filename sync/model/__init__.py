@@ -7,7 +7,9 @@ operations/  one file a kind: which rows it needs and what it does to them, the 
 registry     the kinds this version knows
 rules        what each assurance may do, and the shop's rules
 profile      all rows of one customer, as a screen needs them
-wire         what goes over the network: hello, push, pull, leases
+wire         what goes over the network: requests, rows, and the page of a pull
+answers      the other answers as lines, written and read
+sums         the sum and the buckets by which both ends find out whether they hold the same
 signatures   who sent a request (RFC 9421), and the key both ends agree on
 ports        the Transport both ends talk through
 errors       everything that can go wrong with the centre or the store

@@ -1,6 +1,7 @@
 """An operation: an intent recorded once, applied exactly once, for ever; and what a kind of operation declares.
 
     recorded -> sending -> applied (maybe changed) | refused | held
+                           held, refused -> applied | refused | void    when a person decided
 
 A *fact* already happened and is never refused: where it clashes it is applied together with a case that shows both
 sides. A *request* may be refused. `held` means that the centre cannot judge it yet; a person will.
@@ -30,7 +31,7 @@ class Evidence(msgspec.Struct, frozen=True):
     band: str = ""
 
 
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
+class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One intent.
 
     Attributes:
@@ -41,6 +42,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         device, store, actor: Where and by whom; the actor is a staff id, or "customer".
         owner: Customer id it is about, "" for none.
         args: The kind's own arguments, as raw JSON.
+        group: Id shared by operations that are done all or none; they travel in one push. "" for none.
+        undoes: Id of the operation this one undoes, "" for none.
+        replaces: Id of a refused or held operation this one stands for, "" for none.
+        saw: Version of each row it was judged on, by key; 0 for a row this device did not hold.
+        boot, mono_ms: Which start of the program recorded it, and when since then: order without a clock.
     """
 
     id: str
@@ -53,6 +59,12 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     evidence: Evidence
     args: msgspec.Raw
+    group: str = ""
+    undoes: str = ""
+    replaces: str = ""
+    saw: dict[str, int] = {}
+    boot: str = ""
+    mono_ms: int = 0
 
 
 class OperationClass(Enum):
@@ -98,7 +110,9 @@ class Kind(Generic[Args]):
         args: Struct of the arguments.
         keys: All rows it needs to see, by key. Called with the operation and its decoded arguments.
         apply: What it does, pure: rows by key, operation, arguments, time in microseconds.
-        undo: Name of the compensating kind, "" when there is none yet.
+        undo: Name of the compensating kind, "" when it cannot be undone by a press.
+        undo_args: Makes the arguments of the compensating operation from this one; None where there is none.
+        blocks: When one is held, later ones on the same keys are held with it (`behind_held`) instead of overtaking it.
         assurance: The least assurance a customer needs to do this alone; staff (S1) always may.
     """
 
@@ -110,6 +124,8 @@ class Kind(Generic[Args]):
     apply: Callable[[Mapping[str, Cell], Operation, Args, int], Outcome]
     undo: str = ""
     assurance: str = "A2"
+    undo_args: Callable[[Operation, Args], msgspec.Struct] | None = None
+    blocks: bool = False
 
 
 class OperationState(Enum):
@@ -120,3 +136,4 @@ class OperationState(Enum):
     APPLIED = "applied"
     REFUSED = "refused"
     HELD = "held"
+    VOID = "void"

@@ -214,10 +214,78 @@ class Pickup(Record, frozen=True):
 
 
 class Account(Record, frozen=True):
-    """Points of a customer. The balance is what the centre's ledger sums to."""
+    """Points of a customer. The balance is what its ledger entries sum to.
+
+    Attributes:
+        home_store: The store that may redeem alone without a network, "" for none.
+    """
 
     id: str
     points: int
+    home_store: str = ""
+
+
+class LedgerEntry(Record, frozen=True):
+    """One movement of an account or an entitlement; its id is the operation's. Never changed, only countered.
+
+    Attributes:
+        of: Key of the account or entitlement.
+        delta: Points, or uses of an entitlement; negative when they went out.
+        reason: Kind of the operation.
+    """
+
+    id: str
+    of: str
+    delta: int
+    reason: str
+    store: str
+    at: int
+
+
+class Allowance(Record, frozen=True):
+    """What the centre lent to one store, so that it may act alone without a network: points, uses, or pieces of the last stock.
+
+    Its id is "<store>@<key>". What is lent is already taken out of the subject's free amount.
+
+    Attributes:
+        of: Key of the account, entitlement or stock.
+        n_left: How many of it are still to be used there.
+        until: End of the loan; what is left goes back, microseconds since 1970.
+    """
+
+    id: str
+    store: str
+    of: str
+    n_left: int
+    until: int
+
+
+class Decision(Record, frozen=True):
+    """What a person decided about an operation that was held; its id is that operation's.
+
+    Attributes:
+        status: applied | refused | held | void: what became of it.
+        decision: replay | edit | void.
+    """
+
+    id: str
+    status: str
+    decision: str
+    by: str
+    reason: str
+    at: int
+    code: str = ""
+
+
+class Peer(Record, frozen=True):
+    """A device of the same store; its id is the device's. Others of the store trust it by this key."""
+
+    id: str
+    public_key: str
+    store: str
+    role: str
+    state: str
+    label: str = ""
 
 
 class Entitlement(Record, frozen=True):
@@ -318,6 +386,10 @@ KINDS: Final[dict[str, type[Record]]] = {
     "order": Order,
     "pickup": Pickup,
     "account": Account,
+    "ledger": LedgerEntry,
+    "allowance": Allowance,
+    "decision": Decision,
+    "peer": Peer,
     "entitlement": Entitlement,
     "offer": Offer,
     "consent": Consent,

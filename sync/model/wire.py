@@ -1,10 +1,18 @@
 """What goes over the network between a device and the centre. One place for both ends.
 
-    POST /v1/hello    signed with the device's key; both ends agree on a session key (`sync.model.signatures`)
-    POST /v1/push     operations up; one result an operation, with the rows as they are now
-    POST /v1/pull     cursors up; changed rows down, scope by scope
-    POST /v1/leases   the keys of the bands whose owners this store holds, sealed with the session key
-    GET  /v1/health   is the centre up; says nothing else
+    POST /v1/hello      signed with the device's key; both ends agree on a session key (`sync.model.signatures`)
+    POST /v1/push       operations up; one result an operation, with the rows as they are now
+    POST /v1/pull       cursors up; changed rows down, scope by scope
+    POST /v1/want       hold these customers for some time, or no more; their rows come at once
+    POST /v1/snapshot   of which parts a scope can be had whole
+    GET  /v1/snap/HASH  one such part; the only answer that may be cached
+    POST /v1/diff       sums of 256 buckets up; the rows of those that differ down
+    POST /v1/custody    operations this device cannot get through by itself, as raw bytes
+    POST /v1/inbox      operations of this store that wait for a person
+    POST /v1/decide     what a person decided about one of them
+    POST /v1/leases     the keys of the bands whose owners this store holds, sealed with the session key
+    GET  /v1/health     is the centre up; says nothing else
+    GET  /v1/openapi.json   this, for programs
 
 Requests are JSON. Answers of push, pull and leases are lines of JSON that end with a record carrying the number of rows and a
 digest keyed with the session key: an answer that is cut, altered or not the centre's is thrown away before a byte of
@@ -14,13 +22,14 @@ id (`x-req`) and is `no-store`. Errors are problem+json with a `code` of `PROBLE
 
 import hashlib
 import hmac
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from sync.model.errors import Malformed
 from sync.model.operation import Operation
 from sync.model.records import KINDS
+from sync.model.sums import sum_text
 
 PROTOCOL: Final = 1
 """Sent as `x-proto`; a centre that speaks another answers `incompatible`."""
@@ -39,6 +48,22 @@ ANSWER_SIZE_MAX: Final = 16 * 1_048_576
 
 PAGE_ROWS_MAX: Final = 1_000
 SCOPES_MAX: Final = 16
+MARKS_MAX: Final = 20
+"""History marks a device keeps and may present for one scope."""
+
+WANTS_MAX: Final = 100
+"""Customers asked for in one request."""
+
+WANT_DAYS_MAX: Final = 90
+"""How long a store may hold a customer it asked for."""
+
+DIFF_BUCKETS_MAX: Final = 8
+"""Buckets one diff answer repairs; a hundredth of the scope each third."""
+
+CUSTODY_OPS_MAX: Final = 20
+INBOX_MAX: Final = 200
+"""Operations in one inbox answer."""
+
 WAIT_MS_MAX: Final = 25_000
 
 PROBLEMS: Final[dict[str, tuple[int, str]]] = {
@@ -58,6 +83,7 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "incompatible": (426, "This centre speaks another version of the protocol."),
     "busy": (503, "The centre cannot do this now; come again."),
     "failed": (500, "The centre failed at this; nothing of it was done."),
+    "behind": (503, "This node has not caught up yet; ask again."),
 }
 """Code to status and sentence. Public; never renamed."""
 
@@ -76,24 +102,55 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class HelloRequest(msgspec.Struct, frozen=True):
-    """Who is calling. `share` is a fresh P-256 public key in uncompressed hex, for the session key."""
+    """Who is calling.
+
+    Attributes:
+        share: A fresh P-256 public key in uncompressed hex, for the session key.
+        reads: Newest form of the body this program reads, by kind; kinds at form 1 may be left out.
+    """
 
     device: Id
     lineage: Id
     program: Short
     share: Annotated[str, msgspec.Meta(min_length=130, max_length=130)]
+    reads: dict[str, int] = {}
 
 
-class Grant(msgspec.Struct, frozen=True):
-    """A scope this device may pull, and how far it goes now."""
+class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A scope this device may pull, and how far it goes now.
+
+    Attributes:
+        count: Rows in it now, for a progress bar; a hint.
+        snapshot: Seq up to which a snapshot has it whole, 0 when there is none; a hint.
+    """
 
     id: str
     epoch: str
     head: int
+    count: int = 0
+    snapshot: int = 0
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """A random name of one moment in the history of a scope: `[seq, token, kept]`.
+
+    Who knows another name for that moment has another history. `kept` marks, one an hour, outlive the others.
+    """
+
+    seq: Annotated[int, msgspec.Meta(ge=0)]
+    token: Annotated[str, msgspec.Meta(max_length=32)]
+    is_kept: bool = False
 
 
 class HelloAnswer(msgspec.Struct, frozen=True):
-    """The session. `share` is the centre's fresh public key; `proof` shows that it holds the key the device pinned."""
+    """The session.
+
+    Attributes:
+        share: The centre's fresh public key.
+        proof: Shows that it holds the key the device pinned.
+        degraded: Kinds whose rows come in a newer form than this device reads; it keeps them raw.
+        spread_ms: Over how long a fleet should spread its next hello after nobody answered, a hint.
+    """
 
     session: str
     share: str
@@ -101,20 +158,37 @@ class HelloAnswer(msgspec.Struct, frozen=True):
     store: str
     server_time: int
     grants: tuple[Grant, ...]
+    degraded: tuple[str, ...] = ()
+    spread_ms: int = 0
 
 
 class PushRequest(msgspec.Struct, frozen=True):
-    """Operations, oldest first."""
+    """Operations, oldest first.
+
+    Attributes:
+        token: What the last push answer of this lineage said, "" before the first. An outbox that was restored from a
+            copy, or copied to a second device, presents an old one: then its lineage has forked.
+    """
 
     lineage: Id
     ops: Annotated[tuple[Operation, ...], msgspec.Meta(max_length=PUSH_OPS_MAX)]
+    token: Annotated[str, msgspec.Meta(max_length=32)] = ""
 
 
-class Cursor(msgspec.Struct, frozen=True):
-    """How far this device holds a scope."""
+class PushAnswer(msgspec.Struct, frozen=True):
+    """What became of a push. `is_forked`: nothing was done; begin a new lineage and send again under the same ids."""
+
+    results: tuple["OpResult", ...]
+    token: str = ""
+    is_forked: bool = False
+
+
+class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far this device holds a scope, and the marks it knows of its history, newest first."""
 
     id: Id
     seq: Annotated[int, msgspec.Meta(ge=0)]
+    marks: Annotated[tuple[Mark, ...], msgspec.Meta(max_length=MARKS_MAX)] = ()
 
 
 class PullRequest(msgspec.Struct, frozen=True):
@@ -123,6 +197,127 @@ class PullRequest(msgspec.Struct, frozen=True):
     scopes: Annotated[tuple[Cursor, ...], msgspec.Meta(max_length=SCOPES_MAX)]
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS_MAX
     wait_ms: Annotated[int, msgspec.Meta(ge=0, le=WAIT_MS_MAX)] = 0
+
+
+class Want(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A customer by one of these; the first that is set counts."""
+
+    owner: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    band: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    order: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    contact: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class WantRequest(msgspec.Struct, frozen=True):
+    """Hold these customers in this store for `days`, and these owners no more."""
+
+    want: Annotated[tuple[Want, ...], msgspec.Meta(max_length=WANTS_MAX)] = ()
+    drop: Annotated[tuple[Id, ...], msgspec.Meta(max_length=WANTS_MAX)] = ()
+    days: Annotated[int, msgspec.Meta(ge=1, le=WANT_DAYS_MAX)] = 1
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Whom one `Want` found, "" for nobody, and the rows of that owner."""
+
+    owner: str
+    rows: tuple["WireRow", ...]
+
+
+class SnapshotRequest(msgspec.Struct, frozen=True):
+    """Of which parts can this scope be had whole, in this format?"""
+
+    scope: Id
+    format: Annotated[int, msgspec.Meta(ge=1, le=99)] = 1
+
+
+class SnapshotPart(msgspec.Struct, frozen=True):
+    """One part: SHA-256 of the bytes as they are served (hex), how many bytes, how many rows."""
+
+    part: str
+    size: int
+    rows: int
+
+
+class SnapshotAnswer(msgspec.Struct, frozen=True):
+    """A scope whole up to `seq`; seq 0 when there is none. `key` opens the parts: sealed with the session key, hex."""
+
+    scope: str
+    seq: int
+    epoch: str = ""
+    mark: Mark | None = None
+    count: int = 0
+    sum: int = 0
+    key: str = ""
+    parts: tuple[SnapshotPart, ...] = ()
+
+
+class DiffRequest(msgspec.Struct, frozen=True):
+    """The sum of each bucket of a scope as this device holds it, 16 hex digits each."""
+
+    scope: Id
+    buckets: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")], ...],
+        msgspec.Meta(min_length=256, max_length=256),
+    ]
+
+
+class DiffAnswer(msgspec.Struct, frozen=True):
+    """Buckets that differ, with *all* rows the scope has in them, and how many more differ."""
+
+    scope: str
+    buckets: tuple[int, ...]
+    rows: tuple["WireRow", ...]
+    n_more: int
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """An operation as opaque bytes, base64 in JSON, and why it does not get through otherwise."""
+
+    id: Id
+    raw: Annotated[bytes, msgspec.Meta(max_length=65_536)]
+    reason: Short = ""
+
+
+class CustodyRequest(msgspec.Struct, frozen=True):
+    """Operations the centre failed at whenever they came; it keeps them for a person."""
+
+    lineage: Id
+    ops: Annotated[tuple[Raw, ...], msgspec.Meta(max_length=CUSTODY_OPS_MAX)]
+
+
+class InboxRequest(msgspec.Struct, frozen=True):
+    """Operations of this store that wait for a person, after this id."""
+
+    after: Annotated[str, msgspec.Meta(max_length=80)] = ""
+
+
+class InboxEntry(msgspec.Struct, frozen=True):
+    """One of them; `raw` is the operation as it was recorded, base64."""
+
+    op: str
+    kind: str
+    code: str
+    owner: str
+    store: str
+    device: str
+    at: int
+    raw: bytes
+
+
+class DecideRequest(msgspec.Struct, frozen=True):
+    """What a person decided about a held operation.
+
+    Attributes:
+        decision: replay (try it again as it is) | edit (try it with these arguments) | void (it is settled otherwise).
+        args: For edit; the same kind, the same owner.
+        by, reason: Who, and why in words; kept for ever.
+    """
+
+    op: Id
+    decision: Literal["replay", "edit", "void"]
+    by: Short
+    reason: Short = ""
+    args: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -149,10 +344,18 @@ class LeasesAnswer(msgspec.Struct, frozen=True):
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of a push or pull answer; which fields are set says which line it is.
 
-    A row:        scope q k t o v a src d    (t kind, o owner, v version, a as_of, d body)
+    A row:        scope q k t o v a src rv d (t kind, o owner, v version, a as_of, rv version of the body's form, d body)
     A row gone:   scope q k x=1
     A result:     op status code clash       (push: followed by its rows)
-    A checkpoint: ckpt seq head              (pull: this scope is held up to seq; head=1 when that is all there is)
+    A checkpoint: ckpt seq head mark n sum   (pull: this scope is held up to seq; head=1 when that is all there is;
+                                              n rows and their sum only with head=1)
+    Parted:       parted seq more            (pull, status 409: our histories part after seq; more=1: present all marks)
+    Too old:      too_old                    (pull, status 410: what left this scope since that cursor is not known any more)
+    A token:      token                      (push: present it with the next)
+    Forked:       forked=1                   (push, status 409)
+    Wanted:       want owner                 (want: the n-th found this owner, or nobody; rows follow)
+    A bucket:     bucket                     (diff: differs; its rows follow)
+    More:         more                       (diff: so many further buckets differ)
     The end:      end=1 rows digest          (digest covers the request id and every byte before this line)
     """
 
@@ -170,9 +373,21 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     status: str = ""
     code: str = ""
     clash: str = ""
+    rv: int = 1
     ckpt: str = ""
     seq: int = 0
     head: int = 0
+    mark: Mark | None = None
+    n: int = -1
+    sum: str = ""
+    parted: str = ""
+    too_old: str = ""
+    token: str = ""
+    forked: int = 0
+    want: int = -1
+    owner: str = ""
+    bucket: int = -1
+    more: int = 0
     end: int = 0
     rows: int = 0
     digest: str = ""
@@ -191,14 +406,32 @@ class WireRow(msgspec.Struct, frozen=True):
     source: str
     body: bytes
     is_gone: bool
+    form: int = 1
+    """Version of the body's form; one this program does not read is kept raw."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """The scope is held up to `seq` once the rows before are applied."""
+    """The scope is held up to `seq` once the rows before are applied.
+
+    Attributes:
+        mark: The newest mark of the scope's history up to `seq`; None when it has none.
+        count, sum: Of all live rows of the scope, with `is_head`; -1 when not said.
+    """
 
     scope: str
     seq: int
     is_head: bool
+    mark: Mark | None = None
+    count: int = -1
+    sum: int = -1
+
+
+class Parting(msgspec.Struct, frozen=True):
+    """Centre and device know another history of this scope after `seq`. `needs_more`: present all marks and ask again."""
+
+    scope: str
+    seq: int
+    needs_more: bool = False
 
 
 class OpResult(msgspec.Struct, frozen=True):
@@ -216,6 +449,8 @@ class Page(msgspec.Struct, frozen=True):
 
     rows: tuple[WireRow, ...]
     checkpoints: tuple[Checkpoint, ...]
+    partings: tuple[Parting, ...] = ()
+    too_old: tuple[str, ...] = ()
 
 
 _encoder = msgspec.json.Encoder()
@@ -229,21 +464,31 @@ def row_line(row: WireRow) -> bytes:
     head = _encoder.encode(
         Line(
             scope=row.scope, q=row.seq, k=row.key, t=row.kind, o=row.owner, v=row.version,
-            a=row.as_of, src=row.source,
+            a=row.as_of, src=row.source, rv=row.form,
         )
     )  # fmt: skip
     return head[:-1] + b',"d":' + row.body + b"}\n"
 
 
-def result_line(*, op: str, status: str, code: str = "", clash: str = "") -> bytes:
-    """One result as a line; its rows follow it."""
-    return _encoder.encode(Line(op=op, status=status, code=code, clash=clash)) + b"\n"
-
-
 def checkpoint_line(checkpoint: Checkpoint) -> bytes:
     """One checkpoint as a line."""
-    line = Line(ckpt=checkpoint.scope, seq=checkpoint.seq, head=int(checkpoint.is_head))
+    line = Line(
+        ckpt=checkpoint.scope, seq=checkpoint.seq, head=int(checkpoint.is_head),
+        mark=checkpoint.mark, n=checkpoint.count,
+        sum=sum_text(checkpoint.sum) if checkpoint.sum >= 0 else "",
+    )  # fmt: skip
     return _encoder.encode(line) + b"\n"
+
+
+def parting_line(parting: Parting) -> bytes:
+    """One parting as a line."""
+    line = Line(parted=parting.scope, seq=parting.seq, more=int(parting.needs_more))
+    return _encoder.encode(line) + b"\n"
+
+
+def too_old_line(scope: str) -> bytes:
+    """A scope whose cursor is below the floor, as a line."""
+    return _encoder.encode(Line(too_old=scope)) + b"\n"
 
 
 def ended(lines: bytes, *, n_rows: int, session_key: bytes, request_id: str) -> bytes:
@@ -259,16 +504,16 @@ def _digest(lines: bytes, session_key: bytes, request_id: str) -> str:
     return keyed.hexdigest()
 
 
-def _checked_lines(answer: bytes, *, session_key: bytes, request_id: str) -> list[Line]:
+def checked_lines(answer: bytes, *, session_key: bytes, request_id: str) -> list[Line]:
     """All lines before the end record, after the record was found to hold. Raises Malformed."""
-    lines, n_rows = _checked(answer, session_key=session_key, request_id=request_id)
+    lines, n_rows = checked(answer, session_key=session_key, request_id=request_id)
     decoded = [_decoded(line) for line in lines]
     if sum(1 for line in decoded if line.k) != n_rows:
         raise Malformed("the answer does not hold as many rows as it says")
     return decoded
 
 
-def _checked(answer: bytes, *, session_key: bytes, request_id: str) -> tuple[list[bytes], int]:
+def checked(answer: bytes, *, session_key: bytes, request_id: str) -> tuple[list[bytes], int]:
     """The lines before the end record and how many rows it says there are, once its digest holds. Raises Malformed."""
     cut = answer.rfind(b"\n", 0, -1) + 1
     lines, last = answer[:cut], answer[cut:]
@@ -287,13 +532,14 @@ def _decoded(line: bytes) -> Line:
         raise Malformed("a line of the answer does not parse") from error
 
 
-def _row_of(line: Line) -> WireRow:
+def row_of_line(line: Line) -> WireRow:
+    """The row a line holds. Raises Malformed for one without a body."""
     body = bytes(line.d)
     if not line.x and not body:
         raise Malformed("a row without a body")
     return WireRow(
         scope=line.scope, seq=line.q, key=line.k, kind=line.t, owner=line.o, version=line.v,
-        as_of=line.a, source=line.src, body=body, is_gone=bool(line.x),
+        as_of=line.a, source=line.src, body=body, is_gone=bool(line.x), form=line.rv,
     )  # fmt: skip
 
 
@@ -301,32 +547,29 @@ def page_of(answer: bytes, *, session_key: bytes, request_id: str) -> Page:
     """A pull answer, checked whole. Raises Malformed."""
     rows: list[WireRow] = []
     checkpoints: list[Checkpoint] = []
-    for line in _checked_lines(answer, session_key=session_key, request_id=request_id):
+    partings: list[Parting] = []
+    too_old: list[str] = []
+    for line in checked_lines(answer, session_key=session_key, request_id=request_id):
         if line.k:
-            rows.append(_row_of(line))
+            rows.append(row_of_line(line))
         elif line.ckpt:
-            checkpoints.append(
-                Checkpoint(scope=line.ckpt, seq=line.seq, is_head=bool(line.head))
-            )
-    return Page(tuple(rows), tuple(checkpoints))
+            checkpoints.append(_checkpoint_of(line))
+        elif line.parted:
+            partings.append(Parting(line.parted, line.seq, needs_more=bool(line.more)))
+        elif line.too_old:
+            too_old.append(line.too_old)
+    return Page(tuple(rows), tuple(checkpoints), tuple(partings), tuple(too_old))
 
 
-def results_of(answer: bytes, *, session_key: bytes, request_id: str) -> tuple[OpResult, ...]:
-    """A push answer, checked whole. Raises Malformed."""
-    results: list[tuple[Line, list[WireRow]]] = []
-    for line in _checked_lines(answer, session_key=session_key, request_id=request_id):
-        if line.op:
-            results.append((line, []))
-        elif line.k and results:
-            results[-1][1].append(_row_of(line))
-        else:
-            raise Malformed("a row before the first result")
-    return tuple(
-        OpResult(
-            op=head.op, status=head.status, code=head.code, clash=head.clash, rows=tuple(rows)
-        )
-        for head, rows in results
-    )
+def _checkpoint_of(line: Line) -> Checkpoint:
+    try:
+        total = int(line.sum, 16) if line.sum else -1
+    except ValueError as error:
+        raise Malformed("a sum does not parse") from error
+    return Checkpoint(
+        scope=line.ckpt, seq=line.seq, is_head=bool(line.head), mark=line.mark, count=line.n,
+        sum=total,
+    )  # fmt: skip
 
 
 class _Group(msgspec.Struct, frozen=True):
@@ -351,7 +594,7 @@ def leases_page(answer: LeasesAnswer, *, session_key: bytes, request_id: str) ->
 
 def leases_of(answer: bytes, *, session_key: bytes, request_id: str) -> LeasesAnswer:
     """A leases answer, checked whole. Raises Malformed."""
-    lines, n_rows = _checked(answer, session_key=session_key, request_id=request_id)
+    lines, n_rows = checked(answer, session_key=session_key, request_id=request_id)
     if len(lines) != n_rows + 1:
         raise Malformed("the answer does not hold as many leases as it says")
     try:

@@ -20,7 +20,7 @@ from hardware.entropy import Entropy, SystemEntropy
 from hardware.identity import DeviceIdentity
 from kiosk.band_keys import BandKeyFiles
 from sync.central.centre import Centre
-from sync.model import signatures, wire
+from sync.model import answers, signatures, wire
 from sync.model.operation import Operation
 from sync.model.ports import Request, Response
 from sync.model.row import Row
@@ -232,9 +232,9 @@ class PlainDevice:
         request = self.push_request(*ops)
         got = await self.send(self.signed(request))
         assert got.status == 200, got.body
-        return wire.results_of(
+        return answers.push_of(
             got.body, session_key=self.session_key, request_id=request.header("x-req")
-        )
+        ).results
 
     async def pull(
         self, cursors: dict[str, int], *, limit: int = 1_000, wait_ms: int = 0

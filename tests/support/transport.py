@@ -16,6 +16,7 @@ from hardware.entropy import Entropy
 from hardware.identity import DeviceIdentity, create, new_private_key, public_hex
 from hardware.moments import micros_of
 from sync.model import registry
+from sync.model.answers import push_page
 from sync.model.errors import CentreUnreachable, NotTrusted
 from sync.model.operation import Effects, Operation
 from sync.model.ports import Request, Response
@@ -38,13 +39,14 @@ from sync.model.wire import (
     HelloRequest,
     Lease,
     LeasesAnswer,
+    OpResult,
     PullRequest,
+    PushAnswer,
     PushRequest,
     WireRow,
     checkpoint_line,
     ended,
     leases_page,
-    result_line,
     row_line,
 )
 
@@ -190,18 +192,17 @@ class FakeCentre:
         push = msgspec.json.decode(request.body, type=PushRequest)
         if any(op.id in self.poison for op in push.ops):
             return self._problem(request, "failed")
-        lines, n_rows = b"", 0
+        results: list[OpResult] = []
         for op in push.ops:
             self.arrivals.append(op.id)
             judged = self.ops.get(op.id) or self._judge(op)
             self.ops[op.id] = judged
-            lines += result_line(
-                op=op.id, status=judged.status, code=judged.code, clash=judged.clash
-            )
-            held = [name for name in judged.keys if name in self.rows]
-            lines += b"".join(row_line(self._wire(name)) for name in held)
-            n_rows += len(held)
-        return self._checked(request, key, lines, n_rows)
+            held = tuple(self._wire(name) for name in judged.keys if name in self.rows)
+            results.append(OpResult(op.id, judged.status, judged.code, judged.clash, held))
+        body = push_page(
+            PushAnswer(tuple(results)), session_key=key, request_id=request.header("x-req")
+        )
+        return self._response(request, NDJSON, body)
 
     def _judge(self, op: Operation) -> Judged:
         readable = registry.read(op)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.model import wire
+from sync.model import answers, wire
 from sync.model.errors import Malformed
 from sync.model.operation import OperationState
 
@@ -34,7 +34,7 @@ def test_the_example_of_a_pull_is_a_page() -> None:
 
 
 def test_the_example_of_a_push_is_an_answer() -> None:
-    results = wire.results_of(example("push"), session_key=KEY, request_id=REQUEST)
+    results = answers.push_of(example("push"), session_key=KEY, request_id=REQUEST).results
 
     assert [(one.status, one.code, len(one.rows)) for one in results] == [
         ("applied", "", 1),
@@ -50,7 +50,7 @@ def test_the_example_of_leases_is_an_answer() -> None:
 
 @pytest.mark.parametrize("name", ["pull", "push", "leases"])
 def test_no_line_of_an_answer_can_be_left_out_or_given_to_another_question(name: str) -> None:
-    read = {"pull": wire.page_of, "push": wire.results_of, "leases": wire.leases_of}[name]
+    read = {"pull": wire.page_of, "push": answers.push_of, "leases": wire.leases_of}[name]
     lines = example(name).splitlines(keepends=True)
 
     for left_out in range(len(lines)):
