@@ -1,11 +1,12 @@
 """The protocol page shows what is really said: its examples check, and its table holds every error."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sync.model import answers, wire
+from sync.model import answers, sums, wire
 from sync.model.errors import Malformed
 from sync.model.operation import OperationState
 
@@ -48,9 +49,53 @@ def test_the_example_of_leases_is_an_answer() -> None:
     assert (answer.group_version, len(answer.leases)) == (3, 1)
 
 
-@pytest.mark.parametrize("name", ["pull", "push", "leases"])
+READERS: dict[str, Callable[..., object]] = {
+    "pull": wire.page_of,
+    "push": answers.push_of,
+    "want": answers.want_of,
+    "snapshot": answers.snapshot_of,
+    "diff": answers.diff_of,
+    "inbox": answers.inbox_of,
+    "leases": wire.leases_of,
+}
+
+
+def test_the_count_and_sum_of_the_example_are_those_of_its_rows() -> None:
+    page = wire.page_of(example("pull"), session_key=KEY, request_id=REQUEST)
+
+    live = [row for row in page.rows if not row.is_gone]
+    total = sum(sums.pointer_hash(row.key, row.seq, row.version) for row in live)
+    assert page.checkpoints[0].count == len(live)
+    assert page.checkpoints[0].sum == total & sums.SUM_MASK
+
+
+def test_the_example_of_a_want_names_whom_it_found() -> None:
+    found = answers.want_of(example("want"), session_key=KEY, request_id=REQUEST)
+
+    assert [(one.owner, len(one.rows)) for one in found] == [("lena", 1), ("", 0)]
+
+
+def test_the_examples_of_snapshot_diff_and_inbox_are_answers() -> None:
+    whole = answers.snapshot_of(example("snapshot"), session_key=KEY, request_id=REQUEST)
+    diff = answers.diff_of(example("diff"), session_key=KEY, request_id=REQUEST)
+    inbox = answers.inbox_of(example("inbox"), session_key=KEY, request_id=REQUEST)
+
+    assert (whole.seq, whole.count, [part.rows for part in whole.parts]) == (
+        51822,
+        51700,
+        [8192],
+    )
+    assert (diff.buckets, [row.key for row in diff.rows], diff.n_more) == (
+        (0, 17),
+        ["customer/lena"],
+        0,
+    )
+    assert [entry.code for entry in inbox] == ["unknown_kind"]
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
 def test_no_line_of_an_answer_can_be_left_out_or_given_to_another_question(name: str) -> None:
-    read = {"pull": wire.page_of, "push": answers.push_of, "leases": wire.leases_of}[name]
+    read = READERS[name]
     lines = example(name).splitlines(keepends=True)
 
     for left_out in range(len(lines)):
