@@ -146,6 +146,8 @@ def unsettled_entry(unsettled: Unsettled, profile: Profile, tell: Telling) -> En
         case OperationState.HELD:
             text = words.either(f"unsettled.held.{unsettled.code}", "unsettled.held")
             tone = Tone.ALERT
+        case OperationState.VOID:
+            text, tone = words.say("unsettled.void"), Tone.MUTED
         case OperationState.RECORDED | OperationState.SENDING | OperationState.APPLIED:
             text, tone = words.say("unsettled.waiting"), Tone.PLAIN
     return Entry(

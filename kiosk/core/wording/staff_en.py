@@ -217,6 +217,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "unsettled.title": "Not settled",
     "unsettled.nothing": "Everything is settled.",
     "unsettled.waiting": "Goes to the centre by itself. Nothing to do.",
+    "unsettled.void": "Settled otherwise: somebody decided that nothing more is to be done.",
     "unsettled.line": "{name}: {what}",
     "unsettled.refused": "Not settled: {why}. {way}",
     "unsettled.held": "Not settled: the centre cannot judge it yet. A person will. Nothing is lost.",
