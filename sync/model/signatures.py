@@ -27,6 +27,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -381,14 +382,8 @@ def answer_share(
         centre.exchange(ec.ECDH(), theirs),
         (device, hello_share, share, public_hex(centre.public_key()), answer.session),
     )
-    shared = HelloAnswer(
-        session=answer.session, share=share, proof="", store=answer.store,
-        server_time=answer.server_time, grants=answer.grants,
-    )  # fmt: skip
-    proved = HelloAnswer(
-        session=shared.session, share=share, proof=_proof(session_key, shared), store=shared.store,
-        server_time=shared.server_time, grants=shared.grants,
-    )  # fmt: skip
+    shared = msgspec.structs.replace(answer, share=share, proof="")
+    proved = msgspec.structs.replace(shared, proof=_proof(session_key, shared))
     return proved, session_key
 
 
