@@ -2,12 +2,14 @@
 
     tapthread bench tap      our time for one tap on a virtual PN532 and on vpcd, beside the same exchanges sent raw
     tapthread bench screen   from the message that a band was recognised to the bytes on a terminal
+    tapthread bench fleet    --kiosks held polls at one centre, waking them all, and a storm of kiosks that come back
 
 Exit codes: 0 all measured; 1 something could not be measured here, which is said, and the rest is printed; 2 the command
 line made no sense. A bench is imported when it is asked for.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import typer
@@ -18,14 +20,31 @@ from kiosk.commands import options
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
-RUNS: Final = 100
-"""Enough for a 95th percentile that does not hang on one sample."""
-
 Missing = Callable[[BenchImpossible], None]
 """Told of what cannot be measured here."""
 
 
-def _tap(runs: int, report_missing: Missing) -> Mapping[str, Figure]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asked for.
+
+    Attributes:
+        runs: Samples a metric; 0 leaves it to the bench.
+        sizes: Profiles, for benches that grow.
+        kiosks: Held polls, for the fleet.
+    """
+
+    runs: int
+    sizes: tuple[int, ...]
+    kiosks: int
+    report_missing: Missing
+
+    def runs_or(self, default: int) -> int:
+        """How many runs, where the command line does not say."""
+        return self.runs or default
+
+
+def _tap(asked: Asked) -> Mapping[str, Figure]:
     from kiosk.bench import tap  # the readers' libraries, 100 ms
     from kiosk.bench.rig import Subject
     from kiosk.demo.bands import DEMO_TEST_GROUP_KEY, demo_bands
@@ -39,16 +58,20 @@ def _tap(runs: int, report_missing: Missing) -> Mapping[str, Figure]:
         group_key=DEMO_TEST_GROUP_KEY,
         band_key=band_key_of(band.uid),
     )
-    return tap.measure(subject=subject, runs=runs, report_missing=report_missing)
+    return tap.measure(
+        subject=subject, runs=asked.runs_or(100), report_missing=asked.report_missing
+    )
 
 
-def _screen(runs: int, report_missing: Missing) -> Mapping[str, Figure]:
+def _screen(asked: Asked) -> Mapping[str, Figure]:
     from kiosk.bench import screen  # Textual, 200 ms
 
     try:
-        found = screen.measure(runs)
+        found = screen.measure(asked.runs_or(100))
     except screen.ScreenDied as error:
-        report_missing(BenchImpossible("screen", f"The screen could not be measured: {error}."))
+        asked.report_missing(
+            BenchImpossible("screen", f"The screen could not be measured: {error}.")
+        )
         return {}
     return {
         name: Figure(
@@ -61,16 +84,35 @@ def _screen(runs: int, report_missing: Missing) -> Mapping[str, Figure]:
     }
 
 
-BENCHES: Final[Mapping[str, Callable[[int, Missing], Mapping[str, Figure]]]] = {
+def _fleet(asked: Asked) -> Mapping[str, Figure]:
+    from kiosk.bench import fleet  # the centre, 200 ms
+
+    try:
+        return fleet.measure(asked.kiosks, min(asked.kiosks, 1_000), asked.runs_or(3))
+    except BenchImpossible as error:
+        asked.report_missing(error)
+        return {}
+
+
+BENCHES: Final[Mapping[str, Callable[[Asked], Mapping[str, Figure]]]] = {
     "tap": _tap,
     "screen": _screen,
+    "fleet": _fleet,
 }
 """What can be measured, by name."""
 
 
-def run(
-    what: Annotated[str, typer.Argument(help="tap or screen.")],
-    runs: Annotated[int, typer.Option("--runs", min=1, help="Samples a metric.")] = RUNS,
+def run(  # noqa: PLR0913, PLR0917  # one parameter an option
+    what: Annotated[str, typer.Argument(help="tap, screen or fleet.")],
+    runs: Annotated[
+        int, typer.Option("--runs", min=0, help="Samples a metric; 0 takes the bench's own.")
+    ] = 0,
+    sizes: Annotated[
+        str, typer.Option("--sizes", help="Profiles, for benches that grow: 1000,10000.")
+    ] = "1000,10000",
+    kiosks: Annotated[
+        int, typer.Option("--kiosks", min=1, max=15_000, help="Held polls, for the fleet.")
+    ] = 1_000,
     is_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     data: options.Data = None,
     centre: options.Centre = None,
@@ -86,9 +128,23 @@ def run(
         )
         raise typer.Exit(EXIT_USAGE)
     missing: list[BenchImpossible] = []
-    results = bench(runs, missing.append)
+    results = bench(Asked(runs, _numbers(sizes), kiosks, missing.append))
     for each in missing:
         typer.echo(f"tapthread bench: {each} [{each.code}]", err=True)
     typer.echo(as_json(results) if is_json else as_table(results))
     if missing:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """1000,10000 as numbers; ends the command for anything else."""
+    parts = [part.strip().replace("_", "") for part in text.split(",")]
+    if not all(
+        part.isascii() and part.isdigit() and 0 < int(part) <= 2_000_000 for part in parts
+    ):
+        typer.echo(
+            f"tapthread bench: --sizes takes numbers like 1000,10000, not {text[:60]!a} [usage]",
+            err=True,
+        )
+        raise typer.Exit(EXIT_USAGE)
+    return tuple(map(int, parts))

@@ -1,0 +1,410 @@
+"""A fleet of kiosks against one centre: held polls, waking them all, and all of them coming back at once.
+
+The centre is `tapthread central` in a process of its own, over TLS with a certificate made for the run. The kiosks are
+connections of this process that speak the protocol and keep nothing: each has its own key, session and poll.
+
+    fleet.held@N        memory of the centre's process while N polls are held, beyond what it had before (MB)
+    fleet.held_each@N   the same for one poll (KB)
+    fleet.hello@N       N kiosks say hello, one after the other as fast as the centre answers (s)
+    fleet.wake@N        from one operation pushed to the last of N polls answered and checked (s)
+    fleet.wake_p50@N    the same to half of them (s)
+    fleet.bare_wake@N   the baseline: N connections of a server that only waits and writes one line, over TLS (s)
+    fleet.wake_vs_bare@N  ours over the baseline (x)
+    fleet.storm@N       N kiosks connect, say hello and pull at the same moment, to the last of them done (s)
+"""
+
+import asyncio
+import contextlib
+import json
+import resource
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hardware.clock import Clock, SystemClock
+from hardware.disk import SystemDisk
+from hardware.entropy import Entropy, SystemEntropy, new_id
+from hardware.identity import DeviceIdentity, create
+from hardware.moments import micros_of
+from kiosk.band_keys import BandKeyFiles
+from kiosk.bench.certificate import write_certificate
+from kiosk.bench.figures import BenchImpossible, Figure, figure_of
+from sync.central.centre import Centre
+from sync.model.answers import push_of
+from sync.model.operation import Evidence, Operation
+from sync.model.operations.record_interaction import RecordInteraction
+from sync.model.ports import Request
+from sync.model.records import Customer
+from sync.model.registry import raw_args
+from sync.model.row import row_of
+from sync.model.signatures import Agreement, sign_as_device, sign_in_session
+from sync.model.wire import Cursor, HelloAnswer, HelloRequest, PullRequest, PushRequest, page_of
+
+STORE: Final = "harbour"
+SPARE_FILES: Final = 200
+"""Descriptors a process needs beside its connections."""
+
+CONNECTING: Final = 64
+"""Kiosks that connect at the same time, except in a storm."""
+
+START_S: Final = 30.0
+WAIT_S: Final = 120.0
+"""Nothing here takes longer unless it hangs."""
+
+
+@dataclass(slots=True)
+class _Kiosk:
+    """One connection that speaks the protocol."""
+
+    identity: DeviceIdentity
+    clock: Clock
+    entropy: Entropy
+    reader: asyncio.StreamReader | None = None
+    writer: asyncio.StreamWriter | None = None
+    session: str = ""
+    key: bytes = b""
+    head: int = 0
+    number: int = 0
+
+    async def connect(self, context: ssl.SSLContext) -> None:
+        parts = urlsplit(self.identity.centre_url)
+        self.reader, self.writer = await asyncio.open_connection(
+            parts.hostname, parts.port, ssl=context if parts.scheme == "https" else None
+        )
+
+    def _request(self, name: str, body: bytes) -> Request:
+        self.number += 1
+        return Request(
+            "POST",
+            f"{self.identity.centre_url}/v1/{name}",
+            (
+                ("content-type", "application/json"),
+                ("x-proto", "1"),
+                ("x-req", f"fleet-{self.number}"),
+                ("device-seq", str(self.number)),
+            ),
+            body,
+        )
+
+    async def _sent(self, request: Request) -> None:
+        assert self.writer is not None
+        parts = urlsplit(request.url)
+        lines = [f"POST {parts.path} HTTP/1.1", f"host: {parts.netloc}"]
+        lines += [f"{name}: {value}" for name, value in request.headers]
+        lines += [f"content-length: {len(request.body)}", "", ""]
+        self.writer.write("\r\n".join(lines).encode() + request.body)
+        await self.writer.drain()
+
+    async def _answered(self) -> bytes:
+        assert self.reader is not None
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        status = head.split(" ", 2)[1]
+        size = int(head.partition("content-length:")[2].split("\r\n", 1)[0])
+        body = await self.reader.readexactly(size)
+        if status != "200":
+            raise BenchImpossible("fleet", f"The centre answered {status}: {body[:200]!r}.")
+        return body
+
+    async def hello(self) -> None:
+        agreement = Agreement.begin(device=self.identity.device_id, entropy=self.entropy)
+        asked = HelloRequest(self.identity.device_id, "fleet", "bench", agreement.share)
+        await self._sent(
+            sign_as_device(
+                self._request("hello", msgspec.json.encode(asked)),
+                identity=self.identity, clock=self.clock, entropy=self.entropy,
+            )
+        )  # fmt: skip
+        answer = msgspec.json.decode(await self._answered(), type=HelloAnswer)
+        self.key = agreement.finish(answer, centre_key=self.identity.centre_key)
+        self.session = answer.session
+        self.head = next(one.head for one in answer.grants if one.id == f"s:{STORE}")
+
+    def _signed(self, name: str, body: bytes) -> Request:
+        return sign_in_session(
+            self._request(name, body), session=self.session, session_key=self.key,
+            clock=self.clock, entropy=self.entropy,
+        )  # fmt: skip
+
+    async def ask(self, *, wait_ms: int) -> str:
+        """Send a pull; its request id."""
+        pull = PullRequest((Cursor(f"s:{STORE}", self.head),), wait_ms=wait_ms)
+        request = self._signed("pull", msgspec.json.encode(pull))
+        await self._sent(request)
+        return request.header("x-req")
+
+    async def told(self, request_id: str) -> int:
+        """Wait for the answer of that pull and check it; how many rows it had."""
+        page = page_of(await self._answered(), session_key=self.key, request_id=request_id)
+        self.head = page.checkpoints[0].seq
+        return len(page.rows)
+
+    async def push(self, op: Operation) -> None:
+        body = msgspec.json.encode(PushRequest(lineage="fleet", ops=(op,)))
+        request = self._signed("push", body)
+        await self._sent(request)
+        answer = push_of(
+            await self._answered(), session_key=self.key, request_id=request.header("x-req")
+        )
+        if answer.results[0].status != "applied":
+            raise BenchImpossible("fleet", f"The operation was {answer.results[0].status}.")
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.transport.abort()
+            self.writer = None
+
+
+def measure(n_kiosks: int, n_storm: int, runs: int) -> Mapping[str, Figure]:
+    """All figures for so many held polls and so many kiosks that come back at once. Raises BenchImpossible."""
+    _need_files(max(n_kiosks, n_storm) + SPARE_FILES)
+    with tempfile.TemporaryDirectory(prefix="tapthread-fleet-") as folder:
+        return asyncio.run(_measured(Path(folder), n_kiosks, n_storm, runs))
+
+
+def _need_files(count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise BenchImpossible(
+            "descriptors", f"This machine allows {hard} open files; {count} are needed."
+        )
+    if soft < count:  # what we start inherits it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
+async def _measured(
+    folder: Path, n_kiosks: int, n_storm: int, runs: int
+) -> Mapping[str, Figure]:
+    clock, entropy = SystemClock(), SystemEntropy()
+    context = write_certificate(folder, clock=clock, entropy=entropy)
+    fleet = _enrolled(folder, n_kiosks + 1, clock, entropy)
+    results: dict[str, Figure] = {}
+    with _centre(folder) as (pid, url):
+        kiosks = [_Kiosk(_at(one, url), clock, entropy) for one in fleet]
+        try:
+            results |= await _held(pid, kiosks, context, runs)
+        finally:
+            for one in kiosks:
+                one.close()
+        results |= await _storms(kiosks[:n_storm], context, runs)
+    results |= await _bare(folder, n_kiosks, context, runs)
+    ours, bare = results[f"fleet.wake@{n_kiosks}"], results[f"fleet.bare_wake@{n_kiosks}"]
+    ratio = round(ours.median / bare.median, 2)
+    results[f"fleet.wake_vs_bare@{n_kiosks}"] = Figure(
+        ratio, ratio, "x", min(ours.runs, bare.runs)
+    )
+    return results
+
+
+async def _held(
+    pid: int, kiosks: list[_Kiosk], context: ssl.SSLContext, runs: int
+) -> dict[str, Figure]:
+    clock = kiosks[0].clock
+    teller, *polls = kiosks
+    await teller.connect(context)
+    await teller.hello()
+    before_kb = _rss_kb(pid)
+    started = clock.ticks_us()
+    gate = asyncio.Semaphore(CONNECTING)
+
+    async def come(kiosk: _Kiosk) -> None:
+        async with gate:
+            await kiosk.connect(context)
+            await kiosk.hello()
+
+    await asyncio.gather(*(come(one) for one in polls))
+    hello_s = (clock.ticks_us() - started) / 1e6
+    lasts, halves, held_mb = [], [], []
+    for _ in range(runs):
+        asked = [await one.ask(wait_ms=25_000) for one in polls]
+        await clock.pause_ms(1_000)  # the last of them are being held
+        held_mb.append((_rss_kb(pid) - before_kb) / 1_024)
+        waiting = [
+            asyncio.ensure_future(_told(one, name))
+            for one, name in zip(polls, asked, strict=True)
+        ]
+        await asyncio.sleep(0)  # noqa: TID251  # all of them listen before the push goes out
+        started = clock.ticks_us()
+        await teller.push(_contact(teller, clock))
+        times = sorted(await asyncio.wait_for(asyncio.gather(*waiting), WAIT_S))
+        lasts.append((times[-1] - started) / 1e6)
+        halves.append((statistics.median(times) - started) / 1e6)
+    count = len(polls)
+    return {
+        f"fleet.held@{count}": figure_of(held_mb, "MB"),
+        f"fleet.held_each@{count}": figure_of([mb * 1_024 / count for mb in held_mb], "KB"),
+        f"fleet.hello@{count}": figure_of([hello_s], "s"),
+        f"fleet.wake@{count}": figure_of(lasts, "s"),
+        f"fleet.wake_p50@{count}": figure_of(halves, "s"),
+    }
+
+
+async def _told(kiosk: _Kiosk, request_id: str) -> int:
+    """When it was told, ticks in microseconds."""
+    if await kiosk.told(request_id) < 1:
+        raise BenchImpossible("fleet", "A poll ended without the change.")
+    return kiosk.clock.ticks_us()
+
+
+async def _storms(
+    kiosks: list[_Kiosk], context: ssl.SSLContext, runs: int
+) -> dict[str, Figure]:
+    async def come_back(kiosk: _Kiosk) -> None:
+        await kiosk.connect(context)
+        await kiosk.hello()
+        kiosk.head = 0
+        await kiosk.told(await kiosk.ask(wait_ms=0))
+
+    clock, times = kiosks[0].clock, []
+    for _ in range(runs):
+        started = clock.ticks_us()
+        try:
+            await asyncio.wait_for(asyncio.gather(*map(come_back, kiosks)), WAIT_S)
+            times.append((clock.ticks_us() - started) / 1e6)
+        finally:
+            for one in kiosks:
+                one.close()
+    return {f"fleet.storm@{len(kiosks)}": figure_of(times, "s")}
+
+
+async def _bare(
+    folder: Path, count: int, context: ssl.SSLContext, runs: int
+) -> dict[str, Figure]:
+    """The same number of connections at a server that does nothing but wait and write."""
+    clock, times = SystemClock(), []
+    async with _bare_server(folder) as (port, process):
+        pairs: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        try:
+            for _ in range(count):
+                pair = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+                pairs.append(pair)
+            for _ in range(runs):
+                waiting = [asyncio.ensure_future(reader.readline()) for reader, _ in pairs]
+                await asyncio.sleep(0)  # noqa: TID251  # as above
+                started = clock.ticks_us()
+                assert process.stdin is not None
+                process.stdin.write(b"go\n")
+                process.stdin.flush()
+                await asyncio.wait_for(asyncio.gather(*waiting), WAIT_S)
+                times.append((clock.ticks_us() - started) / 1e6)
+        finally:
+            for _, writer in pairs:
+                writer.transport.abort()
+    return {f"fleet.bare_wake@{count}": figure_of(times, "s")}
+
+
+_BARE: Final = """
+import asyncio, ssl, sys
+import uvloop
+async def main():
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(sys.argv[1], sys.argv[2])
+    writers = []
+    def heard():
+        if not sys.stdin.readline():
+            over.set()
+        for writer in writers:
+            writer.write(b"go\\n")
+    over, loop = asyncio.Event(), asyncio.get_running_loop()
+    server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0, ssl=context, backlog=1024)
+    loop.add_reader(0, heard)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await over.wait()
+uvloop.run(main())
+"""
+
+
+@asynccontextmanager
+async def _bare_server(folder: Path) -> AsyncIterator[tuple[int, subprocess.Popen[bytes]]]:
+    process = subprocess.Popen(  # noqa: ASYNC220, S603  # our own few lines, once
+        [sys.executable, "-c", _BARE, str(folder / "tls.crt"), str(folder / "tls.key")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline()), process
+    finally:
+        process.terminate()
+        process.wait(START_S)
+
+
+@contextmanager
+def _centre(folder: Path) -> Iterator[tuple[int, str]]:
+    """Process id and address of a centre over that folder."""
+    process = subprocess.Popen(  # noqa: S603  # our own command
+        [sys.executable, "-m", "kiosk.cli", "central", "--data", str(folder), "--port", "0",
+
+        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise BenchImpossible("centre", "The centre did not start; its words are above.")
+        yield process.pid, str(json.loads(line)["url"])
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(START_S)
+        process.kill()
+
+
+def _enrolled(folder: Path, count: int, clock: Clock, entropy: Entropy) -> list[DeviceIdentity]:
+    """So many approved kiosks of one store, which holds one customer."""
+    disk = SystemDisk()
+    keys = BandKeyFiles.open(folder / "centre", disk=disk, entropy=entropy)
+    centre = Centre.open(
+        folder / "centre", disk=disk, clock=clock, entropy=entropy, band_keys=keys
+    )
+    try:
+        lena = row_of(
+            Customer(id="lena", given_name="Lena"), owner="lena",
+            as_of=micros_of(clock.now()), source="bench",
+        )  # fmt: skip
+        centre.put_rows([lena], interest=[(STORE, "lena")])
+        made = []
+        for _ in range(count):
+            one = create(
+                store=STORE, role="kiosk", centre_url="", centre_key=centre.public_key_hex,
+                entropy=entropy,
+            )  # fmt: skip
+            centre.approve_device(public_key=one.public_key, store=STORE, role="kiosk")
+            made.append(one)
+        return made
+    finally:
+        centre.close()
+
+
+def _at(identity: DeviceIdentity, url: str) -> DeviceIdentity:
+    return DeviceIdentity(
+        device_id=identity.device_id, store=identity.store, role=identity.role, centre_url=url,
+        centre_key=identity.centre_key, private_key=identity.private_key,
+    )  # fmt: skip
+
+
+def _contact(kiosk: _Kiosk, clock: Clock) -> Operation:
+    said = RecordInteraction(channel="store", direction="in", by="Lena", text="hello")
+    return Operation(
+        id=new_id(clock=clock, entropy=kiosk.entropy), kind="record_interaction",
+        at=micros_of(clock.now()), device=kiosk.identity.device_id, store=STORE, actor="bench",
+        owner="lena", evidence=Evidence("S1", "found"), args=raw_args(said),
+    )  # fmt: skip
+
+
+def _rss_kb(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise BenchImpossible(
+        "fleet",
+        f"Process {pid} is gone.",
+    )
