@@ -355,13 +355,35 @@ class Agreement:
         return session_key
 
 
-def answer_share(
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the centre's half agreed on before the session had a name; whoever seals the name may seal this in it.
+
+    Attributes:
+        device: Device id.
+        theirs, ours: The two fresh public keys in hex.
+        secret: Both agreements, 64 bytes; the session key follows from it and the name.
+    """
+
+    device: str
+    theirs: str
+    ours: str
+    secret: bytes = field(repr=False)
+
+    def session_key(self, session: str, *, centre_key: str) -> bytes:
+        """The session key, 32 bytes. `centre_key` is the centre's lasting public key in hex."""
+        context = (self.device, self.theirs, self.ours, centre_key, session)
+        return _derived(self.secret, "session", *context)
+
+
+def answer_share(  # noqa: PLR0913  # each is a part of the agreement
     hello_share: str,
     *,
     device: str,
     centre: ec.EllipticCurvePrivateKey,
     answer: HelloAnswer,
     entropy: Entropy,
+    name: Callable[[Shared], str] | None = None,
 ) -> tuple[HelloAnswer, bytes]:
     """The centre's half: its answer with share and proof filled in, and the session key.
 
@@ -369,22 +391,36 @@ def answer_share(
         hello_share: `HelloRequest.share`.
         device: Device id, as its signature was verified.
         centre: The centre's lasting key.
-        answer: Everything but share and proof.
+        answer: Everything but share and proof; without `name` also its session is used.
         entropy: Where the fresh key comes from.
+        name: Gives the session its id.
 
     Raises:
         NotTrusted: the device's share is not a public key.
     """
     theirs, fresh = public_key_of(hello_share), new_private_key(entropy)
-    share = public_hex(fresh.public_key())
-    session_key = _session_key(
-        fresh.exchange(ec.ECDH(), theirs),
-        centre.exchange(ec.ECDH(), theirs),
-        (device, hello_share, share, public_hex(centre.public_key()), answer.session),
+    secret = fresh.exchange(ec.ECDH(), theirs) + centre.exchange(ec.ECDH(), theirs)
+    shared = Shared(device, hello_share, public_hex(fresh.public_key()), secret)
+    session = name(shared) if name else answer.session
+    key = shared.session_key(session, centre_key=public_hex(centre.public_key()))
+    unproved = msgspec.structs.replace(answer, session=session, share=shared.ours, proof="")
+    return msgspec.structs.replace(unproved, proof=_proof(key, unproved)), key
+
+
+def statement_of(session_key: bytes, *, device: str, state: str, server_time: int) -> str:
+    """What a centre says of a device that is not to hold anything any more, so that nobody else can say it: HMAC, hex.
+
+    Over device id, state and time, each after its length in 4 bytes, under a key of its own derived from the session key.
+    """
+    return _mac(_derived(session_key, "state"), (device, state, str(server_time)))
+
+
+def holds_statement(answer: HelloAnswer, session_key: bytes, *, device: str) -> bool:
+    """Whether the centre itself says in this answer that the device is in `answer.state`; check its proof first."""
+    said = statement_of(
+        session_key, device=device, state=answer.state, server_time=answer.server_time
     )
-    shared = msgspec.structs.replace(answer, share=share, proof="")
-    proved = msgspec.structs.replace(shared, proof=_proof(session_key, shared))
-    return proved, session_key
+    return bool(answer.state) and hmac.compare_digest(said.encode(), answer.statement.encode())
 
 
 def _session_key(fresh: bytes, pinned: bytes, context: tuple[str, ...]) -> bytes:
@@ -405,8 +441,12 @@ def _proof(session_key: bytes, answer: HelloAnswer) -> str:
     key = _derived(session_key, "proof")
     parts = (answer.session, answer.share, answer.store, str(answer.server_time))
     grants = tuple(text for grant in answer.grants for text in _texts_of(grant))
+    return _mac(key, (*parts, *grants))
+
+
+def _mac(key: bytes, texts: tuple[str, ...]) -> str:
     mac = hmac.new(key, digestmod="sha256")
-    for text in (*parts, *grants):
+    for text in texts:
         raw = text.encode()
         mac.update(len(raw).to_bytes(4, "big") + raw)
     return mac.hexdigest()
@@ -427,6 +467,11 @@ def lease_label(*, uid: str, version: int, until: int) -> str:
 def group_label(version: int) -> str:
     """What the sealed group key is sealed for."""
     return f"group/{version}"
+
+
+def snapshot_label(*, scope: str, seq: int) -> str:
+    """What the key of a snapshot is sealed for."""
+    return f"snap/{scope}/{seq}"
 
 
 def seal(key: bytes, session_key: bytes, label: str, entropy: Entropy) -> str:

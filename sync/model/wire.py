@@ -150,6 +150,8 @@ class HelloAnswer(msgspec.Struct, frozen=True):
         proof: Shows that it holds the key the device pinned.
         degraded: Kinds whose rows come in a newer form than this device reads; it keeps them raw.
         spread_ms: Over how long a fleet should spread its next hello after nobody answered, a hint.
+        state: "revoked" or "retired" when this device may hold nothing any more: no grants, and only push is answered.
+        statement: Shows that the centre itself says so (`signatures.holds_statement`); without it `state` says nothing.
     """
 
     session: str
@@ -160,6 +162,8 @@ class HelloAnswer(msgspec.Struct, frozen=True):
     grants: tuple[Grant, ...]
     degraded: tuple[str, ...] = ()
     spread_ms: int = 0
+    state: str = ""
+    statement: str = ""
 
 
 class PushRequest(msgspec.Struct, frozen=True):
