@@ -376,7 +376,7 @@ class Shared:
         return _derived(self.secret, "session", *context)
 
 
-def answer_share(  # noqa: PLR0913  # each is a part of the agreement
+def answer_share(
     hello_share: str,
     *,
     device: str,
