@@ -33,6 +33,7 @@ from hardware.errors import (
 )
 from sync.model.errors import (
     CentreBusy,
+    CentreCertificate,
     CentreError,
     CentreIncompatible,
     CentreRefused,
@@ -108,6 +109,7 @@ FAULTS: Final[dict[type[Exception], Fault]] = {
     SyncError: _fault("sync", Shows.NOTHING),
     CentreError: _fault("centre", Shows.NOTHING),
     CentreUnreachable: _fault("centre_unreachable", Shows.NOTHING),
+    CentreCertificate: _fault("centre_certificate", Shows.NOTHING),
     CentreBusy: _fault("centre_busy", Shows.NOTHING),
     CentreRefused: _fault("centre_refused", Shows.NOTHING),
     CentreIncompatible: _fault("centre_incompatible", Shows.NOTHING),

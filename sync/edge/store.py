@@ -104,16 +104,38 @@ _OUTBOX_SCHEMA: Final = (
         "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE notice(at INTEGER NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL)",
     ),
+    (
+        "ALTER TABLE op ADD COLUMN grp TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE op ADD COLUMN n_failed INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE op ADD COLUMN first_failed_at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE op ADD COLUMN decision TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE op ADD COLUMN decided_by TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE op ADD COLUMN decided_why TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE op ADD COLUMN decided_at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE op ADD COLUMN instead TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX op_grp ON op(grp, n) WHERE grp != ''",
+        "CREATE TABLE erased(owner TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+        "UPDATE op SET state = 'recorded' WHERE state = 'sending'",
+    ),
 )
 """Numbered migrations of outbox.db. `op.id` and `op.raw` never change; only columns beside them may be added."""
 
-_SALVAGE: Final = (
-    "SELECT n, id, raw, owner, kind, at, state, code, clash, settled_at FROM op ORDER BY n ASC LIMIT ?",
-    "SELECT n, id, raw, owner, kind, at, state, code, clash, settled_at FROM op ORDER BY n DESC LIMIT ?",
+_OP_FIRST: Final = "n, id, raw, owner, kind, at, CASE state WHEN 'sending' THEN 'recorded' ELSE state END, code, clash, settled_at"
+_OP_LATER: Final = (
+    "grp, n_failed, first_failed_at, decision, decided_by, decided_why, decided_at, instead"
 )
-"""Reads a damaged outbox from both ends towards the damage."""
 
-_TAKE_OVER: Final = "INSERT OR IGNORE INTO op VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SALVAGE: Final = tuple(
+    f"SELECT {_OP_FIRST}, {later} FROM op ORDER BY n {order} LIMIT ?"  # noqa: S608  # constants
+    for later in (_OP_LATER, "'', 0, 0, '', '', '', 0, ''")
+    for order in ("ASC", "DESC")
+)
+"""Reads a damaged outbox from both ends towards the damage, as this program wrote it and as the first one did."""
+
+_TAKE_OVER: Final = (
+    "INSERT OR IGNORE INTO op(n, id, raw, owner, kind, at, state, code, clash, settled_at, "  # noqa: S608  # constants
+    f"{_OP_LATER}) VALUES ({', '.join('?' * 18)})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +144,7 @@ class Notice:
 
     Attributes:
         at: When it was found, microseconds since 1970.
-        code: cache_damaged | outbox_damaged | outbox_missing. Public, has words in `kiosk.core.wording`.
+        code: cache_damaged | outbox_damaged | outbox_missing | device_forked. Public, has words in `kiosk.core.wording`.
         detail: Name of the file that was kept and how many operations came over; no personal detail.
     """
 
@@ -354,7 +376,11 @@ class StoreFile:
 
 
 class EdgeStore:
-    """Both files of one device. Close it to give the folder back."""
+    """Both files of one device. Close it to give the folder back.
+
+    Attributes:
+        sending: Operations under way to the centre; not on the disk, for after a start nothing is.
+    """
 
     def __init__(
         self,
@@ -373,6 +399,7 @@ class EdgeStore:
         self._folder_lock = lock
         self._check = hmac.new(key, b"tapthread store", hashlib.sha256).hexdigest()
         self._passing: tuple[Notice, ...] = ()
+        self.sending: frozenset[str] = frozenset()
         self.cache = StoreFile(
             folder / "cache.db", key, schema=_CACHE_SCHEMA, synchronous="NORMAL",
             heal=self._drop_cache,
@@ -429,7 +456,7 @@ class EdgeStore:
             if is_short:
                 self._keep_log(log_bytes)
         if not self.lineage:
-            self._begin_lineage("outbox_missing" if made is not None else "", "")
+            self.begin_lineage("outbox_missing" if made is not None else "", "")
         elif made is None or made.lineage != self.lineage:
             self._remember()
         try:
@@ -496,7 +523,13 @@ class EdgeStore:
                 self.folder / "store.json", msgspec.json.encode(made) + b"\n", private=True
             )
 
-    def _begin_lineage(self, code: str, detail: str) -> None:
+    def begin_lineage(self, code: str, detail: str = "") -> None:
+        """Begin another life of the outbox under the same operation ids, and note why.
+
+        Args:
+            code: Of the notice, "" for none.
+            detail: Of the notice.
+        """
         with self.outbox.write() as file:
             self._note_new_life(file, code, detail)
         self._remember()
@@ -504,6 +537,7 @@ class EdgeStore:
     def _note_new_life(self, file: Transaction, code: str, detail: str) -> None:
         lineage = new_id(clock=self.clock, entropy=self._entropy)
         file.execute("INSERT OR REPLACE INTO meta VALUES ('lineage', ?)", (lineage,))
+        file.execute("DELETE FROM meta WHERE name = 'token'")
         if code:
             file.execute("INSERT INTO notice VALUES (?, ?, ?)", (self.now(), code, detail))
 
@@ -553,7 +587,7 @@ class EdgeStore:
         name = f"outbox.db-wal.damaged-{self.now()}"
         with _disk_ours():
             self._disk.write(self.folder / name, content, private=True)
-        self._begin_lineage("outbox_damaged", f"{name}: the last operations may be missing")
+        self.begin_lineage("outbox_damaged", f"{name}: the last operations may be missing")
         log.error("log of the outbox was damaged")
 
     def _drop_expired(self) -> None:

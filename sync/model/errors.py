@@ -3,6 +3,7 @@
 SyncError
   CentreError            the other end
     CentreUnreachable    no answer, or not from the centre: no network, captive portal, half a body
+      CentreCertificate  its certificate does not hold: of another authority, name or time
     CentreBusy           it asks to come later (429, 503); `retry_after_ms`
     CentreRefused        it understood and said no; `code` and `status`
     CentreIncompatible   it speaks a version this device does not
@@ -31,6 +32,12 @@ class CentreUnreachable(CentreError):
     """No answer, or an answer that is not the centre's."""
 
     code = "centre_unreachable"
+
+
+class CentreCertificate(CentreUnreachable):
+    """Who answers has no certificate this device accepts: another authority or name, or it is over, or not yet begun."""
+
+    code = "centre_certificate"
 
 
 class CentreBusy(CentreError):

@@ -70,6 +70,10 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "The centre is not reached. Go on working; everything is kept here. Check the network cable.",
         "Die Zentrale ist nicht erreichbar. Weiterarbeiten; alles bleibt hier erhalten. Netzkabel prüfen.",
     ),
+    "fault.centre_certificate": (
+        "The centre's certificate does not hold. Go on working; everything is kept here. Call the technician.",
+        "Das Zertifikat der Zentrale gilt nicht. Weiterarbeiten; alles bleibt hier erhalten. Technik rufen.",
+    ),
     "fault.centre_busy": (
         "The centre is busy and asked us to come later. Go on working.",
         "Die Zentrale ist ausgelastet. Weiterarbeiten.",
