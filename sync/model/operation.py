@@ -114,6 +114,10 @@ class Kind(Generic[Args]):
         undo_args: Makes the arguments of the compensating operation from this one; None where there is none.
         blocks: When one is held, later ones on the same keys are held with it (`behind_held`) instead of overtaking it.
         assurance: The least assurance a customer needs to do this alone; staff (S1) always may.
+        codes: Every code its refusals and clashes can have; each has words in `kiosk.core.wording`.
+        claim: Of a request that a device may do alone: the arguments with the right by which it does, from the rows it
+            holds. Where it has none, they come back as they are, and the device waits for the centre's answer.
+        is_claimed: Whether those arguments name such a right. Then what was asked for is given out: it is a fact.
     """
 
     name: str
@@ -126,6 +130,9 @@ class Kind(Generic[Args]):
     assurance: str = "A2"
     undo_args: Callable[[Operation, Args], msgspec.Struct] | None = None
     blocks: bool = False
+    codes: tuple[str, ...] = ()
+    claim: Callable[[Mapping[str, Cell], Operation, Args, int], Args] | None = None
+    is_claimed: Callable[[Args], bool] | None = None
 
 
 class OperationState(Enum):

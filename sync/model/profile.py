@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sync.model.records import Customer, Record
+from sync.model.records import Case, Customer, Interaction, Record
 from sync.model.row import Row
 
 Body = TypeVar("Body", bound=Record)
@@ -22,8 +22,12 @@ class Profile:
     rows: tuple[Row, ...]
 
     def of(self, kind: type[Body]) -> tuple[tuple[Row, Body], ...]:
-        """Rows of one kind with their typed bodies."""
-        return tuple((row, row.body) for row in self.rows if isinstance(row.body, kind))
+        """Rows of one kind with their typed bodies; what was taken back is not among them."""
+        return tuple(
+            (row, row.body)
+            for row in self.rows
+            if isinstance(row.body, kind) and not _is_taken_back(row.body)
+        )
 
     @property
     def customer(self) -> Customer | None:
@@ -35,3 +39,9 @@ class Profile:
     def as_of(self) -> int:
         """The oldest age among the rows, microseconds; 0 without rows."""
         return min((row.as_of for row in self.rows), default=0)
+
+
+def _is_taken_back(body: Record) -> bool:
+    if isinstance(body, Interaction):
+        return body.taken_back_at > 0
+    return isinstance(body, Case) and body.state == "taken_back"

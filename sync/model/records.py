@@ -1,9 +1,11 @@
 """What the shop knows: one immutable struct a kind of record.
 
 A record is the body of a row (`sync.model.row`). Its JSON on the wire and in both databases is the struct's own; a field
-a newer centre adds is ignored by an older kiosk, so fields are only ever added, with a default. Times are integer
-microseconds since 1970, UTC (`_at`), 0 for "not". Money is integer minor units with a currency beside it.
-Ids are unique within a kind; `key_of` makes the key.
+a newer centre adds is ignored by an older kiosk, so fields are only ever added, with a default that never changes
+(what stands at its default is not written). Times are integer microseconds since 1970, UTC (`_at`), 0 for "not".
+Money is integer minor units with a currency beside it. Ids are unique within a kind; `key_of` makes the key.
+Some records remember in `ops` which operations changed them last, so that one that comes again changes nothing, and in
+`before` what the last one replaced, so that it can be taken back.
 """
 
 from typing import Final
@@ -16,7 +18,7 @@ CHANNELS: Final = (
 """Where a contact or an order can come from. Public: stored and sent; their names for people are in `wording`."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """Base of all records; the kind is not in the body but beside it."""
 
 
@@ -56,12 +58,18 @@ class Band(Record, frozen=True):
     Attributes:
         state: active | blocked | unlinked | retired.
         is_uid_only: Identified by its UID alone, which anybody can copy.
+        changed_at: When a person last linked, blocked or unblocked it.
+        blocked_op, linked_op: Ids of the operations that blocked it and that linked it, "" when none did.
     """
 
     id: str
     state: str
     label: str = ""
     is_uid_only: bool = False
+    changed_at: int = 0
+    blocked_op: str = ""
+    linked_op: str = ""
+    ops: tuple[str, ...] = ()
 
 
 class Interaction(Record, frozen=True):
@@ -76,6 +84,8 @@ class Interaction(Record, frozen=True):
         answered_at: When a person answered; an automatic reply is no answer.
         topic: Fixed phrase that folds equal contacts ("password reset"), "" for none.
         sensitivity: normal | gift | sensitive; the latter two are never named on a public screen.
+        answered_op: Id of the operation that answered it, "" when none did.
+        taken_back_at: When whoever wrote it took it back; it is kept and no longer shown. 0 when not.
     """
 
     id: str
@@ -90,6 +100,8 @@ class Interaction(Record, frozen=True):
     answered_at: int = 0
     topic: str = ""
     sensitivity: str = "normal"
+    answered_op: str = ""
+    taken_back_at: int = 0
 
 
 class Promise(msgspec.Struct, frozen=True):
@@ -128,12 +140,21 @@ class Side(msgspec.Struct, frozen=True):
     at: int
 
 
+class CaseBefore(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a case said before the operation `op` changed it."""
+
+    op: str
+    state: str
+    promise: Promise | None = None
+    next_step: str = ""
+
+
 class Case(Record, frozen=True):
     """A problem a customer told us about, with an owner and a promise.
 
     Attributes:
         number: What people say on the telephone: "C-4711".
-        state: open | solved.
+        state: open | solved | taken_back (it was opened by mistake; kept and no longer shown).
         topic: Short, for staff; never shown on a public screen.
         channel: Where it came in.
         missing: What we still need to know, in words.
@@ -156,6 +177,8 @@ class Case(Record, frozen=True):
     next_step: str = ""
     clash: str = ""
     sides: tuple[Side, ...] = ()
+    before: CaseBefore | None = None
+    ops: tuple[str, ...] = ()
 
 
 class OrderLine(msgspec.Struct, frozen=True):
@@ -196,6 +219,7 @@ class Pickup(Record, frozen=True):
         shelf: Where it lies: "C7". For staff.
         collector: Who else may collect it, in words; "" for nobody.
         handed_over_op: Id of the operation that handed it over, "" when nobody knows.
+        order_before: State of its order before that.
     """
 
     id: str
@@ -211,26 +235,33 @@ class Pickup(Record, frozen=True):
     handed_over_store: str = ""
     collector: str = ""
     handed_over_op: str = ""
+    order_before: str = ""
+    ops: tuple[str, ...] = ()
 
 
 class Account(Record, frozen=True):
-    """Points of a customer. The balance is what its ledger entries sum to.
+    """Points of a customer. The balance is what its ledger entries sum to; what is lent to a store is not in it.
 
     Attributes:
+        points: Below zero when two stores that could not hear each other gave out the same.
         home_store: The store that may redeem alone without a network, "" for none.
+        last: The last redemption: one side of the story where the next one collides with it.
     """
 
     id: str
     points: int
     home_store: str = ""
+    last: Side | None = None
 
 
 class LedgerEntry(Record, frozen=True):
-    """One movement of an account or an entitlement; its id is the operation's. Never changed, only countered.
+    """One movement of an account, an entitlement, a stock or an allowance. Never changed, only countered.
+
+    Its id is the operation's; of a loan, which moves two, the loan's id with "-out" or "-in".
 
     Attributes:
-        of: Key of the account or entitlement.
-        delta: Points, or uses of an entitlement; negative when they went out.
+        of: Key of what it moves.
+        delta: Points, uses or pieces; negative when they went out.
         reason: Kind of the operation.
     """
 
@@ -297,6 +328,7 @@ class Entitlement(Record, frozen=True):
     until: int = 0
     n_left: int | None = None
     home_store: str = ""
+    last: Side | None = None
 
 
 class Offer(Record, frozen=True):
@@ -315,12 +347,13 @@ class Offer(Record, frozen=True):
 
 
 class Consent(Record, frozen=True):
-    """What a customer agreed to or not, by purpose."""
+    """What a customer agreed to or not, by purpose. The later word counts."""
 
     id: str
     purpose: str
     is_granted: bool
     at: int
+    ops: tuple[str, ...] = ()
 
 
 class Product(Record, frozen=True):
@@ -342,6 +375,16 @@ class Price(Record, frozen=True):
     currency: str = "EUR"
 
 
+class StockBefore(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a stock said before the operation `op` changed it."""
+
+    op: str
+    count: int | None
+    counted_at: int
+    is_doubtful: bool = False
+    doubted_by: str = ""
+
+
 class Stock(Record, frozen=True):
     """How many of a product a place has; id "<product>@<place>".
 
@@ -349,7 +392,10 @@ class Stock(Record, frozen=True):
         place: A store id, or "web".
         count: None when nobody knows; a known zero is not an unknown.
         counted_at: When a person or a system last counted.
-        is_doubtful: Somebody could not find it.
+        is_doubtful: Somebody could not find it. The count stands, and is sold, until a count or a second person says zero.
+        doubted_by: Who that was; "" when nobody, or not known.
+        changed_at: When a person last counted or doubted it.
+        last: The last piece that went out by an operation.
     """
 
     id: str
@@ -358,6 +404,11 @@ class Stock(Record, frozen=True):
     count: int | None
     counted_at: int
     is_doubtful: bool = False
+    doubted_by: str = ""
+    changed_at: int = 0
+    before: StockBefore | None = None
+    last: Side | None = None
+    ops: tuple[str, ...] = ()
 
 
 class Store(Record, frozen=True):

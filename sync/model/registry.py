@@ -1,26 +1,32 @@
 """The kinds of operation this version knows, and how an operation is read and applied by both ends.
 
+A kind is a file in `operations/` with a `KIND` in it; nothing else has to be told of it.
 An operation of an unknown kind, of a newer version, or with arguments that do not parse is not an error that could lose
 it: it is `Unjudged` with a code, and the centre holds it for a person.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
-from sync.model.operation import Kind, Operation, Outcome
-from sync.model.operations import hand_over_pickup, note_case, record_interaction
+from sync.model import operations
+from sync.model.operation import CannotPredict, Kind, Operation, OperationClass, Outcome
 from sync.model.row import Cell
 
-KINDS: Final[Mapping[str, Kind[Any]]] = MappingProxyType(
-    {
-        kind.name: kind
-        for kind in (record_interaction.KIND, hand_over_pickup.KIND, note_case.KIND)
-    }
-)
+
+def _found() -> Iterator[tuple[str, Kind[Any]]]:
+    for module in iter_modules(operations.__path__):
+        kind: Kind[Any] = import_module(f"{operations.__name__}.{module.name}").KIND
+        assert kind.name == module.name, "a kind is called as its file"
+        yield kind.name, kind
+
+
+KINDS: Final[Mapping[str, Kind[Any]]] = MappingProxyType(dict(_found()))
 """Name to kind. Names are never reused."""
 
 ASSURANCE_OF: Final[Mapping[str, str]] = MappingProxyType(
@@ -49,9 +55,46 @@ class Readable:
         """All rows it needs to see."""
         return self.kind.keys(self.op, self.args)
 
+    @property
+    def is_fact(self) -> bool:
+        """Whether it already happened, so that the centre cannot say no: by its kind, or by the right it was done under."""
+        is_claimed = self.kind.is_claimed is not None and self.kind.is_claimed(self.args)
+        return is_claimed or self.kind.op_class is OperationClass.FACT
+
     def apply(self, rows: Mapping[str, Cell], now: int) -> Outcome:
         """What it does to them at `now`, microseconds since 1970."""
         return self.kind.apply(rows, self.op, self.args, now)
+
+    def predict(self, rows: Mapping[str, Cell], now: int) -> Outcome:
+        """The same as a device may foresee it: what only the centre can decide is not guessed at."""
+        if self.kind.claim is not None and not self.is_fact:
+            return CannotPredict()
+        return self.apply(rows, now)
+
+    def claimed(self, rows: Mapping[str, Cell], now: int) -> "Readable":
+        """The same with the right in it under which this device does it alone, where these rows give it one."""
+        if self.kind.claim is None:
+            return self
+        args = self.kind.claim(rows, self.op, self.args, now)
+        op = msgspec.structs.replace(self.op, args=raw_args(args))
+        return Readable(op, self.kind, args)
+
+    def undo(self, op_id: str, at: int) -> Operation | None:
+        """The operation that takes this one back, by the same person at the same place; None when nothing does."""
+        if not self.kind.undo or self.kind.undo_args is None:
+            return None
+        return msgspec.structs.replace(
+            self.op,
+            id=op_id,
+            kind=self.kind.undo,
+            v=KINDS[self.kind.undo].v,
+            at=at,
+            args=raw_args(self.kind.undo_args(self.op, self.args)),
+            undoes=self.op.id,
+            replaces="",
+            group="",
+            saw={},
+        )
 
 
 def read(op: Operation) -> Readable | Unjudged:

@@ -44,6 +44,18 @@ def may_record(kinds: Mapping[str, str], op: Operation) -> bool:
     return may_do(kinds.get(op.kind, "S1"), op.evidence.assurance)
 
 
+UNDO_WITHIN_US: Final = 5 * 60 * 1_000_000
+"""How long whoever did something may take it back with one press."""
+
+OPS_MAX: Final = 8
+"""Operations a record remembers; one that comes again after more than this was answered long ago."""
+
+
+def remembered(ops: tuple[str, ...], *new: str) -> tuple[str, ...]:
+    """The operations that changed a record, with these as the newest."""
+    return (*(op for op in ops if op not in new), *new)[-OPS_MAX:]
+
+
 def happened_at(op: Operation, now: int) -> int:
     """When it happened: as the device says, but never in the future, so that a wrong clock cannot outlive itself."""
     return min(op.at, now)

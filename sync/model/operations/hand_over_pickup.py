@@ -20,6 +20,7 @@ from sync.model.operation import (
     OperationClass,
     Outcome,
 )
+from sync.model.operations.take_back_pickup import TakeBackPickup
 from sync.model.records import Case, Order, Pickup, Side, key_of
 from sync.model.row import Cell, Missing, Row
 from sync.model.rules import clash_case, happened_at
@@ -66,7 +67,7 @@ def apply(rows: Mapping[str, Cell], op: Operation, args: HandOverPickup, now: in
 def _of_known(
     rows: Mapping[str, Cell], op: Operation, row: Row, pickup: Pickup, ours: Side
 ) -> Effects:
-    if pickup.handed_over_op == op.id:
+    if pickup.handed_over_op == op.id or op.id in pickup.ops:
         return Effects(())
     sides: tuple[Side, ...] = (ours,)
     changed: tuple[Row, ...] = ()
@@ -74,7 +75,8 @@ def _of_known(
         clash, sides = "handed_over_twice", (_side_of(pickup), ours)
     else:
         clash = "" if row.owner == op.owner else "other_customer"
-        changed = (_handed_over(row, pickup, ours), *_collected(rows, row, pickup, ours.at))
+        order = _order_of(rows, row, pickup)
+        changed = (_handed_over(row, pickup, ours, order), *_collected(order, ours.at))
     if not clash:
         return Effects(changed)
     topic = f"pickup {pickup.order}"
@@ -92,7 +94,7 @@ def _side_of(pickup: Pickup) -> Side:
     )
 
 
-def _handed_over(row: Row, pickup: Pickup, ours: Side) -> Row:
+def _handed_over(row: Row, pickup: Pickup, ours: Side, order: tuple[Row, Order] | None) -> Row:
     body = msgspec.structs.replace(
         pickup,
         state="handed_over",
@@ -101,17 +103,29 @@ def _handed_over(row: Row, pickup: Pickup, ours: Side) -> Row:
         handed_over_to=ours.to,
         handed_over_store=ours.store,
         handed_over_op=ours.op,
+        order_before=order[1].state if order is not None else "",
     )
     return msgspec.structs.replace(row, body=body, as_of=ours.at, source="store")
 
 
-def _collected(rows: Mapping[str, Cell], of: Row, pickup: Pickup, at: int) -> tuple[Row, ...]:
-    """The order of that pickup as collected; nothing when it is not at hand or is another customer's."""
+def _order_of(rows: Mapping[str, Cell], of: Row, pickup: Pickup) -> tuple[Row, Order] | None:
+    """The order of that pickup; None when it is not at hand or is another customer's."""
     row = rows.get(key_of("order", pickup.order))
     if not isinstance(row, Row) or not isinstance(row.body, Order) or row.owner != of.owner:
+        return None
+    return row, row.body
+
+
+def _collected(order: tuple[Row, Order] | None, at: int) -> tuple[Row, ...]:
+    if order is None:
         return ()
-    body = msgspec.structs.replace(row.body, state="collected")
+    row, body = order
+    body = msgspec.structs.replace(body, state="collected")
     return (msgspec.structs.replace(row, body=body, as_of=at, source="store"),)
+
+
+def _undone(op: Operation, args: HandOverPickup) -> TakeBackPickup:
+    return TakeBackPickup(pickup=args.pickup, order=args.order, hand_over=op.id)
 
 
 KIND: Final = Kind(
@@ -121,5 +135,9 @@ KIND: Final = Kind(
     args=HandOverPickup,
     keys=keys,
     apply=apply,
+    undo="take_back_pickup",
+    undo_args=_undone,
+    blocks=True,
     assurance="A2",
+    codes=("handed_over_twice", "other_customer", "unknown_pickup"),
 )

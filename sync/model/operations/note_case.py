@@ -13,9 +13,10 @@ import msgspec
 
 from sync.model.operation import Effects, Kind, Operation, OperationClass, Outcome
 from sync.model.operations.record_interaction import answered_row
-from sync.model.records import Case, Interaction, Promise, Side, key_of
+from sync.model.operations.take_back_note import TakeBackNote
+from sync.model.records import Case, CaseBefore, Interaction, Promise, Side, key_of
 from sync.model.row import Cell, Missing, Row, row_of
-from sync.model.rules import TEXT_MAX, clash_case, happened_at
+from sync.model.rules import TEXT_MAX, clash_case, happened_at, remembered
 from sync.model.wire import Id, Short
 
 ANSWERS_MAX: Final = 16
@@ -80,7 +81,7 @@ def apply(rows: Mapping[str, Cell], op: Operation, args: NoteCase, now: int) -> 
         case = clash_case(op, clash, topic=f"note on {args.case}", sides=(side,), at=at)
         return Effects((_note(op, args, about=op.id, at=at), case), clash=clash)
     settled = (answered_row(rows, op, answer, at) for answer in dict.fromkeys(args.answers))
-    changed = (_noted(row, row.body, args, at), *settled)
+    changed = (_noted(row, row.body, op, args, at), *settled)
     return Effects(
         (
             _note(op, args, about=args.case, at=at),
@@ -109,7 +110,7 @@ def _note(op: Operation, args: NoteCase, *, about: str, at: int) -> Row:
     return row_of(body, owner=op.owner, as_of=at, source="store")
 
 
-def _noted(row: Row, case: Case, args: NoteCase, at: int) -> Row | None:
+def _noted(row: Row, case: Case, op: Operation, args: NoteCase, at: int) -> Row | None:
     promise = case.promise
     if args.promise_text:
         promise = Promise(by=args.by, text=args.promise_text, due_at=args.promise_due_at)
@@ -123,7 +124,16 @@ def _noted(row: Row, case: Case, args: NoteCase, at: int) -> Row | None:
     )
     if body == case:
         return None
+    body = msgspec.structs.replace(
+        body,
+        before=CaseBefore(op.id, case.state, case.promise, case.next_step),
+        ops=remembered(case.ops, op.id),
+    )
     return msgspec.structs.replace(row, body=body, as_of=at, source="store")
+
+
+def _undone(op: Operation, args: NoteCase) -> TakeBackNote:
+    return TakeBackNote(note=op.id, case=args.case, answers=args.answers)
 
 
 KIND: Final = Kind(
@@ -133,5 +143,8 @@ KIND: Final = Kind(
     args=NoteCase,
     keys=keys,
     apply=apply,
+    undo="take_back_note",
+    undo_args=_undone,
     assurance="S1",
+    codes=("unknown_case", "other_customer"),
 )

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import msgspec
 
 from sync.model.operation import Effects, Kind, Operation, OperationClass, Outcome
+from sync.model.operations.take_back_note import TakeBackNote
 from sync.model.records import CHANNELS, Interaction, key_of
 from sync.model.row import Cell, Row, row_of
 from sync.model.rules import ANSWER_WITHIN_US, TEXT_MAX, happened_at
@@ -82,9 +83,12 @@ def answered_row(rows: Mapping[str, Cell], op: Operation, answers: str, at: int)
     body = row.body
     if row.owner != op.owner or body.direction != "in" or body.answered_at:
         return None
-    return msgspec.structs.replace(
-        row, body=msgspec.structs.replace(body, answered_at=at), as_of=at
-    )
+    answered = msgspec.structs.replace(body, answered_at=at, answered_op=op.id)
+    return msgspec.structs.replace(row, body=answered, as_of=at)
+
+
+def _undone(op: Operation, args: RecordInteraction) -> TakeBackNote:
+    return TakeBackNote(note=op.id, answers=(args.answers,) if args.answers else ())
 
 
 KIND: Final = Kind(
@@ -94,5 +98,7 @@ KIND: Final = Kind(
     args=RecordInteraction,
     keys=keys,
     apply=apply,
+    undo="take_back_note",
+    undo_args=_undone,
     assurance="A2",
 )
