@@ -12,13 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from sync.edge import find
 from sync.edge.store import EdgeStore, Transaction
+from sync.edge.terms import SEARCHED_KINDS
 from sync.model.errors import Malformed
 from sync.model.row import body_of
 from sync.model.wire import Checkpoint, Cursor, Grant, OpResult, Page, WireRow
-
-SEARCHED_KINDS: Final = frozenset({"customer", "contact", "order", "band", "case"})
-"""Kinds whose rows a clerk can search for."""
 
 _PUT_ROW: Final = """
     INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key) DO UPDATE SET owner = excluded.owner,
@@ -159,13 +158,11 @@ def _apply_scope(
     }
     there = [row for row in rows.values() if not row.is_gone]
     gone = [row.key for row in rows.values() if row.is_gone]
+    find.note_keys(file, (row.key for row in there if row.kind in SEARCHED_KINDS))
+    find.note_owners(file, {row.owner for row in there if row.kind in SEARCHED_KINDS})
     file.many(_PUT_ROW, (_stored(row) for row in there))
     file.many(_PUT_HELD, ((scope, row.key, row.seq) for row in there))
     _let_go(file, scope, gone)
-    file.many(
-        "INSERT OR IGNORE INTO stale VALUES (?)",
-        ((key,) for key in rows if key.partition("/")[0] in SEARCHED_KINDS),
-    )
     if checkpoint.is_head:
         _finish_renewal(file, scope)
     file.execute(
@@ -187,16 +184,15 @@ def _stored(row: WireRow) -> tuple[object, ...]:
 
 
 def _let_go(file: Transaction, scope: str, keys: Iterable[str]) -> None:
-    for key in keys:
-        file.execute("DELETE FROM held WHERE scope = ? AND key = ?", (scope, key))
-        if file.execute(_DROP_UNHELD, (key,)):
-            file.execute("DELETE FROM term WHERE key = ?", (key,))
+    going = tuple(keys)
+    find.note_keys(file, going)
+    file.many("DELETE FROM held WHERE scope = ? AND key = ?", ((scope, key) for key in going))
+    file.many(_DROP_UNHELD, ((key,) for key in going))
 
 
 def _drop_scope(file: Transaction, scope: str) -> None:
     keys = [key for (key,) in file.read("SELECT key FROM held WHERE scope = ?", (scope,))]
     _let_go(file, scope, keys)
-    file.many("INSERT OR IGNORE INTO stale VALUES (?)", ((key,) for key in keys))
     file.execute("DELETE FROM answered WHERE scope = ?", (scope,))
     file.execute("DELETE FROM cursor WHERE scope = ?", (scope,))
 
@@ -220,5 +216,4 @@ def _finish_renewal(file: Transaction, scope: str) -> None:
     left = file.read("SELECT key FROM held WHERE scope = ? AND seq = 0", (scope,))
     keys = [key for (key,) in left]
     _let_go(file, scope, keys)
-    file.many("INSERT OR IGNORE INTO stale VALUES (?)", ((key,) for key in keys))
     file.execute("UPDATE cursor SET is_renewing = 0 WHERE scope = ?", (scope,))

@@ -38,6 +38,7 @@ from hardware.disk import Disk, FolderLock
 from hardware.entropy import Entropy, new_id
 from hardware.errors import DeviceError, DiskFull
 from hardware.moments import micros_of
+from sync.edge import terms
 from sync.edge.wal import committed_frames
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
 
@@ -90,6 +91,12 @@ _CACHE_SCHEMA: Final = (
         "CREATE INDEX term_key ON term(key)",
         "CREATE INDEX term_owner ON term(owner, term)",
         "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    ),
+    (
+        "DROP TABLE stale",
+        "DROP TABLE term",
+        "INSERT INTO meta VALUES ('terms_due', 'all')",
+        *terms.SCHEMA,
     ),
 )
 """Numbered migrations of cache.db, oldest first; the file says how many it has had (`user_version`)."""
