@@ -33,7 +33,7 @@ def folded(rows: Mapping[str, Row], ops: Iterable[Operation], *, now: int) -> di
     view = dict(rows)
     for op in _readable(ops):
         cells: dict[str, Cell] = {key: view.get(key, Missing.UNKNOWN) for key in op.keys}
-        outcome = op.apply(cells, now)
+        outcome = op.predict(cells, now)
         if isinstance(outcome, Effects):
             for row in outcome.rows:
                 view[row.key] = msgspec.structs.replace(row, source="here", is_unsettled=True)
