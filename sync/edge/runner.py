@@ -259,11 +259,12 @@ class SyncRunner:
 
     def _main(self) -> None:
         try:
-            asyncio.run(self._run())
+            asyncio.run(self.run())
         finally:
             self._is_ready.set()
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Sync on the running event loop until `stop` or until cancelled: for a program that has a loop of its own."""
         self._loop, self._events = asyncio.get_running_loop(), asyncio.Queue()
         self._stopping = asyncio.Event()
         self._is_ready.set()
@@ -302,7 +303,12 @@ class SyncRunner:
             wait_ms = min(wait_ms, LOOK_MS) if is_lost else wait_ms
             pausing = asyncio.ensure_future(self._clock.pause_ms(wait_ms))
             waiting.add(pausing)
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for extra in (telling, pausing):
+                if extra is not None and not extra.done():
+                    extra.cancel()
         event: Event = Ticked()
         ended = next((task for task in tasks if task.done()), None)
         if telling.done():
@@ -311,9 +317,6 @@ class SyncRunner:
             event = self._event_of(ended, tasks.pop(ended))
         elif is_lost and self._has_another_network():
             event = Woken(is_hurry=True)
-        for extra in (telling, pausing):
-            if extra is not None:
-                extra.cancel()
         return event
 
     def _has_another_network(self) -> bool:
