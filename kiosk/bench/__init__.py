@@ -4,6 +4,7 @@ figures   samples to medians, and how they are printed
 tap       our time for one tap on a virtual PN532 and on vpcd, beside the same exchanges sent raw
 rig       the virtual readers of a bench, in a process of their own
 screen    from the message that a band was recognised to the bytes on a terminal
+search    a search at every keystroke and the look-up of a tap, in caches of growing size
 fleet     thousands of held polls at one centre, waking them all, and all of them coming back at once
 certificate   a certificate for this machine's own address, made for one run
 

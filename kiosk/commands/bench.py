@@ -2,6 +2,7 @@
 
     tapthread bench tap      our time for one tap on a virtual PN532 and on vpcd, beside the same exchanges sent raw
     tapthread bench screen   from the message that a band was recognised to the bytes on a terminal
+    tapthread bench search   --sizes a search at every keystroke, with slips and without, and the look-up of a tap
     tapthread bench fleet    --kiosks held polls at one centre, waking them all, and a storm of kiosks that come back
 
 Exit codes: 0 all measured; 1 something could not be measured here, which is said, and the rest is printed; 2 the command
@@ -84,6 +85,12 @@ def _screen(asked: Asked) -> Mapping[str, Figure]:
     }
 
 
+def _search(asked: Asked) -> Mapping[str, Figure]:
+    from kiosk.bench import search  # the database's driver, 100 ms
+
+    return search.measure(asked.sizes, asked.runs_or(100))
+
+
 def _fleet(asked: Asked) -> Mapping[str, Figure]:
     from kiosk.bench import fleet  # the centre, 200 ms
 
@@ -98,12 +105,13 @@ BENCHES: Final[Mapping[str, Callable[[Asked], Mapping[str, Figure]]]] = {
     "tap": _tap,
     "screen": _screen,
     "fleet": _fleet,
+    "search": _search,
 }
 """What can be measured, by name."""
 
 
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option
-    what: Annotated[str, typer.Argument(help="tap, screen or fleet.")],
+    what: Annotated[str, typer.Argument(help="tap, screen, fleet or search.")],
     runs: Annotated[
         int, typer.Option("--runs", min=0, help="Samples a metric; 0 takes the bench's own.")
     ] = 0,
