@@ -1,0 +1,11 @@
+"""Both ends in one process, with clock, network, disk and chance in its hands: a seed decides everything that happens.
+
+timeline   virtual time: an event loop that jumps, and clocks over it
+chance     what a seed decides, by name
+network    the way between a kiosk and the centre, with everything that becomes of a call
+shop       the customers and rows there are, and what people do
+nodes      the two ends as machines that are started, killed, set back and copied
+checks     what must hold at every moment, and once all is healed
+world      one run: the actions, the checks, the hash of all events
+report     many runs, and what is said of them
+"""

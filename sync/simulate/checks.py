@@ -1,0 +1,146 @@
+"""What must hold at every moment, and what must hold once everything is healed.
+
+The oracle is the centre's own store, asked by other statements than those that feed the kiosks.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from sync.central.centre import Centre
+from sync.central.enrolment import scopes_of
+from sync.central.store import Snapshot
+from sync.edge.store import EdgeStore, Transaction
+from sync.model.operation import Operation
+from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.simulate.nodes import KioskNode
+
+ROWS_MAX: Final = 1_000_000
+
+
+class Broken(Exception):
+    """Something that must hold does not; the sentence says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one device holds of one scope: the cursor, and version and seq of each row."""
+
+    seq: int
+    is_renewing: bool
+    rows: Mapping[str, tuple[int, int]]
+
+
+def reading(centre: Centre) -> AbstractContextManager[Snapshot]:
+    """One moment of the centre's store."""
+    return centre._store.reading()  # noqa: SLF001  # the oracle looks where no device may
+
+
+def held_by(store: EdgeStore) -> dict[str, Held]:
+    """By scope, what is in the cache."""
+
+    def found(file: Transaction) -> dict[str, Held]:
+        cursors = file.read("SELECT scope, seq, is_renewing FROM cursor ORDER BY scope")
+        rows: dict[str, dict[str, tuple[int, int]]] = {scope: {} for scope, _, _ in cursors}
+        for scope, key, seq, version in file.read(
+            "SELECT held.scope, held.key, held.seq, coalesce(row.version, -1)"
+            " FROM held LEFT JOIN row ON row.key = held.key"
+        ):
+            rows.setdefault(scope, {})[key] = (seq, version)
+        return {scope: Held(seq, bool(new), rows[scope]) for scope, seq, new in cursors}
+
+    return store.cache.look(found)
+
+
+def held_at_the_centre(centre: Centre, scope: str) -> dict[str, tuple[int, int, bool]]:
+    """Seq, version and whether it left, of every row the scope ever pointed at."""
+    with reading(centre) as snapshot:
+        return {
+            row.key: (row.seq, row.version, row.is_gone)
+            for row in snapshot.rows_since(scope, 0, limit=ROWS_MAX)
+        }
+
+
+def cursor_is_earned(kiosk: KioskNode, centre: Centre) -> None:
+    """No cursor is ahead of the rows that justify it. Only where both have the same history. Raises Broken."""
+    for scope, held in held_by(kiosk.up).items():
+        if held.is_renewing:
+            continue
+        there = held_at_the_centre(centre, scope)
+        for key, (seq, _, is_gone) in there.items():
+            if seq > held.seq:
+                continue
+            if is_gone == (key in held.rows):
+                raise Broken(f"{kiosk.name} passed {scope} {seq} without {key}")
+            if not is_gone and held.rows[key][0] != seq:
+                raise Broken(f"{kiosk.name} holds {key} of another moment than {scope} {seq}")
+
+
+def ops_in(store: EdgeStore) -> dict[str, str]:
+    """Id to state of all operations in an outbox."""
+    return dict(
+        store.outbox.look(lambda file: file.read("SELECT id, state FROM op ORDER BY n"))
+    )
+
+
+def ops_at(centre: Centre, ids: Iterable[str]) -> dict[str, str]:
+    """Id to status of those the centre knows."""
+    with reading(centre) as snapshot:
+        found = ((op, snapshot.op(op)) for op in ids)
+        return {op: record.status for op, record in found if record is not None}
+
+
+def same_rows(kiosk: KioskNode, centre: Centre) -> None:
+    """The kiosk holds exactly the rows of its scopes, as they are at the centre. Raises Broken."""
+    with reading(centre) as snapshot:
+        device = snapshot.device(kiosk.identity.device_id)
+        assert device is not None
+    held = held_by(kiosk.up)
+    if set(held) != set(scopes_of(device)):
+        raise Broken(f"{kiosk.name} holds {sorted(held)}")
+    for scope, mine in held.items():
+        there = {
+            key: (seq, version)
+            for key, (seq, version, is_gone) in held_at_the_centre(centre, scope).items()
+            if not is_gone
+        }
+        if mine.rows != there:
+            wrong = sorted(
+                key
+                for key in mine.rows.keys() | there.keys()
+                if mine.rows.get(key) != there.get(key)
+            )
+            first = wrong[0]
+            raise Broken(
+                f"{kiosk.name} {scope}: {len(wrong)} rows differ, first {first}:"
+                f" {mine.rows.get(first)} here, {there.get(first)} at the centre"
+            )
+    loose = kiosk.up.cache.look(
+        lambda file: file.read(
+            "SELECT count(*) FROM row WHERE NOT EXISTS (SELECT 1 FROM held WHERE held.key = row.key)"
+        )
+    )
+    if loose[0][0]:
+        raise Broken(f"{kiosk.name} keeps {loose[0][0]} rows of no scope")
+
+
+def effect_is_there(op: Operation, centre: Centre) -> None:
+    """What an applied operation did can be seen at the centre, once. Raises Broken."""
+    own = f"interaction/{op.id}"
+    if op.kind in ("record_interaction", "note_case") and centre.row(own) is None:
+        raise Broken(f"{op.kind} {op.id} is applied and its row is not there")
+    if op.kind == "hand_over_pickup":
+        _handed_over(op, centre)
+
+
+def _handed_over(op: Operation, centre: Centre) -> None:
+    args = msgspec.json.decode(op.args, type=HandOverPickup)
+    pickup, case = centre.row(f"pickup/{args.pickup}"), centre.row(f"case/{op.id}")
+    is_first = pickup is not None and getattr(pickup.body, "handed_over_op", "") == op.id
+    if not is_first and case is None:
+        raise Broken(
+            f"hand_over_pickup {op.id} is applied, and neither parcel nor case says so"
+        )

@@ -1,0 +1,100 @@
+"""Virtual time: an event loop whose clock jumps when nothing is ready, and clocks that read it.
+
+No thread, no socket, no sleeping: an hour passes in the time its work takes, and the same work takes the same virtual time
+in every run.
+"""
+
+import asyncio
+import math
+from datetime import datetime
+from typing import Any
+
+from hardware.moments import micros_of, moment_of
+
+
+class Stalled(Exception):
+    """Everybody waits for something that will never happen."""
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """An event loop that owns time; it has no files and no network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_us = 0
+        self._selector = _Jump(self)
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self.now_us / 1_000_000
+
+    def advance(self, duration_us: int) -> None:
+        """Let time pass while something blocks."""
+        self.now_us += max(0, duration_us)
+
+    def _process_events(self, event_list: list[Any]) -> None:
+        """There are none."""
+
+    def _write_to_self(self) -> None:
+        """Nobody sleeps, so nobody has to be woken."""
+
+
+class _Jump:
+    """In the place of a selector: where the loop would wait, time passes."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def select(self, timeout: float | None) -> list[Any]:
+        if timeout is None:
+            raise Stalled
+        self._loop.advance(math.ceil(timeout * 1_000_000))
+        return []
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class VirtualClock:
+    """A clock of one machine over a virtual loop. Its wall time can be set wrong; its ticks begin when it starts."""
+
+    def __init__(self, loop: VirtualLoop, start: datetime) -> None:
+        self._loop = loop
+        self._start_us = micros_of(start)
+        self._born_us = loop.now_us
+        self.off_us = 0
+        """How far the wall time is off, in microseconds."""
+
+    def now(self) -> datetime:
+        """Wall time, as wrong as it was set."""
+        return moment_of(self.now_us())
+
+    def now_us(self) -> int:
+        """The same in microseconds since 1970."""
+        return self._start_us + self._loop.now_us + self.off_us
+
+    def ticks_ms(self) -> int:
+        """Milliseconds since this clock was made."""
+        return (self._loop.now_us - self._born_us) // 1_000
+
+    def ticks_us(self) -> int:
+        """Microseconds since this clock was made."""
+        return self._loop.now_us - self._born_us
+
+    def sleep_ms(self, duration_ms: int) -> None:
+        """Everything stands still for so long."""
+        self._loop.advance(duration_ms * 1_000)
+
+    async def pause_ms(self, duration_ms: int) -> None:
+        """Give the others a turn for so long."""
+        waiting = self._loop.create_future()
+        timer = self._loop.call_later(max(0, duration_ms) / 1_000, _end, waiting)
+        try:
+            await waiting
+        finally:
+            timer.cancel()
+
+
+def _end(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)

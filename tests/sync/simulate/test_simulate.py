@@ -1,0 +1,112 @@
+"""The simulator: random faults by seed; the same seed the same run; and it finds what is broken."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.edge.feed import Feed
+from sync.edge.outbox import Outbox
+from sync.simulate import world
+from sync.simulate.report import Report, replay_line, runs
+from sync.simulate.world import Plan, simulated
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def folders(folder: Path) -> Iterator[Path]:
+    number = 0
+    while True:
+        made = folder / f"run-{number}"
+        made.mkdir()
+        yield made
+        number += 1
+
+
+@pytest.mark.parametrize("first", range(1, 101, 10))
+def test_both_ends_agree_whatever_becomes_of_network_machines_and_clocks(
+    first: int, folder: Path
+) -> None:
+    report = Report()
+
+    for verdict in runs(Plan(first, n_kiosks=3, n_steps=20), 10, folder):
+        report.add(verdict)
+
+    assert [(verdict.seed, verdict.broken) for verdict in report.failed] == []
+    assert report.n_ops > 50
+    assert report.n_faults > 5
+
+
+def test_the_same_seed_gives_the_same_events(folder: Path) -> None:
+    made = folders(folder)
+
+    first, second = (simulated(Plan(11, n_steps=25), next(made)) for _ in range(2))
+
+    assert first.events == second.events
+    assert first.hash == second.hash
+
+
+def test_another_seed_gives_other_events(folder: Path) -> None:
+    made = folders(folder)
+
+    first, second = (simulated(Plan(seed, n_steps=10), next(made)) for seed in (1, 2))
+
+    assert first.hash != second.hash
+
+
+def test_an_outbox_that_forgets_what_it_sends_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgetful(self: Outbox, **how: object) -> object:
+        batch = true_batch(self, **how)  # type: ignore[arg-type]
+        with self._store.outbox.write() as file:
+            file.many("DELETE FROM op WHERE id = ?", ((one.id,) for one in batch))
+        return batch
+
+    true_batch = Outbox.batch
+    monkeypatch.setattr(Outbox, "batch", forgetful)
+
+    broken = [verdict.broken for verdict in runs(Plan(1, n_steps=25), 3, folder)]
+
+    assert any("nowhere" in words for words in broken), broken
+
+
+def test_a_feed_that_skips_a_row_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def skipping(self: Feed, page: object, **how: object) -> object:
+        rows = page.rows[1:] if len(page.rows) > 1 else page.rows  # type: ignore[attr-defined]
+        return true_apply(self, type(page)(rows, page.checkpoints), **how)  # type: ignore[call-arg,attr-defined,arg-type]
+
+    true_apply = Feed.apply_page
+    monkeypatch.setattr(Feed, "apply_page", skipping)
+
+    broken = [verdict.broken for verdict in runs(Plan(1, n_steps=10), 2, folder)]
+
+    assert any("without" in words or "differ" in words for words in broken), broken
+
+
+def test_a_centre_that_stands_still_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world, "ROUNDS_MAX", 3)
+    monkeypatch.setattr("sync.simulate.network.Network.send", _nobody)
+
+    verdict = simulated(Plan(1, n_steps=5), folder)
+
+    assert "not settled" in verdict.broken
+
+
+async def _nobody(*_: object, **__: object) -> object:
+    from sync.model.errors import CentreUnreachable
+
+    raise CentreUnreachable("nobody")
+
+
+def test_a_failing_seed_says_how_to_run_it_again() -> None:
+    line = replay_line(Plan(4711, 5, 80, frozenset({"night"})))
+
+    assert line == "tapthread simulate --seed 4711 --kiosks 5 --steps 80 --without night"
