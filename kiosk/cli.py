@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "sync": "Exchange with the centre once: push, pull, leases.",
     "reader": "Own one reader and say what it sees, a value a line.",
     "bench": "Measure, beside a baseline, and print medians.",
+    "simulate": "Run both ends under random faults and check that they agree.",
     "picture": "Export a screen of the demo as SVG.",
 }
 """Name and the line `--help` shows for it."""
