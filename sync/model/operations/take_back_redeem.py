@@ -37,14 +37,14 @@ def keys(op: Operation, args: TakeBackRedeem) -> tuple[str, ...]:
         args.of,
         ledger.allowance_key(op.store, args.of),
         key_of("ledger", args.redeem),
-        key_of("ledger", op.id),
+        key_of("ledger", _back(args)),
         key_of("case", args.redeem),
     )
 
 
 def apply(rows: Mapping[str, Cell], op: Operation, args: TakeBackRedeem, now: int) -> Outcome:
-    """Counter the entry."""
-    if isinstance(rows.get(key_of("ledger", op.id)), Row):
+    """Counter the entry, once, however often somebody asks for it."""
+    if isinstance(rows.get(key_of("ledger", _back(args))), Row):
         return Effects(())
     at = happened_at(op, now)
     first = rows.get(key_of("ledger", args.redeem), Missing.UNKNOWN)
@@ -53,20 +53,21 @@ def apply(rows: Mapping[str, Cell], op: Operation, args: TakeBackRedeem, now: in
     closed = tuple(_case_closed(rows, op, args, at))
     if not isinstance(first, Row) or not isinstance(first.body, LedgerEntry):
         never = LedgerEntry(args.redeem, args.of, 0, KIND.name, op.store, at)
-        return Effects(
-            (ledger.entry_row(never, owner=op.owner), _own(op, args.of, 0, at), *closed)
-        )
+        none = LedgerEntry(_back(args), args.of, 0, KIND.name, op.store, at)
+        entries = (ledger.entry_row(entry, owner=op.owner) for entry in (never, none))
+        return Effects((*entries, *closed))
     of, count = first.body.of, -first.body.delta
     row = rows.get(of, Missing.UNKNOWN)
     if row is Missing.UNKNOWN:
         return CannotPredict()
     back = tuple(_more(row, count, at)) if isinstance(row, Row) else ()
-    return Effects((*back, _own(op, of, count, at, owner=first.owner), *closed))
+    entry = LedgerEntry(_back(args), of, count, KIND.name, op.store, at)
+    return Effects((*back, ledger.entry_row(entry, owner=first.owner), *closed))
 
 
-def _own(op: Operation, of: str, count: int, at: int, *, owner: str | None = None) -> Row:
-    entry = LedgerEntry(op.id, of, count, KIND.name, op.store, at)
-    return ledger.entry_row(entry, owner=op.owner if owner is None else owner)
+def _back(args: TakeBackRedeem) -> str:
+    """Id of the entry that counters it."""
+    return f"{args.redeem}-back"
 
 
 def _more(row: Row, count: int, at: int) -> Iterator[Row]:
