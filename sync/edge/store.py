@@ -38,7 +38,7 @@ from hardware.disk import Disk, FolderLock
 from hardware.entropy import Entropy, new_id
 from hardware.errors import DeviceError, DiskFull
 from hardware.moments import micros_of
-from sync.edge import terms
+from sync.edge import reading, terms
 from sync.edge.wal import committed_frames
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
 
@@ -98,8 +98,45 @@ _CACHE_SCHEMA: Final = (
         "INSERT INTO meta VALUES ('terms_due', 'all')",
         *terms.SCHEMA,
     ),
+    (
+        "ALTER TABLE row RENAME TO row_was",
+        "ALTER TABLE held RENAME TO held_was",
+        "DROP INDEX row_key",
+        "DROP INDEX row_unread",
+        """CREATE TABLE row(n INTEGER PRIMARY KEY, key TEXT NOT NULL, scope TEXT NOT NULL, seq INTEGER NOT NULL,
+           owner TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL, as_of INTEGER NOT NULL,
+           source TEXT NOT NULL, form INTEGER NOT NULL, is_read INTEGER NOT NULL, body BLOB NOT NULL)""",
+        """INSERT INTO row(key, scope, seq, owner, kind, version, as_of, source, form, is_read, body)
+           SELECT row_was.key, held_was.scope, held_was.seq, owner, kind, version, as_of, source, 1, is_read, body
+           FROM row_was JOIN held_was ON held_was.key = row_was.key ORDER BY owner, kind, row_was.key""",
+        "CREATE UNIQUE INDEX row_key ON row(key, scope)",
+        "CREATE INDEX row_owner ON row(owner, kind)",
+        "CREATE INDEX row_unread ON row(kind) WHERE is_read = 0",
+        "CREATE INDEX row_unsure ON row(scope, key) WHERE seq = 0",
+        "CREATE INDEX row_leaving ON row(key) WHERE seq = -1",
+        "DROP TABLE row_was",
+        "DROP TABLE held_was",
+        "CREATE VIEW held AS SELECT scope, key, seq FROM row",
+        "ALTER TABLE cursor ADD COLUMN count INTEGER NOT NULL DEFAULT -1",
+        "ALTER TABLE cursor ADD COLUMN sum INTEGER NOT NULL DEFAULT -1",
+        "ALTER TABLE answered ADD COLUMN form INTEGER NOT NULL DEFAULT 1",
+        """CREATE TABLE mark(scope TEXT NOT NULL, seq INTEGER NOT NULL, token TEXT NOT NULL, is_kept INTEGER NOT NULL,
+           PRIMARY KEY(scope, seq)) WITHOUT ROWID""",
+        """CREATE TABLE peer_op(op TEXT PRIMARY KEY, device TEXT NOT NULL, is_own INTEGER NOT NULL, life INTEGER NOT NULL,
+           n INTEGER NOT NULL, state TEXT NOT NULL, owner TEXT NOT NULL, raw BLOB NOT NULL, at BLOB NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX peer_op_owner ON peer_op(owner) WHERE is_own = 0",
+        "CREATE TABLE peer_key(key TEXT NOT NULL, op TEXT NOT NULL, PRIMARY KEY(key, op)) WITHOUT ROWID",
+        "CREATE INDEX peer_key_op ON peer_key(op)",
+    ),
 )
-"""Numbered migrations of cache.db, oldest first; the file says how many it has had (`user_version`)."""
+"""Numbered migrations of cache.db, oldest first; the file says how many it has had (`user_version`).
+
+    row      one row as one scope holds it, so that a key two scopes hold stands here twice; the newest version is shown
+             seq > 0 held; 0 not yet come again since the scope is renewed; -1 has left, and an unanswered operation needs it
+    cursor   how far a scope is held; count and sum of its rows with seq > 0, -1 while nobody counted them
+    mark     names of moments in the history of a scope: the newest, and the newest kept ones
+    peer_op  operations of other devices of this store, as its relay handed them out, and places of our own; peer_key: their rows
+"""
 
 _OUTBOX_SCHEMA: Final = (
     (
@@ -183,10 +220,10 @@ class Transaction:
         with _ours():
             return int(self._db.execute(sql, params).rowcount)
 
-    def many(self, sql: str, rows: Iterable[Params]) -> None:
-        """Run one statement for each row of parameters."""
+    def many(self, sql: str, rows: Iterable[Params]) -> int:
+        """Run one statement for each row of parameters; how many rows they changed together."""
         with _ours():
-            self._db.conn.executemany(sql, rows)
+            return int(self._db.conn.executemany(sql, rows).rowcount)
 
 
 class StoreFile:
@@ -468,6 +505,7 @@ class EdgeStore:
             self._remember()
         try:
             self.cache.prepare()
+            self._read_again()
             self._drop_expired()
         except StoreCorrupt:
             self._drop_cache(self.cache)
@@ -596,6 +634,13 @@ class EdgeStore:
             self._disk.write(self.folder / name, content, private=True)
         self.begin_lineage("outbox_damaged", f"{name}: the last operations may be missing")
         log.error("log of the outbox was damaged")
+
+    def _read_again(self) -> None:
+        """Take in what a program before this one could not read."""
+        if self.cache.look(reading.is_read_otherwise):
+            with self.cache.write() as file:
+                n_read = reading.read_again(file)
+            log.info("rows read again", extra={"count": n_read})
 
     def _drop_expired(self) -> None:
         """Forget keys whose lease is over. They are not used in any case, so a disk that takes nothing keeps no tap waiting."""
