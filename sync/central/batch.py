@@ -1,28 +1,44 @@
 """Many writers, one transaction: who comes while another writes is written together with all who wait, and synced once.
 
-The thread that gets the lock writes for everybody waiting (up to BATCH_MAX), each in a part of its own that can fail
-alone; then the heads are taken, then one commit; then each gets its answer. No thread of its own, nothing to stop.
+The thread that gets the lock writes for everybody waiting (up to BATCH_MAX): the names all of them said they need are locked
+and read at once, in sorted order, so that no two nodes wait for each other; each works in a part of its own that can
+fail alone; then the heads are taken, then one commit; then each gets its answer. What fails whole is tried again in halves, so that
+one of them cannot take the others along. No thread of its own, nothing to stop.
 """
 
+import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar, cast
 
+from hardware.clock import Clock, SystemClock
+from hardware.moments import micros_of
+from sync.central.errors import StoreConflict, StoreUnreachable
 from sync.central.store import Store, Transaction
-from sync.model.errors import StoreError
+from sync.model.errors import StoreCorrupt, StoreError, StoreFull
 
 BATCH_MAX: Final = 64
 """Requests in one transaction; bounds how long the first of them waits for its commit."""
+
+BATCH_KEYS_MAX: Final = 1_000
+"""Names in one transaction, unless one request has more; what a node locks at once keeps the others waiting."""
+
+CONFLICTS_MAX: Final = 8
+"""How often one request is tried that others are in the way of."""
 
 Answer = TypeVar("Answer")
 Work = Callable[[Transaction], Callable[[], Answer]]
 """Makes its changes, and returns what reads its answer once the heads are taken."""
 
+log = logging.getLogger(__name__)
+
 
 class _Job(Generic[Answer]):
-    def __init__(self, work: Work[Answer]) -> None:
+    def __init__(self, work: Work[Answer], keys: tuple[str, ...], ops: tuple[str, ...]) -> None:
         self.work = work
+        self.keys = keys
+        self.ops = ops
         self.finish: Callable[[], Answer] | None = None
         self.answer: Answer | None = None
         self.error: Exception | None = None
@@ -30,46 +46,95 @@ class _Job(Generic[Answer]):
 
 
 class Batch:
-    """The one writer of a store."""
+    """The one writer of a store in this process."""
 
-    def __init__(self, store: Store, *, on_commit: Callable[[tuple[str, ...]], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_commit: Callable[[tuple[str, ...]], None],
+        clock: Clock | None = None,
+    ) -> None:
         """Write to `store`; `on_commit` is told which scopes moved, on the thread that wrote."""
         self._store = store
         self._on_commit = on_commit
+        self._clock = clock or SystemClock()
         self._waiting: deque[_Job[Any]] = deque()
         self._lock = Lock()
 
-    def run(self, work: Work[Answer]) -> Answer:
-        """Do this work durably; blocks until it is committed. Raises what the work raises, or StoreError."""
-        job = _Job(work)
+    def run(
+        self, work: Work[Answer], *, keys: Iterable[str] = (), ops: Iterable[str] = ()
+    ) -> Answer:
+        """Do this work durably; blocks until it is committed.
+
+        Args:
+            work: Called in the transaction, maybe more than once: what it did before was undone.
+            keys: Rows it will ask for, locked and read before it begins; what it leaves out is locked when it asks.
+            ops: Ids of operations it will ask for.
+
+        Raises:
+            StoreError: nothing was written; or for StoreUnreachable, nobody knows.
+            Exception: whatever the work raises.
+        """
+        job = _Job(work, tuple(keys), tuple(ops))
         self._waiting.append(job)
         with self._lock:
             while not job.is_done:
-                count = min(len(self._waiting), BATCH_MAX)
-                self._commit([self._waiting.popleft() for _ in range(count)])
+                self._commit(self._next())
         if job.error is not None:
             raise job.error
         return cast("Answer", job.answer)
 
-    def _commit(self, jobs: list[_Job[Any]]) -> None:
-        scopes: tuple[str, ...] = ()
+    def _next(self) -> list[_Job[Any]]:
+        jobs = [self._waiting.popleft()]
+        n_keys = len(jobs[0].keys)
+        while self._waiting and len(jobs) < BATCH_MAX:
+            n_keys += len(self._waiting[0].keys)
+            if n_keys > BATCH_KEYS_MAX:
+                break
+            jobs.append(self._waiting.popleft())
+        return jobs
+
+    def _commit(self, jobs: list[_Job[Any]], n_tried: int = 1) -> None:
+        error = self._attempt(jobs)
+        if error is None:
+            return
+        if len(jobs) > 1 and not isinstance(error, _OF_ALL):
+            log.warning("batch tried in halves", extra={"count": len(jobs)})
+            half = len(jobs) // 2
+            self._commit(jobs[:half])
+            self._commit(jobs[half:])
+        elif isinstance(error, StoreConflict) and n_tried < CONFLICTS_MAX:
+            self._commit(jobs, n_tried + 1)
+        else:
+            # Nothing of this transaction stands, so nobody in it may believe that it does.
+            for job in jobs:
+                job.error = job.error or error
+                job.is_done = True
+
+    def _attempt(self, jobs: list[_Job[Any]]) -> Exception | None:
+        """Write these together; why nothing of it stands, or None when it does."""
+        for job in jobs:
+            job.finish = job.error = None
         try:
             with self._store.writing() as transaction:
+                transaction.load(
+                    (key for job in jobs for key in job.keys),
+                    ops=(op for job in jobs for op in job.ops),
+                )
                 for job in jobs:
                     self._work(job, transaction)
-                scopes = transaction.take_heads()
+                scopes = transaction.take_heads(micros_of(self._clock.now()))
                 for job in jobs:
                     if job.finish is not None:
                         job.answer = job.finish()
         except Exception as error:  # noqa: BLE001  # carried to every thread that asked, which raises it
-            # Nothing of this transaction stands, so nobody in it may believe that it does.
-            for job in jobs:
-                job.error = job.error or error
-        finally:
-            for job in jobs:
-                job.is_done = True
+            return error
+        for job in jobs:
+            job.is_done = True
         if scopes:
             self._on_commit(scopes)
+        return None
 
     def _work(self, job: _Job[Any], transaction: Transaction) -> None:
         try:
@@ -79,3 +144,7 @@ class Batch:
             raise  # the disk, not the work: the whole transaction is lost
         except Exception as error:  # noqa: BLE001  # carried to the thread that asked, which raises it
             job.error = error
+
+
+_OF_ALL: Final = (StoreFull, StoreCorrupt, StoreUnreachable)
+"""What no smaller transaction would escape."""

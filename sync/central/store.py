@@ -1,76 +1,63 @@
-"""The centre's tables and every statement on them; the only importer of sqlite3 here.
+"""What the centre's database holds, as values: reads of one moment (`Snapshot`) and writes that are all or nothing (`Transaction`).
 
-    scope     (id, head, floor, epoch)               one row a part of the data a device may hold: "s:<store>", "g"
-    ptr       (scope, key, seq, is_gone)             where a row stands in a scope; a change moves it to the head
-    doc       (key, kind, owner, version, as_of, source, body)   each row once
-    interest  (scope, owner)                         which scopes hold a customer
-    op        (id, device, kind, status, code, clash, keys, at, raw)   every operation ever, with its result
-    device    (id, public_key, store, role, state, lineage, seen_at)
-    nonce     (device, nonce, at)                    hellos already answered
-    band_chip (band, uid)                            which chip is in which band; nowhere but here
-    meta      (name, value)
+A transaction keeps rows, operations and interests it changes in memory and writes them in few statements: before it asks the
+database something else, and at its end. A `part` that fails is undone there as well; only who writes directly within
+one costs a savepoint. Last of all `take_heads` moves the pointers of every row that was touched, takes the head of each
+scope once, in sorted order, so that a reader never sees a number without all numbers before it, and leaves a mark.
 
-Statements keep to what SQLite and PostgreSQL both know, with named parameters; JSON is text and never
-looked into. Writing is one transaction at a time; the heads of its scopes are taken once, last, in sorted order, so that
-a reader never sees a number without all numbers before it. A library's exception never leaves this module.
+Tables are in `schema`, databases in `sql`.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
+from hardware.entropy import Entropy, SystemEntropy
+from sync.central.errors import StoreConflict
+from sync.central.schema import TABLES, migrate
+from sync.central.sql import Connection, Engine, open_engine
+from sync.model.contacts import contact_term, term_of
+from sync.model.errors import Malformed, StoreError
+from sync.model.records import Record, key_of
 from sync.model.row import Row, body_of, raw_of
-from sync.model.wire import WireRow
+from sync.model.sums import SUM_MASK, pointer_hash
+from sync.model.wire import InboxEntry, Mark, Want, WireRow
 
 GLOBAL: Final = "g"
 """Scope of rows without an owner; every device holds it."""
 
-MIGRATIONS: Final = (
-    """
-    CREATE TABLE scope (id TEXT PRIMARY KEY, head BIGINT NOT NULL, floor BIGINT NOT NULL, epoch TEXT NOT NULL);
-    CREATE TABLE ptr (
-      scope TEXT NOT NULL, key TEXT NOT NULL, seq BIGINT NOT NULL, is_gone BIGINT NOT NULL,
-      PRIMARY KEY (scope, key)
-    );
-    CREATE UNIQUE INDEX ptr_seq ON ptr (scope, seq);
-    CREATE INDEX ptr_key ON ptr (key);
-    CREATE TABLE doc (
-      key TEXT PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT NULL, version BIGINT NOT NULL, as_of BIGINT NOT NULL,
-      source TEXT NOT NULL, body TEXT NOT NULL
-    );
-    CREATE INDEX doc_owner ON doc (owner, kind);
-    CREATE TABLE interest (scope TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (scope, owner));
-    CREATE INDEX interest_owner ON interest (owner);
-    CREATE TABLE op (
-      id TEXT PRIMARY KEY, device TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL, code TEXT NOT NULL,
-      clash TEXT NOT NULL, keys TEXT NOT NULL, at BIGINT NOT NULL, raw TEXT NOT NULL
-    );
-    CREATE TABLE device (
-      id TEXT PRIMARY KEY, public_key TEXT NOT NULL, store TEXT NOT NULL, role TEXT NOT NULL, state TEXT NOT NULL,
-      lineage TEXT NOT NULL, seen_at BIGINT NOT NULL
-    );
-    CREATE TABLE nonce (device TEXT NOT NULL, nonce TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (device, nonce));
-    CREATE INDEX nonce_at ON nonce (at);
-    CREATE TABLE band_chip (band TEXT PRIMARY KEY, uid TEXT NOT NULL);
-    """,
+HOUR_US: Final = 3_600 * 1_000_000
+
+FINE_MARKS_US: Final = 24 * HOUR_US
+"""After this only the first mark of an hour is kept."""
+
+INTEREST_STEP_US: Final = HOUR_US
+"""An interest that would end less than this later is left as it is: it is not worth a write with every operation."""
+
+SNAPSHOTS_KEPT: Final = 2
+"""The newest snapshot of a scope, and the one before it for who is just fetching its parts."""
+
+_OP: Final = (
+    "id, device, kind, status, code, clash, keys, at, store, owner, lineage, decision, decided_by, reason,"
+    " decided_at"
 )
-"""Numbered from 1; a released one never changes."""
-
-READERS_MAX: Final = 16
-"""Idle read connections kept; one more is opened when all are busy, and closed after."""
-
-_OP = "id, device, kind, status, code, clash, keys, at"
-_DOC = "doc.kind, doc.owner, doc.version, doc.as_of, doc.source, doc.body"
+_DOC: Final = "kind, owner, scope, version, as_of, source, body, term, form"
+_DEVICE: Final = (
+    "id, public_key, store, role, state, lineage, seen_at, region, state_at, is_cloned"
+)
+_WIRE: Final = "ptr.key, ptr.seq, ptr.is_gone, doc.kind, doc.owner, doc.version, doc.as_of, doc.source, doc.body, doc.form"
 
 
 class OpRecord(msgspec.Struct, frozen=True):
-    """An operation that has its result for ever."""
+    """An operation with its result.
+
+    Attributes:
+        store, owner: Where it was recorded and whom it is about, as it says itself.
+        decision, decided_by, reason, decided_at: What a person decided about it when it was held.
+    """
 
     id: str
     device: str
@@ -80,10 +67,23 @@ class OpRecord(msgspec.Struct, frozen=True):
     clash: str
     keys: tuple[str, ...]
     at: int
+    store: str = ""
+    owner: str = ""
+    lineage: str = ""
+    decision: str = ""
+    decided_by: str = ""
+    reason: str = ""
+    decided_at: int = 0
 
 
 class DeviceRecord(msgspec.Struct, frozen=True):
-    """A device as the centre knows it; `state` is one of `enrolment.State`."""
+    """A device as the centre knows it; `state` is one of `enrolment.State`.
+
+    Attributes:
+        region: Whose rows it holds besides its store's, "" for none.
+        state_at: When it came into that state, microseconds since 1970.
+        is_cloned: Two of it were seen; its requests wait for a person.
+    """
 
     id: str
     public_key: str
@@ -92,66 +92,113 @@ class DeviceRecord(msgspec.Struct, frozen=True):
     state: str
     lineage: str = ""
     seen_at: int = 0
+    region: str = ""
+    state_at: int = 0
+    is_cloned: bool = False
 
 
-class _Connection:
-    """One SQLite connection that speaks in our errors."""
+class ScopeRecord(msgspec.Struct, frozen=True):
+    """A scope: its newest number, the one below which it forgot what left it, and count and sum of its live rows."""
 
-    def __init__(self, path: Path, *, is_read_only: bool) -> None:
-        with _our_errors():
-            # The transaction statements are ours; a connection wanders between threads, one at a time.
-            self._raw = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=5
-            )
-            self._raw.execute("PRAGMA journal_mode=WAL")
-            self._raw.execute("PRAGMA synchronous=FULL")
-            self._raw.execute(f"PRAGMA query_only={int(is_read_only)}")
-
-    def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
-        with _our_errors():
-            return self._raw.execute(sql, values).fetchall()
-
-    def run(self, sql: str, **values: object) -> int:
-        with _our_errors():
-            return self._raw.execute(sql, values).rowcount
-
-    def many(self, sql: str, values: Iterable[Mapping[str, object]]) -> None:
-        with _our_errors():
-            self._raw.executemany(sql, values)
-
-    @contextmanager
-    def transaction(self, begin: str) -> Iterator[None]:
-        self.run(begin)
-        try:
-            yield
-            self.run("COMMIT")
-        except BaseException:
-            if self._raw.in_transaction:  # a full disk may have ended it already
-                self._raw.rollback()
-            raise
-
-    def close(self) -> None:
-        with _our_errors():
-            self._raw.close()
+    id: str
+    head: int
+    floor: int
+    epoch: str
+    count: int
+    sum: int
 
 
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise StoreFull("the disk of the centre has no room") from error
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise StoreCorrupt("the file of the centre is damaged") from error
-        raise StoreError(f"the store of the centre failed: {type(error).__name__}") from error
+class LineageRecord(msgspec.Struct, frozen=True):
+    """One life of a device's outbox.
+
+    Attributes:
+        token: What its next push presents; `previous` what the one before did.
+        last_op: The last operation it brought.
+        state: live | forked | cloned.
+    """
+
+    device: str
+    lineage: str
+    token: str
+    previous: str
+    last_op: str
+    state: str
+    seen_at: int
+
+
+class InterestRecord(msgspec.Struct, frozen=True):
+    """A scope holds a customer, until then (0 for ever)."""
+
+    scope: str
+    owner: str
+    until: int
+    why: str
+
+
+class SnapshotRecord(msgspec.Struct, frozen=True):
+    """A scope whole up to `seq`, in parts. `key` opens them, hex."""
+
+    scope: str
+    format: int
+    seq: int
+    epoch: str
+    mark: Mark
+    count: int
+    sum: int
+    key: str
+    made_at: int
+
+
+class PartRecord(msgspec.Struct, frozen=True):
+    """One part of a snapshot: SHA-256 of its bytes as they are served, its place, its rows and its bytes."""
+
+    hash: str
+    n: int
+    rows: int
+    size: int
+
+
+class DeviceCursor(msgspec.Struct, frozen=True):
+    """How far a device said it holds a scope."""
+
+    device: str
+    scope: str
+    seq: int
+    at: int
+
+
+class AlertRecord(msgspec.Struct, frozen=True):
+    """What happened to a device that a person should know. `code` is fixed."""
+
+    code: str
+    device: str
+    at: int
+
+
+class _Doc(NamedTuple):
+    """A row as it is stored. `record` is set where it was written by this transaction."""
+
+    kind: str
+    owner: str
+    scope: str
+    version: int
+    as_of: int
+    source: str
+    body: str
+    term: str
+    form: int
+    record: Record | None = None
+
+
+def owner_lock(owner: str) -> str:
+    """The name to lock for everything of a customer: who changes one of their rows and who changes who holds them agree."""
+    return f"owner/{owner}"
 
 
 class Snapshot:
     """Reads, all of one moment."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._sql = connection
 
     def head(self, scope: str) -> int:
@@ -159,10 +206,33 @@ class Snapshot:
         found = self._sql.all("SELECT head FROM scope WHERE id = :scope", scope=scope)
         return int(found[0][0]) if found else 0
 
+    def heads(self, scopes: Iterable[str]) -> dict[str, int]:
+        """The newest seq of each of these that was written to."""
+        found = self._sql.all("SELECT id, head FROM scope WHERE id IN [:ids]", ids=list(scopes))
+        return dict(found)
+
     def epoch(self, scope: str) -> str:
         """Name of the history a scope's numbers belong to; "" for a scope nobody wrote to."""
-        found = self._sql.all("SELECT epoch FROM scope WHERE id = :scope", scope=scope)
-        return str(found[0][0]) if found else ""
+        found = self.scope(scope)
+        return found.epoch if found else ""
+
+    def scope(self, scope: str) -> ScopeRecord | None:
+        """A scope; None for one nobody wrote to."""
+        found = self.scopes((scope,))
+        return found.get(scope)
+
+    def scopes(self, scopes: Iterable[str]) -> dict[str, ScopeRecord]:
+        """Those of these scopes that were written to."""
+        found = self._sql.all(
+            "SELECT id, head, floor, epoch, cnt, sum FROM scope WHERE id IN [:ids]",
+            ids=list(scopes),
+        )
+        return {line[0]: ScopeRecord(*line) for line in found}
+
+    def every_scope(self) -> list[ScopeRecord]:
+        """All scopes, by id."""
+        found = self._sql.all("SELECT id, head, floor, epoch, cnt, sum FROM scope ORDER BY id")
+        return [ScopeRecord(*line) for line in found]
 
     def meta(self, name: str) -> str:
         """A value of the centre's own, "" when it was never set."""
@@ -172,51 +242,192 @@ class Snapshot:
     def rows_since(self, scope: str, seq: int, *, limit: int) -> list[WireRow]:
         """Rows of a scope after `seq`, in order."""
         found = self._sql.all(
-            f"SELECT ptr.key, ptr.seq, ptr.is_gone, {_DOC} FROM ptr JOIN doc ON doc.key = ptr.key"  # noqa: S608  # a constant
+            f"SELECT {_WIRE} FROM ptr LEFT JOIN doc ON doc.key = ptr.key"  # noqa: S608  # a constant
             " WHERE ptr.scope = :scope AND ptr.seq > :seq ORDER BY ptr.seq LIMIT :limit",
             scope=scope, seq=seq, limit=limit,
         )  # fmt: skip
-        return [_wire_row(scope, key, at, is_gone, doc) for key, at, is_gone, *doc in found]
+        return [_wire_row(scope, line) for line in found]
 
     def rows_at(self, key: str, scopes: Sequence[str]) -> Iterator[WireRow]:
         """One row as it stands in each of these scopes that points at it."""
         for scope in scopes:
-            for at, is_gone, *doc in self._sql.all(
-                f"SELECT ptr.seq, ptr.is_gone, {_DOC} FROM ptr JOIN doc ON doc.key = ptr.key"  # noqa: S608  # a constant
-                " WHERE ptr.scope = :scope AND ptr.key = :key",
-                scope=scope, key=key,
-            ):  # fmt: skip
-                yield _wire_row(scope, key, at, is_gone, doc)
+            yield from self.rows_of_keys(scope, (key,))
+
+    def rows_of_keys(self, scope: str, keys: Iterable[str]) -> list[WireRow]:
+        """Those of these rows that the scope points at, also the gone, by key."""
+        found = self._sql.all(
+            f"SELECT {_WIRE} FROM ptr LEFT JOIN doc ON doc.key = ptr.key"  # noqa: S608  # a constant
+            " WHERE ptr.scope = :scope AND ptr.key IN [:keys] ORDER BY ptr.key",
+            scope=scope, keys=list(keys),
+        )  # fmt: skip
+        return [_wire_row(scope, line) for line in found]
+
+    def rows_of_owner(self, owner: str, scope: str) -> list[WireRow]:
+        """All rows of a customer that the scope holds, by key."""
+        found = self._sql.all(
+            f"SELECT {_WIRE} FROM doc JOIN ptr ON ptr.key = doc.key AND ptr.scope = :scope"  # noqa: S608  # a constant
+            " WHERE doc.owner = :owner AND ptr.is_gone = 0 ORDER BY doc.key",
+            owner=owner, scope=scope,
+        )  # fmt: skip
+        return [_wire_row(scope, line) for line in found]
+
+    def pointers(self, scope: str) -> list[tuple[str, int]]:
+        """Key and hash of each live row of a scope."""
+        found = self._sql.all(
+            "SELECT key, h FROM ptr WHERE scope = :scope AND is_gone = 0", scope=scope
+        )
+        return [(key, h) for key, h in found]
 
     def row(self, key: str) -> Row | None:
         """A row with its decoded body. Raises Malformed for one this version cannot read."""
-        found = self._sql.all(
-            "SELECT kind, owner, version, as_of, source, body FROM doc WHERE key = :key",
-            key=key,
-        )
-        if not found:
-            return None
-        kind, owner, version, as_of, source, body = found[0]
-        return Row(key, kind, owner, version, as_of, source, body_of(kind, body.encode()))
+        doc = _docs(self._sql, (key,)).get(key)
+        return _row(key, doc) if doc else None
 
     def op(self, op_id: str) -> OpRecord | None:
         """An operation the centre already knows."""
-        found = self._sql.all(f"SELECT {_OP} FROM op WHERE id = :id", id=op_id)  # noqa: S608  # a constant
-        return _op_record(found[0]) if found else None
+        return _ops(self._sql, (op_id,)).get(op_id)
+
+    def raw_of_op(self, op_id: str) -> bytes:
+        """An operation as it was recorded; b"" for one nobody knows, or whose owner was erased."""
+        found = self._sql.all("SELECT raw FROM op WHERE id = :id", id=op_id)
+        return bytes(found[0][0] or b"") if found else b""
 
     def held(self) -> list[OpRecord]:
         """Operations that wait for a person, oldest first."""
         found = self._sql.all(f"SELECT {_OP} FROM op WHERE status = 'held' ORDER BY at, id")  # noqa: S608  # a constant
         return [_op_record(line) for line in found]
 
+    def inbox(self, store: str = "", *, after: str = "", limit: int = 200) -> list[InboxEntry]:
+        """Operations that wait for a person, of one store or of all, by id, with their own bytes."""
+        whose = "store = :store AND " if store else ""
+        found = self._sql.all(
+            "SELECT id, kind, code, owner, store, device, at, raw FROM op"  # noqa: S608  # constants
+            f" WHERE {whose}status = 'held' AND id > :after ORDER BY id LIMIT :limit",
+            after=after, limit=limit, **({"store": store} if store else {}),
+        )  # fmt: skip
+        return [InboxEntry(*_with(line, 7, bytes(line[7] or b""))) for line in found]
+
+    def n_held(self, store: str = "") -> int:
+        """How many operations wait for a person, of one store or of all."""
+        whose = "store = :store AND " if store else ""
+        found = self._sql.all(
+            f"SELECT COUNT(*) FROM op WHERE {whose}status = 'held'",  # noqa: S608  # constants
+            **({"store": store} if store else {}),
+        )
+        return int(found[0][0])
+
     def device(self, device_id: str) -> DeviceRecord | None:
         """A device by its id."""
         found = self._sql.all(
-            "SELECT id, public_key, store, role, state, lineage, seen_at FROM device"
-            " WHERE id = :id",
+            f"SELECT {_DEVICE} FROM device WHERE id = :id",  # noqa: S608  # a constant
             id=device_id,
         )
-        return DeviceRecord(*found[0]) if found else None
+        return _device_record(found[0]) if found else None
+
+    def devices(self) -> list[DeviceRecord]:
+        """All devices, by id."""
+        found = self._sql.all(f"SELECT {_DEVICE} FROM device ORDER BY id")  # noqa: S608  # a constant
+        return [_device_record(line) for line in found]
+
+    def lineage(self, device: str, lineage: str) -> LineageRecord | None:
+        """One life of a device's outbox."""
+        return next((one for one in self.lineages(device) if one.lineage == lineage), None)
+
+    def lineages(self, device: str) -> list[LineageRecord]:
+        """All lives of a device's outbox, the one seen last first."""
+        found = self._sql.all(
+            "SELECT device, lineage, token, previous, last_op, state, seen_at FROM lineage"
+            " WHERE device = :device ORDER BY seen_at DESC, lineage",
+            device=device,
+        )
+        return [LineageRecord(*line) for line in found]
+
+    def newest_mark(self, scope: str, upto: int) -> Mark | None:
+        """The newest mark of a scope's history up to a seq."""
+        found = self._sql.all(
+            "SELECT seq, token, is_kept FROM mark WHERE scope = :scope AND seq <= :upto"
+            " ORDER BY seq DESC LIMIT 1",
+            scope=scope, upto=upto,
+        )  # fmt: skip
+        return Mark(found[0][0], found[0][1], bool(found[0][2])) if found else None
+
+    def knows_mark(self, scope: str, mark: Mark) -> bool:
+        """Whether this moment, by this name, is in the history of the scope."""
+        return bool(
+            self._sql.all(
+                "SELECT 1 FROM mark WHERE scope = :scope AND seq = :seq AND token = :token",
+                scope=scope, seq=mark.seq, token=mark.token,
+            )
+        )  # fmt: skip
+
+    def oldest_fine_mark(self, scope: str) -> int:
+        """From this seq on no mark was thinned; one that is not known there was never ours."""
+        found = self._sql.all(
+            "SELECT MAX(seq), MIN(CASE WHEN is_kept = 0 THEN seq END) FROM mark WHERE scope = :scope",
+            scope=scope,
+        )
+        newest, finest = found[0]
+        return int((finest if finest is not None else newest) or 0)
+
+    def owner_of(self, want: Want) -> str:
+        """The customer somebody asks for; "" for nobody, or more than one."""
+        if want.owner:
+            found = self._sql.all(
+                "SELECT owner FROM doc WHERE owner = :owner LIMIT 1", owner=want.owner
+            )
+        elif want.band or want.order:
+            kind, name = ("band", want.band) if want.band else ("order", want.order)
+            found = self._sql.all(
+                "SELECT owner FROM doc WHERE key = :key", key=key_of(kind, name)
+            )
+        else:
+            found = self._sql.all(
+                "SELECT DISTINCT owner FROM doc WHERE term = :term AND term <> '' LIMIT 2",
+                term=contact_term(want.contact),
+            )
+        return str(found[0][0]) if len(found) == 1 else ""
+
+    def interests(self, owner: str) -> list[InterestRecord]:
+        """Which scopes hold a customer, by scope."""
+        found = self._sql.all(
+            "SELECT scope, owner, until, why FROM interest WHERE owner = :owner ORDER BY scope",
+            owner=owner,
+        )
+        return [InterestRecord(*line) for line in found]
+
+    def snapshot_of(self, scope: str, format: int = 1) -> SnapshotRecord | None:  # noqa: A002  # its name on the wire
+        """The newest snapshot of a scope."""
+        found = self._sql.all(
+            "SELECT seq, epoch, mark_seq, mark_token, mark_kept, cnt, sum, key, made_at FROM snapshot"
+            " WHERE scope = :scope AND format = :format ORDER BY seq DESC LIMIT 1",
+            scope=scope, format=format,
+        )  # fmt: skip
+        if not found:
+            return None
+        seq, epoch, mark_seq, token, is_kept, count, total, key, made_at = found[0]
+        mark = Mark(mark_seq, token, bool(is_kept))
+        return SnapshotRecord(scope, format, seq, epoch, mark, count, total, key, made_at)
+
+    def snapshot_parts(self, scope: str, format: int, seq: int) -> list[PartRecord]:  # noqa: A002  # its name on the wire
+        """The parts of one snapshot, in order."""
+        found = self._sql.all(
+            "SELECT hash, n, rows, size FROM snap_part"
+            " WHERE scope = :scope AND format = :format AND seq = :seq ORDER BY n",
+            scope=scope, format=format, seq=seq,
+        )  # fmt: skip
+        return [PartRecord(*line) for line in found]
+
+    def part(self, part_hash: str) -> bytes | None:
+        """The bytes of one part."""
+        found = self._sql.all(
+            "SELECT content FROM snap_part WHERE hash = :hash", hash=part_hash
+        )
+        return bytes(found[0][0]) if found else None
+
+    def scope_of_part(self, part_hash: str) -> str:
+        """Which scope a part is of; "" for one nobody knows."""
+        found = self._sql.all("SELECT scope FROM snap_part WHERE hash = :hash", hash=part_hash)
+        return str(found[0][0]) if found else ""
 
     def leasable(self, scope: str) -> list[tuple[bytes, bytes]]:
         """UID and body of each band with a known chip whose owner the scope holds."""
@@ -229,128 +440,513 @@ class Snapshot:
         )
         return [(bytes.fromhex(uid), body.encode()) for uid, body in found]
 
+    def cursors(self, scope: str = "") -> list[DeviceCursor]:
+        """How far devices said they hold a scope, or all, by device."""
+        whose = " WHERE scope = :scope" if scope else ""
+        found = self._sql.all(
+            f"SELECT device, scope, seq, at FROM device_cursor{whose} ORDER BY device, scope",  # noqa: S608  # constants
+            **({"scope": scope} if scope else {}),
+        )
+        return [DeviceCursor(*line) for line in found]
+
+    def alerts(self) -> list[AlertRecord]:
+        """What a person should know, newest first."""
+        found = self._sql.all(
+            "SELECT code, device, at FROM alert ORDER BY at DESC, code, device LIMIT 1000"
+        )
+        return [AlertRecord(*line) for line in found]
+
+    def erased_at(self, owner: str) -> int:
+        """When a customer was erased, 0 for never."""
+        found = self._sql.all("SELECT at FROM erasure WHERE owner = :owner", owner=owner)
+        return int(found[0][0]) if found else 0
+
     def count(self, table: str) -> int:
         """Rows in one of our tables; for checks and tests."""
-        if table not in ("doc", "op", "ptr", "device", "interest", "band_chip", "nonce"):
+        if table not in TABLES:
             raise StoreError("there is no such table")
         return int(self._sql.all(f"SELECT COUNT(*) FROM {table}")[0][0])  # noqa: S608  # of the list above
 
 
+def _docs(sql: Connection, keys: Sequence[str]) -> dict[str, _Doc]:
+    found = sql.all(f"SELECT key, {_DOC} FROM doc WHERE key IN [:keys]", keys=list(keys))  # noqa: S608  # a constant
+    return {line[0]: _Doc(*line[1:]) for line in found}
+
+
+def _ops(sql: Connection, ids: Sequence[str]) -> dict[str, OpRecord]:
+    found = sql.all(f"SELECT {_OP} FROM op WHERE id IN [:ids]", ids=list(ids))  # noqa: S608  # a constant
+    return {line[0]: _op_record(line) for line in found}
+
+
+_keys = msgspec.json.Decoder(tuple[str, ...])
+
+
 def _op_record(line: Sequence[Any]) -> OpRecord:
-    op, device, kind, status, code, clash, keys, at = line
-    known = msgspec.json.decode(keys, type=tuple[str, ...])
-    return OpRecord(op, device, kind, status, code, clash, known, at)
+    return OpRecord(*_with(line, 6, _keys.decode(line[6])))
 
 
-def _wire_row(scope: str, key: str, seq: int, is_gone: int, doc: Sequence[Any]) -> WireRow:
-    kind, owner, version, as_of, source, body = doc
+def _device_record(line: Sequence[Any]) -> DeviceRecord:
+    return DeviceRecord(*_with(line, 8, bool(line[8])))
+
+
+def _with(line: Sequence[Any], index: int, value: object) -> list[Any]:
+    """A line of an answer with another value in one column."""
+    return [*line[:index], value, *line[index + 1 :]]
+
+
+def _row(key: str, doc: _Doc) -> Row:
+    body = doc.record or body_of(doc.kind, doc.body.encode())
+    return Row(key, doc.kind, doc.owner, doc.version, doc.as_of, doc.source, body)
+
+
+def _wire_row(scope: str, line: Sequence[Any]) -> WireRow:
+    key, seq, is_gone, kind, owner, version, as_of, source, body, form = line
+    if is_gone or kind is None:
+        return _gone(scope, key, seq)
     return WireRow(
-        scope=scope, seq=seq, key=key, kind=kind, owner=owner, version=version, as_of=as_of,
-        source=source, body=body.encode(), is_gone=bool(is_gone),
+        scope, seq, key, kind, owner, version, as_of, source, body.encode(), False, form  # noqa: FBT003  # in its order: a page has 1,000
     )  # fmt: skip
+
+
+def _gone(scope: str, key: str, seq: int) -> WireRow:
+    return WireRow(
+        scope=scope, seq=seq, key=key, kind="", owner="", version=0, as_of=0, source="",
+        body=b"", is_gone=True,
+    )  # fmt: skip
+
+
+class _Absent:
+    """What a name in one of our tables in memory had before it had anything."""
+
+
+_ABSENT: Final = _Absent()
+_Table = dict[str, Any]
+_Change = tuple[_Table, str, Any]
+
+
+class _Flushing:
+    """The connection as our own reads use it: what is still in memory is written first."""
+
+    def __init__(self, transaction: "Transaction") -> None:
+        self._transaction = transaction
+
+    def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
+        return self._transaction.direct().all(sql, **values)
+
+    def run(self, sql: str, **values: object) -> int:
+        return self._transaction.direct().run(sql, **values)
+
+    def many(self, sql: str, values: Sequence[Mapping[str, object]]) -> int:
+        return self._transaction.direct().many(sql, values)
+
+    def lock(self, names: Iterable[str]) -> None:
+        self._transaction.lock_keys(names)
+
+    def lock_all(self) -> None:
+        self._transaction.lock_all()
+
+
+class _Own(Snapshot):
+    """What a transaction reads: the database with its own changes."""
+
+    def __init__(self, transaction: "Transaction") -> None:
+        super().__init__(_Flushing(transaction))
+        self._transaction = transaction
+
+    def row(self, key: str) -> Row | None:
+        """A row as this transaction leaves it so far; nobody else changes it until the end."""
+        doc = self._transaction.doc(key)
+        return _row(key, doc) if doc else None
+
+    def op(self, op_id: str) -> OpRecord | None:
+        """An operation the centre already knows, or this transaction added."""
+        return self._transaction.known_op(op_id)
+
+    def rows_at(self, key: str, scopes: Sequence[str]) -> Iterator[WireRow]:
+        """One row as it stands in each of these scopes that points at it, once the heads are taken."""
+        places = self._transaction.places(key)
+        if places is None:
+            yield from super().rows_at(key, scopes)
+            return
+        doc = self._transaction.doc(key)
+        for scope in scopes:
+            if scope in places:
+                seq, is_gone = places[scope]
+                yield (
+                    _gone(scope, key, seq)
+                    if is_gone or doc is None
+                    else _wire_of(scope, key, seq, doc)
+                )
+
+
+def _wire_of(scope: str, key: str, seq: int, doc: _Doc) -> WireRow:
+    return WireRow(
+        scope=scope, seq=seq, key=key, kind=doc.kind, owner=doc.owner, version=doc.version,
+        as_of=doc.as_of, source=doc.source, body=doc.body.encode(), is_gone=False, form=doc.form,
+    )  # fmt: skip
+
+
+class _Part:
+    """A part that is open: where its changes begin, and its savepoint once it has one."""
+
+    def __init__(self, begins: int) -> None:
+        self.begins = begins
+        self.savepoint = ""
 
 
 class Transaction:
     """Writes, all or nothing. Pointers are moved at its end, by `take_heads`."""
 
-    def __init__(self, connection: _Connection, epoch: str) -> None:
+    def __init__(self, connection: Connection, epoch: str, entropy: Entropy) -> None:
+        """Write through `connection`, which the caller commits."""
         self._sql = connection
         self._epoch = epoch
-        self.read = Snapshot(connection)
+        self._entropy = entropy
+        self.read: Snapshot = _Own(self)
+        # What is known or changed, by name; `_undo` says how each was before, so that a part can be taken back.
+        self._docs: dict[str, _Doc | None] = {}
+        self._ops: dict[str, OpRecord | None] = {}
+        self._raws: dict[str, bytes] = {}
+        self._holders: dict[
+            str, dict[str, tuple[int, str]]
+        ] = {}  # owner -> scope -> until, why
         self._touched: dict[
             str, bool
         ] = {}  # key -> its content changed, in order of first touch
+        self._touched_owners: dict[str, bool] = {}
+        self._unwritten_docs: dict[str, bool] = {}
+        self._unwritten_ops: dict[str, bool] = {}
+        self._unwritten_holders: dict[str, bool] = {}
+        self._undo: list[_Change] = []
+        self._parts: list[_Part] = []
+        self._n_savepoints = 0
+        self._locked: set[str] = set()
+        self._places: dict[str, dict[str, tuple[int, bool]]] = {}
+        self._scopes: set[str] = set()
+
+    # Changes in memory, and taking them back
+
+    def _set(self, table: _Table, name: str, value: object) -> None:
+        if self._parts:
+            self._undo.append((table, name, table.get(name, _ABSENT)))
+        table[name] = value
+
+    def _note(self, table: dict[str, bool], name: str) -> None:
+        self._set(table, name, value=True)
+
+    def _back_to(self, begins: int) -> list[_Change]:
+        """Undo what was done since; what it takes to do it again, oldest first."""
+        again: list[_Change] = []
+        while len(self._undo) > begins:
+            table, name, before = self._undo.pop()
+            again.append((table, name, table.get(name, _ABSENT)))
+            _put_back(table, name, before)
+        again.reverse()
+        return again
 
     @contextmanager
     def part(self) -> Iterator[None]:
         """A part that fails alone: what it did is undone and its error goes on."""
-        touched = dict(self._touched)
-        self._sql.run("SAVEPOINT part")
+        part = _Part(len(self._undo))
+        self._parts.append(part)
         try:
             yield
         except BaseException:
-            self._touched = touched
-            self._sql.run("ROLLBACK TO part")
-            self._sql.run("RELEASE part")
+            self._parts.pop()
+            self._back_to(part.begins)
+            if part.savepoint:
+                self._sql.run(f"ROLLBACK TO SAVEPOINT {part.savepoint}")
+                self._sql.run(f"RELEASE SAVEPOINT {part.savepoint}")
             raise
-        self._sql.run("RELEASE part")
+        self._parts.pop()
+        if part.savepoint:
+            self._sql.run(f"RELEASE SAVEPOINT {part.savepoint}")
+        if not self._parts:
+            self._undo.clear()
 
-    def put(self, row: Row) -> None:
-        """Write a row; its version is one more than before."""
-        self._sql.run(
-            "INSERT INTO doc (key, kind, owner, version, as_of, source, body)"
-            " VALUES (:key, :kind, :owner, 1, :as_of, :source, :body)"
-            " ON CONFLICT (key) DO UPDATE SET kind = excluded.kind, owner = excluded.owner,"
-            " version = doc.version + 1, as_of = excluded.as_of, source = excluded.source,"
-            " body = excluded.body",
-            key=row.key, kind=row.kind, owner=row.owner, as_of=row.as_of, source=row.source,
-            body=raw_of(row.body).decode(),
-        )  # fmt: skip
-        self._touched[row.key] = True
+    def direct(self) -> Connection:
+        """The database itself, for what is not kept in memory: everything before is written, each open part has its savepoint."""
+        for part in self._parts:
+            if not part.savepoint:
+                again = self._back_to(part.begins)
+                self._flush()
+                self._n_savepoints += 1
+                part.savepoint = f"part_{self._n_savepoints}"
+                self._sql.run(f"SAVEPOINT {part.savepoint}")
+                for table, name, after in again:
+                    self._undo.append((table, name, table.get(name, _ABSENT)))
+                    _put_back(table, name, after)
+        self._flush()
+        return self._sql
 
-    def add_interest(self, scope: str, owner: str) -> None:
-        """From now on the scope holds this customer; what it lacks of them is pointed in."""
-        self._ensure_scope(scope)
-        is_new = self._sql.run(
-            "INSERT INTO interest (scope, owner) VALUES (:scope, :owner) ON CONFLICT DO NOTHING",
-            scope=scope, owner=owner,
+    def _flush(self) -> None:
+        docs = list(self._unwritten_docs)
+        self._unwritten_docs.clear()
+        written = [(key, self._docs[key]) for key in docs]
+        self._sql.many(
+            f"INSERT INTO doc (key, {_DOC}) VALUES (:key, :kind, :owner, :scope, :version, :as_of,"  # noqa: S608  # a constant
+            " :source, :body, :term, :form) ON CONFLICT (key) DO UPDATE SET kind = excluded.kind,"
+            " owner = excluded.owner, scope = excluded.scope, version = excluded.version,"
+            " as_of = excluded.as_of, source = excluded.source, body = excluded.body,"
+            " term = excluded.term, form = excluded.form",
+            [_doc_values(key, doc) for key, doc in written if doc is not None],
+        )
+        self._sql.many(
+            "DELETE FROM doc WHERE key = :key",
+            [{"key": key} for key, doc in written if not doc],
+        )
+        self._flush_ops()
+        self._flush_holders()
+
+    def _flush_ops(self) -> None:
+        ids = list(self._unwritten_ops)
+        self._unwritten_ops.clear()
+        found = [(self._ops[op], self._raws[op]) for op in ids]
+        n_new = self._sql.many(
+            f"INSERT INTO op ({_OP}, raw) VALUES (:id, :device, :kind, :status, :code, :clash, :keys,"  # noqa: S608  # a constant
+            " :at, :store, :owner, :lineage, :decision, :decided_by, :reason, :decided_at, :raw)"
+            " ON CONFLICT (id) DO NOTHING",
+            [_op_values(record, raw) for record, raw in found if record is not None],
+        )
+        if n_new != len(ids):
+            raise StoreConflict("another node applied one of these operations meanwhile")
+
+    def _flush_holders(self) -> None:
+        owners = list(self._unwritten_holders)
+        self._unwritten_holders.clear()
+        if not owners:
+            return
+        self._sql.run("DELETE FROM interest WHERE owner IN [:owners]", owners=owners)
+        self._sql.many(
+            "INSERT INTO interest (scope, owner, until, why) VALUES (:scope, :owner, :until, :why)",
+            [
+                {"scope": scope, "owner": owner, "until": until, "why": why}
+                for owner in owners
+                for scope, (until, why) in self._holders[owner].items()
+            ],
+        )
+
+    # Locks, and what is known under them
+
+    def lock_keys(self, keys: Iterable[str]) -> None:
+        """Hold these names until the end: rows by their key, customers by `owner_lock`."""
+        fresh = set(keys) - self._locked
+        if fresh:
+            self._sql.lock(fresh)
+            self._locked |= fresh
+
+    def lock_all(self) -> None:
+        """Nobody else writes until the end; for housekeeping over whole tables."""
+        self._sql.lock_all()
+
+    def load(self, keys: Iterable[str], *, ops: Iterable[str] = ()) -> None:
+        """Lock these rows and read them in one statement, and these operations in another, so that asking for them is free."""
+        unknown = [key for key in dict.fromkeys(keys) if key not in self._docs]
+        if unknown:
+            self.lock_keys(unknown)
+            found = _docs(self._sql, unknown)
+            self._docs.update((key, found.get(key)) for key in unknown)
+        fresh = [op for op in dict.fromkeys(ops) if op not in self._ops]
+        if fresh:
+            known = _ops(self._sql, fresh)
+            self._ops.update((op, known.get(op)) for op in fresh)
+
+    def load_owners(self, owners: Iterable[str]) -> None:
+        """Lock these customers and read who holds them in one statement."""
+        unknown = [owner for owner in dict.fromkeys(owners) if owner not in self._holders]
+        if not unknown:
+            return
+        self.lock_keys(owner_lock(owner) for owner in unknown)
+        self._holders.update((owner, {}) for owner in unknown)
+        for scope, owner, until, why in self._sql.all(
+            "SELECT scope, owner, until, why FROM interest WHERE owner IN [:owners]",
+            owners=unknown,
+        ):
+            self._holders[owner][scope] = (until, why)
+
+    def doc(self, key: str) -> _Doc | None:
+        """A row as it is stored, with what this transaction made of it."""
+        if key not in self._docs:
+            self.load((key,))
+        return self._docs[key]
+
+    def known_op(self, op_id: str) -> OpRecord | None:
+        """An operation the centre already knows, or this transaction added."""
+        if op_id not in self._ops:
+            self.load((), ops=(op_id,))
+        return self._ops[op_id]
+
+    def places(self, key: str) -> dict[str, tuple[int, bool]] | None:
+        """Seq and whether it is gone, by scope; None for a row whose places were not read."""
+        return self._places.get(key)
+
+    # Rows
+
+    def put(self, row: Row, *, scope: str = "", form: int = 1) -> None:
+        """Write a row; its version is one more than before.
+
+        Args:
+            row: Its own version does not count.
+            scope: The one scope it goes to, "" to leave that as it is: where its owner is held, or everywhere.
+            form: Version of its body's form.
+
+        Raises:
+            Malformed: a value no database can hold.
+        """
+        _check(row.key, row.kind, row.owner, row.source, scope)
+        if not -(2**63) <= row.as_of < 2**63:
+            raise Malformed("a time no database can hold")
+        known = self.doc(row.key)
+        doc = _Doc(
+            kind=row.kind, owner=row.owner, scope=scope or (known.scope if known else ""),
+            version=known.version + 1 if known else 1, as_of=row.as_of, source=row.source,
+            body=raw_of(row.body).decode(), term=_plain(term_of(row.body)), form=form, record=row.body,
         )  # fmt: skip
-        if is_new:
-            self._touch_owner(owner)
+        self._set(self._docs, row.key, doc)
+        self._note(self._unwritten_docs, row.key)
+        self._note(self._touched, row.key)
+        if known and known.owner and known.owner != row.owner:
+            self.lock_keys((owner_lock(known.owner),))
+
+    def erase_owner(self, owner: str, *, at: int) -> int:
+        """Erase a customer: their rows, who holds them, the chips of their bands, the bytes of settled operations; how many rows.
+
+        Pointers stay as what left its scope, so that every device erases them too. Snapshots of the scopes that held them go.
+        """
+        self.load_owners((owner,))
+        found = self.direct().all("SELECT key FROM doc WHERE owner = :owner", owner=owner)
+        keys = [key for (key,) in found]
+        self.load(keys)
+        for key in keys:
+            self._set(self._docs, key, None)
+            self._note(self._unwritten_docs, key)
+            self._note(self._touched, key)
+        self._set(self._holders, owner, {})
+        self._note(self._unwritten_holders, owner)
+        sql = self.direct()
+        scopes = "SELECT scope FROM ptr WHERE key IN [:keys]"
+        sql.run(f"DELETE FROM snap_part WHERE scope IN ({scopes})", keys=keys)  # noqa: S608  # a constant
+        sql.run(f"DELETE FROM snapshot WHERE scope IN ({scopes})", keys=keys)  # noqa: S608  # a constant
+        bands = [key.partition("/")[2] for key in keys if key.startswith("band/")]
+        sql.run("DELETE FROM band_chip WHERE band IN [:bands]", bands=bands)
+        sql.run(
+            "UPDATE op SET raw = NULL, keys = '[]' WHERE owner = :owner AND status <> 'held'",
+            owner=owner,
+        )
+        sql.run(
+            "INSERT INTO erasure (owner, at) VALUES (:owner, :at)"
+            " ON CONFLICT (owner) DO UPDATE SET at = excluded.at",
+            owner=owner, at=at,
+        )  # fmt: skip
+        return len(keys)
+
+    # Who holds whom
+
+    def add_interest(self, scope: str, owner: str, *, until: int = 0, why: str = "") -> None:
+        """From now on the scope holds this customer, until then or for ever; what it lacks of them is pointed in."""
+        _check(scope, owner, why)
+        self.load_owners((owner,))
+        holders = self._holders[owner]
+        known = holders.get(scope)
+        if known is not None:
+            is_enough = known[0] == 0 or (until and until - known[0] < INTEREST_STEP_US)
+            if is_enough:
+                return
+        self._set(self._holders, owner, {**holders, scope: (until, why)})
+        self._note(self._unwritten_holders, owner)
+        if known is None:
+            self._note(self._touched_owners, owner)
 
     def end_interest(self, scope: str, owner: str) -> None:
         """The scope holds this customer no more; their rows leave it."""
-        if self._sql.run(
-            "DELETE FROM interest WHERE scope = :scope AND owner = :owner",
-            scope=scope,
-            owner=owner,
-        ):
-            self._touch_owner(owner)
+        self.load_owners((owner,))
+        holders = dict(self._holders[owner])
+        if holders.pop(scope, None) is not None:
+            self._set(self._holders, owner, holders)
+            self._note(self._unwritten_holders, owner)
+            self._note(self._touched_owners, owner)
 
-    def _touch_owner(self, owner: str) -> None:
-        for (key,) in self._sql.all(
-            "SELECT key FROM doc WHERE owner = :owner ORDER BY key", owner=owner
-        ):
-            self._touched.setdefault(key, False)
-
-    def _ensure_scope(self, scope: str) -> None:
-        self._sql.run(
-            "INSERT INTO scope (id, head, floor, epoch) VALUES (:id, 0, 0, :epoch)"
-            " ON CONFLICT (id) DO NOTHING",
-            id=scope, epoch=self._epoch,
+    def end_interests_over(self, now: int, *, limit: int = 1_000) -> int:
+        """End what was to end by now, up to so many; how many it were."""
+        found = self.direct().all(
+            "SELECT scope, owner FROM interest WHERE until > 0 AND until <= :now"
+            " ORDER BY until, owner, scope LIMIT :limit",
+            now=now, limit=limit,
         )  # fmt: skip
+        self.load_owners(owner for _, owner in found)
+        n_ended = 0
+        for scope, owner in found:
+            until, _ = self._holders[owner].get(scope, (0, ""))
+            if 0 < until <= now:  # nobody prolonged it while we waited for the lock
+                self.end_interest(scope, owner)
+                n_ended += 1
+        return n_ended
 
-    def renew_epoch(self, scope: str, epoch: str) -> None:
-        """From now on the numbers of this scope are another history: devices pull it again over what they hold."""
-        self._ensure_scope(scope)
-        self._sql.run("UPDATE scope SET epoch = :epoch WHERE id = :id", epoch=epoch, id=scope)
+    # Operations
+
+    def reserve_op(self, op_id: str) -> bool:
+        """Whether this operation is new. Two nodes that both hear yes do not both commit: the second begins again."""
+        return self.known_op(op_id) is None
 
     def add_op(self, record: OpRecord, *, raw: bytes) -> None:
         """Remember an operation and its result, for ever."""
-        self._sql.run(
-            "INSERT INTO op (id, device, kind, status, code, clash, keys, at, raw)"
-            " VALUES (:id, :device, :kind, :status, :code, :clash, :keys, :at, :raw)",
-            id=record.id, device=record.device, kind=record.kind, status=record.status,
-            code=record.code, clash=record.clash, keys=msgspec.json.encode(record.keys).decode(),
-            at=record.at, raw=raw.decode(),
+        _check(
+            record.id, record.device, record.kind, record.code, record.store, record.owner,
+            record.lineage, *record.keys,
         )  # fmt: skip
+        self._set(self._ops, record.id, record)
+        self._set(self._raws, record.id, raw)
+        self._note(self._unwritten_ops, record.id)
+
+    def settle_op(self, record: OpRecord) -> None:
+        """Write the result and the decision of an operation that was held. Raises Malformed for one nobody knows."""
+        _check(record.decided_by, record.reason, record.code, *record.keys)
+        changed = self.direct().run(
+            "UPDATE op SET status = :status, code = :code, clash = :clash, keys = :keys,"
+            " decision = :decision, decided_by = :decided_by, reason = :reason,"
+            " decided_at = :decided_at WHERE id = :id",
+            **{
+                name: value
+                for name, value in _op_values(record, b"").items()
+                if name not in ("raw", "device", "kind", "at", "store", "owner", "lineage")
+            },
+        )
+        if not changed:
+            raise Malformed("nobody knows this operation")
+        self._set(self._ops, record.id, record)
+
+    # Devices
 
     def put_device(self, record: DeviceRecord) -> None:
         """Write a device; its key never changes once it is known."""
-        self._sql.run(
-            "INSERT INTO device (id, public_key, store, role, state, lineage, seen_at)"
-            " VALUES (:id, :public_key, :store, :role, :state, :lineage, :seen_at)"
+        values = msgspec.structs.asdict(record) | {"is_cloned": int(record.is_cloned)}
+        self.direct().run(
+            f"INSERT INTO device ({_DEVICE}) VALUES (:id, :public_key, :store, :role, :state, :lineage,"  # noqa: S608  # a constant
+            " :seen_at, :region, :state_at, :is_cloned)"
             " ON CONFLICT (id) DO UPDATE SET store = excluded.store, role = excluded.role,"
-            " state = excluded.state, lineage = excluded.lineage, seen_at = excluded.seen_at",
-            **msgspec.structs.asdict(record),
+            " state = excluded.state, lineage = excluded.lineage, seen_at = excluded.seen_at,"
+            " region = excluded.region, state_at = excluded.state_at, is_cloned = excluded.is_cloned",
+            **values,
         )
         self._ensure_scope(GLOBAL)
 
+    def put_lineage(self, record: LineageRecord) -> None:
+        """Write one life of a device's outbox."""
+        self.direct().run(
+            "INSERT INTO lineage (device, lineage, token, previous, last_op, state, seen_at)"
+            " VALUES (:device, :lineage, :token, :previous, :last_op, :state, :seen_at)"
+            " ON CONFLICT (device, lineage) DO UPDATE SET token = excluded.token,"
+            " previous = excluded.previous, last_op = excluded.last_op, state = excluded.state,"
+            " seen_at = excluded.seen_at",
+            **msgspec.structs.asdict(record),
+        )
+
     def see_nonce(self, device: str, nonce: str, *, at: int, forget_before: int) -> bool:
         """Whether this nonce is new; old ones are forgotten. Times in microseconds since 1970."""
-        self._sql.run("DELETE FROM nonce WHERE at < :before", before=forget_before)
+        sql = self.direct()
+        sql.run("DELETE FROM nonce WHERE at < :before", before=forget_before)
         return bool(
-            self._sql.run(
+            sql.run(
                 "INSERT INTO nonce (device, nonce, at) VALUES (:device, :nonce, :at)"
                 " ON CONFLICT DO NOTHING",
                 device=device, nonce=nonce, at=at,
@@ -359,131 +955,313 @@ class Transaction:
 
     def link_chip(self, band: str, uid: bytes) -> None:
         """Remember which chip is in a band."""
-        self._sql.run(
+        self.direct().run(
             "INSERT INTO band_chip (band, uid) VALUES (:band, :uid)"
             " ON CONFLICT (band) DO UPDATE SET uid = excluded.uid",
             band=band, uid=uid.hex(),
         )  # fmt: skip
 
-    def take_heads(self) -> tuple[str, ...]:
-        """Point every touched row into the scopes that hold it, and out of the others; the scopes that moved."""
+    def note_cursor(self, device: str, scope: str, *, seq: int, at: int) -> None:
+        """Remember how far a device said it holds a scope."""
+        self.direct().run(
+            "INSERT INTO device_cursor (device, scope, seq, at) VALUES (:device, :scope, :seq, :at)"
+            " ON CONFLICT (device, scope) DO UPDATE SET seq = excluded.seq, at = excluded.at",
+            device=device, scope=scope, seq=seq, at=at,
+        )  # fmt: skip
+
+    def add_alert(self, code: str, device: str, *, at: int) -> None:
+        """Remember what a person should know about a device."""
+        self.direct().run(
+            "INSERT INTO alert (code, device, at) VALUES (:code, :device, :at)"
+            " ON CONFLICT DO NOTHING",
+            code=code, device=device, at=at,
+        )  # fmt: skip
+
+    # Scopes
+
+    def renew_epoch(self, scope: str, epoch: str) -> None:
+        """From now on the numbers of this scope are another history: devices pull it again over what they hold."""
+        self._ensure_scope(scope)
+        self.direct().run(
+            "UPDATE scope SET epoch = :epoch WHERE id = :id", epoch=epoch, id=scope
+        )
+
+    def _ensure_scope(self, scope: str) -> None:
+        if scope in self._scopes:
+            return
+        self.direct().run(
+            "INSERT INTO scope (id, head, floor, epoch) VALUES (:id, 0, 0, :epoch)"
+            " ON CONFLICT (id) DO NOTHING",
+            id=scope, epoch=self._epoch,
+        )  # fmt: skip
+        if not self._parts:
+            self._scopes.add(scope)
+
+    def drop_tombstones(self, before: int) -> int:
+        """Forget what left its scope before then, and raise the floors; how many it were."""
+        self.lock_all()
+        sql = self.direct()
+        gone = "is_gone = 1 AND at < :before"
+        floors = sql.all(
+            f"SELECT scope, MAX(seq) FROM ptr WHERE {gone} GROUP BY scope ORDER BY scope",  # noqa: S608  # a constant
+            before=before,
+        )
+        for scope, seq in floors:
+            sql.run(
+                "UPDATE scope SET floor = :seq WHERE id = :id AND floor < :seq",
+                id=scope,
+                seq=seq,
+            )
+            sql.run(
+                "DELETE FROM mark WHERE scope = :scope AND seq < :seq", scope=scope, seq=seq
+            )
+        return sql.run(f"DELETE FROM ptr WHERE {gone}", before=before)  # noqa: S608  # a constant
+
+    def thin_marks(self, now: int) -> int:
+        """Of marks older than a day keep the first of an hour, and the newest of each scope; how many went."""
+        return self.direct().run(
+            "DELETE FROM mark WHERE is_kept = 0 AND at < :before AND seq <"
+            " (SELECT MAX(newer.seq) FROM mark AS newer WHERE newer.scope = mark.scope)",
+            before=now - FINE_MARKS_US,
+        )
+
+    # Snapshots
+
+    def put_snap_part(
+        self, snapshot: tuple[str, int, int], part: PartRecord, content: bytes
+    ) -> None:
+        """Keep one part of the snapshot (scope, format, seq) that `put_snapshot` will name."""
+        scope, form, seq = snapshot
+        self.direct().run(
+            "INSERT INTO snap_part (hash, scope, format, seq, n, rows, size, content)"
+            " VALUES (:hash, :scope, :format, :seq, :n, :rows, :size, :content)"
+            " ON CONFLICT (hash) DO NOTHING",
+            scope=scope, format=form, seq=seq, content=content,
+            **msgspec.structs.asdict(part),
+        )  # fmt: skip
+
+    def put_snapshot(
+        self, record: SnapshotRecord, parts: Iterable[tuple[PartRecord, bytes]] = ()
+    ) -> None:
+        """Name a snapshot whose parts are these or were kept before; older ones but the last go."""
+        for part, content in parts:
+            self.put_snap_part((record.scope, record.format, record.seq), part, content)
+        sql = self.direct()
+        sql.run(
+            "INSERT INTO snapshot (scope, format, seq, epoch, mark_seq, mark_token, mark_kept, cnt, sum, key, made_at)"
+            " VALUES (:scope, :format, :seq, :epoch, :mark_seq, :mark_token, :mark_kept, :count, :sum, :key, :made_at)"
+            " ON CONFLICT (scope, format, seq) DO NOTHING",
+            scope=record.scope, format=record.format, seq=record.seq, epoch=record.epoch,
+            mark_seq=record.mark.seq, mark_token=record.mark.token, mark_kept=int(record.mark.is_kept),
+            count=record.count, sum=record.sum, key=record.key, made_at=record.made_at,
+        )  # fmt: skip
+        kept = sql.all(
+            "SELECT seq FROM snapshot WHERE scope = :scope AND format = :format"
+            " ORDER BY seq DESC LIMIT :limit",
+            scope=record.scope, format=record.format, limit=SNAPSHOTS_KEPT,
+        )  # fmt: skip
+        for table in ("snapshot", "snap_part"):
+            sql.run(
+                f"DELETE FROM {table} WHERE scope = :scope AND format = :format AND seq < :seq",  # noqa: S608  # of the two above
+                scope=record.scope, format=record.format, seq=kept[-1][0],
+            )  # fmt: skip
+
+    # The end
+
+    def take_heads(self, now: int = 0) -> tuple[str, ...]:
+        """Point every touched row into the scopes that hold it, and out of the others; the scopes that moved.
+
+        Args:
+            now: Microseconds since 1970; what moved and its mark carry it.
+        """
+        self._touch_owners()
+        self._flush()
+        keys = list(self._touched)
+        self.load(keys)
+        self.load_owners({doc.owner for key in keys if (doc := self._docs[key]) and doc.owner})
+        old = self._pointers([*keys, *(key for key in self._docs if key not in self._touched)])
         moves: dict[str, list[tuple[str, bool]]] = {}
         for key, is_changed in self._touched.items():
-            for scope, is_gone in self._moves_of(key, is_changed=is_changed):
+            for scope, is_gone in self._moves_of(key, old.get(key, {}), is_changed=is_changed):
                 moves.setdefault(scope, []).append((key, is_gone))
         for scope in sorted(moves):
-            self._ensure_scope(scope)
-            head = self._sql.all(
-                "UPDATE scope SET head = head + :n WHERE id = :id RETURNING head",
-                n=len(moves[scope]), id=scope,
-            )[0][0]  # fmt: skip
-            first = head - len(moves[scope]) + 1
-            self._sql.many(
-                "INSERT INTO ptr (scope, key, seq, is_gone) VALUES (:scope, :key, :seq, :gone)"
-                " ON CONFLICT (scope, key) DO UPDATE SET seq = excluded.seq,"
-                " is_gone = excluded.is_gone",
-                [
-                    {"scope": scope, "key": key, "seq": seq, "gone": int(is_gone)}
-                    for seq, (key, is_gone) in enumerate(moves[scope], first)
-                ],
-            )
+            self._move(scope, moves[scope], old, now)
         self._touched.clear()
         return tuple(sorted(moves))
 
-    def _moves_of(self, key: str, *, is_changed: bool) -> Iterator[tuple[str, bool]]:
-        owner = self._sql.all("SELECT owner FROM doc WHERE key = :key", key=key)[0][0]
-        holders = [GLOBAL]
-        if owner:
-            found = self._sql.all(
-                "SELECT scope FROM interest WHERE owner = :owner", owner=owner
-            )
-            holders = [scope for (scope,) in found]
-        pointers = dict(
-            self._sql.all("SELECT scope, is_gone FROM ptr WHERE key = :key", key=key)
+    def _touch_owners(self) -> None:
+        """What is to be looked at of the customers whose holders changed: all their rows."""
+        if not self._touched_owners:
+            return
+        self._flush()
+        found = self._sql.all(
+            f"SELECT key, {_DOC} FROM doc WHERE owner IN [:owners] ORDER BY key",  # noqa: S608  # a constant
+            owners=list(self._touched_owners),
         )
+        for key, *doc in found:
+            self._docs.setdefault(key, _Doc(*doc))
+            self._touched.setdefault(key, False)
+        self._touched_owners.clear()
+
+    def _pointers(self, keys: list[str]) -> dict[str, dict[str, tuple[bool, int]]]:
+        """By key and scope: is it gone, and what it adds to the sum."""
+        old: dict[str, dict[str, tuple[bool, int]]] = {}
+        self._places.update((key, {}) for key in keys)
+        for scope, key, seq, is_gone, h in self._sql.all(
+            "SELECT scope, key, seq, is_gone, h FROM ptr WHERE key IN [:keys]", keys=keys
+        ):
+            old.setdefault(key, {})[scope] = (bool(is_gone), h)
+            self._places[key][scope] = (seq, bool(is_gone))
+        return old
+
+    def _moves_of(
+        self, key: str, pointers: Mapping[str, tuple[bool, int]], *, is_changed: bool
+    ) -> Iterator[tuple[str, bool]]:
+        doc = self._docs[key]
+        holders: Iterable[str]
+        if doc is None:
+            holders = ()
+        elif doc.scope:
+            holders = (doc.scope,)
+        else:
+            holders = self._holders[doc.owner] if doc.owner else (GLOBAL,)
         for scope in holders:
-            if is_changed or pointers.get(scope, 1):
+            if is_changed or pointers.get(scope, (True, 0))[0]:
                 yield scope, False
-        for scope, is_gone in pointers.items():
+        for scope, (is_gone, _) in pointers.items():
             if scope not in holders and not is_gone:
                 yield scope, True
 
+    def _move(
+        self,
+        scope: str,
+        moves: list[tuple[str, bool]],
+        old: Mapping[str, Mapping[str, tuple[bool, int]]],
+        now: int,
+    ) -> None:
+        self._ensure_scope(scope)
+        head, hour = self._sql.all(
+            "UPDATE scope SET head = head + :n WHERE id = :id RETURNING head, hour",
+            n=len(moves), id=scope,
+        )[0]  # fmt: skip
+        count = total = 0
+        values = []
+        for seq, (key, is_gone) in enumerate(moves, head - len(moves) + 1):
+            was_gone, before = old.get(key, {}).get(scope, (True, 0))
+            doc = self._docs[key]
+            h = 0 if is_gone or doc is None else pointer_hash(key, seq, doc.version)
+            count += int(was_gone) - int(is_gone)
+            total += h - (0 if was_gone else before)
+            self._places[key][scope] = (seq, is_gone)
+            values.append(
+                {
+                    "scope": scope,
+                    "key": key,
+                    "seq": seq,
+                    "gone": int(is_gone),
+                    "h": h,
+                    "at": now,
+                }
+            )
+        self._sql.many(
+            "INSERT INTO ptr (scope, key, seq, is_gone, h, at) VALUES (:scope, :key, :seq, :gone, :h, :at)"
+            " ON CONFLICT (scope, key) DO UPDATE SET seq = excluded.seq,"
+            " is_gone = excluded.is_gone, h = excluded.h, at = excluded.at",
+            values,
+        )
+        is_kept = now // HOUR_US != hour
+        self._sql.run(
+            f"UPDATE scope SET cnt = cnt + :count, sum = (sum + :total) & {SUM_MASK}, hour = :hour"  # noqa: S608  # a constant
+            " WHERE id = :id",
+            count=count, total=total & SUM_MASK, hour=now // HOUR_US, id=scope,
+        )  # fmt: skip
+        self._sql.run(
+            "INSERT INTO mark (scope, seq, token, is_kept, at) VALUES (:scope, :seq, :token, :kept, :at)",
+            scope=scope, seq=head, token=self._entropy.draw(8).hex(), kept=int(is_kept), at=now,
+        )  # fmt: skip
+
+
+def _put_back(table: _Table, name: str, value: object) -> None:
+    if isinstance(value, _Absent):
+        table.pop(name, None)
+    else:
+        table[name] = value
+
+
+def _plain(text: str) -> str:
+    return text.replace("\0", "")
+
+
+def _check(*texts: str) -> None:
+    for text in texts:
+        if "\0" in text:
+            raise Malformed("a text no database can hold")
+
+
+def _doc_values(key: str, doc: _Doc) -> dict[str, object]:
+    return {
+        "key": key, "kind": doc.kind, "owner": doc.owner, "scope": doc.scope, "version": doc.version,
+        "as_of": doc.as_of, "source": doc.source, "body": doc.body, "term": doc.term, "form": doc.form,
+    }  # fmt: skip
+
+
+def _op_values(record: OpRecord, raw: bytes) -> dict[str, object]:
+    values = msgspec.structs.asdict(record)
+    values["keys"] = msgspec.json.encode(record.keys).decode()
+    values["raw"] = raw
+    return values
+
 
 class Store:
-    """The centre's database file. Close it."""
+    """The centre's database. Close it."""
 
-    def __init__(self, path: Path, *, fresh_epoch: str) -> None:
+    def __init__(
+        self,
+        database: Path | str | Engine,
+        *,
+        fresh_epoch: str,
+        entropy: Entropy | None = None,
+    ) -> None:
         """Open or create it.
 
         Args:
-            path: The file.
-            fresh_epoch: Random name of this life of the data, used when the file is new.
+            database: A file, an address `postgresql://...`, or an engine, which is closed with this.
+            fresh_epoch: Random name of this life of the data, used when it is new.
+            entropy: Where the names of moments come from.
 
         Raises:
             StoreTooNew: a newer version of this program wrote it.
             StoreCorrupt: it is damaged.
+            StoreUnreachable: its server does not answer.
             StoreError: it cannot be opened or written.
         """
-        self._path = path
-        self._writer = _Connection(path, is_read_only=False)
-        self._idle: list[_Connection] = []
-        self._idle_lock = Lock()
-        self._migrate(fresh_epoch)
-        self.epoch = Snapshot(self._writer).meta("epoch")
+        self._engine = open_engine(database) if isinstance(database, (str, Path)) else database
+        self._entropy = entropy or SystemEntropy()
+        try:
+            self.epoch = migrate(self._engine, fresh_epoch=fresh_epoch)
+        except BaseException:
+            self._engine.close()
+            raise
 
-    def _migrate(self, fresh_epoch: str) -> None:
-        sql = self._writer
-        sql.run("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
-        schema = int(Snapshot(sql).meta("schema") or 0)
-        if schema > len(MIGRATIONS):
-            self.close()
-            raise StoreTooNew(
-                f"the centre's file has schema {schema}; this knows {len(MIGRATIONS)}"
-            )
-        for number, script in enumerate(MIGRATIONS[schema:], schema + 1):
-            with sql.transaction("BEGIN IMMEDIATE"):
-                for statement in script.split(";"):
-                    sql.run(statement)
-                self._set_meta("schema", str(number))
-                if number == 1:
-                    self._set_meta("epoch", fresh_epoch)
-
-    def _set_meta(self, name: str, value: str) -> None:
-        self._writer.run(
-            "INSERT INTO meta (name, value) VALUES (:name, :value)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            name=name, value=value,
-        )  # fmt: skip
+    @property
+    def is_shared(self) -> bool:
+        """Whether other nodes write to it too, so that its heads move without our doing."""
+        return self._engine.is_shared
 
     @contextmanager
     def reading(self) -> Iterator[Snapshot]:
-        """Read one moment, from any thread, beside the writer."""
-        with self._idle_lock:
-            connection = self._idle.pop() if self._idle else None
-        connection = connection or _Connection(self._path, is_read_only=True)
-        is_sound = False
-        try:
-            with connection.transaction("BEGIN"):
-                yield Snapshot(connection)
-            is_sound = True
-        finally:
-            with self._idle_lock:
-                is_kept = is_sound and len(self._idle) < READERS_MAX
-                if is_kept:
-                    self._idle.append(connection)
-            if not is_kept:
-                connection.close()
+        """Read one moment, from any thread, beside the writers."""
+        with self._engine.reading() as connection:
+            yield Snapshot(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        """Write; durable when the block is left. One at a time: `batch` is the only caller."""
-        with self._writer.transaction("BEGIN IMMEDIATE"):
-            yield Transaction(self._writer, self.epoch)
+        """Write; durable when the block is left. `batch` is the only caller."""
+        with self._engine.writing() as connection:
+            transaction = Transaction(connection, self.epoch, self._entropy)
+            yield transaction
+            transaction.direct()
 
     def close(self) -> None:
-        """Let go of the file; harmless when done twice."""
-        with self._idle_lock:
-            for connection in self._idle:
-                connection.close()
-            self._idle.clear()
-        self._writer.close()
+        """Let go of the database; harmless when done twice."""
+        self._engine.close()

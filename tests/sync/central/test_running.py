@@ -19,7 +19,8 @@ from uvicorn.server import ServerState
 
 from hardware.errors import FolderInUse
 from sync.central.app import HEAD_SIZE_MAX, BoundedProtocol
-from sync.central.store import MIGRATIONS, Store
+from sync.central.schema import MIGRATIONS
+from sync.central.store import Store
 from sync.model.errors import StoreCorrupt, StoreTooNew
 from sync.model.wire import OpResult
 from tests.support import commands

@@ -1,0 +1,242 @@
+"""The centre's tables, by numbered migrations that run once, on either database, when a program opens it.
+
+    scope         a part of the data a device may hold ("g", "s:<store>", "r:<region>"): head, floor, epoch, and the count and
+                  sum of its live pointers; `hour` of its last kept mark
+    ptr           where a row stands in a scope; a change moves it to the head; `h` what it adds to the sum; `at` when it moved
+    doc           each row once; `scope` for a row that goes to one scope alone; `term` to find it by; `form` of its body
+    interest      which scopes hold a customer, until when (0 for ever) and why
+    mark          random names of moments in the history of a scope
+    op            every operation ever, with its result, its own bytes, and what a person decided about it
+    lineage       lives of the outboxes of devices, with the token each presents next
+    device        devices
+    nonce         hellos already answered
+    band_chip     which chip is in which band; nowhere but here
+    snapshot      what a scope can be had whole as; snap_part its parts as they are served
+    device_cursor how far each device said it holds a scope
+    alert         what happened to a device that a person should know
+    erasure       customers that were erased, and when
+    meta          the centre's own: schema, epoch
+
+A released migration never changes.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from sync.central.sql import Connection, Engine
+from sync.model.contacts import term_of
+from sync.model.errors import Malformed, StoreTooNew
+from sync.model.row import body_of
+from sync.model.sums import SUM_MASK, pointer_hash
+
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE scope (id TEXT PRIMARY KEY, head BIGINT NOT NULL, floor BIGINT NOT NULL, epoch TEXT NOT NULL);
+    CREATE TABLE ptr (
+      scope TEXT NOT NULL, key TEXT NOT NULL, seq BIGINT NOT NULL, is_gone BIGINT NOT NULL,
+      PRIMARY KEY (scope, key)
+    );
+    CREATE UNIQUE INDEX ptr_seq ON ptr (scope, seq);
+    CREATE INDEX ptr_key ON ptr (key);
+    CREATE TABLE doc (
+      key TEXT PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT NULL, version BIGINT NOT NULL, as_of BIGINT NOT NULL,
+      source TEXT NOT NULL, body TEXT NOT NULL
+    );
+    CREATE INDEX doc_owner ON doc (owner, kind);
+    CREATE TABLE interest (scope TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (scope, owner));
+    CREATE INDEX interest_owner ON interest (owner);
+    CREATE TABLE op (
+      id TEXT PRIMARY KEY, device TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL, code TEXT NOT NULL,
+      clash TEXT NOT NULL, keys TEXT NOT NULL, at BIGINT NOT NULL, raw TEXT NOT NULL
+    );
+    CREATE TABLE device (
+      id TEXT PRIMARY KEY, public_key TEXT NOT NULL, store TEXT NOT NULL, role TEXT NOT NULL, state TEXT NOT NULL,
+      lineage TEXT NOT NULL, seen_at BIGINT NOT NULL
+    );
+    CREATE TABLE nonce (device TEXT NOT NULL, nonce TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (device, nonce));
+    CREATE INDEX nonce_at ON nonce (at);
+    CREATE TABLE band_chip (band TEXT PRIMARY KEY, uid TEXT NOT NULL);
+    """,
+    """
+    ALTER TABLE scope ADD COLUMN cnt BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE scope ADD COLUMN sum BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE scope ADD COLUMN hour BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE ptr ADD COLUMN h BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE ptr ADD COLUMN at BIGINT NOT NULL DEFAULT 0;
+    CREATE INDEX ptr_gone ON ptr (at) WHERE is_gone = 1;
+    ALTER TABLE doc ADD COLUMN scope TEXT NOT NULL DEFAULT '';
+    ALTER TABLE doc ADD COLUMN term TEXT NOT NULL DEFAULT '';
+    ALTER TABLE doc ADD COLUMN form BIGINT NOT NULL DEFAULT 1;
+    CREATE INDEX doc_term ON doc (term) WHERE term <> '';
+    ALTER TABLE interest ADD COLUMN until BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE interest ADD COLUMN why TEXT NOT NULL DEFAULT '';
+    CREATE INDEX interest_until ON interest (until) WHERE until > 0;
+    CREATE TABLE mark (
+      scope TEXT NOT NULL, seq BIGINT NOT NULL, token TEXT NOT NULL, is_kept BIGINT NOT NULL, at BIGINT NOT NULL,
+      PRIMARY KEY (scope, seq)
+    );
+    CREATE INDEX mark_fine ON mark (at) WHERE is_kept = 0;
+    ALTER TABLE op RENAME COLUMN raw TO text;
+    ALTER TABLE op ADD COLUMN raw BLOB;
+    ALTER TABLE op ADD COLUMN store TEXT NOT NULL DEFAULT '';
+    ALTER TABLE op ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+    ALTER TABLE op ADD COLUMN lineage TEXT NOT NULL DEFAULT '';
+    ALTER TABLE op ADD COLUMN decision TEXT NOT NULL DEFAULT '';
+    ALTER TABLE op ADD COLUMN decided_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE op ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+    ALTER TABLE op ADD COLUMN decided_at BIGINT NOT NULL DEFAULT 0;
+    CREATE INDEX op_held ON op (store, id) WHERE status = 'held';
+    CREATE INDEX op_owner ON op (owner) WHERE owner <> '';
+    ALTER TABLE device ADD COLUMN region TEXT NOT NULL DEFAULT '';
+    ALTER TABLE device ADD COLUMN is_cloned BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE device ADD COLUMN state_at BIGINT NOT NULL DEFAULT 0;
+    CREATE TABLE lineage (
+      device TEXT NOT NULL, lineage TEXT NOT NULL, token TEXT NOT NULL, previous TEXT NOT NULL, last_op TEXT NOT NULL,
+      state TEXT NOT NULL, seen_at BIGINT NOT NULL, PRIMARY KEY (device, lineage)
+    );
+    CREATE TABLE snapshot (
+      scope TEXT NOT NULL, format BIGINT NOT NULL, seq BIGINT NOT NULL, epoch TEXT NOT NULL, mark_seq BIGINT NOT NULL,
+      mark_token TEXT NOT NULL, mark_kept BIGINT NOT NULL, cnt BIGINT NOT NULL, sum BIGINT NOT NULL, key TEXT NOT NULL,
+      made_at BIGINT NOT NULL, PRIMARY KEY (scope, format, seq)
+    );
+    CREATE TABLE snap_part (
+      hash TEXT PRIMARY KEY, scope TEXT NOT NULL, format BIGINT NOT NULL, seq BIGINT NOT NULL, n BIGINT NOT NULL,
+      rows BIGINT NOT NULL, size BIGINT NOT NULL, content BLOB NOT NULL
+    );
+    CREATE INDEX snap_part_of ON snap_part (scope, format, seq, n);
+    CREATE TABLE device_cursor (
+      device TEXT NOT NULL, scope TEXT NOT NULL, seq BIGINT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (device, scope)
+    );
+    CREATE INDEX device_cursor_scope ON device_cursor (scope);
+    CREATE TABLE alert (
+      code TEXT NOT NULL, device TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (code, device, at)
+    );
+    CREATE TABLE erasure (owner TEXT PRIMARY KEY, at BIGINT NOT NULL)
+    """,
+)
+"""Numbered from 1; a released one never changes."""
+
+TABLES: Final = frozenset({
+    "doc", "op", "ptr", "scope", "device", "interest", "band_chip", "nonce", "mark", "lineage", "snapshot", "snap_part",
+    "device_cursor", "alert", "erasure",
+})  # fmt: skip
+"""What may be counted by name."""
+
+_SLICE: Final = 2_000
+_SCHEMA_LOCK: Final = "schema"
+
+
+def migrate(engine: Engine, *, fresh_epoch: str) -> str:
+    """Bring a database to this version, or make it; the name of its life.
+
+    Raises:
+        StoreTooNew: a newer version of this program wrote it.
+        StoreError: it cannot be written.
+    """
+    with engine.writing() as sql:
+        sql.lock((_SCHEMA_LOCK,))  # several nodes start at once
+        sql.run("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        schema = int(_meta(sql, "schema") or 0)
+        if schema > len(MIGRATIONS):
+            raise StoreTooNew(
+                f"the centre's database has schema {schema}; this knows {len(MIGRATIONS)}"
+            )
+        for number, script in enumerate(MIGRATIONS[schema:], schema + 1):
+            for statement in script.split(";"):
+                if statement.strip():
+                    sql.run(statement.strip())
+            _STEPS.get(number, _nothing)(sql)
+            set_meta(sql, "schema", str(number))
+        if schema == 0:
+            set_meta(sql, "epoch", fresh_epoch)
+        return _meta(sql, "epoch")
+
+
+def _meta(sql: Connection, name: str) -> str:
+    found = sql.all("SELECT value FROM meta WHERE name = :name", name=name)
+    return str(found[0][0]) if found else ""
+
+
+def set_meta(sql: Connection, name: str, value: str) -> None:
+    """Write a value of the centre's own."""
+    sql.run(
+        "INSERT INTO meta (name, value) VALUES (:name, :value)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        name=name, value=value,
+    )  # fmt: skip
+
+
+def _nothing(_sql: Connection) -> None:
+    """A migration that is its script alone."""
+
+
+def _fill_second(sql: Connection) -> None:
+    """What the second schema computes from the first: hashes, counts and sums, terms, whose operations."""
+    totals: dict[str, tuple[int, int]] = {}
+    pointers = (
+        "SELECT ptr.scope, ptr.key, ptr.seq, doc.version FROM ptr JOIN doc ON doc.key = ptr.key"
+        " WHERE ptr.is_gone = 0 AND (ptr.scope, ptr.key) > (:a, :b)"
+        " ORDER BY ptr.scope, ptr.key LIMIT :limit"
+    )
+    for lines in _slices(sql, pointers, 2):
+        hashed = [
+            {"scope": scope, "key": key, "h": pointer_hash(key, seq, version)}
+            for scope, key, seq, version in lines
+        ]
+        sql.many("UPDATE ptr SET h = :h WHERE scope = :scope AND key = :key", hashed)
+        for line in hashed:
+            count, total = totals.get(str(line["scope"]), (0, 0))
+            totals[str(line["scope"])] = (count + 1, (total + int(line["h"])) & SUM_MASK)
+    sql.many(
+        "UPDATE scope SET cnt = :n, sum = :sum WHERE id = :id",
+        [{"id": scope, "n": n, "sum": total} for scope, (n, total) in totals.items()],
+    )
+    contacts = "SELECT key, body FROM doc WHERE kind = 'contact' AND key > :a ORDER BY key LIMIT :limit"
+    for lines in _slices(sql, contacts, 1):
+        sql.many(
+            "UPDATE doc SET term = :term WHERE key = :key",
+            [{"key": key, "term": _term(body)} for key, body in lines],
+        )
+    for lines in _slices(
+        sql, "SELECT id, text FROM op WHERE id > :a ORDER BY id LIMIT :limit", 1
+    ):
+        sql.many(
+            "UPDATE op SET raw = :raw, store = :store, owner = :owner WHERE id = :id",
+            [{"id": op, "raw": text.encode(), **_whose(text)} for op, text in lines],
+        )
+    sql.run("ALTER TABLE op DROP COLUMN text")
+
+
+def _slices(sql: Connection, statement: str, n_key: int) -> Iterator[list[tuple[Any, ...]]]:
+    """All rows of a statement, some at a time, by the first columns it is ordered by."""
+    last: tuple[Any, ...] = ("", "")
+    while lines := sql.all(
+        statement, **dict(zip("ab", last[:n_key], strict=False)), limit=_SLICE
+    ):
+        yield lines
+        last = lines[-1]
+
+
+def _term(body: str) -> str:
+    try:
+        return term_of(body_of("contact", body.encode()))
+    except Malformed:
+        return ""
+
+
+class _Whose(msgspec.Struct, frozen=True):
+    store: str = ""
+    owner: str = ""
+
+
+def _whose(text: str) -> dict[str, str]:
+    try:
+        found = msgspec.json.decode(text, type=_Whose)
+    except msgspec.DecodeError:
+        return {"store": "", "owner": ""}
+    return {"store": found.store, "owner": found.owner}
+
+
+_STEPS: Final[dict[int, Callable[[Connection], None]]] = {2: _fill_second}

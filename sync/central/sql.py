@@ -1,0 +1,463 @@
+"""The database under the centre as one port: SQLite in a file of its own, or PostgreSQL that several nodes share.
+
+Statements are written once, in what both databases know: named parameters (`:name`), upserts with `ON CONFLICT`, `RETURNING`,
+JSON as text that is never looked into, integers for time. Three things are written our way and translated once:
+
+    :name            a parameter             `%(name)s` for psycopg
+    IN [:names]      one of a list           `IN (SELECT value FROM json_each(:names))`, `= ANY(%(names)s)`
+    TEXT, BLOB       column types            `TEXT COLLATE "C"`, `BYTEA`: both databases sort text by its bytes
+
+A writer is alone in SQLite (`BEGIN IMMEDIATE`). In PostgreSQL it is READ COMMITTED and holds an advisory lock on each
+name it works on until it commits, so that what it reads under the lock stays true; a reader sees one moment on both.
+The only importer of sqlite3, psycopg and psycopg_pool here; a library's exception never leaves this module.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import msgspec
+
+from sync.central.errors import StoreConflict, StoreUnreachable
+from sync.model.errors import Malformed, StoreCorrupt, StoreError, StoreFull
+
+if TYPE_CHECKING:
+    import psycopg
+
+READERS_MAX: Final = 16
+"""Idle read connections kept; one more is opened when all are busy, and closed after."""
+
+LOCKS_MAX: Final = 2_000
+"""Names one transaction locks one by one; for more it locks all. PostgreSQL keeps 6,400 locks as it is installed."""
+
+CONNECT_S: Final = 10
+"""How long PostgreSQL may take to be reached, and a request may wait for one of its connections."""
+
+IDLE_S: Final = 30
+"""A transaction that does nothing for so long is undone by PostgreSQL: its node froze."""
+
+ALL_NAMES: Final = 0x7461707468726561
+"""Advisory lock a writer shares while it locks names one by one, and has alone when it locks all."""
+
+Values = Mapping[str, object]
+
+
+class Connection(Protocol):
+    """One transaction."""
+
+    def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
+        """All rows of an answer."""
+        ...
+
+    def run(self, sql: str, **values: object) -> int:
+        """How many rows a statement changed."""
+        ...
+
+    def many(self, sql: str, values: Sequence[Values]) -> int:
+        """The same statement with each of these; how many rows were changed in all."""
+        ...
+
+    def lock(self, names: Iterable[str]) -> None:
+        """Hold these names until the end; nobody else writes what they stand for. Waits for who holds them."""
+        ...
+
+    def lock_all(self) -> None:
+        """Hold every name until the end."""
+        ...
+
+
+class Engine(Protocol):
+    """A database."""
+
+    is_shared: bool
+    """Other processes write to it too."""
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that is durable when the block is left, and undone when it raises."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """One moment, which others may write beside."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it; harmless when done twice."""
+        ...
+
+
+def open_engine(database: str | Path) -> Engine:
+    """The database behind an address `postgresql://...`, or in a file.
+
+    Raises:
+        StoreUnreachable: nothing answers at that address.
+        StoreCorrupt: the file is no database.
+        StoreError: it cannot be opened.
+    """
+    if isinstance(database, str) and database.startswith(("postgresql://", "postgres://")):
+        return PostgresEngine(database)
+    return SqliteEngine(Path(database))
+
+
+def is_address(database: str | Path) -> bool:
+    """Whether this is the address of a server and no file."""
+    return isinstance(database, str) and "://" in database
+
+
+# SQLite
+
+_AMONG = re.compile(r"IN \[:(\w+)\]")
+_PARAMETER = re.compile(r":(\w+)")
+
+
+@lru_cache(maxsize=512)
+def _for_sqlite(sql: str) -> str:
+    return _AMONG.sub(r"IN (SELECT value FROM json_each(:\1))", sql)
+
+
+@contextmanager
+def _sqlite_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _of_sqlite(error) from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise Malformed("a value no database can hold") from error
+
+
+def _of_sqlite(error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull("the disk of the centre has no room")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreCorrupt("the file of the centre is damaged")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreConflict("another program writes to the file of the centre")
+    return StoreError(f"the store of the centre failed: {type(error).__name__}")
+
+
+class _SqliteConnection:
+    """One SQLite connection that speaks in our errors. Locks are nothing to it: who writes is alone."""
+
+    def __init__(self, path: Path, *, is_read_only: bool) -> None:
+        with _sqlite_errors():
+            # The transaction statements are ours; a connection wanders between threads, one at a time.
+            self._raw = sqlite3.connect(
+                path,
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=5,
+                cached_statements=256,
+            )
+            self._raw.execute("PRAGMA journal_mode=WAL")
+            self._raw.execute("PRAGMA synchronous=FULL")
+            self._raw.execute(f"PRAGMA query_only={int(is_read_only)}")
+
+    def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
+        with _sqlite_errors():
+            return self._raw.execute(_for_sqlite(sql), _with_lists(values)).fetchall()
+
+    def run(self, sql: str, **values: object) -> int:
+        with _sqlite_errors():
+            return self._raw.execute(_for_sqlite(sql), _with_lists(values)).rowcount
+
+    def many(self, sql: str, values: Sequence[Values]) -> int:
+        with _sqlite_errors():
+            return self._raw.executemany(_for_sqlite(sql), values).rowcount if values else 0
+
+    def lock(self, names: Iterable[str]) -> None:
+        """Nothing: who writes is alone."""
+
+    def lock_all(self) -> None:
+        """Nothing: who writes is alone."""
+
+    @contextmanager
+    def transaction(self, begin: str) -> Iterator[None]:
+        self.run(begin)
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            if self._raw.in_transaction:  # a full disk may have ended it already
+                self._raw.rollback()
+            raise
+
+    def close(self) -> None:
+        with _sqlite_errors():
+            self._raw.close()
+
+
+def _with_lists(values: Values) -> Values:
+    if any(isinstance(value, list) for value in values.values()):
+        return {
+            name: msgspec.json.encode(value).decode() if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+    return values
+
+
+class SqliteEngine:
+    """A file of this process alone. Commits are durable (WAL, FULL)."""
+
+    is_shared: bool = False
+
+    def __init__(self, path: Path) -> None:
+        """Open it or create it. Raises StoreCorrupt, StoreError."""
+        self._path = path
+        self._writer = _SqliteConnection(path, is_read_only=False)
+        self._writer_lock = Lock()
+        self._idle: list[_SqliteConnection] = []
+        self._idle_lock = Lock()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """The one writer."""
+        with self._writer_lock, self._writer.transaction("BEGIN IMMEDIATE"):
+            yield self._writer
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One moment, from any thread, beside the writer."""
+        with self._idle_lock:
+            connection = self._idle.pop() if self._idle else None
+        connection = connection or _SqliteConnection(self._path, is_read_only=True)
+        is_sound = False
+        try:
+            with connection.transaction("BEGIN"):
+                yield connection
+            is_sound = True
+        finally:
+            with self._idle_lock:
+                is_kept = is_sound and len(self._idle) < READERS_MAX
+                if is_kept:
+                    self._idle.append(connection)
+            if not is_kept:
+                connection.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._idle_lock:
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
+        self._writer.close()
+
+
+# PostgreSQL
+
+
+@lru_cache(maxsize=512)
+def _for_postgres(sql: str) -> str:
+    translated = _PARAMETER.sub(r"%(\1)s", _AMONG.sub(r"= ANY(:\1)", sql))
+    if translated.lstrip().startswith(("CREATE TABLE", "ALTER TABLE")):
+        translated = re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', translated)
+        translated = re.sub(r"\bBLOB\b", "BYTEA", translated)
+    return translated
+
+
+def lock_number(name: str) -> int:
+    """The advisory lock that stands for a name: a signed 64-bit number. Two names with one number only wait for each other."""
+    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+_CONFLICTS: Final = frozenset({"40P01", "40001", "55P03"})
+"""Deadlock, serialization failure, lock not available. Source: PostgreSQL 15, appendix A."""
+
+_LOST: Final = ("08", "57P", "25006")
+"""Connection exceptions, a server that goes down, and one that became read-only: a replica now."""
+
+
+@contextmanager
+def _postgres_errors() -> Iterator[None]:
+    import psycopg
+    import psycopg_pool
+
+    try:
+        yield
+    except psycopg_pool.PoolTimeout as error:
+        raise StoreUnreachable("the database server does not answer") from error
+    except psycopg.Error as error:
+        raise _of_postgres(error, type(error).__name__) from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise Malformed("a value no database can hold") from error
+
+
+def _of_postgres(error: "psycopg.Error", name: str) -> Exception:
+    import psycopg
+
+    state = error.sqlstate or ""
+    if state in _CONFLICTS:
+        return StoreConflict("two writers of the centre were in each other's way")
+    if state in _SENTENCES:
+        of_state, sentence = _SENTENCES[state]
+        return of_state(sentence)
+    if state.startswith(_LOST) or (not state and isinstance(error, psycopg.OperationalError)):
+        return StoreUnreachable("the database server went away")
+    if isinstance(error, psycopg.DataError):
+        return Malformed("a value no database can hold")
+    return StoreError(f"the store of the centre failed: {name} {state}".rstrip())
+
+
+_SENTENCES: Final[Mapping[str, tuple[type[StoreError], str]]] = {
+    "53100": (StoreFull, "the disk of the centre's database has no room"),
+    "53200": (
+        StoreError,
+        "the database server has no room for locks: raise max_locks_per_transaction",
+    ),
+    "53300": (
+        StoreUnreachable,
+        "the database server has no connection left: raise max_connections",
+    ),
+    "XX001": (StoreCorrupt, "the centre's database is damaged"),
+    "XX002": (StoreCorrupt, "the centre's database is damaged"),
+}
+"""Source: PostgreSQL 15, appendix A."""
+
+
+class _PostgresConnection:
+    """One transaction of PostgreSQL that speaks in our errors."""
+
+    def __init__(self, raw: "psycopg.Connection[tuple[Any, ...]]") -> None:
+        self._raw = raw
+        self._has_all = self._has_some = False
+
+    def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
+        with _postgres_errors():
+            return self._raw.execute(_for_postgres(sql), values or None).fetchall()
+
+    def run(self, sql: str, **values: object) -> int:
+        with _postgres_errors():
+            return self._raw.execute(_for_postgres(sql), values or None).rowcount
+
+    def many(self, sql: str, values: Sequence[Values]) -> int:
+        if not values:
+            return 0
+        with _postgres_errors(), self._raw.cursor() as cursor:
+            cursor.executemany(_for_postgres(sql), values)
+            return cursor.rowcount
+
+    def lock(self, names: Iterable[str]) -> None:
+        if self._has_all:
+            return
+        numbers = sorted({lock_number(name) for name in names})
+        if len(numbers) > LOCKS_MAX:
+            self.lock_all()
+            return
+        if not self._has_some:
+            self.all("SELECT pg_advisory_xact_lock_shared(:all)", all=ALL_NAMES)
+            self._has_some = True
+        # A list is unrolled in its order, so that two writers take what they share in the same order.
+        self.all(
+            "SELECT pg_advisory_xact_lock(name) FROM unnest(:names) AS name", names=numbers
+        )
+
+    def lock_all(self) -> None:
+        if not self._has_all:
+            self.all("SELECT pg_advisory_xact_lock(:all)", all=ALL_NAMES)
+            self._has_all = True
+
+
+class PostgresEngine:
+    """A PostgreSQL server, or several of which one is the primary: `postgresql://a,b/name`.
+
+    A connection that breaks is thrown away and the next one is made to whichever host can be written to. A write whose end was
+    not heard raises StoreUnreachable: the device sends the same ids again, and what stood is answered from what is known.
+    """
+
+    is_shared: bool = True
+
+    def __init__(self, address: str) -> None:
+        """Connect. Raises StoreUnreachable, StoreError."""
+        import psycopg  # 60 ms; not for who keeps a file
+        import psycopg_pool
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+        try:
+            known = conninfo_to_dict(address)
+        except psycopg.Error as error:
+            raise StoreError("the address of the database does not parse") from error
+        known.setdefault("target_session_attrs", "read-write")
+        known.setdefault("connect_timeout", str(CONNECT_S))
+        known.setdefault("tcp_user_timeout", str(CONNECT_S * 1_000))
+        known.setdefault("application_name", "tapthread central")
+        self._is_closed = False
+        self._pool: psycopg_pool.ConnectionPool[psycopg.Connection[tuple[Any, ...]]]
+        self._pool = psycopg_pool.ConnectionPool(
+            make_conninfo("", **known),
+            min_size=1,
+            max_size=READERS_MAX,
+            timeout=CONNECT_S,
+            kwargs={"autocommit": True},
+            configure=_configured,
+            check=psycopg_pool.ConnectionPool.check_connection,
+            open=False,
+        )
+        try:
+            with _postgres_errors():
+                self._pool.open(wait=True, timeout=CONNECT_S)
+        except BaseException:
+            self._pool.close()
+            raise
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A writer; others, here and on other nodes, write beside it what they locked."""
+        with self._transaction("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE") as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One moment."""
+        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        if self._is_closed:
+            raise StoreError("the store of the centre is closed")
+        with _postgres_errors():
+            raw = self._pool.getconn()
+        try:
+            connection = _PostgresConnection(raw)
+            connection.run(begin)
+            yield connection
+            connection.run("COMMIT")
+        except BaseException:
+            self._undo(raw)
+            raise
+        finally:
+            self._pool.putconn(raw)
+
+    def _undo(self, raw: "psycopg.Connection[tuple[Any, ...]]") -> None:
+        import psycopg
+
+        try:
+            raw.execute("ROLLBACK")
+        except psycopg.Error:
+            with suppress(psycopg.Error):
+                raw.close()  # the pool makes another
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._is_closed = True
+        self._pool.close()
+
+
+def _configured(raw: "psycopg.Connection[tuple[Any, ...]]") -> None:
+    from psycopg.types.numeric import Int8Dumper
+
+    # One type for all whole numbers: one prepared statement, and sums of 62 bits fit.
+    raw.adapters.register_dumper(int, Int8Dumper)
+    # What is acknowledged is on disk, whatever the server was told for its other clients.
+    raw.execute(
+        "SELECT set_config('synchronous_commit', 'on', false)"
+        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+    )
+    # A node that froze in the middle of a write must not hold its locks for ever.
+    raw.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'")

@@ -1,0 +1,26 @@
+"""Contact values as they are compared: however somebody wrote a number or an address, it finds the same customer. Pure."""
+
+import re
+import unicodedata
+from typing import Final
+
+from sync.model.records import ContactPoint, Record
+
+_BETWEEN_DIGITS: Final = re.compile(r"[\s()./\-\u2010-\u2015\u00a0]")
+_PHONE: Final = re.compile(r"\+?[0-9]{3,20}")
+TERM_MAX: Final = 200
+"""Characters of a value that are compared."""
+
+
+def contact_term(value: str) -> str:
+    """A phone number as its digits with the country's `+`, anything else without case and outer spaces; "" for nothing."""
+    text = unicodedata.normalize("NFKC", value).strip()[:TERM_MAX]
+    digits = _BETWEEN_DIGITS.sub("", text)
+    if _PHONE.fullmatch(digits):
+        return f"+{digits[2:]}" if digits.startswith("00") else digits
+    return text.casefold()
+
+
+def term_of(body: Record) -> str:
+    """What a record can be asked for by besides its key: the value of a contact, "" for everything else."""
+    return contact_term(body.value) if isinstance(body, ContactPoint) else ""
