@@ -1050,7 +1050,9 @@ class Transaction:
         sql.run(
             "INSERT INTO snapshot (scope, format, seq, epoch, mark_seq, mark_token, mark_kept, cnt, sum, key, made_at)"
             " VALUES (:scope, :format, :seq, :epoch, :mark_seq, :mark_token, :mark_kept, :count, :sum, :key, :made_at)"
-            " ON CONFLICT (scope, format, seq) DO NOTHING",
+            " ON CONFLICT (scope, format, seq) DO UPDATE SET epoch = excluded.epoch, mark_seq = excluded.mark_seq,"
+            " mark_token = excluded.mark_token, mark_kept = excluded.mark_kept, cnt = excluded.cnt,"
+            " sum = excluded.sum, key = excluded.key, made_at = excluded.made_at",
             scope=record.scope, format=record.format, seq=record.seq, epoch=record.epoch,
             mark_seq=record.mark.seq, mark_token=record.mark.token, mark_kept=int(record.mark.is_kept),
             count=record.count, sum=record.sum, key=record.key, made_at=record.made_at,
@@ -1065,6 +1067,22 @@ class Transaction:
                 f"DELETE FROM {table} WHERE scope = :scope AND format = :format AND seq < :seq",  # noqa: S608  # of the two above
                 scope=record.scope, format=record.format, seq=kept[-1][0],
             )  # fmt: skip
+
+    def drop_snap_parts(
+        self, snapshot: tuple[str, int, int], *, but: Iterable[str] = ()
+    ) -> None:
+        """Drop the parts of (scope, format, seq) but these: of who made the same at the same time, or did not finish."""
+        scope, form, seq = snapshot
+        kept = frozenset(but)
+        sql = self.direct()
+        found = sql.all(
+            "SELECT hash FROM snap_part WHERE scope = :scope AND format = :format AND seq = :seq",
+            scope=scope, format=form, seq=seq,
+        )  # fmt: skip
+        sql.many(
+            "DELETE FROM snap_part WHERE hash = :hash",
+            [{"hash": part} for (part,) in found if part not in kept],
+        )
 
     # The end
 
