@@ -10,5 +10,6 @@ hsu            frames of the PN532's serial line
 pn532          a PN532 on a pseudo terminal
 vpcd           a contactless PC/SC reader's card, joined to a vpcd slot
 private_pcscd  a PC/SC daemon of one's own, with a vpcd slot, for tests and benches
+power          a disk that loses power, fills up, fails and is slow; power.c beside it is what is preloaded
 faults         bands that tear, fall silent, answer late or wrongly
 """
