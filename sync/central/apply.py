@@ -2,99 +2,290 @@
 
     known id                      its stored result, with the rows as they are now
     unknown kind, version, args   held: a newer kiosk must not lose anything to an older centre
-    of another store than the device's   held: a person looks
-    the function raises           held, code "failed"; what it did is undone, the others go through
-    a request's evidence is too weak     refused
+    of another store than the device's   held, other_store: a person looks
+    of a device that was revoked or retired   held, device_ended
+    on a row that a held operation blocks   held, behind_held: it must not overtake
+    a request of a cloned device  held, device_forked; its facts are taken
+    the function raises           held, failed; what it did is undone, the others go through
+    a request's evidence is too weak     refused, not_allowed
     Refusal of a request          refused;   of a fact: held, because it already happened
-    CannotPredict                 held
+    CannotPredict                 held, cannot_judge
     Effects                       applied
 
-Nothing is dropped: every operation gets a row in `op` in the transaction that holds its effects.
+A request that was done under a right to act alone is a fact here. Operations of a group are done all or none: where one is
+not applied, none is; they are refused, or held where one of them already happened; that one keeps its code, the others say
+`group`. One that stands for a held one settles that. When a person decided about a held one, what waits behind it follows.
+
+Nothing is dropped: every operation gets a row in `op` in the transaction that holds its effects, every decision a row
+`decision/<op>` that the store it came from gets.
 """
 
 import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from sync.central.enrolment import FINAL_STATES, State, scope_of
 from sync.central.store import DeviceRecord, OpRecord, Transaction
 from sync.model.errors import Malformed, StoreError
-from sync.model.operation import (
-    CannotPredict,
-    Effects,
-    Operation,
-    OperationClass,
-    OperationState,
-    Refusal,
-)
-from sync.model.registry import ASSURANCE_OF, Unjudged, read
-from sync.model.row import Cell, Missing
+from sync.model.operation import CannotPredict, Effects, Operation, OperationState, Refusal
+from sync.model.records import Allowance, Decision, LedgerEntry
+from sync.model.registry import ASSURANCE_OF, KINDS, Readable, Unjudged, read
+from sync.model.row import Cell, Missing, Row, row_of
 from sync.model.rules import may_record
+from sync.model.wire import DecideRequest
 
 log = logging.getLogger(__name__)
 
 APPLIED: Final = OperationState.APPLIED.value
 REFUSED: Final = OperationState.REFUSED.value
 HELD: Final = OperationState.HELD.value
+VOID: Final = OperationState.VOID.value
+
+GROUP: Final = "group"
+BEHIND: Final = "behind_held"
+
+NO_ARGS: Final = msgspec.Raw(b"")
+
+_BLOCKING: Final = frozenset(name for name, kind in KINDS.items() if kind.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where an operation came from, and what is known of that device now."""
+
+    device: DeviceRecord
+    lineage: str
+    now: int
+    is_decided: bool = False  # a person said to try it
+
+
+class _Lanes:
+    """Rows on which nothing may overtake a held operation; read once, when it is first asked."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._keys: dict[str, frozenset[str]] | None = None
+
+    def is_blocked(self, keys: Iterable[str], *, past: str = "") -> bool:
+        """Whether a held operation other than `past` blocks one of these rows."""
+        known = self._known()
+        wanted = frozenset(keys)
+        return any(wanted & held for op, held in known.items() if op != past)
+
+    def add(self, record: OpRecord) -> None:
+        """What was held just now blocks what comes after it."""
+        if record.kind in _BLOCKING or record.code == BEHIND:
+            self._known()[record.id] = frozenset(record.keys)
+
+    def remove(self, op_id: str) -> None:
+        """This one blocks nothing any more."""
+        self._known().pop(op_id, None)
+
+    def _known(self) -> dict[str, frozenset[str]]:
+        if self._keys is None:
+            self._keys = {
+                record.id: frozenset(record.keys)
+                for record in self._transaction.read.held()
+                if record.kind in _BLOCKING or record.code == BEHIND
+            }
+        return self._keys
+
+
+class _NotAll(Exception):
+    """One of a group was not applied: what became of it."""
+
+    def __init__(self, culprit: OpRecord) -> None:
+        super().__init__(GROUP)
+        self.culprit = culprit
+
+
+def keys_of(ops: Iterable[Operation]) -> tuple[str, ...]:
+    """Every row these operations look at or change, to be locked before the first of them is applied."""
+    keys: dict[str, None] = {}
+    for op in ops:
+        readable = read(op)
+        if isinstance(readable, Readable):
+            keys |= dict.fromkeys(readable.keys)
+    return tuple(keys)
+
+
+def apply_operations(
+    transaction: Transaction,
+    ops: Sequence[Operation],
+    *,
+    device: DeviceRecord,
+    now: int,
+    lineage: str = "",
+) -> list[OpRecord]:
+    """Apply operations in their order, or find what became of them; groups all or none.
+
+    Args:
+        transaction: Where it is written; the caller commits.
+        ops: As received.
+        device: Who sent them, as its signature says, as it stands now.
+        now: Microseconds since 1970.
+        lineage: The life of its outbox that brings them.
+
+    Raises:
+        StoreError: the disk failed; nothing of the transaction stands.
+    """
+    transaction.load(keys_of(ops), ops=[op.id for op in ops])
+    origin, lanes = _Origin(device, lineage, now), _Lanes(transaction)
+    records: dict[str, OpRecord] = {}
+    groups: dict[str, list[Operation]] = {}
+    for op in ops:
+        groups.setdefault((op.group and f"group {op.group}") or f"alone {op.id}", []).append(op)
+    for group in groups.values():
+        applied = (
+            _one(transaction, group[0], origin, lanes)
+            if len(group) == 1
+            else _group(transaction, group, origin, lanes)
+        )
+        for record in applied:
+            records[record.id] = record
+    return [records[op.id] for op in ops]
 
 
 def apply_operation(
     transaction: Transaction, op: Operation, *, device: DeviceRecord, now: int
 ) -> OpRecord:
-    """Apply one operation, or find what became of it.
+    """Apply one operation, or find what became of it. Raises StoreError."""
+    return apply_operations(transaction, (op,), device=device, now=now)[0]
 
-    Args:
-        transaction: Where it is written; the caller commits.
-        op: As received.
-        device: Who sent it, as its signature says.
-        now: Microseconds since 1970.
 
-    Raises:
-        StoreError: the disk failed; nothing of the transaction stands.
-    """
-    known = transaction.read.op(op.id)
-    if known is not None:
-        return known
-    raw = msgspec.json.encode(op)
+def _one(
+    transaction: Transaction, op: Operation, origin: _Origin, lanes: _Lanes
+) -> list[OpRecord]:
+    if not transaction.reserve_op(op.id):
+        known = transaction.read.op(op.id)
+        assert known is not None, "what is not new is known"
+        return [known]
     try:
         with transaction.part():
-            result = _judged(transaction, op, device, now)
-            transaction.add_op(result, raw=raw)
-            return result
+            record = _judged(transaction, op, origin, lanes)
+            _keep(transaction, op, record, origin, lanes)
+            return [record]
     except StoreError:
         raise
     except Exception:
         # A defect in one kind of operation must block only what it is about.
         log.exception("operation raised", extra={"op": op.id, "kind": op.kind})
-        result = _result(op, device, now, HELD, code="failed")
-        transaction.add_op(result, raw=raw)
-        return result
+        record = _result(op, origin, HELD, code="failed", keys=keys_of((op,)))
+        _keep(transaction, op, record, origin, lanes)
+        return [record]
+
+
+def _group(
+    transaction: Transaction, ops: Sequence[Operation], origin: _Origin, lanes: _Lanes
+) -> list[OpRecord]:
+    """All of them applied, or none."""
+    fresh = [op for op in ops if transaction.reserve_op(op.id)]
+    known = [record for op in ops if (record := transaction.read.op(op.id)) is not None]
+    try:
+        with transaction.part():
+            _all_applied(known)
+            records = [_judged(transaction, op, origin, lanes) for op in fresh]
+            _all_applied(records)
+            for op, record in zip(fresh, records, strict=True):
+                _keep(transaction, op, record, origin, lanes)
+            return [*known, *records]
+    except _NotAll as error:
+        culprit = error.culprit
+    except StoreError:
+        raise
+    except Exception:
+        log.exception("group raised", extra={"op": fresh[0].id, "kind": fresh[0].kind})
+        culprit = _result(fresh[0], origin, HELD, code="failed", keys=keys_of(fresh[:1]))
+    status = HELD if culprit.status == HELD or any(map(_is_fact, fresh)) else REFUSED
+    for op in fresh:
+        code = culprit.code if op.id == culprit.id else GROUP
+        record = _result(op, origin, status, code=code, keys=keys_of((op,)))
+        _keep(transaction, op, record, origin, lanes)
+        known.append(record)
+    return known
+
+
+def _all_applied(records: Iterable[OpRecord]) -> None:
+    for record in records:
+        if record.status != APPLIED:
+            raise _NotAll(record)
+
+
+def _is_fact(op: Operation) -> bool:
+    readable = read(op)
+    return not isinstance(readable, Readable) or readable.is_fact
+
+
+def _keep(
+    transaction: Transaction,
+    op: Operation,
+    record: OpRecord,
+    origin: _Origin,
+    lanes: _Lanes,
+) -> None:
+    """Remember it for ever; it blocks what comes behind it, or settles what it stands for."""
+    transaction.add_op(record, raw=msgspec.json.encode(op))
+    if record.status == HELD:
+        lanes.add(record)
+    elif record.status == APPLIED and op.replaces:
+        _replace(transaction, op, origin, lanes)
 
 
 def _judged(
-    transaction: Transaction, op: Operation, device: DeviceRecord, now: int
+    transaction: Transaction, op: Operation, origin: _Origin, lanes: _Lanes
 ) -> OpRecord:
     readable = read(op)
     if isinstance(readable, Unjudged):
-        return _result(op, device, now, HELD, code=readable.code)
-    if op.store != device.store:
-        return _result(op, device, now, HELD, code="other_store")
+        return _result(op, origin, HELD, code=readable.code)
     keys = readable.keys
-    is_request = readable.kind.op_class is OperationClass.REQUEST
-    if is_request and not may_record(ASSURANCE_OF, op):
-        return _result(op, device, now, REFUSED, code="not_allowed", keys=keys)
-    outcome = readable.apply({key: _cell(transaction, key) for key in keys}, now)
+    code = "" if origin.is_decided else _kept_back(readable, origin)
+    if not code and lanes.is_blocked(keys, past=op.replaces or op.id):
+        code = BEHIND
+    if code:
+        return _result(op, origin, HELD, code=code, keys=keys)
+    if not readable.is_fact and not may_record(ASSURANCE_OF, op):
+        return _result(op, origin, REFUSED, code="not_allowed", keys=keys)
+    outcome = readable.apply({key: _cell(transaction, key) for key in keys}, origin.now)
     match outcome:
         case Effects(rows=rows, clash=clash):
-            for row in rows:
-                transaction.put(row)
-            touched = tuple(dict.fromkeys((*keys, *(row.key for row in rows))))
-            return _result(op, device, now, APPLIED, clash=clash, keys=touched)
+            written = tuple(row for row in rows if _write(transaction, row, op, origin, lanes))
+            touched = tuple(dict.fromkeys((*keys, *(row.key for row in written))))
+            return _result(op, origin, APPLIED, clash=clash, keys=touched)
         case Refusal(code=code):
-            status = REFUSED if is_request else HELD
-            return _result(op, device, now, status, code=code, keys=keys)
+            status = HELD if readable.is_fact else REFUSED
+            return _result(op, origin, status, code=code, keys=keys)
         case CannotPredict():
-            return _result(op, device, now, HELD, code="cannot_judge", keys=keys)
+            return _result(op, origin, HELD, code="cannot_judge", keys=keys)
+
+
+def _kept_back(readable: Readable, origin: _Origin) -> str:
+    """Why a person has to look first; "" when nobody has to."""
+    if State(origin.device.state) in FINAL_STATES:
+        return "device_ended"
+    if readable.op.store != origin.device.store:
+        return "other_store"
+    if origin.device.is_cloned and not readable.is_fact:
+        return "device_forked"
+    return ""
+
+
+def _write(
+    transaction: Transaction, row: Row, op: Operation, origin: _Origin, lanes: _Lanes
+) -> bool:
+    """Write a row an operation made; a decision only where there is something to decide."""
+    if isinstance(row.body, Decision):
+        return _settle(transaction, row.body, op.store, lanes, now=origin.now)
+    transaction.put(row, scope=_scope_of_row(row))
+    return True
+
+
+def _scope_of_row(row: Row) -> str:
+    """The one scope of a row that is nobody's and concerns one store; "" where others want it too."""
+    is_stores = isinstance(row.body, Allowance | LedgerEntry) and not row.owner
+    return scope_of(row.body.store) if is_stores else ""  # type: ignore[attr-defined]  # both have one
 
 
 def _cell(transaction: Transaction, key: str) -> Cell:
@@ -104,10 +295,139 @@ def _cell(transaction: Transaction, key: str) -> Cell:
         return Missing.UNKNOWN  # there is one, and this version cannot read it
 
 
-def _result(  # noqa: PLR0913  # the fields of one record
-    op: Operation,
-    device: DeviceRecord,
+# Deciding
+
+
+def decide_operation(
+    transaction: Transaction, asked: DecideRequest, known: OpRecord, *, now: int
+) -> OpRecord:
+    """Do what a person decided about a held operation, and let what waits behind it follow; the operation as it is then.
+
+    Args:
+        transaction: Where it is written; the caller commits.
+        asked: The decision.
+        known: The operation; one that is not held any more stays as it is.
+        now: Microseconds since 1970.
+
+    Raises:
+        StoreError: the disk failed; nothing of the transaction stands.
+    """
+    if known.status != HELD:
+        return known
+    lanes = _Lanes(transaction)
+    decision = Decision(
+        known.id, VOID, asked.decision, asked.by, asked.reason, now
+    )  # as void says it; the others find out below
+    if asked.decision == "void":
+        _settle(transaction, decision, known.store, lanes, now=now)
+        return transaction.read.op(known.id) or known
+    record = _again(transaction, known, lanes, now=now, args=asked.args)
+    _note(transaction, record, decision)
+    if record.status != HELD:
+        lanes.remove(known.id)
+        _release(transaction, known, decision, lanes, now=now)
+    return transaction.read.op(known.id) or record
+
+
+def _again(
+    transaction: Transaction,
+    known: OpRecord,
+    lanes: _Lanes,
+    *,
     now: int,
+    args: msgspec.Raw = NO_ARGS,
+) -> OpRecord:
+    """What becomes of a held operation when it is tried again, with other arguments where there are some."""
+    device = transaction.read.device(known.device) or DeviceRecord(
+        known.device, "", known.store, "", State.ACTIVE.value
+    )
+    origin = _Origin(device, known.lineage, now, is_decided=True)
+    try:
+        op = msgspec.json.decode(transaction.read.raw_of_op(known.id), type=Operation)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return known  # nobody can read it: only void settles it
+    if op.id != known.id or not is_plausible(op):
+        return known
+    if bytes(args):
+        op = msgspec.structs.replace(op, args=args)
+    try:
+        with transaction.part():
+            return _judged(transaction, op, origin, lanes)
+    except StoreError:
+        raise
+    except Exception:
+        log.exception("operation raised", extra={"op": op.id, "kind": op.kind})
+        return msgspec.structs.replace(known, code="failed")
+
+
+def _note(transaction: Transaction, record: OpRecord, decision: Decision) -> None:
+    """Write down what was decided, and what became of the operation by it."""
+    written = msgspec.structs.replace(
+        decision, id=record.id, status=record.status, code=record.code
+    )
+    store = (transaction.read.op(record.id) or record).store
+    transaction.settle_op(
+        msgspec.structs.replace(
+            record,
+            store=store,
+            decision=written.decision,
+            decided_by=written.by,
+            reason=written.reason,
+            decided_at=written.at,
+        )
+    )
+    row = row_of(written, owner="", as_of=written.at, source="centre")
+    transaction.put(row, scope=scope_of(store))
+
+
+def _settle(
+    transaction: Transaction, decision: Decision, store: str, lanes: _Lanes, *, now: int
+) -> bool:
+    """Make a held operation of that store void; whether there was one."""
+    known = transaction.read.op(decision.id)
+    if known is None or known.status != HELD or known.store != store:
+        return False
+    void = msgspec.structs.replace(known, status=VOID, code="", clash="")
+    _note(transaction, void, decision)
+    lanes.remove(known.id)
+    _release(transaction, known, decision, lanes, now=now)
+    return True
+
+
+def _replace(transaction: Transaction, op: Operation, origin: _Origin, lanes: _Lanes) -> None:
+    """An operation was applied that stands for a held one of the same customer and store: that one is void."""
+    known = transaction.read.op(op.replaces)
+    if known is None or known.owner != op.owner:
+        return
+    decision = Decision(known.id, VOID, "replay", op.actor, f"replaced by {op.id}", origin.now)
+    _settle(transaction, decision, op.store, lanes, now=origin.now)
+
+
+def _release(
+    transaction: Transaction,
+    settled: OpRecord,
+    decision: Decision,
+    lanes: _Lanes,
+    *,
+    now: int,
+) -> None:
+    """What was held only because it came behind this one is judged now, in the order it came."""
+    for known in transaction.read.held():
+        if known.code != BEHIND or not set(known.keys) & set(settled.keys):
+            continue
+        lanes.remove(known.id)
+        record = _again(transaction, known, lanes, now=now)
+        if record.status == HELD:
+            lanes.add(record)
+        if record.code != BEHIND:
+            reason = f"waited behind {settled.id}"
+            followed = msgspec.structs.replace(decision, decision="replay", reason=reason)
+            _note(transaction, record, followed)
+
+
+def _result(  # the fields of one record
+    op: Operation,
+    origin: _Origin,
     status: str,
     *,
     code: str = "",
@@ -115,13 +435,17 @@ def _result(  # noqa: PLR0913  # the fields of one record
     keys: tuple[str, ...] = (),
 ) -> OpRecord:
     return OpRecord(
-        id=op.id, device=device.id, kind=op.kind, status=status, code=code, clash=clash,
-        keys=keys, at=now,
+        id=op.id, device=origin.device.id, kind=op.kind, status=status, code=code, clash=clash,
+        keys=keys, at=origin.now, store=op.store, owner=op.owner, lineage=origin.lineage,
     )  # fmt: skip
 
 
 def is_plausible(op: Operation) -> bool:
     """Whether an operation's own fields are of a size and form that can be kept at all; its arguments are not judged."""
-    texts = (op.id, op.kind, op.device, op.store, op.actor, op.owner, op.evidence.band)
+    texts = (
+        op.id, op.kind, op.device, op.store, op.actor, op.owner, op.evidence.band, op.group,
+        op.undoes, op.replaces, op.boot,
+    )  # fmt: skip
     is_named = bool(op.id) and bool(op.kind)
-    return is_named and all(len(text) <= 200 for text in texts) and 0 <= op.at < 2**62
+    is_sized = all(len(text) <= 200 and "\0" not in text for text in texts)
+    return is_named and is_sized and len(op.saw) <= 200 and 0 <= op.at < 2**62
