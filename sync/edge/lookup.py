@@ -1,21 +1,22 @@
 """From a band to its owner and everything held of them; the one read path of a tap.
 
 The view of a key is the newest of the base row (the feed's) and the answered row (a push answer's), with unanswered
-operations folded over it. The outbox is read before the cache: an answer reaches the cache before it settles its
-operation, so no effect can fall between the two reads.
+operations folded over it, and with those of the store's other devices that the feed has not reached (`peer_ops`). The
+outbox is read before the cache: an answer reaches the cache before it settles its operation, so no effect can fall
+between the two reads. What others did is read in the same moment as the rows and the cursors.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sync.edge.outbox import Outbox
+from sync.edge.peer_ops import decoded, places, touching
 from sync.edge.store import EdgeStore, Found, Transaction
-from sync.edge.view import folded, needed
+from sync.edge.view import LAST, folded, needed, ordered
 from sync.model.errors import Malformed
 from sync.model.operation import Operation
 from sync.model.profile import Profile
 from sync.model.records import Band, key_of
-from sync.model.row import Row, body_of
+from sync.model.row import Cell, Missing, Row, body_of
 
 _FIELDS = "key, kind, owner, version, as_of, source, body"
 _BASE_OF_KEY = f"SELECT {_FIELDS} FROM row WHERE key = ?"  # noqa: S608  # constants
@@ -24,6 +25,8 @@ _BASE_OF_OWNER = f"SELECT {_FIELDS} FROM row WHERE owner = ?"  # noqa: S608  # c
 _BASE_OF_KIND = f"SELECT {_FIELDS} FROM row WHERE owner = ? AND kind = ?"  # noqa: S608  # constants
 _ALL_BASE = f"SELECT {_FIELDS} FROM row"  # noqa: S608  # constants
 _ALL_ANSWERED = f"SELECT {_FIELDS} FROM answered"  # noqa: S608  # constants
+_OWN_OF_OWNER = """SELECT n, raw FROM op WHERE owner = ? AND state IN ('recorded', 'sending')"""
+_OWN_NAMING = """SELECT n, raw FROM op WHERE state IN ('recorded', 'sending') AND instr(raw, CAST(? AS BLOB)) > 0"""
 _ANSWERED_OF_OWNER = f"SELECT {_FIELDS} FROM answered WHERE owner = ?"  # noqa: S608  # constants
 
 
@@ -47,26 +50,56 @@ class Lookup:
 
     def __init__(self, store: EdgeStore) -> None:
         self._store = store
-        self._outbox = Outbox(store)
 
     def by_band(self, band: str) -> Sighting | None:
         """The band, its owner and their profile; None when this device does not hold the band. Raises StoreError."""
-        row = self.row(key_of("band", band))
+        key = key_of("band", band)
+        base = self.row(key)
+        owner = "" if base is None else base.owner
+        view = self._view(owner, (key,))
+        row = view.get(key)
         if row is None or not isinstance(row.body, Band):
             return None
-        profile = self.profile(row.owner) if row.owner else Profile("", ())
+        if not row.owner:
+            return Sighting(row, "", Profile("", ()))
+        profile = _profile_of(row.owner, view if row.owner == owner else self._view(row.owner))
         return Sighting(row, row.owner, profile)
 
     def profile(self, owner: str) -> Profile:
         """All rows of one customer, unsettled operations folded in; no rows when none are held. Raises StoreError."""
-        ops = self._outbox.unanswered_of(owner)
-        rows = self._store.cache.look(lambda file: _rows_of_owner(file, owner, ops))
-        view = folded(rows, ops, now=self._store.now()) if ops else rows
-        return Profile(owner, tuple(row for row in view.values() if row.owner == owner))
+        return _profile_of(owner, self._view(owner))
+
+    def cells(self, keys: Iterable[str], *, owner: str) -> dict[str, Cell]:
+        """What an operation about `owner` sees under its keys, unsettled operations folded in. Raises StoreError.
+
+        What this device does not hold is unknown, never absent.
+        """
+        view = self._view(owner, keys)
+        return {key: view.get(key, Missing.UNKNOWN) for key in keys}
 
     def row(self, key: str) -> Row | None:
         """The newest row of a key, nothing folded; None when this device does not hold it. Raises StoreError."""
         return self._store.cache.look(lambda file: _row_of_key(file, key))
+
+    def _view(self, owner: str, keys: Iterable[str] = ()) -> dict[str, Row]:
+        """All rows of an owner and those of these keys, with everything folded in that touches them."""
+        keys = tuple(keys)
+        own = self._store.outbox.look(lambda file: _unanswered(file, owner, keys))
+        now = self._store.now()
+
+        def reading(file: Transaction) -> dict[str, Row]:
+            theirs = touching(file, owner, (*keys, *needed(own)))
+            ops = tuple(op for op, _ in theirs)
+            rows = _rows_of_owner(file, owner) if owner else {}
+            for key in {*keys, *needed((*own, *ops))} - rows.keys():
+                row = _row_of_key(file, key)
+                if row is not None:
+                    rows[key] = row
+            place: Mapping[str, tuple[int, int]] = places(file, own) if theirs else {}
+            order = ordered([(op, place.get(op.id, LAST)) for op in own], theirs)
+            return folded(rows, order, now=now, theirs={op.id for op in ops}) if order else rows
+
+        return self._store.cache.look(reading)
 
     def rows(self, kind: str, *, owner: str = "") -> tuple[Row, ...]:
         """All base rows of one kind and owner, "" for what belongs to nobody. Raises StoreError."""
@@ -81,19 +114,27 @@ class Lookup:
         return tuple(_newest(found).values())
 
 
+def _unanswered(file: Transaction, owner: str, keys: Iterable[str]) -> tuple[Operation, ...]:
+    """Operations of this device about one customer, and those that name one of these rows, oldest first."""
+    found: dict[int, bytes] = dict(file.read(_OWN_OF_OWNER, (owner,))) if owner else {}
+    for key in keys:
+        found.update(file.read(_OWN_NAMING, (key.partition("/")[2],)))
+    ops = (decoded(found[n]) for n in sorted(found))
+    return tuple(op for op in ops if op is not None)
+
+
 def _row_of_key(file: Transaction, key: str) -> Row | None:
     found = [*file.read(_BASE_OF_KEY, (key,)), *file.read(_ANSWERED_OF_KEY, (key,))]
     return _newest(found).get(key)
 
 
-def _rows_of_owner(file: Transaction, owner: str, ops: tuple[Operation, ...]) -> dict[str, Row]:
+def _rows_of_owner(file: Transaction, owner: str) -> dict[str, Row]:
     found = [*file.read(_BASE_OF_OWNER, (owner,)), *file.read(_ANSWERED_OF_OWNER, (owner,))]
-    rows = _newest(found)
-    for key in needed(ops) - rows.keys():
-        row = _row_of_key(file, key)
-        if row is not None:
-            rows[key] = row
-    return rows
+    return _newest(found)
+
+
+def _profile_of(owner: str, view: Mapping[str, Row]) -> Profile:
+    return Profile(owner, tuple(row for row in view.values() if row.owner == owner))
 
 
 def _newest(found: Iterable[Found]) -> dict[str, Row]:
