@@ -22,7 +22,7 @@ from sync.edge.feed import Feed
 from sync.edge.leases import BandLease, LeasedKey, Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import KEEP_DAYS, OP_SIZE_MAX, Outbox
-from sync.edge.store import EdgeStore
+from sync.edge.store import BULK_CIPHER, EdgeStore
 from sync.model.errors import Malformed, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from sync.model.operation import Operation, OperationState
 from sync.model.operations.record_interaction import RecordInteraction
@@ -44,6 +44,8 @@ def numbered(n: int, **fields: object) -> Operation:
 def raw_connection(path: Path) -> dbapi2.Connection:
     connection = dbapi2.connect(str(path), isolation_level=None)
     connection.execute(f"PRAGMA key = \"x'{edge.KEY.hex()}'\"")
+    for setting in BULK_CIPHER if path.name == "cache.db" else ():
+        connection.execute(f"PRAGMA {setting}")
     return connection
 
 
