@@ -3,13 +3,17 @@
 HttpxTransport   carries a request: one deadline for all of it, a size cap, no redirects, no proxy from the environment
 CentreClient     signs what goes out and checks what comes back
 
-An answer counts only when it echoes the request's id and is of the type that was asked for; all but hello's also end
-with a digest under the session key, and a hello answer proves the centre's pinned key. Whatever does not hold, a captive
-portal's page, half a body, a cache's old answer, is CentreUnreachable: it is not the centre that spoke.
+An answer counts only when it echoes the request's id and is of the type and status that it says it is; all but hello's also
+end with a digest under the session key, a hello answer proves the centre's pinned key, and a part of a snapshot has the
+hash it was asked for by. Whatever does not hold, a captive portal's page, half a body, a cache's old answer, another status
+put on by a proxy, is CentreUnreachable: it is not the centre that spoke.
 """
 
 import asyncio
-from collections.abc import Sequence
+import hashlib
+import hmac
+import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -22,9 +26,11 @@ from hardware.entropy import Entropy
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
 from sync.edge.leases import BandLease, LeasedKey
-from sync.model.answers import push_of
+from sync.model import forms
+from sync.model.answers import diff_of, inbox_of, push_of, snapshot_of, want_of
 from sync.model.errors import (
     CentreBusy,
+    CentreCertificate,
     CentreError,
     CentreIncompatible,
     CentreRefused,
@@ -36,9 +42,11 @@ from sync.model.ports import Request, Response, Transport
 from sync.model.signatures import (
     Agreement,
     group_label,
+    holds_statement,
     lease_label,
     sign_as_device,
     sign_in_session,
+    snapshot_label,
     unseal,
 )
 from sync.model.wire import (
@@ -48,12 +56,24 @@ from sync.model.wire import (
     PROBLEM,
     PROTOCOL,
     Cursor,
+    CustodyRequest,
+    DecideRequest,
+    DiffAnswer,
+    DiffRequest,
     HelloAnswer,
     HelloRequest,
-    OpResult,
+    InboxEntry,
+    InboxRequest,
     Page,
     Problem,
     PullRequest,
+    PushAnswer,
+    Raw,
+    SnapshotAnswer,
+    SnapshotPart,
+    SnapshotRequest,
+    Wanted,
+    WantRequest,
     leases_of,
     page_of,
 )
@@ -64,7 +84,14 @@ CALL_MS: Final = 10_000
 CONNECT_S: Final = 5.0
 """Deadline of the connection alone, so that a dead address is known sooner than a slow one."""
 
+PART_MS: Final = 60_000
+"""Deadline of one part of a snapshot; 2 MB over a mobile line. Parts that came stay, so giving up costs one part."""
+
+PART_SIZE_MAX: Final = 16 * 1_048_576
+"""A part larger than this is not asked for."""
+
 JSON: Final = "application/json"
+OCTETS: Final = "application/octet-stream"
 HELLO_SIZE_MAX: Final = 65_536
 """A hello answer is under 1 KB; each scope adds 60 bytes."""
 
@@ -73,12 +100,15 @@ WINDOW_SIZE_MAX: Final = 8 * 1_048_576
 
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
+Answer = TypeVar("Answer")
 
 
 class HttpxTransport:
     """HTTP over the machine's network. Use it on one event loop at a time; after `close` it connects anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Args: `tls` says which certificates count (`edge.tls`); without it, those this machine knows."""
+        self._tls = tls
         self._client: httpx.AsyncClient | None = None
 
     async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
@@ -96,6 +126,9 @@ class HttpxTransport:
             OSError,
             UnicodeError,
         ) as error:
+            bad = _certificate_error(error)
+            if bad is not None:
+                raise CentreCertificate(bad.verify_message or str(bad)) from error
             raise CentreUnreachable(type(error).__name__) from error
 
     async def _sent(self, request: Request, size_max: int) -> Response:
@@ -103,6 +136,7 @@ class HttpxTransport:
             self._client = httpx.AsyncClient(
                 follow_redirects=False,
                 trust_env=False,
+                verify=self._tls or ssl.create_default_context(),
                 timeout=httpx.Timeout(None, connect=CONNECT_S),
                 limits=httpx.Limits(max_connections=8, max_keepalive_connections=4),
             )
@@ -144,6 +178,7 @@ class _Push(msgspec.Struct, frozen=True):
 
     lineage: str
     ops: tuple[msgspec.Raw, ...]
+    token: str = ""
 
 
 class CentreClient:
@@ -159,7 +194,16 @@ class CentreClient:
         centre_url: str = "",
         program: str = "tapthread",
     ) -> None:
-        """Args: `centre_url` is another address than the one the device was enrolled with; the pinned key stays."""
+        """Put it together.
+
+        Args:
+            transport: Not shared with another client.
+            identity: Of this device, with the centre's pinned key.
+            clock: Time of signatures.
+            entropy: Ids of requests, nonces, fresh keys.
+            centre_url: Another address than the one the device was enrolled with; the pinned key stays.
+            program: What calls, for the centre's log.
+        """
         self._transport = transport
         self._identity = identity
         self._url = (centre_url or identity.centre_url).rstrip("/")
@@ -185,7 +229,7 @@ class CentreClient:
     async def _greeted(self, lineage: str, *, skew_ms: int) -> HelloAnswer:
         device = self._identity.device_id
         agreement = Agreement.begin(device=device, entropy=self._entropy)
-        hello = HelloRequest(device, lineage, self._program, agreement.share)
+        hello = HelloRequest(device, lineage, self._program, agreement.share, forms.reads())
         request = sign_as_device(
             self._request("hello", msgspec.json.encode(hello), seq=0),
             identity=self._identity,
@@ -193,46 +237,105 @@ class CentreClient:
             entropy=self._entropy,
             skew_ms=skew_ms,
         )
-        body = await self._answer(request, JSON, deadline_ms=CALL_MS, size_max=HELLO_SIZE_MAX)
+        _, body = await self._answer(
+            request, JSON, deadline_ms=CALL_MS, size_max=HELLO_SIZE_MAX
+        )
         answer = _decoded(body, HelloAnswer)
         key = agreement.finish(answer, centre_key=self._identity.centre_key)
         self._session = _Session(answer.session, key, self._skew_ms(answer.server_time))
         return answer
 
-    async def push(self, *, lineage: str, ops: Sequence[bytes]) -> tuple[OpResult, ...]:
-        """Send operations; one result for each the centre judged. Raises CentreError."""
-        body = msgspec.json.encode(_Push(lineage, tuple(msgspec.Raw(op) for op in ops)))
-        session, request = self._signed("push", body)
-        answer = await self._answer(
-            request, NDJSON, deadline_ms=CALL_MS, size_max=ANSWER_SIZE_MAX
+    def is_stated(self, answer: HelloAnswer) -> bool:
+        """Whether the centre itself says what `answer.state` of this session's hello says."""
+        return self._session is not None and holds_statement(
+            answer, self._session.key, device=self._identity.device_id
         )
-        try:
-            return push_of(
-                answer, session_key=session.key, request_id=request.header("x-req")
-            ).results
-        except Malformed as error:
-            raise CentreUnreachable(str(error)) from error
+
+    async def push(self, *, lineage: str, ops: Sequence[bytes], token: str = "") -> PushAnswer:
+        """Send operations; one result for each the centre judged, or that this lineage forked. Raises CentreError."""
+        raws = tuple(msgspec.Raw(op) for op in ops)
+        body = msgspec.json.encode(_Push(lineage, raws, token))
+        status, answer = await self._read("push", body, push_of, statuses=(200, 409))
+        return _of_its_status(answer, status, 409 if answer.is_forked else 200)
 
     async def pull(
         self, *, cursors: Sequence[Cursor], limit: int = PAGE_ROWS_MAX, wait_ms: int = 0
     ) -> Page:
         """What changed after these cursors; held up to `wait_ms` while nothing did. Raises CentreError."""
         body = msgspec.json.encode(PullRequest(tuple(cursors), limit, wait_ms))
-        session, request = self._signed("pull", body)
-        answer = await self._answer(
-            request, NDJSON, deadline_ms=wait_ms + CALL_MS, size_max=ANSWER_SIZE_MAX
+        status, page = await self._read(
+            "pull", body, page_of, statuses=(200, 409, 410), deadline_ms=wait_ms + CALL_MS
         )
-        try:
-            return page_of(answer, session_key=session.key, request_id=request.header("x-req"))
-        except Malformed as error:
-            raise CentreUnreachable(str(error)) from error
+        expected = 409 if page.partings else 410 if page.too_old else 200
+        return _of_its_status(page, status, expected)
+
+    async def want(self, request: WantRequest) -> tuple[Wanted, ...]:
+        """Have these customers held here, in the order asked; their rows come with it. Raises CentreError."""
+        _, wanted = await self._read("want", msgspec.json.encode(request), want_of)
+        if len(wanted) != len(request.want):
+            raise CentreUnreachable("the answer is of another question")
+        return wanted
+
+    async def snapshot(self, scope: str, *, format: int = 1) -> tuple[SnapshotAnswer, bytes]:  # noqa: A002  # its name on the wire
+        """Of which parts a scope can be had whole, and the key that opens them, b"" without one. Raises CentreError."""
+        body = msgspec.json.encode(SnapshotRequest(scope, format))
+        _, answer = await self._read("snapshot", body, snapshot_of)
+        if answer.scope != scope:
+            raise CentreUnreachable("the answer is of another scope")
+        if not answer.seq:
+            return answer, b""
+        assert self._session is not None, "there was one a moment ago"
+        label = snapshot_label(scope=scope, seq=answer.seq)
+        return answer, unseal(answer.key, self._session.key, label)
+
+    async def part(self, part: SnapshotPart) -> bytes:
+        """One part of a snapshot, of the size and hash it must have. Raises CentreError."""
+        if not 0 < part.size <= PART_SIZE_MAX:
+            raise CentreUnreachable("a part of a size that is not asked for")
+        _, request = self._signed(f"snap/{part.part}", b"", method="GET")
+        response = await self._transport.send(
+            request, deadline_ms=PART_MS, size_max=max(part.size, HELLO_SIZE_MAX)
+        )
+        # A cache may have kept it: nothing but the hash says whose it is.
+        kind = _kind_of(response)
+        if kind == PROBLEM and response.header("x-req") == request.header("x-req"):
+            raise self._error_of(response, _unpacked(response, HELLO_SIZE_MAX))
+        if response.status != 200 or kind != OCTETS or len(response.body) != part.size:
+            raise CentreUnreachable(f"not the part that was asked for ({response.status})")
+        if not hmac.compare_digest(hashlib.sha256(response.body).hexdigest(), part.part):
+            raise CentreUnreachable("a part of another content")
+        return response.body
+
+    async def diff(self, scope: str, buckets: Sequence[str]) -> DiffAnswer:
+        """The rows of those buckets whose sums differ from these. Raises CentreError."""
+        body = msgspec.json.encode(DiffRequest(scope, tuple(buckets)))
+        _, answer = await self._read("diff", body, diff_of)
+        if answer.scope != scope:
+            raise CentreUnreachable("the answer is of another scope")
+        return answer
+
+    async def custody(self, *, lineage: str, ops: Sequence[Raw]) -> PushAnswer:
+        """Give the centre operations it fails at, as bytes; each is held. Raises CentreError."""
+        body = msgspec.json.encode(CustodyRequest(lineage, tuple(ops)))
+        _, answer = await self._read("custody", body, push_of)
+        return answer
+
+    async def inbox(self, *, after: str = "") -> tuple[InboxEntry, ...]:
+        """Operations of this store that wait for a person, by id, after that one. Raises CentreError."""
+        _, entries = await self._read(
+            "inbox", msgspec.json.encode(InboxRequest(after)), inbox_of
+        )
+        return entries
+
+    async def decide(self, request: DecideRequest) -> PushAnswer:
+        """Say what a person decided about a held operation. Raises CentreError."""
+        _, answer = await self._read("decide", msgspec.json.encode(request), push_of)
+        return answer
 
     async def leases(self) -> tuple[tuple[BandLease, ...], LeasedKey]:
         """The keys lent to this store, opened, and the group key. Raises CentreError."""
         session, request = self._signed("leases", b"{}")
-        body = await self._answer(
-            request, NDJSON, deadline_ms=CALL_MS, size_max=ANSWER_SIZE_MAX
-        )
+        _, body = await self._answer(request, NDJSON, deadline_ms=CALL_MS)
         try:
             answer = leases_of(
                 body, session_key=session.key, request_id=request.header("x-req")
@@ -263,13 +366,35 @@ class CentreClient:
         self._session = None
         await self._transport.close()
 
-    def _signed(self, name: str, body: bytes) -> tuple[_Session, Request]:
+    async def _read(
+        self,
+        name: str,
+        body: bytes,
+        reader: Callable[..., Answer],
+        *,
+        statuses: tuple[int, ...] = (200,),
+        deadline_ms: int = CALL_MS,
+    ) -> tuple[int, Answer]:
+        """One call in the session: status and answer, once its digest holds."""
+        session, request = self._signed(name, body)
+        status, answer = await self._answer(
+            request, NDJSON, deadline_ms=deadline_ms, statuses=statuses
+        )
+        try:
+            read = reader(answer, session_key=session.key, request_id=request.header("x-req"))
+        except Malformed as error:
+            raise CentreUnreachable(str(error)) from error
+        return status, read
+
+    def _signed(
+        self, name: str, body: bytes, *, method: str = "POST"
+    ) -> tuple[_Session, Request]:
         session = self._session
         if session is None:
             raise CentreRefused("no session yet", status=401, problem="session_over")
         session.seq += 1
         request = sign_in_session(
-            self._request(name, body, seq=session.seq),
+            self._request(name, body, seq=session.seq, method=method),
             session=session.id,
             session_key=session.key,
             clock=self._clock,
@@ -278,9 +403,9 @@ class CentreClient:
         )
         return session, request
 
-    def _request(self, name: str, body: bytes, *, seq: int) -> Request:
+    def _request(self, name: str, body: bytes, *, seq: int, method: str = "POST") -> Request:
         return Request(
-            "POST",
+            method,
             f"{self._url}/v1/{name}",
             (
                 ("content-type", JSON),
@@ -293,24 +418,32 @@ class CentreClient:
         )
 
     async def _answer(
-        self, request: Request, content_type: str, *, deadline_ms: int, size_max: int
-    ) -> bytes:
+        self,
+        request: Request,
+        content_type: str,
+        *,
+        deadline_ms: int,
+        size_max: int = ANSWER_SIZE_MAX,
+        statuses: tuple[int, ...] = (200,),
+    ) -> tuple[int, bytes]:
         response = await self._transport.send(
             request, deadline_ms=deadline_ms, size_max=size_max
         )
         if response.header("x-req") != request.header("x-req"):
             raise CentreUnreachable(f"not the centre's answer ({response.status})")
-        kind = response.header("content-type").partition(";")[0].strip().lower()
+        kind = _kind_of(response)
         body = _unpacked(response, size_max)
         if kind == PROBLEM:
             raise self._error_of(response, body)
-        if response.status != 200 or kind != content_type:
+        if response.status not in statuses or kind != content_type:
             raise CentreUnreachable(f"another kind of answer ({response.status})")
-        return body
+        return response.status, body
 
     def _error_of(self, response: Response, body: bytes) -> CentreError:
         """What a problem answer means for the caller."""
         problem = _decoded(body, Problem)
+        if problem.status != response.status:
+            raise CentreUnreachable(f"another status than the centre's ({response.status})")
         sentence = f"{problem.code[:40]}: {problem.detail[:80]}"
         match problem.code:
             case "not_trusted":
@@ -335,6 +468,27 @@ class _WrongClock(CentreRefused):
     def __init__(self, reason: str, *, skew_ms: int) -> None:
         super().__init__(reason, status=401, problem="wrong_clock")
         self.skew_ms = skew_ms
+
+
+def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """The certificate error this one came from, if it did."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _of_its_status(answer: Answer, status: int, expected: int) -> Answer:
+    """The answer, if it came with the status it says it has. Raises CentreUnreachable."""
+    if status != expected:
+        raise CentreUnreachable(f"another status than the centre's ({status})")
+    return answer
+
+
+def _kind_of(response: Response) -> str:
+    return response.header("content-type").partition(";")[0].strip().lower()
 
 
 def _unpacked(response: Response, size_max: int) -> bytes:

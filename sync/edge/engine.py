@@ -1,14 +1,17 @@
 """What to do next to agree with the centre, as a pure step from state and event to state and effects.
 
-Four lanes that never wait for each other once a session stands: hello, leases, pull, push. A lane is busy, due at some
-time, or has nothing to do. Pull goes on while push fails and the other way round.
+Five lanes that never wait for each other once a session stands. A lane is busy, due at some time, or has nothing to do. Pull
+goes on while push fails and the other way round.
 
     hello --> leases (and again before they end, and when new bands came down)
-          |-> pull, page by page; at the head one held poll after another
+          |-> pull: scopes to be had whole first, then page by page; at the head one held poll after another, and
+          |         repair of a scope whose sum differs
           |-> push, batch by batch, until nothing waits; a recorded operation wakes it
+          |-> ask: what a person wants to know now
 
 A session that is over, and a cache that had to be made anew, begin with hello again. A batch the centre fails at is halved
-until the one operation is alone; then its owner waits and all others go on.
+until the one operation, or the one group, is alone; then its lane of the outbox waits and all others go on. What it failed at
+often enough and long enough is given into custody.
 """
 
 from dataclasses import dataclass, replace
@@ -30,11 +33,28 @@ HELD_MIN_MS: Final = 1_000
 RETRY_MS: Final = 5_000
 """When the centre answered and settled nothing of a batch."""
 
-BLOCK_MS: Final = 600_000
-"""How long the owner of an operation the centre fails at waits. Long enough that one customer's trouble does not load a centre."""
+BLOCK_MS: Final = 160_000
+"""How long what the centre fails at waits: five failures are more than ten minutes, and nobody's trouble loads a centre."""
+
+SNAPSHOT_TRIES: Final = 5
+"""So often nobody may answer while a scope is fetched whole; then it is pulled page by page."""
+
+PARTED_MAX: Final = 3
+"""Partings in a row that are followed up at once; a centre that parts for ever is asked at RETRY_MS."""
+
+REPAIR_MS: Final = 60_000
+REPAIR_MAX_MS: Final = 6 * 3_600_000
+DAY_MS: Final = 86_400_000
+"""Pause between repairs of one scope; it doubles, and is short again after a day in which none was needed."""
+
+SHUT_MS: Final = 600_000
+"""How often a device that may hold nothing any more asks whether it may again."""
 
 GREET_AGAIN: Final = frozenset({"session_over", "wrong_clock", "replayed"})
 """Problems that a new session heals."""
+
+LOST: Final = frozenset({"centre_unreachable", "centre_certificate"})
+"""Codes that mean that it was not the centre who answered, if anybody."""
 
 BATCH_FAULTS: Final = frozenset({"failed", "malformed", "too_large"})
 """Problems that one operation of a batch can cause for all."""
@@ -47,6 +67,7 @@ class Job(Enum):
     LEASES = "leases"
     PULL = "pull"
     PUSH = "push"
+    ASK = "ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +88,15 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class Repaired:
+    """When a scope may be repaired next, ticks, and how often it was without a quiet day in between."""
+
+    scope: str
+    n: int
+    next_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Where the sync stands.
 
@@ -75,18 +105,33 @@ class State:
         code: "ok" after an answer, else the code of the last error.
         wait_ms: How long the next pull may be held; 0 until the head is reached.
         batch_max: Operations in the next push.
-        blocked: Owners whose operations wait, with the time until.
+        blocked: Lanes of the outbox that wait, with the time until.
+        custody: Operations to be given into custody next.
+        snapshots: Scopes to be fetched whole before they are pulled.
+        repairs: Scopes whose sum differs, to be repaired before the next pull.
+        repaired: Those that were, so that no repair follows the other in a loop.
+        is_mending: The first of `repairs` to be done was begun, and is not over.
+        n_parted: Answers in a row that said our histories part.
+        spread_ms: Over how long a fleet comes back, as the centre said last.
     """
 
     hello: Lane = Lane()
     leases: Lane = Lane()
     pull: Lane = Lane()
     push: Lane = Lane()
+    ask: Lane = Lane()
     is_greeted: bool = False
     code: str = "centre_unreachable"
     wait_ms: int = 0
     batch_max: int = PUSH_OPS_MAX
     blocked: tuple[tuple[str, int], ...] = ()
+    custody: tuple[str, ...] = ()
+    snapshots: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+    repaired: tuple[Repaired, ...] = ()
+    is_mending: bool = False
+    n_parted: int = 0
+    spread_ms: int = 0
 
 
 # Events
@@ -105,13 +150,28 @@ class Woken:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A person wants something of the centre now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Something is due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Greeted:
-    """A session stands."""
+    """A session stands.
+
+    Attributes:
+        snapshots: Scopes this device has nothing of and the centre has whole.
+        spread_ms: Over how long the fleet comes back after an outage.
+        is_shut: This device may hold nothing any more; only what it recorded is still taken.
+    """
+
+    snapshots: tuple[str, ...] = ()
+    spread_ms: int = 0
+    is_shut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +187,35 @@ class Pulled:
         is_head: Every scope is held up to the head.
         took_ms: From question to answer.
         has_bands: Rows of bands came with it.
+        differing: Scopes at their head whose sum is not the centre's.
+        n_parted: Scopes whose history parts from the centre's; they were set back.
+        n_offered: Operations that are to be sent again for it.
+        whole: Scopes that begin from nothing again and can be had whole.
     """
 
     n_rows: int
     is_head: bool
     took_ms: int
     has_bands: bool = False
+    differing: tuple[str, ...] = ()
+    n_parted: int = 0
+    n_offered: int = 0
+    whole: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A scope was fetched whole, or there was nothing to fetch; what is missing comes page by page."""
+
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """Rows of some buckets of a scope were put right; `n_more` buckets differ still."""
+
+    scope: str
+    n_more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +224,23 @@ class Pushed:
 
     n_sent: int
     n_settled: int
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAway:
+    """The centre has operations in custody."""
+
+    n_settled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """The outbox is a copy; it has a new lineage now, and everything is sent again under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Whoever asked has an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +259,10 @@ class Failed:
         problem: Of the centre's problem answer, "" for another failure.
         chance: 0 to 65535, for the wait.
         retry_after_ms: What the centre asked for.
-        n_sent: Operations in the batch, for a push.
-        owner: Of the only operation of that batch.
+        n_sent: Operations in the batch, for a push; a group counts as one.
+        lanes: Lanes of that batch, where it was one operation or one group.
+        hopeless: Its operations, once the centre failed at them often and long enough.
+        scope: That was to be fetched whole or repaired.
     """
 
     job: Job
@@ -169,10 +271,24 @@ class Failed:
     problem: str = ""
     retry_after_ms: int = 0
     n_sent: int = 0
-    owner: str = ""
+    lanes: tuple[str, ...] = ()
+    hopeless: tuple[str, ...] = ()
+    scope: str = ""
 
 
-Event = Started | Woken | Ticked | Greeted | Leased | Pulled | Pushed | CacheRenewed | Failed
+Done = (
+    Greeted
+    | Leased
+    | Pulled
+    | Fetched
+    | Mended
+    | Pushed
+    | GivenAway
+    | Forked
+    | Answered
+    | Failed
+)
+Event = Started | Woken | Asked | Ticked | CacheRenewed | Done
 
 
 # Effects
@@ -196,14 +312,41 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """Get a scope whole, part by part."""
+
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """Find the buckets of a scope that differ and put them right; `is_first` of this repair."""
+
+    scope: str
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Push:
-    """Send what waits, at most `n_max`, without these owners'."""
+    """Send what waits, at most `n_max`, without these lanes'."""
 
     n_max: int
     without: frozenset[str]
 
 
-Effect = SayHello | FetchLeases | Pull | Push
+@dataclass(frozen=True, slots=True)
+class GiveAway:
+    """Give these operations into the centre's custody, as bytes."""
+
+    ops: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Ask the centre what people here want to know."""
+
+
+Effect = SayHello | FetchLeases | Pull | Fetch | Mend | Push | GiveAway | Answer
 
 
 def step(state: State, event: Event, now_ms: int) -> tuple[State, tuple[Effect, ...]]:
@@ -213,7 +356,7 @@ def step(state: State, event: Event, now_ms: int) -> tuple[State, tuple[Effect, 
 
 def next_due_ms(state: State) -> int | None:
     """When the next lane that is not busy is due; None when only an event can bring something to do."""
-    lanes = (state.leases, state.pull, state.push) if state.is_greeted else ()
+    lanes = (state.leases, state.pull, state.push, state.ask) if state.is_greeted else ()
     due = [
         lane.due_ms
         for lane in (state.hello, *lanes)
@@ -222,34 +365,80 @@ def next_due_ms(state: State) -> int | None:
     return min(due, default=None)
 
 
+def job_of(effect: Effect) -> Job:
+    """The lane an effect is done on."""
+    match effect:
+        case SayHello():
+            return Job.HELLO
+        case FetchLeases():
+            return Job.LEASES
+        case Pull() | Fetch() | Mend():
+            return Job.PULL
+        case Push() | GiveAway():
+            return Job.PUSH
+        case Answer():
+            return Job.ASK
+        case _:
+            assert_never(effect)
+
+
 def _heard(state: State, event: Event, now_ms: int) -> State:
     match event:
         case Started():
             return replace(state, hello=Lane(due_ms=now_ms))
         case Woken(is_hurry):
             return _woken(state, now_ms, is_hurry=is_hurry)
+        case Asked():
+            hello = state.hello if state.is_greeted else _sooner(state.hello, now_ms)
+            return replace(state, hello=hello, ask=_sooner(state.ask, now_ms))
         case Ticked():
             return state
         case CacheRenewed(job):
+            state = replace(state, snapshots=(), repairs=())
             return _ungreeted(_with(state, job, Lane()), now_ms)
         case _:
             return _done(state, event, now_ms)
 
 
-def _done(
-    state: State, event: Greeted | Leased | Pulled | Pushed | Failed, now_ms: int
-) -> State:
+def _done(state: State, event: Done, now_ms: int) -> State:
     match event:
         case Greeted():
-            return _greeted(state, now_ms)
+            return _greeted(state, event, now_ms)
         case Leased():
             return _answered(state, now_ms, leases=Lane(due_ms=now_ms + LEASES_EVERY_MS))
-        case Pulled():
-            return _pulled(state, event, now_ms)
-        case Pushed():
-            return _pushed(state, event, now_ms)
+        case Answered():
+            return _answered(state, now_ms, ask=Lane(due_ms=state.ask.due_ms))
         case Failed():
             return _failed(state, event, now_ms)
+        case Pulled() | Fetched() | Mended():
+            return _pull_done(state, event, now_ms)
+        case Pushed() | GivenAway() | Forked():
+            return _push_done(state, event, now_ms)
+        case _:
+            assert_never(event)
+
+
+def _pull_done(state: State, event: Pulled | Fetched | Mended, now_ms: int) -> State:
+    match event:
+        case Pulled():
+            return _pulled(state, event, now_ms)
+        case Mended():
+            return _mended(state, event, now_ms)
+        case Fetched(scope):
+            left = tuple(one for one in state.snapshots if one != scope)
+            return _answered(replace(state, snapshots=left), now_ms, pull=Lane(due_ms=now_ms))
+        case _:
+            assert_never(event)
+
+
+def _push_done(state: State, event: Pushed | GivenAway | Forked, now_ms: int) -> State:
+    match event:
+        case Pushed():
+            return _pushed(state, event, now_ms)
+        case GivenAway():
+            return _answered(replace(state, custody=()), now_ms, push=Lane(due_ms=now_ms))
+        case Forked():
+            return _forked(state, now_ms)
         case _:
             assert_never(event)
 
@@ -263,26 +452,74 @@ def _woken(state: State, now_ms: int, *, is_hurry: bool) -> State:
     return replace(state, pull=pull, blocked=())
 
 
-def _greeted(state: State, now_ms: int) -> State:
+def _greeted(state: State, event: Greeted, now_ms: int) -> State:
     state = replace(
         state,
         is_greeted=True,
-        leases=_sooner(state.leases, now_ms),
+        spread_ms=event.spread_ms,
+        snapshots=event.snapshots,
         push=_sooner(state.push, now_ms),
+        ask=_sooner(state.ask, now_ms) if state.ask.due_ms is not None else state.ask,
+    )
+    if event.is_shut:
+        idle = replace(state, leases=_idle(state.leases), pull=_idle(state.pull))
+        return _answered(idle, now_ms, hello=Lane(due_ms=now_ms + SHUT_MS))
+    return _answered(
+        state,
+        now_ms,
+        hello=Lane(),
+        leases=_sooner(state.leases, now_ms),
         # A pull that was refused again right after a hello keeps its growing wait.
         pull=state.pull if state.pull.n_failed > 1 else _sooner(state.pull, now_ms),
     )
-    return _answered(state, now_ms, hello=Lane())
 
 
 def _pulled(state: State, event: Pulled, now_ms: int) -> State:
+    n_parted = state.n_parted + 1 if event.n_parted else 0
+    state = replace(
+        state,
+        wait_ms=WAIT_MS_MAX if event.is_head else 0,
+        n_parted=n_parted,
+        snapshots=event.whole,
+    )
     was_held = not state.wait_ms or event.n_rows or event.took_ms >= HELD_MIN_MS
-    pull = Lane(due_ms=now_ms if was_held else now_ms + HELD_MIN_MS)
-    state = replace(state, wait_ms=WAIT_MS_MAX if event.is_head else 0)
-    if event.has_bands and not state.leases.is_busy:
-        soon = _sooner(state.leases, now_ms + LEASES_AFTER_BANDS_MS)
-        return _answered(state, now_ms, pull=pull, leases=soon)
-    return _answered(state, now_ms, pull=pull)
+    due_ms = now_ms if was_held else now_ms + HELD_MIN_MS
+    if n_parted > PARTED_MAX:
+        due_ms = now_ms + RETRY_MS
+    for scope in event.differing:
+        state = _to_repair(state, scope, now_ms)
+    pull = Lane(due_ms=now_ms if state.repairs else due_ms)
+    push = _sooner(state.push, now_ms) if event.n_offered else state.push
+    leases = state.leases
+    if event.has_bands and not leases.is_busy:
+        leases = _sooner(leases, now_ms + LEASES_AFTER_BANDS_MS)
+    return _answered(state, now_ms, pull=pull, push=push, leases=leases)
+
+
+def _to_repair(state: State, scope: str, now_ms: int) -> State:
+    """Repair it before the next pull, unless that was done a moment ago."""
+    last = next(
+        (one for one in state.repaired if one.scope == scope), Repaired(scope, 0, now_ms)
+    )
+    if now_ms < last.next_ms or scope in state.repairs:
+        return state
+    n = 0 if now_ms - last.next_ms > DAY_MS else last.n
+    pause = min(REPAIR_MS << min(n, 16), REPAIR_MAX_MS)
+    others = tuple(one for one in state.repaired if one.scope != scope)
+    repaired = (*others, Repaired(scope, n + 1, now_ms + pause))
+    return replace(state, repairs=(*state.repairs, scope), repaired=repaired)
+
+
+def _mended(state: State, event: Mended, now_ms: int) -> State:
+    left = tuple(one for one in state.repairs if one != event.scope)
+    is_over = not event.n_more
+    state = replace(
+        state,
+        repairs=left if is_over else (*left, event.scope),
+        is_mending=not is_over,
+        wait_ms=0,
+    )
+    return _answered(state, now_ms, pull=Lane(due_ms=now_ms))
 
 
 def _pushed(state: State, event: Pushed, now_ms: int) -> State:
@@ -294,14 +531,28 @@ def _pushed(state: State, event: Pushed, now_ms: int) -> State:
     return _answered(state, now_ms, push=Lane(due_ms=due_ms))
 
 
+def _forked(state: State, now_ms: int) -> State:
+    """Begin again with hello, at once the first time."""
+    n_failed = state.push.n_failed + 1
+    due_ms = now_ms if n_failed == 1 else now_ms + RETRY_MS * n_failed
+    state = _answered(state, now_ms, push=Lane(due_ms=due_ms, n_failed=n_failed))
+    return _ungreeted(state, due_ms)
+
+
 def _failed(state: State, event: Failed, now_ms: int) -> State:
     lane = _lane(state, event.job)
-    is_lost = event.code == "centre_unreachable"
+    is_lost = event.code in LOST
     # An answer after nobody answered is the first of its kind: a centre that restarted is greeted again at once.
     n_failed = 1 if lane.is_lost and not is_lost else lane.n_failed + 1
+    state = _without_tries(state, event, n_failed, is_lost=is_lost)
     if event.job is Job.PUSH and event.problem in BATCH_FAULTS:
         return _halved(state, event, now_ms)
-    wait_ms = pause_ms(n_failed, event.chance, retry_after_ms=event.retry_after_ms)
+    wait_ms = pause_ms(
+        n_failed,
+        event.chance,
+        retry_after_ms=event.retry_after_ms,
+        spread_ms=state.spread_ms if is_lost else 0,
+    )
     code = event.code or state.code
     if event.job is not Job.HELLO and event.problem in GREET_AGAIN:
         wait_ms, code = (0, state.code) if n_failed == 1 else (wait_ms, code)
@@ -311,14 +562,34 @@ def _failed(state: State, event: Failed, now_ms: int) -> State:
     return _with(state, event.job, failed)
 
 
+def _without_tries(state: State, event: Failed, n_failed: int, *, is_lost: bool) -> State:
+    """What is not tried again by itself: a scope whole that does not come, a repair, custody, a person's question."""
+    if event.job is Job.PULL and event.scope:
+        is_kept = event.scope in state.snapshots and is_lost and n_failed < SNAPSHOT_TRIES
+        if not is_kept:
+            snapshots = tuple(one for one in state.snapshots if one != event.scope)
+            repairs = tuple(one for one in state.repairs if one != event.scope)
+            state = replace(state, snapshots=snapshots, repairs=repairs, is_mending=False)
+    if event.job is Job.PUSH:
+        state = replace(state, custody=())
+    if event.job is Job.HELLO:
+        state = replace(state, ask=_idle(state.ask))
+    return state
+
+
 def _halved(state: State, event: Failed, now_ms: int) -> State:
     """The centre is there and fails at this batch: smaller ones, down to the operation that it fails at."""
     state = replace(state, code="ok", push=Lane(due_ms=now_ms))
     if event.n_sent > 1:
         return replace(state, batch_max=max(1, event.n_sent // 2))
-    blocked = {owner: until for owner, until in state.blocked if until > now_ms}
-    blocked[event.owner] = now_ms + BLOCK_MS
-    return replace(state, batch_max=PUSH_OPS_MAX, blocked=tuple(sorted(blocked.items())))
+    blocked = {lane: until for lane, until in state.blocked if until > now_ms}
+    blocked.update((lane, now_ms + BLOCK_MS) for lane in event.lanes)
+    return replace(
+        state,
+        batch_max=PUSH_OPS_MAX,
+        blocked=tuple(sorted(blocked.items())),
+        custody=event.hopeless,
+    )
 
 
 def _ungreeted(state: State, due_ms: int) -> State:
@@ -339,9 +610,10 @@ def _answered(state: State, now_ms: int, **lanes: Lane) -> State:
 
 def _launched(state: State, now_ms: int) -> tuple[State, tuple[Effect, ...]]:
     effects: list[Effect] = []
-    jobs = (Job.LEASES, Job.PULL, Job.PUSH) if state.is_greeted else (Job.HELLO,)
-    for job in jobs:
+    for job in Job:
         lane = _lane(state, job)
+        if job is not Job.HELLO and not state.is_greeted:
+            continue
         if not lane.is_busy and lane.due_ms is not None and lane.due_ms <= now_ms:
             effects.append(_effect_of(state, job, now_ms))
             state = _with(state, job, replace(lane, is_busy=True, due_ms=None))
@@ -355,23 +627,45 @@ def _effect_of(state: State, job: Job, now_ms: int) -> Effect:
         case Job.LEASES:
             return FetchLeases()
         case Job.PULL:
-            return Pull(state.wait_ms)
+            return _pull_of(state)
         case Job.PUSH:
-            without = frozenset(owner for owner, until in state.blocked if until > now_ms)
-            return Push(state.batch_max, without)
+            return _push_of(state, now_ms)
+        case Job.ASK:
+            return Answer()
         case _:
             assert_never(job)
+
+
+def _pull_of(state: State) -> Effect:
+    if state.snapshots:
+        return Fetch(state.snapshots[0])
+    if state.repairs:
+        return Mend(state.repairs[-1], not state.is_mending)
+    return Pull(state.wait_ms)
+
+
+def _push_of(state: State, now_ms: int) -> Effect:
+    if state.custody:
+        return GiveAway(state.custody)
+    without = frozenset(lane for lane, until in state.blocked if until > now_ms)
+    return Push(state.batch_max, without)
 
 
 def _lane(state: State, job: Job) -> Lane:
     lanes = {
         Job.HELLO: state.hello, Job.LEASES: state.leases, Job.PULL: state.pull, Job.PUSH: state.push,
+        Job.ASK: state.ask,
     }  # fmt: skip
     return lanes[job]
 
 
 def _with(state: State, job: Job, lane: Lane) -> State:
     return replace(state, **{job.value: lane})  # type: ignore[arg-type]  # a lane is a lane
+
+
+def _idle(lane: Lane) -> Lane:
+    """Nothing to do; what is under way goes on."""
+    return replace(lane, due_ms=None)
 
 
 def _sooner(lane: Lane, due_ms: int) -> Lane:

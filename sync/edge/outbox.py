@@ -1,21 +1,27 @@
 """Operations recorded here that the centre must learn, oldest first. None is lost, none is deleted while unsettled.
 
 recorded -> sending -> applied | refused | held
+                       held    -> applied | refused | void     a person at the centre or the counter decided
+                       refused -> void                         a person at the counter settled it otherwise
 
-`record` returns when the operation is on the disk: only then is success shown. `sending` goes back to `recorded` when no
-answer came; the centre knows every id for ever, so sending twice does nothing twice. Refused and held operations wait for
-a person and stay. Applied ones stay for KEEP_DAYS, to be offered again to a centre that lost its tail.
+`record` returns when the operation is on the disk: only then is success shown. What is being sent is known in memory alone:
+without an answer it waits again, and the centre knows every id for ever, so sending twice does nothing twice. Refused and
+held operations wait for a person and stay; what was decided, by whom and why is kept beside them. Applied ones stay for
+KEEP_DAYS, to be offered again to a centre that lost its tail. Raw bytes never change.
+
+A *lane* is what must stay in order: all of one customer, or what begins with the same row where there is no customer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from sync.edge.store import EdgeStore, Transaction
 from sync.model.errors import Malformed, StoreCorrupt
 from sync.model.operation import Operation, OperationState
+from sync.model.records import Decision
 from sync.model.registry import Readable, read
 from sync.model.wire import PUSH_OPS_MAX, Grant, OpResult
 
@@ -26,25 +32,74 @@ OP_SIZE_MAX: Final = 32_768
 """Bytes of one operation; the longest text of a note is 4,000 characters, at most 24,000 bytes of JSON."""
 
 BATCH_SIZE_MAX: Final = 262_144
-"""Bytes of one push; a lost answer costs as much to repeat."""
+"""Bytes of one push; a lost answer costs as much to repeat. A group is never cut, so one can be larger."""
+
+GROUP_OPS_MAX: Final = 20
+"""Operations of one group: they travel in one push, and into custody in one request."""
+
+UNSETTLED_MAX: Final = 2_000
+"""Operations listed at most; 30 days offline are 50,000, and nobody reads that."""
+
+CHUNK: Final = 256
+"""Operations looked at together while a batch is chosen."""
+
+FAILURES_MAX: Final = 5
+FAILING_US: Final = 600_000_000
+"""An operation that the centre failed at so many times, over ten minutes or more, is given into custody."""
 
 _SETTLING: Final = {
     "applied": OperationState.APPLIED,
     "refused": OperationState.REFUSED,
     "held": OperationState.HELD,
+    "void": OperationState.VOID,
 }
 """Status on the wire to what it means here; any other status leaves the operation waiting."""
 
-_UNANSWERED: Final = "state IN ('recorded', 'sending')"
+_INSERT: Final = """
+    INSERT OR IGNORE INTO op(id, raw, owner, kind, at, state, grp) VALUES (?, ?, ?, ?, ?, 'recorded', ?)"""
+
+_WAITING: Final = """
+    SELECT n, id, owner, raw, grp FROM op WHERE state = 'recorded' AND n > ?
+    AND (owner = '' OR owner NOT IN (SELECT value FROM json_each(?))) ORDER BY n LIMIT ?"""
+
+_REST_OF_GROUP: Final = """
+    SELECT n, id, owner, raw, grp FROM op WHERE grp = ? AND grp != '' AND n > ?
+    AND state = 'recorded' ORDER BY n"""
+
+_OFFER: Final = """
+    UPDATE op SET state = 'recorded', code = '', clash = '', settled_at = 0, n_failed = 0, first_failed_at = 0
+    WHERE state IN ('applied', 'held')"""
+
+_SETTLE: Final = """
+    UPDATE op SET state = ?, code = ?, clash = ?, settled_at = ?
+    WHERE id = ? AND state NOT IN ('applied', 'refused', 'void')"""
+
+_SETTLE_APPLIED: Final = """
+    UPDATE op SET state = 'applied', code = '', clash = '', settled_at = ?
+    WHERE id IN (SELECT value FROM json_each(?)) AND state NOT IN ('applied', 'refused', 'void')"""
+
+Deciding = Literal["replay", "edit", "void"]
+"""What a person can do with a refused operation: record the same again, record it changed, settle it otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An operation to be sent, as the bytes it was recorded as."""
+    """An operation to be sent, as the bytes it was recorded as.
+
+    Attributes:
+        lane: What it keeps waiting where the centre fails at it.
+        group: Id shared with those that must travel with it, "" for none.
+    """
 
     id: str
     owner: str
     raw: bytes
+    group: str = ""
+
+    @property
+    def lane(self) -> str:
+        """What it keeps waiting where the centre fails at it."""
+        return self.owner or _about(self.raw) or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +122,38 @@ class Unsettled:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What a person decided about an operation.
+
+    Attributes:
+        decision: replay | edit | void.
+        at: When, microseconds since 1970.
+        instead: Id of the operation that stands for it, "" for none.
+    """
+
+    op: str
+    kind: str
+    owner: str
+    state: OperationState
+    decision: str
+    by: str
+    reason: str
+    at: int
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
-    """How many operations wait for the network, and how many for a person."""
+    """How many operations wait for the network, and how many for a person.
+
+    Attributes:
+        n_refused: Refused or held.
+        n_held: Of those, how many wait for a decision of the centre.
+    """
 
     n_waiting: int
     n_refused: int
+    n_held: int = 0
 
 
 class Outbox:
@@ -80,6 +162,8 @@ class Outbox:
     def __init__(self, store: EdgeStore) -> None:
         self._store = store
 
+    # Recording
+
     def record(self, op: Operation) -> None:
         """Keep an operation; durable when this returns. The same id twice is once.
 
@@ -87,100 +171,200 @@ class Outbox:
             Malformed: it is larger than OP_SIZE_MAX.
             StoreFull, StoreError: it was not kept.
         """
-        raw = msgspec.json.encode(op)
-        if len(raw) > OP_SIZE_MAX:
-            raise Malformed("the operation is too large")
+        self.record_all((op,))
+
+    def record_all(self, ops: Sequence[Operation]) -> None:
+        """Keep operations that belong together, all or none; durable when this returns.
+
+        Raises:
+            Malformed: one is larger than OP_SIZE_MAX, or there are more than GROUP_OPS_MAX.
+            StoreFull, StoreError: none was kept.
+        """
+        rows = _rows_of(ops)
         try:
-            self._insert(op, raw)
+            self._insert(rows)
         except StoreCorrupt:
             # The damaged file was replaced by a new one just now; what is recorded here belongs into that.
-            self._insert(op, raw)
+            self._insert(rows)
 
-    def _insert(self, op: Operation, raw: bytes) -> None:
+    def _insert(self, rows: Sequence[tuple[object, ...]]) -> None:
         with self._store.outbox.write() as file:
-            file.execute(
-                """INSERT OR IGNORE INTO op(id, raw, owner, kind, at, state)
-                   VALUES (?, ?, ?, ?, ?, 'recorded')""",
-                (op.id, raw, op.owner, op.kind, op.at),
-            )
+            file.many(_INSERT, rows)
+
+    # Asking
 
     def state_of(self, op_id: str) -> OperationState | None:
         """Where an operation stands; None when it is not here (any more)."""
         found = self._store.outbox.look(
             lambda file: file.read("SELECT state FROM op WHERE id = ?", (op_id,))
         )
-        return OperationState(found[0][0]) if found else None
+        return self._state(op_id, found[0][0]) if found else None
 
-    def unsettled(self) -> tuple[Unsettled, ...]:
-        """All operations not applied, oldest first."""
+    def operation(self, op_id: str) -> Operation | None:
+        """An operation as it was recorded; None when it is not here, or not readable by this version."""
+        found = self._store.outbox.look(
+            lambda file: file.read("SELECT raw FROM op WHERE id = ?", (op_id,))
+        )
+        return _decoded(found[0][0]) if found else None
+
+    def unsettled(self, *, n_max: int = UNSETTLED_MAX) -> tuple[Unsettled, ...]:
+        """Operations not settled, oldest first; those that wait for a person before all others."""
+
+        def reading(file: Transaction) -> list[tuple[object, ...]]:
+            found: list[tuple[object, ...]] = []
+            for state in ("refused", "held", "recorded"):
+                found += file.read(
+                    """SELECT n, id, kind, owner, state, code, at, raw FROM op
+                       WHERE state = ? ORDER BY n LIMIT ?""",
+                    (state, n_max - len(found)),
+                )
+            return sorted(found)
+
+        return tuple(
+            Unsettled(op, kind, owner, self._state(op, state), code, at, _about(raw))  # type: ignore[arg-type]  # columns
+            for _, op, kind, owner, state, code, at, raw in self._store.outbox.look(reading)
+        )
+
+    def decided(self, *, n_max: int = UNSETTLED_MAX) -> tuple[Decided, ...]:
+        """What people decided about operations of this device, newest first."""
         found = self._store.outbox.look(
             lambda file: file.read(
-                """SELECT id, kind, owner, state, code, at, raw FROM op
-                   WHERE state IN ('recorded', 'sending', 'refused', 'held') ORDER BY n"""
+                """SELECT id, kind, owner, state, decision, decided_by, decided_why, decided_at, instead FROM op
+                   WHERE decision != '' ORDER BY decided_at DESC, n DESC LIMIT ?""",
+                (n_max,),
             )
         )
         return tuple(
-            Unsettled(op, kind, owner, OperationState(state), code, at, _about(raw))
-            for op, kind, owner, state, code, at, raw in found
+            Decided(op, kind, owner, OperationState(state), *rest)
+            for op, kind, owner, state, *rest in found
         )
 
     def counts(self) -> Counts:
         """How many wait, and for whom."""
         found = self._store.outbox.look(
             lambda file: file.read(
-                """SELECT state, count(*) FROM op
-                   WHERE state IN ('recorded', 'sending', 'refused', 'held') GROUP BY state"""
+                """SELECT state, count(*) FROM op WHERE state IN ('recorded', 'refused', 'held') GROUP BY state"""
             )
         )
         count: dict[str, int] = dict(found)
-        waiting, people = ("recorded", "sending"), ("refused", "held")
-        return Counts(
-            sum(count.get(state, 0) for state in waiting),
-            sum(count.get(state, 0) for state in people),
-        )
+        n_held = count.get("held", 0)
+        return Counts(count.get("recorded", 0), count.get("refused", 0) + n_held, n_held)
 
     def unanswered_of(self, owner: str) -> tuple[Operation, ...]:
         """Operations about one customer that the centre has not answered, oldest first."""
         found = self._store.outbox.look(
             lambda file: file.read(
-                f"SELECT raw FROM op WHERE owner = ? AND {_UNANSWERED} ORDER BY n",  # noqa: S608  # constants
+                """SELECT raw FROM op WHERE owner = ? AND state IN ('recorded', 'sending')
+                   AND state = 'recorded' ORDER BY n""",
                 (owner,),
             )
         )
         ops = (_decoded(raw) for (raw,) in found)
         return tuple(op for op in ops if op is not None)
 
+    def held(self) -> tuple[str, ...]:
+        """Ids of operations that wait for a decision of the centre, oldest first."""
+        found = self._store.outbox.look(
+            lambda file: file.read("SELECT id FROM op WHERE state = 'held' ORDER BY n")
+        )
+        return tuple(op for (op,) in found)
+
+    def needed_after(self, n: int) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        """The keys that waiting operations recorded after the n-th need, with their number; CHUNK at a time."""
+        found = self._store.outbox.look(
+            lambda file: file.read(
+                "SELECT n, raw FROM op WHERE state = 'recorded' AND n > ? ORDER BY n LIMIT ?",
+                (n, CHUNK),
+            )
+        )
+        return tuple((number, _keys_of(raw)) for number, raw in found)
+
+    def raws(self, ops: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
+        """These operations as the bytes they were recorded as, oldest first."""
+        found = self._store.outbox.look(
+            lambda file: file.read(
+                "SELECT id, raw FROM op WHERE id IN (SELECT value FROM json_each(?)) ORDER BY n",
+                (_json_of(ops),),
+            )
+        )
+        return tuple((op, bytes(raw)) for op, raw in found)
+
+    def _state(self, op_id: str, state: str) -> OperationState:
+        is_sending = state == "recorded" and op_id in self._store.sending
+        return OperationState.SENDING if is_sending else OperationState(state)
+
+    # Sending
+
+    @property
+    def token(self) -> str:
+        """What the last push answer of this lineage said, "" before the first."""
+        found = self._store.outbox.look(
+            lambda file: file.read("SELECT value FROM meta WHERE name = 'token'")
+        )
+        return str(found[0][0]) if found else ""
+
     def batch(
         self, *, n_max: int = PUSH_OPS_MAX, without: frozenset[str] = frozenset()
     ) -> tuple[Pending, ...]:
-        """The oldest operations to send now, marked as sending.
+        """The oldest operations to send now; they count as being sent until `take_back` or `settle`.
+
+        A group is whole or not in it; one that is larger than what is left begins the next batch.
 
         Args:
-            n_max: At most so many, and at most BATCH_SIZE_MAX bytes.
-            without: Owners whose operations are not to be sent now.
+            n_max: At most so many, and at most BATCH_SIZE_MAX bytes, unless one group alone is more.
+            without: Lanes that are not to be sent now.
         """
-
-        def reading(file: Transaction) -> tuple[Pending, ...]:
-            found = file.read(
-                f"""SELECT id, owner, raw FROM op WHERE {_UNANSWERED} ORDER BY n LIMIT ?""",  # noqa: S608  # constants
-                (n_max + LANES_LOOK,) if without else (n_max,),
-            )
-            pending = (Pending(*one) for one in found if one[1] not in without)
-            return _bounded(pending, n_max)
-
-        batch = self._store.outbox.look(reading)
-        if batch:
-            with self._store.outbox.write() as file:
-                file.many(
-                    "UPDATE op SET state = 'sending' WHERE id = ? AND state = 'recorded'",
-                    ((one.id,) for one in batch),
-                )
+        batch = self._store.outbox.look(lambda file: _chosen(file, n_max, without))
+        self._store.sending |= {one.id for one in batch}
         return batch
 
     def take_back(self) -> None:
         """What was being sent and got no answer waits again."""
+        self._store.sending = frozenset()
+
+    def settle(self, results: Iterable[OpResult], *, token: str = "") -> int:
+        """Note what became of operations; how many are settled by it. Unknown ids and statuses change nothing.
+
+        Args:
+            results: Answers of the centre.
+            token: Of the same answer, kept in the same transaction; "" for none.
+        """
+        now = self._store.now()
+        known = [one for one in results if one.status in _SETTLING]
+        plain = [
+            one.op for one in known if one.status == "applied" and not one.code + one.clash
+        ]
+        others = [one for one in known if one.status != "applied" or one.code + one.clash]
         with self._store.outbox.write() as file:
-            file.execute("UPDATE op SET state = 'recorded' WHERE state = 'sending'")
+            n_settled = 0
+            if plain:
+                n_settled = file.execute(_SETTLE_APPLIED, (now, _json_of(plain)))
+            for one in others:
+                state = _SETTLING[one.status].value
+                n_settled += file.execute(_SETTLE, (state, one.code, one.clash, now, one.op))
+            if token:
+                file.execute("INSERT OR REPLACE INTO meta VALUES ('token', ?)", (token,))
+        return n_settled
+
+    def note_failed(self, ops: Iterable[Pending]) -> bool:
+        """The centre failed at these alone; whether it did so often and long enough to give them into custody."""
+        now, ids = self._store.now(), _json_of([one.id for one in ops])
+        with self._store.outbox.write() as file:
+            file.execute(
+                """UPDATE op SET n_failed = n_failed + 1,
+                   first_failed_at = CASE WHEN first_failed_at BETWEEN 1 AND ?1 THEN first_failed_at ELSE ?1 END
+                   WHERE id IN (SELECT value FROM json_each(?2))""",
+                (now, ids),
+            )
+            found = file.read(
+                """SELECT max(n_failed), min(first_failed_at) FROM op
+                   WHERE id IN (SELECT value FROM json_each(?))""",
+                (ids,),
+            )
+        n_failed, since = found[0]
+        return n_failed is not None and n_failed >= FAILURES_MAX and now - since >= FAILING_US
+
+    # Another history, another life
 
     def note_history(self, grants: Iterable[Grant]) -> int:
         """Remember which history of the centre this device talks to; how many operations are offered again because it is new.
@@ -190,34 +374,111 @@ class Outbox:
         """
         with self._store.outbox.write() as file:
             others = [grant.id for grant in grants if _is_other_history(file, grant)]
-            if not others:
-                return 0
-            return file.execute(
-                """UPDATE op SET state = 'recorded', code = '', clash = '', settled_at = 0
-                   WHERE state IN ('applied', 'held')"""
-            )
+            return file.execute(_OFFER) if others else 0
 
-    def settle(self, results: Iterable[OpResult]) -> int:
-        """Note what became of operations; how many are settled by it. Unknown ids and statuses change nothing."""
-        now = self._store.now()
-        known = [one for one in results if one.status in _SETTLING]
+    def offer_again(self) -> int:
+        """Send once more all that was applied or is held, for a centre that may have lost it; how many."""
+        with self._store.outbox.write() as file:
+            return file.execute(_OFFER)
+
+    def fork(self) -> None:
+        """This outbox is a copy: begin another lineage, and offer everything again under the same ids."""
+        self.offer_again()  # before the new lineage: cut in between, the fork is answered once more
+        self._store.begin_lineage("device_forked")
+
+    # Decisions of people
+
+    def decide(
+        self,
+        op_id: str,
+        *,
+        decision: Deciding,
+        by: str,
+        reason: str,
+        instead: Operation | None = None,
+    ) -> bool:
+        """Settle a refused operation at the counter; whether it was there to be settled. Durable.
+
+        Args:
+            op_id: The refused one.
+            decision: Replay and edit need `instead`.
+            by: Staff id.
+            reason: In words, kept for as long as the operation.
+            instead: What stands for it from now on; recorded in the same transaction.
+
+        Raises:
+            Malformed: `instead` is too large.
+            StoreError: nothing was decided.
+        """
+        rows = _rows_of((instead,)) if instead is not None else ()
+        with self._store.outbox.write() as file:
+            is_settled = file.execute(
+                """UPDATE op SET state = 'void', decision = ?, decided_by = ?, decided_why = ?, decided_at = ?,
+                   instead = ? WHERE id = ? AND state = 'refused'""",
+                (
+                    decision, by, reason, self._store.now(),
+                    instead.id if instead is not None else "", op_id,
+                ),
+            )  # fmt: skip
+            if is_settled:
+                file.many(_INSERT, rows)
+        return bool(is_settled)
+
+    def note_decisions(self, decisions: Iterable[Decision]) -> int:
+        """What people decided about held operations of this device, as the centre says; how many changed."""
         with self._store.outbox.write() as file:
             return sum(
                 file.execute(
-                    """UPDATE op SET state = ?, code = ?, clash = ?, settled_at = ?
-                       WHERE id = ? AND state NOT IN ('applied', 'refused')""",
-                    (_SETTLING[one.status].value, one.code, one.clash, now, one.op),
+                    """UPDATE op SET state = ?1, code = ?2, decision = ?3, decided_by = ?4, decided_why = ?5,
+                       decided_at = ?6, settled_at = ?7 WHERE id = ?8
+                       AND (state = 'held' OR (state = ?1 AND decided_at < ?6))""",
+                    (
+                        _SETTLING[one.status].value, one.code, one.decision, one.by, one.reason,
+                        one.at, self._store.now(), one.id,
+                    ),
                 )
-                for one in known
-            )
+                for one in decisions
+                if one.status in _SETTLING
+            )  # fmt: skip
+
+    # Forgetting
 
     def forget_old(self) -> int:
-        """Delete what was applied more than KEEP_DAYS ago; how many."""
+        """Delete what was applied more than KEEP_DAYS ago, and what is settled of erased customers; how many."""
         before = self._store.now() - KEEP_DAYS * 86_400_000_000
         with self._store.outbox.write() as file:
             return file.execute(
-                "DELETE FROM op WHERE state = 'applied' AND settled_at < ?", (before,)
+                """DELETE FROM op WHERE state = 'applied' AND (settled_at < ? OR owner IN (SELECT owner FROM erased))""",
+                (before,),
+            ) + file.execute(
+                "DELETE FROM op WHERE state = 'void' AND owner IN (SELECT owner FROM erased)"
             )
+
+    def erase_owner(self, owner: str) -> int:
+        """Delete what is settled of a customer, now and whatever is settled later; how many are gone.
+
+        What the centre has not answered, and what waits for a person, stays until it is settled: it happened.
+        """
+        with self._store.outbox.write() as file:
+            file.execute(
+                "INSERT OR IGNORE INTO erased VALUES (?, ?)", (owner, self._store.now())
+            )
+            return file.execute(
+                "DELETE FROM op WHERE owner = ? AND state IN ('applied', 'void')", (owner,)
+            )
+
+
+def _rows_of(ops: Sequence[Operation]) -> tuple[tuple[object, ...], ...]:
+    """Operations as they are inserted. Raises Malformed."""
+    if len(ops) > GROUP_OPS_MAX:
+        raise Malformed("more operations than can be done all or none")
+    raws = [msgspec.json.encode(op) for op in ops]
+    if any(len(raw) > OP_SIZE_MAX for raw in raws):
+        raise Malformed("the operation is too large")
+    return tuple(
+        (op.id, raw, op.owner, op.kind, op.at, op.group)
+        for op, raw in zip(ops, raws, strict=True)
+    )
 
 
 def _is_other_history(file: Transaction, grant: Grant) -> bool:
@@ -230,25 +491,44 @@ def _is_other_history(file: Transaction, grant: Grant) -> bool:
     return bool(found)
 
 
-LANES_LOOK: Final = 1_000
-"""How far past blocked owners a batch looks for others."""
-
-
-def _bounded(pending: Iterable[Pending], n_max: int) -> tuple[Pending, ...]:
+def _chosen(file: Transaction, n_max: int, without: frozenset[str]) -> tuple[Pending, ...]:
+    """The oldest that may be sent, groups whole."""
     chosen: list[Pending] = []
-    size = 0
-    for one in pending:
-        size += len(one.raw)
-        if chosen and (len(chosen) == n_max or size > BATCH_SIZE_MAX):
-            break
-        chosen.append(one)
+    grouped: set[str] = set()
+    size, after, owners = 0, 0, _json_of(sorted(without))
+    while found := file.read(_WAITING, (after, owners, min(CHUNK, n_max))):
+        after = found[-1][0]
+        for n, op_id, owner, raw, group in found:
+            if group in grouped:
+                continue
+            unit = [Pending(op_id, owner, raw, group)]
+            if group:
+                grouped.add(group)
+                unit += [Pending(*one[1:]) for one in file.read(_REST_OF_GROUP, (group, n))]
+            if without and any(one.lane in without for one in unit):
+                continue
+            size += sum(len(one.raw) for one in unit)
+            if chosen and (len(chosen) + len(unit) > n_max or size > BATCH_SIZE_MAX):
+                return tuple(chosen)
+            chosen += unit
+            if len(chosen) >= n_max:
+                return tuple(chosen)
     return tuple(chosen)
 
 
+def _json_of(texts: Sequence[str]) -> str:
+    return msgspec.json.encode(texts).decode()
+
+
 def _about(raw: bytes) -> str:
+    return next(iter(_keys_of(raw)), "")
+
+
+def _keys_of(raw: bytes) -> tuple[str, ...]:
+    """Keys of the rows it needs; none when this version cannot read it."""
     op = _decoded(raw)
     readable = None if op is None else read(op)
-    return readable.keys[0] if isinstance(readable, Readable) and readable.keys else ""
+    return readable.keys if isinstance(readable, Readable) else ()
 
 
 def _decoded(raw: bytes) -> Operation | None:

@@ -1,14 +1,16 @@
 """Does what the engine says, in its own thread with its own event loop; and the same once, for a program without a loop.
 
-The UI thread talks to it by `wake` and `status`, both of which return at once. Everything else, the network and the writing
-of pages and answers, happens on the sync thread. An answer is kept in the cache before it settles its operation.
+The UI thread talks to it by `wake`, `status` and questions, all of which return at once. Everything else, the network and the
+writing of pages and answers, happens on the sync thread, in `work`.
 """
 
 import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 
@@ -17,14 +19,25 @@ from hardware.entropy import Entropy
 from sync.edge.client import CentreClient
 from sync.edge.engine import (
     BATCH_FAULTS,
+    GREET_AGAIN,
+    LOST,
+    Answer,
+    Answered,
+    Asked,
     CacheRenewed,
     Effect,
     Event,
     Failed,
+    Fetch,
+    Fetched,
     FetchLeases,
-    Greeted,
+    Forked,
+    GiveAway,
+    GivenAway,
     Job,
     Leased,
+    Mend,
+    Mended,
     Pull,
     Pulled,
     Push,
@@ -34,15 +47,15 @@ from sync.edge.engine import (
     State,
     Ticked,
     Woken,
+    job_of,
     next_due_ms,
     step,
 )
-from sync.edge.feed import Applied, Feed
-from sync.edge.find import Finder
-from sync.edge.leases import Leases
-from sync.edge.outbox import Outbox, Pending
+from sync.edge.outbox import Pending
+from sync.edge.progress import Progress
 from sync.edge.schedule import CHANCES
 from sync.edge.store import EdgeStore
+from sync.edge.work import CacheIsNew, Work
 from sync.model.errors import (
     CentreBusy,
     CentreError,
@@ -53,7 +66,14 @@ from sync.model.errors import (
     StoreError,
     SyncError,
 )
-from sync.model.wire import PUSH_OPS_MAX, Page
+from sync.model.wire import (
+    PUSH_OPS_MAX,
+    DecideRequest,
+    InboxEntry,
+    OpResult,
+    Want,
+    Wanted,
+)
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +82,15 @@ STOP_S: Final = 2.0
 
 LOOK_MS: Final = 1_000
 """While nobody answers, how often it is looked whether this machine's own network changed. It costs 0.3 ms."""
+
+COUNT_MS: Final = 100
+"""While very much waits, how often it is counted; a count of 50,000 costs 3 ms."""
+
+QUESTIONS_MAX: Final = 100
+"""People's questions that wait at once; one more is answered that nobody is there."""
+
+FORKS_MAX: Final = 3
+"""New lineages of one `sync_once`; a centre that calls every one a copy is not asked for ever."""
 
 PAGES_MAX: Final = 100_000
 """Pages of one `sync_once`; a centre that never comes to its head is not asked for ever."""
@@ -79,6 +108,12 @@ class SyncStatus:
         n_unread: Rows this version cannot read.
         store_code: "ok", or what is wrong with this device's files.
         is_asked: The centre was asked since the start, and answered or did not; before that `network` is a guess.
+        n_held: Of `n_refused`, those that wait for a decision of the centre.
+        leased_at: When the keys of bands were renewed last, microseconds since 1970; 0 for not since the start.
+        progress: What takes long now: rows, snapshot, push.
+        alerts: What was found since the start and a person should know: device_forked | history_parted | sum_differed |
+            scope_renewed | custody | device_revoked | device_retired.
+        degraded: Kinds of rows that come in a newer form than this program reads.
     """
 
     network: str = "centre_unreachable"
@@ -88,6 +123,11 @@ class SyncStatus:
     n_unread: int = 0
     store_code: str = "ok"
     is_asked: bool = False
+    n_held: int = 0
+    leased_at: int = 0
+    progress: tuple[Progress, ...] = ()
+    alerts: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +139,25 @@ class Once:
     n_leases: int
 
 
-class _CacheIsNew(Exception):
-    """The cache was made anew since hello: scopes, cursors and leases have to come again. Never leaves this module."""
+class _Question:
+    """Something a person wants of the centre, and where the answer goes."""
+
+    def __init__(self, ask: Callable[[Work], Awaitable[object]]) -> None:
+        self._ask = ask
+        self.future: Future[Any] = Future()
+        self.n_tried = 0
+
+    async def put(self, work: Work) -> None:
+        """Ask, and give the answer to whoever waits. Raises SyncError."""
+        self.n_tried += 1
+        answer = await self._ask(work)
+        with contextlib.suppress(InvalidStateError):  # whoever asked went away
+            self.future.set_result(answer)
+
+    def fail(self, error: Exception) -> None:
+        """There is no answer."""
+        with contextlib.suppress(InvalidStateError):
+            self.future.set_exception(error)
 
 
 class SyncRunner:
@@ -126,7 +183,7 @@ class SyncRunner:
             on_change: Called on the sync thread after the status or any row changed; it must return at once.
             network_mark: Another value once this machine's own network changed; then nothing waits any longer.
         """
-        self._work = _Work(client, store, clock)
+        self._work = Work(client, store, clock, on_progress=self._progressed)
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -139,6 +196,9 @@ class SyncRunner:
         self._stopping: asyncio.Event | None = None
         self._is_ready = threading.Event()
         self._store_code = "ok"
+        self._questions: deque[_Question] = deque()
+        self._failure_of_hello: CentreError = CentreUnreachable("not asked yet")
+        self._counted_ms: int | None = None
         self._status = self._seen(SyncStatus())
 
     def start(self) -> None:
@@ -155,6 +215,41 @@ class SyncRunner:
     def hurry(self) -> None:
         """Try again now what waits after a failure. From any thread."""
         self._tell(Woken(is_hurry=True))
+
+    def want(self, wants: Sequence[Want], *, days: int = 1) -> "Future[tuple[Wanted, ...]]":
+        """Have these customers held here for so long; their rows are in the cache when this is done. From any thread."""
+        return self._asked(lambda work: work.want(tuple(wants), days=days))
+
+    def inbox(self, *, after: str = "") -> "Future[tuple[InboxEntry, ...]]":
+        """Operations of this store that wait for a person, as the centre has them. From any thread."""
+        return self._asked(lambda work: work.inbox(after))
+
+    def decide(self, request: DecideRequest) -> "Future[OpResult | None]":
+        """Tell the centre what a person decided about a held operation; what became of it. From any thread."""
+        return self._asked(lambda work: work.decide(request))
+
+    def _asked(self, ask: Callable[[Work], Awaitable[object]]) -> "Future[Any]":
+        """The answer to come; a CentreError where nobody is there to give it. Without a running thread it is asked at once."""
+        question = _Question(ask)
+        if self._loop is None or self._loop.is_closed():
+            asyncio.run(self._alone(question))
+        elif len(self._questions) >= QUESTIONS_MAX:
+            question.fail(CentreUnreachable("too many questions"))
+        else:
+            self._questions.append(question)
+            self._tell(Asked())
+        return question.future
+
+    async def _alone(self, question: _Question) -> None:
+        try:
+            await self._work.say_hello()
+            await question.put(self._work)
+        except (CentreError, StoreError) as error:
+            question.fail(error)
+        except CacheIsNew:
+            question.fail(StoreCorrupt("the cache broke meanwhile"))
+        finally:
+            await self._work.close()
 
     def stop(self) -> None:
         """End the thread within STOP_S; harmless when done twice."""
@@ -189,14 +284,14 @@ class SyncRunner:
         try:
             try:
                 done, failed = await self._exchanged()
-            except _CacheIsNew:
+            except CacheIsNew:
                 done, failed = await self._exchanged()
             await work.index()
-        except _CacheIsNew as error:
+        except CacheIsNew as error:
             raise StoreCorrupt("the cache breaks again and again") from error
         finally:
             work.outbox.take_back()
-            await work.client.close()
+            await work.close()
         if failed is not None:
             raise failed
         self._status = replace(self._seen(self._status), network="ok", is_asked=True)
@@ -205,47 +300,80 @@ class SyncRunner:
     async def _exchanged(self) -> tuple[Once, CentreError | None]:
         """One exchange in a new session, and what of it the centre did not do."""
         work = self._work
-        await work.say_hello()
-        n_leases, failed = 0, None
-        try:
-            n_leases = await work.fetch_leases()
-        except (CentreRefused, CentreBusy) as error:
-            failed = error
-        n_rows = await self._pull_all()
+        greeted = await work.say_hello()
+        self._guarded(work.outbox.forget_old)
+        n_leases, n_rows, failed = 0, 0, None
+        if not greeted.is_shut:
+            try:
+                n_leases = await work.fetch_leases()
+            except (CentreRefused, CentreBusy) as error:
+                failed = error
+            n_rows = await self._pull_all(greeted.snapshots)
         n_settled, refused = await self._push_all()
-        if n_settled:
+        if n_settled and not greeted.is_shut:
             n_rows += await self._pull_all()
         return Once(n_rows, n_settled, n_leases), failed or refused
 
     async def _push_all(self) -> tuple[int, CentreError | None]:
-        """Push until nothing is left but owners with an operation the centre fails at; how many were settled."""
-        work, n_settled, n_max = self._work, 0, PUSH_OPS_MAX
+        """Push until nothing is left but lanes with an operation the centre fails at; how many were settled."""
+        work, n_settled, n_max, n_forks = self._work, 0, PUSH_OPS_MAX, 0
         failed: CentreError | None = None
         without: frozenset[str] = frozenset()
         while batch := work.outbox.batch(n_max=n_max, without=without):
             try:
-                settled = (await work.send(batch)).n_settled
+                sent = await work.send(batch)
             except CentreRefused as error:
                 if error.problem not in BATCH_FAULTS:
                     raise
-                if len(batch) > 1:
-                    n_max = len(batch) // 2
+                n_units = _n_units(batch)
+                if n_units > 1:
+                    n_max = n_units // 2
                     continue
                 failed, settled = error, 0
+                if work.outbox.note_failed(batch):
+                    settled = (await work.give_away([one.id for one in batch])).n_settled
+            else:
+                if isinstance(sent, Forked):
+                    n_forks += 1
+                    if n_forks > FORKS_MAX:
+                        raise CentreIncompatible("the centre takes every lineage for a copy")
+                    await work.say_hello()
+                    continue
+                settled = sent.n_settled
             if not settled:
                 failed = failed or CentreBusy("the centre settled nothing of what was sent")
-                without |= {one.owner for one in batch}
+                without |= {one.lane for one in batch}
             n_settled, n_max = n_settled + settled, min(PUSH_OPS_MAX, n_max * 2)
+            self._progressed()
+        work.all_sent()
         return n_settled, failed
 
-    async def _pull_all(self) -> int:
-        n_rows = 0
+    async def _pull_all(self, snapshots: Sequence[str] = ()) -> int:
+        """Pull until the head is reached; how many rows changed."""
+        work, n_rows = self._work, 0
+        for scope in snapshots:
+            with contextlib.suppress(CentreRefused, CentreBusy):  # it comes page by page then
+                await work.fetch(scope)
+        mended: set[str] = set()
         for _ in range(PAGES_MAX):
-            _, applied = await self._work.pull(wait_ms=0)
-            n_rows += applied.n_rows
-            if applied.is_head:
+            pulled = await work.pull(wait_ms=0)
+            n_rows += pulled.n_rows
+            self._progressed()
+            differing = [scope for scope in pulled.differing if scope not in mended]
+            for scope in differing:
+                mended.add(scope)
+                await self._mend_all(scope)
+            if pulled.is_head and not differing:
                 return n_rows
         raise CentreIncompatible("the centre never comes to its head")
+
+    async def _mend_all(self, scope: str) -> None:
+        n_more, is_first = 1, True
+        while n_more:
+            left = (await self._work.mend(scope, is_first=is_first)).n_more
+            if not is_first and left >= n_more:
+                raise CentreIncompatible("the rows of the centre do not sum up to what it says")
+            n_more, is_first = left, False
 
     # The sync thread
 
@@ -270,7 +398,7 @@ class SyncRunner:
         self._is_ready.set()
         tasks: dict[asyncio.Task[Event], Job] = {}
         stopping = asyncio.ensure_future(self._stopping.wait())
-        self._guarded(self._work.outbox.take_back)
+        self._work.outbox.take_back()
         self._mark = self._network_mark()
         state = State()
         event: Event = Started()
@@ -278,15 +406,16 @@ class SyncRunner:
             while not stopping.done():
                 state, effects = step(state, event, self._clock.ticks_ms())
                 for effect in effects:
-                    tasks[asyncio.ensure_future(self._performed(effect))] = _job_of(effect)
-                self._publish(state, has_news=_has_news(event))
+                    tasks[asyncio.ensure_future(self._performed(effect))] = job_of(effect)
+                self._publish(state, event)
                 event = await self._next_event(state, tasks, stopping)
         finally:
             for task in (*tasks, stopping):
                 task.cancel()
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
-            self._guarded(self._work.outbox.take_back)
-            await self._work.client.close()
+            self._work.outbox.take_back()
+            self._fail_questions(CentreUnreachable("the sync ended"))
+            await self._work.close()
 
     async def _next_event(
         self, state: State, tasks: dict[asyncio.Task[Event], Job], stopping: asyncio.Future[Any]
@@ -297,7 +426,7 @@ class SyncRunner:
         telling = asyncio.ensure_future(self._events.get())
         waiting.add(telling)
         due_ms, pausing = next_due_ms(state), None
-        is_lost = state.code == CentreUnreachable.code
+        is_lost = state.code in LOST
         if due_ms is not None:
             wait_ms = max(0, due_ms - self._clock.ticks_ms())
             wait_ms = min(wait_ms, LOOK_MS) if is_lost else wait_ms
@@ -332,74 +461,131 @@ class SyncRunner:
         return Failed(job, SyncError.code, self._chance())
 
     async def _performed(self, effect: Effect) -> Event:
-        job = _job_of(effect)
+        job = job_of(effect)
         batch: tuple[Pending, ...] = ()
         try:
             if isinstance(effect, Push):
                 batch = self._work.outbox.batch(n_max=effect.n_max, without=effect.without)
-                event: Event = await self._pushed(batch)
+                event: Event = await self._work.send(batch) if batch else self._work.all_sent()
             else:
-                event = await self._asked(effect)
-        except _CacheIsNew:
+                event = await self._done(effect)
+        except CacheIsNew:
             return CacheRenewed(job)
         except CentreError as error:
-            return self._failure(job, error, batch)
+            return self._failure(effect, error, batch)
         except StoreError as error:
             self._store_code = error.code
             log.warning("store failed", extra={"job": job.value, "code": error.code})
-            return Failed(job, "", self._chance())
+            return Failed(job, "", self._chance(), scope=_scope_of(effect))
         self._store_code = "ok"
         return event
 
-    async def _asked(self, effect: SayHello | FetchLeases | Pull) -> Event:
+    async def _done(  # noqa: PLR0911  # one an effect
+        self, effect: SayHello | FetchLeases | Pull | Fetch | Mend | GiveAway | Answer
+    ) -> Event:
+        work = self._work
         match effect:
             case SayHello():
-                await self._work.say_hello()
-                self._guarded(
-                    self._work.outbox.forget_old
-                )  # a session is over after a day, so this comes again
-                return Greeted()
+                greeted = await work.say_hello()
+                # A session is over after half a day, so this comes again.
+                self._guarded(work.outbox.forget_old)
+                return greeted
             case FetchLeases():
-                await self._work.fetch_leases()
+                await work.fetch_leases()
                 return Leased()
             case Pull(wait_ms):
-                return await self._pulled(wait_ms)
+                return await work.pull(wait_ms=wait_ms)
+            case Fetch(scope):
+                return await work.fetch(scope)
+            case Mend(scope, is_first):
+                return await work.mend(scope, is_first=is_first)
+            case GiveAway(ops):
+                return await work.give_away(ops)
+            case Answer():
+                return await self._answer_people()
             case _:
                 assert_never(effect)
 
-    async def _pulled(self, wait_ms: int) -> Event:
-        started_ms = self._clock.ticks_ms()
-        page, applied = await self._work.pull(wait_ms=wait_ms)
-        took_ms = self._clock.ticks_ms() - started_ms
-        if applied.is_head:
-            await self._work.index()
-        has_bands = any(row.kind == "band" for row in page.rows)
-        return Pulled(applied.n_rows, applied.is_head, took_ms, has_bands)
+    async def _answer_people(self) -> Event:
+        """Ask what people want to know, one after the other. What is asked for while somebody waits fails at once."""
+        while self._questions:
+            question = self._questions[0]
+            try:
+                await question.put(self._work)
+            except (CentreError, StoreError) as error:
+                problem = error.problem if isinstance(error, CentreRefused) else ""
+                if problem in GREET_AGAIN and question.n_tried == 1:
+                    raise
+                question.fail(error)
+            self._questions.popleft()
+        return Answered()
 
-    async def _pushed(self, batch: tuple[Pending, ...]) -> Event:
-        return await self._work.send(batch) if batch else Pushed(0, 0)
+    def _fail_questions(self, error: CentreError) -> None:
+        while self._questions:
+            self._questions.popleft().fail(error)
 
-    def _failure(self, job: Job, error: CentreError, batch: tuple[Pending, ...]) -> Failed:
+    def _failure(
+        self, effect: Effect, error: CentreError, batch: tuple[Pending, ...]
+    ) -> Failed:
+        job = job_of(effect)
         log.info("sync job failed", extra={"job": job.value, "code": error.code})
+        if job is Job.HELLO:
+            self._fail_questions(error)
+        problem = error.problem if isinstance(error, CentreRefused) else ""
+        n_units, hopeless = _n_units(batch), False
+        if n_units == 1 and problem in BATCH_FAULTS:
+            hopeless = self._is_hopeless(batch)
         return Failed(
             job,
             error.code,
             self._chance(),
-            problem=error.problem if isinstance(error, CentreRefused) else "",
+            problem=problem,
             retry_after_ms=error.retry_after_ms if isinstance(error, CentreBusy) else 0,
-            n_sent=len(batch),
-            owner=batch[0].owner if batch else "",
+            n_sent=n_units,
+            lanes=tuple(sorted({one.lane for one in batch})) if n_units == 1 else (),
+            hopeless=tuple(one.id for one in batch) if hopeless else (),
+            scope=_scope_of(effect),
         )
+
+    def _is_hopeless(self, batch: tuple[Pending, ...]) -> bool:
+        """Count that the centre failed at these alone."""
+        try:
+            return self._work.outbox.note_failed(batch)
+        except StoreError as error:
+            self._store_code = error.code
+            return False
 
     def _chance(self) -> int:
         return int.from_bytes(self._entropy.draw(2), "big") % CHANCES
 
-    def _publish(self, state: State, *, has_news: bool) -> None:
+    def _publish(self, state: State, event: Event) -> None:
         was = self._status
         is_asked = was.is_asked or state.is_greeted or state.hello.n_failed > 0
-        status = self._seen(replace(was, network=state.code, is_asked=is_asked))
+        status = replace(was, network=state.code, is_asked=is_asked)
+        if not self._is_counted_enough(state, event):
+            status = self._seen(status)
+        status = replace(status, progress=self._work.progress())
         self._status = status
-        if has_news or status != was:
+        if _has_news(event) or status != was:
+            self._tell_listener()
+
+    def _is_counted_enough(self, state: State, event: Event) -> bool:
+        """Whether batch follows batch, and the last count was a moment ago; what comes after them counts again."""
+        now_ms = self._clock.ticks_ms()
+        is_midway = isinstance(event, Pushed | Pulled) and (
+            state.push.is_busy or not getattr(event, "is_head", True)
+        )
+        is_fresh = self._counted_ms is not None and now_ms - self._counted_ms < COUNT_MS
+        if is_midway and is_fresh and self._status.progress:
+            return True
+        self._counted_ms = now_ms
+        return False
+
+    def _progressed(self) -> None:
+        """Something long went on a little."""
+        progress = self._work.progress()
+        if progress != self._status.progress:
+            self._status = replace(self._status, progress=progress)
             self._tell_listener()
 
     def _tell_listener(self) -> None:
@@ -422,6 +608,10 @@ class SyncRunner:
             n_refused=counts.n_refused,
             n_unread=held.n_unread,
             store_code=self._store_code,
+            n_held=counts.n_held,
+            leased_at=self._work.leased_at,
+            alerts=self._work.alerts,
+            degraded=self._work.degraded,
         )
 
     def _guarded(self, work: Callable[[], object]) -> None:
@@ -433,86 +623,21 @@ class SyncRunner:
             log.warning("store failed", extra={"code": error.code})
 
 
-class _Work:
-    """The jobs themselves: a call to the centre and what it writes here."""
+def _n_units(batch: Sequence[Pending]) -> int:
+    """How many can be sent apart: a group counts as one."""
+    return len({one.group or one.id for one in batch})
 
-    def __init__(self, client: CentreClient, store: EdgeStore, clock: Clock) -> None:
-        self.client = client
-        self.outbox = Outbox(store)
-        self.feed = Feed(store)
-        self._store = store
-        self._clock = clock
-        self._leases = Leases(store)
-        self._finder = Finder(store)
-        self._life = store.cache.life
 
-    async def say_hello(self) -> None:
-        """A session, the scopes, the centre's time."""
-        answer = await self.client.hello(lineage=self._store.lineage)
-        self._life = self._store.cache.life
-        # First what must be sent again, then the scopes: cut in between, both are done by the next hello.
-        self.outbox.note_history(answer.grants)
-        self.feed.grant(answer.grants)
-        self._leases.note_time(answer.server_time)
-
-    async def fetch_leases(self) -> int:
-        """The keys lent to this store; how many."""
-        self._check_cache()
-        leases, group = await self.client.leases()
-        self._check_cache()
-        self._leases.replace(leases, group=group)
-        return len(leases)
-
-    async def pull(self, *, wait_ms: int) -> tuple[Page, Applied]:
-        """One page, applied."""
-        self._check_cache()
-        cursors = self.feed.cursors()
-        page = await self.client.pull(cursors=cursors, wait_ms=wait_ms)
-        self._check_cache()
-        return page, self.feed.apply_page(page, asked=cursors)
-
-    async def send(self, batch: tuple[Pending, ...]) -> Pushed:
-        """Send these operations and settle what is answered."""
-        try:
-            results = await self.client.push(
-                lineage=self._store.lineage, ops=[one.raw for one in batch]
-            )
-            sent = {one.id for one in batch}
-            ours = tuple(result for result in results if result.op in sent)
-            self.feed.keep_answers(ours)
-            n_settled = self.outbox.settle(ours)
-        finally:
-            self.outbox.take_back()
-        return Pushed(len(batch), n_settled)
-
-    async def index(self) -> None:
-        """Make the search terms of what changed, in slices with turns for the others in between."""
-        while self._finder.refresh():
-            await self._clock.pause_ms(0)
-
-    def _check_cache(self) -> None:
-        if self._store.cache.life != self._life:
-            raise _CacheIsNew
+def _scope_of(effect: Effect) -> str:
+    return effect.scope if isinstance(effect, Fetch | Mend) else ""
 
 
 def _has_news(event: Event) -> bool:
     """Whether rows or operations are not what they were."""
     match event:
-        case Pulled(n_rows=count) | Pushed(n_settled=count):
+        case Pulled(n_rows=count) | Pushed(n_settled=count) | GivenAway(n_settled=count):
             return count > 0
+        case Fetched() | Mended() | Forked() | Answered():
+            return True
         case _:
             return False
-
-
-def _job_of(effect: Effect) -> Job:
-    match effect:
-        case SayHello():
-            return Job.HELLO
-        case FetchLeases():
-            return Job.LEASES
-        case Pull():
-            return Job.PULL
-        case Push():
-            return Job.PUSH
-        case _:
-            assert_never(effect)

@@ -249,7 +249,7 @@ async def test_an_operation_is_sent_as_the_bytes_it_was_recorded_as(centre: Fake
     client = client_of(centre, Listening(centre))
     await client.hello(lineage="l1")
 
-    (result,) = await client.push(lineage="l1", ops=[raw])
+    (result,) = (await client.push(lineage="l1", ops=[raw])).results
 
     assert raw in sent[-1]
     assert (result.op, result.status) == (shop.said().id, "applied")

@@ -232,7 +232,7 @@ def test_a_batch_the_centre_fails_at_is_halved_until_one_operation_is_alone() ->
 
     state, (effect,) = step(
         state,
-        failed(Job.PUSH, "centre_refused", problem="failed", n_sent=1, owner="tom"),
+        failed(Job.PUSH, "centre_refused", problem="failed", n_sent=1, lanes=("tom",)),
         0,
     )
 

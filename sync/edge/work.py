@@ -1,0 +1,435 @@
+"""What the engine's effects do: calls to the centre, and what their answers write here. Each gives back what happened.
+
+An answer is kept in the cache before it settles its operation. While a page is applied the next one is already asked for.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from hardware.clock import Clock
+from hardware.moments import micros_of
+from sync.edge.client import CentreClient
+from sync.edge.engine import Fetched, Forked, GivenAway, Greeted, Mended, Pulled, Pushed
+from sync.edge.feed import Feed
+from sync.edge.find import Finder
+from sync.edge.leases import Leases
+from sync.edge.outbox import Outbox, Pending
+from sync.edge.progress import Meter, Progress
+from sync.edge.snapshot import SnapshotLoader
+from sync.edge.store import EdgeStore
+from sync.model.wire import (
+    CUSTODY_OPS_MAX,
+    PUSH_OPS_MAX,
+    Cursor,
+    DecideRequest,
+    Grant,
+    HelloAnswer,
+    InboxEntry,
+    OpResult,
+    Page,
+    Parting,
+    PushAnswer,
+    Raw,
+    Want,
+    Wanted,
+    WantRequest,
+)
+
+log = logging.getLogger(__name__)
+
+SNAPSHOT_ROWS_MIN: Final = 2_000
+"""A scope with fewer rows is there in two pages; parts and keys would cost more."""
+
+LONG_ROWS: Final = 2_000
+"""A first sync of more rows than this shows how far it is."""
+
+SENT_TURNS: Final = 12
+"""Turns of the event loop in which the question for the next page gets onto the network."""
+
+PINS_MS: Final = 5_000
+"""How often the keys that waiting operations need are counted anew while very many wait."""
+
+FEW: Final = 1_000
+"""So many waiting operations are looked through each time."""
+
+
+class CacheIsNew(Exception):
+    """The cache was made anew since hello: scopes, cursors and leases have to come again."""
+
+
+class Work:
+    """The jobs of one device; on one event loop."""
+
+    def __init__(
+        self,
+        client: CentreClient,
+        store: EdgeStore,
+        clock: Clock,
+        *,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Args: `on_progress` is called where one job takes long; it must return at once."""
+        self.client = client
+        self.outbox = Outbox(store)
+        self.feed = Feed(store)
+        self.leased_at = 0
+        self.degraded: tuple[str, ...] = ()
+        self.alerts: tuple[str, ...] = ()
+        self._store = store
+        self._clock = clock
+        self._on_progress = on_progress
+        self._leases = Leases(store)
+        self._finder = Finder(store)
+        self._snapshots = SnapshotLoader(store)
+        self._life = store.cache.life
+        self._grants: dict[str, Grant] = {}
+        self._ahead: tuple[tuple[Cursor, ...], asyncio.Task[Page]] | None = None
+        self._pins = _Pins(self.outbox, clock)
+        self._rows, self._parts, self._ops = Meter("rows"), Meter("snapshot"), Meter("push")
+
+    def progress(self) -> tuple[Progress, ...]:
+        """What takes long now, and how far it is."""
+        meters = (self._parts, self._rows, self._ops)
+        return tuple(one for meter in meters if (one := meter.progress()) is not None)
+
+    # Hello and leases
+
+    async def say_hello(self) -> Greeted:
+        """A session, the scopes, the centre's time."""
+        await self._forget_ahead()
+        answer = await self.client.hello(lineage=self._store.lineage)
+        self._life = self._store.cache.life
+        # First what must be sent again, then the scopes: cut in between, both are done by the next hello.
+        if self.outbox.note_history(answer.grants):
+            self._note("history_parted")
+            self._pins.forget(is_more=True)
+        self.feed.grant(answer.grants, pinned=self._pins.keys())
+        self._leases.note_time(answer.server_time)
+        self.degraded = answer.degraded
+        self._grants = {grant.id: grant for grant in answer.grants}
+        is_shut = self._is_shut(answer)
+        if is_shut:
+            self._leases.replace((), group=None)
+        empty = [cursor.id for cursor in self.feed.cursors() if not cursor.seq]
+        n_rows = sum(self._grants[scope].count for scope in empty if scope in self._grants)
+        if n_rows > LONG_ROWS:
+            self._rows.begin(n_rows, now_ms=self._clock.ticks_ms())
+        return Greeted(self._whole(empty), answer.spread_ms, is_shut)
+
+    def _is_shut(self, answer: HelloAnswer) -> bool:
+        """Whether the centre itself says that this device may hold nothing any more."""
+        if not answer.state or not self.client.is_stated(answer):
+            return False
+        self._note(f"device_{answer.state}")
+        return True
+
+    def _whole(self, scopes: Iterable[str]) -> tuple[str, ...]:
+        """Those of these scopes that can be had whole, and are worth it."""
+        granted = (self._grants[scope] for scope in scopes if scope in self._grants)
+        return tuple(
+            one.id for one in granted if one.snapshot and one.count >= SNAPSHOT_ROWS_MIN
+        )
+
+    async def fetch_leases(self) -> int:
+        """The keys lent to this store; how many."""
+        self._check_cache()
+        leases, group = await self.client.leases()
+        self._check_cache()
+        self._leases.replace(leases, group=group)
+        self.leased_at = micros_of(self._clock.now())
+        return len(leases)
+
+    # Rows
+
+    async def pull(self, *, wait_ms: int) -> Pulled:
+        """One page, applied; and the next one asked for while it is."""
+        self._check_cache()
+        started_ms = self._clock.ticks_ms()
+        cursors = self.feed.cursors()
+        page = await self._page(cursors, wait_ms)
+        self._check_cache()
+        page = await self._with_all_marks(page, cursors)
+        took_ms = self._clock.ticks_ms() - started_ms
+        parted, n_offered = self._part_ways(page)
+        if not parted:
+            await self._ask_ahead(page, cursors)
+        applied = self.feed.apply_page(page, asked=cursors, pinned=self._pins.keys())
+        self._note_decisions(row.key for row in page.rows if row.kind == "decision")
+        if applied.is_head:
+            self._rows.end()
+            await self.index()
+        self._rows.add(applied.n_rows, now_ms=self._clock.ticks_ms())
+        return Pulled(
+            applied.n_rows,
+            applied.is_head and not parted,
+            took_ms,
+            has_bands=any(row.kind == "band" for row in page.rows),
+            differing=applied.differing,
+            n_parted=len(parted),
+            n_offered=n_offered,
+            whole=self._whole(scope for scope, seq in parted.items() if not seq),
+        )
+
+    async def _page(self, cursors: tuple[Cursor, ...], wait_ms: int) -> Page:
+        """The answer to these cursors, which may have been asked for already."""
+        ahead = self._ahead
+        if ahead is not None and _places(ahead[0]) == _places(cursors):
+            self._ahead = None
+            try:
+                return await ahead[1]
+            finally:
+                ahead[1].cancel()
+        await self._forget_ahead()
+        return await self.client.pull(cursors=cursors, wait_ms=wait_ms)
+
+    async def _ask_ahead(self, page: Page, cursors: tuple[Cursor, ...]) -> None:
+        """Ask for what follows this page, unless it ends at the head."""
+        if not page.checkpoints or all(one.is_head for one in page.checkpoints):
+            return
+        following = _after(page, cursors)
+        if _places(following) == _places(cursors):
+            return
+        asking = asyncio.ensure_future(self.client.pull(cursors=following))
+        self._ahead = (following, asking)
+        for _ in range(SENT_TURNS):
+            await self._clock.pause_ms(0)
+
+    async def _forget_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead[1].cancel()
+            await asyncio.gather(ahead[1], return_exceptions=True)
+
+    async def _with_all_marks(self, page: Page, cursors: tuple[Cursor, ...]) -> Page:
+        """The page, asked for again with all marks where the centre knew none of those presented."""
+        more = {one.scope for one in page.partings if one.needs_more}
+        if not more:
+            return page
+        every = tuple(
+            Cursor(one.id, one.seq, self.feed.all_marks(one.id)) if one.id in more else one
+            for one in cursors
+        )
+        page = await self.client.pull(cursors=every)
+        self._check_cache()
+        return page
+
+    def _part_ways(self, page: Page) -> tuple[dict[str, int], int]:
+        """Go back to where the histories are one, by scope; and how many operations are offered again for it."""
+        parted = {one.scope: _shared(one) for one in page.partings}
+        parted.update(dict.fromkeys(page.too_old, 0))
+        if not parted:
+            return parted, 0
+        if page.partings:
+            self._note("history_parted")
+        # First what must be sent again: cut in between, the histories are found to part once more.
+        n_offered = self.outbox.offer_again() if page.partings else 0
+        self._pins.forget(is_more=True)
+        for scope, seq in parted.items():
+            self.feed.part_ways(scope, seq)
+        log.warning("history parted", extra={"count": n_offered})
+        return parted, n_offered
+
+    async def fetch(self, scope: str) -> Fetched:
+        """A scope whole, part by part."""
+        self._check_cache()
+        n_rows = self._grants[scope].count if scope in self._grants else 0
+        self._parts.begin(max(n_rows, 1), now_ms=self._clock.ticks_ms())
+        try:
+            is_whole = await self._snapshots.load(self.client, scope, self._reached)
+        finally:
+            self._parts.end()
+        self._check_cache()
+        if is_whole:
+            self._rows.add(n_rows, now_ms=self._clock.ticks_ms())
+            self._note_decisions(f"decision/{op}" for op in self.outbox.held())
+        return Fetched(scope)
+
+    def _reached(self, n_done: int, n_total: int) -> None:
+        if not n_done:
+            self._parts.begin(max(n_total, 1), now_ms=self._clock.ticks_ms())
+        self._parts.reach(n_done, now_ms=self._clock.ticks_ms())
+        self._on_progress()
+
+    async def mend(self, scope: str, *, is_first: bool) -> Mended:
+        """Put right the buckets of a scope that differ; for the third time in a day it is pulled again instead."""
+        self._check_cache()
+        if is_first:
+            self._note("sum_differed")
+            log.warning("sum differed")
+            if self.feed.note_mismatch(scope):
+                self._note("scope_renewed")
+                return Mended(scope, 0)
+        answer = await self.client.diff(scope, self.feed.bucket_sums(scope))
+        self._check_cache()
+        n_rows = self.feed.apply_diff(answer, pinned=self._pins.keys())
+        log.warning("rows repaired", extra={"count": n_rows})
+        self._note_decisions(row.key for row in answer.rows if row.kind == "decision")
+        return Mended(scope, answer.n_more)
+
+    async def index(self) -> None:
+        """Make the search terms of what changed, in slices with turns for the others in between."""
+        while self._finder.refresh():
+            await self._clock.pause_ms(0)
+
+    # Operations
+
+    async def send(self, batch: Sequence[Pending]) -> Pushed | Forked:
+        """Send these operations and settle what is answered."""
+        try:
+            self._begin_counting(len(batch))
+            answer = await self.client.push(
+                lineage=self._store.lineage,
+                ops=[one.raw for one in batch],
+                token=self.outbox.token,
+            )
+            if answer.is_forked:
+                return self._forked()
+            n_settled = self._settle(answer, {one.id for one in batch})
+        finally:
+            self.outbox.take_back()
+        self._ops.add(n_settled, now_ms=self._clock.ticks_ms())
+        return Pushed(len(batch), n_settled)
+
+    def _forked(self) -> Forked:
+        log.error("outbox is a copy")
+        self._note("device_forked")
+        self.outbox.fork()
+        self._pins.forget(is_more=True)
+        return Forked()
+
+    def _settle(self, answer: PushAnswer, sent: set[str]) -> int:
+        ours: tuple[OpResult, ...] = tuple(one for one in answer.results if one.op in sent)
+        if any(one.rows for one in ours):
+            self.feed.keep_answers(ours)
+        self._pins.forget()
+        return self.outbox.settle(ours, token=answer.token)
+
+    def _begin_counting(self, n_sent: int) -> None:
+        if n_sent < PUSH_OPS_MAX or self._ops.is_on:
+            return
+        n_waiting = self.outbox.counts().n_waiting
+        if n_waiting > PUSH_OPS_MAX:
+            self._ops.begin(n_waiting, now_ms=self._clock.ticks_ms())
+
+    def all_sent(self) -> Pushed:
+        """Nothing waits that may be sent now."""
+        self._ops.end()
+        return Pushed(0, 0)
+
+    async def give_away(self, ops: Sequence[str]) -> GivenAway:
+        """Give these into the centre's custody."""
+        n_settled = 0
+        raws = self.outbox.raws(ops)
+        for start in range(0, len(raws), CUSTODY_OPS_MAX):
+            some = raws[start : start + CUSTODY_OPS_MAX]
+            answer = await self.client.custody(
+                lineage=self._store.lineage,
+                ops=[Raw(op, raw, "failed") for op, raw in some],
+            )
+            n_settled += self._settle(answer, {op for op, _ in some})
+        if n_settled:
+            self._note("custody")
+            log.error("operations given into custody", extra={"count": n_settled})
+        return GivenAway(n_settled)
+
+    def _note_decisions(self, keys: Iterable[str]) -> None:
+        ops = [key.partition("/")[2] for key in keys]
+        if ops and self.outbox.note_decisions(self.feed.decisions(ops).values()):
+            self._pins.forget()
+
+    # What people ask for
+
+    async def want(self, wants: Sequence[Want], *, days: int) -> tuple[Wanted, ...]:
+        """Have these customers held here; their rows are in the cache when this returns."""
+        self._check_cache()
+        found = await self.client.want(WantRequest(tuple(wants), (), days))
+        self._check_cache()
+        self.feed.keep_wanted(found)
+        return found
+
+    async def inbox(self, after: str) -> tuple[InboxEntry, ...]:
+        """Operations of this store that wait for a person."""
+        return await self.client.inbox(after=after)
+
+    async def decide(self, request: DecideRequest) -> OpResult | None:
+        """Say what a person decided; what became of the operation."""
+        answer = await self.client.decide(request)
+        self._settle(answer, {request.op})
+        return next((one for one in answer.results if one.op == request.op), None)
+
+    async def close(self) -> None:
+        """Let go of the centre."""
+        await self._forget_ahead()
+        await self.client.close()
+
+    def _note(self, code: str) -> None:
+        if code not in self.alerts:
+            self.alerts = (*self.alerts, code)
+
+    def _check_cache(self) -> None:
+        if self._store.cache.life != self._life:
+            raise CacheIsNew
+
+
+class _Pins:
+    """The keys that unanswered operations need. Never too few; with very many operations for a while too many."""
+
+    def __init__(self, outbox: Outbox, clock: Clock) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._keys: set[str] = set()
+        self._frozen: frozenset[str] = frozenset()
+        self._n = 0
+        self._n_ops = 0
+        self._is_stale = True
+        self._counted_ms = 0
+
+    def forget(self, *, is_more: bool = False) -> None:
+        """Something was settled, or more is waiting again that was recorded earlier."""
+        self._is_stale = True
+        if is_more:
+            self._n_ops = 0
+
+    def keys(self) -> frozenset[str]:
+        """The keys now."""
+        now_ms = self._clock.ticks_ms()
+        if self._is_stale and (self._n_ops < FEW or now_ms - self._counted_ms > PINS_MS):
+            self._keys, self._n, self._n_ops = set(), 0, 0
+            self._is_stale, self._counted_ms, self._frozen = False, now_ms, frozenset()
+        is_more = False
+        while found := self._outbox.needed_after(self._n):
+            self._n = found[-1][0]
+            self._n_ops += len(found)
+            for _, keys in found:
+                self._keys.update(keys)
+            is_more = True
+        if is_more:
+            self._frozen = frozenset(self._keys)
+        return self._frozen
+
+
+def _shared(parting: Parting) -> int:
+    """Up to where both histories are one; 0 where no mark is shared."""
+    return 0 if parting.needs_more else parting.seq
+
+
+def _places(cursors: Iterable[Cursor]) -> list[tuple[str, int]]:
+    return [(one.id, one.seq) for one in cursors]
+
+
+def _after(page: Page, cursors: Iterable[Cursor]) -> tuple[Cursor, ...]:
+    """The cursors as they will be once this page is applied."""
+    reached = {one.scope: one for one in page.checkpoints}
+    following: list[Cursor] = []
+    for cursor in cursors:
+        checkpoint = reached.get(cursor.id)
+        if checkpoint is None or checkpoint.seq < cursor.seq:
+            following.append(cursor)
+        elif checkpoint.mark is None:
+            following.append(Cursor(cursor.id, checkpoint.seq, cursor.marks))
+        else:
+            kept = [mark for mark in cursor.marks if mark.is_kept][:1]
+            following.append(Cursor(cursor.id, checkpoint.seq, (checkpoint.mark, *kept)))
+    return tuple(following)
