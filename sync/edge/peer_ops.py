@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from sync.edge.relay import Changes, Entry
+from sync.edge.relay_wire import SessionOver
 from sync.edge.store import EdgeStore, Found, Transaction
 from sync.edge.view import Place, needed
 from sync.model.operation import Operation
@@ -42,10 +43,15 @@ class PeerOps:
         )
 
     def take(self, changes: Changes) -> bool:
-        """Take in what changed in the mailbox; whether anything of others is different now. Raises StoreError."""
+        """Take in what changed in the mailbox; whether anything of others is different now.
+
+        Raises:
+            SessionOver: the cache was made anew, or follows another life: all has to come again.
+            StoreError: this device's files.
+        """
         with self._store.cache.write() as file:
             if _meta(file, "relay_life") != changes.life:
-                return False
+                raise SessionOver("not the life that is followed")
             if changes.is_whole:
                 _begin_again(file)
             life = _number(file, "relay_age")

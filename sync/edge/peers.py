@@ -1,0 +1,509 @@
+"""This device among the others of its store: tells the relay what happens here, hears what happened there. In its own thread.
+
+    lost -> greet -> catch up -> tell all -> up: hear (held), tell (when woken)        anything fails: lost, and again
+
+A request asks for its place before it is recorded (`ordered`, at most OFFER_MS): others that came in between are folded in
+and it is judged again. A fact is recorded first and told after. Without the relay a device carries on alone, by the
+rights it has to act alone; that is said, and healed when the relay is back: what was offered and never recorded is
+withdrawn, and what was recorded meanwhile is told. Nothing waits for the relay but an offer, and that not for long.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from hardware.clock import Clock
+from hardware.entropy import Entropy
+from hardware.moments import micros_of
+from sync.edge.peer_ops import PeerOps, decoded
+from sync.edge.recorder import Kept
+from sync.edge.relay import Item
+from sync.edge.relay_client import RelayClient
+from sync.edge.relay_wire import (
+    ITEMS_MAX,
+    WAIT_MS_MAX,
+    RelayError,
+    RelayFull,
+    RelayLost,
+    SessionOver,
+)
+from sync.edge.store import EdgeStore, Transaction
+from sync.model.errors import StoreError
+from sync.model.operation import Operation, OperationClass, Refusal
+from sync.model.registry import KINDS, Readable, read
+
+log = logging.getLogger(__name__)
+
+OFFER_MS: Final = 300
+"""How long a request may wait for its place; after that the device carries on alone."""
+
+AGAIN_MS: Final = 1_000
+"""Pause before a relay that does not answer is asked again, drawn between half of it and one and a half."""
+
+STOP_S: Final = 2.0
+HEARD_WAIT_MS: Final = WAIT_MS_MAX
+LATELY_US: Final = 24 * 3_600 * 1_000_000
+"""How long ago something can have been settled and still be told to a new mailbox: a device without a network may need it."""
+
+LATELY_MAX: Final = 1_000
+TELL_SIZE_MAX: Final = 524_288
+"""Bytes of operations in one request."""
+
+OFF: Final = "off"
+UP: Final = "ok"
+
+Value = TypeVar("Value")
+
+_NEW = """SELECT n, id, raw, state FROM op WHERE state IN ('recorded', 'sending') AND n > ? ORDER BY n LIMIT 200"""
+_LATELY = """SELECT n, id, raw, state FROM op WHERE state = 'applied' AND settled_at > ? ORDER BY n DESC LIMIT ?"""
+_STATES = "SELECT id, state, raw FROM op WHERE id IN (SELECT value FROM json_each(?))"
+_REACH = """
+    SELECT scope, max(seq) FROM (
+        SELECT scope, seq FROM held WHERE key IN (SELECT value FROM json_each(?1)) AND seq > 0
+        UNION ALL SELECT scope, seq FROM answered WHERE key IN (SELECT value FROM json_each(?1))
+    ) GROUP BY scope"""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayStatus:
+    """How this device stands with the relay of its store.
+
+    Attributes:
+        code: "off" without one, "ok", or an error code of `relay_wire`.
+        since: Since when, microseconds since 1970.
+        n_peers_ops: Operations of other devices that the feed has not brought yet.
+    """
+
+    code: str
+    since: int
+    n_peers_ops: int = 0
+
+
+class Peers:
+    """The relay as one device uses it. Start it and stop it once; `ordered` and `wake` may be called from any thread."""
+
+    def __init__(
+        self,
+        client: RelayClient,
+        store: EdgeStore,
+        *,
+        device: str,
+        clock: Clock,
+        entropy: Entropy,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Put it together.
+
+        Args:
+            client: Not shared with another.
+            store: Of the same device.
+            device: Its id.
+            clock: Deadlines and waiting.
+            entropy: How pauses are drawn.
+            on_change: Called on the relay's thread after its status, or what others did, changed; it must return at once.
+        """
+        self._client = client
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._on_change = on_change
+        self.ops = PeerOps(store, device=device)
+        self._told: dict[str, str] = {}
+        self._n_told = 0
+        self._under_way: set[str] = set()
+        self._unsure: set[str] = set()
+        self._status = RelayStatus(RelayLost.code, micros_of(clock.now()))
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken: asyncio.Event | None = None
+        self._stopping: asyncio.Event | None = None
+        self._life = ""
+        self._is_ready = threading.Event()
+        self._working: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
+        assert self._thread is None, "started once"
+        self._thread = threading.Thread(target=self._main, name="peers", daemon=True)
+        self._thread.start()
+        self._is_ready.wait()
+
+    def stop(self) -> None:
+        """End the thread within STOP_S; harmless when done twice."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._call(self._stopping.set if self._stopping is not None else None)
+        thread.join(STOP_S)
+        if thread.is_alive():
+            log.error("peers thread did not stop")
+
+    def wake(self) -> None:
+        """Something was recorded or settled here. From any thread, also before `start` and after `stop`."""
+        self._call(self._woken.set if self._woken is not None else None)
+
+    def status(self) -> RelayStatus:
+        """How things stand, as of the last change."""
+        return self._status
+
+    # Recording in the store's order
+
+    @contextmanager
+    def ordered(self, judge: Callable[[], Kept | Refusal]) -> Iterator[Kept | Refusal]:
+        """What `judge` says once everything is folded in that came before; record it within the block.
+
+        Args:
+            judge: Judges on the rows as they are now; called again when others came in between. Its operations keep
+                their ids.
+
+        Raises:
+            StoreError: this device's files.
+        """
+        life, seen = self.ops.seen()
+        judged = judge()
+        if not isinstance(judged, Kept) or not self._needs_place(judged):
+            yield judged
+            self.wake()
+            return
+        ids = {op.id for op in judged.ops}
+        self._under_way |= ids
+        try:
+            yield self._placed(judged, judge, life=life, seen=seen)
+        finally:
+            self._under_way -= ids
+            self.wake()
+
+    def _needs_place(self, judged: Kept) -> bool:
+        is_asking = any(KINDS[op.kind].op_class is OperationClass.REQUEST for op in judged.ops)
+        return is_asking and not judged.waits and self._status.code == UP
+
+    def _placed(
+        self, judged: Kept, judge: Callable[[], Kept | Refusal], *, life: str, seen: int
+    ) -> Kept | Refusal:
+        until_ms = self._clock.ticks_ms() + OFFER_MS
+        keys = _keys_of(judged.ops)
+        while (left_ms := until_ms - self._clock.ticks_ms()) > 0:
+            items = [_item_of(op, "offered") for op in judged.ops]
+            try:
+                offered = self._asked(
+                    lambda: self._client.offer(items, seen=seen, deadline_ms=left_ms),  # noqa: B023  # done within
+                    life=life,
+                    deadline_ms=left_ms,
+                )
+            except RelayError as error:
+                self._unsure |= {op.id for op in judged.ops}
+                self._failed(error)
+                return judged
+            if offered.status == "accepted":
+                self._told.update((op.id, "offered") for op in judged.ops)
+            if offered.status != "behind":
+                return judged  # its place; or the relay cannot give one, and it is alone's right that decides
+            self.ops.show(offered.ahead)
+            again = judge()
+            if not isinstance(again, Kept):
+                return again
+            judged = again
+            seen = offered.seen if _keys_of(judged.ops) <= keys else seen
+            keys |= _keys_of(judged.ops)
+        return judged
+
+    def _asked(
+        self, call: Callable[[], Coroutine[Any, Any, Value]], *, life: str, deadline_ms: int
+    ) -> Value:
+        """Run a call on the relay's loop, from another thread."""
+
+        async def in_life() -> Value:
+            if life != self._life:
+                raise RelayLost("the relay began a new life")
+            return await call()
+
+        loop = self._loop
+        if loop is None:
+            raise RelayLost("not started")
+        coroutine = in_life()
+        try:
+            asked = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError as error:  # the loop is closed
+            coroutine.close()
+            raise RelayLost("stopped") from error
+        try:
+            return asked.result(deadline_ms / 1_000)
+        except (TimeoutError, futures.CancelledError) as error:
+            asked.cancel()
+            raise RelayLost("no place in time") from error
+
+    def _failed(self, error: RelayError) -> None:
+        """An offer failed: nobody waits for this relay again before it was greeted anew."""
+        log.info("offer failed", extra={"code": error.code})
+        self._say(error.code)
+        working = self._working
+        self._call(working.cancel if working is not None else None)
+
+    # The thread
+
+    def _call(self, what: Callable[[], object] | None) -> None:
+        loop = self._loop
+        if loop is not None and what is not None:
+            with contextlib.suppress(
+                RuntimeError
+            ):  # the loop is closed: nobody is left to hear it
+                loop.call_soon_threadsafe(what)
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._run())
+        finally:
+            self._is_ready.set()
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._woken, self._stopping = asyncio.Event(), asyncio.Event()
+        self._is_ready.set()
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            while not stopping.done():
+                self._working = asyncio.ensure_future(self._worked())
+                await asyncio.wait(
+                    {stopping, self._working}, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not stopping.done():
+                    pausing = asyncio.ensure_future(self._clock.pause_ms(self._pause_ms()))
+                    await asyncio.wait({stopping, pausing}, return_when=asyncio.FIRST_COMPLETED)
+                    pausing.cancel()
+        finally:
+            stopping.cancel()
+            if self._working is not None:
+                self._working.cancel()
+                await asyncio.gather(self._working, return_exceptions=True)
+            await self._client.close()
+
+    def _pause_ms(self) -> int:
+        return AGAIN_MS // 2 + int.from_bytes(self._entropy.draw(2), "big") * AGAIN_MS // 65_536
+
+    async def _worked(self) -> None:
+        """Everything from hello until something fails."""
+        try:
+            await self._met()
+        except SessionOver:
+            pass  # the relay was started anew; it is greeted again
+        except RelayError as error:
+            self._say(error.code)
+        except StoreError as error:
+            log.warning("store failed", extra={"code": error.code})
+        except asyncio.CancelledError:
+            pass  # an offer failed, or we stop
+        except Exception:
+            # A defect here must not end the thread: the device would be alone for good.
+            log.exception("peers job raised")
+            self._say(RelayLost.code)
+        finally:
+            self._life = ""
+
+    async def _met(self) -> None:
+        assert self._woken is not None
+        life = await self._client.hello(lineage=self._store.lineage)
+        since = self.ops.begin(life)
+        self._told.clear()
+        self._n_told = 0
+        while True:
+            changes = await self._client.listen(since=since, wait_ms=0)
+            self.ops.take(changes)
+            since = changes.to
+            if not changes.is_more:
+                break
+        await self._tell(is_first=True)
+        self._life = life
+        self._say(UP)
+        hearing = asyncio.ensure_future(self._heard(since))
+        telling = asyncio.ensure_future(self._told_on())
+        try:
+            done, _ = await asyncio.wait(
+                {hearing, telling}, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                task.result()
+        finally:
+            hearing.cancel()
+            telling.cancel()
+            await asyncio.gather(hearing, telling, return_exceptions=True)
+
+    async def _heard(self, since: int) -> None:
+        while True:
+            changes = await self._client.listen(since=since, wait_ms=HEARD_WAIT_MS)
+            if self.ops.take(changes) | bool(self.ops.drop_reached()):
+                self._say(UP)
+                self._tell_listener()
+            since = changes.to
+
+    async def _told_on(self) -> None:
+        assert self._woken is not None
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            await self._tell()
+            if self.ops.drop_reached():
+                self._say(UP)
+
+    # Telling
+
+    async def _tell(self, *, is_first: bool = False) -> None:
+        """Say what became of this device's operations since the last time; all of it the first time."""
+        items = self._changed()
+        if is_first:
+            items += self._lately({item.op for item in items})
+        for chunk in _chunks(items):
+            await self._tell_these(chunk)
+        while news := self._news():
+            for chunk in _chunks(news):
+                await self._tell_these(chunk)
+        if is_first:
+            await self._client.tell((), is_all=True)
+
+    async def _tell_these(self, items: Sequence[Item]) -> None:
+        told = await self._client.tell(items)
+        if told.is_full:
+            self._say(RelayFull.code)
+        unknown = set(told.unknown)
+        whole = [self._whole(item) for item in items if item.op in unknown]
+        if whole:
+            await self._client.tell([item for item in whole if item.raw])
+        self._told.update((item.op, item.state) for item in items)
+        self._unsure -= {item.op for item in items}
+
+    def _news(self) -> list[Item]:
+        """The next operations recorded here that the mailbox was not told of."""
+        known = self.ops.own() | self._told
+
+        def reading(file: Transaction) -> list[tuple[Any, ...]]:
+            return file.read(_NEW, (self._n_told,))
+
+        found = self._store.outbox.look(reading)
+        while found:
+            self._n_told = found[-1][0]
+            items = [
+                item
+                for _, op, raw, _ in found
+                if known.get(op) != "recorded"
+                and (item := _item_of_raw(op, raw, "recorded")) is not None
+            ]
+            if items:
+                return items
+            found = self._store.outbox.look(reading)
+        return []
+
+    def _changed(self) -> list[Item]:
+        """What became of operations the mailbox has: settled, or over without an effect."""
+        known = self.ops.own() | self._told
+        asked = [op for op, state in known.items() if state in ("offered", "recorded")]
+        asked += tuple(self._unsure)
+        asked = [op for op in asked if op not in self._under_way]
+        found = {
+            op: (state, raw)
+            for op, state, raw in self._store.outbox.look(
+                lambda file: file.read(_STATES, (_json_of(asked),))
+            )
+        }
+        items: list[Item] = []
+        for op in dict.fromkeys(asked):
+            state, raw = found.get(op, ("", b""))
+            if state in ("recorded", "sending"):
+                if known.get(op) == "offered":
+                    items.append(Item(op, "recorded"))
+            elif state == "applied":
+                at = self._reach(raw)
+                if at is not None:
+                    items.append(Item(op, "settled", at=at))
+            else:
+                items.append(Item(op, "withdrawn"))
+        return items
+
+    def _lately(self, but: set[str]) -> list[Item]:
+        """What was settled lately and a new mailbox does not know: others may not have it from the centre yet."""
+        known = self.ops.own() | dict.fromkeys(but, "")
+        after = self._store.now() - LATELY_US
+        found = self._store.outbox.look(lambda file: file.read(_LATELY, (after, LATELY_MAX)))
+        return [
+            _settled(item, at)
+            for _, op, raw, _ in reversed(found)
+            if op not in known
+            and (item := _item_of_raw(op, raw, "recorded")) is not None
+            and (at := self._reach(raw)) is not None
+        ]
+
+    def _whole(self, item: Item) -> Item:
+        found = self._store.outbox.look(lambda file: file.read(_STATES, (_json_of([item.op]),)))
+        whole = _item_of_raw(item.op, found[0][2], item.state) if found else None
+        return item if whole is None else msgspec.structs.replace(whole, at=item.at)
+
+    def _reach(self, raw: bytes) -> dict[str, int] | None:
+        """By scope the seq from which on its rows have what this operation did; None while the cache cannot say."""
+        op = decoded(raw)
+        keys = [] if op is None else sorted(_keys_of((op,)))
+
+        def reading(file: Transaction) -> dict[str, int] | None:
+            behind = file.read("SELECT 1 FROM cursor WHERE is_head = 0 LIMIT 1")
+            at: dict[str, int] = dict(file.read(_REACH, (_json_of(keys),)))
+            return at if at or not behind else None
+
+        return self._store.cache.look(reading)
+
+    # Saying
+
+    def _say(self, code: str) -> None:
+        was = self._status
+        since = was.since if was.code == code else micros_of(self._clock.now())
+        self._status = RelayStatus(code, since, len(self.ops.theirs()))
+        if was.code != code:
+            log.info("relay", extra={"code": code})
+            self._tell_listener()
+
+    def _tell_listener(self) -> None:
+        try:
+            self._on_change()
+        except Exception:
+            # Whoever listens is not ours; a screen that is gone must not end the thread.
+            log.exception("listener raised")
+
+
+def _keys_of(ops: Iterable[Operation]) -> set[str]:
+    readable = (read(op) for op in ops)
+    return {key for one in readable if isinstance(one, Readable) for key in one.keys}
+
+
+def _item_of(op: Operation, state: Any) -> Item:
+    return Item(op.id, state, msgspec.json.encode(op), tuple(sorted(_keys_of((op,)))))
+
+
+def _item_of_raw(op_id: str, raw: bytes, state: Any) -> Item | None:
+    """The operation as the bytes it was recorded as; None for one of another program version."""
+    op = decoded(raw)
+    return None if op is None else Item(op_id, state, raw, tuple(sorted(_keys_of((op,)))))
+
+
+def _settled(item: Item, at: dict[str, int]) -> Item:
+    return msgspec.structs.replace(item, state="settled", at=at)
+
+
+def _chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
+    chunk: list[Item] = []
+    size = 0
+    for item in items:
+        size += len(item.raw) + 100
+        if chunk and (len(chunk) == ITEMS_MAX or size > TELL_SIZE_MAX):
+            yield chunk
+            chunk, size = [], len(item.raw) + 100
+        chunk.append(item)
+    if chunk:
+        yield chunk
+
+
+def _json_of(texts: Sequence[str]) -> str:
+    return msgspec.json.encode(texts).decode()
