@@ -8,9 +8,10 @@ Taking back is a compensating operation, for five minutes; both travel. Settling
 the same again, the same with other arguments, or nothing more, with who and why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -20,7 +21,6 @@ from hardware.moments import micros_of
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.store import EdgeStore
-from sync.edge.view import folded, needed
 from sync.model.operation import (
     CannotPredict,
     Effects,
@@ -32,7 +32,7 @@ from sync.model.operation import (
 )
 from sync.model.operations.void_operation import VoidOperation
 from sync.model.registry import ASSURANCE_OF, KINDS, Readable, raw_args, read
-from sync.model.row import Cell, Missing, Row
+from sync.model.row import Cell, Row
 from sync.model.rules import UNDO_WITHIN_US, may_record
 
 RECENT_MAX: Final = 200
@@ -64,13 +64,40 @@ class Kept:
     waits: bool = False
 
 
+class Order(Protocol):
+    """Whoever gives the devices of a store one order."""
+
+    def ordered(
+        self, judge: Callable[[], Kept | Refusal]
+    ) -> AbstractContextManager[Kept | Refusal]:
+        """What `judge` says once everything that came before is folded in; it is recorded within the block."""
+        ...
+
+
+class Alone:
+    """The order of a device that no other shares its store with."""
+
+    @contextmanager
+    def ordered(self, judge: Callable[[], Kept | Refusal]) -> Iterator[Kept | Refusal]:
+        """Judged once, as things are."""
+        yield judge()
+
+
 class Recorder:
     """Records for one device; used on one thread."""
 
     def __init__(
-        self, store: EdgeStore, *, device: str, place: str, clock: Clock, entropy: Entropy
+        self,
+        store: EdgeStore,
+        *,
+        device: str,
+        place: str,
+        clock: Clock,
+        entropy: Entropy,
+        order: Order | None = None,
     ) -> None:
-        """Args: `device` is its id, `place` the id of its store."""
+        """Args: `device` is its id, `place` the id of its store; without `order` it is alone there."""
+        self._order = order or Alone()
         self._lookup = Lookup(store)
         self._outbox = Outbox(store)
         self._device = device
@@ -123,10 +150,10 @@ class Recorder:
         return new_id(clock=self._clock, entropy=self._entropy)
 
     def _kept(self, ops: tuple[Operation, ...]) -> Kept | Refusal:
-        judged = self._judged(ops)
-        if isinstance(judged, Kept):
-            self._outbox.record_all(judged.ops)
-            self._remember(judged.ops)
+        with self._order.ordered(lambda: self._judged(ops)) as judged:
+            if isinstance(judged, Kept):
+                self._outbox.record_all(judged.ops)
+                self._remember(judged.ops)
         return judged
 
     def _judged(self, ops: tuple[Operation, ...]) -> Kept | Refusal:
@@ -165,28 +192,12 @@ class Recorder:
         """The rows they need as this device sees them; what it does not hold is unknown, never absent."""
         keys = dict.fromkeys(key for one in readable for key in one.keys)
         owners = dict.fromkeys(one.op.owner for one in readable)
-        rows: dict[str, Row] = {}
+        view: dict[str, Cell] = {}
         for owner in owners:
-            if owner:
-                rows |= {row.key: row for row in self._lookup.profile(owner).rows}
-        view: dict[str, Cell] = dict(self._ownerless(keys))
-        for key in keys:
-            if key in rows:
-                view[key] = rows[key]
-            elif key not in view:
-                view[key] = self._lookup.row(key) or Missing.UNKNOWN
+            for key, cell in self._lookup.cells(keys, owner=owner).items():
+                is_owners = isinstance(cell, Row) and cell.owner == owner
+                view[key] = cell if is_owners else view.get(key, cell)
         return view
-
-    def _ownerless(self, keys: Mapping[str, None]) -> dict[str, Row]:
-        """Of these keys the rows that belong to nobody, with what was recorded here about them."""
-        ops = self._outbox.unanswered_of("")
-        about = [op for op in ops if needed((op,)) & keys.keys()]
-        if not about:
-            return {}
-        held = {key: self._lookup.row(key) for key in needed(about)}
-        base = {key: row for key, row in held.items() if row is not None}
-        view = folded(base, about, now=micros_of(self._clock.now()))
-        return {key: row for key, row in view.items() if key in keys}
 
     def _remember(self, ops: tuple[Operation, ...]) -> None:
         for op in ops:
@@ -269,19 +280,19 @@ class Recorder:
                 replaces=op_id,
             )
         )
-        judged = self._judged((again,))
-        if isinstance(judged, Refusal):
-            return judged
-        if state is OperationState.HELD:
-            self._outbox.record_all(judged.ops)
-            return judged
-        is_settled = self._outbox.decide(
-            op_id,
-            decision="replay" if args is None else "edit",
-            by=doer.actor,
-            reason=reason,
-            instead=judged.ops[0],
-        )
+        with self._order.ordered(lambda: self._judged((again,))) as judged:
+            if isinstance(judged, Refusal):
+                return judged
+            if state is OperationState.HELD:
+                self._outbox.record_all(judged.ops)
+                return judged
+            is_settled = self._outbox.decide(
+                op_id,
+                decision="replay" if args is None else "edit",
+                by=doer.actor,
+                reason=reason,
+                instead=judged.ops[0],
+            )
         return judged if is_settled else Refusal("gone")
 
     def void(self, op_id: str, doer: Doer, *, reason: str) -> Kept | Refusal:
