@@ -461,6 +461,15 @@ class Snapshot:
         found = self._sql.all("SELECT at FROM erasure WHERE owner = :owner", owner=owner)
         return int(found[0][0]) if found else 0
 
+    def left_since(self, at: int, *, until: int) -> dict[str, int]:
+        """By scope the newest seq of what left it between these times, microseconds since 1970."""
+        found = self._sql.all(
+            "SELECT scope, MAX(seq) FROM ptr WHERE is_gone = 1 AND at >= :at AND at < :until"
+            " GROUP BY scope",
+            at=at, until=until,
+        )  # fmt: skip
+        return dict(found)
+
     def count(self, table: str) -> int:
         """Rows in one of our tables; for checks and tests."""
         if table not in TABLES:
@@ -486,7 +495,7 @@ def _op_record(line: Sequence[Any]) -> OpRecord:
 
 
 def _device_record(line: Sequence[Any]) -> DeviceRecord:
-    return DeviceRecord(*_with(line, 8, bool(line[8])))
+    return DeviceRecord(*_with(line, len(line) - 1, bool(line[-1])))
 
 
 def _with(line: Sequence[Any], index: int, value: object) -> list[Any]:

@@ -11,6 +11,7 @@ import pytest
 from hardware.log import started
 from sync.central.centre import Centre
 from tests.support.centre import LOCAL_URL, PlainDevice, new_device, open_centre
+from tests.support.postgres import any_database, database, postgres  # noqa: F401  # fixtures
 from tests.support.shop import LENA, lenas_rows
 
 
