@@ -4,6 +4,7 @@ SQLite does its own file work; everything else that is kept goes through here: k
 moving a damaged database aside. A library's or the system's exception never leaves this module.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -90,6 +91,10 @@ class SystemDisk:
             beside.replace(path)
             _sync_folder(path.parent)
         except OSError as error:
+            with contextlib.suppress(
+                OSError
+            ):  # half a file takes room that somebody else needs
+                beside.unlink()
             raise _error_of(error, path) from error
 
     def move_aside(self, path: Path, *, label: str) -> Path | None:

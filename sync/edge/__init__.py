@@ -8,6 +8,12 @@ lookup     from a band to its owner and their profile
 find       customers by name, phone, e-mail, order number, case number or band
 outbox     operations recorded here, oldest first, none lost
 leases     the keys of bands that are lent to this store
+lease      how long the cache may be shown after the centre was last heard
+erase      what is gone leaves no byte: rows, customers, a whole cache, a whole device
+ballast    room on the disk that is given up so that what people do can still be recorded
+upkeep     index, lease, erasure and ballast, a short piece at a time
+terms      what can be searched for, as terms
+typos      words that were meant
 client     one call to the centre, checked whole; the only importer of the HTTP library
 schedule   how long to wait after a failure
 engine     what to do next, as a pure step

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from sync.edge import find
+from sync.edge import erase, find
 from sync.edge.reading import is_readable
 from sync.edge.store import EdgeStore, Transaction
 from sync.edge.terms import SEARCHED_KINDS
@@ -164,6 +164,7 @@ class Feed:
         pinned: frozenset[str] = frozenset(),
     ) -> Applied:
         """Apply several pull answers in one transaction, oldest first, each to what was asked. Raises StoreError."""
+        self._store.check_room()
         now = self._store.now()
         n_rows = 0
         differing: dict[str, None] = {}
@@ -381,6 +382,7 @@ def _let_go(
         return []
     left = _held_of(file, scope, keys)
     find.note_keys(file, keys)
+    erase.note_gone(file, [key for key in keys if key not in pinned])
     file.many(
         "UPDATE row SET seq = -1 WHERE key = ? AND scope = ?",
         ((key, scope) for key in keys if key in pinned),
@@ -398,6 +400,7 @@ def _purge_settled(file: Transaction, pinned: frozenset[str]) -> None:
     going = [key for key in leaving if key not in pinned]
     if going:
         find.note_keys(file, going)
+        erase.note_gone(file, going)
         file.many("DELETE FROM row WHERE key = ? AND seq = -1", ((key,) for key in going))
 
 

@@ -218,8 +218,11 @@ def note_keys(file: Transaction, keys: Iterable[str]) -> None:
         )
 
 
-def note_all(file: Transaction) -> None:
-    """So much changes that the index is made anew once the head is reached; until then nothing needs to be noted."""
+def forget_all(file: Transaction) -> None:
+    """Forget everything that can be searched for; it is made anew once the head is reached."""
+    file.execute("INSERT INTO term(term) VALUES ('delete-all')")
+    file.execute("DELETE FROM found")
+    file.execute("DELETE FROM stale")
     file.execute("INSERT OR REPLACE INTO meta VALUES ('terms_due', 'all')")
 
 
@@ -244,9 +247,7 @@ def _is_little(file: Transaction) -> bool:
 
 def _begin(file: Transaction) -> None:
     """Forget the whole index and begin with the first owner."""
-    file.execute("INSERT INTO term(term) VALUES ('delete-all')")
-    file.execute("DELETE FROM found")
-    file.execute("DELETE FROM stale")
+    forget_all(file)
     file.execute("INSERT OR REPLACE INTO meta VALUES ('terms_due', 'rest')")
     file.execute("INSERT OR REPLACE INTO meta VALUES ('terms_after', '')")
 

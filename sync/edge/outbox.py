@@ -182,10 +182,10 @@ class Outbox:
         """
         rows = _rows_of(ops)
         try:
-            self._insert(rows)
+            self._store.with_room(lambda: self._insert(rows))
         except StoreCorrupt:
             # The damaged file was replaced by a new one just now; what is recorded here belongs into that.
-            self._insert(rows)
+            self._store.with_room(lambda: self._insert(rows))
 
     def _insert(self, rows: Sequence[tuple[object, ...]]) -> None:
         with self._store.outbox.write() as file:

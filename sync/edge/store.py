@@ -39,6 +39,7 @@ from hardware.entropy import Entropy, new_id
 from hardware.errors import DeviceError, DiskFull
 from hardware.moments import micros_of
 from sync.edge import reading, terms
+from sync.edge.ballast import Ballast
 from sync.edge.wal import committed_frames
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
 
@@ -415,6 +416,11 @@ class StoreFile:
         with _ours():
             return int(self._database().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
 
+    def empty_log(self) -> bool:
+        """Bring the log into the file and cut it to nothing, with what is deleted in it; false while somebody reads it."""
+        with self._lock, _ours():
+            return not self._database().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+
     def salvaged(self, queries: Sequence[str]) -> list[Found]:
         """All rows that these queries still give before they hit the damage, each once, by their first column."""
         found: dict[int, Found] = {}
@@ -507,6 +513,7 @@ class EdgeStore:
         self.clock = clock
         self._entropy = entropy
         self._folder_lock = lock
+        self.ballast: Ballast | None = None
         self._check = hmac.new(key, b"tapthread store", hashlib.sha256).hexdigest()
         self._passing: tuple[Notice, ...] = ()
         self.sending: frozenset[str] = frozenset()
@@ -596,6 +603,25 @@ class EdgeStore:
         self.cache.close()
         self.outbox.close()
         self._folder_lock.close()
+
+    def keep_ballast(self) -> None:
+        """Reserve room for what people do when the disk is full."""
+        self.ballast = Ballast(self.folder, disk=self.disk, entropy=self._entropy)
+        self.ballast.keep()
+
+    def with_room(self, work: Callable[[], Value]) -> Value:
+        """Do something that must be kept; where the disk is full, once more after the ballast was given up. Raises StoreError."""
+        try:
+            return work()
+        except StoreFull:
+            if self.ballast is None or not self.ballast.give_up():
+                raise
+            return work()
+
+    def check_room(self) -> None:
+        """Before anything that can come again later: not while what people do needs the last of the room. Raises StoreFull."""
+        if self.ballast is not None and self.ballast.is_spent:
+            raise StoreFull("the disk has no room but for what people do")
 
     def now(self) -> int:
         """Wall time, microseconds since 1970."""
