@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 PREFIX: Final = "TAPTHREAD_"
 FILE_VARIABLE: Final = "TAPTHREAD_SETTINGS"
@@ -32,6 +33,9 @@ class Settings:
         centre: Base URL of the centre, "" to take the one the device was enrolled with.
         reader: Which reader: pcsc | pcsc:NAME | pn532:PATH | virtual.
         language: Language of the shop, BCP 47; a band's own language wins.
+        relay: Address of the relay of this store in its own network, for example "http://10.0.0.5:8470"; "" for none, or
+            for the one this device hosts.
+        relay_listen: HOST:PORT this device hosts the relay at, "" when it does not; one device of a store does.
         origins: Where each value came from: default | file | environment | command line.
     """
 
@@ -39,6 +43,8 @@ class Settings:
     centre: str = ""
     reader: str = "pcsc"
     language: str = "en"
+    relay: str = ""
+    relay_listen: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -58,6 +64,8 @@ def load(
     data: Path | None = None,
     centre: str | None = None,
     reader: str | None = None,
+    relay: str | None = None,
+    relay_listen: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settings from all four places; the arguments are what the command line gave.
@@ -68,7 +76,10 @@ def load(
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {"data": default_data(environment)}
     origins = dict.fromkeys(NAMES, "default")
-    given = {"data": data, "centre": centre, "reader": reader}
+    given = {
+        "data": data, "centre": centre, "reader": reader, "relay": relay,
+        "relay_listen": relay_listen,
+    }  # fmt: skip
     for origin, found in (
         ("file", _from_file(environment)),
         ("environment", _from_environment(environment)),
@@ -125,7 +136,33 @@ def _checked(name: str, value: object, origin: str) -> object:
         )
     if name == "centre" and value and not value.startswith(("http://", "https://")):
         raise SettingsError(f"centre ({origin}) must be an http or https address")
+    if name == "relay" and value and not _is_relay(value):
+        raise SettingsError(f"relay ({origin}) must be an address like http://10.0.0.5:8470")
+    if name == "relay_listen" and value:
+        address_of(value, origin=origin)
     return value
+
+
+def address_of(listen: str, *, origin: str = "") -> tuple[str, int]:
+    """Host and port of a HOST:PORT, an IPv6 host in brackets. Raises SettingsError."""
+    host, colon, port = listen.rpartition(":")
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not colon or not bare or not is_port or (":" in bare and bare == host):
+        raise SettingsError(
+            f"relay_listen ({origin}) must be HOST:PORT, like 0.0.0.0:8470, not {listen[:60]!r}"
+        )
+    return bare, int(port)
+
+
+def _is_relay(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    is_plain = parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username)
+    return parts.scheme == "http" and bool(parts.hostname) and port != 0 and is_plain
 
 
 def _is_reader(spec: str) -> bool:

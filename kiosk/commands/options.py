@@ -27,3 +27,19 @@ Reader = Annotated[
         show_default=False,
     ),
 ]
+Relay = Annotated[
+    str | None,
+    typer.Option(
+        "--relay",
+        help="Address of this store's relay, http://HOST:PORT (also TAPTHREAD_RELAY).",
+        show_default=False,
+    ),
+]
+RelayListen = Annotated[
+    str | None,
+    typer.Option(
+        "--relay-listen",
+        help="HOST:PORT at which this device hosts the relay (also TAPTHREAD_RELAY_LISTEN).",
+        show_default=False,
+    ),
+]

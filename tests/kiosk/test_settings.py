@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kiosk.settings import Settings, SettingsError, load
+from kiosk.settings import Settings, SettingsError, address_of, load
 
 NOWHERE = {"HOME": "/nowhere"}
 
@@ -34,6 +34,8 @@ def test_each_place_is_stronger_than_the_one_before(tmp_path: Path) -> None:
         "language": "file",
         "reader": "environment",
         "centre": "command line",
+        "relay": "default",
+        "relay_listen": "default",
     }
 
 
@@ -79,3 +81,31 @@ def test_a_settings_file_that_does_not_parse_is_said(tmp_path: Path) -> None:
 def test_the_centre_must_be_an_address() -> None:
     with pytest.raises(SettingsError, match="http or https"):
         load(centre="ftp://x", environment=NOWHERE)
+
+
+@pytest.mark.parametrize(
+    "relay", ["10.0.0.5:8470", "https://till-1", "http://", "http://till-1/x", "http://a:99999"]
+)
+def test_a_relay_is_an_address_in_the_shops_own_network(relay: str) -> None:
+    with pytest.raises(SettingsError, match="relay .command line. must be an address like"):
+        load(relay=relay, environment=NOWHERE)
+
+
+@pytest.mark.parametrize(
+    "listen", ["8470", ":8470", "0.0.0.0", "0.0.0.0:x", "::1:8470", "a:99999"]
+)
+def test_where_a_relay_listens_is_a_host_and_a_port(listen: str) -> None:
+    with pytest.raises(SettingsError, match="relay_listen .environment. must be HOST:PORT"):
+        load(environment={**NOWHERE, "TAPTHREAD_RELAY_LISTEN": listen})
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"), [("0.0.0.0:8470", ("0.0.0.0", 8470)), ("[::1]:0", ("::1", 0))]
+)
+def test_an_address_to_listen_on_has_a_host_and_a_port(
+    listen: str, address: tuple[str, int]
+) -> None:
+    settings = load(relay_listen=listen, relay="http://till-1:8470", environment=NOWHERE)
+
+    assert address_of(settings.relay_listen) == address
+    assert settings.relay == "http://till-1:8470"
