@@ -87,7 +87,7 @@ def test_the_centre_must_be_an_address() -> None:
     "relay", ["10.0.0.5:8470", "https://till-1", "http://", "http://till-1/x", "http://a:99999"]
 )
 def test_a_relay_is_an_address_in_the_shops_own_network(relay: str) -> None:
-    with pytest.raises(SettingsError, match="relay .command line. must be an address like"):
+    with pytest.raises(SettingsError, match=r"relay .command line. must be an address like"):
         load(relay=relay, environment=NOWHERE)
 
 
@@ -95,7 +95,7 @@ def test_a_relay_is_an_address_in_the_shops_own_network(relay: str) -> None:
     "listen", ["8470", ":8470", "0.0.0.0", "0.0.0.0:x", "::1:8470", "a:99999"]
 )
 def test_where_a_relay_listens_is_a_host_and_a_port(listen: str) -> None:
-    with pytest.raises(SettingsError, match="relay_listen .environment. must be HOST:PORT"):
+    with pytest.raises(SettingsError, match=r"relay_listen .environment. must be HOST:PORT"):
         load(environment={**NOWHERE, "TAPTHREAD_RELAY_LISTEN": listen})
 
 
