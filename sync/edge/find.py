@@ -218,12 +218,17 @@ def note_keys(file: Transaction, keys: Iterable[str]) -> None:
         )
 
 
+def note_all(file: Transaction) -> None:
+    """So much changes that the index is made anew once the head is reached; until then nothing needs to be noted."""
+    file.execute("INSERT OR REPLACE INTO meta VALUES ('terms_due', 'all')")
+
+
 def forget_all(file: Transaction) -> None:
     """Forget everything that can be searched for; it is made anew once the head is reached."""
     file.execute("INSERT INTO term(term) VALUES ('delete-all')")
     file.execute("DELETE FROM found")
     file.execute("DELETE FROM stale")
-    file.execute("INSERT OR REPLACE INTO meta VALUES ('terms_due', 'all')")
+    note_all(file)
 
 
 def _is_due(file: Transaction) -> bool:

@@ -408,6 +408,8 @@ class SyncRunner:
                 for effect in effects:
                     tasks[asyncio.ensure_future(self._performed(effect))] = job_of(effect)
                 self._publish(state, event)
+                if self._work.upkeep.is_due():
+                    self._work.keep_up()
                 event = await self._next_event(state, tasks, stopping)
         finally:
             for task in (*tasks, stopping):

@@ -24,6 +24,10 @@ class Upkeep:
         """The centre answered, provably. Raises StoreError."""
         self._lease.heard()
 
+    def is_due(self) -> bool:
+        """Whether the minute is over: then a turn also without an answer."""
+        return self._store.clock.ticks_ms() >= self._next_ms
+
     def turn(self) -> bool:
         """A piece of what is to be done; whether there is more. Raises StoreError."""
         if self._beat():
@@ -36,8 +40,7 @@ class Upkeep:
 
     def _beat(self) -> bool:
         """What is done once a minute; whether it is not finished."""
-        now_ms = self._store.clock.ticks_ms()
-        if now_ms < self._next_ms:
+        if not self.is_due():
             return False
         if self._lease.beat().is_erase_due:
             if self._eraser.erase_some():
@@ -45,5 +48,5 @@ class Upkeep:
             self._lease.note_erased()
         if self._store.ballast is not None:
             self._store.ballast.keep()
-        self._next_ms = now_ms + KEEP_MS
+        self._next_ms = self._store.clock.ticks_ms() + KEEP_MS
         return False

@@ -13,12 +13,13 @@ from hardware.moments import micros_of
 from sync.edge.client import CentreClient
 from sync.edge.engine import Fetched, Forked, GivenAway, Greeted, Mended, Pulled, Pushed
 from sync.edge.feed import Feed
-from sync.edge.find import Finder
 from sync.edge.leases import Leases
 from sync.edge.outbox import Outbox, Pending
 from sync.edge.progress import Meter, Progress
 from sync.edge.snapshot import SnapshotLoader
 from sync.edge.store import EdgeStore
+from sync.edge.upkeep import Upkeep
+from sync.model.errors import StoreError
 from sync.model.wire import (
     CUSTODY_OPS_MAX,
     PUSH_OPS_MAX,
@@ -81,7 +82,8 @@ class Work:
         self._clock = clock
         self._on_progress = on_progress
         self._leases = Leases(store)
-        self._finder = Finder(store)
+        self.upkeep = Upkeep(store, feed=self.feed)
+        self._keeping: asyncio.Task[None] | None = None
         self._snapshots = SnapshotLoader(store)
         self._life = store.cache.life
         self._grants: dict[str, Grant] = {}
@@ -112,6 +114,8 @@ class Work:
         is_shut = self._is_shut(answer)
         if is_shut:
             self._leases.replace((), group=None)
+        else:
+            self.upkeep.heard()
         empty = [cursor.id for cursor in self.feed.cursors() if not cursor.seq]
         n_rows = sum(self._grants[scope].count for scope in empty if scope in self._grants)
         if n_rows > LONG_ROWS:
@@ -150,6 +154,7 @@ class Work:
         cursors = self.feed.cursors()
         page = await self._page(cursors, wait_ms)
         self._check_cache()
+        self.upkeep.heard()
         page = await self._with_all_marks(page, cursors)
         took_ms = self._clock.ticks_ms() - started_ms
         parted, n_offered = self._part_ways(page)
@@ -159,7 +164,7 @@ class Work:
         self._note_decisions(row.key for row in page.rows if row.kind == "decision")
         if applied.is_head:
             self._rows.end()
-            await self.index()
+            self.keep_up()
         self._rows.add(applied.n_rows, now_ms=self._clock.ticks_ms())
         return Pulled(
             applied.n_rows,
@@ -269,9 +274,20 @@ class Work:
         return Mended(scope, answer.n_more)
 
     async def index(self) -> None:
-        """Make the search terms of what changed, in slices with turns for the others in between."""
-        while self._finder.refresh():
+        """Make the search terms of what changed, and what else there is to do for our own files, with turns for the others in between."""
+        while self.upkeep.turn():
             await self._clock.pause_ms(0)
+
+    def keep_up(self) -> None:
+        """The same beside everything else: the first index of a large cache takes seconds, and nobody waits for it."""
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.ensure_future(self._kept_up())
+
+    async def _kept_up(self) -> None:
+        try:
+            await self.index()
+        except StoreError as error:
+            log.warning("upkeep failed", extra={"code": error.code})
 
     # Operations
 
@@ -361,6 +377,9 @@ class Work:
 
     async def close(self) -> None:
         """Let go of the centre."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         await self._forget_ahead()
         await self.client.close()
 
