@@ -387,23 +387,22 @@ class PostgresEngine:
         known.setdefault("tcp_user_timeout", str(CONNECT_S * 1_000))
         known.setdefault("application_name", "tapthread central")
         self._is_closed = False
+        conninfo = make_conninfo("", **known)
+        with _postgres_errors():
+            psycopg.connect(
+                conninfo
+            ).close()  # says at once what the pool would only give up on
         self._pool: psycopg_pool.ConnectionPool[psycopg.Connection[tuple[Any, ...]]]
         self._pool = psycopg_pool.ConnectionPool(
-            make_conninfo("", **known),
+            conninfo,
             min_size=1,
             max_size=READERS_MAX,
             timeout=CONNECT_S,
             kwargs={"autocommit": True},
             configure=_configured,
             check=psycopg_pool.ConnectionPool.check_connection,
-            open=False,
+            open=True,
         )
-        try:
-            with _postgres_errors():
-                self._pool.open(wait=True, timeout=CONNECT_S)
-        except BaseException:
-            self._pool.close()
-            raise
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -187,10 +187,11 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def database(postgres: Server) -> Iterator[str]:
     """The address of an empty database."""
+    # A schema of its own: making a whole database takes a quarter of a second.
     name = f"test_{next(_numbers)}"
-    postgres.run_sql(f"CREATE DATABASE {name}")
-    yield postgres.address(name)
-    postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres.run_sql(f"CREATE SCHEMA {name}")
+    yield f"{postgres.address('postgres')}&options=-csearch_path%3D{name}"
+    postgres.run_sql(f"DROP SCHEMA {name} CASCADE")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

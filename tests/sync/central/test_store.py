@@ -366,13 +366,14 @@ def test_every_commit_leaves_a_mark_at_the_head_of_each_scope_it_moved(store: St
     write(store, put_all(product(1)))
     write(store, put_all(product(2), product(3)), now=NOW + 1)
 
-    marks = [look(store, lambda it, seq=seq: it.newest_mark(GLOBAL, seq)) for seq in range(4)]
+    marks = look(store, lambda it: [it.newest_mark(GLOBAL, seq) for seq in range(4)])
 
     assert marks[0] is None
     assert [mark.seq for mark in marks[1:] if mark] == [1, 1, 3]
     assert [mark.is_kept for mark in marks[1:] if mark] == [True, True, False]
     assert marks[1] is not None
-    assert look(store, lambda it: it.knows_mark(GLOBAL, Mark(1, marks[1].token)))
+    first = marks[1]
+    assert look(store, lambda it: it.knows_mark(GLOBAL, Mark(1, first.token)))
     assert not look(store, lambda it: it.knows_mark(GLOBAL, Mark(1, "other")))
     assert look(store, lambda it: it.oldest_fine_mark(GLOBAL)) == 3
 
@@ -383,9 +384,7 @@ def test_after_a_day_one_mark_an_hour_stays_and_the_newest(store: Store) -> None
 
     n_gone = write(store, lambda it: it.thin_marks(NOW + FINE_MARKS_US + 3 * HOUR_US))
 
-    known = {
-        look(store, lambda it, seq=seq: it.newest_mark(GLOBAL, seq)) for seq in range(1, 7)
-    }
+    known = look(store, lambda it: [it.newest_mark(GLOBAL, seq) for seq in range(1, 7)])
     kept = {mark.seq for mark in known if mark}
     assert 6 in kept
     assert (n_gone, len(kept)) == (2, 4)
