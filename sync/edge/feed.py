@@ -299,6 +299,7 @@ def _apply_scope(
     file: Transaction, page: Page, checkpoint: Checkpoint, pinned: frozenset[str], now: int
 ) -> int:
     scope = checkpoint.scope
+    forget_loading(file, scope)
     cursor, is_renewing, count, total = file.read(
         "SELECT seq, is_renewing, count, sum FROM cursor WHERE scope = ?", (scope,)
     )[0]
@@ -323,7 +324,8 @@ def _apply_scope(
     )  # fmt: skip
     if checkpoint.is_head:
         _finish_renewal(file, scope, pinned)
-    _keep_mark(file, checkpoint)
+    if checkpoint.mark is not None and checkpoint.mark.seq <= checkpoint.seq:
+        keep_mark(file, scope, checkpoint.mark)
     file.execute("DELETE FROM answered WHERE scope = ? AND seq <= ?", (scope, checkpoint.seq))
     return len(rows)
 
@@ -387,11 +389,22 @@ def _let_go(
         "UPDATE row SET seq = -1 WHERE key = ? AND scope = ?",
         ((key, scope) for key in keys if key in pinned),
     )
-    file.many(
-        "DELETE FROM row WHERE key = ? AND scope = ?",
-        ((key, scope) for key in keys if key not in pinned),
-    )
+    _delete(file, [(key, scope) for key in keys if key not in pinned])
     return left
+
+
+def _delete(file: Transaction, places: Sequence[tuple[str, str]]) -> None:
+    """Delete rows by key and scope, and remember whose last row that was."""
+    if not places:
+        return
+    file.many("DELETE FROM row WHERE key = ? AND scope = ?", places)
+    keys = [key for key, _ in places]
+    found = file.read(
+        "SELECT DISTINCT key FROM row WHERE key IN (SELECT value FROM json_each(?))",
+        (_encoder.encode(keys).decode(),),
+    )
+    still = {key for (key,) in found}
+    erase.note_gone(file, (key for key in keys if key not in still))
 
 
 def _purge_settled(file: Transaction, pinned: frozenset[str]) -> None:
@@ -412,7 +425,10 @@ def _drop_scope(file: Transaction, scope: str, pinned: frozenset[str]) -> None:
     _let_go(file, scope, keys, pinned)
     for table in ("answered", "mark", "cursor"):
         file.execute(f"DELETE FROM {table} WHERE scope = ?", (scope,))  # noqa: S608  # of the line above
-    file.execute("DELETE FROM meta WHERE name = ?", (f"mismatch/{scope}",))
+    file.many(
+        "DELETE FROM meta WHERE name = ?",
+        ((f"{what}/{scope}",) for what in ("mismatch", "loading")),
+    )
 
 
 def _part_ways(file: Transaction, scope: str, seq: int) -> None:
@@ -420,6 +436,7 @@ def _part_ways(file: Transaction, scope: str, seq: int) -> None:
     if not found:
         return
     seq = min(seq, int(found[0][0]))
+    file.execute("DELETE FROM meta WHERE name = ?", (f"loading/{scope}",))
     file.execute(
         "UPDATE row SET seq = 0, version = 0 WHERE scope = ? AND seq > ?", (scope, seq)
     )
@@ -429,6 +446,21 @@ def _part_ways(file: Transaction, scope: str, seq: int) -> None:
         "UPDATE cursor SET seq = ?, is_head = 0, is_renewing = 1, count = ?, sum = ? WHERE scope = ?",
         (seq, *((-1, -1) if seq else (0, 0)), scope),
     )
+
+
+def forget_loading(file: Transaction, scope: str) -> None:
+    """A snapshot that was being loaded is not gone on with: what came of it counts as not yet come again."""
+    if file.execute("DELETE FROM meta WHERE name = ?", (f"loading/{scope}",)):
+        file.execute(
+            "UPDATE row SET seq = 0, version = 0 WHERE scope = ? AND seq > 0", (scope,)
+        )
+        file.execute("UPDATE cursor SET count = 0, sum = 0 WHERE scope = ?", (scope,))
+        index_anew(file)
+
+
+def index_anew(file: Transaction) -> None:
+    """So many rows came at once that the search index is made anew at the head; until then the old one serves."""
+    file.execute("INSERT OR REPLACE INTO meta VALUES ('terms_due', 'all')")
 
 
 def _finish_renewal(file: Transaction, scope: str, pinned: frozenset[str]) -> None:
@@ -476,11 +508,8 @@ def _presented(marks: Sequence[Mark]) -> tuple[Mark, ...]:
     return (*marks[:1], *kept[:1])
 
 
-def _keep_mark(file: Transaction, checkpoint: Checkpoint) -> None:
-    mark = checkpoint.mark
-    if mark is None or mark.seq > checkpoint.seq:
-        return
-    scope = checkpoint.scope
+def keep_mark(file: Transaction, scope: str, mark: Mark) -> None:
+    """Remember the newest mark; of those before it only kept ones stay, and of them the newest."""
     file.execute(
         "INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?)",
         (scope, mark.seq, mark.token, int(mark.is_kept)),

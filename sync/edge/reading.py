@@ -20,13 +20,18 @@ FORMS: Final = dict.fromkeys(KINDS, 1)
 
 def is_readable(kind: str, form: int, body: bytes) -> bool:
     """Whether the body is a record this program knows the form of."""
-    if not 1 <= form <= FORMS.get(kind, 0):
+    if not is_known(kind=kind, form=form):
         return False
     try:
         body_of(kind, body)
     except Malformed:
         return False
     return True
+
+
+def is_known(*, kind: str, form: int) -> bool:
+    """Whether this program reads that form of that kind."""
+    return 1 <= form <= FORMS.get(kind, 0)
 
 
 def what_is_read() -> str:

@@ -586,7 +586,7 @@ class EdgeStore:
     def _finish_replacing(self) -> None:
         """Where a plug was pulled while a damaged outbox was replaced: put the finished one in its place, or forget a half one."""
         fresh, path = self.folder / FRESH, self.folder / "outbox.db"
-        with _disk_ours():
+        with disk_errors():
             if self.disk.read(fresh) is None:
                 return
             if self.disk.read(path) is None:
@@ -655,7 +655,7 @@ class EdgeStore:
 
     def _remember(self) -> None:
         made = _Made(check=self._check, lineage=self.lineage)
-        with _disk_ours():
+        with disk_errors():
             self.disk.write(
                 self.folder / "store.json", msgspec.json.encode(made) + b"\n", private=True
             )
@@ -680,7 +680,7 @@ class EdgeStore:
 
     def _drop_cache(self, file: StoreFile) -> None:
         file.let_go()
-        with _disk_ours():
+        with disk_errors():
             for name in ("cache.db", "cache.db-wal", "cache.db-shm"):
                 self.disk.remove(self.folder / name)
         file.begin_again()
@@ -690,7 +690,7 @@ class EdgeStore:
     def _replace_outbox(self, file: StoreFile) -> None:
         """Make a new outbox of what can still be read of the damaged one, then put it in its place and keep the old one."""
         saved = file.salvaged(_SALVAGE)
-        with _disk_ours():
+        with disk_errors():
             self._forget_fresh()
         fresh = StoreFile(
             self.folder / FRESH, file.key, schema=_OUTBOX_SCHEMA, synchronous="FULL",
@@ -704,7 +704,7 @@ class EdgeStore:
         finally:
             fresh.close()
         file.let_go()
-        with _disk_ours():
+        with disk_errors():
             aside = self.disk.move_aside(self.folder / "outbox.db", label="damaged")
             for name in ("outbox.db-wal", "outbox.db-shm"):
                 self.disk.move_aside(self.folder / name, label="damaged")
@@ -722,7 +722,7 @@ class EdgeStore:
     def _keep_log(self, content: bytes) -> None:
         """SQLite left out commits of the outbox's log: keep the log for whoever wants to look, and say so."""
         name = f"outbox.db-wal.damaged-{self.now()}"
-        with _disk_ours():
+        with disk_errors():
             self.disk.write(self.folder / name, content, private=True)
         self.begin_lineage("outbox_damaged", f"{name}: the last operations may be missing")
         log.error("log of the outbox was damaged")
@@ -750,7 +750,7 @@ def _cannot_heal(file: StoreFile) -> None:
 
 
 @contextmanager
-def _disk_ours() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
     """Turn what the disk says into what a caller of this store expects."""
     try:
         yield
