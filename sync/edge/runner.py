@@ -329,9 +329,10 @@ class SyncRunner:
                 if n_units > 1:
                     n_max = n_units // 2
                     continue
-                failed, settled = error, 0
+                settled = 0
                 if work.outbox.note_failed(batch):
                     settled = (await work.give_away([one.id for one in batch])).n_settled
+                failed = failed if settled else error
             else:
                 if isinstance(sent, Forked):
                     n_forks += 1

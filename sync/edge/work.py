@@ -377,9 +377,10 @@ class Work:
 
     async def close(self) -> None:
         """Let go of the centre."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
         await self._forget_ahead()
         await self.client.close()
 
