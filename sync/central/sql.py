@@ -245,7 +245,8 @@ class SqliteEngine:
             for connection in self._idle:
                 connection.close()
             self._idle.clear()
-        self._writer.close()
+        with self._writer_lock:  # a thread may still be writing; closed under its hands it would take the process
+            self._writer.close()
 
 
 # PostgreSQL
