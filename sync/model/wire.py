@@ -308,7 +308,7 @@ class InboxEntry(msgspec.Struct, frozen=True):
     raw: bytes
 
 
-class DecideRequest(msgspec.Struct, frozen=True):
+class DecideRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a person decided about a held operation.
 
     Attributes:
