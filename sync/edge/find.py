@@ -64,6 +64,9 @@ _NEXT_OWNERS: Final = """
     SELECT (SELECT min(owner) FROM row WHERE owner > one.owner) FROM one WHERE one.owner IS NOT NULL LIMIT ?)
     SELECT max(owner), count(owner) FROM one"""
 
+_UNSWEPT: Final = "INSERT OR IGNORE INTO meta VALUES ('unswept', 1)"
+"""Terms were deleted: `erase` empties the log they are still in."""
+
 _MATCHING: Final = """SELECT found.owner FROM term JOIN found ON found.id = term.rowid WHERE term MATCH ? LIMIT ?"""
 
 
@@ -122,7 +125,7 @@ class Finder:
     def find(self, text: str, limit: int = 20) -> tuple[Hit, ...]:
         """Customers all words of `text` match, best first; nothing for an empty text. Raises StoreError."""
         wanted = _wanted(text)
-        if not wanted:
+        if not wanted or not self._lookup.is_shown():
             return ()
         self._take_in_little()
         limit = max(0, min(limit, FOUND_MAX))
@@ -228,6 +231,7 @@ def forget_all(file: Transaction) -> None:
     file.execute("INSERT INTO term(term) VALUES ('delete-all')")
     file.execute("DELETE FROM found")
     file.execute("DELETE FROM stale")
+    file.execute(_UNSWEPT)
     note_all(file)
 
 
@@ -283,6 +287,7 @@ def _made_stale(file: Transaction, n_max: int) -> int:
         if had:
             file.execute("INSERT INTO term(term, rowid, terms) VALUES ('delete', ?, ?)", had[0])
             file.execute("DELETE FROM found WHERE id = ?", (had[0][0],))
+            file.execute(_UNSWEPT)
         if line:
             fresh.append((owner, line))
     _add(file, fresh)

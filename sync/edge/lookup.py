@@ -9,6 +9,7 @@ between the two reads. What others did is read in the same moment as the rows an
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from sync.edge.lease import lease_of
 from sync.edge.peer_ops import decoded, places, touching
 from sync.edge.store import EdgeStore, Found, Transaction
 from sync.edge.view import LAST, folded, needed, ordered
@@ -50,6 +51,11 @@ class Lookup:
 
     def __init__(self, store: EdgeStore) -> None:
         self._store = store
+        self._lease = lease_of(store)
+
+    def is_shown(self) -> bool:
+        """Whether rows of people may be shown; without the lease they count as not held. Raises StoreError."""
+        return not self._lease.is_over()
 
     def by_band(self, band: str) -> Sighting | None:
         """The band, its owner and their profile; None when this device does not hold the band. Raises StoreError."""
@@ -79,7 +85,8 @@ class Lookup:
 
     def row(self, key: str) -> Row | None:
         """The newest row of a key, nothing folded; None when this device does not hold it. Raises StoreError."""
-        return self._store.cache.look(lambda file: _row_of_key(file, key))
+        row = self._store.cache.look(lambda file: _row_of_key(file, key))
+        return row if row is None or not row.owner or self.is_shown() else None
 
     def _view(self, owner: str, keys: Iterable[str] = ()) -> dict[str, Row]:
         """All rows of an owner and those of these keys, with everything folded in that touches them."""
@@ -99,10 +106,13 @@ class Lookup:
             order = ordered([(op, place.get(op.id, LAST)) for op in own], theirs)
             return folded(rows, order, now=now, theirs={op.id for op in ops}) if order else rows
 
-        return self._store.cache.look(reading)
+        view = self._store.cache.look(reading)
+        return view if self.is_shown() else _of_nobody(view)
 
     def rows(self, kind: str, *, owner: str = "") -> tuple[Row, ...]:
         """All base rows of one kind and owner, "" for what belongs to nobody. Raises StoreError."""
+        if owner and not self.is_shown():
+            return ()
         found = self._store.cache.look(lambda file: file.read(_BASE_OF_KIND, (owner, kind)))
         return tuple(_newest(found).values())
 
@@ -111,7 +121,13 @@ class Lookup:
         found = self._store.cache.look(
             lambda file: [*file.read(_ALL_BASE), *file.read(_ALL_ANSWERED)]
         )
-        return tuple(_newest(found).values())
+        rows = _newest(found)
+        return tuple((rows if self.is_shown() else _of_nobody(rows)).values())
+
+
+def _of_nobody(rows: Mapping[str, Row]) -> dict[str, Row]:
+    """The rows that are about no person."""
+    return {key: row for key, row in rows.items() if not row.owner}
 
 
 def _unanswered(file: Transaction, owner: str, keys: Iterable[str]) -> tuple[Operation, ...]:
