@@ -10,7 +10,7 @@ Sync              the sync thread of a device, and what it says of itself
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -26,7 +26,7 @@ from drivers.ports import LeasedKey
 from hardware import identity as identities
 from hardware.clock import Clock, SystemClock
 from hardware.disk import Disk, SystemDisk
-from hardware.entropy import Entropy, SystemEntropy, new_id
+from hardware.entropy import Entropy, SystemEntropy
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
 from hardware.network import network_mark
@@ -34,6 +34,7 @@ from kiosk.core.entries import Post
 from kiosk.core.page import Page, Shop, actions_of, decide, neutral_page, not_possible_page
 from kiosk.core.policy import Assurance, BandStanding, assurance_of, seen_of
 from kiosk.core.ports import (
+    Act,
     BandEvidence,
     Found,
     Recognition,
@@ -43,6 +44,7 @@ from kiosk.core.ports import (
     Unsettled,
 )
 from kiosk.links import ReaderLink
+from sync.edge import recorder
 from sync.edge.client import CentreClient, HttpxTransport
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
@@ -50,16 +52,16 @@ from sync.edge.leases import LeasedKey as HeldKey
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup, Sighting
 from sync.edge.outbox import Counts, Outbox
+from sync.edge.recorder import Doer, Kept, Recorder
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
 from sync.model.errors import CentreError, CentreUnreachable, StoreError
-from sync.model.operation import Evidence, Operation, OperationState, Refusal
+from sync.model.operation import Evidence, OperationState, Refusal
 from sync.model.ports import Transport
 from sync.model.profile import Profile
 from sync.model.records import Band, Staff, Store
-from sync.model.registry import ASSURANCE_OF, KINDS, Readable, raw_args, read
-from sync.model.row import Cell, Missing, Row
-from sync.model.rules import may_record
+from sync.model.registry import Readable, read
+from sync.model.row import Row
 
 if TYPE_CHECKING:
     from kiosk.ui.bridge import Parts
@@ -334,6 +336,14 @@ class StoreDesk:
         self._lookup = Lookup(device.store)
         self._outbox = Outbox(device.store)
         self._finder = Finder(device.store)
+        self._recorder = Recorder(
+            device.store,
+            device=device.identity.device_id,
+            place=device.identity.store,
+            clock=device.world.clock,
+            entropy=device.world.entropy,
+        )
+        self._settling: set[str] = set()
 
     def find(self, text: str, *, limit: int = 20) -> tuple[Found, ...]:
         """Customers by name, phone, e-mail, order number or band. Raises StoreError."""
@@ -354,38 +364,53 @@ class StoreDesk:
         self, kind: str, args: msgspec.Struct, *, owner: str, actor: str, evidence: Evidence
     ) -> Recorded:
         """Record an operation; durable when this returns. Raises StoreError, Refused."""
-        world = self._device.world
-        op = Operation(
-            id=new_id(clock=world.clock, entropy=world.entropy),
-            kind=kind,
-            v=KINDS[kind].v,
-            at=micros_of(world.clock.now()),
-            device=self._device.identity.device_id,
-            store=self._device.identity.store,
-            actor=actor,
-            owner=owner,
-            evidence=evidence,
-            args=raw_args(args),
-        )
-        if not may_record(ASSURANCE_OF, op):
-            raise Refused("assurance")
-        readable = read(op)
-        assert isinstance(readable, Readable), "its own arguments must be readable"
-        outcome = readable.apply(self._cells(readable), op.at)
-        if isinstance(outcome, Refusal):
-            raise Refused(outcome.code)
-        self._outbox.record(op)
+        doer = Doer(actor, owner, evidence)
+        return self._recorded(self._recorder.record(recorder.Act(kind, args), doer))[0]
+
+    def record_group(
+        self, acts: Sequence[Act], *, owner: str, actor: str, evidence: Evidence
+    ) -> tuple[Recorded, ...]:
+        """Record several operations that are done all or none. Raises StoreError, Refused."""
+        doer = Doer(actor, owner, evidence)
+        group = [recorder.Act(act.kind, act.args) for act in acts]
+        return self._recorded(self._recorder.record_group(group, doer))
+
+    def undo(self, op: str, *, actor: str, evidence: Evidence) -> Recorded:
+        """Take back what was recorded here in the last five minutes, with its group. Raises StoreError, Refused."""
+        return self._recorded(self._recorder.undo(op, Doer(actor, "", evidence)))[-1]
+
+    def args_of(self, op: str) -> msgspec.Struct | None:
+        """What an operation of this device was recorded with. Raises StoreError."""
+        found = self._outbox.operation(op)
+        readable = None if found is None else read(found)
+        return readable.args if isinstance(readable, Readable) else None
+
+    def replay(
+        self,
+        op: str,
+        *,
+        actor: str,
+        evidence: Evidence,
+        reason: str,
+        args: msgspec.Struct | None = None,
+    ) -> Recorded:
+        """Try what was refused or is held again, as it was or with other arguments. Raises StoreError, Refused."""
+        doer = Doer(actor, "", evidence)
+        again = self._recorded(self._recorder.replay(op, doer, args=args, reason=reason))
+        self._settling.add(op)
+        return again[0]
+
+    def void(self, op: str, *, actor: str, evidence: Evidence, reason: str) -> None:
+        """Settle what was refused or is held: nothing more is to be done about it. Raises StoreError, Refused."""
+        self._recorded(self._recorder.void(op, Doer(actor, "", evidence), reason=reason))
+        self._settling.add(op)
+
+    def _recorded(self, kept: Kept | Refusal) -> tuple[Recorded, ...]:
+        if isinstance(kept, Refusal):
+            raise Refused(kept.code)
         if self._sync is not None:
             self._sync.runner.wake()
-        return Recorded(op=op.id, state=OperationState.RECORDED)
-
-    def _cells(self, readable: Readable) -> dict[str, Cell]:
-        """The rows it needs as this device sees them; what it does not hold is unknown, never absent."""
-        seen = {row.key: row for row in self._lookup.profile(readable.op.owner).rows}
-        return {
-            key: seen.get(key) or self._lookup.row(key) or Missing.UNKNOWN
-            for key in readable.keys
-        }
+        return tuple(Recorded(op.id, OperationState.RECORDED, kept.waits) for op in kept.ops)
 
     def unsettled(self) -> tuple[Unsettled, ...]:
         """Operations not settled, oldest first."""
@@ -398,6 +423,7 @@ class StoreDesk:
                 code=item.code,
                 at=item.at,
                 about=item.about,
+                is_settling=item.op in self._settling,
             )
             for item in self._outbox.unsettled()
         )

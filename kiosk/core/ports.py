@@ -76,10 +76,23 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An operation that is durable on this device."""
+    """An operation that is durable on this device.
+
+    Attributes:
+        waits: Only the centre can decide it: nothing may be handed out before its answer.
+    """
 
     op: str
     state: OperationState
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One of several things done all or none: the kind of operation and its arguments."""
+
+    kind: str
+    args: msgspec.Struct
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,7 @@ class Unsettled:
         code: Why it was refused or is held, a code with words in `wording`; "" while it only waits.
         at: When it was recorded, microseconds since 1970.
         about: Key of the row it is about, "" when not known.
+        is_settling: Somebody here settled it, and the centre has not heard of it yet.
     """
 
     op: str
@@ -99,6 +113,7 @@ class Unsettled:
     code: str
     at: int
     about: str = ""
+    is_settling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +186,34 @@ class Desk(Protocol):
 
     def standing(self) -> Standing:
         """Reader, network, sync age, what is not settled."""
+        ...
+
+
+class CounterDesk(Desk, Protocol):
+    """What only staff can do: take back, and settle what is not settled."""
+
+    def undo(self, op: str, *, actor: str, evidence: Evidence) -> Recorded:
+        """Take back what was recorded here in the last five minutes. Raises StoreError, Refused."""
+        ...
+
+    def args_of(self, op: str) -> msgspec.Struct | None:
+        """What an operation of this device was recorded with; None when it is not here, or not read any more. Raises StoreError."""
+        ...
+
+    def replay(
+        self,
+        op: str,
+        *,
+        actor: str,
+        evidence: Evidence,
+        reason: str,
+        args: msgspec.Struct | None = None,
+    ) -> Recorded:
+        """Try what was refused or is held again, as it was or with other arguments. Raises StoreError, Refused."""
+        ...
+
+    def void(self, op: str, *, actor: str, evidence: Evidence, reason: str) -> None:
+        """Settle what was refused or is held: nothing more is to be done about it. Raises StoreError, Refused."""
         ...
 
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 from textual import on
 
 from kiosk.core.entries import Post
-from kiosk.core.ports import Desk
+from kiosk.core.ports import CounterDesk
 from kiosk.core.staff_words import StaffWords
 from kiosk.ui.crash import CrashSafeApp
 from kiosk.ui.messages import CustomerHere, StaffTold
@@ -21,7 +21,7 @@ class CounterApp(CrashSafeApp, inherit_bindings=False):
 
     def __init__(
         self,
-        desk: Desk,
+        desk: CounterDesk,
         *,
         post: Post,
         words: StaffWords,

@@ -26,13 +26,26 @@ class Done:
     evidence: Evidence
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What somebody decided about one that was not settled."""
+
+    op: str
+    decision: str
+    reason: str
+    args: msgspec.Struct | None
+
+
 class MemoryDesk:
-    """The Desk of `kiosk.core.ports` over a tuple of rows.
+    """The CounterDesk of `kiosk.core.ports` over a tuple of rows.
 
     Attributes:
         done: What was recorded, oldest first.
         fails: Raised by the next calls, until taken away.
         is_full: Nothing can be recorded; reading goes on.
+        is_waiting: What is recorded only the centre can decide.
+        ops: What was recorded, by id; a test puts in what it wants to be edited.
+        settled: What somebody decided, oldest first.
         holds_fail: Raised by `held` alone.
         finds: What every search answers, where it is not what the rows say.
         refuses: Code with which the next `record` is refused, "" for none.
@@ -49,6 +62,9 @@ class MemoryDesk:
         self.holds_fail: StoreError | None = None
         self.finds: tuple[Found, ...] = ()
         self.is_full = False
+        self.is_waiting = False
+        self.ops: dict[str, Operation] = {}
+        self.settled: list[Settled] = []
 
     def stand(self, **changes: str | int) -> None:
         """The device stands otherwise from now on."""
@@ -119,10 +135,61 @@ class MemoryDesk:
             for row in outcome.rows:
                 self._rows[row.key] = msgspec.structs.replace(row, is_unsettled=True)
         self.done.append(Done(kind, args, owner, actor, evidence))
+        self.ops[op.id] = op
         self.stand(n_waiting=self._standing.n_waiting + 1)
         waiting = Unsettled(op.id, kind, owner, OperationState.RECORDED, "", self._standing.now)
         self.not_settled = (*self.not_settled, waiting)
-        return Recorded(op.id, OperationState.RECORDED)
+        return Recorded(op.id, OperationState.RECORDED, waits=self.is_waiting)
+
+    def undo(self, op: str, *, actor: str, evidence: Evidence) -> Recorded:
+        self._fail()
+        if self.refuses:
+            raise Refused(self.refuses)
+        first = registry.read(self.ops[op])
+        assert isinstance(first, registry.Readable)
+        back = first.undo(f"{op}-undo", self._standing.now)
+        assert back is not None
+        undo = registry.read(back)
+        assert isinstance(undo, registry.Readable)
+        return self.record(
+            back.kind, undo.args, owner=back.owner, actor=actor, evidence=evidence
+        )
+
+    def args_of(self, op: str) -> msgspec.Struct | None:
+        self._fail()
+        read = registry.read(self.ops[op]) if op in self.ops else None
+        return read.args if isinstance(read, registry.Readable) else None
+
+    def replay(
+        self,
+        op: str,
+        *,
+        actor: str,
+        evidence: Evidence,
+        reason: str,
+        args: msgspec.Struct | None = None,
+    ) -> Recorded:
+        self._fail()
+        if self.refuses:
+            raise Refused(self.refuses)
+        self.settled.append(Settled(op, "replay" if args is None else "edit", reason, args))
+        self._settle(op)
+        return Recorded(f"{op}-again", OperationState.RECORDED)
+
+    def void(self, op: str, *, actor: str, evidence: Evidence, reason: str) -> None:
+        self._fail()
+        if self.refuses:
+            raise Refused(self.refuses)
+        self.settled.append(Settled(op, "void", reason, None))
+        self._settle(op)
+
+    def _settle(self, op: str) -> None:
+        """A refused one is settled at once; a held one when the centre has heard of it."""
+        self.not_settled = tuple(
+            replace(one, is_settling=True) if one.op == op else one
+            for one in self.not_settled
+            if one.op != op or one.state is OperationState.HELD
+        )
 
     def unsettled(self) -> tuple[Unsettled, ...]:
         self._fail()

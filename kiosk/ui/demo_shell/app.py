@@ -19,7 +19,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from kiosk.core.entries import Post, Telling
-from kiosk.core.ports import Desk, Recognition, held_by
+from kiosk.core.ports import CounterDesk, Recognition, held_by
 from kiosk.core.scoreboard import scoreboard_of
 from kiosk.core.staff_words import StaffWords
 from kiosk.core.ticker import ticker_of
@@ -90,7 +90,7 @@ class DemoScreen(Screen[None]):
         self,
         parts: Parts,
         *,
-        desk: Desk,
+        desk: CounterDesk,
         controls: DemoControls,
         post: Post,
         words: StaffWords,
@@ -399,7 +399,7 @@ class DemoApp(KioskApp, inherit_bindings=False):
         self,
         parts: Parts,
         *,
-        desk: Desk,
+        desk: CounterDesk,
         controls: DemoControls,
         post: Post,
         words: StaffWords,

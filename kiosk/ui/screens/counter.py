@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from kiosk.core.entries import Post
-from kiosk.core.ports import Desk
+from kiosk.core.ports import CounterDesk
 from kiosk.core.staff_words import StaffWords
 from kiosk.ui.views.counter import CounterView
 
@@ -21,7 +21,7 @@ class CounterScreen(Screen[None]):
     CSS_PATH = COUNTER_STYLES
 
     def __init__(
-        self, desk: Desk, *, post: Post, words: StaffWords, told: tuple[str, ...] = ()
+        self, desk: CounterDesk, *, post: Post, words: StaffWords, told: tuple[str, ...] = ()
     ) -> None:
         super().__init__()
         self._view = CounterView(desk, post=post, words=words, told=told, id="counter")

@@ -30,7 +30,7 @@ from kiosk.core.counter import (
 from kiosk.core.counter_now import Parcel
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
 from kiosk.core.faults import fault_of_code
-from kiosk.core.ports import Desk, Found, Recognition, Refused, held_by
+from kiosk.core.ports import CounterDesk, Found, Recognition, Refused, held_by
 from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.screens.hand_over import HandOverQuestion
@@ -95,7 +95,7 @@ class CounterView(Vertical):
 
     def __init__(
         self,
-        desk: Desk,
+        desk: CounterDesk,
         *,
         post: Post,
         words: StaffWords,
