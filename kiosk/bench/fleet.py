@@ -340,10 +340,19 @@ async def _bare_server(folder: Path) -> AsyncIterator[tuple[int, subprocess.Pope
 @contextmanager
 def _centre(folder: Path) -> Iterator[tuple[int, str]]:
     """Process id and address of a centre over that folder."""
-    line = [sys.executable, "-m", "kiosk.cli", "central", "--data", str(folder), "--port", "0"]
-    line += ["--tls-cert", str(folder / "tls.crt"), "--tls-key", str(folder / "tls.key")]
+    command = [
+        sys.executable,
+        "-m",
+        "kiosk.cli",
+        "central",
+        "--data",
+        str(folder),
+        "--port",
+        "0",
+    ]
+    command += ["--tls-cert", str(folder / "tls.crt"), "--tls-key", str(folder / "tls.key")]
     process = subprocess.Popen(  # noqa: S603  # our own command
-        line, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
     )
     try:
         assert process.stdout is not None
