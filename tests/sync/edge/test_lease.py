@@ -100,7 +100,7 @@ def test_people_are_shown_for_72_hours_without_the_centre_and_no_longer(place: P
 
 
 def test_what_is_about_nobody_is_shown_on(place: Place) -> None:
-    product = shop.row(Product(id="8812", title="Trail jacket"), owner="")
+    product = shop.row(Product(id="8812", title="Trail jacket", category="jacket"), owner="")
     Feed(place.store).apply_page(
         edge.page_of([product], since=8), asked=Feed(place.store).cursors()
     )
