@@ -37,6 +37,7 @@ from kiosk.core.ports import (
     Act,
     BandEvidence,
     Found,
+    Long,
     Recognition,
     Recorded,
     Refused,
@@ -48,6 +49,7 @@ from sync.edge import recorder
 from sync.edge.client import CentreClient, HttpxTransport
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
+from sync.edge.lease import LeaseState, lease_of
 from sync.edge.leases import LeasedKey as HeldKey
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup, Sighting
@@ -55,7 +57,7 @@ from sync.edge.outbox import Counts, Outbox
 from sync.edge.recorder import Doer, Kept, Recorder
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
-from sync.model.errors import CentreError, CentreUnreachable, StoreError
+from sync.model.errors import CentreError, CentreUnreachable, StoreError, StoreFull
 from sync.model.operation import Evidence, OperationState, Refusal
 from sync.model.ports import Transport
 from sync.model.profile import Profile
@@ -116,6 +118,7 @@ class Device:
         store = EdgeStore.open(
             folder, key, disk=world.disk, clock=world.clock, entropy=world.entropy
         )
+        store.keep_ballast()
         return cls(world, identity, store, centre_url or identity.centre_url, language)
 
     def close(self) -> None:
@@ -229,6 +232,8 @@ class LocalRecogniser:
         if not shop.synced_at and profile is None:
             # Nothing was ever pulled, or the cache is being made anew: that says nothing of the band.
             page, reason = not_possible_page(shop.language), "not_synced"
+        elif not self._lookup.is_shown():
+            page, reason = not_possible_page(shop.language), "lease_over"
         if not reason and profile is not None and profile.customer is None:
             reason = "not_held"
         if not reason and not is_known:
@@ -438,10 +443,13 @@ def standing_of(device: Device, sync: Sync | None, watch: ReaderWatch | None) ->
     status = sync.runner.status() if sync is not None else None
     try:
         counts, synced_at = Outbox(device.store).counts(), Feed(device.store).state().synced_at
+        lease = lease_of(device.store).state()
     except StoreError as error:
-        counts, synced_at, store_code = Counts(0, 0), 0, error.code
+        counts, synced_at, store_code, lease = Counts(0, 0), 0, error.code, LeaseState()
     else:
         store_code = status.store_code if status is not None else HERE
+        if device.store.ballast is not None and device.store.ballast.is_spent:
+            store_code = StoreFull.code
     return Standing(
         reader=watch.code if watch is not None else HERE,
         network=status.network if status is not None else CentreUnreachable.code,
@@ -452,6 +460,12 @@ def standing_of(device: Device, sync: Sync | None, watch: ReaderWatch | None) ->
         store_code=store_code,
         reader_since=watch.since if watch is not None else 0,
         network_since=sync.network_since if sync is not None else 0,
+        long=tuple(
+            Long(one.what, one.n_done, one.n_total, one.left_s)
+            for one in (status.progress if status is not None else ())
+        ),
+        lease="over" if lease.is_over else "warned" if lease.n_warned else HERE,
+        lease_left_us=lease.left_ms * 1_000,
     )
 
 

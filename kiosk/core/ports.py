@@ -42,7 +42,8 @@ class Recognition:
 
     Attributes:
         owner: Customer id; "" for unknown, unlinked and blocked bands alike.
-        reason: For staff only: "" | unknown_band | unlinked | blocked | not_held | untrusted.
+        reason: For staff only: "" | unknown_band | unlinked | blocked | not_held | untrusted | uid_only |
+            not_synced | lease_over.
         lookup_us, decide_us: How long the two parts took.
     """
 
@@ -117,6 +118,22 @@ class Unsettled:
 
 
 @dataclass(frozen=True, slots=True)
+class Long:
+    """Something between this device and the centre that takes long.
+
+    Attributes:
+        what: rows (the first sync) | snapshot (the same, whole) | push.
+        n_done, n_total: Of it.
+        left_s: Seconds until it is done, None while nobody can say.
+    """
+
+    what: str
+    n_done: int
+    n_total: int
+    left_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How this device stands with the world; the staff strip shows it.
 
@@ -129,6 +146,9 @@ class Standing:
         now: Wall time, microseconds since 1970.
         store_code: "ok", or what is wrong with this device's files.
         reader_since, network_since: Since when they are as they are, microseconds since 1970; 0 when not known.
+        long: What takes long now.
+        lease: ok | warned (the centre was not heard for a day) | over (people are not shown until it is).
+        lease_left_us: How much longer people are shown without it, microseconds.
     """
 
     reader: str
@@ -140,6 +160,9 @@ class Standing:
     store_code: str = "ok"
     reader_since: int = 0
     network_since: int = 0
+    long: tuple[Long, ...] = ()
+    lease: str = "ok"
+    lease_left_us: int = 0
 
 
 class Refused(Exception):

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from kiosk.core.entries import MARKS, Tone
-from kiosk.core.ports import Standing
-from kiosk.core.staff_words import DAY_US, StaffWords
+from kiosk.core.ports import Long, Standing
+from kiosk.core.staff_words import DAY_US, SECOND_US, StaffWords
 
 DATA_OLD_US: Final = DAY_US
 """Data older than this is said loudly; the cache lease warns at the same age."""
+
+COMING: Final = ("rows", "snapshot")
+"""What a first sync is made of, as `Long` calls it."""
 
 GAP: Final = " · "
 """Between two pieces."""
@@ -92,6 +95,11 @@ def _wrong(sentence: str, otherwise: str, words: StaffWords) -> Piece:
 
 
 def _synced(standing: Standing, words: StaffWords) -> Piece:
+    coming = next((one for one in standing.long if one.what in COMING), None)
+    if coming is not None:
+        return _coming(coming, words)
+    if standing.lease != "ok":
+        return _lease(standing, words)
     if not standing.synced_at:
         text = words.say("strip.synced.never")
         return _alert(text, text)
@@ -100,6 +108,29 @@ def _synced(standing: Standing, words: StaffWords) -> Piece:
     text = words.say("strip.synced", at=at, age=words.span(age))
     short = words.say("strip.synced.short", age=words.span(age))
     return _alert(text, short) if age > DATA_OLD_US else Piece(text, short)
+
+
+def _coming(coming: Long, words: StaffWords) -> Piece:
+    """How far the first sync is."""
+    share = 100 * coming.n_done // max(coming.n_total, 1)
+    short = words.say("strip.coming.short", share=share)
+    if coming.left_s is None:
+        text = words.say("strip.coming", share=share, total=f"{coming.n_total:,}")
+    else:
+        text = words.say(
+            "strip.coming.left", share=share, total=f"{coming.n_total:,}",
+            span=words.span(coming.left_s * SECOND_US),
+        )  # fmt: skip
+    return Piece(text, short)
+
+
+def _lease(standing: Standing, words: StaffWords) -> Piece:
+    """The centre was not heard for so long that people are soon, or already, not shown."""
+    if standing.lease == "over":
+        return _alert(words.say("strip.lease.over"), words.say("strip.lease.over.short"))
+    age = words.span(standing.now - standing.synced_at)
+    text = words.say("strip.lease.warned", age=age, left=words.span(standing.lease_left_us))
+    return _alert(text, words.say("strip.synced.short", age=age))
 
 
 def _waiting(standing: Standing, words: StaffWords) -> list[Piece]:

@@ -64,6 +64,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "how.case": "by case",
     "how.handle": "by handle",
     "how.band": "by band",
+    "how.near": "by a similar name",
     # Header of a customer's page
     "head.no-customer": "Customer not held here",
     "head.no-customer.hint": "Only some of their rows are here. Call the centre for the rest.",
@@ -175,6 +176,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "here.nobody.unknown_band": "A band was tapped that we do not know. Find the customer by name.",
     "here.nobody.unlinked": "A fresh band was tapped: not linked to anybody yet.",
     "here.nobody.blocked": "A blocked band was tapped. Keep it apart and see ID.",
+    "here.nobody.lease_over": "A band was tapped, but this kiosk has not reached the centre for three days, so it shows nobody."
+    " What you record is kept. It shows customers again as soon as the centre answers: check the network plug.",
     "here.nobody.not_synced": "A band was tapped, but this kiosk holds no customers yet. It fills itself as soon as the"
     " centre answers.",
     "here.nobody.not_held": "A band was tapped whose owner is not held here. Find them by order.",
@@ -336,6 +339,12 @@ SENTENCES: Final[Mapping[str, str]] = {
     "strip.synced": "Data {at} ({age})",
     "strip.synced.short": "Data {age}",
     "strip.synced.never": "No data yet",
+    "strip.coming": "Data coming: {share} % of {total}",
+    "strip.coming.left": "Data coming: {share} % of {total}, {span} left",
+    "strip.coming.short": "Data {share} %",
+    "strip.lease.warned": "Data {age} old, shown for {left} more",
+    "strip.lease.over": "Customers hidden until the centre answers",
+    "strip.lease.over.short": "Customers hidden",
     "strip.waiting": "{count} to send",
     "strip.refused": "{count} not settled",
     "strip.settled": "All sent",
