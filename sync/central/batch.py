@@ -3,7 +3,8 @@
 The thread that gets the lock writes for everybody waiting (up to BATCH_MAX): the names all of them said they need are locked
 and read at once, in sorted order, so that no two nodes wait for each other; each works in a part of its own that can
 fail alone; then the heads are taken, then one commit; then each gets its answer. What fails whole is tried again in halves, so that
-one of them cannot take the others along. No thread of its own, nothing to stop.
+one of them cannot take the others along; who was in another node's way locks at once all it turned out to need.
+No thread of its own, nothing to stop.
 """
 
 import logging
@@ -116,8 +117,10 @@ class Batch:
         """Write these together; why nothing of it stands, or None when it does."""
         for job in jobs:
             job.finish = job.error = None
+        begun: Transaction | None = None
         try:
             with self._store.writing() as transaction:
+                begun = transaction
                 transaction.load(
                     (key for job in jobs for key in job.keys),
                     ops=(op for job in jobs for op in job.ops),
@@ -129,6 +132,9 @@ class Batch:
                     if job.finish is not None:
                         job.answer = job.finish()
         except Exception as error:  # noqa: BLE001  # carried to every thread that asked, which raises it
+            if isinstance(error, StoreConflict) and begun is not None:
+                for job in (jobs[0], jobs[len(jobs) // 2]):  # the first of each half
+                    job.keys = tuple(begun.locked.union(job.keys))
             return error
         for job in jobs:
             job.is_done = True

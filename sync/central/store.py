@@ -190,9 +190,12 @@ class _Doc(NamedTuple):
     record: Record | None = None
 
 
+_OWNER: Final = "owner/"
+
+
 def owner_lock(owner: str) -> str:
     """The name to lock for everything of a customer: who changes one of their rows and who changes who holds them agree."""
-    return f"owner/{owner}"
+    return _OWNER + owner
 
 
 class Snapshot:
@@ -540,7 +543,7 @@ class _Flushing:
         self._transaction = transaction
 
     def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
-        return self._transaction.direct().all(sql, **values)
+        return self._transaction.written().all(sql, **values)
 
     def run(self, sql: str, **values: object) -> int:
         return self._transaction.direct().run(sql, **values)
@@ -570,6 +573,10 @@ class _Own(Snapshot):
     def op(self, op_id: str) -> OpRecord | None:
         """An operation the centre already knows, or this transaction added."""
         return self._transaction.known_op(op_id)
+
+    def held(self) -> list[OpRecord]:
+        """Operations that wait for a person, oldest first."""
+        return self._transaction.held()
 
     def rows_at(self, key: str, scopes: Sequence[str]) -> Iterator[WireRow]:
         """One row as it stands in each of these scopes that points at it, once the heads are taken."""
@@ -616,6 +623,7 @@ class Transaction:
         self._docs: dict[str, _Doc | None] = {}
         self._ops: dict[str, OpRecord | None] = {}
         self._raws: dict[str, bytes] = {}
+        self._held: dict[str, OpRecord | None] | None = None  # None until somebody asks
         self._holders: dict[
             str, dict[str, tuple[int, str]]
         ] = {}  # owner -> scope -> until, why
@@ -628,7 +636,6 @@ class Transaction:
         self._unwritten_holders: dict[str, bool] = {}
         self._undo: list[_Change] = []
         self._parts: list[_Part] = []
-        self._n_savepoints = 0
         self._locked: set[str] = set()
         self._places: dict[str, dict[str, tuple[int, bool]]] = {}
         self._scopes: set[str] = set()
@@ -666,6 +673,7 @@ class Transaction:
             if part.savepoint:
                 self._sql.run(f"ROLLBACK TO SAVEPOINT {part.savepoint}")
                 self._sql.run(f"RELEASE SAVEPOINT {part.savepoint}")
+            self._held = None  # it may have been read from what is gone now
             raise
         self._parts.pop()
         if part.savepoint:
@@ -673,14 +681,18 @@ class Transaction:
         if not self._parts:
             self._undo.clear()
 
+    def written(self) -> Connection:
+        """The database itself, to read what this transaction wrote."""
+        has_more = self._unwritten_docs or self._unwritten_ops or self._unwritten_holders
+        return self.direct() if has_more else self._sql
+
     def direct(self) -> Connection:
         """The database itself, for what is not kept in memory: everything before is written, each open part has its savepoint."""
-        for part in self._parts:
+        for depth, part in enumerate(self._parts):
             if not part.savepoint:
                 again = self._back_to(part.begins)
                 self._flush()
-                self._n_savepoints += 1
-                part.savepoint = f"part_{self._n_savepoints}"
+                part.savepoint = f"part_{depth}"
                 self._sql.run(f"SAVEPOINT {part.savepoint}")
                 for table, name, after in again:
                     self._undo.append((table, name, table.get(name, _ABSENT)))
@@ -737,6 +749,11 @@ class Transaction:
 
     # Locks, and what is known under them
 
+    @property
+    def locked(self) -> frozenset[str]:
+        """The names it holds by now."""
+        return frozenset(self._locked)
+
     def lock_keys(self, keys: Iterable[str]) -> None:
         """Hold these names until the end: rows by their key, customers by `owner_lock`."""
         fresh = set(keys) - self._locked
@@ -749,16 +766,24 @@ class Transaction:
         self._sql.lock_all()
 
     def load(self, keys: Iterable[str], *, ops: Iterable[str] = ()) -> None:
-        """Lock these rows and read them in one statement, and these operations in another, so that asking for them is free."""
-        unknown = [key for key in dict.fromkeys(keys) if key not in self._docs]
+        """Lock these names and read what they stand for in few statements, so that asking for it is free.
+
+        Args:
+            keys: Rows by their key, customers by `owner_lock`, and names that only are to be locked.
+            ops: Ids of operations.
+        """
+        fresh = [key for key in dict.fromkeys(keys) if key not in self._docs]
+        owners = [key[len(_OWNER) :] for key in fresh if key.startswith(_OWNER)]
+        unknown = [key for key in fresh if not key.startswith(_OWNER)]
+        self.lock_keys(fresh)
         if unknown:
-            self.lock_keys(unknown)
             found = _docs(self._sql, unknown)
             self._docs.update((key, found.get(key)) for key in unknown)
-        fresh = [op for op in dict.fromkeys(ops) if op not in self._ops]
-        if fresh:
-            known = _ops(self._sql, fresh)
-            self._ops.update((op, known.get(op)) for op in fresh)
+        self.load_owners(owners)
+        new = [op for op in dict.fromkeys(ops) if op not in self._ops]
+        if new:
+            known = _ops(self._sql, new)
+            self._ops.update((op, known.get(op)) for op in new)
 
     def load_owners(self, owners: Iterable[str]) -> None:
         """Lock these customers and read who holds them in one statement."""
@@ -784,6 +809,16 @@ class Transaction:
         if op_id not in self._ops:
             self.load((), ops=(op_id,))
         return self._ops[op_id]
+
+    def held(self) -> list[OpRecord]:
+        """Operations that wait for a person, with what this transaction made of them, oldest first."""
+        if self._held is None:
+            found = self._sql.all(f"SELECT {_OP} FROM op WHERE status = 'held'")  # noqa: S608  # a constant
+            self._held = {line[0]: _op_record(line) for line in found}
+            for op_id in self._unwritten_ops:
+                self._held[op_id] = self._ops[op_id]
+        held = (record for record in self._held.values() if record and record.status == "held")
+        return sorted(held, key=lambda record: (record.at, record.id))
 
     def places(self, key: str) -> dict[str, tuple[int, bool]] | None:
         """Seq and whether it is gone, by scope; None for a row whose places were not read."""
@@ -906,6 +941,7 @@ class Transaction:
         self._set(self._ops, record.id, record)
         self._set(self._raws, record.id, raw)
         self._note(self._unwritten_ops, record.id)
+        self._hold(record)
 
     def settle_op(self, record: OpRecord) -> None:
         """Write the result and the decision of an operation that was held. Raises Malformed for one nobody knows."""
@@ -923,6 +959,11 @@ class Transaction:
         if not changed:
             raise Malformed("nobody knows this operation")
         self._set(self._ops, record.id, record)
+        self._hold(record)
+
+    def _hold(self, record: OpRecord) -> None:
+        if self._held is not None:
+            self._set(self._held, record.id, record)
 
     # Devices
 

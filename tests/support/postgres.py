@@ -88,7 +88,7 @@ class Server:
         settings = {
             "unix_socket_directories": str(self.folder), "listen_addresses": "",
             "fsync": "on" if self.is_durable else "off", "shared_buffers": "32MB",
-            "max_connections": "60", "log_min_messages": "fatal", "hot_standby": "on",
+            "max_connections": "60", "log_min_messages": "fatal", "hot_standby": "on", "deadlock_timeout": "50ms",
             "wal_sender_timeout": "2s", "wal_receiver_timeout": "2s", "wal_retrieve_retry_interval": "100ms",
         }  # fmt: skip
         options = [
