@@ -63,17 +63,21 @@ class _Origin:
 
 
 class _Lanes:
-    """Rows on which nothing may overtake a held operation; read once, when it is first asked."""
+    """Rows on which nothing may overtake a held operation, in the order they came; read once, when it is first asked."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self._keys: dict[str, frozenset[str]] | None = None
 
     def is_blocked(self, keys: Iterable[str], *, past: str = "") -> bool:
-        """Whether a held operation other than `past` blocks one of these rows."""
-        known = self._known()
+        """Whether a held operation blocks one of these rows; of those that came before `past`, where that is held itself."""
         wanted = frozenset(keys)
-        return any(wanted & held for op, held in known.items() if op != past)
+        for op, held in self._known().items():
+            if op == past:
+                return False
+            if wanted & held:
+                return True
+        return False
 
     def add(self, record: OpRecord) -> None:
         """What was held just now blocks what comes after it."""
@@ -418,10 +422,9 @@ def _release(
     for known in transaction.read.held():
         if known.code != BEHIND or not set(known.keys) & set(settled.keys):
             continue
-        lanes.remove(known.id)
         record = _again(transaction, known, lanes, now=now)
-        if record.status == HELD:
-            lanes.add(record)
+        if record.status != HELD:
+            lanes.remove(known.id)
         if record.code != BEHIND:
             reason = f"waited behind {settled.id}"
             followed = msgspec.structs.replace(decision, decision="replay", reason=reason)
