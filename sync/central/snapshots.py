@@ -28,6 +28,9 @@ TAIL_PART: Final = 4
 """A snapshot is made anew when more than this part of its rows moved since."""
 
 
+_READ_AT_ONCE: Final = 1_000
+
+
 def due(store: Store) -> tuple[str, ...]:
     """Scopes large enough for a snapshot whose newest one is missing or old. Raises StoreError."""
     with store.reading() as snapshot:
@@ -82,14 +85,14 @@ def make(
 
 
 def _parts(snapshot: Snapshot, scope: str) -> Iterator[list[StoredRow]]:
-    """All live rows of a scope in the order of their seqs, so many at a time as make a part."""
+    """All live rows of a scope, so many at a time as make a part; those of a customer lie together, where a tap reads them."""
+    keys = snapshot.keys_by_owner(scope)
     rows: list[StoredRow] = []
-    seq = size = 0
-    while lines := snapshot.rows_since(scope, seq, limit=PART_ROWS_MAX):
-        seq = lines[-1].seq
-        for row in lines:
-            if row.is_gone:
-                continue
+    size = 0
+    for first in range(0, len(keys), _READ_AT_ONCE):
+        some = keys[first : first + _READ_AT_ONCE]
+        found = {row.key: row for row in snapshot.rows_of_keys(scope, some)}
+        for row in (found[key] for key in some):
             rows.append(
                 (row.key, scope, row.seq, row.owner, row.kind, row.version, row.as_of, row.source,
                  row.form, row.body)

@@ -281,6 +281,15 @@ class Snapshot:
         )
         return [(key, h) for key, h in found]
 
+    def keys_by_owner(self, scope: str) -> list[str]:
+        """Keys of all live rows of a scope, those of one customer together."""
+        found = self._sql.all(
+            "SELECT ptr.key, doc.owner FROM ptr JOIN doc ON doc.key = ptr.key"
+            " WHERE ptr.scope = :scope AND ptr.is_gone = 0",
+            scope=scope,
+        )
+        return [key for _, key in sorted((owner, key) for key, owner in found)]
+
     def row(self, key: str) -> Row | None:
         """A row with its decoded body. Raises Malformed for one this version cannot read."""
         doc = _docs(self._sql, (key,)).get(key)
