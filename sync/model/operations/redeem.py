@@ -72,7 +72,9 @@ def claim(rows: Mapping[str, Cell], op: Operation, args: Redeem, now: int) -> Re
     if ledger.covers(allowance, args.amount, now):
         return msgspec.structs.replace(args, alone="allowance")
     is_home = subject is not None and ledger.home_of(subject) == op.store != ""
-    return msgspec.structs.replace(args, alone="home" if is_home else "")
+    free = None if subject is None else ledger.free_of(subject)
+    is_enough = free is None or free >= args.amount
+    return msgspec.structs.replace(args, alone="home" if is_home and is_enough else "")
 
 
 def apply(rows: Mapping[str, Cell], op: Operation, args: Redeem, now: int) -> Outcome:

@@ -1,0 +1,274 @@
+"""Two devices of one store and its relay, over real HTTP: what happens at one is seen at the other, with no centre at all."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from sync.edge.feed import Feed
+from sync.edge.lookup import Lookup
+from sync.edge.outbox import Outbox
+from sync.edge.recorder import Kept
+from sync.edge.relay import Item, Mailbox
+from sync.edge.relay_app import RelayServer
+from sync.model.errors import StoreFull
+from sync.model.operation import Refusal
+from sync.model.operations.block_band import BlockBand
+from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.operations.redeem import Redeem
+from sync.model.records import Band, Entitlement, Peer, Pickup
+from sync.model.row import Row
+from sync.model.wire import Checkpoint, Cursor, OpResult, Page
+from tests.support import shop
+from tests.support.edge import SCOPE, wire_row
+from tests.support.shop_floor import Till, identity_of, peer_row, server_of, till
+
+VOUCHER = "entitlement/v1"
+N_VOUCHERS = 8
+
+
+@dataclass
+class Floor:
+    """Two tills and what they were made of."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+    server: RelayServer
+    one: Till
+    two: Till
+    stack: ExitStack
+
+    @property
+    def box(self) -> Mailbox:
+        return self.server._app.mailbox
+
+    def relay_again(self, life: str) -> None:
+        """The same relay after it lost its power."""
+        port = int(self.server.url.rpartition(":")[2])
+        known = {row.body.id: row.body for row in self.rows if isinstance(row.body, Peer)}
+        self.server = server_of(self.one.identity, known.get, life=life, port=port)
+        self.server.start()
+        self.stack.callback(self.server.stop)
+
+    def again(self, which: Till, name: str) -> Till:
+        """A till after its program was started anew."""
+        which.close()
+        made = till(self.folder / name, which.identity, self.rows, relay=self.server.url)
+        self.stack.callback(made.close)
+        return made
+
+
+def is_up(one: Till) -> bool:
+    return one.peers.status().code == "ok"
+
+
+@pytest.fixture
+def floor(tmp_path: Path) -> Iterator[Floor]:
+    devices = identity_of(), identity_of()
+    vouchers = (
+        shop.row(Entitlement(f"v{n}", "A coffee", "voucher", n_left=1, home_store="harbour"))
+        for n in range(1, N_VOUCHERS + 1)
+    )
+    rows = (*shop.lenas_rows(), *vouchers, *map(peer_row, devices))
+    known = {row.body.id: row.body for row in rows if isinstance(row.body, Peer)}
+    with ExitStack() as stack:
+        server = server_of(devices[0], known.get)
+        server.start()
+        stack.callback(server.stop)
+        tills = [
+            till(tmp_path / name, device, rows, relay=server.url)
+            for name, device in zip(("one", "two"), devices, strict=True)
+        ]
+        for each in tills:
+            stack.callback(each.close)
+            each.until(lambda each=each: is_up(each))  # type: ignore[misc]  # bound now
+        yield Floor(tmp_path, rows, server, tills[0], tills[1], stack)
+
+
+def test_a_parcel_handed_over_at_one_till_is_gone_at_the_other(floor: Floor) -> None:
+    floor.one.record("hand_over_pickup", HandOverPickup(pickup="pk-1077", to="Lena"))
+
+    floor.two.until(lambda: floor.two.body("pickup/pk-1077").state == "handed_over")
+
+    pickup = floor.two.body("pickup/pk-1077")
+    assert isinstance(pickup, Pickup)
+    assert pickup.handed_over_to == "Lena"
+    ((row, _),) = Lookup(floor.two.store).profile("lena").of(Pickup)
+    assert (row.source, row.is_unsettled) == ("store", True)
+
+
+def test_a_band_blocked_at_one_till_opens_nothing_at_the_other(floor: Floor) -> None:
+    floor.one.record("block_band", BlockBand(band=shop.BAND, why="lost"))
+
+    def state() -> str:
+        sighting = Lookup(floor.two.store).by_band(shop.BAND)
+        assert sighting is not None
+        assert isinstance(sighting.band.body, Band)
+        return sighting.band.body.state
+
+    floor.two.until(lambda: state() == "blocked")
+
+
+def test_a_voucher_redeemed_at_one_till_is_refused_at_the_other(floor: Floor) -> None:
+    first = floor.one.record("redeem", Redeem(of=VOUCHER))
+
+    second = floor.two.record("redeem", Redeem(of=VOUCHER))
+
+    assert isinstance(first, Kept)
+    assert not first.waits
+    assert second == Refusal("not_enough") or (isinstance(second, Kept) and second.waits)
+    assert floor.two.body(VOUCHER).n_left == 0
+
+
+def test_of_two_who_press_at_the_same_time_one_gets_it(floor: Floor) -> None:
+    for number in range(1, N_VOUCHERS + 1):
+        start = threading.Barrier(2)
+        kept: list[Kept | Refusal] = []
+
+        def press(
+            each: Till, of: str, start: threading.Barrier, kept: list[Kept | Refusal]
+        ) -> None:
+            start.wait()
+            kept.append(each.record("redeem", Redeem(of=of)))
+
+        pressing = [
+            threading.Thread(target=press, args=(each, f"entitlement/v{number}", start, kept))
+            for each in (floor.one, floor.two)
+        ]
+        for thread in pressing:
+            thread.start()
+        for thread in pressing:
+            thread.join()
+
+        given = [one for one in kept if isinstance(one, Kept) and not one.waits]
+        assert len(given) == 1
+        assert {is_up(floor.one), is_up(floor.two)} == {True}, "each had its place"
+
+
+def test_without_the_relay_a_till_carries_on_alone_and_says_so(floor: Floor) -> None:
+    floor.server.stop()
+
+    kept = floor.two.record("redeem", Redeem(of=VOUCHER))
+
+    assert isinstance(kept, Kept)
+    assert not kept.waits
+    floor.two.until(lambda: floor.two.peers.status().code == "relay_lost")
+
+
+def test_what_was_done_alone_is_told_when_the_relay_is_back(floor: Floor) -> None:
+    floor.server.stop()
+    floor.two.until(lambda: not is_up(floor.two))
+    floor.two.record("block_band", BlockBand(band=shop.BAND))
+
+    floor.relay_again("life-2")
+
+    floor.one.until(lambda: floor.one.body(f"band/{shop.BAND}").state == "blocked")
+
+
+def test_what_others_did_is_still_known_when_the_relay_is_gone_and_the_till_starts_anew(
+    floor: Floor,
+) -> None:
+    floor.one.record("block_band", BlockBand(band=shop.BAND))
+    floor.two.until(lambda: floor.two.body(f"band/{shop.BAND}").state == "blocked")
+
+    floor.server.stop()
+    two = floor.again(floor.two, "two")
+
+    assert two.body(f"band/{shop.BAND}").state == "blocked"
+
+
+def test_a_place_that_was_taken_and_never_used_is_given_back_when_the_till_is_back(
+    floor: Floor,
+) -> None:
+    # given: the till lost its power between its place and its disk
+    op = shop.operation(Redeem(of=VOUCHER, alone="home"), device=floor.one.identity.device_id)
+    box = floor.box
+    box.offer(
+        floor.one.identity.device_id,
+        [Item(op.id, "offered", msgspec.json.encode(op), (VOUCHER,))],
+        seen=box.head, now_ms=0,
+    )  # fmt: skip
+
+    one = floor.again(floor.one, "one")
+    one.until(lambda: is_up(one))
+
+    assert box.since(0, limit=10).entries[-1].state == "withdrawn"
+    second = floor.two.record("redeem", Redeem(of=VOUCHER))
+    assert isinstance(second, Kept)
+    assert not second.waits
+
+
+def test_a_full_disk_gives_the_place_back(floor: Floor) -> None:
+    op = shop.operation(Redeem(of=VOUCHER, alone="home"))
+
+    with (
+        pytest.raises(StoreFull),
+        floor.one.peers.ordered(lambda: Kept((op,))),
+    ):
+        raise StoreFull("no room")
+
+    floor.two.until(lambda: floor.box.since(0, limit=9).entries[-1].state == "withdrawn")
+    floor.two.until(lambda: not floor.two.peers.ops.theirs())
+    second = floor.two.record("redeem", Redeem(of=VOUCHER))
+    assert isinstance(second, Kept)
+    assert not second.waits
+
+
+def test_a_parcel_that_reached_the_feed_is_no_longer_folded(floor: Floor) -> None:
+    kept = floor.one.record("hand_over_pickup", HandOverPickup(pickup="pk-1077", to="Lena"))
+    assert isinstance(kept, Kept)
+    floor.two.until(lambda: bool(floor.two.peers.ops.theirs()))
+
+    # when: the centre applied it at seq 101 and answered the first till; the second one's feed is behind
+    pickup = replace(floor.two.body("pickup/pk-1077"), handed_over_by="the centre")
+    row = shop.row(pickup, version=2)
+    result = OpResult(kept.ops[0].id, "applied", "", "", (wire_row(row, 101),))
+    Feed(floor.one.store).keep_answers((result,))
+    Outbox(floor.one.store).settle((result,))
+    floor.one.peers.wake()
+    floor.two.until(lambda: floor.box.since(0, limit=9).entries[-1].state == "settled")
+    assert floor.two.peers.ops.theirs(), "not before the feed brought it"
+
+    Feed(floor.two.store).apply_page(
+        Page((wire_row(row, 101),), (Checkpoint(SCOPE, 101, is_head=True),)),
+        asked=(Cursor(SCOPE, len(floor.rows)),),
+    )
+
+    assert not floor.two.peers.ops.theirs()
+    assert floor.two.body("pickup/pk-1077").handed_over_by == "the centre"
+
+
+def test_what_the_centre_refused_is_taken_back(floor: Floor) -> None:
+    kept = floor.one.record("redeem", Redeem(of=VOUCHER))
+    assert isinstance(kept, Kept)
+    floor.two.until(lambda: floor.two.body(VOUCHER).n_left == 0)
+
+    Outbox(floor.one.store).settle((OpResult(kept.ops[0].id, "refused", "over", "", ()),))
+    floor.one.peers.wake()
+
+    floor.two.until(lambda: floor.two.body(VOUCHER).n_left == 1)
+
+
+def test_what_a_till_without_a_centre_missed_is_told_again_by_a_new_mailbox(
+    floor: Floor,
+) -> None:
+    # given: applied at the centre, and the relay lost its memory before the second till's feed had it
+    kept = floor.one.record("block_band", BlockBand(band=shop.BAND))
+    assert isinstance(kept, Kept)
+    band = shop.row(Band(id=shop.BAND, state="blocked"), version=2)
+    result = OpResult(kept.ops[0].id, "applied", "", "", (wire_row(band, 101),))
+    Feed(floor.one.store).keep_answers((result,))
+    Outbox(floor.one.store).settle((result,))
+    floor.server.stop()
+    floor.two.close()
+
+    floor.relay_again("life-2")
+    floor.one.until(lambda: floor.box.head > 0)
+    two = floor.again(floor.two, "two")
+
+    two.until(lambda: two.body(f"band/{shop.BAND}").state == "blocked")
