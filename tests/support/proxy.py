@@ -16,12 +16,14 @@ class Trouble:
     Attributes:
         cut_request_after: The connection ends after so many bytes went to the centre.
         cut_answer_after: It ends after so many bytes came back; the centre did its work.
+        to: Bytes of answers count only from the request on that has this in it.
         answer: Instead of the centre, these bytes answer every request.
         is_down: Nobody listens behind the relay.
     """
 
     cut_request_after: int | None = None
     cut_answer_after: int | None = None
+    to: bytes = b""
     answer: bytes | None = None
     is_down: bool = False
 
@@ -79,16 +81,31 @@ class Network:
             _end(device)
             return
         self._open.add(centre)
-        back = threading.Thread(target=self._pump, args=(centre, device, "cut_answer_after"))
+        asked = threading.Event()
+        back = threading.Thread(
+            target=self._pump, args=(centre, device, "cut_answer_after", asked)
+        )
         back.start()
-        self._pump(device, centre, "cut_request_after")
+        self._pump(device, centre, "cut_request_after", asked)
         back.join()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, limit_name: str) -> None:
+    def _pump(
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        limit_name: str,
+        asked: threading.Event,
+    ) -> None:
+        is_back = limit_name == "cut_answer_after"
         n_passed = 0
         try:
             while chunk := source.recv(CHUNK):
                 limit: int | None = getattr(self.trouble, limit_name)
+                if not is_back and self.trouble.to in chunk:
+                    asked.set()
+                if is_back and not asked.is_set():
+                    limit = None
+                    n_passed -= len(chunk)
                 if limit is not None:
                     chunk = chunk[: max(0, limit - n_passed)]
                 n_passed += len(chunk)
