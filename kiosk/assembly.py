@@ -55,7 +55,8 @@ from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup, Sighting
 from sync.edge.outbox import Counts, Outbox
 from sync.edge.recorder import Doer, Kept, Recorder
-from sync.edge.runner import SyncRunner
+from sync.edge.report import ReportFile
+from sync.edge.runner import Once, SyncRunner
 from sync.edge.store import EdgeStore
 from sync.model.errors import CentreError, CentreUnreachable, StoreError, StoreFull
 from sync.model.operation import Evidence, OperationState, Refusal
@@ -308,11 +309,14 @@ class Sync:
             network_mark=network_mark,
         )
         self._network = self.runner.status().network
+        self._report = ReportFile(device.store)
 
     def _changed(self) -> None:
-        network = self.runner.status().network
-        if network != self._network:
-            self._network, self.network_since = network, micros_of(self._clock.now())
+        status = self.runner.status()
+        if status.network != self._network:
+            self._network, self.network_since = status.network, micros_of(self._clock.now())
+        with contextlib.suppress(StoreError):  # the status says what is wrong
+            self._report.write(status)
         self._on_change()
 
     def once(self) -> str:
@@ -321,11 +325,18 @@ class Sync:
         Raises:
             StoreError: this device's own files.
         """
+        return self.exchange()[0]
+
+    def exchange(self, *, pulls: bool = True, pushes: bool = True) -> tuple[str, Once]:
+        """The same, or one half of it; and what was done, nothing where the centre kept some of it from being done.
+
+        Raises:
+            StoreError: this device's own files.
+        """
         try:
-            self.runner.sync_once()
+            return HERE, self.runner.sync_once(pulls=pulls, pushes=pushes)
         except CentreError as error:
-            return error.code
-        return HERE
+            return error.code, Once(0, 0, 0)
 
 
 class StoreDesk:

@@ -18,5 +18,6 @@ client     one call to the centre, checked whole; the only importer of the HTTP 
 schedule   how long to wait after a failure
 engine     what to do next, as a pure step
 runner     does it, in its own thread
+report     how a device and its centre stand, for whoever asks from outside
 switch     a transport that can be cut, for the demo and for tests
 """

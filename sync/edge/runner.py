@@ -268,24 +268,27 @@ class SyncRunner:
         """How things stand, as of the last change. From any thread."""
         return self._status
 
-    def sync_once(self) -> Once:
+    def sync_once(self, *, pulls: bool = True, pushes: bool = True) -> Once:
         """Hello, leases, pull to the head, push everything, pull what that changed. Not beside a started runner.
 
         What can be done is done: leases or an operation the centre fails at keep nothing else from going through.
+
+        Args:
+            pulls, pushes: Without one of them only the other half is done.
 
         Raises:
             CentreError: it could not all be done; what was done stands.
             StoreError: this device's files.
         """
-        return asyncio.run(self._once())
+        return asyncio.run(self._once(pulls=pulls, pushes=pushes))
 
-    async def _once(self) -> Once:
+    async def _once(self, *, pulls: bool, pushes: bool) -> Once:
         work = self._work
         try:
             try:
-                done, failed = await self._exchanged()
+                done, failed = await self._exchanged(pulls=pulls, pushes=pushes)
             except CacheIsNew:
-                done, failed = await self._exchanged()
+                done, failed = await self._exchanged(pulls=pulls, pushes=pushes)
             await work.index()
         except CacheIsNew as error:
             raise StoreCorrupt("the cache breaks again and again") from error
@@ -297,20 +300,22 @@ class SyncRunner:
         self._status = replace(self._seen(self._status), network="ok", is_asked=True)
         return done
 
-    async def _exchanged(self) -> tuple[Once, CentreError | None]:
+    async def _exchanged(self, *, pulls: bool, pushes: bool) -> tuple[Once, CentreError | None]:
         """One exchange in a new session, and what of it the centre did not do."""
         work = self._work
         greeted = await work.say_hello()
         self._guarded(work.outbox.forget_old)
         n_leases, n_rows, failed = 0, 0, None
-        if not greeted.is_shut:
+        n_settled, refused = 0, None
+        if pulls and not greeted.is_shut:
             try:
                 n_leases = await work.fetch_leases()
             except (CentreRefused, CentreBusy) as error:
                 failed = error
             n_rows = await self._pull_all(greeted.snapshots)
-        n_settled, refused = await self._push_all()
-        if n_settled and not greeted.is_shut:
+        if pushes:
+            n_settled, refused = await self._push_all()
+        if pulls and n_settled and not greeted.is_shut:
             n_rows += await self._pull_all()
         return Once(n_rows, n_settled, n_leases), failed or refused
 
