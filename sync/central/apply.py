@@ -28,10 +28,11 @@ from typing import Final
 import msgspec
 
 from sync.central.enrolment import FINAL_STATES, State, scope_of
+from sync.central.lending import scope_of_row
 from sync.central.store import DeviceRecord, OpRecord, Transaction
 from sync.model.errors import Malformed, StoreError
 from sync.model.operation import CannotPredict, Effects, Operation, OperationState, Refusal
-from sync.model.records import Allowance, Decision, LedgerEntry
+from sync.model.records import Decision
 from sync.model.registry import ASSURANCE_OF, KINDS, Readable, Unjudged, read
 from sync.model.row import Cell, Missing, Row, row_of
 from sync.model.rules import may_record
@@ -285,14 +286,8 @@ def _write(
     """Write a row an operation made; a decision only where there is something to decide."""
     if isinstance(row.body, Decision):
         return _settle(transaction, row.body, op.store, lanes, now=origin.now)
-    transaction.put(row, scope=_scope_of_row(row))
+    transaction.put(row, scope=scope_of_row(row))
     return True
-
-
-def _scope_of_row(row: Row) -> str:
-    """The one scope of a row that is nobody's and concerns one store; "" where others want it too."""
-    is_stores = isinstance(row.body, Allowance | LedgerEntry) and not row.owner
-    return scope_of(row.body.store) if is_stores else ""  # type: ignore[attr-defined]  # both have one
 
 
 def _cell(transaction: Transaction, key: str) -> Cell:

@@ -19,7 +19,7 @@ from hardware.entropy import Entropy, SystemEntropy
 from sync.central.errors import StoreConflict
 from sync.central.schema import TABLES, migrate
 from sync.central.sql import Connection, Engine, open_engine
-from sync.model.contacts import contact_term, term_of
+from sync.model.contacts import LENT, contact_term, term_of
 from sync.model.errors import Malformed, StoreError
 from sync.model.records import Record, key_of
 from sync.model.row import Row, body_of, raw_of
@@ -318,6 +318,15 @@ class Snapshot:
             after=after, limit=limit, **({"store": store} if store else {}),
         )  # fmt: skip
         return [InboxEntry(*_with(line, 7, bytes(line[7] or b""))) for line in found]
+
+    def lent(self, *, after: str = "", limit: int = 1_000) -> list[str]:
+        """Keys of allowances of which something is left, by key."""
+        found = self._sql.all(
+            "SELECT key FROM doc WHERE term = :term AND term <> '' AND key > :after"
+            " ORDER BY key LIMIT :limit",
+            term=LENT, after=after, limit=limit,
+        )  # fmt: skip
+        return [key for (key,) in found]
 
     def n_held(self, store: str = "") -> int:
         """How many operations wait for a person, of one store or of all."""

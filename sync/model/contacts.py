@@ -4,10 +4,13 @@ import re
 import unicodedata
 from typing import Final
 
-from sync.model.records import ContactPoint, Record
+from sync.model.records import Allowance, ContactPoint, Record
 
 _BETWEEN_DIGITS: Final = re.compile(r"[\s()./\-\u2010-\u2015\u00a0]")
 _PHONE: Final = re.compile(r"\+?[0-9]{3,20}")
+LENT: Final = "LENT"
+"""What allowances of which something is left are found by; no value of a contact is compared in capitals."""
+
 TERM_MAX: Final = 200
 """Characters of a value that are compared."""
 
@@ -22,5 +25,7 @@ def contact_term(value: str) -> str:
 
 
 def term_of(body: Record) -> str:
-    """What a record can be asked for by besides its key: the value of a contact, "" for everything else."""
+    """What a record can be asked for by besides its key: the value of a contact, that something is lent; else ""."""
+    if isinstance(body, Allowance):
+        return LENT if body.n_left else ""
     return contact_term(body.value) if isinstance(body, ContactPoint) else ""
