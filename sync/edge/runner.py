@@ -274,7 +274,8 @@ class SyncRunner:
         What can be done is done: leases or an operation the centre fails at keep nothing else from going through.
 
         Args:
-            pulls, pushes: Without one of them only the other half is done.
+            pulls: Pull and fetch the leases.
+            pushes: Push what waits.
 
         Raises:
             CentreError: it could not all be done; what was done stands.
