@@ -44,6 +44,12 @@ MISMATCHES_MAX: Final = 3
 
 DAY_US: Final = 86_400_000_000
 
+FULL_ROWS: Final = 500
+"""A page of so many rows is one of many."""
+
+TOGETHER_ROWS: Final = 8_000
+"""Rows of full pages written in one transaction, about 8 MB: an index page that many of them touch is encrypted once."""
+
 _COLUMNS: Final = "key, scope, seq, owner, kind, version, as_of, source, form, is_read, body"
 _INSERT: Final = f"INSERT INTO row({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # constants
 _PUT_ROW: Final = (
@@ -105,6 +111,8 @@ class Feed:
 
     def __init__(self, store: EdgeStore) -> None:
         self._store = store
+        self._kept: list[tuple[Page, tuple[Cursor, ...]]] = []
+        self._kept_life = store.cache.life
 
     def grant(self, grants: Iterable[Grant], *, pinned: frozenset[str] = frozenset()) -> None:
         """Hold these scopes and no others; one with another epoch is renewed from the beginning. Raises StoreError.
@@ -113,6 +121,7 @@ class Feed:
             grants: What the centre grants now.
             pinned: Keys that unanswered operations need.
         """
+        self._kept.clear()  # what was not written yet is asked for again
         granted = {grant.id: grant for grant in grants}
         with self._store.cache.write() as file:
             held: dict[str, str] = dict(file.read("SELECT scope, epoch FROM cursor"))
@@ -131,7 +140,10 @@ class Feed:
                     )
 
     def cursors(self) -> tuple[Cursor, ...]:
-        """How far each scope is held, with the newest mark and the newest kept one, to ask for what comes after."""
+        """How far each scope is held, with the newest mark and the newest kept one, to ask for what comes after.
+
+        Pages that are kept back to be written together count as held here, and nowhere else.
+        """
 
         def reading(file: Transaction) -> tuple[Cursor, ...]:
             found = file.read("SELECT scope, seq FROM cursor ORDER BY scope")
@@ -139,7 +151,10 @@ class Feed:
                 Cursor(scope, seq, _presented(_marks(file, scope))) for scope, seq in found
             )
 
-        return self._store.cache.look(reading)
+        held = self._store.cache.look(reading)
+        for page, _ in self._kept_back():
+            held = tuple(_after(cursor, page.checkpoints) for cursor in held)
+        return held
 
     def all_marks(self, scope: str) -> tuple[Mark, ...]:
         """All names this device knows of moments in the history of a scope, newest first; at most MARKS_MAX."""
@@ -148,14 +163,40 @@ class Feed:
     def apply_page(
         self, page: Page, *, asked: Iterable[Cursor], pinned: frozenset[str] = frozenset()
     ) -> Applied:
-        """Apply a pull answer to what was asked. Raises StoreError.
+        """Apply a pull answer to what was asked, at once or with some that follow. Raises StoreError.
+
+        While page after full page comes, a few are kept back and written in one transaction: that costs half. Whatever
+        else is asked of this feed, and the page that reaches the head, writes them first.
 
         Args:
             page: Complete and the centre's.
             asked: The cursors the question carried.
             pinned: Keys that unanswered operations need: their rows are kept until that is settled.
         """
-        return self.apply_pages([(page, tuple(asked))], pinned=pinned)
+        kept = self._kept_back()
+        kept.append((page, tuple(asked)))
+        n_kept = sum(len(one.rows) for one, _ in kept)
+        is_more = not all(checkpoint.is_head for checkpoint in page.checkpoints)
+        if is_more and len(page.rows) >= FULL_ROWS and n_kept < TOGETHER_ROWS:
+            return Applied(len(page.rows), is_head=False)
+        applied = self._write_kept(pinned)
+        n_told = n_kept - len(page.rows)
+        return Applied(max(0, applied.n_rows - n_told), applied.is_head, applied.differing)
+
+    def flush(self, *, pinned: frozenset[str] = frozenset()) -> None:
+        """Write the pages that were kept back, as when no other follows. Raises StoreError."""
+        if self._kept_back():
+            self._write_kept(pinned)
+
+    def _kept_back(self) -> list[tuple[Page, tuple[Cursor, ...]]]:
+        if self._kept_life != self._store.cache.life:
+            self._kept.clear()  # of a cache that is no more
+            self._kept_life = self._store.cache.life
+        return self._kept
+
+    def _write_kept(self, pinned: frozenset[str]) -> Applied:
+        pages, self._kept = self._kept, []
+        return self.apply_pages(pages, pinned=pinned)
 
     def apply_pages(
         self,
@@ -168,7 +209,7 @@ class Feed:
         now = self._store.now()
         n_rows = 0
         differing: dict[str, None] = {}
-        with self._store.cache.write() as file:
+        with self._store.cache.write(bulk=len(pages) > 1) as file:
             for page, asked in pages:
                 since = {cursor.id: cursor.seq for cursor in asked}
                 held: dict[str, int] = dict(file.read("SELECT scope, seq FROM cursor"))
@@ -184,11 +225,13 @@ class Feed:
 
     def part_ways(self, scope: str, seq: int) -> None:
         """Our history of a scope holds up to `seq` and no further: pull again from there over what is here. Raises StoreError."""
+        self.flush()
         with self._store.cache.write() as file:
             _part_ways(file, scope, seq)
 
     def bucket_sums(self, scope: str) -> tuple[str, ...]:
         """The sum of each bucket of a scope, of the rows as they are stored. Reads all of it: about 0.2 s for 50,000 rows."""
+        self.flush()
         sums = [0] * BUCKETS
         for key, seq, version in self._store.cache.look(lambda file: _all_held(file, scope)):
             bucket = bucket_of(key)
@@ -197,6 +240,7 @@ class Feed:
 
     def apply_diff(self, answer: DiffAnswer, *, pinned: frozenset[str] = frozenset()) -> int:
         """Make the buckets that differ as the centre has them; how many rows came or went. Raises StoreError."""
+        self.flush(pinned=pinned)
         buckets = frozenset(answer.buckets)
         rows = {
             row.key: row
@@ -217,6 +261,7 @@ class Feed:
 
     def note_mismatch(self, scope: str) -> bool:
         """Remember that a sum was wrong; the third time within a day the scope is renewed from the beginning, and this is true."""
+        self.flush()
         now = self._store.now()
         name = f"mismatch/{scope}"
         with self._store.cache.write() as file:
@@ -241,6 +286,7 @@ class Feed:
         self._keep(row for one in wanted for row in one.rows)
 
     def _keep(self, rows: Iterable[WireRow]) -> None:
+        self.flush()
         there = [row for row in rows if not row.is_gone]
         with self._store.cache.write(durable=True) as file:
             held: dict[str, int] = dict(file.read("SELECT scope, seq FROM cursor"))
@@ -256,6 +302,7 @@ class Feed:
 
     def decisions(self, ops: Iterable[str]) -> dict[str, Decision]:
         """By operation id what a person decided, of those of these operations that the feed brought a decision for."""
+        self.flush()
         found: dict[str, Decision] = {}
 
         def reading(file: Transaction) -> None:
@@ -283,6 +330,18 @@ class Feed:
 
 
 # Pages
+
+
+def _after(cursor: Cursor, checkpoints: Iterable[Checkpoint]) -> Cursor:
+    """The cursor as it is once a page with these checkpoints is written."""
+    for checkpoint in checkpoints:
+        if checkpoint.scope == cursor.id and checkpoint.seq >= cursor.seq:
+            marks = cursor.marks
+            if checkpoint.mark is not None:
+                kept = [mark for mark in marks if mark.is_kept][:1]
+                marks = (checkpoint.mark, *kept)
+            return Cursor(cursor.id, checkpoint.seq, marks)
+    return cursor
 
 
 def _carries_on(

@@ -19,7 +19,7 @@ from sync.edge.progress import Meter, Progress
 from sync.edge.snapshot import SnapshotLoader
 from sync.edge.store import EdgeStore
 from sync.edge.upkeep import Upkeep
-from sync.model.errors import StoreError
+from sync.model.errors import CentreError, StoreError
 from sync.model.wire import (
     CUSTODY_OPS_MAX,
     PUSH_OPS_MAX,
@@ -152,7 +152,11 @@ class Work:
         self._check_cache()
         started_ms = self._clock.ticks_ms()
         cursors = self.feed.cursors()
-        page = await self._page(cursors, wait_ms)
+        try:
+            page = await self._page(cursors, wait_ms)
+        except CentreError:
+            self.feed.flush(pinned=self._pins.keys())
+            raise
         self._check_cache()
         self.upkeep.heard()
         page = await self._with_all_marks(page, cursors)
