@@ -1,12 +1,29 @@
-"""The centre's end: what every device agrees with. One process, one folder, embedded SQLite.
+"""The centre's end: what every device agrees with. One process with a file, or several nodes over one PostgreSQL.
 
-app         the HTTP service: limits, signatures, sessions, answers; the only importer of the web framework
-centre      the centre as an object: rows, devices, chips, and what each call does; without a network
-gate        who asks, and may they: signatures, sessions, replays, states, roles
-apply       operations: each applied exactly once, for ever, or held for a person
-feed        what changed in a scope since a cursor; the bell that ends a long poll
-enrolment   devices: states, roles, what each role may ask for
-batch       many writers, one transaction
-store       tables, statements, migrations; the only importer of sqlite3 here
-ports       what the centre needs from `drivers.credential`, as a Protocol over bytes
+app           bytes of HTTP to requests as values and back, TLS, the server process; the only importer of the web framework
+endpoints     the addresses: from a request as a value to a response as a value, errors as problems; without a network
+openapi       the protocol for programs, made from the structs
+centre        the centre as an object: what a program that fills or runs it does, and what each call does
+parts         what all calls share; how a body becomes a value
+gate          who asks, and may they: signatures, sessions, replays, states, roles
+enrolment     devices: states, roles, what each role may ask for
+hellos        a session for a device that may have one; and that a device is out
+pushes        operations in, forks and clones, custody
+apply         operations: each applied exactly once, for ever, or held for a person
+lending       what the centre lends to stores, so that they may act alone
+pulls         a page now or held; how far each device is
+feed          what changed in a scope since a cursor, where histories part; the bell that ends a long poll
+wants         customers on demand, repair by bucket, snapshots handed out
+snapshots     scopes written whole, in parts
+inbox         operations that wait for a person, and what was decided
+leases        keys of bands, sealed for a session
+erasure       a customer erased, and which devices have not heard of it
+housekeeping  what is done now and then
+counters      what is counted
+batch         many writers, one transaction
+store         the tables as values: one moment read, all or nothing written
+schema        the tables themselves, by numbered migrations
+sql           SQLite and PostgreSQL as one port; the only importer of their drivers
+errors        what can go wrong with the database beyond what every store knows
+ports         what the centre needs from others, as Protocols over bytes
 """

@@ -1,73 +1,207 @@
-"""What changed in a scope since a cursor, and the bell that ends a long poll.
+"""What changed in a scope since a cursor, where two histories of it part, and the bell that ends a long poll.
 
 A page is read in one snapshot. Rows move to the head when they change, so pages of a scope are consistent with one another
 only at `head=1`; a cursor never skips a row, because the numbers of a transaction become visible all at once.
+
+Whether a device and this centre have one history is judged by marks before a row is sent:
+
+    cursor below the floor                          too old: what left the scope since is not known any more
+    cursor 0                                        one history
+    newest mark presented is known                  one history
+    it is older than any fine mark kept here, and
+    another one presented is known                  one history: it was thinned
+    it is below the floor                           one history: older than anything that could be told apart
+    none presented, and none could have been given  one history: inside the first commit of the scope
+    anything else, and a cursor beyond the head     parted, after the newest mark both know
+
+Marks beyond the cursor say nothing of what the device holds and are not looked at.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from sync.central.store import Snapshot
+import msgspec
+
+from sync.central.store import ScopeRecord, Snapshot
+from sync.model.errors import Malformed
+from sync.model.forms import body_for
 from sync.model.wire import (
     Checkpoint,
     Cursor,
+    Parting,
+    WireRow,
     checkpoint_line,
     ended,
+    parting_line,
     row_line,
+    too_old_line,
 )
 
 PAGE_SIZE_MAX: Final = 4 * 1_048_576
 """A page ends after the row that passes this; a quarter of what a device accepts."""
 
+MARKS_ALWAYS: Final = 2
+"""Marks a device presents unasked; who presented no more may have others."""
+
+OK: Final = 200
+PARTED: Final = 409
+TOO_OLD: Final = 410
+
+LineOf = Callable[[WireRow], bytes]
+
+
+def row_for(row: WireRow, reads: Mapping[str, int]) -> WireRow:
+    """A row as a device reads it: of kinds in `reads` no newer form than that, where an older one can be made."""
+    wanted = reads.get(row.kind)
+    if wanted is None or row.is_gone or row.form <= wanted:
+        return row
+    try:
+        body, form = body_for(row.kind, row.body, row.form, wanted)
+    except Malformed:
+        return row  # a body we cannot read is sent as it is stored; the device keeps it raw
+    return msgspec.structs.replace(row, body=body, form=form)
+
+
+def line_maker(reads: Mapping[str, int]) -> LineOf:
+    """How rows become lines for a device that reads these forms."""
+    if not reads:
+        return row_line
+    return lambda row: row_line(row_for(row, reads))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A pull answer before its end: status, lines, rows in it, scopes whose histories part or whose cursor is too old."""
+
+    status: int
+    lines: bytes
+    n_rows: int
+    n_parted: int = 0
+    n_too_old: int = 0
+
+    def ended(self, *, session_key: bytes, request_id: str) -> bytes:
+        """The whole answer."""
+        return ended(
+            self.lines, n_rows=self.n_rows, session_key=session_key, request_id=request_id
+        )
+
 
 def page(
     snapshot: Snapshot,
-    cursors: tuple[Cursor, ...],
+    cursors: Sequence[Cursor],
     *,
     limit: int,
-    session_key: bytes,
-    request_id: str,
-) -> bytes:
-    """The pull answer: rows of each scope in order until `limit`, a checkpoint for each scope reached, the end.
+    line_of: LineOf = row_line,
+) -> Page:
+    """Rows of each scope in order until `limit`, a checkpoint for each scope reached; or which histories are not one.
 
     Args:
         snapshot: One moment of the store.
         cursors: What the device holds; it was checked that it may.
         limit: Rows at most.
-        session_key: What the digest is keyed with.
-        request_id: `x-req` of the request.
+        line_of: A row as this device is to be sent it.
     """
+    records = snapshot.scopes(cursor.id for cursor in cursors)
+    parted = apart(snapshot, cursors, records)
+    if parted is not None:
+        return parted
     lines: list[bytes] = []
     n_rows = size = 0
     for cursor in cursors:
         if n_rows >= limit or size >= PAGE_SIZE_MAX:
             break
-        head = snapshot.head(cursor.id)
-        reached = cursor.seq
-        is_head = True
-        for row in snapshot.rows_since(cursor.id, reached, limit=limit - n_rows + 1):
+        reached, is_head = cursor.seq, True
+        record = records.get(cursor.id)
+        for row in _rows(snapshot, cursor, record, limit - n_rows + 1):
             if n_rows >= limit or size >= PAGE_SIZE_MAX:
                 is_head = False
                 break
-            lines.append(row_line(row))
-            n_rows, size, reached = n_rows + 1, size + len(lines[-1]), row.seq
-        lines.append(
-            checkpoint_line(Checkpoint(cursor.id, head if is_head else reached, is_head))
-        )
-    return ended(b"".join(lines), n_rows=n_rows, session_key=session_key, request_id=request_id)
+            line = line_of(row)
+            lines.append(line)
+            n_rows, size, reached = n_rows + 1, size + len(line), row.seq
+        lines.append(_checkpoint(snapshot, cursor.id, record, None if is_head else reached))
+    return Page(OK, b"".join(lines), n_rows)
 
 
-def has_news(snapshot: Snapshot, cursors: tuple[Cursor, ...]) -> bool:
+def _rows(
+    snapshot: Snapshot, cursor: Cursor, record: ScopeRecord | None, limit: int
+) -> Sequence[WireRow]:
+    if record is None or record.head <= cursor.seq:
+        return ()
+    return snapshot.rows_since(cursor.id, cursor.seq, limit=limit)
+
+
+def _checkpoint(
+    snapshot: Snapshot, scope: str, record: ScopeRecord | None, reached: int | None
+) -> bytes:
+    """The line after the rows of a scope; `reached` is None at the head."""
+    if record is None:
+        return checkpoint_line(Checkpoint(scope, 0, is_head=True, count=0, sum=0))
+    seq = record.head if reached is None else reached
+    mark = snapshot.newest_mark(scope, seq)
+    if reached is not None:
+        return checkpoint_line(Checkpoint(scope, seq, is_head=False, mark=mark))
+    return checkpoint_line(
+        Checkpoint(scope, seq, is_head=True, mark=mark, count=record.count, sum=record.sum)
+    )
+
+
+def apart(
+    snapshot: Snapshot, cursors: Sequence[Cursor], records: Mapping[str, ScopeRecord]
+) -> Page | None:
+    """The page that says whose histories are not one; None while all are."""
+    old = [it.id for it in cursors if is_too_old(it, records.get(it.id))]
+    partings = [
+        parting
+        for it in cursors
+        if it.id not in old
+        and (parting := parting_of(snapshot, it, records.get(it.id))) is not None
+    ]
+    if not old and not partings:
+        return None
+    lines = [*map(too_old_line, old), *map(parting_line, partings)]
+    status = PARTED if partings else TOO_OLD
+    return Page(status, b"".join(lines), 0, n_parted=len(partings), n_too_old=len(old))
+
+
+def is_too_old(cursor: Cursor, record: ScopeRecord | None) -> bool:
+    """Whether rows may have left the scope since of which nothing is known any more."""
+    return record is not None and 0 < cursor.seq < record.floor
+
+
+def parting_of(
+    snapshot: Snapshot, cursor: Cursor, record: ScopeRecord | None
+) -> Parting | None:
+    """Where the device's history of a scope and ours part; None while they are one."""
+    if cursor.seq == 0:
+        return None
+    head, floor = (record.head, record.floor) if record else (0, 0)
+    marks = sorted(
+        (mark for mark in cursor.marks if mark.seq <= cursor.seq), key=lambda mark: -mark.seq
+    )
+    is_beyond = cursor.seq > head
+    if not is_beyond and not marks and snapshot.newest_mark(cursor.id, cursor.seq) is None:
+        return None
+    if not is_beyond and marks and snapshot.knows_mark(cursor.id, marks[0]):
+        return None
+    known = next((mark for mark in marks if snapshot.knows_mark(cursor.id, mark)), None)
+    if not is_beyond and marks:
+        is_thinned = known is not None and marks[0].seq < snapshot.oldest_fine_mark(cursor.id)
+        if is_thinned or marks[0].seq < floor:
+            return None
+    if known is not None:
+        return Parting(cursor.id, known.seq)
+    may_have_more = 0 < len(marks) <= MARKS_ALWAYS
+    return Parting(cursor.id, 0, needs_more=may_have_more)
+
+
+def has_news(cursors: Sequence[Cursor], records: Mapping[str, ScopeRecord]) -> bool:
     """Whether any of these scopes moved."""
-    return any(snapshot.head(cursor.id) > cursor.seq for cursor in cursors)
-
-
-def scopes_ahead(snapshot: Snapshot, cursors: tuple[Cursor, ...]) -> tuple[str, ...]:
-    """Scopes a device holds further than we do: this centre went back in time, or the device is wrong."""
-    return tuple(cursor.id for cursor in cursors if cursor.seq > snapshot.head(cursor.id))
+    return any(it.id in records and records[it.id].head > it.seq for it in cursors)
 
 
 class Bell:
@@ -103,12 +237,21 @@ class Bell:
         with self._lock:
             return sum(len(entries) for entries in self._waiting.values())
 
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Which scopes somebody waits for."""
+        with self._lock:
+            return tuple(self._waiting)
+
     def ring(self, scopes: tuple[str, ...]) -> None:
         """These scopes moved."""
+        events: dict[asyncio.AbstractEventLoop, set[asyncio.Event]] = {}
         with self._lock:
-            entries = {entry for scope in scopes for entry in self._waiting.get(scope, ())}
-        for loop, event in entries:
-            loop.call_soon_threadsafe(event.set)
+            for scope in scopes:
+                for loop, event in self._waiting.get(scope, ()):
+                    events.setdefault(loop, set()).add(event)
+        for loop, its in events.items():
+            loop.call_soon_threadsafe(_set_all, its)  # once a loop: each call wakes it
 
     def close(self) -> None:
         """End every poll, and let none wait any more: the centre goes down."""
@@ -116,3 +259,8 @@ class Bell:
             self._is_closed = True
             scopes = tuple(self._waiting)
         self.ring(scopes)
+
+
+def _set_all(events: set[asyncio.Event]) -> None:
+    for event in events:
+        event.set()

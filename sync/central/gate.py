@@ -1,23 +1,35 @@
 """Who asks, and may they: signatures, sessions, replays, device states, roles. Deny by default.
 
 `hello` is signed by the device's key and its nonce is remembered on disk for as long as its time could pass. Everything
-else is signed in a session; a session lives in memory only, so that its key never touches the disk, and dies with this
-process or after SESSION_MS: the device says hello again. Within a session each `device-seq` is taken once, so a replay is
-noticed without a write; requests may overtake each other by SEQ_WINDOW. The state of the device is looked up every time.
+else is signed in a session. The id of a session is what both ends agreed on, sealed under a key that follows from the
+centre's own: any node with that key opens it, nothing of it is stored, and it is over after SESSION_MS. Within a session
+each node takes each `device-seq` once, so a replay is noticed without a write; requests may overtake each other by
+SEQ_WINDOW. What was signed before a node started is refused by it, so a restart forgets nothing that could be repeated;
+to *another* node a request can be repeated for CLOCK_WINDOW_S by who broke the TLS around it, and gains nothing: operations have ids.
+The state of the device is looked up every time.
 """
 
+import base64
+import binascii
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from hardware.clock import Clock
+from hardware.entropy import Entropy
+from hardware.identity import public_hex
 from hardware.moments import micros_of
 from sync.central.batch import Batch
-from sync.central.enrolment import State, may_ask
+from sync.central.enrolment import why_not
 from sync.central.store import DeviceRecord, Store, Transaction
 from sync.model.errors import CentreRefused, NotTrusted
 from sync.model.ports import Request
@@ -25,6 +37,7 @@ from sync.model.signatures import (
     CLOCK_WINDOW_S,
     DEVICE_TAG,
     KeyOf,
+    Shared,
     Verified,
     authentic,
     is_in_time,
@@ -36,10 +49,12 @@ SESSION_MS: Final = 12 * 3_600_000
 """A session ends after a shop's day, so that a key that leaked is of one day."""
 
 SESSIONS_MAX: Final = 50_000
-"""Five times the fleet this design is for; the one that was quiet longest goes first. About 1 KB each."""
+"""Sessions a node has open at a time, five times the fleet this design is for; the quietest goes first. About 1 KB each."""
 
 SEQ_WINDOW: Final = 1_024
 """How far a request may be overtaken by others of its session; a device reserves 1,000 numbers at a time."""
+
+_NONCE_SIZE: Final = 12
 
 
 def denied(code: str, reason: str = "") -> CentreRefused:
@@ -53,14 +68,15 @@ class Session:
 
     Attributes:
         key: What both ends agreed on.
-        started_ms: Ticks.
+        started_at: Microseconds since 1970.
+        reads: Newest form this device reads, of those kinds of which there is a newer one.
         highest: The highest `device-seq` taken; `taken` are those within SEQ_WINDOW below it.
     """
 
     id: str
     device_id: str
-    lineage: str
-    started_ms: int
+    started_at: int
+    reads: Mapping[str, int]
     key: bytes = field(repr=False)
     highest: int = -1
     taken: set[int] = field(default_factory=set, repr=False)
@@ -77,49 +93,90 @@ class Session:
         return True
 
 
-class Sessions:
-    """Sessions by id, in memory."""
+class _Sealed(msgspec.Struct, frozen=True, array_like=True):
+    """What the id of a session holds."""
 
-    def __init__(self, clock: Clock) -> None:
+    device: str
+    theirs: bytes
+    ours: bytes
+    secret: bytes
+    started_at: int
+    reads: dict[str, int]
+
+
+_packed = msgspec.msgpack.Encoder()
+_unpacked = msgspec.msgpack.Decoder(_Sealed)
+
+
+class Sessions:
+    """Sessions of this centre: sealed into their ids, opened once a node."""
+
+    def __init__(
+        self, private_key: ec.EllipticCurvePrivateKey, clock: Clock, entropy: Entropy
+    ) -> None:
+        """Seal and open under a key that follows from `private_key`."""
+        number = private_key.private_numbers().private_value.to_bytes(32, "big")
+        info = b"tapthread v1 session ids"
+        derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info)
+        self._cipher = AESGCM(derived.derive(number))
+        self._centre_key = public_hex(private_key.public_key())
         self._clock = clock
-        self._by_id: OrderedDict[str, Session] = OrderedDict()
-        self._id_of: dict[tuple[str, str], str] = {}
+        self._entropy = entropy
+        self._open: OrderedDict[str, Session] = OrderedDict()
         self._lock = Lock()
 
-    def add(self, session: Session) -> None:
-        """A new session; it ends the one before of the same device and lineage."""
-        whose = (session.device_id, session.lineage)
-        with self._lock:
-            self._by_id.pop(self._id_of.get(whose, ""), None)
-            self._by_id[session.id] = session
-            self._id_of[whose] = session.id
-            if len(self._by_id) > SESSIONS_MAX:
-                _, quiet = self._by_id.popitem(last=False)
-                self._id_of.pop((quiet.device_id, quiet.lineage), None)
+    def named(self, shared: Shared, *, reads: Mapping[str, int]) -> str:
+        """The id of a new session: what was agreed on, sealed."""
+        sealed = _Sealed(
+            shared.device, bytes.fromhex(shared.theirs), bytes.fromhex(shared.ours), shared.secret,
+            micros_of(self._clock.now()), dict(reads),
+        )  # fmt: skip
+        nonce = self._entropy.draw(_NONCE_SIZE)
+        raw = nonce + self._cipher.encrypt(nonce, _packed.encode(sealed), None)
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
     def get(self, session_id: str) -> Session | None:
-        """A session that is not over."""
+        """A session that is not over; None for one that is, or that this centre did not name."""
         with self._lock:
-            session = self._by_id.get(session_id)
-            if session is None:
-                return None
-            if self._clock.ticks_ms() - session.started_ms > SESSION_MS:
-                del self._by_id[session_id]
-                del self._id_of[session.device_id, session.lineage]
-                return None
-            self._by_id.move_to_end(session_id)
-            return session
+            session = self._open.get(session_id)
+            if session is not None:
+                self._open.move_to_end(session_id)
+        session = session or self._opened(session_id)
+        if session is None or not self._is_on(session):
+            return None
+        with self._lock:
+            kept = self._open.setdefault(session_id, session)
+            if len(self._open) > SESSIONS_MAX:
+                self._open.popitem(last=False)
+            return kept
 
-    def end_all(self) -> None:
-        """Every device says hello again."""
-        with self._lock:
-            self._by_id.clear()
-            self._id_of.clear()
+    def _opened(self, session_id: str) -> Session | None:
+        try:
+            raw = base64.b64decode(
+                session_id + "=" * (-len(session_id) % 4), b"-_", validate=True
+            )
+            plain = self._cipher.decrypt(raw[:_NONCE_SIZE], raw[_NONCE_SIZE:], None)
+            sealed = _unpacked.decode(plain)
+        except (binascii.Error, ValueError, InvalidTag, msgspec.DecodeError):
+            return None
+        shared = Shared(sealed.device, sealed.theirs.hex(), sealed.ours.hex(), sealed.secret)
+        key = shared.session_key(session_id, centre_key=self._centre_key)
+        return Session(session_id, sealed.device, sealed.started_at, sealed.reads, key)
+
+    def _is_on(self, session: Session) -> bool:
+        age_us = micros_of(self._clock.now()) - session.started_at
+        return -CLOCK_WINDOW_S * 1_000_000 <= age_us <= SESSION_MS * 1_000
 
     def take(self, session: Session, seq: int) -> bool:
         """As `Session.take`, from any thread."""
         with self._lock:
             return session.take(seq)
+
+    @property
+    def n_open(self) -> int:
+        """How many this node has open."""
+        with self._lock:
+            return len(self._open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +203,7 @@ class Gate:
         self._batch = batch
         self._sessions = sessions
         self._clock = clock
+        self._started_ms = clock.ticks_ms()
 
     def admit(self, endpoint: str, request: Request) -> Caller:
         """The caller of a whole, bounded request. Blocks for a read, for `hello` also for a write.
@@ -167,19 +225,22 @@ class Gate:
             raise denied("not_trusted")
         if not is_in_time(verified, self._clock.now()):
             raise denied("wrong_clock")
-        if device.state != State.ACTIVE.value:
-            raise denied("not_allowed", device.state)
-        if not may_ask(device, endpoint):
-            raise denied("not_allowed", "role")
+        reason = why_not(device, endpoint, now=micros_of(self._clock.now()))
+        if reason:
+            raise denied("not_allowed", reason)
         self._refuse_replay(request, verified, found.session)
         return Caller(device, found.session, request.header("x-req"), verified.nonce)
 
-    def still_may(self, caller: Caller, endpoint: str) -> None:
-        """Look again, after a long wait. Raises CentreRefused."""
+    def still_may(self, caller: Caller, endpoint: str) -> DeviceRecord:
+        """The device as it is now, after a long wait. Raises CentreRefused."""
         with self._store.reading() as snapshot:
             device = snapshot.device(caller.device.id)
-        if device is None or not may_ask(device, endpoint):
-            raise denied("not_allowed", device.state if device else "")
+        if device is None:
+            raise denied("not_trusted")
+        reason = why_not(device, endpoint, now=micros_of(self._clock.now()))
+        if reason:
+            raise denied("not_allowed", reason)
+        return device
 
     def _key_of(self, found: "_Found", *, is_hello: bool) -> KeyOf:
         def key_of(tag: str, key_id: str) -> ec.EllipticCurvePublicKey | bytes | None:
@@ -208,13 +269,20 @@ class Gate:
         if not (number.isascii() and number.isdigit() and len(number) <= 18):
             raise denied("malformed", "device-seq")
         if session is not None:
-            is_new = self._sessions.take(session, int(number))
+            is_new = self._is_of_this_run(verified) and self._sessions.take(
+                session, int(number)
+            )
         else:
             is_new = self._batch.run(
                 lambda transaction: _seen(transaction, verified, micros_of(self._clock.now()))
             )
         if not is_new:
             raise denied("replayed")
+
+    def _is_of_this_run(self, verified: Verified) -> bool:
+        """Whether it was signed since this node started, whose memory of numbers is no older; to the whole second."""
+        run_us = (self._clock.ticks_ms() - self._started_ms) * 1_000
+        return verified.created >= (micros_of(self._clock.now()) - run_us) // 1_000_000
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from sync.model import answers, signatures, wire
 from sync.model.operation import Operation
 from sync.model.ports import Request, Response
 from sync.model.row import Row
+from sync.model.sums import sum_text
 from tests.support.commands import environment, line_of
 
 LOCAL_URL = "http://centre.test"
@@ -154,6 +155,9 @@ class PlainDevice:
         self.session = ""
         self.session_key = b""
         self.grants: dict[str, wire.Grant] = {}
+        self.marks: dict[str, dict[int, wire.Mark]] = {}
+        self.token = ""
+        self.reads: dict[str, int] = {}
         self._number = 0
 
     def request(self, path: str, body: bytes, *more: tuple[str, str]) -> Request:
@@ -206,6 +210,7 @@ class PlainDevice:
                 lineage=self.lineage,
                 program="test 1",
                 share=agreement.share,
+                reads=self.reads,
             )
         )
 
@@ -224,30 +229,122 @@ class PlainDevice:
         return answer
 
     def push_request(self, *ops: Operation) -> Request:
-        body = msgspec.json.encode(wire.PushRequest(lineage=self.lineage, ops=ops))
+        body = msgspec.json.encode(wire.PushRequest(self.lineage, ops, self.token))
         return self.request("/v1/push", body)
 
     async def push(self, *ops: Operation) -> tuple[wire.OpResult, ...]:
         """Push operations; their checked results."""
+        answer = await self.pushed(*ops)
+        assert not answer.is_forked
+        return answer.results
+
+    async def pushed(self, *ops: Operation) -> wire.PushAnswer:
+        """Push operations; the checked answer, also one that says that this lineage has forked."""
         request = self.push_request(*ops)
         got = await self.send(self.signed(request))
-        assert got.status == 200, got.body
-        return answers.push_of(
+        assert got.status in (200, 409), got.body
+        answer = answers.push_of(
             got.body, session_key=self.session_key, request_id=request.header("x-req")
-        ).results
+        )
+        assert answer.is_forked == (got.status == 409)
+        self.token = answer.token or self.token
+        return answer
+
+    def cursor(self, scope: str, seq: int) -> wire.Cursor:
+        """A cursor with the newest mark and the newest kept one this device knows up to it."""
+        known = [mark for mark in self.marks.get(scope, {}).values() if mark.seq <= seq]
+        newest = sorted(known, key=lambda mark: -mark.seq)
+        kept = [mark for mark in newest if mark.is_kept]
+        return wire.Cursor(scope, seq, tuple(dict.fromkeys((*newest[:1], *kept[:1]))))
+
+    async def pulled(
+        self, *cursors: wire.Cursor, limit: int = 1_000, wait_ms: int = 0
+    ) -> tuple[int, wire.Page]:
+        """Pull one page, checked: its status and itself."""
+        body = msgspec.json.encode(wire.PullRequest(cursors, limit, wait_ms))
+        request = self.request("/v1/pull", body)
+        got = await self.send(self.signed(request))
+        assert got.status in (200, 409, 410), got.body
+        page = wire.page_of(
+            got.body, session_key=self.session_key, request_id=request.header("x-req")
+        )
+        for checkpoint in page.checkpoints:
+            if checkpoint.mark is not None:
+                marks = self.marks.setdefault(checkpoint.scope, {})
+                marks[checkpoint.mark.seq] = checkpoint.mark
+        return got.status, page
 
     async def pull(
         self, cursors: dict[str, int], *, limit: int = 1_000, wait_ms: int = 0
     ) -> wire.Page:
-        """Pull one page, checked."""
-        scopes = tuple(wire.Cursor(scope, seq) for scope, seq in cursors.items())
-        body = msgspec.json.encode(wire.PullRequest(scopes, limit, wait_ms))
-        request = self.request("/v1/pull", body)
-        got = await self.send(self.signed(request))
+        """Pull one page, checked; histories are one."""
+        asked = (self.cursor(scope, seq) for scope, seq in cursors.items())
+        status, page = await self.pulled(*asked, limit=limit, wait_ms=wait_ms)
+        assert status == 200, (page.partings, page.too_old)
+        return page
+
+    async def head(self, scope: str) -> int:
+        """Pull a scope to its head; where that is."""
+        seq, is_head = 0, False
+        while not is_head:
+            (checkpoint,) = (await self.pull({scope: seq})).checkpoints
+            seq, is_head = checkpoint.seq, checkpoint.is_head
+        return seq
+
+    async def post(self, path: str, asked: msgspec.Struct) -> tuple[Response, str]:
+        """Send a request in the session; the answer, whatever it is, and the id it should echo."""
+        request = self.request(path, msgspec.json.encode(asked))
+        return await self.send(self.signed(request)), request.header("x-req")
+
+    async def answered(self, path: str, asked: msgspec.Struct) -> tuple[bytes, str]:
+        """The same, where all goes well."""
+        got, request_id = await self.post(path, asked)
         assert got.status == 200, got.body
-        return wire.page_of(
-            got.body, session_key=self.session_key, request_id=request.header("x-req")
-        )
+        return got.body, request_id
+
+    async def want(
+        self, *want: wire.Want, drop: tuple[str, ...] = (), days: int = 1
+    ) -> tuple[wire.Wanted, ...]:
+        """Whom these found, with their rows."""
+        body, request_id = await self.answered("/v1/want", wire.WantRequest(want, drop, days))
+        return answers.want_of(body, session_key=self.session_key, request_id=request_id)
+
+    async def diff(self, scope: str, sums: list[int]) -> wire.DiffAnswer:
+        """Which buckets differ from these sums."""
+        asked = wire.DiffRequest(scope, tuple(map(sum_text, sums)))
+        body, request_id = await self.answered("/v1/diff", asked)
+        return answers.diff_of(body, session_key=self.session_key, request_id=request_id)
+
+    async def custody(self, *ops: wire.Raw) -> tuple[wire.OpResult, ...]:
+        """What became of these bytes."""
+        asked = wire.CustodyRequest(self.lineage, ops)
+        body, request_id = await self.answered("/v1/custody", asked)
+        return answers.push_of(
+            body, session_key=self.session_key, request_id=request_id
+        ).results
+
+    async def inbox(self, after: str = "") -> tuple[wire.InboxEntry, ...]:
+        """What waits for a person."""
+        body, request_id = await self.answered("/v1/inbox", wire.InboxRequest(after))
+        return answers.inbox_of(body, session_key=self.session_key, request_id=request_id)
+
+    async def decide(self, asked: wire.DecideRequest) -> wire.OpResult:
+        """What became of an operation by what a person decided."""
+        body, request_id = await self.answered("/v1/decide", asked)
+        (result,) = answers.push_of(
+            body, session_key=self.session_key, request_id=request_id
+        ).results
+        return result
+
+    async def snapshot(self, scope: str) -> wire.SnapshotAnswer:
+        """Of which parts a scope can be had whole."""
+        body, request_id = await self.answered("/v1/snapshot", wire.SnapshotRequest(scope))
+        return answers.snapshot_of(body, session_key=self.session_key, request_id=request_id)
+
+    def get_request(self, path: str) -> Request:
+        """A GET as it is before it is signed."""
+        request = self.request(path, b"")
+        return Request("GET", request.url, request.headers)
 
     async def leases(self) -> wire.LeasesAnswer:
         """The keys this store may hold."""

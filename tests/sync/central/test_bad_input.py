@@ -15,7 +15,7 @@ from hardware.clock import FixedClock, SystemClock
 from hardware.entropy import SystemEntropy
 from hardware.moments import moment_of
 from sync.central import apply as apply_module
-from sync.central import centre as centre_module
+from sync.central import pushes as pushes_module
 from sync.central.centre import Centre
 from sync.central.enrolment import ENDPOINTS_OF, State
 from sync.central.gate import SEQ_WINDOW, SESSION_MS
@@ -138,6 +138,30 @@ async def test_a_hello_made_twice_is_answered_once_even_after_the_centre_started
     assert code_of(answers[1]) == "replayed"
 
 
+async def test_what_was_signed_before_the_centre_started_is_not_answered_again(
+    tmp_path: Path,
+) -> None:
+    clock = FixedClock(moment_of(NOON))
+    centre = open_centre(tmp_path / "c", clock=clock)
+    made = new_device(centre)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=centre.asgi_app)) as http:
+        device = PlainDevice(made, http, clock=clock)
+        await device.hello()
+        before = device.signed(device.request("/v1/pull", PULL))
+        assert (await device.send(before)).status == 200
+    centre.close()
+    clock.sleep_ms(1_000)  # signatures are of a whole second
+    again = open_centre(tmp_path / "c", clock=clock)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=again.asgi_app)) as http:
+        device.http = http
+
+        got = await device.send(before)
+
+        assert code_of(got) == "replayed"
+        assert (await device.pull({"g": 0})).checkpoints
+    again.close()
+
+
 async def test_requests_that_overtake_each_other_are_answered_and_very_old_ones_not(
     kiosk: PlainDevice,
 ) -> None:
@@ -201,13 +225,15 @@ async def test_a_session_signed_with_another_key_is_not_trusted(kiosk: PlainDevi
     assert code_of(got) == "not_trusted"
 
 
-async def test_a_new_hello_ends_the_session_before(kiosk: PlainDevice) -> None:
+async def test_a_session_goes_on_beside_a_newer_one_until_its_day_is_over(
+    kiosk: PlainDevice,
+) -> None:
     before = kiosk.signed(kiosk.request("/v1/pull", PULL))
     await kiosk.hello()
 
     got = await kiosk.send(before)
 
-    assert code_of(got) == "session_over"
+    assert got.status == 200
 
 
 @pytest.mark.parametrize(
@@ -514,7 +540,7 @@ async def test_a_failure_of_the_centre_is_answered_without_what_it_was_about(
     def failing(*_: object, **__: object) -> None:
         raise RuntimeError("Lena Müller")
 
-    monkeypatch.setattr(centre_module, "apply_operation", failing)
+    monkeypatch.setattr(pushes_module, "apply_operations", failing)
 
     got = await kiosk.send(kiosk.signed(kiosk.push_request(hand_over())))
 
@@ -529,7 +555,7 @@ async def test_a_full_disk_makes_the_centre_busy_and_nothing_is_half_done(
         raise StoreFull("no room")
 
     with monkeypatch.context() as patched:
-        patched.setattr(centre_module, "apply_operation", full)
+        patched.setattr(pushes_module, "apply_operations", full)
         got = await kiosk.send(kiosk.signed(kiosk.push_request(hand_over())))
     (result,) = await kiosk.push(hand_over())
 

@@ -8,7 +8,8 @@ import pytest
 
 from hardware.clock import FixedClock
 from hardware.moments import moment_of
-from sync.central.centre import LEASE_US, Centre
+from sync.central.centre import Centre
+from sync.central.leases import LEASE_US
 from sync.model.errors import Malformed
 from sync.model.records import Case, Customer, Interaction, Pickup, Product
 from sync.model.row import body_of, row_of
@@ -32,7 +33,11 @@ async def test_a_device_that_says_hello_learns_what_it_may_hold(
 
     assert answer.store == "harbour"
     assert set(device.grants) == {"s:harbour", "g"}
-    assert device.grants["s:harbour"].head == len(lenas_rows())
+    n_rows = len(lenas_rows()) + 1  # and this device itself
+    assert (device.grants["s:harbour"].head, device.grants["s:harbour"].count) == (
+        n_rows,
+        n_rows,
+    )
 
 
 async def test_a_pulled_scope_holds_every_row_of_the_customers_the_store_is_interested_in(
@@ -40,12 +45,13 @@ async def test_a_pulled_scope_holds_every_row_of_the_customers_the_store_is_inte
 ) -> None:
     page = await kiosk.pull({"s:harbour": 0, "g": 0})
 
-    assert {row.key for row in page.rows} == {row.key for row in lenas_rows()}
+    peer = f"peer/{kiosk.identity.device_id}"
+    assert {row.key for row in page.rows} == {row.key for row in lenas_rows()} | {peer}
     customer = next(row for row in page.rows if row.kind == "customer")
     assert body_of("customer", customer.body) == lenas_rows()[0].body
     assert (customer.version, customer.as_of, customer.source) == (1, NOON, "web")
     assert [(ckpt.scope, ckpt.seq, ckpt.is_head) for ckpt in page.checkpoints] == [
-        ("s:harbour", len(lenas_rows()), True),
+        ("s:harbour", len(lenas_rows()) + 1, True),
         ("g", 0, True),
     ]
 
@@ -75,7 +81,7 @@ async def test_rows_without_an_owner_reach_every_device(
 async def test_a_handed_over_parcel_comes_back_with_the_push_and_with_the_pull(
     kiosk: PlainDevice,
 ) -> None:
-    cursor = len(lenas_rows())
+    cursor = await kiosk.head("s:harbour")
 
     (result,) = await kiosk.push(hand_over())
     page = await kiosk.pull({"s:harbour": cursor})
@@ -113,16 +119,18 @@ async def test_an_operation_is_applied_once_however_often_it_is_sent(
 
 
 async def test_an_operation_whose_answer_was_lost_is_answered_again_with_the_rows_of_now(
-    centre: Centre, kiosk: PlainDevice
+    centre: Centre, kiosk: PlainDevice, http: httpx.AsyncClient
 ) -> None:
+    other = PlainDevice(new_device(centre), http)
+    await other.hello()
     await kiosk.send(kiosk.signed(kiosk.push_request(hand_over())))  # the answer is lost
-    await kiosk.push(noted(op_id=op_id(2)))
+    await other.push(hand_over(op_id=op_id(2)))  # the same parcel, a second time
 
-    (result,) = await kiosk.push(hand_over())
+    first, second = await kiosk.push(hand_over(), noted(op_id=op_id(3)))
 
-    assert result.status == "applied"
-    assert next(row for row in result.rows if row.kind == "pickup").version == 2
-    assert centre.count("op") == 2
+    assert (first.status, second.status) == ("applied", "applied")
+    assert next(row for row in first.rows if row.kind == "pickup").version >= 2
+    assert centre.count("op") == 3
 
 
 async def test_a_parcel_handed_over_twice_is_applied_with_a_case_that_shows_both_sides(
@@ -187,7 +195,7 @@ async def test_the_other_kiosks_of_a_store_are_woken_by_a_change(
 ) -> None:
     other = PlainDevice(new_device(centre), http)
     await other.hello()
-    cursor = len(lenas_rows())
+    cursor = await other.head("s:harbour")
 
     waiting = asyncio.create_task(other.pull({"s:harbour": cursor}, wait_ms=25_000))
     await until_held(centre)
@@ -200,7 +208,7 @@ async def test_the_other_kiosks_of_a_store_are_woken_by_a_change(
 async def test_a_poll_that_nothing_wakes_ends_with_an_empty_page_at_the_head(
     kiosk: PlainDevice,
 ) -> None:
-    cursor = len(lenas_rows())
+    cursor = await kiosk.head("s:harbour")
 
     page = await kiosk.pull({"s:harbour": cursor}, wait_ms=1)
 
@@ -211,7 +219,8 @@ async def test_a_poll_that_nothing_wakes_ends_with_an_empty_page_at_the_head(
 async def test_a_centre_that_goes_down_ends_the_polls_it_holds(
     centre: Centre, kiosk: PlainDevice
 ) -> None:
-    waiting = asyncio.create_task(kiosk.pull({"s:harbour": len(lenas_rows())}, wait_ms=25_000))
+    cursor = await kiosk.head("s:harbour")
+    waiting = asyncio.create_task(kiosk.pull({"s:harbour": cursor}, wait_ms=25_000))
     await until_held(centre)
 
     centre.bell.close()

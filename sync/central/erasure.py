@@ -1,0 +1,73 @@
+"""Erasing a customer: their rows leave every scope at once, and it is known which devices have not heard of it yet.
+
+A device has passed it when it said that it holds each scope beyond where the rows left it; what it said is what it has on its
+disk. One that does not come back erases by itself, when its lease is over, and pulls from the beginning after 45 days.
+"""
+
+from typing import Final
+
+import msgspec
+
+from sync.central.enrolment import FINAL_STATES, State, scopes_of
+from sync.central.parts import Parts
+from sync.central.pulls import Pulls
+from sync.central.store import Snapshot, owner_lock
+
+LEFT_WITHIN_US: Final = 60 * 1_000_000
+"""How long after it was asked for an erasure may have waited for its turn to be written."""
+
+
+class ErasureStatus(msgspec.Struct, frozen=True):
+    """How far an erasure has come.
+
+    Attributes:
+        at: When, microseconds since 1970.
+        passed: Devices that hold nothing of the customer any more, by id.
+        waiting: Devices that may still hold something, by id.
+    """
+
+    owner: str
+    at: int
+    passed: tuple[str, ...]
+    waiting: tuple[str, ...]
+
+
+class Erasure:
+    """Erases customers of one centre."""
+
+    def __init__(self, parts: Parts, pulls: Pulls) -> None:
+        """Over the parts of one centre, and what its devices said in pulls."""
+        self._parts = parts
+        self._pulls = pulls
+
+    def erase(self, owner: str) -> int:
+        """Erase a customer; how many rows went. Raises StoreError: nothing was erased."""
+        now = self._parts.now
+        return self._parts.write(
+            lambda it: it.erase_owner(owner, at=now), keys=(owner_lock(owner),)
+        )
+
+    def status(self, owner: str) -> ErasureStatus | None:
+        """How far it has come; None for a customer that was not erased. Raises StoreError."""
+        self._pulls.note_cursors()
+        with self._parts.store.reading() as snapshot:
+            at = snapshot.erased_at(owner)
+            return _status(snapshot, owner, at) if at else None
+
+
+def _status(snapshot: Snapshot, owner: str, at: int) -> ErasureStatus:
+    left = snapshot.left_since(at, until=at + LEFT_WITHIN_US)
+    held = {(it.device, it.scope): it.seq for it in snapshot.cursors()}
+    passed: list[str] = []
+    waiting: list[str] = []
+    for device in snapshot.devices():
+        if State(device.state) in FINAL_STATES:
+            is_past = device.seen_at >= device.state_at  # it was told to hold nothing
+        else:
+            is_past = all(
+                held[device.id, scope] >= left[scope]
+                for scope in scopes_of(device)
+                if scope in left and (device.id, scope) in held
+            )
+        (passed if is_past else waiting).append(device.id)
+    return ErasureStatus(owner, at, tuple(passed), tuple(waiting))

@@ -1,0 +1,105 @@
+"""Hello: a session for a device that may have one, and what it may hold; or, for one that is out, that it holds nothing any more."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sync.central.enrolment import FINAL_STATES, State, device_lock, scopes_of
+from sync.central.gate import denied
+from sync.central.parts import Parts, decoded
+from sync.central.store import Snapshot, Transaction
+from sync.model import forms
+from sync.model.errors import NotTrusted
+from sync.model.ports import Request
+from sync.model.signatures import Shared, answer_share, statement_of
+from sync.model.wire import Grant, HelloAnswer, HelloRequest
+
+SPREAD_MS_MAX: Final = 600_000
+"""After nobody answered, the whole fleet is back within ten minutes."""
+
+SPREAD_PER_DEVICE_MS: Final = 10
+"""A hundred hellos a second: a tenth of what one core signs."""
+
+SNAPSHOT_FORMAT: Final = 1
+
+
+class Hellos:
+    """Starts sessions."""
+
+    def __init__(self, parts: Parts, private_key: ec.EllipticCurvePrivateKey) -> None:
+        """Over the parts of one centre and its lasting key."""
+        self._parts = parts
+        self._key = private_key
+
+    def hello(self, request: Request) -> bytes:
+        """Start a session; JSON of HelloAnswer."""
+        caller = self._parts.gate.admit("hello", request)
+        hello = decoded(request.body, HelloRequest)
+        device = caller.device
+        if hello.device != device.id:
+            raise denied("malformed", "device")
+        now = self._parts.now
+        self._parts.write(lambda it: _seen(it, device.id, now), keys=(device_lock(device.id),))
+        with self._parts.store.reading() as snapshot:
+            grants = tuple(self._grant(snapshot, scope) for scope in scopes_of(device))
+            n_devices = snapshot.count("device")
+        is_out = State(device.state) in FINAL_STATES
+        answer, key = self._shared(
+            hello,
+            HelloAnswer(
+                session="", share="", proof="", store=device.store, server_time=now, grants=grants,
+                degraded=forms.degraded(hello.reads),
+                spread_ms=min(n_devices * SPREAD_PER_DEVICE_MS, SPREAD_MS_MAX),
+                state=device.state if is_out else "",
+            ),
+        )  # fmt: skip
+        if is_out:
+            said = statement_of(key, device=device.id, state=device.state, server_time=now)
+            answer = msgspec.structs.replace(answer, statement=said)
+        self._parts.counters.add("asked.hello")
+        return msgspec.json.encode(answer)
+
+    def _shared(self, hello: HelloRequest, plain: HelloAnswer) -> tuple[HelloAnswer, bytes]:
+        behind = reads_behind(hello.reads)
+
+        def name(shared: Shared) -> str:
+            return self._parts.sessions.named(shared, reads=behind)
+
+        try:
+            return answer_share(
+                hello.share,
+                device=hello.device,
+                centre=self._key,
+                answer=plain,
+                entropy=self._parts.entropy,
+                name=name,
+            )
+        except NotTrusted as error:
+            raise denied("malformed", "share") from error
+
+    def _grant(self, snapshot: Snapshot, scope: str) -> Grant:
+        known = snapshot.scope(scope)
+        if known is None:
+            return Grant(scope, self._parts.store.epoch, 0)
+        whole = snapshot.snapshot_of(scope, SNAPSHOT_FORMAT)
+        is_of_now = whole is not None and whole.epoch == known.epoch
+        return Grant(
+            scope, known.epoch, known.head, known.count, whole.seq if whole and is_of_now else 0
+        )
+
+
+def _seen(transaction: Transaction, device_id: str, now: int) -> None:
+    device = transaction.read.device(device_id)
+    if device is not None:
+        transaction.put_device(msgspec.structs.replace(device, seen_at=now))
+
+
+def reads_behind(reads: Mapping[str, int]) -> dict[str, int]:
+    """The newest form a device reads, of those kinds of which there is a newer one."""
+    return {
+        kind: max(reads.get(kind, 1), 1)
+        for kind, form in forms.FORMS.items()
+        if reads.get(kind, 1) < form.newest
+    }

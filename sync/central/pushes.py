@@ -1,0 +1,213 @@
+"""Push and custody: operations in, each answered once for ever; and who it is that brings them.
+
+A lineage is one life of a device's outbox; `token` is what its last push answer said. By what a push presents:
+
+    lineage unknown, token ""              a new life; from now on it is the device's
+    the token we said last                 the next push
+    the one before, and an id we know      the answer was lost: the same again
+    anything else                          forked: the outbox was restored or copied; nothing is done
+    a life that was followed by another    the device was cloned: from now on its requests are held, its facts taken
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from sync.central.apply import apply_operations, is_plausible, keys_of
+from sync.central.enrolment import device_lock, scope_of, scopes_of
+from sync.central.feed import row_for
+from sync.central.gate import Caller, denied
+from sync.central.parts import Parts, decoded, key_of
+from sync.central.store import DeviceRecord, LineageRecord, OpRecord, Transaction, owner_lock
+from sync.model.answers import push_page
+from sync.model.operation import Operation
+from sync.model.ports import Request
+from sync.model.wire import CustodyRequest, OpResult, PushAnswer, PushRequest, Raw
+
+TOKEN_SIZE: Final = 8
+FORKED: Final = "device_forked"
+CLONED: Final = "device_cloned"
+LIVE: Final = "live"
+
+CUSTODY: Final = "custody"
+INTEREST_US: Final = 90 * 86_400 * 1_000_000
+"""How much longer a store holds a customer after something was recorded about them there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push is answered; `is_forked` is its status 409."""
+
+    body: bytes
+    is_forked: bool = False
+
+
+class Pushes:
+    """Takes operations in."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Over the parts of one centre."""
+        self._parts = parts
+
+    def push(self, request: Request) -> Pushed:
+        """Apply operations; durable when this returns."""
+        caller = self._parts.gate.admit("push", request)
+        push = decoded(request.body, PushRequest)
+        if not all(is_plausible(op) for op in push.ops):
+            raise denied("malformed", "ops")
+        token, now = self._parts.entropy.draw(TOKEN_SIZE).hex(), self._parts.now
+
+        def work(transaction: Transaction) -> Callable[[], PushAnswer]:
+            device = transaction.read.device(caller.device.id) or caller.device
+            known = {op.id for op in push.ops if transaction.read.op(op.id) is not None}
+            life = transaction.read.lineage(device.id, push.lineage)
+            if not is_next(life, push, known):
+                transaction.add_alert(FORKED, device.id, at=now)
+                return lambda: PushAnswer((), is_forked=True)
+            device = self._told_apart(transaction, device, life, push, now)
+            if push.ops:
+                last = push.ops[-1].id
+                transaction.put_lineage(
+                    LineageRecord(device.id, push.lineage, token, push.token, last, LIVE, now)
+                )
+            records = apply_operations(
+                transaction, push.ops, device=device, now=now, lineage=push.lineage
+            )
+            self._hold_owners(transaction, push.ops, records, now)
+            answered = token if push.ops else push.token
+            return lambda: self._answer(transaction, caller, records, known, answered)
+
+        answer = self._parts.batch.run(
+            work, keys=_locks(caller.device, push.ops), ops=[op.id for op in push.ops]
+        )
+        if answer.is_forked:
+            self._parts.counters.add("push.forked")
+        page = push_page(answer, session_key=key_of(caller), request_id=caller.request_id)
+        return Pushed(page, answer.is_forked)
+
+    def _told_apart(
+        self,
+        transaction: Transaction,
+        device: DeviceRecord,
+        life: LineageRecord | None,
+        push: PushRequest,
+        now: int,
+    ) -> DeviceRecord:
+        """The device with the life of it that speaks; cloned, when an earlier one goes on."""
+        if device.lineage == push.lineage:
+            return device
+        if life is None:
+            seen = msgspec.structs.replace(device, lineage=push.lineage)
+        elif not push.ops or not device.lineage:
+            return device
+        else:
+            transaction.add_alert(CLONED, device.id, at=now)
+            self._parts.counters.add("push.cloned")
+            if device.is_cloned:
+                return device
+            seen = msgspec.structs.replace(device, is_cloned=True)
+        transaction.put_device(seen)
+        return seen
+
+    def _hold_owners(
+        self,
+        transaction: Transaction,
+        ops: Sequence[Operation],
+        records: Sequence[OpRecord],
+        now: int,
+    ) -> None:
+        """A store holds whom it recorded something about, for some time more."""
+        for op, record in zip(ops, records, strict=True):
+            if op.owner and record.status == "applied" and record.at == now:
+                transaction.add_interest(
+                    scope_of(op.store), op.owner, until=now + INTEREST_US, why="operation"
+                )
+
+    def _answer(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        records: Sequence[OpRecord],
+        known: set[str],
+        token: str,
+    ) -> PushAnswer:
+        for record in records:
+            if record.id not in known:
+                self._parts.counters.add(f"ops.{record.status}")
+        results = tuple(result_of(transaction, record, caller) for record in records)
+        return PushAnswer(results, token)
+
+    def custody(self, request: Request) -> bytes:
+        """Keep operations that do not get through by themselves, as bytes, for a person."""
+        caller = self._parts.gate.admit("custody", request)
+        custody = decoded(request.body, CustodyRequest)
+        now = self._parts.now
+
+        def work(transaction: Transaction) -> Callable[[], PushAnswer]:
+            records = [
+                _taken(transaction, raw, caller.device, custody.lineage, now)
+                for raw in custody.ops
+            ]
+            return lambda: PushAnswer(
+                tuple(result_of(transaction, record, caller) for record in records)
+            )
+
+        answer = self._parts.batch.run(work, ops=[raw.id for raw in custody.ops])
+        self._parts.counters.add("custody.taken", len(custody.ops))
+        return push_page(answer, session_key=key_of(caller), request_id=caller.request_id)
+
+
+def is_next(life: LineageRecord | None, push: PushRequest, known: set[str]) -> bool:
+    """Whether this push carries on from the last one of its lineage."""
+    if life is None:
+        return push.token == ""
+    return push.token == life.token or (push.token == life.previous and bool(known))
+
+
+def result_of(transaction: Transaction, record: OpRecord, caller: Caller) -> OpResult:
+    """What became of an operation, with the rows of its keys as they are now and as this device reads them."""
+    assert caller.session is not None  # operations come inside one
+    reads, scopes = caller.session.reads, scopes_of(caller.device)
+    rows = tuple(
+        row_for(row, reads)
+        for key in record.keys
+        for row in transaction.read.rows_at(key, scopes)
+    )
+    return OpResult(record.id, record.status, record.code, record.clash, rows)
+
+
+def _locks(device: DeviceRecord, ops: Sequence[Operation]) -> tuple[str, ...]:
+    """The names of all a push works on."""
+    owners = {owner_lock(op.owner) for op in ops if op.owner}
+    return (device_lock(device.id), *sorted({*keys_of(ops), *owners}))
+
+
+class _Claim(msgspec.Struct, frozen=True):
+    """What an operation says of itself, as far as it can be read."""
+
+    kind: str = ""
+    store: str = ""
+    owner: str = ""
+
+
+def _taken(
+    transaction: Transaction, raw: Raw, device: DeviceRecord, lineage: str, now: int
+) -> OpRecord:
+    known = transaction.read.op(raw.id)
+    if known is not None:
+        return known
+    try:
+        claim = msgspec.json.decode(raw.raw, type=_Claim)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        claim = _Claim()
+    texts = (claim.kind, claim.store, claim.owner)
+    if any("\0" in text or len(text) > 200 for text in texts):  # as `is_plausible` has it
+        claim = _Claim()
+    record = OpRecord(
+        id=raw.id, device=device.id, kind=claim.kind or "unknown", status="held", code=CUSTODY, clash="",
+        keys=(), at=now, store=claim.store or device.store, owner=claim.owner, lineage=lineage,
+    )  # fmt: skip
+    transaction.add_op(record, raw=raw.raw)
+    return record

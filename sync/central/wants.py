@@ -1,0 +1,164 @@
+"""Want, diff and the parts of snapshots: what a device asks for beyond what changed."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sync.central.enrolment import scope_of, scopes_of
+from sync.central.feed import row_for
+from sync.central.gate import denied
+from sync.central.parts import Parts, decoded, key_of
+from sync.central.store import Snapshot, Transaction, owner_lock
+from sync.model.answers import diff_page, snapshot_page, want_page
+from sync.model.ports import Request
+from sync.model.signatures import seal, snapshot_label
+from sync.model.sums import BUCKETS, SUM_MASK, bucket_of
+from sync.model.wire import (
+    DIFF_BUCKETS_MAX,
+    DiffAnswer,
+    DiffRequest,
+    SnapshotAnswer,
+    SnapshotPart,
+    SnapshotRequest,
+    Wanted,
+    WantRequest,
+)
+
+DAY_US: Final = 86_400 * 1_000_000
+WANTED: Final = "wanted"
+
+WANT_ROWS_MAX: Final = 5_000
+"""Rows one want answer holds, 5 MB; whose rows would not fit come with the next pull."""
+
+DIFF_ROWS_MAX: Final = 5_000
+"""Rows one diff answer holds; a bucket is never cut, so the first may pass it."""
+
+
+class Wants:
+    """Answers want, diff, snapshot and snap."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Over the parts of one centre."""
+        self._parts = parts
+
+    def want(self, request: Request) -> bytes:
+        """Hold customers in the store for some days, or no more; their rows at once."""
+        caller = self._parts.gate.admit("want", request)
+        want = decoded(request.body, WantRequest)
+        assert caller.session is not None  # a want is signed in one
+        reads, scope, now = caller.session.reads, scope_of(caller.device.store), self._parts.now
+        with self._parts.store.reading() as snapshot:
+            owners = [snapshot.owner_of(one) for one in want.want]
+
+        def work(transaction: Transaction) -> Callable[[], tuple[Wanted, ...]]:
+            for owner in filter(None, owners):
+                until = now + want.days * DAY_US
+                transaction.add_interest(scope, owner, until=until, why=WANTED)
+            for owner in want.drop:
+                _drop(transaction, scope, owner)
+            return lambda: _found(transaction.read, owners, scope)
+
+        locks = {owner_lock(owner) for owner in (*filter(None, owners), *want.drop)}
+        found = self._parts.batch.run(work, keys=tuple(sorted(locks)))
+        for name, n in (("found", sum(map(bool, owners))), ("nobody", owners.count(""))):
+            if n:
+                self._parts.counters.add(f"want.{name}", n)
+        read = (Wanted(it.owner, tuple(row_for(row, reads) for row in it.rows)) for it in found)
+        return want_page(read, session_key=key_of(caller), request_id=caller.request_id)
+
+    def diff(self, request: Request) -> bytes:
+        """The rows of some buckets of a scope that this device has otherwise."""
+        caller = self._parts.gate.admit("diff", request)
+        diff = decoded(request.body, DiffRequest)
+        if diff.scope not in scopes_of(caller.device):
+            raise denied("not_allowed", "scope")
+        assert caller.session is not None  # a diff is signed in one
+        theirs = [int(text, 16) & SUM_MASK for text in diff.buckets]
+        with self._parts.store.reading() as snapshot:
+            answer = diff_of(snapshot, diff.scope, theirs)
+        self._parts.counters.add("diff.buckets", len(answer.buckets))
+        reads = caller.session.reads
+        read = DiffAnswer(
+            answer.scope, answer.buckets, tuple(row_for(row, reads) for row in answer.rows),
+            answer.n_more,
+        )  # fmt: skip
+        return diff_page(read, session_key=key_of(caller), request_id=caller.request_id)
+
+    def snapshot(self, request: Request) -> bytes:
+        """Of which parts a scope can be had whole."""
+        caller = self._parts.gate.admit("snapshot", request)
+        asked = decoded(request.body, SnapshotRequest)
+        if asked.scope not in scopes_of(caller.device):
+            raise denied("not_allowed", "scope")
+        with self._parts.store.reading() as snapshot:
+            answer = self._whole(snapshot, asked, key_of(caller))
+        return snapshot_page(answer, session_key=key_of(caller), request_id=caller.request_id)
+
+    def _whole(
+        self, snapshot: Snapshot, asked: SnapshotRequest, session_key: bytes
+    ) -> SnapshotAnswer:
+        """The newest snapshot of a scope, if its history is still the scope's."""
+        whole, known = (
+            snapshot.snapshot_of(asked.scope, asked.format),
+            snapshot.scope(asked.scope),
+        )
+        if whole is None or known is None or whole.epoch != known.epoch:
+            return SnapshotAnswer(asked.scope, 0)
+        label = snapshot_label(scope=whole.scope, seq=whole.seq)
+        sealed = seal(bytes.fromhex(whole.key), session_key, label, self._parts.entropy)
+        parts = snapshot.snapshot_parts(whole.scope, whole.format, whole.seq)
+        return SnapshotAnswer(
+            whole.scope, whole.seq, whole.epoch, whole.mark, whole.count, whole.sum, sealed,
+            tuple(SnapshotPart(it.hash, it.size, it.rows) for it in parts),
+        )  # fmt: skip
+
+    def part(self, request: Request, name: str) -> bytes:
+        """One part of a snapshot, as it is kept."""
+        caller = self._parts.gate.admit("snap", request)
+        with self._parts.store.reading() as snapshot:
+            is_its = snapshot.scope_of_part(name) in scopes_of(caller.device)
+            part = snapshot.part(name) if is_its else None
+        if part is None:
+            raise denied("not_found", "part")
+        return part
+
+
+def _drop(transaction: Transaction, scope: str, owner: str) -> None:
+    """End what was wanted; what a store holds for another reason stays."""
+    if any(it.scope == scope and it.why == WANTED for it in transaction.read.interests(owner)):
+        transaction.end_interest(scope, owner)
+
+
+def _found(snapshot: Snapshot, owners: Sequence[str], scope: str) -> tuple[Wanted, ...]:
+    found, n_rows = [], 0
+    for owner in owners:
+        rows = tuple(snapshot.rows_of_owner(owner, scope)) if owner else ()
+        n_rows += len(rows)
+        found.append(Wanted(owner, rows if n_rows <= WANT_ROWS_MAX else ()))
+    return tuple(found)
+
+
+def diff_of(snapshot: Snapshot, scope: str, theirs: Sequence[int]) -> DiffAnswer:
+    """Which buckets are not as `theirs`, with all rows of the first of them.
+
+    Args:
+        snapshot: One moment of the store.
+        scope: Which scope.
+        theirs: The sum of each of the BUCKETS buckets.
+    """
+    ours = [0] * BUCKETS
+    keys: list[list[str]] = [[] for _ in range(BUCKETS)]
+    for key, h in snapshot.pointers(scope):
+        bucket = bucket_of(key)
+        ours[bucket] = (ours[bucket] + h) & SUM_MASK
+        keys[bucket].append(key)
+    differ = [bucket for bucket in range(BUCKETS) if ours[bucket] != theirs[bucket]]
+    chosen: list[int] = []
+    n_rows = 0
+    for bucket in differ[:DIFF_BUCKETS_MAX]:
+        n_rows += len(keys[bucket])
+        if chosen and n_rows > DIFF_ROWS_MAX:
+            break
+        chosen.append(bucket)
+    asked = [key for bucket in chosen for key in keys[bucket]]
+    rows = tuple(row for row in snapshot.rows_of_keys(scope, asked) if not row.is_gone)
+    return DiffAnswer(scope, tuple(chosen), rows, len(differ) - len(chosen))
