@@ -1,48 +1,325 @@
-"""`tapthread sync`: one exchange with the centre, now: push what waits, pull what changed, renew the leases.
+"""`tapthread sync`: one exchange with the centre, now; or a part of it, or how it stands.
 
-Ends with 0 when the centre answered, 1 when it did not (what waits stays and goes later), 6 when this device's own files
-do not open.
+    tapthread sync           push what waits, pull what changed, renew the leases
+    tapthread sync pull      only pull, with a bar on a terminal: rows, rate, time left
+    tapthread sync push      only push, with a bar where much waits
+    tapthread sync status    how it stands, also while another program of this device runs
+    tapthread sync inbox     what was refused or is held, and settling it: --replay, --edit, --void
+
+Exit codes: 0 the centre answered, or what was asked was said or recorded; 1 the centre did not answer (what waits stays and
+goes later); 2 the command line made no sense; 3 nothing of that id waits for a person here, or a rule forbids it; 6 this
+device's own files do not open.
 """
 
 import json
-from typing import Annotated
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import msgspec
 import typer
 
+from hardware.disk import SystemDisk
 from kiosk import settings
 from kiosk.commands.options import Centre, Data
 from kiosk.commands.own_files import EXIT_OWN_FILES, OwnFiles, fail
+from kiosk.commands.progress_line import ProgressLine
 from sync.model.errors import StoreError
 
-EXIT_CENTRE = 1
+if TYPE_CHECKING:
+    from kiosk.assembly import Device
+    from kiosk.core.ports import Unsettled
+    from kiosk.settings import Settings
+    from sync.edge.report import SyncReport
+
+EXIT_CENTRE: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_NOT_DONE: Final = 3
+
+WHAT: Final = ("all", "status", "pull", "push", "inbox")
 
 
-def run(
+@dataclass(frozen=True, slots=True)
+class _Deciding:
+    """What a person decided: replay | edit | void, about which operation, who and why."""
+
+    decision: str
+    op: str
+    by: str
+    reason: str
+    args: str
+
+
+def run(  # noqa: PLR0913, PLR0917  # one parameter an option
+    what: Annotated[
+        str, typer.Argument(help="status, pull, push or inbox; nothing for one exchange.")
+    ] = "all",
     data: Data = None,
     centre: Centre = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    replay: Annotated[
+        str, typer.Option("--replay", help="inbox: try this operation again as it was.")
+    ] = "",
+    edit: Annotated[
+        str, typer.Option("--edit", help="inbox: try this operation again with --args.")
+    ] = "",
+    void: Annotated[
+        str, typer.Option("--void", help="inbox: nothing more is to be done about this one.")
+    ] = "",
+    args: Annotated[
+        str, typer.Option("--args", help="With --edit: JSON of its arguments.")
+    ] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", help="With --void, --edit or --replay: why, in words.")
+    ] = "",
+    by: Annotated[str, typer.Option("--by", help="Id of who decides.")] = "counter",
 ) -> None:
-    """Exchange with the centre once: push, pull, leases."""
+    """Exchange with the centre once: push, pull, leases; or say how it stands."""
+    if what not in WHAT:
+        _usage(f"there is no {what[:60]!a}; there are {', '.join(WHAT[1:])}", as_json=as_json)
+    given = {
+        name: op for name, op in (("replay", replay), ("edit", edit), ("void", void)) if op
+    }
+    if given and what != "inbox":
+        _usage("--replay, --edit and --void belong to inbox", as_json=as_json)
+    if len(given) > 1:
+        _usage("one decision at a time", as_json=as_json)
+    chosen = settings.load(data=data, centre=centre)
+    if what == "status":
+        _status(chosen, as_json=as_json)
+    elif what == "inbox":
+        deciding = [_Deciding(name, op, by, reason, args) for name, op in given.items()]
+        _inbox(chosen, deciding[0] if deciding else None, as_json=as_json)
+    else:
+        _exchange(chosen, what, as_json=as_json)
+
+
+def _usage(sentence: str, *, as_json: bool) -> None:
+    fail("usage", f"sync: {sentence}.", exit_code=EXIT_USAGE, as_json=as_json)
+
+
+# One exchange
+
+
+def _exchange(chosen: "Settings", what: str, *, as_json: bool) -> None:
     from kiosk.assembly import Sync, real_world, standing_of
 
-    chosen = settings.load(data=data, centre=centre)
-    with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
-        sync = Sync(device)
+    world = real_world()
+    with OwnFiles(chosen, world=world, as_json=as_json) as device:
+        line = ProgressLine(sys.stderr, clock=world.clock)
+        sync = Sync(device, on_change=lambda: line.show(sync.runner.status().progress))
+        started_ms = world.clock.ticks_ms()
         try:
-            code = sync.once()
+            code, done = sync.exchange(pulls=what != "push", pushes=what != "pull")
         except StoreError as error:
-            fail(error.code, f"This device's files do not answer: {error}.",
-                 exit_code=EXIT_OWN_FILES, as_json=as_json)  # fmt: skip
+            line.end()
+            _files(error, as_json=as_json)
+        line.end()
+        took_ms = world.clock.ticks_ms() - started_ms
         standing = standing_of(device, sync, None)
     found = {
         "network": code,
         "synced_at": standing.synced_at,
         "waiting": standing.n_waiting,
         "not_settled": standing.n_refused,
+        "rows": done.n_rows,
+        "settled": done.n_settled,
+        "leases": done.n_leases,
+        "took_ms": took_ms,
     }
     if as_json:
         print(json.dumps(found))
     else:
-        print(f"centre: {code}; {standing.n_waiting} to send, {standing.n_refused} not settled")
+        print(
+            f"centre: {code}; {done.n_rows:,} rows changed, {done.n_settled:,} settled;"
+            f" {standing.n_waiting:,} to send, {standing.n_refused:,} not settled"
+        )
     if code != "ok":
         raise typer.Exit(EXIT_CENTRE)
+
+
+def _files(error: StoreError, *, as_json: bool) -> None:
+    fail(error.code, f"This device's files do not answer: {error}.",
+         exit_code=EXIT_OWN_FILES, as_json=as_json)  # fmt: skip
+
+
+# Status
+
+
+def _status(chosen: "Settings", *, as_json: bool) -> None:
+    from kiosk.assembly import real_world
+    from sync.edge.report import kept_report, report_of
+
+    report = None
+    if _is_running(chosen):
+        report = kept_report(chosen.data, disk=SystemDisk())
+    if report is None:
+        with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
+            try:
+                report = report_of(device.store)
+            except StoreError as error:
+                _files(error, as_json=as_json)
+    assert report is not None
+    if as_json:
+        print(msgspec.json.encode(report).decode())
+    else:
+        print("\n".join(_lines_of(report)))
+
+
+def _is_running(chosen: "Settings") -> bool:
+    """Whether another program of this device owns the folder."""
+    from hardware.errors import DeviceError, FolderInUse
+
+    if not chosen.data.is_dir():
+        return False
+    try:
+        SystemDisk().lock(chosen.data).close()
+    except FolderInUse:
+        return True
+    except DeviceError:
+        return False
+    return False
+
+
+def _lines_of(report: "SyncReport") -> Sequence[str]:
+    from hardware.clock import SystemClock
+    from hardware.moments import micros_of
+    from kiosk.assembly import local_zone
+    from kiosk.core.staff_words import StaffWords
+
+    clock = SystemClock()
+    words, now = StaffWords(local_zone(clock)), micros_of(clock.now())
+    asked = {"": "not asked now", "ok": "answers"}.get(report.network, report.network)
+    age = words.span(now - report.synced_at) if report.synced_at else ""
+    running = (
+        f"running, as of {words.span(now - report.at)} ago"
+        if report.is_running
+        else "not running"
+    )
+    lease = {
+        "ok": "people are shown",
+        "warned": f"people are shown for {words.span(report.lease.left_ms * 1_000)} more",
+        "over": "people are hidden until the centre answers",
+    }[report.lease.state]
+    return [
+        f"device   {running}",
+        f"centre   {asked}",
+        f"data     {f'complete {age} ago' if age else 'never complete'}; {lease}",
+        *(
+            f"         {one.scope}: {one.count if one.count >= 0 else '?'} rows, up to {one.seq}"
+            f"{'' if one.is_head else ', more to come'}"
+            for one in report.scopes
+        ),
+        f"to send  {report.waiting:,} waiting, {report.refused:,} refused, {report.held:,} held",
+        f"files    {report.store}; {report.unread:,} rows unread; outbox {report.lineage}, {report.forks} forks",
+        *(f"coming   {one.what}: {one.done:,} of {one.total:,}" for one in report.progress),
+        *(f"relay    {report.relay}" for _ in [0] if report.relay),
+        *(f"notice   {one.code}, {words.moment(one.at, now=now)}" for one in report.notices),
+        *(f"alert    {code}" for code in report.alerts),
+    ]
+
+
+# Inbox
+
+
+def _inbox(chosen: "Settings", deciding: _Deciding | None, *, as_json: bool) -> None:
+    from kiosk.assembly import real_world
+
+    with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
+        try:
+            if deciding is None:
+                _list(device, as_json=as_json)
+            else:
+                _decide(device, deciding, as_json=as_json)
+        except StoreError as error:
+            _files(error, as_json=as_json)
+
+
+def _list(device: "Device", *, as_json: bool) -> None:
+    from kiosk.assembly import StoreDesk
+    from sync.model.operation import OperationState
+
+    desk = StoreDesk(device, None)
+    waiting = (OperationState.REFUSED, OperationState.HELD)
+    found = [_entry(device, desk, one) for one in desk.unsettled() if one.state in waiting]
+    if as_json:
+        print(json.dumps({"inbox": found}))
+        return
+    for one in found:
+        print(f"{one['op']}  {one['state']}  {one['lead']}\n    {one['text']}")
+    if not found:
+        print("Nothing waits for a person.")
+
+
+def _entry(device: "Device", desk: Any, item: "Unsettled") -> dict[str, Any]:
+    from hardware.moments import micros_of
+    from kiosk.assembly import local_zone, post_of
+    from kiosk.core.counter import unsettled_entry
+    from kiosk.core.entries import Telling
+    from kiosk.core.staff_words import StaffWords
+
+    clock = device.world.clock
+    post = post_of(device, clerk="")
+    tell = Telling(StaffWords(local_zone(clock)), post, micros_of(clock.now()))
+    entry = unsettled_entry(item, desk.profile_of(item.owner), tell)
+    args = desk.args_of(item.op)
+    return {
+        "op": item.op, "kind": item.kind, "state": item.state.value, "code": item.code,
+        "owner": item.owner, "at": item.at, "lead": entry.lead, "text": entry.text,
+        "args": None if args is None else msgspec.to_builtins(args),
+    }  # fmt: skip
+
+
+def _decide(device: "Device", deciding: _Deciding, *, as_json: bool) -> None:
+    from kiosk.assembly import StoreDesk
+    from kiosk.core.ports import Refused
+    from sync.model.operation import Evidence
+
+    desk = StoreDesk(device, None)
+    evidence = Evidence(assurance="S1")
+    instead = ""
+    try:
+        if deciding.decision == "void":
+            desk.void(deciding.op, actor=deciding.by, evidence=evidence, reason=deciding.reason)
+        else:
+            changed = None
+            if deciding.decision == "edit":
+                changed = _changed(desk, deciding, as_json=as_json)
+            instead = desk.replay(
+                deciding.op, actor=deciding.by, evidence=evidence, reason=deciding.reason,
+                args=changed,
+            ).op  # fmt: skip
+    except Refused as refused:
+        sentences = {
+            "gone": f"Nothing with the id {deciding.op[:60]} waits for a person on this device.",
+            "reason": "Say why, with --reason.",
+        }
+        fail(refused.code, sentences.get(refused.code, f"A rule forbids it: {refused.code}."),
+             exit_code=EXIT_NOT_DONE, as_json=as_json)  # fmt: skip
+    if as_json:
+        print(
+            json.dumps({"op": deciding.op, "decision": deciding.decision, "instead": instead})
+        )
+    else:
+        print("Recorded. It goes to the centre with the next exchange: tapthread sync")
+
+
+def _changed(desk: Any, deciding: _Deciding, *, as_json: bool) -> msgspec.Struct:
+    """The arguments of the operation with those of --args in their place; ends the command where they make no sense."""
+    had = desk.args_of(deciding.op)
+    if had is None:
+        fail("gone", f"Nothing with the id {deciding.op[:60]} can be edited on this device.",
+             exit_code=EXIT_NOT_DONE, as_json=as_json)  # fmt: skip
+    try:
+        given = msgspec.json.decode(deciding.args.encode(), type=dict[str, Any])
+        unknown = given.keys() - set(had.__struct_fields__)
+        if unknown or not given:
+            names = ", ".join(had.__struct_fields__)
+            raise msgspec.ValidationError(f"there are {names}")
+        changed: msgspec.Struct = msgspec.convert(
+            {**msgspec.to_builtins(had), **given}, type=type(had)
+        )
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        _usage(f"--args is not what this operation takes: {error}", as_json=as_json)
+    return changed
