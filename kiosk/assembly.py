@@ -3,6 +3,7 @@
 Device            one data folder opened: identity, files, look-up, outbox, keys
 CacheKeys         what the reader process is given, from the leases in the cache
 LocalRecogniser   from what a reader established to the customer's page, from local data alone
+StoreRelay        this device among the others of its store
 StoreDesk         what a counter can ask and do
 Sync              the sync thread of a device, and what it says of itself
 """
@@ -27,6 +28,7 @@ from hardware import identity as identities
 from hardware.clock import Clock, SystemClock
 from hardware.disk import Disk, SystemDisk
 from hardware.entropy import Entropy, SystemEntropy
+from hardware.errors import AddressTaken
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
 from hardware.network import network_mark
@@ -45,6 +47,7 @@ from kiosk.core.ports import (
     Unsettled,
 )
 from kiosk.links import ReaderLink
+from kiosk.settings import SettingsError, address_of
 from sync.edge import recorder
 from sync.edge.client import CentreClient, HttpxTransport
 from sync.edge.feed import Feed
@@ -54,7 +57,10 @@ from sync.edge.leases import LeasedKey as HeldKey
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup, Sighting
 from sync.edge.outbox import Counts, Outbox
+from sync.edge.peers import Peers, RelayStatus
 from sync.edge.recorder import Doer, Kept, Recorder
+from sync.edge.relay import Mailbox
+from sync.edge.relay_client import RelayClient
 from sync.edge.report import ReportFile
 from sync.edge.runner import Once, SyncRunner
 from sync.edge.store import EdgeStore
@@ -62,12 +68,13 @@ from sync.model.errors import CentreError, CentreUnreachable, StoreError, StoreF
 from sync.model.operation import Evidence, OperationState, Refusal
 from sync.model.ports import Transport
 from sync.model.profile import Profile
-from sync.model.records import Band, Staff, Store
+from sync.model.records import Band, Peer, Staff, Store, key_of
 from sync.model.registry import Readable, read
 from sync.model.row import Row
 
 if TYPE_CHECKING:
     from kiosk.ui.bridge import Parts
+    from sync.edge.relay_app import RelayServer
 
 log = logging.getLogger(__name__)
 
@@ -278,18 +285,118 @@ class ReaderWatch:
             self.code, self.since = said.code or HERE, micros_of(self._clock.now())
 
 
-class Sync:
-    """The sync thread of one device, and since when its way to the centre is as it is."""
+class StoreRelay:
+    """This device among the others of its store: the relay it listens to, and the one it hosts if it is the one that does."""
 
     def __init__(
+        self, device: Device, *, url: str, listen: str, on_change: Callable[[], None]
+    ) -> None:
+        """Put it together.
+
+        Args:
+            device: An open device.
+            url: Address of the relay, "" for the one hosted here.
+            listen: HOST:PORT to host it at, "" not to.
+            on_change: Called on the relay's thread when its state, or what others did, changed.
+
+        Raises:
+            SettingsError: this installation cannot host a relay.
+        """
+        self._device = device
+        self._lookup = Lookup(device.store)
+        self._server = self._hosted(listen) if listen else None
+        world, identity = device.world, device.identity
+        client = RelayClient(
+            HttpxTransport(),
+            identity=identity,
+            peer_of=self._peer_of,
+            url=url or _own_address(listen),
+            clock=world.clock,
+            entropy=world.entropy,
+        )
+        self.peers = Peers(
+            client,
+            device.store,
+            device=identity.device_id,
+            clock=world.clock,
+            entropy=world.entropy,
+            on_change=on_change,
+        )
+
+    def start(self) -> None:
+        """Host it, if that is ours to do, and listen to it. An address that is taken is said as a relay that is lost."""
+        if self._server is not None:
+            try:
+                self._server.start()
+            except AddressTaken as error:
+                log.error("relay does not listen", extra={"reason": str(error)})  # noqa: TRY400  # the trace says nothing more
+        self.peers.start()
+
+    def stop(self) -> None:
+        """End both; harmless when done twice."""
+        self.peers.stop()
+        if self._server is not None:
+            self._server.stop()
+
+    def _hosted(self, listen: str) -> "RelayServer":
+        try:
+            # The web server: 0.1 s, on one device of a store.
+            from sync.edge.relay_app import RelayApp, RelayServer
+        except ModuleNotFoundError as error:
+            raise SettingsError(
+                f"relay_listen needs the package {error.name}; install the extra `relay`"
+            ) from error
+        world = self._device.world
+        app = RelayApp(
+            Mailbox(world.entropy.draw(16).hex()),
+            identity=self._device.identity,
+            peer_of=self._peer_of,
+            part_of=lambda _name: None,
+            clock=world.clock,
+            entropy=world.entropy,
+        )
+        host, port = address_of(listen)
+        return RelayServer(app, host=host, port=port)
+
+    def _peer_of(self, device_id: str) -> Peer | None:
+        """The row the centre wrote of an active device of this store."""
+        row = self._lookup.row(key_of("peer", device_id))
+        body = None if row is None else row.body
+        if not isinstance(body, Peer) or body.state != "active":
+            return None
+        return body if body.store == self._device.identity.store else None
+
+
+def _own_address(listen: str) -> str:
+    """How this device reaches what it hosts itself."""
+    host, port = address_of(listen)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # as the setting says
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Sync:
+    """The sync thread of one device, and since when its way to the centre is as it is.
+
+    Attributes:
+        relay: This device among the others of its store; None where no relay is set.
+    """
+
+    def __init__(  # what it talks to, and who hears of it
         self,
         device: Device,
         *,
         transport: Transport | None = None,
         on_change: Callable[[], None] = lambda: None,
+        relay: str = "",
+        relay_listen: str = "",
     ) -> None:
-        """Args: transport is the real one unless given; `on_change` is called on the sync thread."""
+        """Args: transport is the real one unless given; `on_change` is called on the sync thread and on the relay's."""
         world = device.world
+        self.relay = (
+            StoreRelay(device, url=relay, listen=relay_listen, on_change=on_change)
+            if relay or relay_listen
+            else None
+        )
         self._clock = world.clock
         self._on_change = on_change
         self.network_since = micros_of(world.clock.now())
@@ -317,7 +424,21 @@ class Sync:
             self._network, self.network_since = status.network, micros_of(self._clock.now())
         with contextlib.suppress(StoreError):  # the status says what is wrong
             self._report.write(status)
+        if self.relay is not None:
+            self.relay.peers.wake()  # something may be settled
         self._on_change()
+
+    def start(self) -> None:
+        """Begin, in threads of their own."""
+        self.runner.start()
+        if self.relay is not None:
+            self.relay.start()
+
+    def stop(self) -> None:
+        """End all threads; harmless when done twice."""
+        if self.relay is not None:
+            self.relay.stop()
+        self.runner.stop()
 
     def once(self) -> str:
         """Exchange with the centre once, without the thread; "ok", or the code of what kept it from being done.
@@ -358,6 +479,7 @@ class StoreDesk:
             place=device.identity.store,
             clock=device.world.clock,
             entropy=device.world.entropy,
+            order=sync.relay.peers if sync is not None and sync.relay is not None else None,
         )
         self._settling: set[str] = set()
 
@@ -452,6 +574,7 @@ class StoreDesk:
 def standing_of(device: Device, sync: Sync | None, watch: ReaderWatch | None) -> Standing:
     """How a device stands with the world. It answers also when its own files do not: then the strip says that."""
     status = sync.runner.status() if sync is not None else None
+    relay = sync.relay.peers.status() if sync is not None and sync.relay else RelayStatus()
     try:
         counts, synced_at = Outbox(device.store).counts(), Feed(device.store).state().synced_at
         lease = lease_of(device.store).state()
@@ -471,6 +594,8 @@ def standing_of(device: Device, sync: Sync | None, watch: ReaderWatch | None) ->
         store_code=store_code,
         reader_since=watch.since if watch is not None else 0,
         network_since=sync.network_since if sync is not None else 0,
+        relay=relay.code,
+        relay_since=relay.since,
         long=tuple(
             Long(one.what, one.n_done, one.n_total, one.left_s)
             for one in (status.progress if status is not None else ())
@@ -502,15 +627,13 @@ async def living(
     link = ReaderLink(
         spec=spec, keys=CacheKeys(device.store), heard=hear, clock=device.world.clock
     )
-    sync.runner.start()
+    sync.start()
     reading = asyncio.create_task(link.run())
     try:
         yield
     finally:
         reading.cancel()
-        await asyncio.gather(
-            reading, asyncio.to_thread(sync.runner.stop), return_exceptions=True
-        )
+        await asyncio.gather(reading, asyncio.to_thread(sync.stop), return_exceptions=True)
 
 
 def post_of(device: Device, *, clerk: str) -> Post:

@@ -146,7 +146,7 @@ def _checked(name: str, value: object, origin: str) -> object:
 def address_of(listen: str, *, origin: str = "") -> tuple[str, int]:
     """Host and port of a HOST:PORT, an IPv6 host in brackets. Raises SettingsError."""
     host, colon, port = listen.rpartition(":")
-    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= 65_535
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not colon or not bare or not is_port or (":" in bare and bare == host):
         raise SettingsError(

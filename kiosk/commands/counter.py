@@ -7,7 +7,7 @@ import typer
 
 from drivers.lines import Proved, Said
 from kiosk import settings
-from kiosk.commands.options import Centre, Data, Reader
+from kiosk.commands.options import Centre, Data, Reader, Relay, RelayListen
 from kiosk.commands.own_files import OwnFiles
 from kiosk.commands.running import need_terminal, reader_spec, run_on_terminal
 
@@ -19,6 +19,8 @@ def run(
     data: Data = None,
     centre: Centre = None,
     reader: Reader = None,
+    relay: Relay = None,
+    relay_listen: RelayListen = None,
     clerk: Annotated[
         str, typer.Option("--clerk", help="Id of who serves; what is recorded carries it.")
     ] = "counter",
@@ -26,14 +28,16 @@ def run(
     """Run the counter screen of this device; Ctrl+Q closes it."""
     from kiosk.assembly import real_world
 
-    chosen = settings.load(data=data, centre=centre, reader=reader)
+    chosen = settings.load(
+        data=data, centre=centre, reader=reader, relay=relay, relay_listen=relay_listen
+    )
     need_terminal("counter")
     with OwnFiles(chosen, world=real_world(), as_json=False) as device:
-        code = asyncio.run(_run(device, chosen.reader, clerk=clerk))
+        code = asyncio.run(_run(device, chosen, clerk=clerk))
     raise typer.Exit(code)
 
 
-async def _run(device: "Device", spec: str, *, clerk: str) -> int:
+async def _run(device: "Device", chosen: settings.Settings, *, clerk: str) -> int:
     from kiosk.assembly import (
         LocalRecogniser,
         ReaderWatch,
@@ -48,7 +52,10 @@ async def _run(device: "Device", spec: str, *, clerk: str) -> int:
     from kiosk.ui.messages import CustomerHere, StaffTold
     from sync.model.errors import StoreError
 
-    sync, watch = Sync(device), ReaderWatch(device.world.clock)
+    sync, watch = (
+        Sync(device, relay=chosen.relay, relay_listen=chosen.relay_listen),
+        ReaderWatch(device.world.clock),
+    )
     recogniser = LocalRecogniser(device)
     app = CounterApp(
         StoreDesk(device, sync, watch=watch),
@@ -67,5 +74,8 @@ async def _run(device: "Device", spec: str, *, clerk: str) -> int:
             else:
                 app.post_message(CustomerHere(found))
 
-    async with reader_spec(spec) as real_spec, living(device, sync, spec=real_spec, heard=hear):
+    async with (
+        reader_spec(chosen.reader) as real_spec,
+        living(device, sync, spec=real_spec, heard=hear),
+    ):
         return await run_on_terminal(app)

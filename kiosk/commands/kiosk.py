@@ -7,7 +7,7 @@ import typer
 
 from drivers.lines import Said
 from kiosk import settings
-from kiosk.commands.options import Centre, Data, Reader
+from kiosk.commands.options import Centre, Data, Reader, Relay, RelayListen
 from kiosk.commands.own_files import OwnFiles
 from kiosk.commands.running import need_terminal, reader_spec, run_on_terminal
 
@@ -15,28 +15,42 @@ if TYPE_CHECKING:
     from kiosk.assembly import Device
 
 
-def run(data: Data = None, centre: Centre = None, reader: Reader = None) -> None:
+def run(
+    data: Data = None,
+    centre: Centre = None,
+    reader: Reader = None,
+    relay: Relay = None,
+    relay_listen: RelayListen = None,
+) -> None:
     """Run the customer screen of this device; SIGTERM ends it."""
     from kiosk.assembly import real_world
 
-    chosen = settings.load(data=data, centre=centre, reader=reader)
+    chosen = settings.load(
+        data=data, centre=centre, reader=reader, relay=relay, relay_listen=relay_listen
+    )
     need_terminal("kiosk", instead="tapthread tap --json")
     with OwnFiles(chosen, world=real_world(), as_json=False) as device:
-        code = asyncio.run(_run(device, chosen.reader))
+        code = asyncio.run(_run(device, chosen))
     raise typer.Exit(code)
 
 
-async def _run(device: "Device", spec: str) -> int:
+async def _run(device: "Device", chosen: settings.Settings) -> int:
     from kiosk.assembly import ReaderWatch, StoreDesk, Sync, customer_parts, living
     from kiosk.ui.app import KioskApp
     from kiosk.ui.messages import ReaderSaid
 
-    sync, watch = Sync(device), ReaderWatch(device.world.clock)
+    sync, watch = (
+        Sync(device, relay=chosen.relay, relay_listen=chosen.relay_listen),
+        ReaderWatch(device.world.clock),
+    )
     app = KioskApp(customer_parts(device, StoreDesk(device, sync, watch=watch)))
 
     def hear(said: Said) -> None:
         watch.heard(said)
         app.post_message(ReaderSaid(said))
 
-    async with reader_spec(spec) as real_spec, living(device, sync, spec=real_spec, heard=hear):
+    async with (
+        reader_spec(chosen.reader) as real_spec,
+        living(device, sync, spec=real_spec, heard=hear),
+    ):
         return await run_on_terminal(app)

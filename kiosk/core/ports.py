@@ -149,6 +149,8 @@ class Standing:
         long: What takes long now.
         lease: ok | warned (the centre was not heard for a day) | over (people are not shown until it is).
         lease_left_us: How much longer people are shown without it, microseconds.
+        relay: "off" where no relay of the store is set, "ok", or an error code of `sync.edge.relay_wire`.
+        relay_since: Since when, microseconds since 1970.
     """
 
     reader: str
@@ -163,6 +165,8 @@ class Standing:
     long: tuple[Long, ...] = ()
     lease: str = "ok"
     lease_left_us: int = 0
+    relay: str = "off"
+    relay_since: int = 0
 
 
 class Refused(Exception):

@@ -79,12 +79,12 @@ class RelayStatus:
     Attributes:
         code: "off" without one, "ok", or an error code of `relay_wire`.
         since: Since when, microseconds since 1970.
-        n_peers_ops: Operations of other devices that the feed has not brought yet.
+        n_theirs: Operations of other devices that the feed has not brought yet.
     """
 
-    code: str
-    since: int
-    n_peers_ops: int = 0
+    code: str = OFF
+    since: int = 0
+    n_theirs: int = 0
 
 
 class Peers:

@@ -92,7 +92,7 @@ def test_a_relay_is_an_address_in_the_shops_own_network(relay: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "listen", ["8470", ":8470", "0.0.0.0", "0.0.0.0:x", "::1:8470", "a:99999"]
+    "listen", ["8470", ":8470", "0.0.0.0", "0.0.0.0:x", "0.0.0.0:0", "::1:8470", "a:99999"]
 )
 def test_where_a_relay_listens_is_a_host_and_a_port(listen: str) -> None:
     with pytest.raises(SettingsError, match=r"relay_listen .environment. must be HOST:PORT"):
@@ -100,7 +100,7 @@ def test_where_a_relay_listens_is_a_host_and_a_port(listen: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listen", "address"), [("0.0.0.0:8470", ("0.0.0.0", 8470)), ("[::1]:0", ("::1", 0))]
+    ("listen", "address"), [("0.0.0.0:8470", ("0.0.0.0", 8470)), ("[::1]:8470", ("::1", 8470))]
 )
 def test_an_address_to_listen_on_has_a_host_and_a_port(
     listen: str, address: tuple[str, int]
