@@ -32,7 +32,7 @@ from sync.model.operation import (
 )
 from sync.model.operations.void_operation import VoidOperation
 from sync.model.registry import ASSURANCE_OF, KINDS, Readable, raw_args, read
-from sync.model.row import Cell, Row
+from sync.model.row import Cell, Missing, Row
 from sync.model.rules import UNDO_WITHIN_US, may_record
 
 RECENT_MAX: Final = 200
@@ -190,13 +190,12 @@ class Recorder:
 
     def _view(self, readable: Sequence[Readable]) -> dict[str, Cell]:
         """The rows they need as this device sees them; what it does not hold is unknown, never absent."""
-        keys = dict.fromkeys(key for one in readable for key in one.keys)
-        owners = dict.fromkeys(one.op.owner for one in readable)
         view: dict[str, Cell] = {}
-        for owner in owners:
-            for key, cell in self._lookup.cells(keys, owner=owner).items():
-                is_owners = isinstance(cell, Row) and cell.owner == owner
-                view[key] = cell if is_owners else view.get(key, cell)
+        for one in readable:
+            # A row that is named after the operation itself is not there yet.
+            own = {key: Missing.ABSENT for key in one.keys if key.endswith(f"/{one.op.id}")}
+            keys = [key for key in one.keys if key not in view and key not in own]
+            view |= own | self._lookup.cells(keys, owner=one.op.owner)
         return view
 
     def _remember(self, ops: tuple[Operation, ...]) -> None:

@@ -65,16 +65,17 @@ def keys(op: Operation, args: Redeem) -> tuple[str, ...]:
 
 
 def claim(rows: Mapping[str, Cell], op: Operation, args: Redeem, now: int) -> Redeem:
-    """With the right by which this store may give it out at once; as it is where it has none."""
-    row = rows.get(args.of)
-    subject = ledger.subject_of(row) if isinstance(row, Row) else None
+    """With the right by which this store may give it out at once; as it is where it has none, or not so much is left here."""
+    asked = msgspec.structs.replace(args, alone="")
+    if not isinstance(apply(rows, op, asked, now), Effects):
+        return asked
     allowance = ledger.allowance_of(rows.get(ledger.allowance_key(op.store, args.of)))
     if ledger.covers(allowance, args.amount, now):
         return msgspec.structs.replace(args, alone="allowance")
+    row = rows.get(args.of)
+    subject = ledger.subject_of(row) if isinstance(row, Row) else None
     is_home = subject is not None and ledger.home_of(subject) == op.store != ""
-    free = None if subject is None else ledger.free_of(subject)
-    is_enough = free is None or free >= args.amount
-    return msgspec.structs.replace(args, alone="home" if is_home and is_enough else "")
+    return msgspec.structs.replace(args, alone="home" if is_home else "")
 
 
 def apply(rows: Mapping[str, Cell], op: Operation, args: Redeem, now: int) -> Outcome:
