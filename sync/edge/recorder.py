@@ -18,6 +18,7 @@ import msgspec
 from hardware.clock import Clock
 from hardware.entropy import Entropy, new_id
 from hardware.moments import micros_of
+from sync.edge.lease import trusted_now
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.store import EdgeStore
@@ -98,6 +99,7 @@ class Recorder:
     ) -> None:
         """Args: `device` is its id, `place` the id of its store; without `order` it is alone there."""
         self._order = order or Alone()
+        self._store = store
         self._lookup = Lookup(store)
         self._outbox = Outbox(store)
         self._device = device
@@ -164,10 +166,11 @@ class Recorder:
         readable = [one for one in plain if isinstance(one, Readable)]
         assert len(readable) == len(plain), "its own arguments must be readable"
         view = self._view(readable)
+        now = trusted_now(self._store)  # a clock set back gives no right back
         claimed: list[Operation] = []
         waits = False
         for one in readable:
-            ours = one.claimed(view, one.op.at)
+            ours = one.claimed(view, max(one.op.at, now))
             outcome = ours.predict(view, ours.op.at)
             match outcome:
                 case Refusal():

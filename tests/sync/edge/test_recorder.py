@@ -9,7 +9,9 @@ import pytest
 
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
+from hardware.moments import micros_of
 from sync.edge.feed import Feed
+from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.recorder import Act, Doer, Kept, Recorder
@@ -152,6 +154,24 @@ def test_a_store_with_an_allowance_gives_that_much_out(station: Counter) -> None
     assert isinstance(first, Kept)
     assert isinstance(second, Kept)
     assert (first.waits, second.waits) == (False, True)
+
+
+def test_a_clock_that_is_set_back_gives_no_allowance_back(station: Counter) -> None:
+    until = micros_of(station.clock.now()) + 60_000_000
+    loan = ledger.Loan("loan-1", "station", POINTS, 30, until)
+    made = ledger.lent(shop.row(Account("lena:points", 100)), None, loan, at=shop.NOON)
+    assert isinstance(made, tuple)
+    rows = [msgspec.structs.replace(row, version=9) for row in made]
+    page = edge.page_of(rows, since=11)
+    Feed(station.store).apply_page(page, asked=(Cursor(edge.SCOPE, 11),))
+
+    before = station.recorder.record(redeem(5), BEN)
+    Leases(station.store).note_time(until + 1)
+    after = station.recorder.record(redeem(5), BEN)
+
+    assert isinstance(before, Kept)
+    assert isinstance(after, Kept)
+    assert (before.waits, after.waits) == (False, True)
 
 
 def test_without_proof_enough_nothing_is_recorded(at: Counter) -> None:
