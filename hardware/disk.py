@@ -25,6 +25,10 @@ class Disk(Protocol):
         """Replace `path` at once or not at all, durably; `private` means mode 0600. Raises DiskFull, DiskFault."""
         ...
 
+    def note(self, path: Path, content: bytes) -> None:
+        """Write a few bytes over what is there without waiting for the disk; a power cut may bring back what was before."""
+        ...
+
     def move_aside(self, path: Path, *, label: str) -> Path | None:
         """Rename to `NAME.LABEL-N` beside it with the lowest free N; None when there is no such file."""
         ...
@@ -95,6 +99,17 @@ class SystemDisk:
                 OSError
             ):  # half a file takes room that somebody else needs
                 beside.unlink()
+            raise _error_of(error, path) from error
+
+    def note(self, path: Path, content: bytes) -> None:
+        """Write a few bytes over what is there without waiting for the disk."""
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.pwrite(descriptor, content, 0)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
             raise _error_of(error, path) from error
 
     def move_aside(self, path: Path, *, label: str) -> Path | None:

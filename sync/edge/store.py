@@ -71,6 +71,11 @@ DEFAULT_CIPHER: Final = ()
 FRESH: Final = "outbox.db.fresh"
 """The outbox that will take the place of a damaged one, while it is being made."""
 
+COMMITS: Final = "outbox.commits"
+"""How many commits the outbox has had, beside it: an older copy of it or of its log, or none at all, has had fewer."""
+
+_COMMITS_SIZE: Final = 20
+
 SALVAGE_MAX: Final = 100_000
 """Operations looked for in a damaged outbox; 30 days offline are about half of it."""
 
@@ -175,6 +180,7 @@ _OUTBOX_SCHEMA: Final = (
         "CREATE TABLE erased(owner TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
         "UPDATE op SET state = 'recorded' WHERE state = 'sending'",
     ),
+    ("INSERT OR IGNORE INTO meta VALUES ('commits', '0')",),
 )
 """Numbered migrations of outbox.db. `op.id` and `op.raw` never change; only columns beside them may be added."""
 
@@ -229,6 +235,11 @@ class Transaction:
         with _ours():
             return list(self._db.execute(sql, params).fetchall())
 
+    def counted(self) -> int:
+        """Count this transaction, in a file that counts them; which one it is."""
+        self.execute("UPDATE meta SET value = value + 1 WHERE name = 'commits'")
+        return int(self.read("SELECT value FROM meta WHERE name = 'commits'")[0][0])
+
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run one statement; how many rows it changed."""
         with _ours():
@@ -243,7 +254,7 @@ class Transaction:
 class StoreFile:
     """One encrypted file, usable from any thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is another decision about a file
         self,
         path: Path,
         key: bytes,
@@ -252,6 +263,7 @@ class StoreFile:
         synchronous: str,
         heal: Callable[["StoreFile"], None],
         ciphers: Sequence[Sequence[str]] = (DEFAULT_CIPHER,),
+        on_commit: Callable[[int], None] | None = None,
     ) -> None:
         """Nothing is opened yet.
 
@@ -262,7 +274,9 @@ class StoreFile:
             synchronous: NORMAL or FULL.
             heal: Replaces the file where it is damaged.
             ciphers: How the file may be encrypted; a new one as the first says.
+            on_commit: Told after each commit how many the file has had, for a file that counts them.
         """
+        self._on_commit = on_commit
         self._ciphers = ciphers
         self._cipher = ciphers[0]
         self.path = path
@@ -301,11 +315,13 @@ class StoreFile:
     def write(self, *, durable: bool = False, bulk: bool = False) -> Iterator[Transaction]:
         """One write transaction, all or nothing; durable on return when the file or the caller says so.
 
-        Much at once (`bulk`) is brought from the log into the file later, by `checkpoint` at the latest. A damaged file is healed and StoreCorrupt raised all the same: what was to be written was judged on the old one.
+        Much at once (`bulk`) is brought from the log into the file later, by `checkpoint` at the latest. A damaged file
+        is healed and StoreCorrupt raised all the same: what was to be written was judged on the old one.
         """
         with self._lock:
             self._make_up()
             life = self.life
+            count = 0
             try:
                 db = self._database()
                 with (
@@ -313,9 +329,13 @@ class StoreFile:
                     self._transaction(db, durable=durable) as transaction,
                 ):
                     yield transaction
+                    if self._on_commit is not None:
+                        count = transaction.counted()
             except StoreCorrupt:
                 self.heal(life)
                 raise
+            if self._on_commit is not None:
+                self._on_commit(count)
 
     @contextmanager
     def _checkpointing(self, db: sqlite_utils.Database, *, bulk: bool) -> Iterator[None]:
@@ -523,7 +543,7 @@ class EdgeStore:
         )  # fmt: skip
         self.outbox = StoreFile(
             folder / "outbox.db", key, schema=_OUTBOX_SCHEMA, synchronous="FULL",
-            heal=self._replace_outbox,
+            heal=self._replace_outbox, on_commit=self._note_commit,
         )  # fmt: skip
 
     @classmethod
@@ -572,6 +592,12 @@ class EdgeStore:
         else:
             if is_short:
                 self._keep_log(log_bytes)
+            elif self.lineage and self._n_commits() < self._n_noted():
+                self.begin_lineage(
+                    "outbox_damaged",
+                    "its log is another one: the last operations may be missing",
+                )
+                log.error("log of the outbox was another one")
         if not self.lineage:
             self.begin_lineage("outbox_missing" if made is not None else "", "")
         elif made is None or made.lineage != self.lineage:
@@ -582,6 +608,25 @@ class EdgeStore:
             self._drop_expired()
         except StoreCorrupt:
             self._drop_cache(self.cache)
+
+    def _n_commits(self) -> int:
+        """Commits the outbox has had."""
+        found = self.outbox.look(
+            lambda file: file.read("SELECT value FROM meta WHERE name = 'commits'")
+        )
+        return int(found[0][0])
+
+    def _n_noted(self) -> int:
+        """Commits it must have had; 0 when nobody knows. Never more than were durable, however the power went."""
+        with disk_errors():
+            noted = self.disk.read(self.folder / COMMITS) or b""
+        return int(noted) if len(noted) == _COMMITS_SIZE and noted.strip().isdigit() else 0
+
+    def _note_commit(self, count: int) -> None:
+        try:
+            self.disk.note(self.folder / COMMITS, f"{count:>{_COMMITS_SIZE}}".encode())
+        except DeviceError:
+            log.warning("commits not noted")
 
     def _finish_replacing(self) -> None:
         """Where a plug was pulled while a damaged outbox was replaced: put the finished one in its place, or forget a half one."""
@@ -708,6 +753,7 @@ class EdgeStore:
             aside = self.disk.move_aside(self.folder / "outbox.db", label="damaged")
             for name in ("outbox.db-wal", "outbox.db-shm"):
                 self.disk.move_aside(self.folder / name, label="damaged")
+            self.disk.remove(self.folder / COMMITS)
             self.disk.rename(self.folder / FRESH, self.folder / "outbox.db")
         file.begin_again()
         if aside is not None:

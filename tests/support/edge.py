@@ -11,6 +11,7 @@ from hardware.entropy import SeededEntropy
 from sync.edge.feed import Feed
 from sync.edge.store import EdgeStore
 from sync.model.row import Row, raw_of
+from sync.model.sums import SUM_MASK, pointer_hash
 from sync.model.wire import Checkpoint, Cursor, Grant, Page, WireRow
 
 KEY = b"k" * 32
@@ -49,6 +50,12 @@ def page_of(
     lines = tuple(wire_row(row, since + n, scope=scope) for n, row in enumerate(rows, start=1))
     seq = lines[-1].seq if lines else since
     return Page(lines, (Checkpoint(scope, seq, is_head),))
+
+
+def sum_of(rows: Iterable[Row], *, since: int = 0) -> int:
+    """The sum of a scope that holds these rows with the numbers `page_of` gives them."""
+    numbered = enumerate(rows, start=since + 1)
+    return sum(pointer_hash(row.key, seq, row.version) for seq, row in numbered) & SUM_MASK
 
 
 def granted(store: EdgeStore, *scopes: str, epoch: str = "e1") -> Feed:

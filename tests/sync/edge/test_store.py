@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,15 +19,17 @@ from sqlcipher3 import dbapi2
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.errors import DiskFault, FolderInUse
+from sync.edge import reading
 from sync.edge.feed import Feed
 from sync.edge.leases import BandLease, LeasedKey, Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import KEEP_DAYS, OP_SIZE_MAX, Outbox
-from sync.edge.store import BULK_CIPHER, EdgeStore
+from sync.edge.store import _CACHE_SCHEMA, BULK_CIPHER, EdgeStore, StoreFile
 from sync.model.errors import Malformed, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from sync.model.operation import Operation, OperationState
 from sync.model.operations.record_interaction import RecordInteraction
-from sync.model.wire import OpResult
+from sync.model.row import raw_of
+from sync.model.wire import Checkpoint, Cursor, OpResult, Page
 from tests.support import edge, shop
 
 
@@ -341,6 +344,120 @@ def test_a_log_that_a_power_cut_left_as_it_should_be_is_not_called_damaged(
 
     assert store.notices == ()
     store.close()
+
+
+@pytest.mark.parametrize("what", ["missing", "older", "of the cache"])
+def test_a_log_that_is_not_the_outboxs_own_last_one_is_noticed(
+    store: EdgeStore, tmp_path: Path, what: str
+) -> None:
+    Outbox(store).record(numbered(1))
+    older = (tmp_path / "outbox.db-wal").read_bytes()
+    for n in range(2, 5):
+        Outbox(store).record(numbered(n))
+    edge.filled(store, shop.lenas_rows())
+    lineage = store.lineage
+    killed = Path(shutil.copytree(tmp_path, tmp_path / "killed"))
+    match what:
+        case "missing":
+            (killed / "outbox.db-wal").unlink()
+        case "older":
+            (killed / "outbox.db-wal").write_bytes(older)
+        case _:
+            shutil.copy(killed / "cache.db-wal", killed / "outbox.db-wal")
+
+    store = edge.opened(killed)
+
+    assert [notice.code for notice in store.notices][:1] in (
+        ["outbox_damaged"],
+        ["outbox_missing"],
+    )
+    assert store.lineage not in ("", lineage)
+    Outbox(store).record(numbered(9))
+    store.close()
+    again = edge.opened(killed)
+    assert numbered(9).id in {one.op for one in Outbox(again).unsettled()}
+    assert len(again.notices) == 1, "said once"
+    again.close()
+
+
+def test_an_older_copy_of_the_outbox_is_noticed(store: EdgeStore, tmp_path: Path) -> None:
+    Outbox(store).record(numbered(1))
+    store.close()
+    copy = (tmp_path / "outbox.db").read_bytes()
+    store = edge.opened(tmp_path)
+    Outbox(store).record(numbered(2))
+    store.close()
+    (tmp_path / "outbox.db").write_bytes(copy)
+
+    store = edge.opened(tmp_path)
+
+    assert [notice.code for notice in store.notices] == ["outbox_damaged"]
+    store.close()
+
+
+def test_a_cache_that_an_older_program_made_is_taken_over_with_its_rows(tmp_path: Path) -> None:
+    edge.opened(tmp_path).close()
+    for path in tmp_path.glob("cache.db*"):
+        path.unlink()
+    old = StoreFile(
+        tmp_path / "cache.db", edge.KEY, schema=_CACHE_SCHEMA[:1], synchronous="NORMAL",
+        heal=lambda _: None,
+    )  # fmt: skip
+    old.prepare()
+    with old.write() as file:
+        file.execute("INSERT INTO cursor VALUES (?, 8, 'e1', 1, 0, 77)", (edge.SCOPE,))
+        for seq, row in enumerate(shop.lenas_rows(), start=1):
+            file.execute(
+                "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, 1)",
+                (
+                    row.owner,
+                    row.kind,
+                    row.key,
+                    row.version,
+                    row.as_of,
+                    row.source,
+                    raw_of(row.body),
+                ),
+            )
+            file.execute("INSERT INTO held VALUES (?, ?, ?)", (edge.SCOPE, row.key, seq))
+    killed = Path(shutil.copytree(tmp_path, tmp_path / "killed"))
+    old.close()
+
+    store = edge.opened(killed)
+
+    assert store.notices == ()
+    assert Lookup(store).by_band(shop.BAND) is not None
+    assert Feed(store).cursors() == (Cursor(edge.SCOPE, 8),)
+    sums = Checkpoint(edge.SCOPE, 8, is_head=True, count=8, sum=edge.sum_of(shop.lenas_rows()))
+    applied = Feed(store).apply_page(Page((), (sums,)), asked=(Cursor(edge.SCOPE, 8),))
+    assert applied.differing == (), "rows that came over sum to the same"
+    store.close()
+
+
+def test_a_row_only_a_newer_program_reads_is_read_by_that_program_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = edge.opened(tmp_path)
+    newer = msgspec.structs.replace(edge.wire_row(shop.lenas_rows()[0], 1), form=2)
+    edge.granted(store).apply_page(
+        Page((newer,), (Checkpoint(edge.SCOPE, 1, is_head=True),)),
+        asked=(Cursor(edge.SCOPE, 0),),
+    )
+    assert Feed(store).state().n_unread == 1
+    store.close()
+
+    monkeypatch.setitem(reading.FORMS, newer.kind, 2)
+    store = edge.opened(tmp_path)
+
+    assert Feed(store).state().n_unread == 0
+    store.close()
+
+
+def test_nothing_temporary_is_written_beside_the_files(store: EdgeStore) -> None:
+    for file in (store.cache, store.outbox):
+        assert file.look(lambda it: it.read("PRAGMA temp_store")) == [(2,)], (
+            "in memory, not in /tmp"
+        )
 
 
 class PlugPulled(SystemDisk):
