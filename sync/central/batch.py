@@ -1,6 +1,7 @@
 """Many writers, one transaction: who comes while another writes is written together with all who wait, and synced once.
 
-The thread that gets the lock writes for everybody waiting (up to BATCH_MAX): the names all of them said they need are locked
+One thread leads: it writes for everybody waiting (up to BATCH_MAX), wakes whom it wrote for, and hands over to the first who
+came meanwhile. The names all of them said they need are locked
 and read at once, in sorted order, so that no two nodes wait for each other; each works in a part of its own that can
 fail alone; then the heads are taken, then one commit; then each gets its answer. What fails whole is tried again in halves, so that
 one of them cannot take the others along; who was in another node's way locks at once all it turned out to need.
@@ -10,7 +11,7 @@ No thread of its own, nothing to stop.
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Final, Generic, TypeVar, cast
 
 from hardware.clock import Clock, SystemClock
@@ -44,6 +45,7 @@ class _Job(Generic[Answer]):
         self.answer: Answer | None = None
         self.error: Exception | None = None
         self.is_done = False
+        self.turn = Event()  # it is done, or it is to lead
 
 
 class Batch:
@@ -61,6 +63,7 @@ class Batch:
         self._on_commit = on_commit
         self._clock = clock or SystemClock()
         self._waiting: deque[_Job[Any]] = deque()
+        self._is_led = False
         self._lock = Lock()
 
     def run(
@@ -78,13 +81,34 @@ class Batch:
             Exception: whatever the work raises.
         """
         job = _Job(work, tuple(keys), tuple(ops))
-        self._waiting.append(job)
         with self._lock:
-            while not job.is_done:
-                self._commit(self._next())
+            self._waiting.append(job)
+            is_leader, self._is_led = not self._is_led, True
+        if not is_leader:
+            job.turn.wait()
+        if not job.is_done:
+            self._lead(job)
         if job.error is not None:
             raise job.error
         return cast("Answer", job.answer)
+
+    def _lead(self, own: _Job[Any]) -> None:
+        """Write for who waits until our own job is done, then let the next of them lead."""
+        try:
+            while not own.is_done:
+                jobs = self._next()
+                try:
+                    self._commit(jobs)
+                finally:  # also when this thread is interrupted: nobody waits for ever
+                    for job in jobs:
+                        if not job.is_done:
+                            job.error, job.is_done = StoreError("interrupted"), True
+                        job.turn.set()
+        finally:
+            with self._lock:
+                self._is_led = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].turn.set()
 
     def _next(self) -> list[_Job[Any]]:
         jobs = [self._waiting.popleft()]

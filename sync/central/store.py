@@ -1218,6 +1218,18 @@ class Transaction:
             if scope not in holders and not is_gone:
                 yield scope, True
 
+    def _advance(self, scope: str, n: int) -> tuple[int, int]:
+        """The head after so many numbers were taken, and the hour of the last kept mark."""
+        for _ in range(2):
+            found = self._sql.all(
+                "UPDATE scope SET head = head + :n WHERE id = :id RETURNING head, hour",
+                n=n, id=scope,
+            )  # fmt: skip
+            if found:
+                return found[0][0], found[0][1]
+            self._ensure_scope(scope)
+        raise StoreError("a scope cannot be made")
+
     def _move(
         self,
         scope: str,
@@ -1225,11 +1237,7 @@ class Transaction:
         old: Mapping[str, Mapping[str, tuple[bool, int]]],
         now: int,
     ) -> None:
-        self._ensure_scope(scope)
-        head, hour = self._sql.all(
-            "UPDATE scope SET head = head + :n WHERE id = :id RETURNING head, hour",
-            n=len(moves), id=scope,
-        )[0]  # fmt: skip
+        head, hour = self._advance(scope, len(moves))
         count = total = 0
         values = []
         for seq, (key, is_gone) in enumerate(moves, head - len(moves) + 1):
