@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sync.edge.lease import lease_of
 from sync.edge.peer_ops import decoded, places, touching
+from sync.edge.reading import is_known
 from sync.edge.store import EdgeStore, Found, Transaction
 from sync.edge.view import LAST, folded, needed, ordered
 from sync.model.errors import Malformed
@@ -19,7 +20,7 @@ from sync.model.profile import Profile
 from sync.model.records import Band, key_of
 from sync.model.row import Cell, Missing, Row, body_of
 
-_FIELDS = "key, kind, owner, version, as_of, source, body"
+_FIELDS = "key, kind, owner, version, as_of, source, body, form"
 _BASE_OF_KEY = f"SELECT {_FIELDS} FROM row WHERE key = ?"  # noqa: S608  # constants
 _ANSWERED_OF_KEY = f"SELECT {_FIELDS} FROM answered WHERE key = ?"  # noqa: S608  # constants
 _BASE_OF_OWNER = f"SELECT {_FIELDS} FROM row WHERE owner = ?"  # noqa: S608  # constants
@@ -164,7 +165,9 @@ def _newest(found: Iterable[Found]) -> dict[str, Row]:
 
 
 def _read(found: Found) -> Row | None:
-    key, kind, owner, version, as_of, source, body = found
+    key, kind, owner, version, as_of, source, body, form = found
+    if not is_known(kind=kind, form=form):
+        return None  # it may decode and mean something else
     try:
         record = body_of(kind, body)
     except Malformed:
