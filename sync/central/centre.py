@@ -25,6 +25,7 @@ from sync.central.hellos import Hellos
 from sync.central.housekeeping import Housekeeping
 from sync.central.inbox import Inbox
 from sync.central.leases import Leases
+from sync.central.lending import lend
 from sync.central.openapi import Metrics
 from sync.central.parts import Parts
 from sync.central.ports import AsgiApp, BandKeys
@@ -33,6 +34,8 @@ from sync.central.pushes import Pushed, Pushes
 from sync.central.store import AlertRecord, OpRecord, Store, Transaction
 from sync.central.wants import Wants
 from sync.model.errors import Malformed
+from sync.model.ledger import Loan
+from sync.model.operation import Refusal
 from sync.model.ports import Request
 from sync.model.row import Row
 from sync.model.wire import DecideRequest, InboxEntry
@@ -206,6 +209,11 @@ class Centre:
         if len(uid) not in UID_SIZES:
             raise Malformed("a UID is 4, 7 or 10 bytes")
         self._parts.write(lambda it: it.link_chip(band_id, uid))
+
+    def lend(self, loan: Loan) -> Refusal | None:
+        """Lend a store what it may give out alone; None when it was lent. Raises StoreError."""
+        now = self._parts.now
+        return self._parts.write(lambda it: lend(it, loan, now=now), keys=(loan.of,))
 
     def row(self, key: str) -> Row | None:
         """A row as it stands."""

@@ -1,7 +1,9 @@
-"""What the centre does now and then by itself: ends what is over, forgets what is old, makes snapshots. Each step is bounded."""
+"""What the centre does now and then by itself: ends what is over (who holds whom, what was lent), forgets what is old."""
 
 from typing import Final
 
+from sync.central import snapshots
+from sync.central.lending import take_back_over
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
 
@@ -10,6 +12,9 @@ TOMBSTONES_US: Final = 45 * 86_400 * 1_000_000
 
 INTERESTS_MAX: Final = 200
 """Interests ended in one transaction: each moves all rows of a customer."""
+
+ALLOWANCES_MAX: Final = 1_000
+"""Allowances looked at in one round."""
 
 SLOW_MS: Final = 3_600_000
 """How often what is old is forgotten: it keeps all other writers waiting for a moment."""
@@ -36,6 +41,9 @@ class Housekeeping:
         done = {
             "cursors": self._pulls.note_cursors(),
             "interests": self._end_interests(self._parts.now),
+            "loans": self._parts.write(lambda it: take_back_over(it, now=self._parts.now)),
+            "allowances": self._take_back(self._parts.now),
+            "snapshots": self._make_snapshots(),
         }
         ticks = self._parts.clock.ticks_ms()
         if is_all or self._forgot_ms is None or ticks - self._forgot_ms >= SLOW_MS:
@@ -45,6 +53,19 @@ class Housekeeping:
             if n:
                 self._parts.counters.add(f"tidied.{name}", n)
         return done
+
+    def _take_back(self, now: int) -> int:
+        return self._parts.write(lambda it: take_back_over(it, now=now, limit=ALLOWANCES_MAX))
+
+    def _make_snapshots(self) -> int:
+        parts = self._parts
+        made = (
+            snapshots.make(
+                parts.store, parts.batch, scope, entropy=parts.entropy, now=parts.now
+            )
+            for scope in snapshots.due(parts.store)
+        )
+        return sum(one is not None for one in made)
 
     def _forget(self, now: int) -> dict[str, int]:
         return {
