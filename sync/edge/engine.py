@@ -524,8 +524,9 @@ def _mended(state: State, event: Mended, now_ms: int) -> State:
 
 def _pushed(state: State, event: Pushed, now_ms: int) -> State:
     if not event.n_sent:
-        later = min((until for _, until in state.blocked), default=None)
-        return replace(state, push=Lane(due_ms=_pending(state.push, later)))
+        blocked = tuple(one for one in state.blocked if one[1] > now_ms)
+        later = min((until for _, until in blocked), default=None)
+        return replace(state, blocked=blocked, push=Lane(due_ms=_pending(state.push, later)))
     due_ms = now_ms if event.n_settled else now_ms + RETRY_MS
     state = replace(state, batch_max=min(PUSH_OPS_MAX, state.batch_max * 2))
     return _answered(state, now_ms, push=Lane(due_ms=due_ms))
@@ -554,7 +555,9 @@ def _failed(state: State, event: Failed, now_ms: int) -> State:
         spread_ms=state.spread_ms if is_lost else 0,
     )
     code = event.code or state.code
-    if event.job is not Job.HELLO and event.problem in GREET_AGAIN:
+    # A pull that is not allowed asked for a scope this device had at its hello and has no more: it was moved.
+    is_moved = event.job is Job.PULL and event.problem == "not_allowed"
+    if (event.job is not Job.HELLO and event.problem in GREET_AGAIN) or is_moved:
         wait_ms, code = (0, state.code) if n_failed == 1 else (wait_ms, code)
         state = _ungreeted(state, now_ms + wait_ms)
     state = replace(state, code=code)

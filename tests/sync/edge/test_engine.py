@@ -313,3 +313,14 @@ def test_kiosks_that_lost_the_same_centre_do_not_come_back_together() -> None:
 
     assert len(waits) > 900
     assert max(waits) > 50_000
+
+
+def test_a_device_that_was_moved_to_another_store_asks_what_it_may_hold_now() -> None:
+    refused = failed(Job.PULL, "centre_refused", problem="not_allowed")
+
+    state, effects = step(settled(), refused, 0)
+    again, waits = step(step(state, Greeted(), 0)[0], refused, 0)
+
+    assert effects == (SayHello(),)
+    assert SayHello() not in waits, "not in a tight loop"
+    assert (next_due_ms(again) or 0) > 0
