@@ -1,0 +1,242 @@
+"""What is gone leaves no byte, looked for in the files as they are and in their decrypted pages."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from hardware.disk import SystemDisk
+from hardware.errors import DiskFault, FolderInUse
+from sync.edge.erase import wipe
+from sync.edge.feed import Feed
+from sync.edge.find import Finder
+from sync.edge.outbox import Outbox
+from sync.edge.store import EdgeStore
+from sync.edge.upkeep import Upkeep
+from sync.model.records import ContactPoint, Customer, Interaction
+from sync.model.row import Row
+from sync.model.wire import Checkpoint, OpResult, Page
+from tests.support import edge, shop
+
+NAME = "Zwentibold"
+PHONE = "491719988776"
+TEXT = "about a kanarienvogel"
+CANARIES = (NAME, NAME.lower(), PHONE, PHONE[::-1], "kanarienvogel", "zwenti-id")
+
+LAYOUTS = {"cache": (8_192, 48), "outbox": (4_096, 80)}
+"""Bytes of a page, and of them at its end IV and MAC."""
+
+
+def rows_of_canary() -> list[Row]:
+    owner = "zwenti-id"
+    return [
+        shop.row(Customer(id=owner, given_name=NAME, family_name="Vogel"), owner=owner),
+        shop.row(ContactPoint(id="zw-p", channel="phone", value=f"+{PHONE}"), owner=owner),
+        shop.row(
+            Interaction(
+                id="zw-i", at=shop.NOON, channel="phone", direction="in", by=NAME,
+                text=TEXT * 300,
+            ),
+            owner=owner,
+        ),
+    ]  # fmt: skip
+
+
+def gone(keys: list[str], *, since: int) -> Page:
+    lines = tuple(edge.gone_row(key, since + n) for n, key in enumerate(keys, start=1))
+    return Page(lines, (Checkpoint(edge.SCOPE, lines[-1].seq, is_head=True),))
+
+
+def keep_up(store: EdgeStore) -> None:
+    upkeep = Upkeep(store, feed=Feed(store))
+    while upkeep.turn():
+        pass
+
+
+def canaries_in(folder: Path) -> set[str]:
+    """Those that stand in a decrypted page of a database or its log, used or not, or in a file as it is."""
+    found = set()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            layout = LAYOUTS.get(path.name.partition(".")[0])
+            if layout is not None and path.name.endswith(".db"):
+                content += in_clear(content, layout, head=0, frame=0)
+            elif layout is not None and path.name.endswith("-wal"):
+                content += in_clear(content, layout, head=32, frame=24)
+            found |= {one for one in CANARIES if one.encode() in content}
+    return found
+
+
+def in_clear(content: bytes, layout: tuple[int, int], *, head: int, frame: int) -> bytes:
+    """Every page of an encrypted file or log, by the format: AES-256-CBC, then 16 bytes of IV and the MAC."""
+    size, reserve = layout
+    pages = []
+    for at in range(head, len(content), size + frame):
+        page = content[at + frame : at + frame + size]
+        number = int.from_bytes(content[at : at + 4], "big") if frame else at // size + 1
+        salt, end = 16 if number == 1 else 0, size - reserve
+        cipher = Cipher(algorithms.AES(edge.KEY), modes.CBC(page[end : end + 16])).decryptor()
+        pages.append(cipher.update(page[salt:end]) + cipher.finalize())
+    return b"".join(pages)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EdgeStore]:
+    store = edge.opened(tmp_path)
+    edge.filled(store, [*shop.lenas_rows(), *rows_of_canary()])
+    keep_up(store)
+    yield store
+    store.close()
+
+
+def erased(store: EdgeStore) -> None:
+    feed = Feed(store)
+    keys = [row.key for row in rows_of_canary()]
+    feed.apply_page(gone(keys, since=feed.cursors()[0].seq), asked=feed.cursors())
+
+
+def test_the_search_for_canaries_finds_what_is_there(store: EdgeStore) -> None:
+    Finder(store).find(NAME)
+
+    store.cache.empty_log()
+    store.close()
+
+    assert canaries_in(store.folder) >= {
+        NAME,
+        NAME.lower(),
+        PHONE,
+        PHONE[::-1],
+        "kanarienvogel",
+    }
+
+
+def test_an_erased_customer_leaves_no_byte_of_rows_terms_and_answers(store: EdgeStore) -> None:
+    answered = edge.wire_row(rows_of_canary()[0], 99)
+    Feed(store).keep_answers([OpResult("x", "applied", "", "", (answered,))])
+
+    erased(store)
+    keep_up(store)
+
+    assert Finder(store).find(NAME) == ()
+    assert canaries_in(store.folder) == set()
+
+
+def test_operations_about_an_erased_customer_that_the_centre_has_go_and_others_stay(
+    store: EdgeStore,
+) -> None:
+    outbox = Outbox(store)
+    sent = shop.noted(TEXT, owner="zwenti-id")
+    others = msgspec.structs.replace(shop.noted("of lena"), id=sent.id[:-1] + "f")
+    for op in (sent, others):
+        outbox.record(op)
+    outbox.settle([OpResult(op.id, "applied", "", "", ()) for op in (sent, others)])
+
+    erased(store)
+    keep_up(store)
+
+    assert outbox.state_of(sent.id) is None
+    assert outbox.state_of(others.id) is not None
+    assert canaries_in(store.folder) == set()
+
+
+def test_an_operation_the_centre_does_not_have_outlives_its_customer_here(
+    store: EdgeStore,
+) -> None:
+    outbox = Outbox(store)
+    waiting = shop.noted(TEXT, owner="zwenti-id")
+    outbox.record(waiting)
+
+    erased(store)
+    keep_up(store)
+
+    assert [one.op for one in outbox.unsettled()] == [waiting.id]
+
+
+def test_a_plug_pulled_before_the_sweep_only_delays_it(store: EdgeStore) -> None:
+    outbox = Outbox(store)
+    sent = shop.noted(TEXT, owner="zwenti-id")
+    outbox.record(sent)
+    outbox.settle([OpResult(sent.id, "applied", "", "", ())])
+    erased(store)
+    store.close()
+
+    again = edge.opened(store.folder)
+    keep_up(again)
+    left = canaries_in(again.folder)
+    again.close()
+
+    assert left == set()
+
+
+def test_somebody_who_is_here_again_keeps_their_operations(store: EdgeStore) -> None:
+    outbox, feed = Outbox(store), Feed(store)
+    sent = shop.noted(TEXT, owner="zwenti-id")
+    outbox.record(sent)
+    outbox.settle([OpResult(sent.id, "applied", "", "", ())])
+    erased(store)
+    since = feed.cursors()[0].seq
+    feed.apply_page(edge.page_of(rows_of_canary(), since=since), asked=feed.cursors())
+
+    keep_up(store)
+
+    assert outbox.state_of(sent.id) is not None
+    assert Finder(store).find(NAME)
+
+
+def test_one_row_that_left_is_gone_from_search_and_files_too(store: EdgeStore) -> None:
+    feed = Feed(store)
+    feed.apply_page(gone(["contact/zw-p"], since=feed.cursors()[0].seq), asked=feed.cursors())
+
+    keep_up(store)
+
+    assert canaries_in(store.folder) & {PHONE, PHONE[::-1]} == set()
+
+
+def test_a_wiped_device_has_no_file_left_and_lost_its_keys_first(store: EdgeStore) -> None:
+    class Watching(SystemDisk):
+        def __init__(self) -> None:
+            self.removed: list[str] = []
+
+        def remove(self, path: Path) -> None:
+            self.removed.append(path.name)
+            super().remove(path)
+
+    for name in ("store.key", "device.key", "device.json", "snap/part-1"):
+        (store.folder / name).parent.mkdir(exist_ok=True)
+        (store.folder / name).write_bytes(b"x" * 32)
+    store.close()
+    disk = Watching()
+
+    wipe(store.folder, disk=disk)
+
+    assert disk.removed[:2] == ["store.key", "device.key"]
+    assert [path.name for path in store.folder.rglob("*") if path.is_file()] == ["lock"]
+
+
+def test_a_wipe_that_was_cut_off_is_finished_by_the_next_and_a_third_does_nothing(
+    store: EdgeStore,
+) -> None:
+    class Cut(SystemDisk):
+        def remove(self, path: Path) -> None:
+            if path.name == "outbox.db":
+                raise DiskFault("the plug")
+            super().remove(path)
+
+    store.close()
+    with pytest.raises(DiskFault):
+        wipe(store.folder, disk=Cut())
+
+    n_second = wipe(store.folder, disk=SystemDisk())
+
+    assert n_second > 0
+    assert wipe(store.folder, disk=SystemDisk()) == 0
+
+
+def test_a_device_that_runs_is_not_wiped(store: EdgeStore) -> None:
+    with pytest.raises(FolderInUse):
+        wipe(store.folder, disk=SystemDisk())
+
+    assert Finder(store).find(NAME)
