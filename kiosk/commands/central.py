@@ -1,5 +1,8 @@
 """`tapthread central`: runs the centre alone, in the folder `centre` of the data folder.
 
+With `--database postgresql://...` it is one of any number of nodes, which share that database and, by `--key`, the centre's
+key with the keys of bands beside it; each has a data folder of its own. Otherwise its database is a file in its folder.
+
 Prints one line of JSON on standard output when it listens, {"ready":true,"url":...,"key":...}: where devices reach it, and
 the key they pin. Ends with 0 on SIGTERM or SIGINT. What cannot be started ends with 1 and a sentence on standard error:
 the port is taken, another centre owns the folder, it cannot be written, a file of it is damaged.
@@ -11,8 +14,9 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -24,8 +28,9 @@ from hardware.errors import DeviceError, FolderInUse
 from kiosk import settings
 from kiosk.band_keys import BandKeyFiles
 from kiosk.commands.options import Data
-from sync.central.app import serve
+from sync.central.app import Tls, serve
 from sync.central.centre import Centre
+from sync.central.sql import is_address
 from sync.model.errors import StoreError
 
 FOLDER: Final = "centre"
@@ -36,7 +41,7 @@ EXIT_FAILED: Final = 1
 STDIN: Final = 0
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917  # its options
     data: Data = None,
     host: Annotated[
         str,
@@ -54,33 +59,80 @@ def run(
             "--public-url", help="How devices reach it when something in front ends TLS."
         ),
     ] = "",
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database",
+            help="postgresql://USER@HOST/NAME, or several hosts with commas; the password comes from the file PGPASSFILE"
+            " names. Without it the database is a file in the data folder.",
+        ),
+    ] = "",
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key",
+            help="The centre's key, the same for all its nodes; the keys of bands are beside it.",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option("--tls-cert", help="Certificate of this server with its chain, PEM."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", help="Key of that certificate, PEM.")
+    ] = None,
     until_eof: Annotated[
         bool, typer.Option("--until-eof", help="End when standard input does.")
     ] = False,
 ) -> None:
     """Run the centre alone: devices push operations to it and pull rows from it."""
     folder = settings.load(data=data).data / FOLDER
+    if database and not is_address(database):
+        _fail("--database takes an address, postgresql://USER@HOST/NAME.")
+    if (tls_cert is None) != (tls_key is None):
+        _fail("--tls-cert and --tls-key belong together: give both, or neither.")
+    tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
+    node = _Node(folder, database, key, tls)
+    where = "that --database names" if database else f"in {folder}"
     try:
-        _run(folder, host=host, port=port, public_url=public_url, until_eof=until_eof)
+        _run(node, host=host, port=port, public_url=public_url, until_eof=until_eof)
     except FolderInUse:
         _fail(f"Another process runs the centre in {folder}. Stop it, or give another --data.")
     except DeviceError as error:
         _fail(f"The centre cannot run in {folder}: {error}.")
     except StoreError as error:
-        _fail(f"The database of the centre in {folder} cannot be used: {error}.")
+        _fail(f"The database of the centre {where} cannot be used: {error}.")
 
 
-def _run(folder: Path, *, host: str, port: int, public_url: str, until_eof: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """Where this node keeps its things. `key` is None for one in its folder."""
+
+    folder: Path
+    database: str
+    key: Path | None
+    tls: Tls | None
+
+
+def _run(node: _Node, *, host: str, port: int, public_url: str, until_eof: bool) -> None:
     def ready(url: str) -> None:
         _say_ready(url, centre.public_key_hex)
         if until_eof:  # not earlier: until now nothing takes the signal it ends with
             threading.Thread(target=_end_with_input, daemon=True).start()
 
     disk, entropy, clock = SystemDisk(), SystemEntropy(), SystemClock()
-    band_keys = BandKeyFiles.open(folder, disk=disk, entropy=entropy)
-    centre = Centre.open(folder, disk=disk, clock=clock, entropy=entropy, band_keys=band_keys)
+    keys = node.key.parent if node.key else node.folder
+    centre = Centre.open(
+        node.folder,
+        disk=disk,
+        clock=clock,
+        entropy=entropy,
+        band_keys=BandKeyFiles.open(keys, disk=disk, entropy=entropy),
+        database=node.database,
+        key=node.key,
+    )
     try:
-        with log.started(folder / LOG_FILE):
+        with log.started(node.folder / LOG_FILE):
             logging.getLogger(__name__).info("centre started", extra={"port": port})
             serve(
                 centre,
@@ -88,6 +140,7 @@ def _run(folder: Path, *, host: str, port: int, public_url: str, until_eof: bool
                 port=port,
                 public_url=public_url,
                 on_ready=ready,
+                tls=node.tls,
             )
     finally:
         centre.close()
@@ -105,6 +158,6 @@ def _say_ready(url: str, key: str) -> None:
     print(json.dumps({"ready": True, "url": url, "key": key}), flush=True)
 
 
-def _fail(sentence: str) -> None:
+def _fail(sentence: str) -> NoReturn:
     print(f"tapthread central: {sentence}", file=sys.stderr)
     raise typer.Exit(EXIT_FAILED)

@@ -102,14 +102,14 @@ def open_engine(database: str | Path) -> Engine:
         StoreCorrupt: the file is no database.
         StoreError: it cannot be opened.
     """
-    if isinstance(database, str) and database.startswith(("postgresql://", "postgres://")):
+    if isinstance(database, str) and is_address(database):
         return PostgresEngine(database)
     return SqliteEngine(Path(database))
 
 
-def is_address(database: str | Path) -> bool:
+def is_address(database: str) -> bool:
     """Whether this is the address of a server and no file."""
-    return isinstance(database, str) and "://" in database
+    return database.startswith(("postgresql://", "postgres://"))
 
 
 # SQLite

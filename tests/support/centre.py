@@ -89,9 +89,9 @@ def seeded(
 class RunningCentre:
     """`tapthread central` in a process of its own, listening when this is made."""
 
-    def __init__(self, data: Path, *, port: int = 0) -> None:
+    def __init__(self, data: Path, *more: str | Path, port: int = 0) -> None:
         self.process = subprocess.Popen(
-            line_of("central", "--data", data, "--port", str(port)),
+            line_of("central", "--data", data, "--port", str(port), *more),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -127,9 +127,9 @@ class RunningCentre:
 
 
 @contextmanager
-def running_centre(data: Path, *, port: int = 0) -> Iterator[RunningCentre]:
-    """A centre over `data/centre` until the block is left."""
-    centre = RunningCentre(data, port=port)
+def running_centre(data: Path, *more: str | Path, port: int = 0) -> Iterator[RunningCentre]:
+    """A centre over `data/centre` until the block is left; `more` are further options."""
+    centre = RunningCentre(data, *more, port=port)
     try:
         yield centre
     finally:
