@@ -19,6 +19,7 @@ from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.simulate.nodes import KioskNode
 
 ROWS_MAX: Final = 1_000_000
+UNANSWERED: Final = ("recorded", "sending")
 
 
 class Broken(Exception):
@@ -144,3 +145,33 @@ def _handed_over(op: Operation, centre: Centre) -> None:
         raise Broken(
             f"hand_over_pickup {op.id} is applied, and neither parcel nor case says so"
         )
+
+
+def same_states(kiosk: KioskNode, status: Mapping[str, str]) -> None:
+    """What a kiosk says of its operations is what the centre says. Raises Broken."""
+    for op, state in ops_in(kiosk.up).items():
+        if op in status and state != status[op]:
+            raise Broken(f"{kiosk.name} says {op} is {state}, the centre {status[op]}")
+
+
+def is_quiet(kiosk: KioskNode, centre: Centre) -> bool:
+    """Nothing waits here, and every scope is held up to its head."""
+    if any(state in UNANSWERED for state in ops_in(kiosk.up).values()):
+        return False
+    held = held_by(kiosk.up)
+    with reading(centre) as snapshot:
+        return bool(held) and all(
+            not one.is_renewing and snapshot.head(scope) == one.seq
+            for scope, one in held.items()
+        )
+
+
+def standing(kiosk: KioskNode, centre: Centre) -> str:
+    """Why it is not quiet."""
+    waiting = [op for op, state in ops_in(kiosk.up).items() if state in UNANSWERED]
+    with reading(centre) as snapshot:
+        scopes = {
+            scope: (one.seq, snapshot.head(scope), one.is_renewing)
+            for scope, one in held_by(kiosk.up).items()
+        }
+    return f"{kiosk.name} {len(waiting)} wait {waiting[:2]}, cursor, head, renewing: {scopes}"

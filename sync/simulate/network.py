@@ -92,7 +92,7 @@ class Network:
 
     async def _carried(self, request: Request, trouble: Trouble | None) -> Response:
         await self._pass()
-        if self.is_cut or trouble is Trouble.LOST_REQUEST:
+        if self._is_gone(trouble, Trouble.LOST_REQUEST):
             raise CentreUnreachable("lost on the way")
         if trouble in _OTHERS:
             return _OTHERS[trouble]
@@ -104,10 +104,13 @@ class Network:
             answering = again if self._chance.hits(50) else answering
         response = await asyncio.shield(answering)
         await self._pass(is_slow=trouble is Trouble.LATE_ANSWER)
-        if self.is_cut or trouble is Trouble.LOST_ANSWER:
+        if self._is_gone(trouble, Trouble.LOST_ANSWER):
             raise CentreUnreachable("lost on the way back")
         self._kept = [*self._kept[1 - KEPT_MAX :], response]
         return self._spoilt_answer(response, trouble)
+
+    def _is_gone(self, trouble: Trouble | None, lost: Trouble) -> bool:
+        return self.is_cut or trouble is lost
 
     def _delivered(self, request: Request, trouble: Trouble | None) -> "asyncio.Task[Response]":
         task = asyncio.ensure_future(self._at_the_centre(request, trouble))

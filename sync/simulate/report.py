@@ -1,12 +1,18 @@
-"""Many runs, one seed after another, and what is said of them."""
+"""A run by its seed, many runs one after another, and what is said of them."""
 
+import asyncio
+import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from sync.simulate.world import Plan, Verdict, simulated
+from sync.model.errors import StoreError
+from sync.simulate.actions import chosen
+from sync.simulate.checks import Broken
+from sync.simulate.timeline import Stalled, VirtualLoop
+from sync.simulate.world import Plan, Verdict, World
 
 
 @dataclass(slots=True)
@@ -54,3 +60,44 @@ def runs(plan: Plan, n_seeds: int, folder: Path) -> Iterator[Verdict]:
             yield simulated(Plan(seed, plan.n_kiosks, plan.n_steps, plan.without), own)
         finally:
             shutil.rmtree(own)
+
+
+class _Defects(logging.Handler):
+    """Remembers what the code of both ends caught and logged although it should never happen."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Only errors with a trace are defects; others are what a person must act on."""
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            if not isinstance(error, StoreError):
+                self.found.append(f"{record.name}: {record.getMessage()}: {error!r}")
+
+
+def simulated(plan: Plan, folder: Path) -> Verdict:
+    """One run in an empty folder, which it leaves behind."""
+    loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
+    world = World(plan, folder, loop)
+    defects = _Defects()
+    logging.getLogger("sync").addHandler(defects)
+    try:
+        loop.run_until_complete(world.run(chosen(plan.without)))
+    except Broken as error:
+        world.verdict.broken = str(error)
+    except Stalled:
+        world.verdict.broken = "everybody waits for something that will never happen"
+    finally:
+        logging.getLogger("sync").removeHandler(defects)
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        asyncio.set_event_loop(None)
+        loop.close()
+    if defects.found and not world.verdict.broken:
+        world.verdict.broken = f"{len(defects.found)} defects, first {defects.found[0]}"
+    return world.verdict

@@ -8,8 +8,8 @@ import pytest
 from sync.edge.feed import Feed
 from sync.edge.outbox import Outbox
 from sync.simulate import world
-from sync.simulate.report import Report, replay_line, runs
-from sync.simulate.world import Plan, simulated
+from sync.simulate.report import Report, replay_line, runs, simulated
+from sync.simulate.world import Plan
 
 
 @pytest.fixture

@@ -1,0 +1,341 @@
+"""What can happen in a step: people at work, and everything that goes wrong."""
+
+import errno
+from typing import Final
+
+from hardware.virtual.power import Act, DiskFault, What
+from sync.central.enrolment import State
+from sync.model.row import Row
+from sync.simulate import shop
+from sync.simulate.nodes import KioskNode
+from sync.simulate.world import Action, World, name_of
+
+MACHINES_MAX: Final = 6
+"""Clones of clones end here."""
+
+# What people do
+
+
+async def work(world: World) -> None:
+    """Operations are recorded at some kiosk."""
+    for _ in range(world.chance.weighted(((1, 60), (3, 30), (20, 10)))):
+        kiosk = _some_kiosk(world)
+        if kiosk is None:
+            return
+        op = shop.done(
+            world.chance, world.serial(), op_id=kiosk.new_op_id(), at=kiosk.clock.now_us(),
+            device=kiosk.identity.device_id, store=kiosk.identity.store,
+        )  # fmt: skip
+        if kiosk.record(op):
+            world.accepted[op.id] = op
+            world.note(f"{kiosk.name} {op.kind} {op.id}")
+        else:
+            world.note(f"{kiosk.name} could not record {op.kind}")
+
+
+async def change(world: World) -> None:
+    """Rows are changed at the centre."""
+    for _ in range(world.chance.weighted(((1, 60), (5, 30), (60, 10)))):
+        row = shop.changed(world.chance, world.serial(), world.now())
+        if _put(world, row):
+            world.note(f"centre {row.key}")
+
+
+async def begin_interest(world: World) -> None:
+    """A store holds one more customer."""
+    who, store = _somebody(world), world.chance.pick(shop.STORES)
+    centre = world.centre.centre
+    if centre is not None and world.tried(lambda: centre.put_rows((), interest=[(store, who)])):
+        world.note(f"{store} holds {who}")
+
+
+async def end_interest(world: World) -> None:
+    """A store holds one customer less."""
+    who, store = _somebody(world), world.chance.pick(shop.STORES)
+    centre = world.centre.centre
+    if centre is not None and world.tried(lambda: centre.end_interest(store, who)):
+        world.note(f"{store} lets go of {who}")
+
+
+async def idle(world: World) -> None:
+    """Nothing happens for a while."""
+    await world.wait(world.chance.weighted(((5_000, 50), (60_000, 35), (900_000, 15))))
+
+
+async def hurry(world: World) -> None:
+    """A band is held to a reader while nobody answers."""
+    kiosk = _some_kiosk(world)
+    if kiosk is not None:
+        kiosk.hurry()
+
+
+async def night(world: World) -> None:
+    """The shop closes; the machines are switched off as people do that, at the wall."""
+    there = [kiosk for kiosk in world.kiosks if kiosk.store is not None]
+    for kiosk in there:
+        await kiosk.kill(cut=0)
+    await world.wait(world.chance.pick((14, 62)) * HOUR_MS)
+    for kiosk in there:
+        kiosk.start()
+
+
+# The network
+
+
+async def cut_network(world: World) -> None:
+    """A kiosk's network goes, or comes back."""
+    kiosk = world.chance.pick(world.kiosks)
+    kiosk.network.is_cut = not kiosk.network.is_cut
+    if kiosk.network.is_cut:
+        world.fault("network cut", where=kiosk.name)
+
+
+async def cut_all(world: World) -> None:
+    """The line of all shops goes, or comes back."""
+    is_cut = world.chance.hits(60)
+    for kiosk in world.kiosks:
+        kiosk.network.is_cut = is_cut
+    if is_cut:
+        world.fault("all networks cut")
+
+
+async def trouble(world: World) -> None:
+    """A kiosk's network gets better or worse."""
+    kiosk = world.chance.pick(world.kiosks)
+    kiosk.network.trouble_percent = world.chance.pick((0, 0, 10, 30, 70))
+    world.note(f"{kiosk.name} trouble {kiosk.network.trouble_percent}%")
+
+
+async def poison(world: World) -> None:
+    """An operation is recorded that a node of the centre always fails at."""
+    kiosk = _some_kiosk(world)
+    if kiosk is None:
+        return
+    before = set(world.accepted)
+    await work(world)
+    for op in sorted(set(world.accepted) - before)[:1]:
+        for one in world.kiosks:
+            one.network.poison.add(op)
+        world.fault("poisoned operation")
+
+
+# Machines
+
+
+async def kill_kiosk(world: World) -> None:
+    """A kiosk's process is killed, or its power is cut; or it comes back."""
+    kiosk = world.chance.pick(world.kiosks)
+    if kiosk.store is None:
+        kiosk.start()
+        world.note(f"{kiosk.name} started")
+        return
+    cut = world.chance.pick((None, 0, 50))
+    await kiosk.kill(cut=cut)
+    world.fault("killed" if cut is None else "power cut", where=kiosk.name)
+    if world.chance.hits(60):
+        kiosk.start()
+
+
+async def kill_centre(world: World) -> None:
+    """The centre is killed, or its power is cut; or it comes back."""
+    if world.centre.centre is None:
+        world.centre.start()
+        world.note("centre started")
+        return
+    cut = world.chance.pick((None, 0, 50))
+    await world.centre.kill(cut=cut)
+    world.fault("killed" if cut is None else "power cut", where="centre")
+    if world.chance.hits(60):
+        world.centre.start()
+
+
+async def die_between_writes(world: World) -> None:
+    """A machine will end between two of its next writes."""
+    machine = world.chance.pick((world.centre, *world.kiosks))
+    if machine.disk is not None:
+        machine.disk.plan(DiskFault(Act.FREEZE, world.chance.between(1, 60)))
+        world.note(f"{machine.name} will die")
+
+
+async def fill_disk(world: World) -> None:
+    """A disk is full, failing or read-only; or it is well again."""
+    machine = world.chance.pick((world.centre, *world.kiosks))
+    if machine.disk is None:
+        return
+    if world.chance.hits(40):
+        machine.disk.plan(None)
+        world.note(f"{machine.name} disk is well")
+        return
+    error = world.chance.pick((errno.ENOSPC, errno.EIO, errno.EROFS))
+    is_lasting = world.chance.hits(50)
+    at = world.chance.between(1, 20)
+    machine.disk.plan(DiskFault(Act.FAIL, at, What.CHANGES, error, is_lasting=is_lasting))
+    world.fault(f"disk says {errno.errorcode[error]}", where=machine.name)
+    await world.wait(world.chance.pick((500, 20_000)))
+    machine.disk.plan(None)
+
+
+async def flip_bit(world: World) -> None:
+    """A bit flips in the cache of a kiosk that is down."""
+    kiosk = world.chance.pick(world.kiosks)
+    if kiosk.store is not None:
+        await kiosk.kill()
+    name = world.chance.pick(("cache.db", "cache.db-wal"))
+    path = kiosk.folder / name
+    if path.exists() and path.stat().st_size:
+        content = bytearray(path.read_bytes())
+        content[world.chance.below(len(content))] ^= 1 << world.chance.below(8)
+        path.write_bytes(content)
+        world.fault("flipped bit in the cache", where=kiosk.name)
+    kiosk.start()
+
+
+async def drop_cache(world: World) -> None:
+    """The cache of a kiosk that is down is removed, or its log alone."""
+    kiosk = world.chance.pick(world.kiosks)
+    if kiosk.store is not None:
+        await kiosk.kill()
+    names = world.chance.pick((("cache.db", "cache.db-wal"), ("cache.db-wal",)))
+    for name in names:
+        (kiosk.folder / name).unlink(missing_ok=True)
+    world.fault(f"{names[-1]} removed", where=kiosk.name)
+    kiosk.start()
+
+
+async def keep_copy(world: World) -> None:
+    """Somebody makes an image of a disk."""
+    machine = world.chance.pick((world.centre, *world.kiosks))
+    path = world.site.root / f"{machine.name}.copy"
+    machine.keep(path)
+    world.copies[machine.name] = path
+    world.note(f"{machine.name} copied")
+
+
+async def set_kiosk_back(world: World) -> None:
+    """A kiosk goes on from an older image of its disk."""
+    kiosk = world.chance.pick(world.kiosks)
+    if kiosk.name in world.copies:
+        await _set_back(world, kiosk.name)
+        world.fault("set back to an older copy", where=kiosk.name)
+
+
+async def set_centre_back(world: World) -> None:
+    """The centre goes on from a backup."""
+    if "centre" in world.copies:
+        await _set_back(world, "centre")
+        world.fault("set back to an older copy", where="centre")
+
+
+async def clone(world: World) -> None:
+    """A kiosk's disk is put into a second machine, and both run."""
+    kiosk = world.chance.pick(world.kiosks)
+    if len(world.kiosks) < MACHINES_MAX:
+        name = f"{kiosk.name}+{world.serial()}"
+        made = world.cloned(kiosk, name)
+        made.start()
+        world.fault("cloned", where=kiosk.name)
+
+
+async def _set_back(world: World, name: str) -> None:
+    everybody = {machine.name: machine for machine in (world.centre, *world.kiosks)}
+    machine = everybody[name]
+    world.start_all()
+    world.check()
+    await machine.kill(source=world.copies[name])
+    machine.start()
+    world.parted = True
+    gone = world.absent()
+    world.lost_with_a_disk.update(gone)
+    world.note(f"{len(gone)} operations were only on that disk")
+
+
+# Clocks
+
+
+async def jump(world: World) -> None:
+    """A clock is set wrong, or right."""
+    machine = world.chance.weighted(
+        (*((kiosk, 4) for kiosk in world.kiosks), (world.centre, 1))
+    )
+    machine.clock.off_us = world.chance.pick(
+        JUMPS_US if machine is not world.centre else SMALL_US
+    )
+    world.fault("clock jumped", where=machine.name)
+
+
+# What the centre decides
+
+
+async def quarantine(world: World) -> None:
+    """A device is not answered for a while."""
+    kiosk, centre = world.chance.pick(world.kiosks), world.centre.centre
+    state = world.chance.pick((State.QUARANTINED, State.ACTIVE))
+    if centre is not None and world.tried(
+        lambda: centre.set_device_state(kiosk.identity.device_id, state)
+    ):
+        world.fault(f"device {state.value}", where=kiosk.name)
+
+
+async def move(world: World) -> None:
+    """A device is moved to another store, or back: it may hold other rows."""
+    kiosk, centre = world.chance.pick(world.kiosks), world.centre.centre
+    store = world.chance.pick(shop.STORES)
+    key = kiosk.identity.public_key
+    if centre is not None and world.tried(
+        lambda: centre.approve_device(public_key=key, store=store, role="kiosk")
+    ):
+        world.fault(f"moved to {store}", where=kiosk.name)
+
+
+def _put(world: World, row: Row) -> bool:
+    centre = world.centre.centre
+    return centre is not None and world.tried(lambda: centre.put_rows([row]))
+
+
+def _some_kiosk(world: World) -> KioskNode | None:
+    there = [kiosk for kiosk in world.kiosks if kiosk.store is not None]
+    return world.chance.pick(there) if there else None
+
+
+def _somebody(world: World) -> str:
+    return shop.customer_of(world.chance.below(shop.N_CUSTOMERS))
+
+
+HOUR_MS: Final = 3_600_000
+HOUR_US: Final = 3_600_000_000
+JUMPS_US: Final = (0, -HOUR_US, 10 * 365 * 24 * HOUR_US, -56 * 365 * 24 * HOUR_US, 2 * HOUR_US)
+SMALL_US: Final = (0, 0, HOUR_US, -HOUR_US)
+"""A centre's clock is looked after; it is off by an hour at most."""
+
+ALL: Final[tuple[tuple[Action, int], ...]] = (
+    (work, 40),
+    (change, 15),
+    (idle, 5),
+    (hurry, 2),
+    (night, 1),
+    (begin_interest, 3),
+    (end_interest, 3),
+    (cut_network, 6),
+    (cut_all, 2),
+    (trouble, 10),
+    (poison, 1),
+    (kill_kiosk, 6),
+    (kill_centre, 4),
+    (die_between_writes, 4),
+    (fill_disk, 4),
+    (flip_bit, 2),
+    (drop_cache, 1),
+    (keep_copy, 4),
+    (set_kiosk_back, 1),
+    (set_centre_back, 1),
+    (clone, 1),
+    (jump, 4),
+    (quarantine, 2),
+    (move, 1),
+)
+"""With how often each happens."""
+
+
+def chosen(without: frozenset[str]) -> tuple[tuple[Action, int], ...]:
+    """All but those."""
+    return tuple((action, weight) for action, weight in ALL if name_of(action) not in without)
