@@ -1,0 +1,336 @@
+"""Lives of an outbox: lost answers, restored and cloned devices; and devices that are out."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from hardware.clock import FixedClock
+from hardware.moments import moment_of
+from sync.central.centre import Centre
+from sync.central.enrolment import GRACE_US, State
+from sync.model.errors import NotTrusted
+from sync.model.operation import Operation
+from sync.model.operations.redeem import Redeem
+from sync.model.signatures import Agreement, holds_statement
+from sync.model.wire import HelloAnswer, Raw
+from tests.support.centre import PlainDevice, code_of, new_device, open_centre
+from tests.support.shop import LENA, NOON, hand_over, lenas_rows, operation, said
+
+
+def op_id(index: int) -> str:
+    return f"0190a1b2-0000-7000-8000-{index:012x}"
+
+
+def word(index: int) -> Operation:
+    return said(f"word {index}", op_id=op_id(index))
+
+
+async def copy_of(device: PlainDevice) -> PlainDevice:
+    """The same device from its disk, a backup of it or a clone, started."""
+    other = PlainDevice(
+        device.identity, device.http, clock=device.clock, lineage=device.lineage
+    )
+    other.token = device.token
+    await other.hello()
+    return other
+
+
+def alerts_of(centre: Centre) -> list[str]:
+    return [alert.code for alert in centre.alerts()]
+
+
+async def test_each_push_is_given_the_token_the_next_presents(kiosk: PlainDevice) -> None:
+    tokens = []
+    for index in range(3):
+        await kiosk.push(word(index))
+        tokens.append(kiosk.token)
+
+    assert len(set(tokens)) == 3
+    assert all(len(token) == 16 for token in tokens)
+
+
+async def test_who_lost_an_answer_presents_the_token_before_and_is_answered(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    await kiosk.push(word(1))
+    for _ in range(3):
+        await kiosk.send(kiosk.signed(kiosk.push_request(word(2))))  # the answers are lost
+
+    results = await kiosk.push(word(2), word(3))
+    await kiosk.push(word(4))
+
+    assert [it.status for it in results] == ["applied", "applied"]
+    assert centre.count("op") == 4
+    assert alerts_of(centre) == []
+
+
+async def test_who_lost_the_first_answer_of_all_is_answered(kiosk: PlainDevice) -> None:
+    await kiosk.send(kiosk.signed(kiosk.push_request(word(1))))
+
+    results = await kiosk.push(word(1), word(2))
+
+    assert len(results) == 2
+
+
+async def test_a_device_restored_from_a_backup_has_forked_and_loses_nothing(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    await kiosk.push(word(1))
+    backup = await copy_of(kiosk)
+    await kiosk.push(word(2))
+
+    forked = await backup.pushed(word(3))
+    n_between = centre.count("op")
+    backup.lineage, backup.token = "lineage-2", ""
+    results = await backup.push(word(1), word(3))
+    again = await backup.push(word(4))
+
+    assert forked.is_forked
+    assert (forked.results, forked.token, n_between) == ((), "", 2)
+    assert [it.status for it in (*results, *again)] == ["applied"] * 3
+    assert centre.count("op") == 4
+    assert alerts_of(centre) == ["device_forked"]
+    assert centre.counters["push.forked"] == 1
+
+
+async def test_a_cloned_device_is_noticed_its_facts_are_taken_and_its_requests_held(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    await kiosk.push(word(1))
+    clone = await copy_of(kiosk)
+    await kiosk.push(word(2))
+    clone.lineage, clone.token = "lineage-2", ""
+    await clone.push(word(3))
+
+    (goes_on,) = await kiosk.push(word(4))
+    asked = await clone.push(hand_over(op_id=op_id(5)), request(op_id(6)))
+
+    assert goes_on.status == "applied"
+    assert [(it.status, it.code) for it in asked] == [
+        ("applied", ""),
+        ("held", "device_forked"),
+    ]
+    assert "device_cloned" in alerts_of(centre)
+
+
+async def test_a_cloned_device_that_was_approved_anew_may_ask_again(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    await kiosk.push(word(1))
+    clone = await copy_of(kiosk)
+    clone.lineage, clone.token = "lineage-2", ""
+    await clone.push(word(2))
+    await kiosk.push(word(3))
+
+    centre.approve_device(public_key=kiosk.identity.public_key, store="harbour", role="kiosk")
+    (asked,) = await clone.push(request(op_id(6)))
+
+    assert asked.code != "device_forked"
+
+
+def request(op: str) -> Operation:
+    """An operation the centre may refuse."""
+    return operation(Redeem(of="account/lena:points", amount=1, reason="coffee"), op_id=op)
+
+
+async def test_an_unknown_lineage_with_a_token_is_another_history(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    kiosk.token = "0" * 16
+
+    assert (await kiosk.pushed(word(1))).is_forked
+    assert centre.count("op") == 0
+
+
+async def test_a_push_of_nothing_moves_no_token(kiosk: PlainDevice) -> None:
+    await kiosk.push(word(1))
+    token = kiosk.token
+
+    await kiosk.push()
+
+    assert kiosk.token == token
+
+
+async def test_what_a_store_recorded_about_a_customer_makes_it_hold_them(
+    centre: Centre, http: httpx.AsyncClient
+) -> None:
+    device = PlainDevice(new_device(centre, store="lakeside"), http)
+    await device.hello()
+
+    (result,) = await device.push(
+        msgspec.structs.replace(said(op_id=op_id(1)), store="lakeside")
+    )
+    page = await device.pull({"s:lakeside": 0})
+
+    assert result.rows
+    assert {row.key for row in lenas_rows()} < {row.key for row in page.rows}
+
+
+# Devices that are out
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(moment_of(NOON))
+
+
+@pytest.fixture
+async def out(tmp_path: Path, clock: FixedClock) -> AsyncIterator[tuple[Centre, PlainDevice]]:
+    """A device that was revoked while it had a session."""
+    centre = open_centre(tmp_path / "c", clock=clock)
+    centre.put_rows(lenas_rows(), interest=[("harbour", LENA)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=centre.asgi_app)) as http:
+        device = PlainDevice(new_device(centre), http, clock=clock)
+        await device.hello()
+        centre.set_device_state(device.identity.device_id, State.REVOKED)
+        yield centre, device
+    centre.close()
+
+
+def is_told(device: PlainDevice, answer: HelloAnswer) -> bool:
+    return holds_statement(answer, device.session_key, device=device.identity.device_id)
+
+
+@pytest.mark.parametrize("state", [State.REVOKED, State.RETIRED])
+async def test_a_device_that_is_out_is_told_so_by_the_centre_itself(
+    centre: Centre, kiosk: PlainDevice, state: State
+) -> None:
+    centre.set_device_state(kiosk.identity.device_id, state)
+
+    answer = await kiosk.hello()
+
+    assert (answer.state, answer.grants) == (state.value, ())
+    assert is_told(kiosk, answer)
+
+
+async def test_nobody_else_can_tell_a_device_that_it_is_out(kiosk: PlainDevice) -> None:
+    answer = await kiosk.hello()
+    forged = msgspec.structs.replace(answer, state="revoked", grants=())
+    lengthened = msgspec.structs.replace(forged, statement=answer.proof)
+
+    assert answer.state == answer.statement == ""
+    assert not is_told(kiosk, answer)
+    assert not is_told(kiosk, forged)
+    assert not is_told(kiosk, lengthened)
+
+
+async def test_what_the_centre_said_of_one_device_says_nothing_to_another_or_later(
+    out: tuple[Centre, PlainDevice],
+) -> None:
+    _, device = out
+    answer = await device.hello()
+    agreement = Agreement.begin(device=device.identity.device_id, entropy=device.entropy)
+
+    assert not holds_statement(answer, device.session_key, device="another")
+    with pytest.raises(NotTrusted):
+        agreement.finish(answer, centre_key=device.identity.centre_key)
+
+
+async def test_a_device_that_is_out_pulls_nothing_and_wants_nothing(
+    out: tuple[Centre, PlainDevice],
+) -> None:
+    _, device = out
+    bodies = {
+        "pull": b'{"scopes":[]}', "want": b"{}", "leases": b"{}",
+        "snapshot": b'{"scope":"g"}',
+    }  # fmt: skip
+
+    for _ in range(2):  # in the session it had, and in one it begins now
+        for path, body in bodies.items():
+            got = await device.send(device.signed(device.request(f"/v1/{path}", body)))
+            assert code_of(got) == "not_allowed"
+            assert b"revoked" in got.body
+        await device.hello()
+
+
+async def test_what_a_device_that_is_out_still_has_to_say_is_kept_for_a_person(
+    out: tuple[Centre, PlainDevice],
+) -> None:
+    centre, device = out
+    await device.hello()
+
+    (result,) = await device.push(hand_over())
+    (raw,) = await device.custody(Raw(op_id(9), b"whatever"))
+
+    assert (result.status, result.rows) == ("held", ())
+    assert raw.status == "held"
+    assert {entry.op for entry in centre.waiting()} == {hand_over().id, op_id(9)}
+
+
+async def test_after_a_month_a_device_that_is_out_is_told_so_and_heard_no_more(
+    out: tuple[Centre, PlainDevice], clock: FixedClock
+) -> None:
+    centre, device = out
+    clock.sleep_ms(GRACE_US // 1_000 + 1)
+
+    answer = await device.hello()
+    got = await device.send(device.signed(device.push_request(hand_over())))
+
+    assert is_told(device, answer)
+    assert code_of(got) == "not_allowed"
+    assert centre.count("op") == 0
+
+
+async def test_the_others_of_a_store_learn_by_whose_key_to_trust_a_device_and_that_it_is_out(
+    centre: Centre, kiosk: PlainDevice, http: httpx.AsyncClient
+) -> None:
+    other = PlainDevice(new_device(centre), http)
+    await other.hello()
+    key = f"peer/{kiosk.identity.device_id}"
+    before = next(row for row in (await other.pull({"s:harbour": 0})).rows if row.key == key)
+
+    centre.set_device_state(kiosk.identity.device_id, State.REVOKED)
+    after = next(row for row in (await other.pull({"s:harbour": 0})).rows if row.key == key)
+
+    assert kiosk.identity.public_key.encode() in before.body
+    assert b'"active"' in before.body
+    assert b'"revoked"' in after.body
+
+
+async def test_a_session_is_opened_by_any_node_with_the_centres_key_and_by_no_other(
+    tmp_path: Path,
+) -> None:
+    clock = FixedClock(moment_of(NOON))
+    first = open_centre(tmp_path / "one", clock=clock)
+    made = new_device(first)
+    first.close()
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    shutil.copytree(tmp_path / "one", tmp_path / "stranger")
+    (tmp_path / "stranger" / "centre.key").unlink()
+    codes = []
+    async with httpx.AsyncClient() as http:
+        device = PlainDevice(made, http, clock=clock)
+        for folder in ("one", "two", "stranger"):
+            node = open_centre(tmp_path / folder, clock=clock)
+            http._transport = httpx.ASGITransport(app=node.asgi_app)
+            if folder == "one":
+                await device.hello()
+            request = device.request("/v1/pull", b'{"scopes":[]}')
+            got = await device.send(device.signed(request))
+            codes.append("" if got.status == 200 else code_of(got))
+            node.close()
+
+    assert codes == ["", "", "session_over"]
+
+
+async def test_a_name_of_a_session_that_was_changed_opens_nothing(kiosk: PlainDevice) -> None:
+    good = kiosk.session
+    for changed in (
+        good[:-2],
+        good + "A",
+        "A" + good[1:],
+        good[:50] + "-" + good[51:],
+        "",
+        "é",
+    ):
+        kiosk.session = changed
+        try:
+            request = kiosk.signed(kiosk.request("/v1/pull", b'{"scopes":[]}'))
+        except ValueError:
+            continue  # no header could hold it
+        got = await kiosk.send(request)
+        assert got.status == 401, changed
