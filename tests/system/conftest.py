@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import run
+from tests.support.postgres import any_database, database, postgres  # noqa: F401  # fixtures
 from tests.support.private_pcscd import _private_pcscd, private_pcscd  # noqa: F401  # fixtures
 
 
