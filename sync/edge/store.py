@@ -58,6 +58,9 @@ PAGE_SIZE: Final = 4_096
 CHECKPOINT_PAGES: Final = 1_000
 """Pages of a log after which a commit brings them into the file. Source: sqlite.org/pragma.html, wal_autocheckpoint."""
 
+DURABLE_CHECKPOINT_PAGES: Final = 256
+"""The same of outbox.db: its log stays at 1 MB, so that the ballast holds operations and not copies of their pages."""
+
 BULK_CHECKPOINT_PAGES: Final = 8_000
 """The same while much is written at once, 64 MB of cache.db: a page that changes often is brought over once."""
 
@@ -500,6 +503,10 @@ class StoreFile:
                 connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+                if self._synchronous == "FULL":
+                    connection.execute(
+                        f"PRAGMA wal_autocheckpoint = {DURABLE_CHECKPOINT_PAGES}"
+                    )
                 connection.execute("PRAGMA secure_delete = ON")
                 connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             except dbapi2.Error:
@@ -585,7 +592,7 @@ class EdgeStore:
         log_bytes = self.disk.read(self.folder / "outbox.db-wal") or b""
         try:
             self.outbox.prepare()
-            is_short = self.outbox.n_logged() < committed_frames(log_bytes, page_size=PAGE_SIZE)
+            is_short = self._is_log_short(log_bytes)
             self.outbox.verify()
         except StoreCorrupt:
             self._replace_outbox(self.outbox)
@@ -627,6 +634,15 @@ class EdgeStore:
             self.disk.note(self.folder / COMMITS, f"{count:>{_COMMITS_SIZE}}".encode())
         except DeviceError:
             log.warning("commits not noted")
+
+    def _is_log_short(self, log_bytes: bytes) -> bool:
+        """Whether SQLite left out commits of the outbox's log. On a full disk nobody can say, and a device must open all the same."""
+        try:
+            n_logged = self.outbox.n_logged()
+        except StoreFull:
+            log.warning("no room to bring the log of the outbox into the file")
+            return False
+        return n_logged < committed_frames(log_bytes, page_size=PAGE_SIZE)
 
     def _finish_replacing(self) -> None:
         """Where a plug was pulled while a damaged outbox was replaced: put the finished one in its place, or forget a half one."""

@@ -4,10 +4,15 @@ Whoever runs the sync says when the centre was heard, and gives this a turn when
 and at least once a minute. A turn is about 50 ms at most and says whether there is more to do at once.
 """
 
+import logging
+
 from sync.edge.erase import Eraser, Rewinds
 from sync.edge.find import Finder
 from sync.edge.lease import KEEP_MS, lease_of
 from sync.edge.store import EdgeStore
+from sync.model.errors import StoreFull
+
+log = logging.getLogger(__name__)
 
 
 class Upkeep:
@@ -29,24 +34,25 @@ class Upkeep:
         return self._store.clock.ticks_ms() >= self._next_ms
 
     def turn(self) -> bool:
-        """A piece of what is to be done; whether there is more. Raises StoreError."""
-        if self._beat():
-            return True
+        """A piece of what is to be done; whether there is more. On a full disk it waits for room. Raises StoreError."""
+        try:
+            return self._turn()
+        except StoreFull:
+            log.warning("no room for upkeep")
+            return False
+
+    def _turn(self) -> bool:
+        if self.is_due():
+            self._next_ms = self._store.clock.ticks_ms() + KEEP_MS
+            if self._store.ballast is not None:
+                self._store.ballast.keep()
+            self._lease.beat()
+        if self._lease.state().is_erase_due:
+            if self._eraser.erase_some():
+                return True
+            self._lease.note_erased()
         if self._finder.refresh():
             return True
         self._finder.warm()
         self._eraser.sweep()
-        return False
-
-    def _beat(self) -> bool:
-        """What is done once a minute; whether it is not finished."""
-        if not self.is_due():
-            return False
-        if self._lease.beat().is_erase_due:
-            if self._eraser.erase_some():
-                return True
-            self._lease.note_erased()
-        if self._store.ballast is not None:
-            self._store.ballast.keep()
-        self._next_ms = self._store.clock.ticks_ms() + KEEP_MS
         return False
