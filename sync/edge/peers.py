@@ -88,7 +88,12 @@ class RelayStatus:
 
 
 class Peers:
-    """The relay as one device uses it. Start it and stop it once; `ordered` and `wake` may be called from any thread."""
+    """The relay as one device uses it. Start it and stop it once; `ordered` and `wake` may be called from any thread.
+
+    Attributes:
+        ops: What the other devices did.
+        offer_ms: How long a request may wait for its place.
+    """
 
     def __init__(
         self,
@@ -116,6 +121,7 @@ class Peers:
         self._entropy = entropy
         self._on_change = on_change
         self.ops = PeerOps(store, device=device)
+        self.offer_ms = OFFER_MS
         self._told: dict[str, str] = {}
         self._n_told = 0
         self._under_way: set[str] = set()
@@ -188,7 +194,7 @@ class Peers:
     def _placed(
         self, judged: Kept, judge: Callable[[], Kept | Refusal], *, life: str, seen: int
     ) -> Kept | Refusal:
-        until_ms = self._clock.ticks_ms() + OFFER_MS
+        until_ms = self._clock.ticks_ms() + self.offer_ms
         keys = _keys_of(judged.ops)
         while (left_ms := until_ms - self._clock.ticks_ms()) > 0:
             items = [_item_of(op, "offered") for op in judged.ops]
@@ -242,7 +248,7 @@ class Peers:
 
     def _failed(self, error: RelayError) -> None:
         """An offer failed: nobody waits for this relay again before it was greeted anew."""
-        log.info("offer failed", extra={"code": error.code})
+        log.info("offer failed", extra={"code": error.code, "reason": str(error)})
         self._say(error.code)
         working = self._working
         self._call(working.cancel if working is not None else None)

@@ -22,6 +22,7 @@ from sync.edge.lease import trusted_now
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.store import EdgeStore
+from sync.edge.view import has_theirs
 from sync.model.operation import (
     CannotPredict,
     Effects,
@@ -177,6 +178,8 @@ class Recorder:
                     return outcome
                 case Effects(rows=rows):
                     view |= {row.key: row for row in rows}
+                case CannotPredict() if refusal := _taken_there(ours, view):
+                    return refusal
                 case CannotPredict():
                     waits = waits or ours.kind.op_class is OperationClass.REQUEST
             claimed.append(ours.op)
@@ -318,3 +321,13 @@ class Recorder:
         ):
             return Refusal("gone")
         return Kept(())
+
+
+def _taken_there(request: Readable, view: Mapping[str, Cell]) -> Refusal | None:
+    """Why a request that would wait cannot be done after what this store's other devices did, and the centre does not know yet.
+
+    It is not sent: the centre may hear of it first, and would give out once more what they gave out.
+    """
+    outcome = request.apply(view, request.op.at)
+    is_theirs = any(has_theirs(view.get(key)) for key in request.keys)
+    return outcome if is_theirs and isinstance(outcome, Refusal) else None

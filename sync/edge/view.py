@@ -18,8 +18,8 @@ from sync.model.row import Cell, Missing, Row
 HERE: Final = "here"
 """Source of a row that an operation of this device made or changed."""
 
-THEIRS: Final = "store"
-"""Source of one that an operation of another device of this store made or changed."""
+THEIRS: Final = "peer"
+"""Source of one that also an operation of another device of this store made or changed."""
 
 Place = tuple[int, int]
 """Where an operation stands in the relay's order: number of the mailbox's life, number in it."""
@@ -69,10 +69,16 @@ def folded(
         cells: dict[str, Cell] = {key: view.get(key, Missing.UNKNOWN) for key in op.keys}
         outcome = op.predict(cells, now)
         if isinstance(outcome, Effects):
-            source = THEIRS if op.op.id in theirs else HERE
             for row in outcome.rows:
+                is_theirs = op.op.id in theirs or has_theirs(view.get(row.key))
+                source = THEIRS if is_theirs else HERE
                 view[row.key] = msgspec.structs.replace(row, source=source, is_unsettled=True)
     return view
+
+
+def has_theirs(cell: Cell | None) -> bool:
+    """Whether something is folded into this row that another device of this store did."""
+    return isinstance(cell, Row) and cell.is_unsettled and cell.source == THEIRS
 
 
 def _readable(ops: Iterable[Operation]) -> Iterable[Readable]:

@@ -131,6 +131,7 @@ def till(
         client, store, device=device.device_id, clock=clock, entropy=entropy,
         on_change=on_change,
     )  # fmt: skip
+    peers.offer_ms = 20_000  # a loaded machine is no dead relay
     recorder = Recorder(
         store, device=device.device_id, place=STORE, clock=clock, entropy=entropy, order=peers
     )

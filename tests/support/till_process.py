@@ -34,6 +34,8 @@ class Till:
         self._sync = Sync(
             self._device, relay=relay, relay_listen=listen, on_change=self.say_state
         )
+        assert self._sync.relay is not None
+        self._sync.relay.peers.offer_ms = 20_000  # a loaded machine is no dead relay
         self._desk = StoreDesk(self._device, self._sync)
         self._lookup = Lookup(self._device.store)
 
