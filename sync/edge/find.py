@@ -11,18 +11,21 @@ against the customer's rows as they are: what is gone is not found, whatever the
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from sync.edge.lookup import Lookup
+import msgspec
+
+from sync.edge.lease import lease_of
 from sync.edge.store import EdgeStore, Transaction
 from sync.edge.terms import (
     SEARCHED_KINDS,
     TERM_MAX,
+    how_of,
     line_of,
     phone_digits,
     plain,
@@ -31,7 +34,7 @@ from sync.edge.terms import (
 )
 from sync.edge.typos import edits_for, near
 from sync.model.errors import Malformed
-from sync.model.records import Band, Case, ContactPoint, Customer, Order, Record, key_of
+from sync.model.records import Band, Case, ContactPoint, Customer, Order, Record
 from sync.model.row import body_of
 
 FOUND_MAX: Final = 50
@@ -49,6 +52,9 @@ SLICE: Final = 500
 OWN_ROWS_MAX: Final = 2_000
 """Rows that wait for their terms, up to which a search makes them itself; more are made behind it."""
 
+ENOUGH: Final = 5
+"""With so many found as it was typed, nobody is looked for who has a name like it."""
+
 WORDS_AT_ONCE: Final = 5_000
 """Distinct words of names that are read within a search, 5 ms; more are read behind it."""
 
@@ -57,6 +63,8 @@ BAND_DIGITS_MIN: Final = 6
 
 _KINDS: Final = ", ".join(f"'{kind}'" for kind in SEARCHED_KINDS)
 _SEARCHED: Final = f"SELECT kind, key, body FROM row WHERE owner = ? AND kind IN ({_KINDS})"  # noqa: S608  # constants
+_SEARCHED_OF: Final = f"""SELECT owner, kind, body FROM row
+    WHERE owner IN (SELECT value FROM json_each(?)) AND kind IN ({_KINDS})"""  # noqa: S608  # constants
 _SPAN: Final = f"""SELECT owner, kind, body FROM row WHERE owner > ? AND owner <= ? AND kind IN ({_KINDS})
     ORDER BY owner"""  # noqa: S608  # constants
 _NEXT_OWNERS: Final = """
@@ -119,34 +127,32 @@ class Finder:
 
     def __init__(self, store: EdgeStore) -> None:
         self._store = store
-        self._lookup = Lookup(store)
+        self._lease = lease_of(store)
         self._names = _names_of(store)
 
     def find(self, text: str, limit: int = 20) -> tuple[Hit, ...]:
         """Customers all words of `text` match, best first; nothing for an empty text. Raises StoreError."""
         wanted = _wanted(text)
-        if not wanted or not self._lookup.is_shown():
+        if not wanted or self._lease.is_over():
             return ()
         self._take_in_little()
         limit = max(0, min(limit, FOUND_MAX))
         found: dict[str, Hit] = {}
-        for asked, question in self._questions(wanted):
-            missing = limit - len(found)
-            if missing <= 0:
+        for asked, question in self._questions(wanted, found):
+            owners = [one for one in self._owners(question, limit) if one not in found]
+            found.update(self._hits(owners[: limit - len(found)], asked))
+            if len(found) >= limit:
                 break
-            for owner in self._owners(question, limit):
-                if owner not in found and len(found) < limit:
-                    hit = self._hit(owner, asked)
-                    if hit is not None:
-                        found[owner] = hit
         return tuple(found.values())
 
     def _owners(self, question: str, limit: int) -> list[str]:
         found = self._store.cache.look(lambda file: file.read(_MATCHING, (question, limit)))
         return [owner for (owner,) in found]
 
-    def _questions(self, wanted: Sequence[_Word]) -> Iterator[tuple[Sequence[_Word], str]]:
-        """What the index is asked, the best first: whole words, beginnings, one slip, two slips."""
+    def _questions(
+        self, wanted: Sequence[_Word], found: Collection[str]
+    ) -> Iterator[tuple[Sequence[_Word], str]]:
+        """What the index is asked, the best first: whole words, beginnings; where few are `found` one slip, where nobody is, two."""
         if all(word.whole for word in wanted):
             yield wanted, " AND ".join(_quoted(word.whole) for word in wanted)
             if len(wanted) > 1:
@@ -154,16 +160,16 @@ class Finder:
                 heads = [_quoted(word.whole) for word in full]
                 yield wanted, " AND ".join((*heads, _any_of(last.prefixes)))
         yield wanted, " AND ".join(_any_of(word.prefixes) for word in wanted)
-        names: Sequence[str] | None = None
-        for n_edits in (1, 2):
-            if not any(word.typed and edits_for(word.typed) >= n_edits for word in wanted):
+        for n_edits, n_enough in ((1, ENOUGH), (2, 1)):
+            is_long = any(word.typed and edits_for(word.typed) >= n_edits for word in wanted)
+            if len(found) >= n_enough or not is_long:
                 return
-            names = self._names.words(self._store) if names is None else names
+            names = self._names.words(self._store)
             slipped = [_slipped(word, names, n_edits) for word in wanted]
             if slipped != list(wanted):
                 yield (
                     slipped,
-                    " AND ".join(_any_of((*word.prefixes, *word.near)) for word in slipped),
+                    " AND ".join(_any_of(word.prefixes + word.near) for word in slipped),
                 )
 
     def refresh(self, n_max: int = SLICE) -> int:
@@ -188,20 +194,26 @@ class Finder:
             while self.refresh():
                 pass
 
-    def _hit(self, owner: str, wanted: Sequence[_Word]) -> Hit | None:
-        """The customer as they are held now; None when they no longer match."""
-        rows = self._store.cache.look(lambda file: file.read(_SEARCHED, (owner,)))
-        terms = [
-            (term, kind, body) for kind, _, body in rows for term in terms_of_row(kind, body)
-        ]
-        if not all(any(word.matches(term.text) for term, _, _ in terms) for word in wanted):
-            return None
-        first = max(wanted, key=lambda word: len(word.prefixes[0]))
-        term, kind, body = min(terms, key=lambda one: first.distance(one[0].text))
-        how = term.how if term.text.startswith(first.prefixes) else "near"
-        person = self._lookup.row(key_of("customer", owner))
-        title = _name_of(person.body) if person is not None else ""
-        return Hit(owner, title or owner, _hint(_read(kind, body)), how)
+    def _hits(self, owners: Sequence[str], wanted: Sequence[_Word]) -> dict[str, Hit]:
+        """Those of these customers who match as they are held now, by id and in the same order."""
+        asked = msgspec.json.encode(owners).decode()
+        found = self._store.cache.look(lambda file: file.read(_SEARCHED_OF, (asked,)))
+        rows: dict[str, list[tuple[str, bytes]]] = {owner: [] for owner in owners}
+        for owner, kind, body in found:
+            rows[owner].append((kind, body))
+        hits = ((owner, _hit(owner, rows[owner], wanted)) for owner in owners)
+        return {owner: hit for owner, hit in hits if hit is not None}
+
+
+def _hit(owner: str, rows: Sequence[tuple[str, bytes]], wanted: Sequence[_Word]) -> Hit | None:
+    terms = [(term, kind, body) for kind, body in rows for term in terms_of_row(kind, body)]
+    if not all(any(word.matches(term) for term, _, _ in terms) for word in wanted):
+        return None
+    first = max(wanted, key=lambda word: len(word.prefixes[0]))
+    term, kind, body = min(terms, key=lambda one: first.distance(one[0]))
+    how = how_of(term, kind) if term.startswith(first.prefixes) else "near"
+    names = (_name_of(_read(kind, body)) for kind, body in rows if kind == "customer")
+    return Hit(owner, next(names, "") or owner, _hint(_read(kind, body)), how)
 
 
 def note_owners(file: Transaction, owners: Iterable[str]) -> None:
@@ -411,7 +423,7 @@ def _read(kind: str, body: bytes) -> Record | None:
         return None
 
 
-def _name_of(body: Record) -> str:
+def _name_of(body: Record | None) -> str:
     if not isinstance(body, Customer):
         return ""
     return f"{body.given_name} {body.family_name}".strip() or body.nickname

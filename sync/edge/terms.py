@@ -10,8 +10,7 @@ is one question to it. The tables are at the bottom; `find` is who fills and ask
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Final
 
 from sync.model.errors import Malformed
@@ -38,6 +37,18 @@ _LETTERS: Final = str.maketrans(
 _QUOTES: Final = frozenset("'\"`\u00b4\u2018\u2019\u02bc")
 """Left out, so that O'Brien is found by obrien."""
 
+_NOT_TYPED: Final = {
+    number: None
+    for number in range(128)
+    if chr(number) in _QUOTES or not (chr(number).isprintable() or chr(number).isspace())
+}
+"""The same, and what is no letter at all, among the first 128."""
+
+_BETWEEN_DIGITS: Final = {ord(sign): None for sign in " \t\u00a0+()/.-"}
+"""What stands between the digits of a telephone number."""
+
+_HOW: Final = {"n": "name", "p": "phone", "q": "phone", "b": "band"}
+
 _PUNCTUATION: Final = "".join(
     sign for sign in map(chr, range(33, 127)) if not sign.isalnum() and sign not in "'\""
 )
@@ -55,25 +66,14 @@ them; what is deleted from it is overwritten at once. term_word: its words.
 Source: sqlite.org/fts5.html, 4.4.2, 5, 6.13."""
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One term of a row, and how somebody found by it was found: name | phone | email | handle | order | case | band."""
-
-    text: str
-    how: str
-
-
 def plain(text: str) -> str:
     """Text without case and accents, as terms are compared; what cannot be typed is left out."""
-    if text.isalnum() and text.isascii():
-        return text.lower()
-    return _bare(unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS)))
-
-
-def _bare(text: str) -> str:
+    if text.isascii():
+        return text.lower().translate(_NOT_TYPED)
+    bare = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
     return "".join(
         sign
-        for sign in text
+        for sign in bare
         if sign.isspace()
         or (sign.isprintable() and sign not in _QUOTES and not unicodedata.combining(sign))
     )
@@ -81,73 +81,70 @@ def _bare(text: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """The words of plain text."""
-    return re.findall(r"[^\s,;]+", text)
+    return text.replace(",", " ").replace(";", " ").split()
 
 
-def terms_of_row(kind: str, body: bytes) -> tuple[Term, ...]:
-    """The terms of one row, each once; none for one that cannot be read."""
+def terms_of_row(kind: str, body: bytes) -> list[str]:
+    """The terms of one row; none for one that cannot be read."""
     try:
-        return tuple(dict.fromkeys(_cut(_terms(body_of(kind, body)))))
+        record = body_of(kind, body)
     except Malformed:
-        return ()
+        return []
+    return [term[:TERM_MAX] for term in _terms(record) if len(term) > 1]
 
 
-def line_of(terms: Iterable[Term]) -> str:
+def line_of(terms: Iterable[str]) -> str:
     """All terms of one customer as one line of the index."""
-    return " ".join(list(dict.fromkeys(term.text for term in terms))[:TERMS_MAX])
+    return " ".join(list(dict.fromkeys(terms))[:TERMS_MAX])
 
 
-def _cut(terms: Iterable[Term]) -> Iterator[Term]:
-    return (Term(term.text[:TERM_MAX], term.how) for term in terms if len(term.text) > 1)
+def how_of(term: str, kind: str) -> str:
+    """How somebody found by this term of a row was found: name | phone | email | handle | order | case | band."""
+    if term[0] == "m":
+        return "email" if "@" in term[2:] else "handle"
+    return kind if term[0] == "o" else _HOW[term[0]]
 
 
-def _terms(body: Record) -> Iterator[Term]:
+def _terms(body: Record) -> list[str]:
     match body:
         case Customer():
-            for word in words_of(
-                plain(f"{body.given_name} {body.family_name} {body.nickname}")
-            ):
-                yield Term(f"n{word}", "name")
-                for part in word.split("-")[1:]:
-                    yield Term(f"n{part}", "name")
+            names = words_of(plain(f"{body.given_name} {body.family_name} {body.nickname}"))
+            parts = [part for word in names if "-" in word for part in word.split("-")[1:]]
+            return ["n" + word for word in (*names, *parts)]
         case ContactPoint():
-            yield from _contact_terms(body.value)
+            return _contact_terms(body.value)
         case Order():
-            yield from _numbers(body.id, "order")
+            return _numbers(body.id)
         case Case():
-            yield from _numbers(body.number, "case")
+            return _numbers(body.number)
         case Band():
             # What we put before the digits is nothing anybody types.
-            yield Term(f"b{_joined(body.id).rpartition('-')[2]}", "band")
+            return ["b" + _joined(body.id).rpartition("-")[2]]
         case _:
-            return
+            return []
 
 
-def _contact_terms(value: str) -> Iterator[Term]:
+def _contact_terms(value: str) -> list[str]:
     digits = phone_digits(value)
     if digits:
         # Without a table of countries: their codes have one to three digits, and people leave them out.
-        for code_size in range(4 if value.lstrip().startswith("+") else 1):
-            yield Term(f"p{digits[code_size:]}", "phone")
-        yield Term(f"q{digits[::-1]}", "phone")
-    elif value:
-        is_email = "@" in value[1:]
-        yield Term(f"m{_joined(value.lstrip('@'))}", "email" if is_email else "handle")
+        code_sizes = range(4 if value.lstrip().startswith("+") else 1)
+        return [*("p" + digits[size:] for size in code_sizes), "q" + digits[::-1]]
+    return ["m" + _joined(value.lstrip("@"))]
 
 
 def phone_digits(value: str) -> str:
     """The digits of a telephone number, "" for anything else."""
-    digits = re.sub(r"\D", "", value)
-    is_phone = len(digits) >= PHONE_DIGITS_MIN and not re.search(r"[^\d\s+()/.-]", value)
+    digits = value.translate(_BETWEEN_DIGITS)
+    is_phone = len(digits) >= PHONE_DIGITS_MIN and digits.isascii() and digits.isdigit()
     return digits if is_phone else ""
 
 
-def _numbers(number: str, how: str) -> Iterator[Term]:
+def _numbers(number: str) -> list[str]:
     """W-1077 is found by w-1077, w1077 and 1077."""
-    yield Term(f"o{_joined(number)}", how)
-    bare = _joined(re.sub(r"[\W_]", "", number))
-    yield Term(f"o{bare}", how)
-    yield Term(f"o{re.sub(r'[^0-9]', '', bare)}", how)
+    whole = _joined(number)
+    bare = re.sub(r"[\W_]", "", whole)
+    return ["o" + whole, "o" + bare, "o" + re.sub(r"[^0-9]", "", bare)]
 
 
 def _joined(text: str) -> str:

@@ -63,7 +63,8 @@ def near(words: Sequence[str], typed: str, *, n_edits: int) -> tuple[str, ...]:
         while depth < len(word):
             step = _next(steps[-1], places.get(word[depth], 0))
             depth += 1
-            is_found = any(bits & done for bits in step.alive)
+            # What is reached with fewer edits is in the last of them too.
+            is_found = step.alive[-1] & done
             if is_found or not step.alive[-1]:
                 cut = depth
                 if is_found:
