@@ -328,8 +328,8 @@ class StoreRelay:
         if self._server is not None:
             try:
                 self._server.start()
-            except AddressTaken as error:
-                log.error("relay does not listen", extra={"reason": str(error)})  # noqa: TRY400  # the trace says nothing more
+            except AddressTaken:
+                log.error("address of the relay was taken")  # noqa: TRY400  # the trace says nothing more
         self.peers.start()
 
     def stop(self) -> None:

@@ -248,7 +248,7 @@ class Peers:
 
     def _failed(self, error: RelayError) -> None:
         """An offer failed: nobody waits for this relay again before it was greeted anew."""
-        log.info("offer failed", extra={"code": error.code, "reason": str(error)})
+        log.info("offer failed", extra={"code": error.code})
         self._say(error.code)
         working = self._working
         self._call(working.cancel if working is not None else None)
@@ -468,7 +468,7 @@ class Peers:
         since = was.since if was.code == code else micros_of(self._clock.now())
         self._status = RelayStatus(code, since, len(self.ops.theirs()))
         if was.code != code:
-            log.info("relay", extra={"code": code})
+            log.info("relay changed", extra={"code": code})
             self._tell_listener()
 
     def _tell_listener(self) -> None:
