@@ -126,13 +126,16 @@ def _language(customer: Customer, words: StaffWords) -> str:
     return words.say(key) if words.has(key) else words.name(customer.language)
 
 
-def unsettled_entry(unsettled: Unsettled, profile: Profile, tell: Telling) -> Entry:
+def unsettled_entry(
+    unsettled: Unsettled, profile: Profile, tell: Telling, *, digit: str = ""
+) -> Entry:
     """One operation that is not settled, in words: what it was, why it waits, and what to try.
 
     Args:
         unsettled: The operation.
         profile: What this device holds of its customer; empty when it is about nobody.
         tell: What lines are made with.
+        digit: Key that opens the question about it, "" for none.
     """
     words = tell.words
     customer = profile.customer
@@ -146,6 +149,8 @@ def unsettled_entry(unsettled: Unsettled, profile: Profile, tell: Telling) -> En
         case OperationState.HELD:
             text = words.either(f"unsettled.held.{unsettled.code}", "unsettled.held")
             tone = Tone.ALERT
+            if unsettled.is_settling:
+                text, tone = words.say("unsettled.settling"), Tone.PLAIN
         case OperationState.VOID:
             text, tone = words.say("unsettled.void"), Tone.MUTED
         case OperationState.RECORDED | OperationState.SENDING | OperationState.APPLIED:
@@ -155,6 +160,7 @@ def unsettled_entry(unsettled: Unsettled, profile: Profile, tell: Telling) -> En
         lead=words.say("unsettled.line", name=name, what=what),
         text=text,
         tone=tone,
+        digit=digit,
     )
 
 

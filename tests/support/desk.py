@@ -174,7 +174,7 @@ class MemoryDesk:
             raise Refused(self.refuses)
         self.settled.append(Settled(op, "replay" if args is None else "edit", reason, args))
         self._settle(op)
-        return Recorded(f"{op}-again", OperationState.RECORDED)
+        return Recorded(f"{op}-again", OperationState.RECORDED, waits=self.is_waiting)
 
     def void(self, op: str, *, actor: str, evidence: Evidence, reason: str) -> None:
         self._fail()

@@ -2,12 +2,13 @@
 
     find       one input, a list of who was found
     sheet      the customer's page: now, already told us, all contacts; the note is written below it
-    unsettled  what is not settled, in words
+    unsettled  what is not settled, in words; a digit opens what can be done about it
 
 All three are mounted once and filled in place. A customer's tap is announced and never swaps the page; a note begun is
 kept as a draft until it is recorded. What happened is said only after `Desk.record` returned: it is durable then.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -20,20 +21,32 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 from textual.widgets.option_list import Option
 
-from kiosk.core.counter import (
-    Sheet,
-    nobody_here,
-    sheet_of,
-    unsaved_names,
-    unsettled_entry,
-)
+from kiosk.core.counter import Sheet, nobody_here, sheet_of, unsaved_names
 from kiosk.core.counter_now import Parcel
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
 from kiosk.core.faults import fault_of_code
-from kiosk.core.ports import CounterDesk, Found, Recognition, Refused, held_by
+from kiosk.core.ports import (
+    CounterDesk,
+    Found,
+    Recognition,
+    Recorded,
+    Refused,
+    Unsettled,
+    held_by,
+)
+from kiosk.core.settling import (
+    DIGITS_MAX,
+    Settled,
+    changed,
+    entries_of,
+    in_order,
+    is_for_a_person,
+    settling_of,
+)
 from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.screens.hand_over import HandOverQuestion
+from kiosk.ui.screens.settle import SettleQuestion
 from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.key_bar import Key, KeyBar
 from kiosk.ui.widgets.note import NoteDraft, NoteWriter
@@ -46,6 +59,7 @@ from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.profile import Profile
+from sync.model.rules import UNDO_WITHIN_US
 
 LOOK_S: Final = 1.0
 """How often the strip and the open page look at this device's files; each look takes about a millisecond."""
@@ -64,6 +78,9 @@ DRAFTS_MAX: Final = 20
 
 OPEN_KEY: Final = "F4"
 
+BY_STAFF: Final = Evidence(assurance="S1")
+"""What staff settle or take back with: they alone vouch for it."""
+
 HELD_US: Final = 5 * MINUTE_US
 """How long staff may act on a tap: as long as staff may hold a page."""
 
@@ -75,6 +92,16 @@ class _Here:
     owner: str
     name: str
     opened: Opened
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What was recorded last, and can be taken back for a while."""
+
+    op: str
+    kind: str
+    owner: str
     at: int
 
 
@@ -90,6 +117,7 @@ class CounterView(Vertical):
         Binding("e", "unfold", show=False),
         Binding("u,f6", "unsettled", show=False),
         Binding("o,f4", "open_here", show=False),
+        Binding("z,f9", "undo", show=False),
         *(Binding(digit, f"digit({digit})", show=False) for digit in "123456789"),
     ]
 
@@ -119,6 +147,8 @@ class CounterView(Vertical):
         self._shows_ages = False
         self._is_unfolded = False
         self._is_note_asked = False
+        self._unsettled: tuple[Unsettled, ...] = ()
+        self._last: _Done | None = None
 
     # What there is
 
@@ -255,6 +285,9 @@ class CounterView(Vertical):
 
     def _let_go(self, now: int) -> None:
         """What a tap proved ends after a while: the customer may be gone, and somebody else may stand there."""
+        if self._last is not None and now - self._last.at > UNDO_WITHIN_US:
+            self._last = None
+            self._show_keys()
         if self._here is not None and now - self._here.at > HELD_US:
             self._here = None
             self.query_one("#here", Notice).clear()
@@ -383,6 +416,8 @@ class CounterView(Vertical):
             for parcel in self._sheet.parcels:
                 if parcel.digit == str(digit):
                     self._ask(self._sheet.owner, parcel)
+        elif self.page == "unsettled" and digit <= len(self._unsettled):
+            self._ask_settling(self._unsettled[digit - 1])
 
     def action_hand_over(self) -> None:
         """Begin to hand over the only parcel, or say which digit to press."""
@@ -544,16 +579,111 @@ class CounterView(Vertical):
     def _fill_unsettled(self) -> bool:
         """Whether the files answered; the list says what is not settled now."""
         try:
-            entries = tuple(
-                unsettled_entry(one, self._desk.profile_of(one.owner), self._telling())
-                for one in self._desk.unsettled()[:UNSETTLED_MAX]
+            self._unsettled = in_order(self._desk.unsettled())[:UNSETTLED_MAX]
+            entries = entries_of(
+                ((one, self._desk.profile_of(one.owner)) for one in self._unsettled),
+                self._telling(),
             )
         except StoreError as error:
             self._say_trouble(error)
             return False
         nothing = Entry("", self._words.say("unsettled.nothing"), tone=Tone.MUTED)
         self.query_one("#unsettled-list", EntryList).show(entries or (nothing,))
+        self._show_keys()
         return True
+
+    def _settle_first(self) -> None:
+        if self._unsettled:
+            self._ask_settling(self._unsettled[0])
+
+    def _ask_settling(self, unsettled: Unsettled) -> None:
+        """What can be done about it, if a person has to decide."""
+        if not is_for_a_person(unsettled):
+            return
+        try:
+            profile = self._desk.profile_of(unsettled.owner)
+            args = self._desk.args_of(unsettled.op)
+        except StoreError as error:
+            self._say_trouble(error)
+            return
+        settling = settling_of(unsettled, profile, args, self._telling())
+
+        def answered(settled: Settled | None) -> None:
+            if settled is None:
+                return
+            if settled.is_void:
+                self._void(unsettled, settled.reason)
+            elif args is not None:
+                is_same = settled.value == settling.value
+                instead = args if is_same else changed(unsettled.kind, args, settled.value)
+                if instead is None:
+                    value = self._words.name(settled.value)
+                    self._say("settle.value.wrong", value=value, tone=Tone.ALERT)
+                else:
+                    self._replay(unsettled, None if is_same else instead, settled.reason)
+
+        self.app.push_screen(SettleQuestion(settling, words=self._words), answered)
+
+    def _void(self, unsettled: Unsettled, reason: str) -> None:
+        def do() -> None:
+            self._desk.void(
+                unsettled.op, actor=self._post.clerk, evidence=BY_STAFF, reason=reason
+            )
+
+        if self._does(do):
+            self._say("unsettled.done", what=self._words.say("unsettled.done.void"))
+            self._fill_unsettled()
+
+    def _replay(
+        self, unsettled: Unsettled, instead: msgspec.Struct | None, reason: str
+    ) -> None:
+        def do() -> None:
+            recorded = self._desk.replay(
+                unsettled.op,
+                actor=self._post.clerk,
+                evidence=BY_STAFF,
+                reason=reason,
+                args=instead,
+            )
+            self._recorded(recorded, unsettled.kind, unsettled.owner)
+
+        if self._does(do):
+            self._say("unsettled.done", what=self._words.say("unsettled.done.again"))
+            self._fill_unsettled()
+
+    # Taking back
+
+    def action_undo(self) -> None:
+        """Take back what was recorded last, if that is not long ago."""
+        last = self._last
+        if last is None or self._desk.standing().now - last.at > UNDO_WITHIN_US:
+            self._say("undo.nothing")
+            return
+        what = self._words.either(f"kind.{last.kind}", "kind.other")
+
+        def answered(is_yes: bool | None) -> None:  # noqa: FBT001  # Textual's callback of a modal
+            if is_yes:
+                self._undo(last, what)
+
+        question = HandOverQuestion(
+            (
+                self._words.say("undo.question", what=what),
+                self._name_of(last.owner) if last.owner else "",
+            ),
+            yes=self._words.say("undo.yes"),
+            no=self._words.say("hand.no"),
+            keys=self._words.say("hand.keys"),
+        )
+        self.app.push_screen(question, answered)
+
+    def _undo(self, last: _Done, what: str) -> None:
+        def do() -> None:
+            self._desk.undo(last.op, actor=self._post.clerk, evidence=found("name").by_staff)
+
+        if self._does(do):
+            self._last = None
+            self._say("undo.done", what=what)
+            self._show_keys()
 
     @on(KeyBar.Pressed)
     def _key_clicked(self, event: KeyBar.Pressed) -> None:
@@ -572,7 +702,8 @@ class CounterView(Vertical):
             "open": self._submit, "back": self.action_back, "find": self.action_find,
             "note": self.action_note, "hand": self.action_hand_over, "ages": self.action_ages,
             "unfold": self.action_unfold, "unsettled": self.action_unsettled, "here": self.action_open_here,
-            "save": writer.submit, "audience": writer.change_audience,
+            "save": writer.submit, "audience": writer.change_audience, "undo": self.action_undo,
+            "settle": self._settle_first,
         }  # fmt: skip
         actions[name]()
 
@@ -582,10 +713,26 @@ class CounterView(Vertical):
         self, kind: str, args: msgspec.Struct, *, owner: str, evidence: Evidence
     ) -> bool:
         """Whether it is durable on this device; if not, the message says why and nothing was done."""
-        try:
-            self._desk.record(
+
+        def do() -> None:
+            recorded = self._desk.record(
                 kind, args, owner=owner, actor=self._post.clerk, evidence=evidence
             )
+            self._recorded(recorded, kind, owner)
+
+        return self._does(do)
+
+    def _recorded(self, recorded: Recorded, kind: str, owner: str) -> None:
+        """It can be taken back for a while; where only the centre can decide it, nothing is handed out before."""
+        self._last = _Done(recorded.op, kind, owner, self._desk.standing().now)
+        if recorded.waits:
+            text = self._words.say("unsettled.waits")
+            self.query_one("#here", Notice).announce(text, tone=Tone.ASK)
+
+    def _does(self, do: Callable[[], None]) -> bool:
+        """Whether it was done; if not, the message says why and nothing was."""
+        try:
+            do()
         except Refused as refused:
             reason = why(refused.code, self._words)
             self._say("trouble.refused", why=reason, tone=Tone.ALERT)
@@ -635,7 +782,9 @@ class CounterView(Vertical):
             keys = [("Enter", "open")] if self._found else []
             keys.append(("F6", "unsettled"))
         elif self.page == "unsettled":
-            keys = [("Esc", "back")]
+            n_open = sum(map(is_for_a_person, self._unsettled[:DIGITS_MAX]))
+            digits = "1" if n_open == 1 else f"1-{n_open}"
+            keys = [*([(digits, "settle")] if n_open else []), ("Esc", "back")]
         elif self._sheet is not None:
             keys = [("H", "hand")] if self._sheet.parcels else []
             keys += [
@@ -645,9 +794,15 @@ class CounterView(Vertical):
                 *([("E", "unfold")] if self._sheet.n_contacts > self._sheet.n_lines else []),
                 ("U", "unsettled"),
             ]
+        if self._last is not None and self.page != "find" and not self._is_writing:
+            keys.append(("Z", "undo"))
         if self._here is not None:
             keys.insert(0, (OPEN_KEY, "here"))
         return [(key, self._word_of(name), name) for key, name in keys]
+
+    @property
+    def _is_writing(self) -> bool:
+        return self.page == "sheet" and self.query_one(NoteWriter).is_open
 
     def _word_of(self, key: str) -> str:
         if key == "unfold" and self._is_unfolded:

@@ -6,7 +6,7 @@ import unicodedata
 import msgspec
 import pytest
 from textual.widget import Widget
-from textual.widgets import Input, OptionList, TextArea
+from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 
 from kiosk.core.entries import Opened, found
 from kiosk.core.ports import Found, Unsettled
@@ -23,13 +23,16 @@ from sync.model.operation import Evidence, OperationState
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
+from sync.model.operations.redeem import Redeem
 from sync.model.records import Customer, Interaction, Pickup
 from sync.model.row import row_of
 from tests.support import hostile
 from tests.support.colours import faint
 from tests.support.counter_side import Counter, counter
 from tests.support.demo_side import NOW_US, WORDS, recognition
+from tests.support.desk import Settled
 from tests.support.pictures import clipped, rows_of
+from tests.support.shop import operation
 
 SIZES = ((53, 17), (80, 24), (160, 45))
 
@@ -875,3 +878,199 @@ async def test_the_focus_is_always_somewhere() -> None:
             places.append(at.app.focused)
 
         assert None not in places
+
+
+# Settling what is not settled
+
+
+REFUSED_80 = Unsettled("r", "redeem", "lena", OperationState.REFUSED, "not_enough", NOW_US)
+HELD = Unsettled("h", "note_case", "tom", OperationState.HELD, "failed", NOW_US)
+WAITING = Unsettled("w", "note_case", "maya", OperationState.RECORDED, "", NOW_US)
+
+
+def wait_for_a_person(at: Counter, *found: Unsettled) -> None:
+    at.desk.ops["r"] = operation(Redeem(of="account/lena:points", amount=80))
+    at.desk.ops["h"] = operation(NoteCase(case="C-4711", by="Mira", text="x"))
+    at.desk.not_settled = found
+
+
+async def test_what_waits_for_a_person_comes_first_and_has_a_digit() -> None:
+    async with counter() as at:
+        wait_for_a_person(at, WAITING, REFUSED_80, HELD)
+        await at.press("f6")
+
+        entries = at.view.query_one("#unsettled-list", EntryList).entries
+        assert [(entry.digit, entry.lead) for entry in entries] == [
+            ("1", "Lena Hoffmann: redeem"),
+            ("2", "Tom Becker: note on a case"),
+            ("", "Maya Lindqvist: note on a case"),
+        ]
+
+
+async def test_later_leaves_it_as_it_is() -> None:
+    async with counter() as at:
+        wait_for_a_person(at, REFUSED_80)
+        await at.press("f6", "1", "enter")
+        await at.press("1", "t", "escape", "escape")
+
+        assert at.desk.settled == []
+        assert len(at.view.query_one("#unsettled-list", EntryList).entries) == 1
+
+
+async def test_a_refused_one_is_tried_again_as_it_was() -> None:
+    async with counter() as at:
+        wait_for_a_person(at, REFUSED_80)
+        await at.press("f6", "1", "t", "enter")
+        await at.type("more now")
+        await at.press("enter")
+
+        assert at.desk.settled == [Settled("r", "replay", "more now", None)]
+        assert "Everything is settled." in at.screen
+        assert at.notice("message") == "Recorded: tried again."
+
+
+async def test_a_refused_one_is_changed_and_tried_again() -> None:
+    async with counter() as at:
+        wait_for_a_person(at, REFUSED_80)
+        await at.press("f6", "1", "t", "backspace", "backspace", "5", "enter", "enter")
+
+        assert at.desk.settled == [
+            Settled("r", "edit", "", Redeem(of="account/lena:points", amount=5))
+        ]
+
+
+@pytest.mark.parametrize("value", ["", "many", "-3", "0", "99999999"])
+async def test_what_it_cannot_be_is_said_and_nothing_is_done(value: str) -> None:
+    async with counter() as at:
+        wait_for_a_person(at, REFUSED_80)
+        await at.press("f6", "1", "t", "backspace", "backspace")
+        await at.type(value)
+        await at.press("enter", "enter")
+
+        assert at.desk.settled == []
+        assert at.notice("message").startswith("! Not done")
+
+
+async def test_nothing_more_to_do_needs_a_reason() -> None:
+    async with counter() as at:
+        wait_for_a_person(at, REFUSED_80)
+        await at.press("f6", "1", "n", "enter")
+        assert "Say in a few words why" in at.screen
+        assert at.desk.settled == []
+
+        await at.type("paid cash")
+        await at.press("enter")
+
+        assert at.desk.settled == [Settled("r", "void", "paid cash", None)]
+
+
+async def test_a_held_one_stays_on_the_list_until_the_centre_has_heard_of_it() -> None:
+    async with counter() as at:
+        wait_for_a_person(at, HELD)
+        await at.press("f6", "1", "n")
+        await at.type("done")
+        await at.press("enter")
+
+        (entry,) = at.view.query_one("#unsettled-list", EntryList).entries
+        assert entry.text == "Settled here. The centre hears of it by itself."
+        await at.press("1")
+        assert len(at.app.screen_stack) == 1
+
+
+async def test_what_this_version_cannot_read_can_only_be_settled_as_nothing_more() -> None:
+    async with counter() as at:
+        at.desk.not_settled = (HELD,)
+        await at.press("f6", "1", "t")
+
+        assert at.app.screen.query_one("#settle", ContentSwitcher).current == "choose"
+        await at.press("n")
+        assert at.app.screen.query_one("#settle", ContentSwitcher).current == "confirm"
+
+
+async def test_a_rule_that_forbids_it_is_said() -> None:
+    async with counter() as at:
+        wait_for_a_person(at, REFUSED_80)
+        at.desk.refuses = "gone"
+        await at.press("f6", "1", "t", "enter", "enter")
+
+        assert at.notice("message") == "! Not done: somebody settled it already."
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_no_question_about_it_is_cut_off(size: tuple[int, int]) -> None:
+    async with counter(size=size) as at:
+        wait_for_a_person(at, REFUSED_80, HELD)
+        at.desk.ops["h"] = operation(NoteCase(case="C-4711", by="Mira", text="word " * 700))
+        bad = {}
+        await at.press("f6")
+        bad["list"] = clipped(at.app)
+        for digit in "12":
+            await at.press(digit)
+            bad[f"choose {digit}"] = clipped(at.app)
+            await at.press("t")
+            bad[f"again {digit}"] = clipped(at.app)
+            await at.press("escape", "n")
+            bad[f"void {digit}"] = clipped(at.app)
+            await at.press("escape", "escape")
+
+        assert {page: found for page, found in bad.items() if found} == {}
+
+
+@pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
+async def test_every_word_of_the_question_stands_out(theme: str) -> None:
+    async with counter(theme=theme) as at:
+        wait_for_a_person(at, REFUSED_80)
+        await at.press("f6", "1")
+        at.app.screen.styles.background = "black"  # what is behind is dimmed on purpose
+        await at.pilot.pause()
+        bad = {"choose": faint(at.app, least=CONTRAST_MIN[theme])}
+        await at.press("t")
+        bad["again"] = faint(at.app, least=CONTRAST_MIN[theme])
+
+        assert {page: words for page, words in bad.items() if words} == {}
+
+
+# Taking back
+
+
+async def test_a_hand_over_is_taken_back_with_a_key_and_a_yes() -> None:
+    async with counter() as at:
+        at.view.open("lena", found("name"))
+        await at.press("1", "y")
+        assert any(key[2] == "undo" for key in at.view.query_one(KeyBar).keys)
+        await at.press("z", "y")
+
+        assert [done.kind for done in at.desk.done] == ["hand_over_pickup", "take_back_pickup"]
+        assert at.notice("message").startswith("Taken back: hand over a parcel.")
+        assert "Hand over" in at.entries("now")
+        await at.press("z")
+        assert at.notice("message") == "Nothing was recorded here in the last 5 minutes."
+
+
+async def test_no_leaves_it_done() -> None:
+    async with counter() as at:
+        at.view.open("lena", found("name"))
+        await at.press("1", "y", "z", "enter")
+
+        assert [done.kind for done in at.desk.done] == ["hand_over_pickup"]
+
+
+async def test_after_five_minutes_it_is_no_longer_offered() -> None:
+    async with counter() as at:
+        at.view.open("lena", found("name"))
+        await at.press("1", "y")
+        at.desk.stand(now=NOW_US + 5 * MINUTE_US + 1)
+        at.view.look()
+        await at.press("z")
+
+        assert at.notice("message") == "Nothing was recorded here in the last 5 minutes."
+        assert not any(key[2] == "undo" for key in at.view.query_one(KeyBar).keys)
+
+
+async def test_what_only_the_centre_can_decide_is_not_handed_out_before() -> None:
+    async with counter() as at:
+        wait_for_a_person(at, REFUSED_80)
+        at.desk.is_waiting = True
+        await at.press("f6", "1", "t", "enter", "enter")
+
+        assert at.notice("here").startswith("? Wait for the centre's answer.")
