@@ -7,6 +7,7 @@ faults    from error to what customer, staff and log are told
 foreign   making text from outside safe to show
 ports     what the screens need from the rest of the product
 counter   from rows to a clerk's page: counter_now (what matters), counter_thread (what was told, all contacts)
+settling  what staff can do about something that is not settled
 entries   one line of the counter, and what every line is made with
 strip     the staff strip in one line
 staff_words  sentences, moments, spans and money for staff

@@ -6,6 +6,7 @@ feed       a page of changes becomes rows and a cursor, at once or not at all
 view       unsettled operations folded over the rows, by the code the centre runs
 lookup     from a band to its owner and their profile
 find       customers by name, phone, e-mail, order number, case number or band
+recorder   from an act of somebody here to operations: judged, kept, taken back, settled
 outbox     operations recorded here, oldest first, none lost
 leases     the keys of bands that are lent to this store
 lease      how long the cache may be shown after the centre was last heard

@@ -5,6 +5,8 @@ row          a record with its key, owner, version, age and source; unknown rows
 operation    an intent recorded once, and what a kind of operation declares
 operations/  one file a kind: which rows it needs and what it does to them, the same code at both ends
 registry     the kinds this version knows
+ledger       what can be redeemed, how its free amount moves, and what is lent of it
+forms        which form a body is written in, and how a newer one becomes an older one
 rules        what each assurance may do, and the shop's rules
 profile      all rows of one customer, as a screen needs them
 wire         what goes over the network: requests, rows, and the page of a pull

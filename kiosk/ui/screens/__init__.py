@@ -3,4 +3,5 @@
 customer   the customer's screen
 counter    the counter's screen
 hand_over  the one question before a parcel goes out
+settle     the question about something that is not settled
 """
