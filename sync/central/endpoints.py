@@ -265,6 +265,8 @@ def _wrong_head(request: Request, route: _Route) -> str:
         return "incompatible"
     if not request.header("signature") or not request.header("signature-input"):
         return "not_trusted"
+    if not _REQUEST_ID.fullmatch(request.header("x-req")):
+        return "malformed"  # no answer to it could be told from another
     declared = request.header("content-length")
     if declared.isdigit() and (len(declared) > 12 or int(declared) > BODY_SIZE_MAX):
         return "too_large"
