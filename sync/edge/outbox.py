@@ -304,7 +304,11 @@ class Outbox:
         return str(found[0][0]) if found else ""
 
     def batch(
-        self, *, n_max: int = PUSH_OPS_MAX, without: frozenset[str] = frozenset()
+        self,
+        *,
+        n_max: int = PUSH_OPS_MAX,
+        without: frozenset[str] = frozenset(),
+        besides: frozenset[str] = frozenset(),
     ) -> tuple[Pending, ...]:
         """The oldest operations to send now; they count as being sent until `take_back` or `settle`.
 
@@ -313,14 +317,19 @@ class Outbox:
         Args:
             n_max: At most so many, and at most BATCH_SIZE_MAX bytes, unless one group alone is more.
             without: Lanes that are not to be sent now.
+            besides: Operations that are answered already.
         """
-        batch = self._store.outbox.look(lambda file: _chosen(file, n_max, without))
+        batch = self._store.outbox.look(lambda file: _chosen(file, n_max, without, besides))
         self._store.sending |= {one.id for one in batch}
         return batch
 
-    def take_back(self) -> None:
-        """What was being sent and got no answer waits again."""
-        self._store.sending = frozenset()
+    def take_back(self, *, but: frozenset[str] = frozenset()) -> None:
+        """What was being sent and got no answer waits again; not those that still are under way."""
+        self._store.sending &= but
+
+    def n_settling(self, results: Iterable[OpResult]) -> int:
+        """How many of these results settle an operation."""
+        return sum(1 for one in results if one.status in _SETTLING)
 
     def settle(self, results: Iterable[OpResult], *, token: str = "") -> int:
         """Note what became of operations; how many are settled by it. Unknown ids and statuses change nothing.
@@ -491,7 +500,9 @@ def _is_other_history(file: Transaction, grant: Grant) -> bool:
     return bool(found)
 
 
-def _chosen(file: Transaction, n_max: int, without: frozenset[str]) -> tuple[Pending, ...]:
+def _chosen(
+    file: Transaction, n_max: int, without: frozenset[str], besides: frozenset[str]
+) -> tuple[Pending, ...]:
     """The oldest that may be sent, groups whole."""
     chosen: list[Pending] = []
     grouped: set[str] = set()
@@ -499,7 +510,7 @@ def _chosen(file: Transaction, n_max: int, without: frozenset[str]) -> tuple[Pen
     while found := file.read(_WAITING, (after, owners, min(CHUNK, n_max))):
         after = found[-1][0]
         for n, op_id, owner, raw, group in found:
-            if group in grouped:
+            if group in grouped or op_id in besides:
                 continue
             unit = [Pending(op_id, owner, raw, group)]
             if group:

@@ -325,7 +325,7 @@ class SyncRunner:
         work, n_settled, n_max, n_forks = self._work, 0, PUSH_OPS_MAX, 0
         failed: CentreError | None = None
         without: frozenset[str] = frozenset()
-        while batch := work.outbox.batch(n_max=n_max, without=without):
+        while batch := work.batch(n_max=n_max, without=without):
             try:
                 sent = await work.send(batch)
             except CentreRefused as error:
@@ -474,7 +474,7 @@ class SyncRunner:
         batch: tuple[Pending, ...] = ()
         try:
             if isinstance(effect, Push):
-                batch = self._work.outbox.batch(n_max=effect.n_max, without=effect.without)
+                batch = self._work.batch(n_max=effect.n_max, without=effect.without)
                 event: Event = await self._work.send(batch) if batch else self._work.all_sent()
             else:
                 event = await self._done(effect)

@@ -49,6 +49,9 @@ LONG_ROWS: Final = 2_000
 SENT_TURNS: Final = 12
 """Turns of the event loop in which the question for the next page gets onto the network."""
 
+MANY: Final = 100
+"""A push of so many operations is followed by the next one before its answer is written."""
+
 PINS_MS: Final = 5_000
 """How often the keys that waiting operations need are counted anew while very many wait."""
 
@@ -87,6 +90,9 @@ class Work:
         self._snapshots = SnapshotLoader(store)
         self._life = store.cache.life
         self._grants: dict[str, Grant] = {}
+        self._choice: tuple[int, frozenset[str]] | None = None
+        self._sent_ahead: tuple[tuple[Pending, ...], asyncio.Task[PushAnswer]] | None = None
+        self._owed: tuple[OpResult, ...] = ()
         self._ahead: tuple[tuple[Cursor, ...], asyncio.Task[Page]] | None = None
         self._pins = _Pins(self.outbox, clock)
         self._rows, self._parts, self._ops = Meter("rows"), Meter("snapshot"), Meter("push")
@@ -101,6 +107,7 @@ class Work:
     async def say_hello(self) -> Greeted:
         """A session, the scopes, the centre's time."""
         await self._forget_ahead()
+        await self._forget_sent()
         answer = await self.client.hello(lineage=self._store.lineage)
         self._life = self._store.cache.life
         # First what must be sent again, then the scopes: cut in between, both are done by the next hello.
@@ -295,22 +302,92 @@ class Work:
 
     # Operations
 
-    async def send(self, batch: Sequence[Pending]) -> Pushed | Forked:
-        """Send these operations and settle what is answered."""
+    def batch(
+        self, *, n_max: int = PUSH_OPS_MAX, without: frozenset[str] = frozenset()
+    ) -> tuple[Pending, ...]:
+        """What to send next; it may be under way already. As `Outbox.batch`."""
+        if self._sent_ahead is not None:
+            return self._sent_ahead[0]
+        self._choice = (n_max, without)
+        return self.outbox.batch(n_max=n_max, without=without)
+
+    async def send(self, batch: tuple[Pending, ...]) -> Pushed | Forked:
+        """Send these operations and settle what is answered.
+
+        Where many wait, the next ones leave as soon as the token is durable, and this answer is written while the centre
+        works on them; it is settled with the next token.
+        """
         try:
-            self._begin_counting(len(batch))
-            answer = await self.client.push(
-                lineage=self._store.lineage,
-                ops=[one.raw for one in batch],
-                token=self.outbox.token,
-            )
+            answer = await self._pushed(batch)
             if answer.is_forked:
                 return self._forked()
-            n_settled = self._settle(answer, {one.id for one in batch})
+            sent = {one.id for one in batch}
+            ours = tuple(one for one in answer.results if one.op in sent)
+            await self._send_ahead(batch, ours, answer.token)
+            if any(one.rows for one in ours):
+                self.feed.keep_answers(ours)
+            self._owed += ours
+            if self._sent_ahead is None:
+                self._settle_owed(answer.token)
         finally:
-            self.outbox.take_back()
+            if self._sent_ahead is None:
+                self._settle_owed()
+            self._take_back()
+        self._pins.forget()
+        n_settled = self.outbox.n_settling(ours)
         self._ops.add(n_settled, now_ms=self._clock.ticks_ms())
         return Pushed(len(batch), n_settled)
+
+    async def _pushed(self, batch: tuple[Pending, ...]) -> PushAnswer:
+        """The answer to this batch, which may have been sent already."""
+        ahead, self._sent_ahead = self._sent_ahead, None
+        if ahead is not None and ahead[0] is batch:
+            try:
+                return await ahead[1]
+            finally:
+                ahead[1].cancel()
+        self._begin_counting(len(batch))
+        return await self._push(batch, self.outbox.token)
+
+    async def _push(self, batch: Sequence[Pending], token: str) -> PushAnswer:
+        ops = [one.raw for one in batch]
+        return await self.client.push(lineage=self._store.lineage, ops=ops, token=token)
+
+    async def _send_ahead(
+        self, batch: Sequence[Pending], ours: Sequence[OpResult], token: str
+    ) -> None:
+        """Let the next batch leave while this one's answer is written, where many wait."""
+        choice = self._choice
+        if choice is None or not token or len(batch) < MANY or len(ours) < len(batch):
+            return
+        answered = frozenset(one.op for one in (*ours, *self._owed))
+        following = self.outbox.batch(n_max=choice[0], without=choice[1], besides=answered)
+        if not following:
+            return
+        self._settle_owed(token)
+        self._sent_ahead = (following, asyncio.ensure_future(self._push(following, token)))
+        for _ in range(SENT_TURNS):
+            await self._clock.pause_ms(0)
+
+    def _settle_owed(self, token: str = "") -> None:
+        """Settle what was answered and is written, with the token of the last answer."""
+        owed, self._owed = self._owed, ()
+        if owed or token:
+            self.outbox.settle(owed, token=token)
+
+    def _take_back(self) -> None:
+        ahead = self._sent_ahead[0] if self._sent_ahead is not None else ()
+        under_way = frozenset(one.id for one in ahead) | {one.op for one in self._owed}
+        self.outbox.take_back(but=under_way)
+
+    async def _forget_sent(self) -> None:
+        """What was sent ahead is of no interest any more; it waits again, and the centre knows every id."""
+        ahead, self._sent_ahead = self._sent_ahead, None
+        if ahead is not None:
+            ahead[1].cancel()
+            await asyncio.gather(ahead[1], return_exceptions=True)
+        self._settle_owed()
+        self._take_back()
 
     def _forked(self) -> Forked:
         log.error("outbox is a copy")
@@ -386,6 +463,10 @@ class Work:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
         await self._forget_ahead()
+        try:
+            await self._forget_sent()
+        except StoreError as error:
+            log.warning("store failed", extra={"code": error.code})
         await self.client.close()
 
     def _note(self, code: str) -> None:
