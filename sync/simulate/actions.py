@@ -1,12 +1,16 @@
 """What can happen in a step: people at work, and everything that goes wrong."""
 
 import errno
-from typing import Final
+from typing import Final, Literal
 
 from hardware.virtual.power import Act, DiskFault, What
 from sync.central.enrolment import State
+from sync.edge.outbox import Outbox
+from sync.edge.recorder import Kept
+from sync.model.ledger import Loan
 from sync.model.row import Row
-from sync.simulate import shop
+from sync.model.wire import DecideRequest
+from sync.simulate import checks, shop
 from sync.simulate.nodes import KioskNode
 from sync.simulate.world import Action, World, name_of
 
@@ -17,20 +21,120 @@ MACHINES_MAX: Final = 6
 
 
 async def work(world: World) -> None:
-    """Operations are recorded at some kiosk."""
+    """Something is done at some kiosk, and for some customers much."""
     for _ in range(world.chance.weighted(((1, 60), (3, 30), (20, 10)))):
-        kiosk = _some_kiosk(world)
-        if kiosk is None:
-            return
-        op = shop.done(
-            world.chance, world.serial(), op_id=kiosk.new_op_id(), at=kiosk.clock.now_us(),
-            device=kiosk.identity.device_id, store=kiosk.identity.store,
-        )  # fmt: skip
-        if kiosk.record(op):
-            world.accepted[op.id] = op
-            world.note(f"{kiosk.name} {op.kind} {op.id}")
-        else:
-            world.note(f"{kiosk.name} could not record {op.kind}")
+        kiosk, who = _some_kiosk(world), _somebody(world)
+        if kiosk is not None:
+            _done(world, kiosk, who)
+
+
+async def work_together(world: World) -> None:
+    """Several things are done, all or none."""
+    kiosk, who = _some_kiosk(world), _somebody(world)
+    if kiosk is not None:
+        acts = [
+            shop.act(world.chance, who, world.serial(), kiosk.identity.store)
+            for _ in range(world.chance.between(2, 3))
+        ]
+        world.recorded(kiosk, lambda: kiosk.recorder.record_group(acts, shop.doer(who)))
+
+
+async def take_back(world: World) -> None:
+    """Somebody presses undo for something that was done lately."""
+    kiosk = _some_kiosk(world)
+    own = [
+        op for op in world.accepted.values() if kiosk and op.device == kiosk.identity.device_id
+    ]
+    if kiosk is not None and own:
+        op = world.chance.pick(own[-5:])
+        world.recorded(kiosk, lambda: kiosk.recorder.undo(op.id, shop.doer(op.owner)))
+
+
+async def settle_here(world: World) -> None:
+    """A clerk looks at what was refused or is held: once more, or nothing more."""
+    kiosk = _some_kiosk(world)
+    if kiosk is None:
+        return
+    waiting = [
+        op for op, state in checks.ops_in(kiosk.up).items() if state in ("refused", "held")
+    ]
+    known = [op for op in waiting if op in world.accepted]
+    if not known:
+        return
+    op = world.accepted[world.chance.pick(known)]
+    if world.chance.hits(50):
+        world.recorded(kiosk, lambda: kiosk.recorder.replay(op.id, shop.doer(op.owner)))
+    else:
+        world.recorded(
+            kiosk, lambda: kiosk.recorder.void(op.id, shop.doer(op.owner), reason="settled")
+        )
+
+
+async def settle_there(world: World) -> None:
+    """Somebody at the centre looks at the inbox."""
+    centre = world.centre.centre
+    if centre is None:
+        return
+    waiting = centre.waiting()
+    if waiting:
+        entry = world.chance.pick(waiting)
+        decision: Literal["replay", "void"] = "replay" if world.chance.hits(50) else "void"
+        request = DecideRequest(op=entry.op, decision=decision, by="ana", reason="looked")
+        if world.tried(lambda: centre.settle(request)):
+            world.decided.add(entry.op)
+            world.note(f"{entry.op} {decision} at the centre")
+
+
+async def new_kind(world: World) -> None:
+    """A newer program was here and recorded what nobody else knows."""
+    kiosk, who, serial = _some_kiosk(world), _somebody(world), world.serial()
+    if kiosk is None:
+        return
+    op = shop.foreign(
+        serial, who, op_id=f"01900000-0000-7000-8000-{serial:012x}", at=kiosk.clock.now_us(),
+        device=kiosk.identity.device_id, store=kiosk.identity.store,
+    )  # fmt: skip
+
+    def recorded() -> Kept:
+        Outbox(kiosk.up).record(op)
+        return Kept((op,))
+
+    world.recorded(kiosk, recorded)
+
+
+async def want(world: World) -> None:
+    """A clerk asks the centre for a customer of another store."""
+    kiosk = _some_kiosk(world)
+    if kiosk is not None:
+        who = _somebody(world)
+        await world.wait(0)
+        kiosk.want(who, world.chance.pick((1, 30)))
+        world.note(f"{kiosk.name} wants {who}")
+
+
+async def lend(world: World) -> None:
+    """The centre lends a store what it may give out alone."""
+    centre, who = world.centre.centre, _somebody(world)
+    of = world.chance.pick((f"account/{who}-acc", f"entitlement/{who}-ent"))
+    store, until = world.chance.pick(shop.STORES), world.now() + 72 * HOUR_US
+    loan = Loan(f"loan-{world.serial()}", store, of, world.chance.between(1, 5), until)
+    if centre is not None and world.tried(lambda: centre.lend(loan)):
+        world.note(f"{store} is lent {loan.count} of {of}")
+
+
+async def tidy(world: World) -> None:
+    """The centre forgets what is old and ends what is over."""
+    centre = world.centre.centre
+    if centre is not None and world.tried(lambda: centre.tidy(is_all=True)):
+        world.note("centre tidied up")
+
+
+async def erase(world: World) -> None:
+    """A customer wants to be forgotten."""
+    centre, who = world.centre.centre, _somebody(world)
+    if centre is not None and world.tried(lambda: centre.erase(who)):
+        world.erased.add(who)
+        world.fault(f"{who} erased")
 
 
 async def change(world: World) -> None:
@@ -111,9 +215,7 @@ async def poison(world: World) -> None:
     kiosk = _some_kiosk(world)
     if kiosk is None:
         return
-    before = set(world.accepted)
-    await work(world)
-    for op in sorted(set(world.accepted) - before)[:1]:
+    for op in _done(world, kiosk, _somebody(world)):
         for one in world.kiosks:
             one.network.poison.add(op)
         world.fault("poisoned operation")
@@ -232,6 +334,7 @@ async def clone(world: World) -> None:
     if len(world.kiosks) < MACHINES_MAX:
         name = f"{kiosk.name}+{world.serial()}"
         made = world.cloned(kiosk, name)
+        world.moved.update({name} if kiosk.name in world.moved else set())
         made.start()
         world.fault("cloned", where=kiosk.name)
 
@@ -244,6 +347,7 @@ async def _set_back(world: World, name: str) -> None:
     await machine.kill(source=world.copies[name])
     machine.start()
     world.parted = True
+    world.forgotten |= world.decided
     gone = world.absent()
     world.lost_with_a_disk.update(gone)
     world.note(f"{len(gone)} operations were only on that disk")
@@ -284,7 +388,17 @@ async def move(world: World) -> None:
     if centre is not None and world.tried(
         lambda: centre.approve_device(public_key=key, store=store, role="kiosk")
     ):
+        world.moved.update(
+            one.name
+            for one in world.kiosks
+            if one.identity.device_id == kiosk.identity.device_id
+        )
         world.fault(f"moved to {store}", where=kiosk.name)
+
+
+def _done(world: World, kiosk: KioskNode, who: str) -> tuple[str, ...]:
+    act = shop.act(world.chance, who, world.serial(), kiosk.identity.store)
+    return world.recorded(kiosk, lambda: kiosk.recorder.record(act, shop.doer(who)))
 
 
 def _put(world: World, row: Row) -> bool:
@@ -309,6 +423,15 @@ SMALL_US: Final = (0, 0, HOUR_US, -HOUR_US)
 
 ALL: Final[tuple[tuple[Action, int], ...]] = (
     (work, 40),
+    (work_together, 4),
+    (take_back, 5),
+    (settle_here, 4),
+    (settle_there, 3),
+    (new_kind, 2),
+    (want, 3),
+    (lend, 3),
+    (tidy, 2),
+    (erase, 1),
     (change, 15),
     (idle, 5),
     (hurry, 2),

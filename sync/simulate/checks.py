@@ -3,7 +3,7 @@
 The oracle is the centre's own store, asked by other statements than those that feed the kiosks.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
@@ -16,9 +16,14 @@ from sync.central.store import Snapshot
 from sync.edge.store import EdgeStore, Transaction
 from sync.model.operation import Operation
 from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.records import Account, Allowance, Entitlement, LedgerEntry, Record, Stock
 from sync.simulate.nodes import KioskNode
+from sync.simulate.shop import PIECES, POINTS, USES
 
 ROWS_MAX: Final = 1_000_000
+LEAVING: Final = -1
+"""In the place of its seq: a row that left, kept until the operations that need it are answered."""
+
 UNANSWERED: Final = ("recorded", "sending")
 
 
@@ -73,6 +78,8 @@ def cursor_is_earned(kiosk: KioskNode, centre: Centre) -> None:
         there = held_at_the_centre(centre, scope)
         for key, (seq, _, is_gone) in there.items():
             if seq > held.seq:
+                continue
+            if is_gone and held.rows.get(key, (0, 0))[0] == LEAVING:
                 continue
             if is_gone == (key in held.rows):
                 raise Broken(f"{kiosk.name} passed {scope} {seq} without {key}")
@@ -130,11 +137,55 @@ def same_rows(kiosk: KioskNode, centre: Centre) -> None:
 
 def effect_is_there(op: Operation, centre: Centre) -> None:
     """What an applied operation did can be seen at the centre, once. Raises Broken."""
-    own = f"interaction/{op.id}"
-    if op.kind in ("record_interaction", "note_case") and centre.row(own) is None:
+    own = {
+        "record_interaction": f"interaction/{op.id}",
+        "note_case": f"interaction/{op.id}",
+        "open_case": f"case/{op.id}",
+    }.get(op.kind)
+    if own is not None and centre.row(own) is None:
         raise Broken(f"{op.kind} {op.id} is applied and its row is not there")
     if op.kind == "hand_over_pickup":
         _handed_over(op, centre)
+    if op.kind == "redeem":
+        _redeemed(op, centre)
+
+
+def _redeemed(op: Operation, centre: Centre) -> None:
+    if centre.row(f"ledger/{op.id}") is None and centre.row(f"case/{op.id}") is None:
+        raise Broken(f"redeem {op.id} is applied, and neither its entry nor a case is there")
+
+
+def money_is_all_there(centre: Centre, *, without: Container[str]) -> None:
+    """Every balance is what there was at first and what its own entries sum to. Raises Broken."""
+    with reading(centre) as snapshot:
+        keys = snapshot._sql.all("SELECT key FROM doc ORDER BY key")  # noqa: SLF001
+        found = [snapshot.row(key) for (key,) in keys]
+    rows = [row for row in found if row is not None and row.owner not in without]
+    moved: dict[str, int] = {}
+    for row in rows:
+        if isinstance(row.body, LedgerEntry):
+            moved[row.body.of] = moved.get(row.body.of, 0) + row.body.delta
+    for row in rows:
+        balance = _balance_of(row.body)
+        if balance is not None and balance[0] != balance[1] + moved.get(row.key, 0):
+            raise Broken(
+                f"{row.key}: now and at first {balance}, moved {moved.get(row.key, 0)}"
+            )
+
+
+def _balance_of(body: Record) -> tuple[int, int] | None:
+    """How much there is, and how much there was at first."""
+    match body:
+        case Account(points=has):
+            return has, POINTS
+        case Entitlement(n_left=int(has)):
+            return has, USES
+        case Stock(product="p0", count=int(has)):
+            return has, PIECES
+        case Allowance(n_left=has):
+            return has, 0
+        case _:
+            return None
 
 
 def _handed_over(op: Operation, centre: Centre) -> None:
@@ -150,7 +201,8 @@ def _handed_over(op: Operation, centre: Centre) -> None:
 def same_states(kiosk: KioskNode, status: Mapping[str, str]) -> None:
     """What a kiosk says of its operations is what the centre says. Raises Broken."""
     for op, state in ops_in(kiosk.up).items():
-        if op in status and state != status[op]:
+        is_settled_here = state == "void" and status.get(op) == "refused"
+        if op in status and state != status[op] and not is_settled_here:
             raise Broken(f"{kiosk.name} says {op} is {state}, the centre {status[op]}")
 
 

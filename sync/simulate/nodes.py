@@ -20,12 +20,12 @@ from hardware.virtual.power import PowerSupply, WatchedDisk
 from sync.central.centre import Centre
 from sync.central.endpoints import Service
 from sync.edge.client import CentreClient
-from sync.edge.outbox import Outbox
+from sync.edge.recorder import Recorder
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
-from sync.model.errors import CentreUnreachable, StoreError
-from sync.model.operation import Operation
+from sync.model.errors import CentreUnreachable
 from sync.model.ports import Request, Response
+from sync.model.wire import Want
 from sync.simulate.chance import Chance
 from sync.simulate.network import Network
 from sync.simulate.timeline import VirtualClock, VirtualLoop
@@ -181,6 +181,7 @@ class KioskNode(Machine):
         self.network = network
         self.store: EdgeStore | None = None
         self._runner: SyncRunner | None = None
+        self._recorder: Recorder | None = None
         self._running: asyncio.Task[None] | None = None
         self._entropy = self.entropy()
 
@@ -200,13 +201,17 @@ class KioskNode(Machine):
         client = CentreClient(
             self.network, identity=self.identity, clock=self.clock, entropy=self._entropy
         )
+        self._recorder = Recorder(
+            self.store, device=self.identity.device_id, place=self.identity.store,
+            clock=self.clock, entropy=self._entropy,
+        )  # fmt: skip
         self._runner = SyncRunner(client, self.store, clock=self.clock, entropy=self._entropy)
         self._running = asyncio.ensure_future(self._runner.run())
 
     async def close(self) -> None:
         """Let go of the files."""
         running, self._running = self._running, None
-        store, self.store, self._runner = self.store, None, None
+        store, self.store, self._runner, self._recorder = self.store, None, None, None
         if running is not None:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -217,15 +222,21 @@ class KioskNode(Machine):
         """An id as a desk draws it."""
         return new_id(clock=self.clock, entropy=self._entropy)
 
-    def record(self, op: Operation) -> bool:
-        """Whether the kiosk said that it is done."""
-        try:
-            Outbox(self.up).record(op)
-        except StoreError:
-            return False
+    @property
+    def recorder(self) -> Recorder:
+        """What a counter records with, in this life."""
+        assert self._recorder is not None, "the kiosk is down"
+        return self._recorder
+
+    def wake(self) -> None:
+        """Something was recorded."""
         if self._runner is not None:
             self._runner.wake()
-        return True
+
+    def want(self, who: str, days: int) -> None:
+        """Somebody looks for a customer this store does not hold."""
+        if self._runner is not None:
+            self._runner.want((Want(owner=who),), days=days)
 
     def hurry(self) -> None:
         """Somebody wants to know now whether the network is back."""

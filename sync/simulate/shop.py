@@ -3,19 +3,29 @@
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
+from sync.edge.recorder import Act, Doer
 from sync.model.operation import Evidence, Operation
+from sync.model.operations.correct_stock import CorrectStock
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.note_case import NoteCase
+from sync.model.operations.open_case import OpenCase
 from sync.model.operations.record_interaction import RecordInteraction
+from sync.model.operations.redeem import Redeem
+from sync.model.operations.set_consent import SetConsent
 from sync.model.records import (
+    Account,
     Case,
     ContactPoint,
     Customer,
+    Entitlement,
     Order,
     Pickup,
     Price,
     Product,
     Record,
+    Stock,
 )
 from sync.model.registry import raw_args
 from sync.model.row import Row, row_of
@@ -23,6 +33,9 @@ from sync.simulate.chance import Chance
 
 STORES: Final = ("harbour", "mill")
 N_CUSTOMERS: Final = 8
+POINTS, USES, PIECES = 20, 2, 6
+"""Of each account, each entitlement, each stock that is redeemed from."""
+
 STAFF: Final = Evidence(assurance="S1", proof="found")
 
 
@@ -41,6 +54,9 @@ def rows(now: int) -> Iterator[Row]:
     for number in range(N_CUSTOMERS):
         for body in _of_customer(number, now):
             yield row_of(body, owner=customer_of(number), as_of=now, source="web")
+    for store in STORES:
+        stock = Stock(f"p0@{store}", "p0", store, PIECES, now)
+        yield row_of(stock, owner="", as_of=now, source="web")
     for number in range(4):
         yield row_of(
             Product(f"p{number}", f"Thing {number}", "things"),
@@ -59,6 +75,9 @@ def _of_customer(number: int, now: int) -> Iterator[Record]:
         yield Order(order, now, "web", "ready", (), 1_000)
         yield Pickup(f"{who}-pk{n}", order, stores_of(number)[0], "ready")
     yield Case(f"{who}-case", f"C-{number}", "open", "a tear", now, "phone")
+    home = stores_of(number)[0] if number % 2 else ""
+    yield Account(f"{who}-acc", POINTS, home)
+    yield Entitlement(f"{who}-ent", "a coffee", "voucher", n_left=USES, home_store=home)
 
 
 def changed(chance: Chance, serial: int, now: int) -> Row:
@@ -77,38 +96,62 @@ def changed(chance: Chance, serial: int, now: int) -> Row:
     return row_of(body, owner=who, as_of=now, source="web")
 
 
-def done(
-    chance: Chance, serial: int, *, op_id: str, at: int, device: str, store: str
+def doer(who: str) -> Doer:
+    """Somebody of staff who has that customer before them."""
+    return Doer(actor="ben", owner=who, evidence=STAFF)
+
+
+def act(chance: Chance, who: str, serial: int, store: str) -> Act:
+    """Something that is done at a kiosk or counter, of a kind this program knows."""
+    args: msgspec.Struct
+    match kind := chance.weighted(ACTS):
+        case "hand_over_pickup":
+            pickup = f"{who}-pk{chance.below(3)}"
+            args = HandOverPickup(pickup=pickup, order=chance.pick(("", f"W-{who[1:]}0")))
+        case "note_case":
+            case = chance.pick((f"{who}-case", "no-such-case"))
+            args = NoteCase(case=case, by="Ben", text=f"note {serial}")
+        case "open_case":
+            args = OpenCase(topic=f"topic {serial}", channel="store", by="Ben", text="it tore")
+        case "redeem":
+            of = chance.pick(
+                (f"account/{who}-acc", f"entitlement/{who}-ent", f"stock/p0@{store}")
+            )
+            args = Redeem(of=of, amount=chance.pick((1, 1, 5)), reason="a coffee")
+        case "correct_stock":
+            args = CorrectStock(product="p1", place=store, count=chance.below(9))
+        case "set_consent":
+            args = SetConsent(
+                consent=f"{who}:marketing", purpose="marketing", is_granted=chance.hits(50)
+            )
+        case _:
+            args = said(serial)
+    return Act(kind, args)
+
+
+def said(serial: int) -> RecordInteraction:
+    """Words of a customer."""
+    return RecordInteraction(channel="store", direction="in", by="Lena", text=f"words {serial}")
+
+
+def foreign(
+    serial: int, who: str, *, op_id: str, at: int, device: str, store: str
 ) -> Operation:
-    """Something that happens at a kiosk or counter."""
-    who = customer_of(chance.below(N_CUSTOMERS))
-    kind, args, version = _act(chance, who, serial)
+    """Something a newer program would record: a kind, or a version of one, that nobody here knows."""
+    kind, version = ("polish_shoes", 1) if serial % 2 else ("record_interaction", 99)
     return Operation(
         id=op_id, kind=kind, v=version, at=at, device=device, store=store, actor="ben", owner=who,
-        evidence=STAFF, args=raw_args(args),
+        evidence=STAFF, args=raw_args(said(serial)),
     )  # fmt: skip
 
 
-def _act(
-    chance: Chance, who: str, serial: int
-) -> tuple[str, RecordInteraction | HandOverPickup | NoteCase, int]:
-    match chance.weighted(
-        (("said", 40), ("handed", 30), ("noted", 20), ("new", 5), ("newer", 5))
-    ):
-        case "handed":
-            pickup = f"{who}-pk{chance.below(3)}"
-            order = chance.pick(("", f"W-{who[1:]}0"))
-            return "hand_over_pickup", HandOverPickup(pickup=pickup, order=order), 1
-        case "noted":
-            case = chance.pick((f"{who}-case", "no-such-case"))
-            return "note_case", NoteCase(case=case, by="Ben", text=f"note {serial}"), 1
-        case "new":  # a kind of a newer kiosk
-            return "polish_shoes", _said(serial), 1
-        case "newer":
-            return "record_interaction", _said(serial), 99
-        case _:
-            return "record_interaction", _said(serial), 1
-
-
-def _said(serial: int) -> RecordInteraction:
-    return RecordInteraction(channel="store", direction="in", by="Lena", text=f"words {serial}")
+ACTS: Final = (
+    ("record_interaction", 30),
+    ("hand_over_pickup", 25),
+    ("note_case", 15),
+    ("open_case", 5),
+    ("redeem", 20),
+    ("correct_stock", 3),
+    ("set_consent", 5),
+)
+"""With how often each is done."""

@@ -12,8 +12,9 @@ from typing import Final
 from hardware.moments import micros_of
 from hardware.virtual.power import PowerSupply
 from sync.central.enrolment import State
+from sync.edge.recorder import Kept
 from sync.model.errors import StoreError
-from sync.model.operation import Operation
+from sync.model.operation import Operation, Refusal
 from sync.simulate import checks, shop
 from sync.simulate.chance import Chance
 from sync.simulate.checks import Broken
@@ -68,6 +69,9 @@ class World:
     Attributes:
         accepted: Every operation a kiosk said is done, by id.
         lost_with_a_disk: Those whose only copy went with a disk that was set back; nobody can know them any more.
+        erased: Customers who were forgotten.
+        decided: Operations somebody at the centre decided about; `forgotten` are those of them that a backup may not know.
+        moved: Kiosks that were in another store: decisions are told to the store an operation is of.
         parted: Somebody was set back since all last agreed: until then cursors may be of another history.
     """
 
@@ -79,9 +83,12 @@ class World:
         self.kiosks: list[KioskNode] = []
         self.accepted: dict[str, Operation] = {}
         self.lost_with_a_disk: set[str] = set()
+        self.erased: set[str] = set()
+        self.decided: set[str] = set()
+        self.forgotten: set[str] = set()
+        self.moved: set[str] = set()
         self.parted = False
         self.copies: dict[str, Path] = {}
-        self.ever_done: set[str] = set()
         self.verdict = Verdict(plan.seed)
         self._hash = blake2b(digest_size=16)
         self._n_serial = 0
@@ -122,6 +129,22 @@ class World:
             self.note("the centre could not")
             return False
         return True
+
+    def recorded(self, kiosk: KioskNode, work: Callable[[], Kept | Refusal]) -> tuple[str, ...]:
+        """Ids of what the kiosk said is done by this; none where a rule or its disk said no."""
+        try:
+            kept = work()
+        except StoreError as error:
+            self.note(f"{kiosk.name} could not record: {error.code}")
+            return ()
+        if isinstance(kept, Refusal):
+            self.note(f"{kiosk.name} may not: {kept.code}")
+            return ()
+        for op in kept.ops:
+            self.accepted[op.id] = op
+            self.note(f"{kiosk.name} {op.kind} {op.id}")
+        kiosk.wake()
+        return tuple(op.id for op in kept.ops)
 
     def start_all(self) -> None:
         """Switch on what is off."""
@@ -219,16 +242,25 @@ class World:
         centre = self.centre.up
         wanted = [op for op in self.accepted if op not in self.lost_with_a_disk]
         status = checks.ops_at(centre, wanted)
+        undone = {op.undoes for op in self.accepted.values()}
         for op in wanted:
             if op not in status:
                 raise Broken(f"accepted operation {op} never came to the centre")
-            if status[op] == "applied":
+            if (
+                status[op] == "applied"
+                and op not in undone
+                and self.accepted[op].owner not in self.erased
+            ):
                 checks.effect_is_there(self.accepted[op], centre)
             self.note(f"{op} {status[op]}")
         for kiosk in self.kiosks:
             checks.cursor_is_earned(kiosk, centre)
             checks.same_rows(kiosk, centre)
-            checks.same_states(kiosk, status)
+            unknown = self.forgotten if kiosk.name not in self.moved else self.decided
+            checks.same_states(
+                kiosk, {op: said for op, said in status.items() if op not in unknown}
+            )
+        checks.money_is_all_there(centre, without=self.erased)
         for scope in sorted(checks.held_by(self.kiosks[0].up)):
             self.note(f"{scope} {sorted(checks.held_at_the_centre(centre, scope).items())}")
 
