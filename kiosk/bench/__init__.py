@@ -5,6 +5,9 @@ tap       our time for one tap on a virtual PN532 and on vpcd, beside the same e
 rig       the virtual readers of a bench, in a process of their own
 screen    from the message that a band was recognised to the bytes on a terminal
 search    a search at every keystroke and the look-up of a tap, in caches of growing size
+sync      a first sync by pages and by snapshot, and what a kiosk at the head costs, beside plain SQLite
+sync_kiosk    one kiosk of it, in a process of its own
+profiles  the made-up rows it syncs
 fleet     thousands of held polls at one centre, waking them all, and all of them coming back at once
 certificate   a certificate for this machine's own address, made for one run
 

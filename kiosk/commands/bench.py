@@ -3,6 +3,7 @@
     tapthread bench tap      our time for one tap on a virtual PN532 and on vpcd, beside the same exchanges sent raw
     tapthread bench screen   from the message that a band was recognised to the bytes on a terminal
     tapthread bench search   --sizes a search at every keystroke, with slips and without, and the look-up of a tap
+    tapthread bench sync     --sizes a first sync by pages and by snapshot beside plain SQLite, nothing to do, a change, a push
     tapthread bench fleet    --kiosks held polls at one centre, waking them all, and a storm of kiosks that come back
 
 Exit codes: 0 all measured; 1 something could not be measured here, which is said, and the rest is printed; 2 the command
@@ -91,6 +92,16 @@ def _search(asked: Asked) -> Mapping[str, Figure]:
     return search.measure(asked.sizes, asked.runs_or(100))
 
 
+def _sync(asked: Asked) -> Mapping[str, Figure]:
+    from kiosk.bench import sync  # the centre, 200 ms
+
+    try:
+        return sync.measure(asked.sizes, asked.runs_or(3))
+    except BenchImpossible as error:
+        asked.report_missing(error)
+        return {}
+
+
 def _fleet(asked: Asked) -> Mapping[str, Figure]:
     from kiosk.bench import fleet  # the centre, 200 ms
 
@@ -106,12 +117,13 @@ BENCHES: Final[Mapping[str, Callable[[Asked], Mapping[str, Figure]]]] = {
     "screen": _screen,
     "fleet": _fleet,
     "search": _search,
+    "sync": _sync,
 }
 """What can be measured, by name."""
 
 
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option
-    what: Annotated[str, typer.Argument(help="tap, screen, fleet or search.")],
+    what: Annotated[str, typer.Argument(help="tap, screen, fleet, search or sync.")],
     runs: Annotated[
         int, typer.Option("--runs", min=0, help="Samples a metric; 0 takes the bench's own.")
     ] = 0,

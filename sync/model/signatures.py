@@ -45,6 +45,7 @@ from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.identity import new_private_key, public_hex
 from hardware.moments import micros_of
+from sync.model import session_mac
 from sync.model.errors import Malformed, NotTrusted
 from sync.model.ports import Headers, Request
 from sync.model.wire import Grant, HelloAnswer
@@ -202,14 +203,19 @@ def sign_in_session(
     skew_ms: int = 0,
 ) -> Request:
     """The request with a MAC under the session key; arguments and errors as `sign_as_device`."""
-    return _signed(
+    created, nonce = clock.now() + timedelta(milliseconds=skew_ms), entropy.draw(_NONCE_SIZE)
+    signed = session_mac.signed(
+        request, url=_normal(request.url), key_id=session, key=session_key,
+        created_s=int(created.timestamp()), nonce=nonce.hex(),
+    )  # fmt: skip
+    return signed or _signed(
         request,
         sign=lambda message: hmac.digest(session_key, message, "sha256"),
         algorithm=HMAC_SHA256,
         key_id=session,
         tag=SESSION_TAG,
-        created=clock.now() + timedelta(milliseconds=skew_ms),
-        nonce=entropy.draw(_NONCE_SIZE),
+        created=created,
+        nonce=nonce,
     )
 
 
@@ -249,6 +255,12 @@ def authentic(request: Request, *, key_of: KeyOf) -> Verified:
     offered = request.header("signature-input")
     if not offered or len(offered) + len(request.header("signature")) > _SIGNATURE_TEXT_MAX:
         raise NotTrusted("the request is not signed")
+    plain = session_mac.offered(request, url=_normal(request.url))
+    if plain is not None:
+        key = _Keys(SESSION_TAG, key_of).resolve_public_key(plain.key_id)
+        if not isinstance(key, bytes) or not plain.holds(key):
+            raise NotTrusted("the signature does not hold")
+        return Verified(plain.key_id, SESSION_TAG, plain.nonce, plain.created_s)
     tag = DEVICE_TAG if f'tag="{DEVICE_TAG}"' in offered else SESSION_TAG
     verifier = _Verifier(
         signature_algorithm=ECDSA_P256_SHA256 if tag == DEVICE_TAG else HMAC_SHA256,

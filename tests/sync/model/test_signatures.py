@@ -1,10 +1,13 @@
 """Signatures and the session key: what was changed is refused, what was agreed on is shared, and nobody else has it."""
 
+import hmac
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from http_message_signatures import HTTPMessageSignaturesException
+from http_message_signatures.algorithms import HMAC_SHA256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +16,7 @@ from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.identity import new_private_key, public_hex, thumbprint_of
 from hardware.moments import micros_of, moment_of
+from sync.model import signatures
 from sync.model.errors import Malformed, NotTrusted
 from sync.model.ports import Request
 from sync.model.signatures import (
@@ -190,14 +194,83 @@ def test_a_request_that_lacks_a_part_of_its_signature_is_refused(
         verify(replace(signed, headers=headers), key_of=key_of, now=NOON)
 
 
+def by_library(request: Request) -> Request:
+    """Signed in the session by the library, which writes every form."""
+    return signatures._signed(
+        request, sign=lambda message: hmac.digest(SESSION_KEY, message, "sha256"),
+        algorithm=HMAC_SHA256, key_id="s-1", tag=SESSION_TAG, created=NOON, nonce=b"n" * 16,
+    )  # fmt: skip
+
+
+def of_library(request: Request) -> str:
+    """What the library alone says of a signature: the session, or that it does not hold."""
+    verifier = signatures._Verifier(
+        signature_algorithm=HMAC_SHA256, key_resolver=signatures._Keys(SESSION_TAG, key_of)
+    )
+    try:
+        (result,) = verifier.verify(
+            signatures._Message(
+                request.method,
+                signatures._normal(request.url),
+                signatures._Fields(request.headers),
+            ),
+            max_age=None,
+            expect_tag=SESSION_TAG,
+            require_components=signatures.COMPONENTS,
+            body=request.body,
+        )
+    except (HTTPMessageSignaturesException, ValueError):
+        return "no"
+    return "no" if result.body is None else str(result.parameters["keyid"])
+
+
+def test_both_ways_to_sign_in_a_session_write_the_same() -> None:
+    entropy = SeededEntropy("fixed")
+    entropy.draw = lambda size: b"n" * size  # type: ignore[method-assign]
+
+    ours = sign_in_session(
+        PLAIN, session="s-1", session_key=SESSION_KEY, clock=CLOCK, entropy=entropy
+    )
+
+    assert sorted(ours.headers) == sorted(by_library(PLAIN).headers)
+
+
+TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(["x-req", "device-seq", "content-digest", "signature-input", "signature", "accept"]),
+    value=TEXT, at=st.integers(0, 400), is_added=st.booleans(), body=st.binary(max_size=8),
+)  # fmt: skip
+def test_what_is_taken_at_a_glance_is_what_the_library_takes(
+    name: str, value: str, at: int, is_added: bool, body: bytes
+) -> None:
+    signed = in_session(replace(PLAIN, body=body))
+    if is_added:
+        changed = replace(signed, headers=(*signed.headers, (name, value)))
+    else:
+        lines = [
+            (one, text[:at] + value + text[at + len(value) :] if one == name else text)
+            for one, text in signed.headers
+        ]
+        changed = replace(signed, headers=tuple(lines))
+
+    try:
+        ours = authentic(changed, key_of=key_of).key_id
+    except NotTrusted:
+        ours = "no"
+
+    if ours != "no":
+        assert of_library(changed) == ours
+
+
 def _covering(*components: str) -> Request:
     """Signed rightly, but over less than must be."""
-    from sync.model import signatures
-
     before = signatures.COMPONENTS
     try:
         signatures.COMPONENTS = components  # type: ignore[misc,assignment]
-        return in_session()
+        return by_library(PLAIN)
     finally:
         signatures.COMPONENTS = before  # type: ignore[misc]
 
