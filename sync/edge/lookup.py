@@ -9,6 +9,7 @@ between the two reads. What others did is read in the same moment as the rows an
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from sync.edge import op_keys
 from sync.edge.lease import lease_of
 from sync.edge.peer_ops import decoded, places, touching
 from sync.edge.reading import is_known
@@ -21,15 +22,25 @@ from sync.model.records import Band, key_of
 from sync.model.row import Cell, Missing, Row, body_of
 
 _FIELDS = "key, kind, owner, version, as_of, source, body, form"
-_BASE_OF_KEY = f"SELECT {_FIELDS} FROM row WHERE key = ?"  # noqa: S608  # constants
-_ANSWERED_OF_KEY = f"SELECT {_FIELDS} FROM answered WHERE key = ?"  # noqa: S608  # constants
-_BASE_OF_OWNER = f"SELECT {_FIELDS} FROM row WHERE owner = ?"  # noqa: S608  # constants
+_OF_KEY = f"""SELECT {_FIELDS} FROM row WHERE key = ?1
+    UNION ALL SELECT {_FIELDS} FROM answered WHERE key = ?1"""  # noqa: S608  # constants
+_OF_OWNER = f"""SELECT {_FIELDS} FROM row WHERE owner = ?1
+    UNION ALL SELECT {_FIELDS} FROM answered WHERE owner = ?1"""  # noqa: S608  # constants
+_BAND_OWNER = (
+    "(SELECT owner FROM row WHERE key = ?1 AND owner > '' ORDER BY version DESC LIMIT 1)"
+)
+_OF_BAND = f"""
+    SELECT * FROM (SELECT '' AS key, '', '', 0, 0, '', x'', 0 FROM peer_op WHERE is_own = 0 LIMIT 1)
+    UNION ALL SELECT {_FIELDS} FROM row WHERE owner = {_BAND_OWNER}
+    UNION ALL SELECT {_FIELDS} FROM answered WHERE owner = {_BAND_OWNER}
+    UNION ALL SELECT {_FIELDS} FROM answered WHERE key = ?1"""  # noqa: S608  # constants
+"""All a tap shows, in one read: rows of whose band it is, and first a row without a key where others did something."""
+
 _BASE_OF_KIND = f"SELECT {_FIELDS} FROM row WHERE owner = ? AND kind = ?"  # noqa: S608  # constants
 _ALL_BASE = f"SELECT {_FIELDS} FROM row"  # noqa: S608  # constants
 _ALL_ANSWERED = f"SELECT {_FIELDS} FROM answered"  # noqa: S608  # constants
 _OWN_OF_OWNER = """SELECT n, raw FROM op WHERE owner = ? AND state IN ('recorded', 'sending')"""
-_OWN_NAMING = """SELECT n, raw FROM op WHERE state IN ('recorded', 'sending') AND instr(raw, CAST(? AS BLOB)) > 0"""
-_ANSWERED_OF_OWNER = f"SELECT {_FIELDS} FROM answered WHERE owner = ?"  # noqa: S608  # constants
+_ANY_UNANSWERED = "SELECT 1 FROM op WHERE state IN ('recorded', 'sending') LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,10 @@ class Lookup:
     def by_band(self, band: str) -> Sighting | None:
         """The band, its owner and their profile; None when this device does not hold the band. Raises StoreError."""
         key = key_of("band", band)
+        if not self._store.outbox.glance(_ANY_UNANSWERED):
+            found = _as_it_stands(key, self._store.cache.glance(_OF_BAND, (key,)))
+            if found is not None:
+                return found if self.is_shown() else None
         base = self.row(key)
         owner = "" if base is None else base.owner
         view = self._view(owner, (key,))
@@ -126,28 +141,37 @@ class Lookup:
         return tuple((rows if self.is_shown() else _of_nobody(rows)).values())
 
 
+def _as_it_stands(key: str, found: list[Found]) -> Sighting | None:
+    """The band of a customer where nothing is to be folded. None where it must be looked at more closely."""
+    if not found or not found[0][0]:
+        return None
+    owner = found[0][2]
+    view = _newest(found)
+    row = view.get(key)
+    if row is None or row.owner != owner or not isinstance(row.body, Band):
+        return None
+    return Sighting(row, owner, _profile_of(owner, view))
+
+
 def _of_nobody(rows: Mapping[str, Row]) -> dict[str, Row]:
     """The rows that are about no person."""
     return {key: row for key, row in rows.items() if not row.owner}
 
 
 def _unanswered(file: Transaction, owner: str, keys: Iterable[str]) -> tuple[Operation, ...]:
-    """Operations of this device about one customer, and those that name one of these rows, oldest first."""
+    """Operations of this device about one customer, and those that need one of these rows, oldest first."""
     found: dict[int, bytes] = dict(file.read(_OWN_OF_OWNER, (owner,))) if owner else {}
-    for key in keys:
-        found.update(file.read(_OWN_NAMING, (key.partition("/")[2],)))
+    found.update(op_keys.touching(file, keys))
     ops = (decoded(found[n]) for n in sorted(found))
     return tuple(op for op in ops if op is not None)
 
 
 def _row_of_key(file: Transaction, key: str) -> Row | None:
-    found = [*file.read(_BASE_OF_KEY, (key,)), *file.read(_ANSWERED_OF_KEY, (key,))]
-    return _newest(found).get(key)
+    return _newest(file.read(_OF_KEY, (key,))).get(key)
 
 
 def _rows_of_owner(file: Transaction, owner: str) -> dict[str, Row]:
-    found = [*file.read(_BASE_OF_OWNER, (owner,)), *file.read(_ANSWERED_OF_OWNER, (owner,))]
-    return _newest(found)
+    return _newest(file.read(_OF_OWNER, (owner,)))
 
 
 def _profile_of(owner: str, view: Mapping[str, Row]) -> Profile:

@@ -6,6 +6,7 @@ reported; or its owner told a new life of the mailbox all it has, and this one w
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,9 @@ from sync.edge.relay_wire import SessionOver
 from sync.edge.store import EdgeStore, Found, Transaction
 from sync.edge.view import Place, needed
 from sync.model.operation import Operation
+
+ANY_OF_OTHERS: Final = "SELECT 1 FROM peer_op WHERE is_own = 0 AND owner >= '' LIMIT 1"
+"""Whether anything of the store's other devices is kept here at all."""
 
 _OF_OWNER = """SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0 AND owner = ?"""
 _OF_KEY = """SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0
@@ -84,7 +88,9 @@ class PeerOps:
         """All of others that are folded now. Raises StoreError."""
 
         def reading(file: Transaction) -> tuple[Operation, ...]:
-            found = file.read("SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0")
+            found = file.read(
+                "SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0 AND owner >= ''"
+            )
             return tuple(op for op, _ in _unreached(file, found))
 
         return self._store.cache.look(reading)
@@ -94,7 +100,7 @@ class PeerOps:
 
         def reading(file: Transaction) -> list[str]:
             settled = file.read(
-                "SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0 AND state = 'settled'"
+                "SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0 AND owner >= '' AND state = 'settled'"
             )
             left = {op.id for op, _ in _unreached(file, settled)}
             return [one[0] for one in settled if one[0] not in left]
@@ -131,7 +137,7 @@ def touching(
     file: Transaction, owner: str, keys: Iterable[str]
 ) -> list[tuple[Operation, Place]]:
     """Operations of others about this owner or on these rows, and on the rows those need, that the feed has not reached."""
-    if not file.read("SELECT 1 FROM peer_op WHERE is_own = 0 LIMIT 1"):
+    if not file.read(ANY_OF_OTHERS):
         return []
     found = {one[0]: one for one in (file.read(_OF_OWNER, (owner,)) if owner else ())}
     waiting, known = set(keys), set[str]()

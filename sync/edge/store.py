@@ -184,6 +184,11 @@ _OUTBOX_SCHEMA: Final = (
         "UPDATE op SET state = 'recorded' WHERE state = 'sending'",
     ),
     ("INSERT OR IGNORE INTO meta VALUES ('commits', '0')",),
+    (
+        "CREATE TABLE op_key(key TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(key, n)) WITHOUT ROWID",
+        "CREATE INDEX op_key_n ON op_key(n)",
+        "CREATE TRIGGER op_gone AFTER DELETE ON op BEGIN DELETE FROM op_key WHERE n = old.n; END",
+    ),
 )
 """Numbered migrations of outbox.db. `op.id` and `op.raw` never change; only columns beside them may be added."""
 
@@ -234,9 +239,12 @@ class Transaction:
         self._db = db
 
     def read(self, sql: str, params: Params = ()) -> list[Found]:
-        """All rows of a query."""
-        with _ours():
-            return list(self._db.execute(sql, params).fetchall())
+        """All rows of a query. This is the path of a tap: nothing stands between it and the driver."""
+        try:
+            found: list[Found] = self._db.conn.execute(sql, params).fetchall()
+        except dbapi2.Error as error:
+            raise _our_error(error) from error
+        return found
 
     def counted(self) -> int:
         """Count this transaction, in a file that counts them; which one it is."""
@@ -305,10 +313,22 @@ class StoreFile:
             self.heal(life)
             return self._look(reading)
 
+    def glance(self, sql: str, params: Params = ()) -> list[Found]:
+        """All rows of one query, which is one consistent state by itself: what a tap needs, and nothing around it."""
+        self._make_up()
+        life = self.life
+        try:
+            return Transaction(self._database()).read(sql, params)
+        except StoreCorrupt:
+            self.heal(life)
+            return Transaction(self._database()).read(sql, params)
+
     def _look(self, reading: Callable[[Transaction], Value]) -> Value:
         db = self._database()
-        with _ours():
-            db.execute("BEGIN")
+        try:
+            db.conn.execute("BEGIN")
+        except dbapi2.Error as error:
+            raise _our_error(error) from error
         try:
             return reading(Transaction(db))
         finally:
@@ -828,18 +848,22 @@ def _ours() -> Iterator[None]:
     try:
         yield
     except dbapi2.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == _SQLITE_FULL:
-            raise StoreFull("the disk has no room") from error
-        if code in (_SQLITE_CORRUPT, _SQLITE_NOTADB):
-            raise StoreCorrupt(str(error)) from error
-        raise StoreError(f"{getattr(error, 'sqlite_errorname', 'driver')}: {error}") from error
+        raise _our_error(error) from error
+
+
+def _our_error(error: dbapi2.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == _SQLITE_FULL:
+        return StoreFull("the disk has no room")
+    if code in (_SQLITE_CORRUPT, _SQLITE_NOTADB):
+        return StoreCorrupt(str(error))
+    return StoreError(f"{getattr(error, 'sqlite_errorname', 'driver')}: {error}")
 
 
 def _end(db: sqlite_utils.Database, statement: str) -> None:
     """Leave a transaction whose outcome is already known, even where the file no longer answers."""
     try:
-        db.execute(statement)
+        db.conn.execute(statement)
     except dbapi2.Error:
         log.warning("transaction ended by the file itself")
 
