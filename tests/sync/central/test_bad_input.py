@@ -17,6 +17,7 @@ from hardware.moments import moment_of
 from sync.central import apply as apply_module
 from sync.central import pushes as pushes_module
 from sync.central.centre import Centre
+from sync.central.endpoints import Service
 from sync.central.enrolment import ENDPOINTS_OF, State
 from sync.central.gate import SEQ_WINDOW, SESSION_MS
 from sync.model import registry
@@ -28,7 +29,13 @@ from tests.support.centre import LOCAL_URL, PlainDevice, code_of, new_device, op
 from tests.support.shop import NOON, hand_over, said
 
 PULL = b'{"scopes":[{"id":"g","seq":0}]}'
-PATHS = ("/v1/hello", "/v1/push", "/v1/pull", "/v1/leases")
+BODIES = {
+    "push": b'{"lineage":"l","ops":[]}', "pull": PULL, "leases": b"{}", "want": b"{}",
+    "snapshot": b'{"scope":"g"}', "custody": b'{"lineage":"l","ops":[]}', "inbox": b"{}",
+    "diff": b'{"scope":"g","buckets":[' + b",".join([b'"0000000000000000"'] * 256) + b"]}",
+    "decide": b'{"op":"none","decision":"void","by":"b"}',
+}  # fmt: skip
+PATHS = ("/v1/hello", *(f"/v1/{name}" for name in BODIES))
 
 
 def says_nothing(response: Response) -> bool:
@@ -93,7 +100,7 @@ async def test_a_hello_in_the_name_of_another_device_is_refused(
     assert code_of(got) == "malformed"
 
 
-@pytest.mark.parametrize("path", ["/v1/push", "/v1/pull", "/v1/leases"])
+@pytest.mark.parametrize("path", PATHS[1:])
 async def test_the_key_of_the_device_alone_opens_nothing_but_hello(
     kiosk: PlainDevice, path: str
 ) -> None:
@@ -102,10 +109,11 @@ async def test_the_key_of_the_device_alone_opens_nothing_but_hello(
     assert code_of(got) == "not_trusted"
 
 
-@pytest.mark.parametrize("path", ["/v1/pull", "/v1/push", "/v1/leases"])
+@pytest.mark.parametrize(
+    "path", [path for path in PATHS[1:] if path not in ("/v1/inbox", "/v1/decide")]
+)
 async def test_a_request_made_twice_is_answered_once(kiosk: PlainDevice, path: str) -> None:
-    bodies = {"/v1/pull": PULL, "/v1/push": b'{"lineage":"l","ops":[]}', "/v1/leases": b"{}"}
-    request = kiosk.signed(kiosk.request(path, bodies[path]))
+    request = kiosk.signed(kiosk.request(path, BODIES[path.removeprefix("/v1/")]))
 
     first, second = await kiosk.send(request), await kiosk.send(request)
 
@@ -277,16 +285,23 @@ async def test_each_role_may_ask_for_what_is_on_its_list_and_nothing_else(
     centre: Centre, http: httpx.AsyncClient, role: str
 ) -> None:
     device = PlainDevice(new_device(centre, role=role), http)
-    bodies = {"pull": PULL, "push": b'{"lineage":"l","ops":[]}', "leases": b"{}"}
 
     await device.hello()
 
-    for endpoint, body in bodies.items():
-        got = await device.send(device.signed(device.request(f"/v1/{endpoint}", body)))
-        if endpoint in ENDPOINTS_OF[role]:
-            assert got.status == 200
+    allowed = {"hello"}
+    requests = {
+        endpoint: device.request(f"/v1/{endpoint}", body) for endpoint, body in BODIES.items()
+    }
+    requests["snap"] = device.get_request(f"/v1/snap/{'0' * 64}")
+    requests["metrics"] = device.get_request("/v1/metrics")
+    for endpoint, request in requests.items():
+        got = await device.send(device.signed(request))
+        if got.status in (200, 404) or b'"detail":"op"' in got.body:
+            allowed.add(endpoint)
         else:
             assert code_of(got) == "not_allowed"
+            assert b'"detail":"role"' in got.body
+    assert allowed == ENDPOINTS_OF[role]
 
 
 def test_a_role_that_is_not_on_the_list_is_not_given(centre: Centre) -> None:
@@ -353,6 +368,28 @@ def push_of(operation: str) -> bytes:
         ("/v1/push", push_of(OPERATION.replace('"id":"a"', f'"id":"{"a" * 201}"'))),
         ("/v1/push", push_of(OPERATION.replace('"id":"a"', '"id":"\\ud800"'))),
         ("/v1/push", push_of(",".join([OPERATION] * 201))),
+        ("/v1/pull", b'\xef\xbb\xbf{"scopes":[]}'),
+        ("/v1/pull", b'{"scopes":[],"scopes":[{"id":"g","seq":0}]}'),
+        ("/v1/pull", b'{"scopes":[{"id":"g","seq":0,"seq":1}]}'),
+        ("/v1/pull", b'{"scopes":[],"limi\\u0074":5,"limit":6}'),
+        ("/v1/pull", b'{"scopes":[{"id":"g","seq":0,"marks":[[1,"t",true,4],[1]]}]}'),
+        ("/v1/pull", b'{"scopes":[{"id":"g","seq":9223372036854775807}]}'),
+        ("/v1/pull", b'{"scopes":[{"id":"g","seq":1,"marks":[[9223372036854775807,"t"]]}]}'),
+        ("/v1/push", push_of(OPERATION.replace('"args":{}', '"args":{"x":{"y":1,"y":2}}'))),
+        ("/v1/push", push_of(OPERATION.replace('"args":{}', '"args":{"x":-Infinity}'))),
+        ("/v1/push", push_of(OPERATION.replace('"args":{}', '"args":{"x":"\\ud800"}'))),
+        ("/v1/push", push_of(OPERATION.replace('"args":{}', '"args":{"x":"a\\u0000b"}'))),
+        ("/v1/push", push_of(OPERATION.replace('"kind":"k"', '"kind":"\\u0000"'))),
+        ("/v1/push", push_of(OPERATION).replace(b'"l"', b'"' + b"l" * 81 + b'"')),
+        ("/v1/want", b'{"want":[{}],"days":91}'),
+        ("/v1/want", b'{"want":[{}],"days":0}'),
+        ("/v1/want", b'{"want":[' + b",".join([b"{}"] * 101) + b"]}"),
+        ("/v1/want", b'{"drop":[""]}'),
+        ("/v1/diff", b'{"scope":"g","buckets":[]}'),
+        ("/v1/diff", BODIES["diff"].replace(b"0000000000000000", b"000000000000000G", 1)),
+        ("/v1/snapshot", b'{"scope":"g","format":0}'),
+        ("/v1/snapshot", b'{"scope":""}'),
+        ("/v1/custody", b'{"lineage":"l","ops":[{"id":"a","raw":"*"}]}'),
         ("/v1/leases", b"[]"),
         ("/v1/leases", b"1"),
     ],
@@ -409,6 +446,68 @@ async def test_a_body_that_does_not_declare_its_size_is_refused_where_it_becomes
     assert n_sent <= BODY_SIZE_MAX // 65_536 + 2
 
 
+@pytest.mark.parametrize("declared", [str(2**30), str(BODY_SIZE_MAX + 1), "9" * 30])
+async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(
+    kiosk: PlainDevice, declared: str
+) -> None:
+    n_read = 0
+
+    async def counted() -> AsyncIterator[bytes]:
+        nonlocal n_read
+        n_read += 1
+        yield b"{}"
+
+    signed = kiosk.signed(kiosk.request("/v1/push", b"{}"))
+    headers = [*signed.headers, ("content-length", declared)]
+    got = await kiosk.http.post(signed.url, headers=headers, content=counted())
+
+    assert got.json()["code"] == "too_large"
+    assert n_read == 0
+
+
+@pytest.mark.parametrize("request_id", ["", "a b", "x" * 81, "é", "a\n"])
+async def test_a_request_without_an_id_of_its_own_is_malformed(
+    centre: Centre, kiosk: PlainDevice, request_id: str
+) -> None:
+    signed = kiosk.signed(kiosk.request("/v1/pull", PULL))
+    headers = tuple(
+        (name, request_id if name == "x-req" else value) for name, value in signed.headers
+    )
+
+    got = await Service(centre).answer(Request(signed.method, signed.url, headers, signed.body))
+
+    assert code_of(got) == "malformed"
+
+
+async def test_each_kind_of_bad_input_is_counted(centre: Centre, kiosk: PlainDevice) -> None:
+    await kiosk.send(kiosk.request("/v1/pull", PULL))
+    await kiosk.send(kiosk.signed(kiosk.request("/v1/pull", b"{")))
+    await kiosk.send(kiosk.signed(kiosk.request("/v1/pull", b'{"scopes":[],"scopes":[]}')))
+    await kiosk.send(
+        kiosk.signed(kiosk.request("/v1/pull", PULL, ("content-encoding", "gzip")))
+    )
+
+    counts = centre.metrics().counts
+
+    assert counts["refused.not_trusted"] == 1
+    assert counts["refused.malformed"] == 2
+    assert counts["refused.wrong_type"] == 1
+
+
+async def test_a_technician_is_told_what_was_counted(
+    centre: Centre, http: httpx.AsyncClient
+) -> None:
+    technician = PlainDevice(new_device(centre, role="technician"), http)
+    await technician.hello()
+
+    got = await technician.send(technician.signed(technician.get_request("/v1/metrics")))
+
+    told = msgspec.json.decode(got.body)
+    assert told["counts"]["asked.hello"] == 1
+    assert told["sessions"] == 1
+    assert "Lena" not in got.body.decode()
+
+
 async def test_a_body_of_the_largest_size_is_read(kiosk: PlainDevice) -> None:
     body = PULL + b" " * (BODY_SIZE_MAX - len(PULL))
 
@@ -424,6 +523,8 @@ async def test_a_body_of_the_largest_size_is_read(kiosk: PlainDevice) -> None:
         ("content-type", ""),
         ("content-type", "application/jsonx"),
         ("content-encoding", "gzip"),
+        ("content-encoding", "zstd"),
+        ("content-encoding", "identity"),
     ],
 )
 async def test_what_is_not_json_is_the_wrong_type(
@@ -567,17 +668,19 @@ async def test_a_full_disk_makes_the_centre_busy_and_nothing_is_half_done(
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(body=st.binary(max_size=300) | st.text(max_size=200).map(str.encode))
+@given(
+    path=st.sampled_from(PATHS[1:]),
+    body=st.binary(max_size=300) | st.text(max_size=200).map(str.encode),
+)
 async def test_any_bytes_in_any_body_get_a_problem_or_an_answer_and_never_a_failure(
-    tmp_path_factory: pytest.TempPathFactory, body: bytes
+    tmp_path_factory: pytest.TempPathFactory, path: str, body: bytes
 ) -> None:
     centre = open_centre(tmp_path_factory.mktemp("any"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=centre.asgi_app)) as http:
-        device = PlainDevice(new_device(centre), http, clock=SystemClock())
+        device = PlainDevice(new_device(centre, role="counter"), http, clock=SystemClock())
         await device.hello()
-        for path in PATHS[1:]:
-            got = await device.send(device.signed(device.request(path, body)))
-            assert got.status in (200, 400, 403)
+        got = await device.send(device.signed(device.request(path, body)))
+        assert got.status in (200, 400, 403), path
     centre.close()
 
 
