@@ -14,7 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,7 @@ from hardware.disk import Disk, SystemDisk
 from hardware.entropy import Entropy, SystemEntropy
 from hardware.errors import AddressTaken
 from hardware.identity import DeviceIdentity
-from hardware.moments import micros_of
+from hardware.moments import micros_of, moment_of
 from hardware.network import network_mark
 from kiosk.core.entries import Post
 from kiosk.core.page import Page, Shop, actions_of, decide, neutral_page, not_possible_page
@@ -52,7 +52,7 @@ from sync.edge import recorder
 from sync.edge.client import CentreClient, HttpxTransport
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
-from sync.edge.lease import LeaseState, lease_of
+from sync.edge.lease import LeaseState, lease_of, trusted_now
 from sync.edge.leases import LeasedKey as HeldKey
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup, Sighting
@@ -64,6 +64,7 @@ from sync.edge.relay_client import RelayClient
 from sync.edge.report import ReportFile
 from sync.edge.runner import Once, SyncRunner
 from sync.edge.store import EdgeStore
+from sync.edge.tls import pinned
 from sync.model.errors import CentreError, CentreUnreachable, StoreError, StoreFull
 from sync.model.operation import Evidence, OperationState, Refusal
 from sync.model.ports import Transport
@@ -102,6 +103,7 @@ class Device:
 
     Attributes:
         centre_url: Where its centre is: the settings' address, else the one it was enrolled with.
+        centre_ca: Files of the authorities its certificate may be of; none for those this machine knows.
     """
 
     world: World
@@ -109,10 +111,17 @@ class Device:
     store: EdgeStore
     centre_url: str
     language: str
+    centre_ca: tuple[Path, ...] = ()
 
     @classmethod
     def open(
-        cls, folder: Path, *, world: World, centre_url: str = "", language: str = "en"
+        cls,
+        folder: Path,
+        *,
+        world: World,
+        centre_url: str = "",
+        language: str = "en",
+        centre_ca: tuple[Path, ...] = (),
     ) -> "Device":
         """Own the folder and open its files.
 
@@ -127,7 +136,8 @@ class Device:
             folder, key, disk=world.disk, clock=world.clock, entropy=world.entropy
         )
         store.keep_ballast()
-        return cls(world, identity, store, centre_url or identity.centre_url, language)
+        url = centre_url or identity.centre_url
+        return cls(world, identity, store, url, language, centre_ca)
 
     def close(self) -> None:
         """Close the files and give the folder back; harmless when done twice."""
@@ -374,6 +384,23 @@ def _own_address(listen: str) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def centre_transport(device: Device) -> HttpxTransport:
+    """The network to this device's centre, which must have a certificate of the right authority for now.
+
+    Raises:
+        CertificateFileError: a pinned file does not do any more.
+    """
+    if not device.centre_url.startswith("https://"):
+        return HttpxTransport()
+
+    def now() -> datetime:
+        with contextlib.suppress(StoreError):  # then the clock alone has to do
+            return moment_of(trusted_now(device.store))
+        return device.world.clock.now()
+
+    return HttpxTransport(pinned(device.centre_ca, trusted_now=now))
+
+
 class Sync:
     """The sync thread of one device, and since when its way to the centre is as it is.
 
@@ -401,7 +428,7 @@ class Sync:
         self._on_change = on_change
         self.network_since = micros_of(world.clock.now())
         client = CentreClient(
-            transport or HttpxTransport(),
+            transport or centre_transport(device),
             identity=device.identity,
             centre_url=device.centre_url,
             clock=world.clock,

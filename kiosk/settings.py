@@ -31,6 +31,8 @@ class Settings:
     Attributes:
         data: Where this device keeps its files.
         centre: Base URL of the centre, "" to take the one the device was enrolled with.
+        centre_ca: One or two files of authorities (PEM, with a colon between) whose certificates the centre may have; then no
+            other counts. Two while one follows the other. "" for those this machine knows.
         reader: Which reader: pcsc | pcsc:NAME | pn532:PATH | virtual.
         language: Language of the shop, BCP 47; a band's own language wins.
         relay: Address of the relay of this store in its own network, for example "http://10.0.0.5:8470"; "" for none, or
@@ -41,11 +43,17 @@ class Settings:
 
     data: Path
     centre: str = ""
+    centre_ca: str = ""
     reader: str = "pcsc"
     language: str = "en"
     relay: str = ""
     relay_listen: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def centre_ca_files(self) -> tuple[Path, ...]:
+        """The files of `centre_ca`."""
+        return _files_of(self.centre_ca)
 
 
 NAMES: Final = tuple(item.name for item in fields(Settings) if item.name != "origins")
@@ -136,11 +144,27 @@ def _checked(name: str, value: object, origin: str) -> object:
         )
     if name == "centre" and value and not value.startswith(("http://", "https://")):
         raise SettingsError(f"centre ({origin}) must be an http or https address")
+    if name == "centre_ca" and value:
+        _check_authorities(value, origin)
     if name == "relay" and value and not _is_relay(value):
         raise SettingsError(f"relay ({origin}) must be an address like http://10.0.0.5:8470")
     if name == "relay_listen" and value:
         address_of(value, origin=origin)
     return value
+
+
+def _files_of(paths: str) -> tuple[Path, ...]:
+    return tuple(Path(path).expanduser() for path in paths.split(os.pathsep) if path)
+
+
+def _check_authorities(paths: str, origin: str) -> None:
+    """Raises SettingsError for files that pin nothing."""
+    from sync.edge.tls import CertificateFileError, check
+
+    try:
+        check(_files_of(paths))
+    except CertificateFileError as error:
+        raise SettingsError(f"centre_ca ({origin}): {error}") from error
 
 
 def address_of(listen: str, *, origin: str = "") -> tuple[str, int]:

@@ -64,7 +64,7 @@ class OwnFiles:
         try:
             self._device = Device.open(
                 folder, world=self._world, centre_url=self._settings.centre,
-                language=self._settings.language,
+                language=self._settings.language, centre_ca=self._settings.centre_ca_files,
             )  # fmt: skip
         except (DeviceError, StoreError) as error:
             code, message = problem_of(error, folder)

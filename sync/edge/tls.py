@@ -83,6 +83,15 @@ def pinned(files: Sequence[Path], *, trusted_now: TrustedNow) -> ssl.SSLContext:
     return context
 
 
+def check(files: Sequence[Path]) -> None:
+    """Raises CertificateFileError where these files cannot be pinned."""
+    pinned(files, trusted_now=_never)
+
+
+def _never() -> datetime:
+    raise AssertionError("nothing is connected")
+
+
 def _not_now(reason: str) -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError(1, reason)
     error.verify_message = reason

@@ -34,6 +34,7 @@ def test_each_place_is_stronger_than_the_one_before(tmp_path: Path) -> None:
         "language": "file",
         "reader": "environment",
         "centre": "command line",
+        "centre_ca": "default",
         "relay": "default",
         "relay_listen": "default",
     }

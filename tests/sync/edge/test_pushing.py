@@ -98,7 +98,11 @@ def test_very_many_operations_go_in_batches_in_order_and_once(
 def test_how_far_a_big_push_is_can_be_seen(centre: FakeCentre, store: EdgeStore) -> None:
     record_many(store)
     seen: list[Progress] = []
-    runner = runner_of(centre, store, on_change=lambda: seen.extend(runner.status().progress))
+    runners: list[SyncRunner] = []
+    runners.append(
+        runner_of(centre, store, on_change=lambda: seen.extend(runners[0].status().progress))
+    )
+    runner = runners[0]
 
     runner.sync_once()
 
