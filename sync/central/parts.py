@@ -70,9 +70,11 @@ def decoded(body: bytes, shape: type[Value]) -> Value:
         value = msgspec.json.decode(body, type=shape)
         if _NUL in body:
             raise denied("malformed", "a character that is none")
-        found = _strict(text)
-        if _SURROGATE.search(body):
-            json.dumps(found, ensure_ascii=False).encode()
+        # Read and written again it is what it was: then nothing in it stands twice, and there is nothing else to ask.
+        if msgspec.json.encode(msgspec.json.decode(body)) != body:
+            found = _strict(text)
+            if _SURROGATE.search(body):
+                json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise denied("malformed") from error
     return value
