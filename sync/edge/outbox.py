@@ -18,6 +18,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from sync.edge import op_keys
 from sync.edge.store import EdgeStore, Transaction
 from sync.model.errors import Malformed, StoreCorrupt
 from sync.model.operation import Operation, OperationState
@@ -190,6 +191,7 @@ class Outbox:
     def _insert(self, rows: Sequence[tuple[object, ...]]) -> None:
         with self._store.outbox.write() as file:
             file.many(_INSERT, rows)
+            op_keys.keep(file)
 
     # Asking
 
@@ -431,6 +433,7 @@ class Outbox:
             )  # fmt: skip
             if is_settled:
                 file.many(_INSERT, rows)
+                op_keys.keep(file)
         return bool(is_settled)
 
     def note_decisions(self, decisions: Iterable[Decision]) -> int:
