@@ -39,6 +39,9 @@ LOCKS_MAX: Final = 2_000
 CONNECT_S: Final = 10
 """How long PostgreSQL may take to be reached, and a request may wait for one of its connections."""
 
+BUSY_S: Final = 5
+"""How long a write waits for another program in the same file, which should not be there."""
+
 BULK_MIN: Final = 4
 """Rows from which a list a column is quicker than a statement a row."""
 
@@ -147,14 +150,14 @@ def _of_sqlite(error: sqlite3.Error) -> StoreError:
 class _SqliteConnection:
     """One SQLite connection that speaks in our errors. Locks are nothing to it: who writes is alone."""
 
-    def __init__(self, path: Path, *, is_read_only: bool) -> None:
+    def __init__(self, path: Path, *, is_read_only: bool, busy_s: float = BUSY_S) -> None:
         with _sqlite_errors():
             # The transaction statements are ours; a connection wanders between threads, one at a time.
             self._raw = sqlite3.connect(
                 path,
                 isolation_level=None,
                 check_same_thread=False,
-                timeout=5,
+                timeout=busy_s,
                 cached_statements=256,
             )
             self._raw.execute("PRAGMA journal_mode=WAL")
@@ -209,10 +212,10 @@ class SqliteEngine:
 
     is_shared: bool = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
         """Open it or create it. Raises StoreCorrupt, StoreError."""
         self._path = path
-        self._writer = _SqliteConnection(path, is_read_only=False)
+        self._writer = _SqliteConnection(path, is_read_only=False, busy_s=busy_s)
         self._writer_lock = Lock()
         self._idle: list[_SqliteConnection] = []
         self._idle_lock = Lock()
