@@ -3,7 +3,7 @@
 All of it always stays. Where the line is too narrow, spans and clock times give way, from the left.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kiosk.core.entries import MARKS, Tone
@@ -38,9 +38,13 @@ class Piece:
 def pieces_of(standing: Standing, words: StaffWords) -> tuple[Piece, ...]:
     """All four pieces, in their fixed order; the narrowest counter, 53 columns, shows each of them."""
     files = _wrong(f"strip.store.{standing.store_code}", "strip.store.other", words)
+    relay = _relay(standing, words)
     return (
-        _part("reader", standing.reader, standing.reader_since, standing.now, words),
-        _part("network", standing.network, standing.network_since, standing.now, words),
+        *_with_room(
+            _part("reader", standing.reader, standing.reader_since, standing.now, words),
+            _part("network", standing.network, standing.network_since, standing.now, words),
+            relay,
+        ),
         *(() if standing.store_code == "ok" else (files,)),
         _synced(standing, words),
         *_waiting(standing, words),
@@ -68,6 +72,24 @@ def _shorter(pieces: tuple[Piece, ...]) -> list[tuple[Piece, ...]]:
 
 def _width_of(pieces: tuple[Piece, ...]) -> int:
     return sum(len(piece.text) for piece in pieces) + len(GAP) * max(len(pieces) - 1, 0)
+
+
+def _relay(standing: Standing, words: StaffWords) -> tuple[Piece, ...]:
+    """Said where it is set and something is wrong with it; that it works is what everybody takes it for."""
+    if standing.relay in ("off", "ok"):
+        return ()
+    return (_part("relay", standing.relay, standing.relay_since, standing.now, words),)
+
+
+def _with_room(reader: Piece, network: Piece, relay: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """The parts; where a fifth piece is wrong, one that is well gives way to it on the narrowest counter."""
+    if not relay:
+        return (reader, network)
+    giving = (
+        replace(one, short="" if one.tone is Tone.MUTED else one.short)
+        for one in (reader, network)
+    )
+    return (*giving, *relay)
 
 
 def _part(part: str, code: str, since: int, now: int, words: StaffWords) -> Piece:

@@ -8,6 +8,13 @@ lookup     from a band to its owner and their profile
 find       customers by name, phone, e-mail, order number, case number or band
 recorder   from an act of somebody here to operations: judged, kept, taken back, settled
 outbox     operations recorded here, oldest first, none lost
+op_keys    which of them need to see which rows
+peer_ops   what the store's other devices did that this one's feed has not brought yet
+peers      this device among the others of its store, in a thread of its own
+relay      the mailbox of a store: one order for what its devices do
+relay_app  the mailbox on the shop's network; beside the centre's the only importer of the web server
+relay_client one call to the mailbox, checked whole
+relay_wire what goes over the shop's network between the two
 leases     the keys of bands that are lent to this store
 lease      how long the cache may be shown after the centre was last heard
 erase      what is gone leaves no byte: rows, customers, a whole cache, a whole device

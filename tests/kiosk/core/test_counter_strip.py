@@ -84,3 +84,20 @@ def test_a_code_we_do_not_know_is_still_a_fault() -> None:
     )
 
     assert "! Reader fault · ! Network fault · ! Files have a fault" in text
+
+
+def test_that_the_other_counters_are_not_reached_is_said_where_a_relay_is_set() -> None:
+    alone = replace(WELL, relay="relay_lost", relay_since=NOW_US - 2 * MINUTE_US)
+
+    assert "! Other counters not reached 2 min" in line(alone)
+    assert line(replace(WELL, relay="ok")) == line(WELL)
+
+
+def test_on_the_smallest_counter_what_is_well_gives_way_to_being_alone() -> None:
+    alone = replace(WELL, relay="relay_lost", relay_since=NOW_US - 2 * MINUTE_US)
+
+    assert line(alone, 51) == "! Alone · Data 13:59 (3 min) · All sent"
+    assert (
+        line(replace(alone, network="centre_unreachable"), 51)
+        == "! No centre · ! Alone · Data 3 min · All sent"
+    )
