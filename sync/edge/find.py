@@ -46,14 +46,11 @@ QUERY_MAX: Final = 100
 WORDS_MAX: Final = 5
 """Words of a search that are looked at."""
 
-SLICE: Final = 500
+SLICE: Final = 400
 """Owners whose terms are made in one transaction: about 25 ms, and somebody else has a turn."""
 
 OWN_ROWS_MAX: Final = 2_000
 """Rows that wait for their terms, up to which a search makes them itself; more are made behind it."""
-
-ENOUGH: Final = 5
-"""With so many found as it was typed, nobody is looked for who has a name like it."""
 
 WORDS_AT_ONCE: Final = 5_000
 """Distinct words of names that are read within a search, 5 ms; more are read behind it."""
@@ -152,7 +149,7 @@ class Finder:
     def _questions(
         self, wanted: Sequence[_Word], found: Collection[str]
     ) -> Iterator[tuple[Sequence[_Word], str]]:
-        """What the index is asked, the best first: whole words, beginnings; where few are `found` one slip, where nobody is, two."""
+        """What the index is asked, the best first: whole words, beginnings; only where nobody is `found` one slip, then two."""
         if all(word.whole for word in wanted):
             yield wanted, " AND ".join(_quoted(word.whole) for word in wanted)
             if len(wanted) > 1:
@@ -160,9 +157,9 @@ class Finder:
                 heads = [_quoted(word.whole) for word in full]
                 yield wanted, " AND ".join((*heads, _any_of(last.prefixes)))
         yield wanted, " AND ".join(_any_of(word.prefixes) for word in wanted)
-        for n_edits, n_enough in ((1, ENOUGH), (2, 1)):
+        for n_edits in (1, 2):
             is_long = any(word.typed and edits_for(word.typed) >= n_edits for word in wanted)
-            if len(found) >= n_enough or not is_long:
+            if found or not is_long:
                 return
             names = self._names.words(self._store)
             slipped = [_slipped(word, names, n_edits) for word in wanted]
