@@ -3,6 +3,7 @@
 store      the two encrypted files; the only importer of the database library
 wal        what a log says was committed, to notice what was left out of it
 feed       a page of changes becomes rows and a cursor, at once or not at all
+snapshot   a scope whole, from parts, taken up again where it was cut off
 view       unsettled operations folded over the rows, by the code the centre runs
 lookup     from a band to its owner and their profile
 find       customers by name, phone, e-mail, order number, case number or band
@@ -23,9 +24,12 @@ upkeep     index, lease, erasure and ballast, a short piece at a time
 terms      what can be searched for, as terms
 typos      words that were meant
 client     one call to the centre, checked whole; the only importer of the HTTP library
+tls        which certificates of a centre count
 schedule   how long to wait after a failure
 engine     what to do next, as a pure step
-runner     does it, in its own thread
+work       what each step does: calls, and what their answers write here
+progress   how far something long is, for a bar
+runner     does what the engine says, in its own thread; answers what people ask
 report     how a device and its centre stand, for whoever asks from outside
 switch     a transport that can be cut, for the demo and for tests
 """
