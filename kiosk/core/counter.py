@@ -14,6 +14,7 @@ from kiosk.core.counter_thread import n_lines_of, timeline_of, told_of
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, name_of, why
 from kiosk.core.ports import Unsettled
 from kiosk.core.staff_words import StaffWords
+from sync.model import ledger
 from sync.model.operation import OperationState
 from sync.model.profile import Profile
 from sync.model.records import Account, Case, Customer, Pickup, key_of
@@ -97,8 +98,8 @@ def _cases(profile: Profile) -> Cases:
 def _standing(profile: Profile, customer: Customer | None, words: StaffWords) -> str:
     tier = [words.name(customer.tier)] if customer is not None and customer.tier else []
     points = [
-        words.say("head.points", points=f"{account.points:,}")
-        for _, account in profile.of(Account)
+        words.say("head.points", points=f"{ledger.in_all(row, profile.rows) or 0:,}")
+        for row, _ in profile.of(Account)
     ]
     return ", ".join((*tier, *points))
 

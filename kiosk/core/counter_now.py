@@ -21,6 +21,7 @@ from kiosk.core.entries import (
 )
 from kiosk.core.page import DAY_US, HELP_DAYS
 from kiosk.core.scoreboard import WEB
+from sync.model import ledger
 from sync.model.operation import Evidence
 from sync.model.profile import Profile
 from sync.model.records import (
@@ -365,13 +366,14 @@ def _tickets(profile: Profile, tell: Telling) -> list[Entry]:
     words = tell.words
     entries = []
     for row, ticket in sorted(profile.of(Entitlement), key=lambda pair: pair[1].until):
-        if ticket.n_left == 0 or 0 < ticket.until <= tell.now:
+        n_left = ledger.in_all(row, profile.rows)
+        if n_left == 0 or 0 < ticket.until <= tell.now:
             continue
         facts = []
         if ticket.until:
             facts.append(words.say("now.ticket.until", until=tell.at(ticket.until)))
-        if ticket.n_left is not None:
-            facts.append(words.say("now.ticket.left", count=ticket.n_left))
+        if n_left is not None:
+            facts.append(words.say("now.ticket.left", count=n_left))
         entries.append(
             Entry(
                 label=words.say("now.ticket" if ticket.kind == "ticket" else "now.right"),

@@ -23,6 +23,7 @@ from kiosk.core.policy import Assurance
 from kiosk.core.wording.catalogue import spoken_here
 from kiosk.core.wording.saying import DayForm, Moment, Money, Saying, Word, say
 from kiosk.core.wording.voice import Voice
+from sync.model import ledger
 from sync.model.profile import Profile
 from sync.model.records import (
     CHANNELS,
@@ -556,7 +557,7 @@ class _Maker:
             )
             if ticket.kind == "ticket"
             and (not ticket.until or ticket.until > now)
-            and ticket.n_left != 0
+            and ledger.in_all(row, self._profile.rows) != 0
         )[:BLOCKS_MAX]
 
     def _ticket(self, row: Row, ticket: Entitlement) -> Block:
@@ -780,8 +781,9 @@ class _Maker:
         found = self._profile.of(Account)
         if not found:
             return ()
-        row, account = found[0]
-        sayings = (say("points.balance", count=account.points), say("points.line"))
+        row, _ = found[0]
+        count = ledger.in_all(row, self._profile.rows) or 0
+        sayings = (say("points.balance", count=count), say("points.line"))
         return (self._block(BlockKind.POINTS, row, sayings),)
 
     def _offer(self) -> tuple[Block, ...]:

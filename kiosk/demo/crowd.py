@@ -187,7 +187,7 @@ def _card_of(person: Person, family_name: str) -> tuple[Record, ...]:
             id=f"{person.id}:phone", channel="phone", value=f"+447700900{200 + person.index}"
         ),
         *_bands_of(person.id),
-        points(person.id, number(person.seed("points"), 0, 1_600)),
+        points(person.id, number(person.seed("points"), 0, 1_600), home_store=person.store),
         marketing(person.id, is_granted=is_granted, at=known_since),
     )  # fmt: skip
 

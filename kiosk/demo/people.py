@@ -106,9 +106,9 @@ def marketing(customer: str, *, is_granted: bool, at: int) -> Consent:
     )
 
 
-def points(customer: str, balance: int) -> Account:
-    """The customer's points."""
-    return Account(id=f"{customer}:points", points=balance)
+def points(customer: str, balance: int, *, home_store: str = HOME_STORE) -> Account:
+    """The customer's points, which their own store may redeem without a network."""
+    return Account(id=f"{customer}:points", points=balance, home_store=home_store)
 
 
 def people_rows(now: datetime) -> tuple[Row, ...]:

@@ -10,11 +10,13 @@ from typing import Final, TypeVar
 
 from hardware.entropy import SeededEntropy
 from hardware.moments import micros_of
+from sync.model import ledger
 from sync.model.records import (
     Account,
     Band,
     Case,
     Consent,
+    Entitlement,
     Interaction,
     Offer,
     Order,
@@ -121,8 +123,14 @@ def owned_row(body: Record, *, owner: str, now: datetime) -> Row:
 
 
 def owned_rows(bodies: Sequence[Record], *, owner: str, now: datetime) -> tuple[Row, ...]:
-    """The rows of all these records of one owner."""
-    return tuple(owned_row(body, owner=owner, now=now) for body in bodies)
+    """The rows of all these records of one owner, with the entry that each balance among them begins with."""
+    openings = (
+        ledger.opening_of(body, at=micros_of(now))
+        for body in bodies
+        if isinstance(body, Account | Entitlement)
+    )
+    entered = (*bodies, *(entry for entry in openings if entry is not None))
+    return tuple(owned_row(body, owner=owner, now=now) for body in entered)
 
 
 _SOURCE_OF: Final[dict[type[Record], str]] = {

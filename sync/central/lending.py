@@ -79,5 +79,6 @@ def _write(transaction: Transaction, rows: tuple[Row, ...]) -> None:
 
 def scope_of_row(row: Row) -> str:
     """The one scope of a row that is nobody's and concerns one store; "" where others want it too."""
-    is_stores = isinstance(row.body, Allowance | LedgerEntry) and not row.owner
-    return scope_of(row.body.store) if is_stores else ""  # type: ignore[attr-defined]  # both have one
+    if row.owner or not isinstance(row.body, (Allowance, LedgerEntry)):
+        return ""
+    return scope_of(row.body.store)

@@ -5,6 +5,7 @@ store; what is not used goes back the same way. So whatever is lent, used and gi
 only by what went out.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -19,6 +20,7 @@ from sync.model.records import (
     Side,
     Stock,
     key_of,
+    kind_of,
 )
 from sync.model.row import Cell, Row, row_of
 
@@ -43,6 +45,30 @@ def free_of(subject: Subject) -> int | None:
             return subject.n_left
         case Stock():
             return subject.count
+
+
+def opening_of(subject: Account | Entitlement, *, at: int) -> LedgerEntry | None:
+    """The entry a subject begins with when it is entered with an amount; None for what does not run out."""
+    free = free_of(subject)
+    if free is None:
+        return None
+    of = key_of(kind_of(subject), subject.id)
+    return LedgerEntry(f"opening-{subject.id}", of, free, "opening", "", at)
+
+
+def in_all(row: Row, rows: Iterable[Row]) -> int | None:
+    """How much there is of it with what is lent to stores: what a customer is told. Never below zero.
+
+    Args:
+        row: An account, entitlement or stock.
+        rows: All rows of its owner.
+    """
+    subject = subject_of(row)
+    free = None if subject is None else free_of(subject)
+    if free is None:
+        return None
+    lent = (allowance for one in rows if (allowance := allowance_of(one)) is not None)
+    return max(free + sum(one.n_left for one in lent if one.of == row.key), 0)
 
 
 def home_of(subject: Subject) -> str:

@@ -15,6 +15,7 @@ from sync.model.operation import Evidence, OperationState
 from sync.model.profile import Profile
 from sync.model.records import (
     Account,
+    Allowance,
     Band,
     Case,
     Customer,
@@ -619,3 +620,19 @@ def test_nothing_from_outside_can_steer_the_terminal(name: str) -> None:
         text for text in texts if any(unicodedata.category(char)[0] == "C" for char in text)
     ]
     assert max(len(text) for text in texts) < 1_000
+
+
+def test_points_lent_to_a_store_are_still_hers() -> None:
+    account = Account(id="lena:points", points=70, home_store="harbour")
+    lent = Allowance(
+        "station@account/lena:points", "station", "account/lena:points", 30, NOW_US
+    )
+    profile = Profile(
+        "lena",
+        tuple(row_of(one, owner="lena", as_of=NOW_US, source="x") for one in (account, lent)),
+    )
+
+    tell = Telling(WORDS, POST, NOW_US)
+    sheet = counter.sheet_of(profile, tell=tell, opened=found("name"))
+
+    assert sheet.standing == "100 points"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hardware.moments import micros_of, moment_of
 from kiosk.core.scoreboard import scoreboard_of
 from kiosk.demo.bands import band_id_of, demo_band
+from kiosk.demo.brand import demo_rows
 from kiosk.demo.catalogue import HOME_STORE, JACKET, catalogue_rows
 from kiosk.demo.people import FAMILY, PEOPLE, people_rows
 from kiosk.demo.threads import HOUR_US
@@ -29,6 +30,7 @@ from sync.model.records import (
     Record,
     Stock,
 )
+from tests.support.operations import assert_books_balance
 
 NOW = datetime(2026, 5, 7, 10, 24, 31, tzinfo=UTC)
 
@@ -304,7 +306,12 @@ def test_a_child_has_a_nickname_and_a_ticket_and_nothing_else() -> None:
     for child in ("ama", "kofi"):
         assert one(Customer, child, child).nickname
         kinds = {row.kind for row in profile(child).rows}
-        assert kinds == {"customer", "entitlement", "band"}
+        assert kinds == {
+            "customer",
+            "entitlement",
+            "ledger",
+            "band",
+        }  # the entry its one use begins with
 
 
 def test_sams_gift_is_marked_so_that_no_public_page_names_it() -> None:
@@ -374,3 +381,7 @@ def test_every_adult_has_points_and_said_something_about_offers() -> None:
     for person in ("maya", "tom", "lena", "jonas", "priya", "sam", "ruth"):
         assert len(all_of(Account, person)) == 1
         assert [consent.purpose for consent in all_of(Consent, person)] == ["marketing"]
+
+
+def test_every_balance_is_what_its_entries_sum_to() -> None:
+    assert_books_balance({row.key: row for row in demo_rows(NOW)})
