@@ -5,7 +5,7 @@ connections of this process that speak the protocol and keep nothing: each has i
 
     fleet.held@N        memory of the centre's process while N polls are held, beyond what it had before (MB)
     fleet.held_each@N   the same for one poll (KB)
-    fleet.hello@N       N kiosks say hello, one after the other as fast as the centre answers (s)
+    fleet.hello@N       N kiosks connect, say hello and pull, 64 at a time (s)
     fleet.wake@N        from one operation pushed to the last of N polls answered and checked (s)
     fleet.wake_p50@N    the same to half of them (s)
     fleet.bare_wake@N   the baseline: N connections of a server that only waits and writes one line, over TLS (s)
@@ -48,7 +48,16 @@ from sync.model.records import Customer
 from sync.model.registry import raw_args
 from sync.model.row import row_of
 from sync.model.signatures import Agreement, sign_as_device, sign_in_session
-from sync.model.wire import Cursor, HelloAnswer, HelloRequest, PullRequest, PushRequest, page_of
+from sync.model.wire import (
+    WAIT_MS_MAX,
+    Cursor,
+    HelloAnswer,
+    HelloRequest,
+    Mark,
+    PullRequest,
+    PushRequest,
+    page_of,
+)
 
 STORE: Final = "harbour"
 SPARE_FILES: Final = 200
@@ -56,6 +65,9 @@ SPARE_FILES: Final = 200
 
 CONNECTING: Final = 64
 """Kiosks that connect at the same time, except in a storm."""
+
+SETTLE_MS: Final = 3_000
+"""After this long every kiosk holds a poll again."""
 
 START_S: Final = 30.0
 WAIT_S: Final = 120.0
@@ -74,6 +86,8 @@ class _Kiosk:
     session: str = ""
     key: bytes = b""
     head: int = 0
+    marks: tuple[Mark, ...] = ()
+    token: str = ""
     number: int = 0
 
     async def connect(self, context: ssl.SSLContext) -> None:
@@ -126,8 +140,7 @@ class _Kiosk:
         )  # fmt: skip
         answer = msgspec.json.decode(await self._answered(), type=HelloAnswer)
         self.key = agreement.finish(answer, centre_key=self.identity.centre_key)
-        self.session = answer.session
-        self.head = next(one.head for one in answer.grants if one.id == f"s:{STORE}")
+        self.session, self.head, self.marks = answer.session, 0, ()
 
     def _signed(self, name: str, body: bytes) -> Request:
         return sign_in_session(
@@ -137,7 +150,7 @@ class _Kiosk:
 
     async def ask(self, *, wait_ms: int) -> str:
         """Send a pull; its request id."""
-        pull = PullRequest((Cursor(f"s:{STORE}", self.head),), wait_ms=wait_ms)
+        pull = PullRequest((Cursor(f"s:{STORE}", self.head, self.marks),), wait_ms=wait_ms)
         request = self._signed("pull", msgspec.json.encode(pull))
         await self._sent(request)
         return request.header("x-req")
@@ -145,16 +158,18 @@ class _Kiosk:
     async def told(self, request_id: str) -> int:
         """Wait for the answer of that pull and check it; how many rows it had."""
         page = page_of(await self._answered(), session_key=self.key, request_id=request_id)
-        self.head = page.checkpoints[0].seq
+        self.head, mark = page.checkpoints[0].seq, page.checkpoints[0].mark
+        self.marks = (mark,) if mark else ()
         return len(page.rows)
 
     async def push(self, op: Operation) -> None:
-        body = msgspec.json.encode(PushRequest(lineage="fleet", ops=(op,)))
+        body = msgspec.json.encode(PushRequest("fleet", (op,), self.token))
         request = self._signed("push", body)
         await self._sent(request)
         answer = push_of(
             await self._answered(), session_key=self.key, request_id=request.header("x-req")
         )
+        self.token = answer.token
         if answer.results[0].status != "applied":
             raise BenchImpossible("fleet", f"The operation was {answer.results[0].status}.")
 
@@ -205,39 +220,61 @@ async def _measured(
     return results
 
 
+class _Round:
+    """One change on its way to all: when each of so many kiosks was told, ticks in microseconds."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.times: list[int] = []
+        self.is_over = asyncio.Event()
+
+    def heard(self, at: int) -> None:
+        self.times.append(at)
+        if len(self.times) == self.count:
+            self.is_over.set()
+
+
 async def _held(
     pid: int, kiosks: list[_Kiosk], context: ssl.SSLContext, runs: int
 ) -> dict[str, Figure]:
     clock = kiosks[0].clock
     teller, *polls = kiosks
-    await teller.connect(context)
-    await teller.hello()
     before_kb = _rss_kb(pid)
     started = clock.ticks_us()
-    gate = asyncio.Semaphore(CONNECTING)
+    gate, here = asyncio.Semaphore(CONNECTING), _Round(len(polls))
+    rounds: list[_Round] = []
 
-    async def come(kiosk: _Kiosk) -> None:
+    async def live(kiosk: _Kiosk) -> None:
+        """Come, and hold one poll after another for ever."""
         async with gate:
             await kiosk.connect(context)
             await kiosk.hello()
+            await kiosk.told(await kiosk.ask(wait_ms=0))
+        here.heard(clock.ticks_us())
+        while True:
+            if await kiosk.told(await kiosk.ask(wait_ms=WAIT_MS_MAX)):
+                rounds[-1].heard(clock.ticks_us())
 
-    await asyncio.gather(*(come(one) for one in polls))
-    hello_s = (clock.ticks_us() - started) / 1e6
-    lasts, halves, held_mb = [], [], []
-    for _ in range(runs):
-        asked = [await one.ask(wait_ms=25_000) for one in polls]
-        await clock.pause_ms(1_000)  # the last of them are being held
-        held_mb.append((_rss_kb(pid) - before_kb) / 1_024)
-        waiting = [
-            asyncio.ensure_future(_told(one, name))
-            for one, name in zip(polls, asked, strict=True)
-        ]
-        await asyncio.sleep(0)  # noqa: TID251  # all of them listen before the push goes out
-        started = clock.ticks_us()
-        await teller.push(_contact(teller, clock))
-        times = sorted(await asyncio.wait_for(asyncio.gather(*waiting), WAIT_S))
-        lasts.append((times[-1] - started) / 1e6)
-        halves.append((statistics.median(times) - started) / 1e6)
+    living = asyncio.gather(*(live(one) for one in polls))
+    try:
+        await _first(here.is_over, living)
+        hello_s = (clock.ticks_us() - started) / 1e6
+        await teller.connect(context)
+        await teller.hello()
+        lasts, halves, held_mb = [], [], []
+        for _ in range(runs):
+            await clock.pause_ms(SETTLE_MS)
+            held_mb.append((_rss_kb(pid) - before_kb) / 1_024)
+            rounds.append(_Round(len(polls)))
+            started = clock.ticks_us()
+            await teller.push(_contact(teller, clock))
+            await _first(rounds[-1].is_over, living)
+            times = rounds[-1].times
+            lasts.append((times[-1] - started) / 1e6)
+            halves.append((statistics.median(times) - started) / 1e6)
+    finally:
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
     count = len(polls)
     return {
         f"fleet.held@{count}": figure_of(held_mb, "MB"),
@@ -248,11 +285,17 @@ async def _held(
     }
 
 
-async def _told(kiosk: _Kiosk, request_id: str) -> int:
-    """When it was told, ticks in microseconds."""
-    if await kiosk.told(request_id) < 1:
-        raise BenchImpossible("fleet", "A poll ended without the change.")
-    return kiosk.clock.ticks_us()
+async def _first(event: asyncio.Event, living: "asyncio.Future[list[None]]") -> None:
+    """Wait for the event; a kiosk that fails meanwhile ends the bench with its own error."""
+    waiting = asyncio.ensure_future(event.wait())
+    done, _ = await asyncio.wait(
+        (waiting, living), timeout=WAIT_S, return_when=asyncio.FIRST_COMPLETED
+    )
+    waiting.cancel()
+    if living in done:
+        living.result()
+    if not event.is_set():
+        raise BenchImpossible("fleet", f"Not all kiosks were served within {WAIT_S:.0f} s.")
 
 
 async def _storms(
@@ -261,7 +304,6 @@ async def _storms(
     async def come_back(kiosk: _Kiosk) -> None:
         await kiosk.connect(context)
         await kiosk.hello()
-        kiosk.head = 0
         await kiosk.told(await kiosk.ask(wait_ms=0))
 
     clock, times = kiosks[0].clock, []
