@@ -1,6 +1,7 @@
 """The network and the centre, for tests of the kiosk's end: in one process, without sockets, with faults to order.
 
 FakeCentre         a Transport that is a centre: sessions, pages, marks, sums, lineages, the same operation functions, exactly once
+AsgiTransport      the real centre's application in the same process
 FaultyTransport    another Transport with an order of faults: lost questions, lost answers, portals, halves, garbage
 """
 
@@ -8,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
@@ -15,11 +17,12 @@ from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.identity import DeviceIdentity, create, new_private_key, public_hex
 from hardware.moments import micros_of
+from sync.edge.client import HttpxTransport
 from sync.model import registry
 from sync.model.answers import diff_page, inbox_page, push_page, snapshot_page, want_page
 from sync.model.errors import CentreUnreachable, NotTrusted
 from sync.model.operation import Effects, Operation, Refusal
-from sync.model.ports import Request, Response
+from sync.model.ports import Request, Response, Transport
 from sync.model.records import Decision
 from sync.model.row import Cell, Missing, Row, raw_of, row_of
 from sync.model.signatures import (
@@ -550,7 +553,7 @@ class FaultyTransport:
     """
 
     def __init__(
-        self, inner: FakeCentre, faults: Iterable[Spoil | str | None] = (), *, only: str = ""
+        self, inner: Transport, faults: Iterable[Spoil | str | None] = (), *, only: str = ""
     ) -> None:
         self._inner = inner
         self.faults = list(faults)
@@ -572,3 +575,17 @@ class FaultyTransport:
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+class AsgiTransport(HttpxTransport):
+    """The real centre's own application, in this process, without a socket."""
+
+    def __init__(self, app: object) -> None:
+        super().__init__()
+        self._app = app
+
+    async def _sent(self, request: Request, size_max: int) -> Response:
+        if self._client is None:
+            inner = httpx.ASGITransport(app=self._app)  # type: ignore[arg-type]  # an application
+            self._client = httpx.AsyncClient(transport=inner)
+        return await super()._sent(request, size_max)
