@@ -12,7 +12,9 @@ Rows of kinds or forms this version does not know are kept raw and counted. Noth
 A row that leaves while an operation nobody answered needs it (`pinned`) stays until that is settled.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +24,7 @@ from sync.edge import erase, find
 from sync.edge.reading import is_readable
 from sync.edge.store import EdgeStore, Transaction
 from sync.edge.terms import SEARCHED_KINDS
-from sync.model.errors import Malformed
+from sync.model.errors import Malformed, StoreError
 from sync.model.records import Decision, key_of
 from sync.model.row import body_of
 from sync.model.sums import BUCKETS, SUM_MASK, bucket_of, pointer_hash, sum_text
@@ -76,6 +78,8 @@ _MOVE: Final = """
 
 _encoder = msgspec.json.Encoder()
 _Held = tuple[str, int, int]
+Asked = tuple[Page, tuple[Cursor, ...]]
+"""A page, and the cursors the question for it carried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,9 @@ class Feed:
 
     def __init__(self, store: EdgeStore) -> None:
         self._store = store
-        self._kept: list[tuple[Page, tuple[Cursor, ...]]] = []
-        self._kept_life = store.cache.life
+        self._life = store.cache.life
+        self._kept: list[Asked] = []
+        self._behind: _Behind | None = None
 
     def grant(self, grants: Iterable[Grant], *, pinned: frozenset[str] = frozenset()) -> None:
         """Hold these scopes and no others; one with another epoch is renewed from the beginning. Raises StoreError.
@@ -121,7 +126,7 @@ class Feed:
             grants: What the centre grants now.
             pinned: Keys that unanswered operations need.
         """
-        self._kept.clear()  # what was not written yet is asked for again
+        self._forget_kept()  # what was not written yet is asked for again
         granted = {grant.id: grant for grant in grants}
         with self._store.cache.write() as file:
             held: dict[str, str] = dict(file.read("SELECT scope, epoch FROM cursor"))
@@ -152,7 +157,7 @@ class Feed:
             )
 
         held = self._store.cache.look(reading)
-        for page, _ in self._kept_back():
+        for page, _ in self._unwritten():
             held = tuple(_after(cursor, page.checkpoints) for cursor in held)
         return held
 
@@ -165,42 +170,69 @@ class Feed:
     ) -> Applied:
         """Apply a pull answer to what was asked, at once or with some that follow. Raises StoreError.
 
-        While page after full page comes, a few are kept back and written in one transaction: that costs half. Whatever
-        else is asked of this feed, and the page that reaches the head, writes them first.
+        While page after full page comes, a few are kept back and written in one transaction, which costs half, by a thread
+        of its own, while others come. Whatever else is asked of this feed waits for them, and so does the last page.
 
         Args:
             page: Complete and the centre's.
             asked: The cursors the question carried.
             pinned: Keys that unanswered operations need: their rows are kept until that is settled.
         """
-        kept = self._kept_back()
-        kept.append((page, tuple(asked)))
-        n_kept = sum(len(one.rows) for one, _ in kept)
-        is_more = not all(checkpoint.is_head for checkpoint in page.checkpoints)
-        if is_more and len(page.rows) >= FULL_ROWS and n_kept < TOGETHER_ROWS:
+        self._check_life()
+        self._kept.append((page, tuple(asked)))
+        if len(page.rows) >= FULL_ROWS and not all(one.is_head for one in page.checkpoints):
+            if sum(len(one.rows) for one, _ in self._kept) >= TOGETHER_ROWS:
+                self._write_behind(pinned)
             return Applied(len(page.rows), is_head=False)
-        applied = self._write_kept(pinned)
-        n_told = n_kept - len(page.rows)
-        return Applied(max(0, applied.n_rows - n_told), applied.is_head, applied.differing)
+        n_told = sum(len(one.rows) for one, _ in self._kept[:-1])
+        applied, earlier = self._write_kept(pinned)
+        differing = dict.fromkeys((*earlier, *applied.differing))
+        return Applied(max(0, applied.n_rows - n_told), applied.is_head, tuple(differing))
 
     def flush(self, *, pinned: frozenset[str] = frozenset()) -> None:
         """Write the pages that were kept back, as when no other follows. Raises StoreError."""
-        if self._kept_back():
+        self._check_life()
+        if self._unwritten():
             self._write_kept(pinned)
 
-    def _kept_back(self) -> list[tuple[Page, tuple[Cursor, ...]]]:
-        if self._kept_life != self._store.cache.life:
-            self._kept.clear()  # of a cache that is no more
-            self._kept_life = self._store.cache.life
-        return self._kept
+    def _unwritten(self) -> list[Asked]:
+        """Pages that count as held here, and may not be written yet."""
+        self._check_life()
+        return [*(self._behind.pages if self._behind else ()), *self._kept]
 
-    def _write_kept(self, pinned: frozenset[str]) -> Applied:
-        pages, self._kept = self._kept, []
-        return self.apply_pages(pages, pinned=pinned)
+    def _check_life(self) -> None:
+        if self._life != self._store.cache.life:
+            self._forget_kept()  # of a cache that is no more
+
+    def _forget_kept(self) -> None:
+        self._life = self._store.cache.life
+        self._kept.clear()
+        behind, self._behind = self._behind, None
+        if behind is not None:
+            with contextlib.suppress(StoreError):
+                behind.end()
+
+    def _write_behind(self, pinned: frozenset[str]) -> None:
+        """Begin to write what is kept back. Raises StoreError where what was begun before failed."""
+        pages, self._kept = tuple(self._kept), []
+        if self._behind is None:
+            self._behind = _Behind()
+        try:
+            self._behind.begin(pages, lambda: self.apply_pages(pages, pinned=pinned))
+        except StoreError:
+            self._forget_kept()
+            raise
+
+    def _write_kept(self, pinned: frozenset[str]) -> tuple[Applied, tuple[str, ...]]:
+        """Write all that is kept back; what came of it, and what of the pages before was found to differ."""
+        pages, self._kept = tuple(self._kept), []
+        behind, self._behind = self._behind, None
+        differing = behind.end() if behind is not None else ()
+        return self.apply_pages(pages, pinned=pinned), differing
 
     def apply_pages(
         self,
-        pages: Sequence[tuple[Page, tuple[Cursor, ...]]],
+        pages: Sequence[Asked],
         *,
         pinned: frozenset[str] = frozenset(),
     ) -> Applied:
@@ -329,6 +361,36 @@ class Feed:
         return self._store.cache.look(reading)
 
 
+class _Behind:
+    """A thread that writes pages while others come: one transaction at a time, the errors of one told by the next."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="feed")
+        self._writing: Future[Applied] | None = None
+        self._differing: tuple[str, ...] = ()
+        self.pages: tuple[Asked, ...] = ()
+
+    def begin(self, pages: tuple[Asked, ...], write: Callable[[], Applied]) -> None:
+        """Write these once those before are written. Raises StoreError where those were not."""
+        self._wait()
+        self.pages = pages
+        self._writing = self._thread.submit(write)
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        self.pages = ()
+        if writing is not None:
+            self._differing += writing.result().differing
+
+    def end(self) -> tuple[str, ...]:
+        """Wait for the last; scopes that were found to differ in all. Raises StoreError."""
+        try:
+            self._wait()
+        finally:
+            self._thread.shutdown()
+        return self._differing
+
+
 # Pages
 
 
@@ -359,8 +421,8 @@ def _apply_scope(
 ) -> int:
     scope = checkpoint.scope
     forget_loading(file, scope)
-    cursor, is_renewing, count, total = file.read(
-        "SELECT seq, is_renewing, count, sum FROM cursor WHERE scope = ?", (scope,)
+    cursor, was_whole, count, total = file.read(
+        "SELECT seq, is_renewing OR synced_at, count, sum FROM cursor WHERE scope = ?", (scope,)
     )[0]
     # A row moves to the head when it changes, so of several lines for one key only the last counts.
     rows = {
@@ -370,7 +432,7 @@ def _apply_scope(
     }
     there = [row for row in rows.values() if not row.is_gone]
     gone = [row.key for row in rows.values() if row.is_gone]
-    left = _put(file, scope, there, is_first=not (cursor or is_renewing))
+    left = _put(file, scope, there, is_first=not was_whole)
     left += _let_go(file, scope, gone, pinned)
     if count >= 0:
         count += len(there) - len(left)
@@ -426,7 +488,7 @@ def _hashes(rows: Iterable[_Held]) -> int:
 def _stored(row: WireRow) -> tuple[object, ...]:
     return (
         row.key, row.scope, row.seq, row.owner, row.kind, row.version, row.as_of, row.source, row.form,
-        int(is_readable(row.kind, row.form, row.body)), row.body,
+        is_readable(row.kind, row.form, row.body), row.body,
     )  # fmt: skip
 
 
@@ -443,7 +505,6 @@ def _let_go(
         return []
     left = _held_of(file, scope, keys)
     find.note_keys(file, keys)
-    erase.note_gone(file, [key for key in keys if key not in pinned])
     file.many(
         "UPDATE row SET seq = -1 WHERE key = ? AND scope = ?",
         ((key, scope) for key in keys if key in pinned),

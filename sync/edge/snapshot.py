@@ -96,9 +96,11 @@ class SnapshotLoader:
             return False
         on_progress(loading.count, answer.count)
         source = _Parts(client, self._store, answer, key)
+        writer = ThreadPoolExecutor(1, thread_name_prefix="feed")
         try:
-            done = await self._load_parts(source, answer, loading, on_progress)
+            done = await self._load_parts(source, answer, loading, writer, on_progress)
         finally:
+            writer.shutdown()
             await source.close()
         if done is None or not self._finish(answer, done):
             return False
@@ -111,21 +113,27 @@ class SnapshotLoader:
         source: "_Parts",
         answer: SnapshotAnswer,
         loading: _Loading,
+        writer: ThreadPoolExecutor,
         on_progress: Callable[[int, int], None],
     ) -> _Loading | None:
-        first = loading.n_parts
+        first, following = loading.n_parts, loading
+        several: list[StoredRow] = []
         source.begin(first)
         for number in range(first, len(answer.parts)):
             rows, total = await source.rows(number)
+            several += rows
             following = _Loading(
-                loading.id,
-                number + 1,
-                loading.count + len(rows),
-                (loading.sum + total) & SUM_MASK,
+                id=loading.id,
+                n_parts=number + 1,
+                count=following.count + len(rows),
+                sum=(following.sum + total) & SUM_MASK,
             )
-            if not self._put(answer.scope, rows, loading, following):
+            if len(several) < TOGETHER_ROWS and number + 1 < len(answer.parts):
+                continue
+            putting = writer.submit(self._put, answer.scope, several, loading, following)
+            if not await asyncio.wrap_future(putting):
                 return None
-            loading = following
+            loading, several = following, []
             on_progress(loading.count, answer.count)
         return loading
 
@@ -233,8 +241,7 @@ class _Parts:
         """The rows of a part and the sum of their hashes. Raises CentreError."""
         opening = await self._coming.pop(number)
         try:
-            # Not awaited: it is on its way already, and the loop has nothing to do that could not wait so long.
-            rows, total = opening.result()
+            rows, total = await asyncio.wrap_future(opening)
         except Malformed as error:
             with disk_errors():
                 self._disk.remove(self._path(self._answer.parts[number]))
