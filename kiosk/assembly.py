@@ -50,6 +50,7 @@ from kiosk.links import ReaderLink
 from kiosk.settings import SettingsError, address_of
 from sync.edge import recorder
 from sync.edge.client import CentreClient, HttpxTransport
+from sync.edge.erase import is_wipe_due
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
 from sync.edge.lease import LeaseState, lease_of, trusted_now
@@ -57,6 +58,7 @@ from sync.edge.leases import LeasedKey as HeldKey
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup, Sighting
 from sync.edge.outbox import Counts, Outbox
+from sync.edge.part_cache import PartCache
 from sync.edge.peers import Peers, RelayStatus
 from sync.edge.recorder import Doer, Kept, Recorder
 from sync.edge.relay import Mailbox
@@ -144,6 +146,13 @@ class Device:
     def close(self) -> None:
         """Close the files and give the folder back; harmless when done twice."""
         self.store.close()
+
+    def is_over(self) -> bool:
+        """Whether the centre said that it may hold nothing any more, and has all that was recorded: it is to be wiped."""
+        try:
+            return is_wipe_due(self.store)
+        except StoreError:
+            return False
 
     def shop(self, lookup: Lookup) -> Shop:
         """Where and when a page is decided, now."""
@@ -363,7 +372,7 @@ class StoreRelay:
             Mailbox(world.entropy.draw(16).hex()),
             identity=self._device.identity,
             peer_of=self._peer_of,
-            part_of=lambda _name: None,
+            parts=PartCache(self._device.store.folder / "relay", disk=world.disk),
             clock=world.clock,
             entropy=world.entropy,
         )
@@ -443,6 +452,7 @@ class Sync:
             entropy=world.entropy,
             on_change=self._changed,
             network_mark=network_mark,
+            near=None if self.relay is None else self.relay.peers,
         )
         self._network = self.runner.status().network
         self._report = ReportFile(device.store)
@@ -545,6 +555,10 @@ class StoreDesk:
     def undo(self, op: str, *, actor: str, evidence: Evidence) -> Recorded:
         """Take back what was recorded here in the last five minutes, with its group. Raises StoreError, Refused."""
         return self._recorded(self._recorder.undo(op, Doer(actor, "", evidence)))[-1]
+
+    def state_of(self, op: str) -> OperationState | None:
+        """Where an operation of this device stands; None when it is not here. Raises StoreError."""
+        return self._outbox.state_of(op)
 
     def args_of(self, op: str) -> msgspec.Struct | None:
         """What an operation of this device was recorded with. Raises StoreError."""

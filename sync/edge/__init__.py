@@ -15,6 +15,8 @@ peers      this device among the others of its store, in a thread of its own
 relay      the mailbox of a store: one order for what its devices do
 relay_app  the mailbox on the shop's network; beside the centre's the only importer of the web server
 relay_client one call to the mailbox, checked whole
+part_cache parts of snapshots a relay keeps for the other devices of its store
+near_parts a snapshot whose parts are asked for in the shop first
 relay_wire what goes over the shop's network between the two
 leases     the keys of bands that are lent to this store
 lease      how long the cache may be shown after the centre was last heard

@@ -54,6 +54,9 @@ LATELY_US: Final = 24 * 3_600 * 1_000_000
 """How long ago something can have been settled and still be told to a new mailbox: a device without a network may need it."""
 
 LATELY_MAX: Final = 1_000
+KEEPING_MAX: Final = 2
+"""Parts on their way to the relay at once; one that comes meanwhile is not given to it."""
+
 TELL_SIZE_MAX: Final = 524_288
 """Bytes of operations in one request."""
 
@@ -93,6 +96,7 @@ class Peers:
     Attributes:
         ops: What the other devices did.
         offer_ms: How long a request may wait for its place.
+        again_ms: Pause before a relay that does not answer is asked again.
     """
 
     def __init__(
@@ -122,8 +126,10 @@ class Peers:
         self._on_change = on_change
         self.ops = PeerOps(store, device=device)
         self.offer_ms = OFFER_MS
+        self.again_ms = AGAIN_MS
         self._told: dict[str, str] = {}
         self._n_told = 0
+        self._n_kept = 0
         self._under_way: set[str] = set()
         self._unsure: set[str] = set()
         self._status = RelayStatus(RelayLost.code, micros_of(clock.now()))
@@ -159,6 +165,36 @@ class Peers:
     def status(self) -> RelayStatus:
         """How things stand, as of the last change."""
         return self._status
+
+    # Parts of snapshots
+
+    async def part(self, name: str) -> bytes | None:
+        """A part of a snapshot that another device of the store already had; None without one. On any event loop."""
+        loop = self._loop
+        if loop is None or self._status.code != UP:
+            return None
+        asking = self._client.part(name)
+        try:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asking, loop))
+        except RelayError:
+            return None
+        except RuntimeError:  # the loop is closed
+            asking.close()
+            return None
+
+    def keep(self, content: bytes) -> None:
+        """Give a part to the relay for the next device that needs it, when there is time for it. From any thread."""
+        if self._status.code == UP and self._n_kept < KEEPING_MAX:
+            self._n_kept += 1
+            self._call(lambda: asyncio.ensure_future(self._kept(content)))
+
+    async def _kept(self, content: bytes) -> None:
+        try:
+            await self._client.keep(content)
+        except RelayError as error:
+            log.info("part was not kept", extra={"code": error.code})
+        finally:
+            self._n_kept -= 1
 
     # Recording in the store's order
 
@@ -292,7 +328,8 @@ class Peers:
             await self._client.close()
 
     def _pause_ms(self) -> int:
-        return AGAIN_MS // 2 + int.from_bytes(self._entropy.draw(2), "big") * AGAIN_MS // 65_536
+        drawn = int.from_bytes(self._entropy.draw(2), "big")
+        return self.again_ms // 2 + drawn * self.again_ms // 65_536
 
     async def _worked(self) -> None:
         """Everything from hello until something fails."""

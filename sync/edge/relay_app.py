@@ -1,7 +1,7 @@
 """The relay on the shop's network: limits before reading, one answer for every input, and the thread it runs in.
 
 Beside the centre's the only importer of the web server, and imported only on the device that hosts the relay. A plain
-ASGI application: five addresses, each a question with a sealed body. What a question means is for `relay.Mailbox`.
+ASGI application: six addresses, each a question with a sealed body. What a question means is for `relay.Mailbox`.
 Who asks is an active device of this store by the row the centre wrote of it, looked at again with every request.
 """
 
@@ -14,7 +14,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import uvicorn
@@ -29,8 +29,10 @@ from sync.edge.relay import Mailbox
 from sync.edge.relay_wire import (
     BODY_SIZE_MAX,
     HELLO,
+    KEEP,
     LISTEN,
     OFFER,
+    PART_SIZE_MAX,
     PROTOCOL,
     SEALED,
     SNAP,
@@ -79,8 +81,17 @@ Send = Callable[[Message], Awaitable[None]]
 PeerOf = Callable[[str], Peer | None]
 """From device id to the row of an active device of this store; None for everybody else. May raise StoreError."""
 
-PartOf = Callable[[str], bytes | None]
-"""From the hash of a part of a snapshot to its bytes; None when it is not here."""
+
+class Parts(Protocol):
+    """Parts of snapshots by their hash, as `part_cache` has them; called in worker threads."""
+
+    def get(self, name: str) -> bytes | None:
+        """The part; None when it is not here."""
+        ...
+
+    def keep(self, content: bytes) -> None:
+        """Keep a part under its hash."""
+        ...
 
 
 class _Denied(Exception):
@@ -124,7 +135,7 @@ class RelayApp:
         *,
         identity: DeviceIdentity,
         peer_of: PeerOf,
-        part_of: PartOf,
+        parts: Parts,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
@@ -132,7 +143,7 @@ class RelayApp:
         self.mailbox = mailbox
         self._identity = identity
         self._peer_of = peer_of
-        self._part_of = part_of
+        self._parts = parts
         self._clock = clock
         self._entropy = entropy
         self._sessions: dict[str, _Session] = {}
@@ -172,18 +183,22 @@ class RelayApp:
         self, scope: Scope, headers: dict[str, str], receive: Receive
     ) -> tuple[str, bytes]:
         path: str = scope["path"]
-        if path not in (HELLO, OFFER, TELL, LISTEN) and not path.startswith(SNAP):
+        if path not in (HELLO, OFFER, TELL, LISTEN, KEEP) and not path.startswith(SNAP):
             raise _Denied("not_found")
         if scope["method"] != "POST":
             raise _Denied("wrong_method")
         if headers.get("x-proto") != str(PROTOCOL):
             raise _Denied("incompatible")
-        body = await _body_of(headers, receive)
+        size_max = PART_SIZE_MAX if path == KEEP else BODY_SIZE_MAX
+        body = await _body_of(headers, receive, size_max)
         if path == HELLO:
             return "application/json", self._hello(scope, body)
         session, seq, asked = self._opened(path, headers, body)
         if path.startswith(SNAP):
             return SEALED, await self._part(path.removeprefix(SNAP))
+        if path == KEEP:
+            await asyncio.to_thread(self._parts.keep, asked)
+            return SEALED, session.channel.seal(b"{}", path=path, seq=seq, is_answer=True)
         answer = await self._asked(session, path, asked)
         raw = msgspec.json.encode(answer)
         return SEALED, session.channel.seal(raw, path=path, seq=seq, is_answer=True)
@@ -294,7 +309,7 @@ class RelayApp:
     async def _part(self, name: str) -> bytes:
         if not _HASH.fullmatch(name):
             raise _Denied("not_found")
-        part = await asyncio.to_thread(self._part_of, name)
+        part = await asyncio.to_thread(self._parts.get, name)
         if part is None or hashlib.sha256(part).hexdigest() != name:
             raise _Denied("not_found")
         return part
@@ -331,9 +346,9 @@ def _request_of(scope: Scope, body: bytes) -> Request:
     return Request("POST", f"http://{host}{scope['path']}", headers, body)
 
 
-async def _body_of(headers: dict[str, str], receive: Receive) -> bytes:
+async def _body_of(headers: dict[str, str], receive: Receive, size_max: int) -> bytes:
     declared = headers.get("content-length", "")
-    if declared.isdigit() and (len(declared) > 12 or int(declared) > BODY_SIZE_MAX):
+    if declared.isdigit() and (len(declared) > 12 or int(declared) > size_max):
         raise _Denied("too_large")
     if headers.get("content-encoding"):
         raise _Denied("wrong_type")
@@ -348,7 +363,7 @@ async def _body_of(headers: dict[str, str], receive: Receive) -> bytes:
                     raise _Denied("malformed", "body")
                 part: bytes = message.get("body", b"")
                 size += len(part)
-                if size > BODY_SIZE_MAX:
+                if size > size_max:
                     raise _Denied("too_large")
                 parts.append(part)
                 if not message.get("more_body"):

@@ -19,6 +19,7 @@ from sync.edge.relay import Changes, Item, Offered, Told
 from sync.edge.relay_wire import (
     ANSWER_SIZE_MAX,
     HELLO,
+    KEEP,
     LISTEN,
     OFFER,
     PART_SIZE_MAX,
@@ -145,6 +146,13 @@ class RelayClient:
         if hashlib.sha256(response.body).hexdigest() != name:
             raise RelayLost("not the part that was asked for")
         return response.body
+
+    async def keep(self, content: bytes) -> None:
+        """Have the relay keep a part of a snapshot for the next device that needs it. Raises RelayError."""
+        _session, request = self._sealed(KEEP, content)
+        response = await self._sent(request, PART_MS, ANSWER_SIZE_MAX)
+        if response.status != 200:
+            raise _error_of(response)
 
     async def close(self) -> None:
         """Forget the session and let go of all connections."""

@@ -4,7 +4,8 @@
     POST /r1/offer       requests that want their place: compare and append
     POST /r1/tell        what became of this device's operations
     POST /r1/listen      what changed in the mailbox; held while nothing did
-    POST /r1/snap/HASH   a part of a snapshot, if the relay's device has it
+    POST /r1/snap/HASH   a part of a snapshot, if the relay has it
+    POST /r1/keep        a part of a snapshot, for the next device that needs it
 
 There is no TLS in the shop. After hello a body is nonce, ciphertext and tag of AES-256-GCM under a key that follows from
 the session's; it is bound to the address, the session, its number and the direction, so that nothing of it can be
@@ -30,6 +31,7 @@ OFFER: Final = "/r1/offer"
 TELL: Final = "/r1/tell"
 LISTEN: Final = "/r1/listen"
 SNAP: Final = "/r1/snap/"
+KEEP: Final = "/r1/keep"
 
 PROTOCOL: Final = 1
 SEALED: Final = "application/octet-stream"

@@ -51,6 +51,7 @@ from sync.edge.engine import (
     next_due_ms,
     step,
 )
+from sync.edge.near_parts import Near
 from sync.edge.outbox import Pending
 from sync.edge.progress import Progress
 from sync.edge.schedule import CHANCES
@@ -163,7 +164,7 @@ class _Question:
 class SyncRunner:
     """The sync of one device. Start it and stop it once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it talks to, and who hears of it
         self,
         client: CentreClient,
         store: EdgeStore,
@@ -172,6 +173,7 @@ class SyncRunner:
         entropy: Entropy,
         on_change: Callable[[], None] = lambda: None,
         network_mark: Callable[[], object] = lambda: None,
+        near: Near | None = None,
     ) -> None:
         """Put it together.
 
@@ -182,8 +184,9 @@ class SyncRunner:
             entropy: How waits are drawn.
             on_change: Called on the sync thread after the status or any row changed; it must return at once.
             network_mark: Another value once this machine's own network changed; then nothing waits any longer.
+            near: Where parts of snapshots may be had without the centre.
         """
-        self._work = Work(client, store, clock, on_progress=self._progressed)
+        self._work = Work(client, store, clock, on_progress=self._progressed, near=near)
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -467,6 +470,8 @@ class SyncRunner:
         if error is None:
             return task.result()
         log.error("sync job raised", extra={"job": job.value}, exc_info=error)
+        if job in (Job.ASK, Job.HELLO):
+            self._fail_questions(SyncError("a defect of this program"))
         return Failed(job, SyncError.code, self._chance())
 
     async def _performed(self, effect: Effect) -> Event:
@@ -529,7 +534,7 @@ class SyncRunner:
             self._questions.popleft()
         return Answered()
 
-    def _fail_questions(self, error: CentreError) -> None:
+    def _fail_questions(self, error: SyncError) -> None:
         while self._questions:
             self._questions.popleft().fail(error)
 

@@ -12,8 +12,10 @@ from hardware.clock import Clock
 from hardware.moments import micros_of
 from sync.edge.client import CentreClient
 from sync.edge.engine import Fetched, Forked, GivenAway, Greeted, Mended, Pulled, Pushed
+from sync.edge.erase import note_shut
 from sync.edge.feed import Feed
 from sync.edge.leases import Leases
+from sync.edge.near_parts import Near, NearParts
 from sync.edge.outbox import Outbox, Pending
 from sync.edge.progress import Meter, Progress
 from sync.edge.snapshot import SnapshotLoader
@@ -73,8 +75,10 @@ class Work:
         clock: Clock,
         *,
         on_progress: Callable[[], None] = lambda: None,
+        near: Near | None = None,
     ) -> None:
-        """Args: `on_progress` is called where one job takes long; it must return at once."""
+        """Args: `on_progress` is called where one job takes long; it must return at once. `near` may have parts of snapshots."""
+        self._near = near
         self.client = client
         self.outbox = Outbox(store)
         self.feed = Feed(store)
@@ -119,6 +123,7 @@ class Work:
         self.degraded = answer.degraded
         self._grants = {grant.id: grant for grant in answer.grants}
         is_shut = self._is_shut(answer)
+        note_shut(self._store, is_shut=is_shut, server_time=answer.server_time)
         if is_shut:
             self._leases.replace((), group=None)
         else:
@@ -253,7 +258,8 @@ class Work:
         n_rows = self._grants[scope].count if scope in self._grants else 0
         self._parts.begin(max(n_rows, 1), now_ms=self._clock.ticks_ms())
         try:
-            is_whole = await self._snapshots.load(self.client, scope, self._reached)
+            source = self.client if self._near is None else NearParts(self.client, self._near)
+            is_whole = await self._snapshots.load(source, scope, self._reached)
         finally:
             self._parts.end()
         self._check_cache()

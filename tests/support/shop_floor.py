@@ -15,6 +15,7 @@ from hardware.identity import DeviceIdentity, create
 from sync.edge.client import HttpxTransport
 from sync.edge.feed import Feed
 from sync.edge.lookup import Lookup
+from sync.edge.part_cache import PartCache
 from sync.edge.peers import Peers
 from sync.edge.recorder import Act, Doer, Kept, Recorder
 from sync.edge.relay import Mailbox
@@ -62,11 +63,12 @@ def server_of(
     life: str = "life-1",
     port: int = 0,
     clock: Clock | None = None,
-    part_of: Callable[[str], bytes | None] = lambda _name: None,
+    folder: Path | None = None,
 ) -> RelayServer:
     """A relay that is not started yet."""
     app = RelayApp(
-        Mailbox(life), identity=device, peer_of=peers, part_of=part_of,
+        Mailbox(life), identity=device, peer_of=peers,
+        parts=PartCache(folder or Path("/nonexistent"), disk=SystemDisk()),
         clock=clock or SystemClock(), entropy=SystemEntropy(),
     )  # fmt: skip
     return RelayServer(app, host="127.0.0.1", port=port)
@@ -131,7 +133,7 @@ def till(
         client, store, device=device.device_id, clock=clock, entropy=entropy,
         on_change=on_change,
     )  # fmt: skip
-    peers.offer_ms = 20_000  # a loaded machine is no dead relay
+    peers.offer_ms, peers.again_ms = 20_000, 50  # a loaded machine is no dead relay
     recorder = Recorder(
         store, device=device.device_id, place=STORE, clock=clock, entropy=entropy, order=peers
     )

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,9 +13,11 @@ import msgspec
 import pytest
 
 from hardware.clock import FixedClock
+from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
 from hardware.identity import DeviceIdentity
 from kiosk.demo.in_process import InProcessTransport
+from sync.edge.part_cache import PartCache
 from sync.edge.relay import Item, Mailbox
 from sync.edge.relay_app import SESSIONS_MAX, RelayApp
 from sync.edge.relay_client import RelayClient
@@ -51,16 +54,16 @@ class Wire:
 class Shop:
     """A relay and the devices that know each other."""
 
+    parts: PartCache
     host: DeviceIdentity = field(default_factory=identity_of)
     clock: FixedClock = field(default_factory=lambda: FixedClock(START))
     peers: dict[str, Peer] = field(default_factory=dict)
-    parts: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.know(self.host)
         self.app = RelayApp(
             Mailbox("life"), identity=self.host, peer_of=self.peers.get,
-            part_of=self.parts.get, clock=self.clock, entropy=SeededEntropy("relay"),
+            parts=self.parts, clock=self.clock, entropy=SeededEntropy("relay"),
         )  # fmt: skip
         self.wire = Wire(InProcessTransport(self.app))
 
@@ -87,8 +90,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return Shop()
+def shop(tmp_path: Path) -> Shop:
+    return Shop(PartCache(tmp_path, disk=SystemDisk()))
 
 
 def item(op: str = "op-1") -> Item:
@@ -271,14 +274,24 @@ class Never(FixedClock):
 async def test_a_part_of_a_snapshot_is_handed_out_by_its_hash_alone(shop: Shop) -> None:
     part = b"ciphertext" * 1_000
     name = hashlib.sha256(part).hexdigest()
-    shop.parts[name] = part
-    shop.parts["0" * 64] = b"not what it is called"
+    one, two = shop.client(), shop.client()
+    await one.hello(lineage="l1")
+    await two.hello(lineage="l2")
+
+    await one.keep(part)
+
+    assert await two.part(name) == part
+    assert await two.part("1" * 64) is None
+
+
+async def test_a_part_is_no_small_body(shop: Shop) -> None:
     client = shop.client()
     await client.hello(lineage="l1")
+    part = bytes(2 * BODY_SIZE_MAX)
 
-    assert await client.part(name) == part
-    assert await client.part("0" * 64) is None
-    assert await client.part("1" * 64) is None
+    await client.keep(part)
+
+    assert await client.part(hashlib.sha256(part).hexdigest()) == part
 
 
 def code_of(answer: Response) -> str:
