@@ -118,6 +118,17 @@ class Eraser:
         log.warning("personal rows erased, the centre was not heard for too long")
         return False
 
+    def end(self) -> bool:
+        """Where this device may hold nothing any more and has nothing left to say: forget what was said, too; whether it was so."""
+        if not is_wipe_due(self._store):
+            return False
+        with self._store.outbox.write() as file:
+            n_ops = file.execute("DELETE FROM op")
+        if n_ops:
+            self._store.outbox.empty_log()
+            log.warning("operations of a revoked device erased", extra={"count": n_ops})
+        return True
+
     def _is_held(self, owner: str) -> bool:
         found = self._store.cache.look(
             lambda file: file.read(
@@ -139,8 +150,51 @@ _FORGET_PEER_KEYS: Final = (
     "DELETE FROM peer_key WHERE op IN (SELECT op FROM peer_op WHERE owner = ?)"
 )
 
-GRACE_DAYS: Final = 30
+# A device that may hold nothing any more
+
+DAY_US: Final = 86_400_000_000
+
+GRACE_US: Final = 30 * DAY_US
 """How long a centre keeps what a revoked device still has to say. Source: sync/README.md."""
+
+_SHUT: Final = "shut_at"
+"""In `meta` of the outbox: when the centre first said that this device may hold nothing any more, by the centre's time."""
+
+_OVER: Final = "shut_over"
+"""In the same place: the centre has said it for GRACE_US."""
+
+_MARK: Final = "SELECT value FROM meta WHERE name = ?"
+_ANY_WAITING: Final = "SELECT 1 FROM op WHERE state IN ('recorded', 'sending') LIMIT 1"
+
+
+def note_shut(store: EdgeStore, *, is_shut: bool, server_time: int) -> None:
+    """Remember what the centre itself says: this device may hold nothing any more, or it may again.
+
+    Only the centre's time counts for the days of grace: a clock that jumps must not take away what was recorded.
+
+    Raises:
+        StoreError: it could not be kept.
+    """
+    had = store.outbox.glance(_MARK, (_SHUT,))
+    is_over = bool(had) and server_time - int(had[0][0]) >= GRACE_US
+    if bool(had) == is_shut and not is_over:
+        return
+    with store.outbox.write() as file:
+        if not is_shut:
+            file.execute("DELETE FROM meta WHERE name IN (?, ?)", (_SHUT, _OVER))
+        elif is_over:
+            file.execute("INSERT OR REPLACE INTO meta VALUES (?, '1')", (_OVER,))
+        else:
+            file.execute("INSERT INTO meta VALUES (?, ?)", (_SHUT, str(server_time)))
+
+
+def is_wipe_due(store: EdgeStore) -> bool:
+    """Whether this device is to be wiped: it may hold nothing, and said all it had to say or had its days of grace. Raises StoreError."""
+    if not store.outbox.glance(_MARK, (_SHUT,)):
+        return False
+    is_over = bool(store.outbox.glance(_MARK, (_OVER,)))
+    return is_over or not store.outbox.glance(_ANY_WAITING)
+
 
 KEYS: Final = ("store.key", "device.key")
 """Without the first the databases are noise. Names of `hardware.identity`."""
@@ -151,7 +205,7 @@ LOCK: Final = "lock"
 def wipe(folder: Path, *, disk: Disk) -> int:
     """Destroy all files of a device, its keys first; how many. Its store must be closed.
 
-    Again after a pulled plug: what is left is removed. The caller sent what the centre did not have, or GRACE_DAYS are over.
+    Again after a pulled plug: what is left is removed. The caller sent what the centre did not have, or the days of grace are over.
     The lock stays, for whoever owns the folder while this runs.
 
     Raises:

@@ -55,4 +55,5 @@ class Upkeep:
             return True
         self._finder.warm()
         self._eraser.sweep()
+        self._eraser.end()
         return False

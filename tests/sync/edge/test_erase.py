@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from hardware.disk import SystemDisk
 from hardware.errors import DiskFault, FolderInUse
-from sync.edge.erase import wipe
+from sync.edge.erase import is_wipe_due, note_shut, wipe
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
 from sync.edge.outbox import Outbox
@@ -240,3 +240,46 @@ def test_a_device_that_runs_is_not_wiped(store: EdgeStore) -> None:
         wipe(store.folder, disk=SystemDisk())
 
     assert Finder(store).find(NAME)
+
+
+DAYS_US = 86_400_000_000
+
+
+def test_a_revoked_device_says_what_it_has_to_say_before_it_forgets(store: EdgeStore) -> None:
+    outbox = Outbox(store)
+    waiting = shop.noted(TEXT, owner="zwenti-id")
+    outbox.record(waiting)
+    note_shut(store, is_shut=True, server_time=shop.NOON)
+    Feed(store).grant([])
+    keep_up(store)
+    before = (is_wipe_due(store), outbox.counts().n_waiting)
+
+    outbox.settle([OpResult(waiting.id, "held", "device_ended", "", ())])
+    keep_up(store)
+
+    assert before == (False, 1)
+    assert is_wipe_due(store)
+    assert canaries_in(store.folder) == set()
+
+
+def test_after_thirty_days_by_the_centres_time_a_revoked_device_waits_no_longer(
+    store: EdgeStore,
+) -> None:
+    Outbox(store).record(shop.noted())
+    note_shut(store, is_shut=True, server_time=shop.NOON)
+
+    note_shut(store, is_shut=True, server_time=shop.NOON + 29 * DAYS_US)
+    store.clock.sleep_ms(3_650 * 86_400_000)
+    on_day_29 = is_wipe_due(store)
+    note_shut(store, is_shut=True, server_time=shop.NOON + 30 * DAYS_US)
+
+    assert not on_day_29
+    assert is_wipe_due(store)
+
+
+def test_a_device_that_may_hold_rows_again_is_not_wiped(store: EdgeStore) -> None:
+    note_shut(store, is_shut=True, server_time=shop.NOON)
+
+    note_shut(store, is_shut=False, server_time=shop.NOON + 1)
+
+    assert not is_wipe_due(store)
