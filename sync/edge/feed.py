@@ -637,7 +637,7 @@ def keep_mark(file: Transaction, scope: str, mark: Mark) -> None:
     file.execute(
         "DELETE FROM mark WHERE scope = ? AND seq < ? AND (is_kept = 0 OR seq < (SELECT min(seq) FROM"
         " (SELECT seq FROM mark WHERE scope = ? AND is_kept = 1 ORDER BY seq DESC LIMIT ?)))",
-        (scope, mark.seq, scope, MARKS_MAX - 1),
+        (scope, mark.seq, scope, MARKS_MAX),
     )
 
 
