@@ -78,6 +78,27 @@ class OwnFiles:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        is_over = self._device is not None and self._device.is_over()
         if self._device is not None:
             self._device.close()
         self._open.close()
+        if is_over:
+            self._wipe()
+
+    def _wipe(self) -> None:
+        """The centre said that this device may hold nothing any more, and has everything it recorded."""
+        from sync.edge.erase import wipe
+
+        folder = self._settings.data
+        try:
+            count = wipe(folder, disk=self._world.disk)
+        except DeviceError as error:
+            print(
+                f"tapthread: this device was revoked and could not be erased whole: {error}",
+                file=sys.stderr,
+            )
+        else:
+            print(
+                f"tapthread: this device was revoked; its keys and {count} files are erased.",
+                file=sys.stderr,
+            )

@@ -206,6 +206,14 @@ SENTENCES: Final[Mapping[str, str]] = {
     "hand.done": "Recorded: order {order} handed over. It goes to the centre by itself.",
     "hand.none": "Nothing of theirs is here to hand over.",
     "hand.which": "Press the digit of the parcel.",
+    # Using a ticket or a right
+    "ticket.question": "Use {title} of {name} now?",
+    "ticket.id": "They were found {how}. See their ID first.",
+    "ticket.yes": "Used",
+    "ticket.yes-id": "ID seen, used",
+    "ticket.done": "Recorded: {title}, used once. It goes to the centre by itself.",
+    "wait.yes": "The centre said yes: {what}. Go on.",
+    "wait.no": "Not settled: {why}. Hand nothing out.",
     # Notes
     "note.title": "Note for {name}",
     "note.title.case": "Note for {name}, {case}",
@@ -379,7 +387,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "strip.coming.short": "Data {share} %",
     "strip.lease.warned": "Data {age} old, shown for {left} more",
     "strip.lease.over": "Customers hidden until the centre answers",
-    "strip.lease.over.short": "Customers hidden",
+    "strip.lease.over.short": "Hidden",
     "strip.waiting": "{count} to send",
     "strip.refused": "{count} not settled",
     "strip.settled": "All sent",

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from kiosk.core.entries import Tone
-from kiosk.core.ports import Standing
-from kiosk.core.staff_words import DAY_US, MINUTE_US
+from kiosk.core.ports import Long, Standing
+from kiosk.core.staff_words import DAY_US, HOUR_US, MINUTE_US
 from kiosk.core.strip import GAP, fitted, pieces_of
 from tests.support.demo_side import NOW_US, WORDS
 
@@ -101,3 +101,40 @@ def test_on_the_smallest_counter_what_is_well_gives_way_to_being_alone() -> None
         line(replace(alone, network="centre_unreachable"), 51)
         == "! No centre · ! Alone · Data 3 min · All sent"
     )
+
+
+def test_while_the_first_sync_runs_it_says_how_far_it_is() -> None:
+    half = Long("rows", 50_000, 200_000, left_s=150)
+    coming = replace(WELL, synced_at=0, long=(half,))
+    unsure = replace(coming, long=(replace(half, left_s=None),))
+
+    assert (
+        line(coming)
+        == "Reader ok · Network ok · Data coming: 25 % of 200,000, 2 min left · All sent"
+    )
+    assert line(unsure) == "Reader ok · Network ok · Data coming: 25 % of 200,000 · All sent"
+    assert line(coming, 53) == "Reader ok · Network ok · Data 25 % · All sent"
+
+
+def test_a_push_that_takes_long_leaves_the_age_of_the_data_where_it_is() -> None:
+    pushing = replace(WELL, n_waiting=4_000, long=(Long("push", 1_000, 5_000),))
+
+    assert line(pushing) == "Reader ok · Network ok · Data 13:59 (3 min) · 4000 to send"
+
+
+def test_after_a_day_without_the_centre_it_says_how_long_customers_are_shown() -> None:
+    day = replace(
+        WELL, synced_at=NOW_US - 25 * HOUR_US, lease="warned", lease_left_us=47 * HOUR_US
+    )
+
+    assert (
+        line(day) == "Reader ok · Network ok · ! Data 25 h old, shown for 47 h more · All sent"
+    )
+    assert line(day, 51) == "Reader ok · Network ok · ! Data 25 h · All sent"
+
+
+def test_after_three_days_it_says_that_customers_are_hidden() -> None:
+    over = replace(WELL, synced_at=NOW_US - 4 * DAY_US, lease="over", n_waiting=2)
+
+    assert "! Customers hidden until the centre answers" in line(over)
+    assert line(over, 51) == "Reader ok · Network ok · ! Hidden · 2 to send"
