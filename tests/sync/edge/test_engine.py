@@ -5,14 +5,23 @@ from hypothesis import strategies as st
 
 from sync.edge import engine, schedule
 from sync.edge.engine import (
+    Answer,
+    Asked,
     CacheRenewed,
     Effect,
     Event,
     Failed,
+    Fetch,
+    Fetched,
     FetchLeases,
+    Forked,
+    GiveAway,
+    GivenAway,
     Greeted,
     Job,
     Leased,
+    Mend,
+    Mended,
     Pull,
     Pulled,
     Push,
@@ -324,3 +333,124 @@ def test_a_device_that_was_moved_to_another_store_asks_what_it_may_hold_now() ->
     assert effects == (SayHello(),)
     assert SayHello() not in waits, "not in a tight loop"
     assert (next_due_ms(again) or 0) > 0
+
+
+# Scopes whole, repair, partings, custody, forks, questions
+
+
+def test_a_scope_that_can_be_had_whole_is_fetched_before_its_pages_while_push_goes_on() -> None:
+    state, effects = after(Started(), Greeted(snapshots=("s:harbour",)))
+    state, then = step(state, Fetched("s:harbour"), 900)
+
+    assert effects == (FetchLeases(), Fetch("s:harbour"), ALL)
+    assert then == (Pull(0),)
+
+
+def test_a_scope_that_does_not_come_whole_comes_page_by_page() -> None:
+    refused, _ = after(Started(), Greeted(snapshots=("s:harbour",)))
+    lost = refused
+    refused, _ = step(refused, failed(Job.PULL, "centre_refused", scope="s:harbour"), 0)
+    due_ms = next_due_ms(refused) or 0
+    n_tried = 1
+    while step(lost, Ticked(), 0)[0].snapshots:
+        lost, _ = step(lost, failed(Job.PULL, scope="s:harbour"), n_tried * 100_000)
+        lost, _ = step(lost, Ticked(), n_tried * 100_000 + 90_000)
+        n_tried += 1
+
+    assert step(refused, Ticked(), due_ms)[1] == (Pull(0),)
+    assert n_tried - 1 == engine.SNAPSHOT_TRIES
+    assert lost.pull.is_busy
+
+
+def test_a_wrong_sum_is_repaired_at_once_until_no_bucket_differs_and_then_compared() -> None:
+    state, first = step(settled(), Pulled(3, is_head=True, took_ms=9, differing=("g",)), 1_000)
+    state, more = step(state, Mended("g", n_more=5), 1_010)
+    state, compared = step(state, Mended("g", n_more=0), 1_020)
+
+    assert first == (Mend("g", is_first=True),)
+    assert more == (Mend("g", is_first=False),)
+    assert compared == (Pull(0),)
+
+
+def test_a_sum_that_stays_wrong_is_not_repaired_in_a_loop() -> None:
+    differing = Pulled(3, is_head=True, took_ms=9, differing=("g",))
+    state, _ = step(settled(), differing, 0)
+    state, _ = step(state, Mended("g", n_more=0), 10)
+
+    state, soon = step(state, differing, 20)
+    state, later = step(state, differing, engine.REPAIR_MS + 10)
+
+    assert soon == (Pull(WAIT_MS_MAX),)
+    assert later == (Mend("g", is_first=True),)
+
+
+def test_parted_histories_are_pulled_at_once_and_what_is_offered_again_is_pushed() -> None:
+    parted = Pulled(0, is_head=False, took_ms=9, n_parted=1, n_offered=4, whole=("g",))
+
+    _, effects = step(settled(), parted, 50)
+
+    assert effects == (Fetch("g"), ALL)
+
+
+def test_a_centre_that_parts_for_ever_is_not_asked_in_a_tight_loop() -> None:
+    state, n_at_once = settled(), 0
+    parted = Pulled(0, is_head=False, took_ms=9, n_parted=1)
+    while step(state, parted, 50)[1]:
+        state, _ = step(state, parted, 50)
+        n_at_once += 1
+
+    assert n_at_once == engine.PARTED_MAX
+
+
+def test_what_the_centre_fails_at_for_long_is_given_away_and_its_customer_goes_on() -> None:
+    hopeless = failed(
+        Job.PUSH, "centre_refused", problem="failed", n_sent=1, lanes=("tom",), hopeless=("o1",)
+    )
+    state, _ = step(settled(), Woken(), 0)
+
+    state, given = step(state, hopeless, 10)
+    state, then = step(state, GivenAway(1), 20)
+
+    assert given == (GiveAway(("o1",)),)
+    assert isinstance(then[0], Push)
+
+
+def test_a_copy_begins_with_hello_and_does_not_loop() -> None:
+    state, _ = step(settled(), Woken(), 0)
+    state, effects = step(state, Forked(), 10)
+    state, _ = step(state, Greeted(), 20)
+    state, again = step(state, Forked(), 30)
+
+    assert effects == (SayHello(),)
+    assert again == ()
+    assert next_due_ms(state) is not None
+
+
+def test_a_question_is_asked_now_beside_everything_else() -> None:
+    _, effects = step(settled(), Asked(), 50)
+    _, when_lost = step(after(Started(), failed(Job.HELLO))[0], Asked(), 50)
+
+    assert effects == (Answer(),)
+    assert when_lost == (SayHello(),)
+
+
+def test_a_device_that_may_hold_nothing_any_more_only_pushes_and_asks_again_later() -> None:
+    state, effects = after(Started(), Greeted(is_shut=True))
+
+    assert effects == (ALL,)
+    state, _ = step(state, Pushed(0, 0), 10)
+    assert next_due_ms(state) == engine.SHUT_MS
+    assert step(state, Ticked(), engine.SHUT_MS)[1] == (SayHello(),)
+
+
+def test_after_an_outage_a_fleet_comes_back_over_the_time_the_centre_asked_for() -> None:
+    waits = set()
+    for chance in range(0, schedule.CHANCES, 1_024):
+        state, _ = after(Started(), Greeted(spread_ms=300_000))
+        for _ in range(2):
+            state, _ = step(state, Failed(Job.PULL, "centre_unreachable", chance), 0)
+        waits.add(state.pull.due_ms)
+
+    assert len(waits) > 60
+    assert max(wait for wait in waits if wait is not None) > 290_000
+    assert schedule.pause_ms(1, schedule.CHANCES - 1, spread_ms=300_000) <= schedule.FIRST_MS

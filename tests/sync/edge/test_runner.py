@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hardware.clock import FixedClock, SystemClock
-from hardware.entropy import SeededEntropy
+from hardware.entropy import SeededEntropy, SystemEntropy
+from hardware.moments import micros_of
+from sync.central.enrolment import State
 from sync.edge.client import CentreClient
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
@@ -30,12 +32,13 @@ from sync.model.errors import (
     NotTrusted,
 )
 from sync.model.operation import OperationState
-from sync.model.ports import Response, Transport
-from sync.model.records import Band, Case, Pickup
-from sync.model.wire import PROBLEM, Cursor
+from sync.model.ports import Request, Response, Transport
+from sync.model.records import Band, Case, Customer, Pickup
+from sync.model.wire import PROBLEM, Cursor, PullRequest, Want
+from tests.support import centre as real
 from tests.support import edge, shop
 from tests.support import transport as net
-from tests.support.transport import FakeCentre, FaultyTransport
+from tests.support.transport import AsgiTransport, FakeCentre, FaultyTransport
 
 
 @pytest.fixture
@@ -541,3 +544,142 @@ def test_stopping_twice_or_before_starting_is_harmless(
     runner.wake()
 
     assert runner.status().n_waiting == 0
+
+
+# Questions of people, beside the sync
+
+
+def test_a_question_is_answered_while_the_sync_runs(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    tom = shop.row(Customer(id="tom", given_name="Tom"), owner="tom")
+    centre.elsewhere[tom.key] = tom
+    changes = Changes()
+    runner = runner_of(centre, store, clock=SystemClock(), on_change=changes.told)
+    runner.start()
+    changes.until(runner, lambda status: status.synced_at > 0)
+
+    (found,) = runner.want([Want(owner="tom")]).result(20)
+    shown = Lookup(store).profile("tom").customer
+    entries = runner.inbox().result(20)
+    runner.stop()
+
+    assert found.owner == "tom"
+    assert shown is not None
+    assert entries == ()
+
+
+def test_a_question_outlives_a_session_that_is_over(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    changes = Changes()
+    runner = runner_of(centre, store, clock=SystemClock(), on_change=changes.told)
+    runner.start()
+    changes.until(runner, lambda status: status.synced_at > 0)
+    centre.forget_sessions()
+
+    entries = runner.inbox().result(20)
+    runner.stop()
+
+    assert entries == ()
+    assert centre.calls.count("hello") == 2
+
+
+def test_a_question_without_a_network_says_so_and_leaves_nobody_waiting(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    changes, switch = Changes(), SwitchedTransport(centre)
+    switch.cut()
+    runner = runner_of(centre, store, switch, clock=SystemClock(), on_change=changes.told)
+    runner.start()
+
+    asked = [runner.inbox() for _ in range(3)]
+
+    for one in asked:
+        with pytest.raises(CentreUnreachable):
+            one.result(20)
+    runner.stop()
+    with pytest.raises(CentreUnreachable):
+        runner.want([Want(owner="tom")]).result(20)
+
+
+def test_it_is_known_when_the_keys_of_bands_were_renewed(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    runner = runner_of(centre, store)
+    before = runner.status().leased_at
+
+    runner.sync_once()
+
+    assert (before, runner.status().leased_at) == (0, micros_of(edge.START))
+
+
+def test_a_first_sync_says_how_far_it_is(centre: FakeCentre, store: EdgeStore) -> None:
+    rows = [shop.row(Customer(id=f"c{n}", given_name="C"), owner=f"c{n}") for n in range(2_500)]
+    centre.put(*rows)
+    seen: list[tuple[str, int, int]] = []
+    runners: list[SyncRunner] = []
+
+    def look() -> None:
+        progress = runners[0].status().progress
+        seen.extend((one.what, one.n_done, one.n_total) for one in progress)
+
+    runners.append(runner_of(centre, store, on_change=look))
+    runners[0].sync_once()
+
+    total = len(rows) + len(shop.lenas_rows())
+    assert seen == [("rows", 1_000, total), ("rows", 2_000, total)]
+    assert runners[0].status().progress == ()
+
+
+def test_the_next_page_is_asked_for_before_the_last_one_is_applied(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    centre.page_max = 3
+    asked: list[tuple[int, int]] = []
+
+    class Looking(FaultyTransport):
+        async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
+            if request.url.endswith("/pull"):
+                pull = msgspec.json.decode(request.body, type=PullRequest)
+                asked.append((pull.scopes[0].seq, Feed(store).cursors()[0].seq))
+            return await super().send(request, deadline_ms=deadline_ms, size_max=size_max)
+
+    runner_of(centre, store, Looking(centre)).sync_once()
+
+    assert asked == [(0, 0), (3, 0), (6, 3)], "what it asks from, and what is applied then"
+
+
+def test_a_revoked_device_keeps_nothing_it_was_lent_and_still_tells_what_it_did(
+    tmp_path: Path,
+) -> None:
+    centre = real.open_centre(tmp_path / "centre")
+    device = real.new_device(centre)
+    centre.put_rows(shop.lenas_rows(), interest=[("harbour", shop.LENA)])
+    store = edge.opened(tmp_path / "kiosk", clock=None)
+
+    def synced() -> SyncRunner:
+        client = CentreClient(
+            AsgiTransport(centre.asgi_app), identity=device, clock=SystemClock(),
+            entropy=SystemEntropy(),
+        )  # fmt: skip
+        runner = SyncRunner(client, store, clock=SystemClock(), entropy=SystemEntropy())
+        runner.sync_once()
+        return runner
+
+    synced()
+    before = Lookup(store).by_band(shop.BAND)
+    op = shop.said(device=device.device_id)
+    Outbox(store).record(op)
+    centre.set_device_state(device.device_id, State.REVOKED)
+    runner = synced()
+
+    assert before is not None
+    assert "device_revoked" in runner.status().alerts
+    assert Lookup(store).by_band(shop.BAND) is None
+    assert Feed(store).cursors() == ()
+    found = centre.operation(op.id)
+    assert found is not None
+    assert found.status in ("held", "applied")
+    store.close()
+    centre.close()
