@@ -45,8 +45,10 @@ def _is_due(snapshot: Snapshot, scope: str) -> bool:
     record, newest = snapshot.scope(scope), snapshot.snapshot_of(scope, FORMAT)
     if record is None:
         return False
-    if newest is None or newest.epoch != record.epoch or newest.seq > record.head:
+    if newest is None or newest.epoch != record.epoch:
         return True
+    if not record.floor <= newest.seq <= record.head:
+        return True  # below the floor nobody could go on from it
     return (record.head - newest.seq) * TAIL_PART > newest.count
 
 
