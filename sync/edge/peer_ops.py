@@ -20,6 +20,8 @@ ANY_OF_OTHERS: Final = "SELECT 1 FROM peer_op WHERE is_own = 0 AND owner >= '' L
 """Whether anything of the store's other devices is kept here at all."""
 
 _OF_OWNER = """SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0 AND owner = ?"""
+_SETTLED = """SELECT op, life, n, raw, at FROM peer_op
+    WHERE is_own = 0 AND owner >= '' AND state = 'settled'"""
 _OF_KEY = """SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0
     AND op IN (SELECT op FROM peer_key WHERE key = ?)"""
 
@@ -95,13 +97,22 @@ class PeerOps:
 
         return self._store.cache.look(reading)
 
+    def n_theirs(self) -> int:
+        """How many of others are folded now. Raises StoreError."""
+
+        def reading(file: Transaction) -> int:
+            n_open = file.read(
+                "SELECT count(*) FROM peer_op WHERE is_own = 0 AND owner >= '' AND state != 'settled'"
+            )
+            return int(n_open[0][0]) + len(_unreached(file, file.read(_SETTLED)))
+
+        return self._store.cache.look(reading)
+
     def drop_reached(self) -> int:
         """Delete what the feed has brought; how many. Raises StoreError."""
 
         def reading(file: Transaction) -> list[str]:
-            settled = file.read(
-                "SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0 AND owner >= '' AND state = 'settled'"
-            )
+            settled = file.read(_SETTLED)
             left = {op.id for op, _ in _unreached(file, settled)}
             return [one[0] for one in settled if one[0] not in left]
 

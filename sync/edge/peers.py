@@ -25,7 +25,7 @@ from hardware.entropy import Entropy
 from hardware.moments import micros_of
 from sync.edge.peer_ops import PeerOps, decoded
 from sync.edge.recorder import Kept
-from sync.edge.relay import Item
+from sync.edge.relay import Changes, Item
 from sync.edge.relay_client import RelayClient
 from sync.edge.relay_wire import (
     ITEMS_MAX,
@@ -67,6 +67,7 @@ Value = TypeVar("Value")
 
 _NEW = """SELECT n, id, raw, state FROM op WHERE state IN ('recorded', 'sending') AND n > ? ORDER BY n LIMIT 200"""
 _LATELY = """SELECT n, id, raw, state FROM op WHERE state = 'applied' AND settled_at > ? ORDER BY n DESC LIMIT ?"""
+_N_WAITING = "SELECT count(*) FROM op WHERE state IN ('recorded', 'sending')"
 _STATES = "SELECT id, state, raw FROM op WHERE id IN (SELECT value FROM json_each(?))"
 _REACH = """
     SELECT scope, max(seq) FROM (
@@ -127,7 +128,10 @@ class Peers:
         self.ops = PeerOps(store, device=device)
         self.offer_ms = OFFER_MS
         self.again_ms = AGAIN_MS
-        self._told: dict[str, str] = {}
+        self._device = device
+        self._known: dict[
+            str, str
+        ] = {}  # of this device's, as the mailbox has them; the relay's thread writes it
         self._n_told = 0
         self._n_kept = 0
         self._under_way: set[str] = set()
@@ -245,7 +249,7 @@ class Peers:
                 self._failed(error)
                 return judged
             if offered.status == "accepted":
-                self._told.update((op.id, "offered") for op in judged.ops)
+                self._known.update((op.id, "offered") for op in judged.ops)
             if offered.status != "behind":
                 return judged  # its place; or the relay cannot give one, and it is alone's right that decides
             self.ops.show(offered.ahead)
@@ -354,18 +358,19 @@ class Peers:
         assert self._woken is not None
         life = await self._client.hello(lineage=self._store.lineage)
         since = self.ops.begin(life)
-        self._told.clear()
+        self._known = self.ops.own()
         self._n_told = 0
-        while True:
-            changes = await self._client.listen(since=since, wait_ms=0)
-            self.ops.take(changes)
-            since = changes.to
-            if not changes.is_more:
-                break
+        changes = await self._client.listen(since=since, wait_ms=0)
+        self._took(changes)
+        while changes.is_more:
+            changes = await self._client.listen(
+                since=changes.to, wait_ms=0, whole_at=changes.whole_at
+            )
+            self._took(changes)
         await self._tell(is_first=True)
         self._life = life
         self._say(UP)
-        hearing = asyncio.ensure_future(self._heard(since))
+        hearing = asyncio.ensure_future(self._heard(changes))
         telling = asyncio.ensure_future(self._told_on())
         try:
             done, _ = await asyncio.wait(
@@ -378,13 +383,26 @@ class Peers:
             telling.cancel()
             await asyncio.gather(hearing, telling, return_exceptions=True)
 
-    async def _heard(self, since: int) -> None:
+    async def _heard(self, changes: Changes) -> None:
         while True:
-            changes = await self._client.listen(since=since, wait_ms=HEARD_WAIT_MS)
-            if self.ops.take(changes) | bool(self.ops.drop_reached()):
+            changes = await self._client.listen(
+                since=changes.to, wait_ms=HEARD_WAIT_MS, whole_at=changes.whole_at
+            )
+            if self._took(changes) | bool(self.ops.drop_reached()):
                 self._say(UP)
                 self._tell_listener()
-            since = changes.to
+
+    def _took(self, changes: Changes) -> bool:
+        """Whether anything of others is different now."""
+        is_other = self.ops.take(changes)
+        for entry in changes.entries:
+            if entry.device != self._device:
+                continue
+            if entry.state == "withdrawn":
+                self._known.pop(entry.op, None)
+            else:
+                self._known[entry.op] = entry.state
+        return is_other
 
     async def _told_on(self) -> None:
         assert self._woken is not None
@@ -394,20 +412,20 @@ class Peers:
             await self._tell()
             if self.ops.drop_reached():
                 self._say(UP)
+                self._tell_listener()
 
     # Telling
 
     async def _tell(self, *, is_first: bool = False) -> None:
         """Say what became of this device's operations since the last time; all of it the first time."""
-        items = self._changed()
-        if is_first:
-            items += self._lately({item.op for item in items})
-        for chunk in _chunks(items):
-            await self._tell_these(chunk)
         while news := self._news():
             for chunk in _chunks(news):
                 await self._tell_these(chunk)
+        for chunk in _chunks(self._changed()):
+            await self._tell_these(chunk)
         if is_first:
+            for chunk in _chunks(self._lately()):
+                await self._tell_these(chunk)
             await self._client.tell((), is_all=True)
 
     async def _tell_these(self, items: Sequence[Item]) -> None:
@@ -418,12 +436,11 @@ class Peers:
         whole = [self._whole(item) for item in items if item.op in unknown]
         if whole:
             await self._client.tell([item for item in whole if item.raw])
-        self._told.update((item.op, item.state) for item in items)
+        self._known.update((item.op, item.state) for item in items)
         self._unsure -= {item.op for item in items}
 
     def _news(self) -> list[Item]:
         """The next operations recorded here that the mailbox was not told of."""
-        known = self.ops.own() | self._told
 
         def reading(file: Transaction) -> list[tuple[Any, ...]]:
             return file.read(_NEW, (self._n_told,))
@@ -434,7 +451,7 @@ class Peers:
             items = [
                 item
                 for _, op, raw, _ in found
-                if known.get(op) != "recorded"
+                if self._known.get(op) != "recorded"
                 and (item := _item_of_raw(op, raw, "recorded")) is not None
             ]
             if items:
@@ -444,10 +461,13 @@ class Peers:
 
     def _changed(self) -> list[Item]:
         """What became of operations the mailbox has: settled, or over without an effect."""
-        known = self.ops.own() | self._told
-        asked = [op for op, state in known.items() if state in ("offered", "recorded")]
-        asked += tuple(self._unsure)
-        asked = [op for op in asked if op not in self._under_way]
+        known = dict(self._known)
+        recorded = [op for op, state in known.items() if state == "recorded"]
+        others = [op for op, state in known.items() if state == "offered"]
+        others += tuple(self._unsure)
+        asked = [op for op in (*recorded, *others) if op not in self._under_way]
+        if not others and self._n_waiting() == len(recorded):
+            return []  # the usual: all that was told still waits for the centre
         found = {
             op: (state, raw)
             for op, state, raw in self._store.outbox.look(
@@ -468,15 +488,18 @@ class Peers:
                 items.append(Item(op, "withdrawn"))
         return items
 
-    def _lately(self, but: set[str]) -> list[Item]:
+    def _n_waiting(self) -> int:
+        found = self._store.outbox.look(lambda file: file.read(_N_WAITING))
+        return int(found[0][0])
+
+    def _lately(self) -> list[Item]:
         """What was settled lately and a new mailbox does not know: others may not have it from the centre yet."""
-        known = self.ops.own() | dict.fromkeys(but, "")
         after = self._store.now() - LATELY_US
         found = self._store.outbox.look(lambda file: file.read(_LATELY, (after, LATELY_MAX)))
         return [
             _settled(item, at)
             for _, op, raw, _ in reversed(found)
-            if op not in known
+            if op not in self._known
             and (item := _item_of_raw(op, raw, "recorded")) is not None
             and (at := self._reach(raw)) is not None
         ]
@@ -503,7 +526,7 @@ class Peers:
     def _say(self, code: str) -> None:
         was = self._status
         since = was.since if was.code == code else micros_of(self._clock.now())
-        self._status = RelayStatus(code, since, len(self.ops.theirs()))
+        self._status = RelayStatus(code, since, self.ops.n_theirs())
         if was.code != code:
             log.info("relay changed", extra={"code": code})
             self._tell_listener()

@@ -75,7 +75,8 @@ class Changes(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         present: Devices that told everything they have since `since`.
-        is_whole: `since` is longer ago than the mailbox remembers: this is all it has.
+        is_whole: `since` is longer ago than the mailbox remembers: all it has begins here.
+        whole_at: With `is_whole`, what to say with each further question until it is all here.
         is_more: There is more after `to`.
     """
 
@@ -85,6 +86,7 @@ class Changes(msgspec.Struct, frozen=True, omit_defaults=True):
     present: tuple[str, ...] = ()
     is_whole: bool = False
     is_more: bool = False
+    whole_at: int = 0
 
 
 class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -172,9 +174,18 @@ class Mailbox:
         """A device told everything it has; what others remember of it beyond that is over."""
         self._present[device] = self._next()
 
-    def since(self, change: int, *, limit: int, size_max: int = 262_144) -> Changes:
-        """What changed after `change`, oldest first, as far as `limit` entries and about `size_max` bytes."""
-        is_whole = change < self._floor or change > self.head
+    def since(
+        self, change: int, *, limit: int, whole_at: int = 0, size_max: int = 262_144
+    ) -> Changes:
+        """What changed after `change`, oldest first, as far as `limit` entries and about `size_max` bytes.
+
+        Args:
+            change: Up to which number it is known.
+            limit: At most so many entries.
+            whole_at: As the answer said with which all began to come; 0 when that was not so.
+            size_max: At most so many bytes, unless one entry alone is more.
+        """
+        is_whole = max(change, whole_at) < self._floor or change > self.head
         change = 0 if is_whole else change
         waiting = reversed(self._kept.values())
         newer = list(itertools.takewhile(lambda entry: entry.change > change, waiting))[::-1]
@@ -188,7 +199,8 @@ class Mailbox:
         is_more = len(chosen) < len(newer)
         to = chosen[-1].change if is_more else self.head
         present = tuple(one for one, at in self._present.items() if change < at <= to)
-        return Changes(self.life, to, tuple(chosen), present, is_whole, is_more)
+        begun = self.head if is_whole else whole_at
+        return Changes(self.life, to, tuple(chosen), present, is_whole, is_more, begun)
 
     def expire(self, now_ms: int) -> None:
         """Free the places of requests that were never recorded."""

@@ -25,7 +25,7 @@ from hardware.entropy import Entropy
 from hardware.errors import AddressTaken
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
-from sync.edge.relay import Mailbox
+from sync.edge.relay import Changes, Mailbox
 from sync.edge.relay_wire import (
     BODY_SIZE_MAX,
     HELLO,
@@ -298,13 +298,16 @@ class RelayApp:
     async def _listened(self, session: _Session, asked: ListenRequest) -> msgspec.Struct:
         self.mailbox.expire(self._clock.ticks_ms())
         session.rung.clear()
-        changes = self.mailbox.since(asked.since, limit=LISTEN_ENTRIES)
+        changes = self._since(asked)
         if asked.wait_ms and not changes.is_whole and changes.to == asked.since:
             await _rung(session.rung, self._clock, asked.wait_ms)
             if self._is_closing or session.channel.session not in self._sessions:
                 raise _Denied("session_over")
-            changes = self.mailbox.since(asked.since, limit=LISTEN_ENTRIES)
+            changes = self._since(asked)
         return changes
+
+    def _since(self, asked: ListenRequest) -> Changes:
+        return self.mailbox.since(asked.since, limit=LISTEN_ENTRIES, whole_at=asked.whole_at)
 
     async def _part(self, name: str) -> bytes:
         if not _HASH.fullmatch(name):

@@ -130,9 +130,13 @@ class RelayClient:
         asked = TellRequest(tuple(items), is_all)
         return decoded_answer(await self._asked(TELL, asked, CALL_MS), Told)
 
-    async def listen(self, *, since: int, wait_ms: int) -> Changes:
-        """What changed after `since`, held up to `wait_ms` while nothing did. Raises RelayError."""
-        asked = ListenRequest(since, wait_ms)
+    async def listen(self, *, since: int, wait_ms: int, whole_at: int = 0) -> Changes:
+        """What changed after `since`, held up to `wait_ms` while nothing did; `whole_at` as the last answer had it.
+
+        Raises:
+            RelayError: there is no answer.
+        """
+        asked = ListenRequest(since, whole_at, wait_ms)
         return decoded_answer(await self._asked(LISTEN, asked, wait_ms + CALL_MS), Changes)
 
     async def part(self, name: str) -> bytes | None:

@@ -110,9 +110,10 @@ class TellRequest(msgspec.Struct, frozen=True):
 
 
 class ListenRequest(msgspec.Struct, frozen=True):
-    """What changed after `since`?"""
+    """What changed after `since`? `whole_at` as the last answer had it."""
 
     since: Annotated[int, msgspec.Meta(ge=0)]
+    whole_at: Annotated[int, msgspec.Meta(ge=0)] = 0
     wait_ms: Annotated[int, msgspec.Meta(ge=0, le=WAIT_MS_MAX)] = 0
 
 

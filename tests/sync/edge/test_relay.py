@@ -188,6 +188,25 @@ def test_a_full_mailbox_forgets_what_is_over_and_says_so() -> None:
     assert box.since(since, limit=100).is_whole
 
 
+def test_all_of_a_mailbox_that_forgot_comes_in_pages_and_ends() -> None:
+    box = Mailbox("life", n_max=10)
+    box.tell("till-1", [happened(f"old-{n}") for n in range(6)], now_ms=0)
+    for number in range(20):
+        box.tell("till-1", [happened(f"op-{number}")], now_ms=0)
+        box.tell("till-1", [Item(f"op-{number}", "settled")], now_ms=0)
+
+    first = box.since(1, limit=2)
+    pages = [first]
+    while pages[-1].is_more and len(pages) < 20:
+        last = pages[-1]
+        pages.append(box.since(last.to, limit=2, whole_at=last.whole_at))
+
+    assert [page.is_whole for page in pages] == [True, *[False] * (len(pages) - 1)]
+    ops = [entry.op for page in pages for entry in page.entries]
+    assert ops[:6] == [f"old-{n}" for n in range(6)]
+    assert ops[-1] == "op-19"
+
+
 def test_a_mailbox_full_of_what_is_not_over_takes_no_more() -> None:
     box = Mailbox("life", n_max=3)
     box.tell("till-1", [happened(f"op-{n}") for n in range(3)], now_ms=0)
@@ -241,8 +260,10 @@ class Race(RuleBasedStateMachine):
     )
 
     def _hear(self, till: Till) -> None:
+        whole_at = 0
         while True:
-            changes = self.box.since(till.seen, limit=2)
+            changes = self.box.since(till.seen, limit=2, whole_at=whole_at)
+            whole_at = changes.whole_at
             if changes.is_whole:
                 till.known.clear()
             self._fold(till, changes.entries)
