@@ -9,7 +9,16 @@ A clerk sees more than a customer's panel: case text, shelf places, the age and 
 
 from dataclasses import dataclass
 
-from kiosk.core.counter_now import ID_LENGTH_MAX, Cases, Parcel, clash_text, now_of, parcels_of
+from kiosk.core.counter_now import (
+    ID_LENGTH_MAX,
+    Cases,
+    Parcel,
+    Ticket,
+    clash_text,
+    now_of,
+    parcels_of,
+    tickets_of,
+)
 from kiosk.core.counter_thread import n_lines_of, timeline_of, told_of
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, name_of, why
 from kiosk.core.ports import Unsettled
@@ -31,6 +40,7 @@ class Sheet:
         about: How sure we are, language, preferred channel, in one line.
         now, told, timeline: Its three parts.
         parcels: What can be handed over here.
+        tickets: What can be used here.
         n_contacts: Lines of the timeline with equal contacts one by one.
         n_lines: Lines of it with equal ones as one.
         case: Id of the case a note belongs to, "" without an open one.
@@ -45,6 +55,7 @@ class Sheet:
     told: tuple[Entry, ...]
     timeline: tuple[Entry, ...]
     parcels: tuple[Parcel, ...]
+    tickets: tuple[Ticket, ...] = ()
     n_contacts: int = 0
     n_lines: int = 0
     case: str = ""
@@ -66,6 +77,7 @@ def sheet_of(
     customer = profile.customer
     name = name_of(customer, words) if customer else words.say("head.no-customer")
     parcels = parcels_of(profile, tell=tell, opened=opened, name=name)
+    tickets = tickets_of(profile, tell=tell, opened=opened, name=name, n_before=len(parcels))
     cases = _cases(profile)
     open_cases = tuple(pair for pair in cases if pair[1].state == "open")
     case = next((one for _, one in open_cases if len(one.id) <= ID_LENGTH_MAX), None)
@@ -74,10 +86,11 @@ def sheet_of(
         name=name,
         standing=_standing(profile, customer, words),
         about=_about(customer, words, opened),
-        now=now_of(profile, open_cases=open_cases, parcels=parcels, tell=tell),
+        now=now_of(profile, open_cases=open_cases, parcels=parcels, tickets=tickets, tell=tell),
         told=told_of(cases, tell),
         timeline=timeline_of(profile, tell, is_unfolded=is_unfolded),
         parcels=parcels,
+        tickets=tickets,
         n_contacts=n_lines_of(profile, is_unfolded=True),
         n_lines=n_lines_of(profile, is_unfolded=False),
         case=case.id if case else "",

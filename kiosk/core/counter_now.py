@@ -5,6 +5,7 @@ was not answered, what the web and this shop say differently of what they come f
 to ask, the next step, tickets and the household, what waits elsewhere.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,6 +47,9 @@ PARCELS_MAX: Final = 9
 ID_LENGTH_MAX: Final = 80
 """Longest id an operation can carry (`sync.model.wire.Id`); what has a longer one cannot be acted on here."""
 
+OF_LENGTH_MAX: Final = 120
+"""Longest key of what can be redeemed from that an operation can carry (`redeem.Of`)."""
+
 _OVER: Final = ("cancelled", "returned")
 """States of an order whose goods are of no more concern."""
 
@@ -73,6 +77,67 @@ class Parcel:
     evidence: Evidence
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Something that can be used here, now, once.
+
+    Attributes:
+        of: Key of the entitlement.
+        title: What it is called, safe to show.
+        digit: Key that begins it.
+        question, yes, evidence: As a parcel's.
+    """
+
+    of: str
+    title: str
+    digit: str
+    question: tuple[str, ...]
+    yes: str
+    evidence: Evidence
+
+
+def tickets_of(
+    profile: Profile, *, tell: Telling, opened: Opened, name: str, n_before: int
+) -> tuple[Ticket, ...]:
+    """What can be used here, the one that ends first before the others.
+
+    Args:
+        profile: What this device holds.
+        tell: What lines are made with.
+        opened: How the page came to be open.
+        name: Of the customer, safe to show.
+        n_before: How many digits are taken.
+    """
+    words = tell.words
+    usable = [row for row, _, _ in _usable(profile, tell) if len(row.key) <= OF_LENGTH_MAX]
+    found = []
+    for index, row in enumerate(usable[: PARCELS_MAX - n_before], start=n_before + 1):
+        assert isinstance(row.body, Entitlement)
+        title = words.text(row.body.title)
+        lines = [words.say("ticket.question", title=title, name=name)]
+        if opened.needs_id:
+            how = words.either(f"how.{opened.how}", "how.band")
+            lines.append(words.say("ticket.id", how=how))
+        found.append(
+            Ticket(
+                of=row.key,
+                title=title,
+                digit=str(index),
+                question=tuple(lines),
+                yes=words.say("ticket.yes-id" if opened.needs_id else "ticket.yes"),
+                evidence=_evidence(opened),
+            )
+        )
+    return tuple(found)
+
+
+def _evidence(opened: Opened) -> Evidence:
+    """What a clerk's act is recorded with once the question is answered with yes."""
+    if not opened.needs_id:
+        return opened.evidence
+    return Evidence(assurance="S1", proof="id_seen", band=opened.evidence.band)
+
+
 def parcels_of(
     profile: Profile, *, tell: Telling, opened: Opened, name: str
 ) -> tuple[Parcel, ...]:
@@ -85,9 +150,6 @@ def parcels_of(
         ),
         key=lambda pickup: (pickup.ready_at, pickup.id),
     )
-    evidence = opened.evidence
-    if opened.needs_id:
-        evidence = Evidence(assurance="S1", proof="id_seen", band=evidence.band)
     return tuple(
         Parcel(
             pickup=pickup.id,
@@ -95,14 +157,19 @@ def parcels_of(
             digit=str(index),
             question=_question(pickup, tell, opened, name),
             yes=tell.words.say("hand.yes-id" if opened.needs_id else "hand.yes"),
-            evidence=evidence,
+            evidence=_evidence(opened),
         )
         for index, pickup in enumerate(here[:PARCELS_MAX], start=1)
     )
 
 
 def now_of(
-    profile: Profile, *, open_cases: Cases, parcels: tuple[Parcel, ...], tell: Telling
+    profile: Profile,
+    *,
+    open_cases: Cases,
+    parcels: tuple[Parcel, ...],
+    tickets: tuple[Ticket, ...],
+    tell: Telling,
 ) -> tuple[Entry, ...]:
     """All lines, in their order; one line that says so when nothing waits and nothing is owed."""
     entries = [
@@ -115,7 +182,7 @@ def now_of(
         *_struck(open_cases, tell),
         *_missing(open_cases, tell),
         *_next(open_cases, tell),
-        *_tickets(profile, tell),
+        *_tickets(profile, tickets, tell),
         *_waiting_elsewhere(profile, tell),
     ] or [Entry("", tell.words.say("now.nothing"), tone=Tone.MUTED)]
     return (*entries, *_family(profile, tell))
@@ -361,14 +428,19 @@ def _price_differs(product: str, tell: Telling) -> list[str]:
     return [tell.words.say("now.differs.price", web=money[0], here=money[1])]
 
 
-def _tickets(profile: Profile, tell: Telling) -> list[Entry]:
-    """What they may still enter or redeem, the one that ends first before the others."""
-    words = tell.words
-    entries = []
+def _usable(profile: Profile, tell: Telling) -> Iterator[tuple[Row, Entitlement, int | None]]:
+    """What they may still enter or redeem and how often, the one that ends first before the others."""
     for row, ticket in sorted(profile.of(Entitlement), key=lambda pair: pair[1].until):
         n_left = ledger.in_all(row, profile.rows)
-        if n_left == 0 or 0 < ticket.until <= tell.now:
-            continue
+        if n_left != 0 and not 0 < ticket.until <= tell.now:
+            yield row, ticket, n_left
+
+
+def _tickets(profile: Profile, tickets: tuple[Ticket, ...], tell: Telling) -> list[Entry]:
+    words = tell.words
+    digits = {ticket.of: ticket.digit for ticket in tickets}
+    entries = []
+    for row, ticket, n_left in _usable(profile, tell):
         facts = []
         if ticket.until:
             facts.append(words.say("now.ticket.until", until=tell.at(ticket.until)))
@@ -381,6 +453,7 @@ def _tickets(profile: Profile, tell: Telling) -> list[Entry]:
                 text=", ".join(facts),
                 tone=Tone.READY,
                 age=tell.age(row),
+                digit=digits.get(row.key, ""),
             )
         )
     return entries

@@ -219,6 +219,10 @@ class Desk(Protocol):
 class CounterDesk(Desk, Protocol):
     """What only staff can do: take back, and settle what is not settled."""
 
+    def state_of(self, op: str) -> OperationState | None:
+        """Where an operation of this device stands; None when it is not here. Raises StoreError."""
+        ...
+
     def undo(self, op: str, *, actor: str, evidence: Evidence) -> Recorded:
         """Take back what was recorded here in the last five minutes. Raises StoreError, Refused."""
         ...

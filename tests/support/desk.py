@@ -46,6 +46,7 @@ class MemoryDesk:
         is_waiting: What is recorded only the centre can decide.
         ops: What was recorded, by id; a test puts in what it wants to be edited.
         settled: What somebody decided, oldest first.
+        states: Where operations stand that are not just recorded.
         holds_fail: Raised by `held` alone.
         finds: What every search answers, where it is not what the rows say.
         refuses: Code with which the next `record` is refused, "" for none.
@@ -65,6 +66,7 @@ class MemoryDesk:
         self.is_waiting = False
         self.ops: dict[str, Operation] = {}
         self.settled: list[Settled] = []
+        self.states: dict[str, OperationState] = {}
 
     def stand(self, **changes: str | int) -> None:
         """The device stands otherwise from now on."""
@@ -155,6 +157,10 @@ class MemoryDesk:
             back.kind, undo.args, owner=back.owner, actor=actor, evidence=evidence
         )
 
+    def state_of(self, op: str) -> OperationState | None:
+        self._fail()
+        return self.states.get(op, OperationState.RECORDED if op in self.ops else None)
+
     def args_of(self, op: str) -> msgspec.Struct | None:
         self._fail()
         read = registry.read(self.ops[op]) if op in self.ops else None
@@ -174,6 +180,7 @@ class MemoryDesk:
             raise Refused(self.refuses)
         self.settled.append(Settled(op, "replay" if args is None else "edit", reason, args))
         self._settle(op)
+        self.states[f"{op}-again"] = OperationState.RECORDED
         return Recorded(f"{op}-again", OperationState.RECORDED, waits=self.is_waiting)
 
     def void(self, op: str, *, actor: str, evidence: Evidence, reason: str) -> None:

@@ -22,7 +22,7 @@ from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 from textual.widgets.option_list import Option
 
 from kiosk.core.counter import Sheet, nobody_here, sheet_of, unsaved_names
-from kiosk.core.counter_now import Parcel
+from kiosk.core.counter_now import Parcel, Ticket
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
 from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
@@ -54,10 +54,11 @@ from kiosk.ui.widgets.notice import Notice
 from kiosk.ui.widgets.plain_text import PlainText
 from kiosk.ui.widgets.strip import StaffStrip
 from sync.model.errors import StoreError
-from sync.model.operation import Evidence
+from sync.model.operation import Evidence, OperationState
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
+from sync.model.operations.redeem import Redeem
 from sync.model.profile import Profile
 from sync.model.rules import UNDO_WITHIN_US
 
@@ -149,6 +150,7 @@ class CounterView(Vertical):
         self._is_note_asked = False
         self._unsettled: tuple[Unsettled, ...] = ()
         self._last: _Done | None = None
+        self._waits: _Done | None = None
 
     # What there is
 
@@ -270,6 +272,7 @@ class CounterView(Vertical):
         standing = self._desk.standing()
         self.query_one(StaffStrip).show(standing)
         self._let_go(standing.now)
+        self._look_for_answer()
         if self.page == "unsettled":
             self._fill_unsettled()
         if not self.owner:
@@ -416,6 +419,9 @@ class CounterView(Vertical):
             for parcel in self._sheet.parcels:
                 if parcel.digit == str(digit):
                     self._ask(self._sheet.owner, parcel)
+            for ticket in self._sheet.tickets:
+                if ticket.digit == str(digit):
+                    self._ask_use(self._sheet.owner, ticket)
         elif self.page == "unsettled" and digit <= len(self._unsettled):
             self._ask_settling(self._unsettled[digit - 1])
 
@@ -446,6 +452,56 @@ class CounterView(Vertical):
         args = HandOverPickup(pickup=parcel.pickup, order=parcel.order)
         if self._record("hand_over_pickup", args, owner=owner, evidence=parcel.evidence):
             self._say("hand.done", order=self._words.name(parcel.order))
+
+    # Using a ticket or a right
+
+    def _ask_use(self, owner: str, ticket: Ticket) -> None:
+        def answered(is_yes: bool | None) -> None:  # noqa: FBT001  # Textual's callback of a modal
+            if is_yes:
+                self._use(owner, ticket)
+
+        question = HandOverQuestion(
+            ticket.question,
+            yes=ticket.yes,
+            no=self._words.say("hand.no"),
+            keys=self._words.say("hand.keys"),
+        )
+        self.app.push_screen(question, answered)
+
+    def _use(self, owner: str, ticket: Ticket) -> None:
+        if not self._record(
+            "redeem", Redeem(of=ticket.of), owner=owner, evidence=ticket.evidence
+        ):
+            return
+        if self._waits is not self._last:
+            self._say("ticket.done", title=ticket.title)
+        else:
+            self.query_one("#message", Notice).clear()
+
+    def _look_for_answer(self) -> None:
+        """What only the centre could decide: did it?"""
+        waits = self._waits
+        if waits is None:
+            return
+        try:
+            state = self._desk.state_of(waits.op)
+            code = next((one.code for one in self._desk.unsettled() if one.op == waits.op), "")
+        except StoreError as error:
+            self._say_trouble(error)
+            return
+        notice = self.query_one("#here", Notice)
+        match state:
+            case OperationState.APPLIED:
+                what = self._words.either(f"kind.{waits.kind}", "kind.other")
+                notice.announce(self._words.say("wait.yes", what=what), tone=Tone.READY)
+            case OperationState.REFUSED | OperationState.HELD | OperationState.VOID:
+                reason = why(code, self._words)
+                notice.announce(self._words.say("wait.no", why=reason), tone=Tone.ALERT)
+            case OperationState.RECORDED | OperationState.SENDING:
+                return
+            case None:
+                pass  # forgotten long after it was settled
+        self._waits = None
 
     # Notes
 
@@ -726,6 +782,7 @@ class CounterView(Vertical):
         """It can be taken back for a while; where only the centre can decide it, nothing is handed out before."""
         self._last = _Done(recorded.op, kind, owner, self._desk.standing().now)
         if recorded.waits:
+            self._waits = self._last
             text = self._words.say("unsettled.waits")
             self.query_one("#here", Notice).announce(text, tone=Tone.ASK)
 

@@ -1074,3 +1074,63 @@ async def test_what_only_the_centre_can_decide_is_not_handed_out_before() -> Non
         await at.press("f6", "1", "t", "enter", "enter")
 
         assert at.notice("here").startswith("? Wait for the centre's answer.")
+
+
+# Using a ticket
+
+
+async def test_a_ticket_is_used_with_its_digit_and_a_yes() -> None:
+    async with counter() as at:
+        at.view.open("sam", found("name"))
+        (line,) = [
+            one for one in at.view.query_one("#now", EntryList).entries if one.label == "Ticket"
+        ]
+        await at.press(line.digit, "y")
+
+        (done,) = at.desk.done
+        assert (done.kind, done.args, done.evidence.proof) == (
+            "redeem", Redeem(of="entitlement/sam:ticket"), "id_seen",
+        )  # fmt: skip
+        assert at.notice("message").startswith("Recorded: Kite workshop")
+        assert "Ticket" not in at.entries("now")
+
+
+async def use_a_ticket_of_which_only_the_centre_can_decide(at: Counter) -> str:
+    at.desk.is_waiting = True
+    at.view.open("sam", found("name"))
+    (line,) = [
+        one for one in at.view.query_one("#now", EntryList).entries if one.label == "Ticket"
+    ]
+    await at.press(line.digit, "y")
+    assert at.notice("here") == "? Wait for the centre's answer. Hand nothing out before."
+    assert at.notice("message") == ""
+    return next(iter(at.desk.ops))
+
+
+async def test_the_centres_yes_is_told_when_it_comes() -> None:
+    async with counter() as at:
+        op = await use_a_ticket_of_which_only_the_centre_can_decide(at)
+
+        at.view.look()
+        assert at.notice("here").startswith("? Wait")
+        at.desk.states[op] = OperationState.APPLIED
+        at.view.look()
+        await at.pilot.pause()
+
+        assert at.notice("here") == "+ The centre said yes: redeem. Go on."
+
+
+async def test_the_centres_no_is_told_with_its_reason() -> None:
+    async with counter() as at:
+        op = await use_a_ticket_of_which_only_the_centre_can_decide(at)
+
+        at.desk.states[op] = OperationState.REFUSED
+        at.desk.not_settled = (
+            Unsettled(op, "redeem", "sam", OperationState.REFUSED, "not_enough", NOW_US),
+        )
+        at.view.look()
+        await at.pilot.pause()
+
+        assert (
+            at.notice("here") == "! Not settled: there is not so much left. Hand nothing out."
+        )
