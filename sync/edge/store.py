@@ -40,7 +40,7 @@ from hardware.errors import DeviceError, DiskFull
 from hardware.moments import micros_of
 from sync.edge import reading, terms
 from sync.edge.ballast import Ballast
-from sync.edge.wal import committed_frames
+from sync.edge.wal import committed_frames, mended
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,9 @@ less time to fill; the key and the cipher are the same. Source: zetetic.net/sqlc
 
 DEFAULT_CIPHER: Final = ()
 """How outbox.db is encrypted, and a cache.db of an older program."""
+
+MENDED: Final = "outbox.db.mended"
+"""A copy of the outbox with all of a damaged log, while operations are salvaged from it."""
 
 FRESH: Final = "outbox.db.fresh"
 """The outbox that will take the place of a damaged one, while it is being made."""
@@ -447,6 +450,14 @@ class StoreFile:
                     raise
         raise AssertionError("there is at least one way")
 
+    def is_readable(self) -> bool:
+        """Whether its first page is one under this key."""
+        try:
+            self._database().execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except (dbapi2.Error, StoreError):
+            return False
+        return True
+
     def verify(self) -> None:
         """Read every page, whose MAC then must hold. About 1 s for 500 MB. Raises StoreCorrupt."""
         with _ours():
@@ -606,9 +617,11 @@ class EdgeStore:
 
     def _prepare(self) -> None:
         made = self._made()
-        if made is not None and not hmac.compare_digest(made.check, self._check):
-            raise StoreCorrupt("the key is not the one these files were made with")
         self._finish_replacing()
+        if made is not None and not hmac.compare_digest(made.check, self._check):
+            if not self._is_our_key():
+                raise StoreCorrupt("the key is not the one these files were made with")
+            made = None  # what it says is damaged: the key opens the outbox
         log_bytes = self.disk.read(self.folder / "outbox.db-wal") or b""
         try:
             self.outbox.prepare()
@@ -635,6 +648,16 @@ class EdgeStore:
             self._drop_expired()
         except StoreCorrupt:
             self._drop_cache(self.cache)
+
+    def _is_our_key(self) -> bool:
+        """Whether the key opens the outbox. One that is not there is opened by none."""
+        with disk_errors():
+            if not self.disk.read(self.folder / "outbox.db"):
+                return False
+        try:
+            return self.outbox.is_readable()
+        finally:
+            self.outbox.let_go()
 
     def _n_commits(self) -> int:
         """Commits the outbox has had."""
@@ -673,11 +696,11 @@ class EdgeStore:
             if self.disk.read(path) is None:
                 self.disk.rename(fresh, path)
             else:
-                self._forget_fresh()
+                self._forget(FRESH)
 
-    def _forget_fresh(self) -> None:
-        for name in (FRESH, f"{FRESH}-wal", f"{FRESH}-shm"):
-            self.disk.remove(self.folder / name)
+    def _forget(self, name: str) -> None:
+        for one in (name, f"{name}-wal", f"{name}-shm"):
+            self.disk.remove(self.folder / one)
 
     def close(self) -> None:
         """Close both files and give the folder back; harmless when done twice."""
@@ -772,7 +795,7 @@ class EdgeStore:
         """Make a new outbox of what can still be read of the damaged one, then put it in its place and keep the old one."""
         saved = file.salvaged(_SALVAGE)
         with disk_errors():
-            self._forget_fresh()
+            self._forget(FRESH)
         fresh = StoreFile(
             self.folder / FRESH, file.key, schema=_OUTBOX_SCHEMA, synchronous="FULL",
             heal=_cannot_heal,
@@ -806,8 +829,40 @@ class EdgeStore:
         name = f"outbox.db-wal.damaged-{self.now()}"
         with disk_errors():
             self.disk.write(self.folder / name, content, private=True)
-        self.begin_lineage("outbox_damaged", f"{name}: the last operations may be missing")
-        log.error("log of the outbox was damaged")
+        count = self._bring_back(content)
+        self.begin_lineage(
+            "outbox_damaged",
+            f"{name}: {count} operations brought back from it; others may be missing",
+        )
+        log.error("log of the outbox was damaged", extra={"count": count})
+
+    def _bring_back(self, content: bytes) -> int:
+        """Take over the operations that stand behind the damage of a log; how many. What they became is asked again."""
+        side = self.folder / MENDED
+        with disk_errors():
+            self._forget(MENDED)
+            self.disk.write(
+                side, self.disk.read(self.folder / "outbox.db") or b"", private=True
+            )
+            self.disk.write(
+                side.with_name(f"{MENDED}-wal"),
+                mended(content, page_size=PAGE_SIZE),
+                private=True,
+            )
+        copy = StoreFile(
+            side, self.outbox.key, schema=_OUTBOX_SCHEMA, synchronous="FULL", heal=_cannot_heal
+        )
+        try:
+            saved = copy.salvaged(_SALVAGE)
+        finally:
+            copy.close()
+        with self.outbox.write() as transaction:
+            before = transaction.read("SELECT count(*) FROM op")[0][0]
+            transaction.many(_TAKE_OVER, saved)
+            after = transaction.read("SELECT count(*) FROM op")[0][0]
+        with disk_errors():
+            self._forget(MENDED)
+        return int(after - before)
 
     def _read_again(self) -> None:
         """Take in what a program before this one could not read."""

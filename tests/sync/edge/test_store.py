@@ -19,12 +19,12 @@ from sqlcipher3 import dbapi2
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.errors import DiskFault, FolderInUse
-from sync.edge import reading
 from sync.edge.feed import Feed
 from sync.edge.leases import BandLease, LeasedKey, Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import KEEP_DAYS, OP_SIZE_MAX, Outbox
 from sync.edge.store import _CACHE_SCHEMA, BULK_CIPHER, EdgeStore, StoreFile
+from sync.model import forms
 from sync.model.errors import Malformed, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from sync.model.operation import Operation, OperationState
 from sync.model.operations.record_interaction import RecordInteraction
@@ -330,6 +330,43 @@ def test_no_bit_of_the_log_takes_an_operation_with_it_unsaid(
         assert (killed / notice.detail.partition(":")[0]).read_bytes()
 
 
+@pytest.mark.parametrize("at", [5, 17, 40, 48, 700, 4_200])
+def test_operations_behind_a_damaged_place_of_the_log_are_brought_back(
+    at: int, store: EdgeStore, tmp_path: Path
+) -> None:
+    ops = [numbered(n) for n in range(20)]
+    for op in ops:
+        Outbox(store).record(op)
+    lineage = store.lineage
+    killed = Path(shutil.copytree(tmp_path, tmp_path / "killed"))
+    raw = bytearray((killed / "outbox.db-wal").read_bytes())
+    raw[at] ^= 4
+    (killed / "outbox.db-wal").write_bytes(raw)
+
+    store = edge.opened(killed)
+
+    assert {one.op for one in Outbox(store).unsettled()} == {op.id for op in ops}
+    assert [notice.code for notice in store.notices] == ["outbox_damaged"]
+    assert store.lineage != lineage
+    assert not [path.name for path in killed.iterdir() if "mended" in path.name]
+    store.close()
+
+
+def test_a_description_that_is_damaged_does_not_lock_the_device_out(
+    store: EdgeStore, tmp_path: Path
+) -> None:
+    Outbox(store).record(numbered(1))
+    store.close()
+    said = (tmp_path / "store.json").read_bytes()
+    (tmp_path / "store.json").write_bytes(said.replace(b'"check":"', b'"check":"0', 1))
+
+    store = edge.opened(tmp_path)
+
+    assert [one.op for one in Outbox(store).unsettled()] == [numbered(1).id]
+    assert (tmp_path / "store.json").read_bytes() == said
+    store.close()
+
+
 def test_a_log_that_a_power_cut_left_as_it_should_be_is_not_called_damaged(
     store: EdgeStore, tmp_path: Path
 ) -> None:
@@ -446,7 +483,8 @@ def test_a_row_only_a_newer_program_reads_is_read_by_that_program_without_a_netw
     assert Feed(store).state().n_unread == 1
     store.close()
 
-    monkeypatch.setitem(reading.FORMS, newer.kind, 2)
+    second = forms.Form(2, {2: lambda body: body})
+    monkeypatch.setattr(forms, "FORMS", {newer.kind: second})
     store = edge.opened(tmp_path)
 
     assert Feed(store).state().n_unread == 0
