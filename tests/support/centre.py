@@ -34,7 +34,11 @@ START_S = 30.0
 
 
 def open_centre(
-    folder: Path, *, clock: Clock | None = None, entropy: Entropy | None = None
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+    database: str = "",
 ) -> Centre:
     """The centre as `tapthread central` opens it."""
     disk, entropy = SystemDisk(), entropy or SystemEntropy()
@@ -44,6 +48,7 @@ def open_centre(
         clock=clock or SystemClock(),
         entropy=entropy,
         band_keys=BandKeyFiles.open(folder, disk=disk, entropy=entropy),
+        database=database,
     )
 
 

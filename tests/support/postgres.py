@@ -20,6 +20,9 @@ from typing import Final
 import psycopg
 import pytest
 
+from sync.central.schema import TABLES
+from sync.central.store import Store
+
 USER: Final = "tapthread"
 START_S: Final = 60
 
@@ -192,6 +195,23 @@ def database(postgres: Server) -> Iterator[str]:
     postgres.run_sql(f"CREATE SCHEMA {name}")
     yield f"{postgres.address('postgres')}&options=-csearch_path%3D{name}"
     postgres.run_sql(f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def _made(postgres: Server) -> str:
+    """The address of a database with the centre's tables, empty for now."""
+    postgres.run_sql("CREATE SCHEMA made")
+    address = f"{postgres.address('postgres')}&options=-csearch_path%3Dmade"
+    Store(address, fresh_epoch="e-made").close()
+    return address
+
+
+@pytest.fixture
+def made_database(_made: str, postgres: Server) -> str:
+    """A database of a centre that nothing was written to yet: quicker than making one."""
+    tables = ", ".join(f"made.{table}" for table in sorted(TABLES))
+    postgres.run_sql(f"TRUNCATE {tables}")
+    return _made
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,4 +1,4 @@
-"""A centre of a small shop in this process, and devices of it."""
+"""A centre of a small shop in this process, over each of the databases it can have, and devices of it."""
 
 import io
 import logging
@@ -11,13 +11,29 @@ import pytest
 from hardware.log import started
 from sync.central.centre import Centre
 from tests.support.centre import LOCAL_URL, PlainDevice, new_device, open_centre
-from tests.support.postgres import any_database, database, postgres  # noqa: F401  # fixtures
+from tests.support.postgres import (  # noqa: F401  # fixtures
+    _made,
+    any_database,
+    database,
+    made_database,
+    postgres,
+)
 from tests.support.shop import LENA, lenas_rows
+
+DATABASES = ("sqlite", "postgresql")
+"""What a test of a centre runs on, unless its module says otherwise under this name."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of a centre, over each database."""
+    if "centre_on" in metafunc.fixturenames:
+        metafunc.parametrize("centre_on", getattr(metafunc.module, "DATABASES", DATABASES))
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
-    opened = open_centre(tmp_path / "centre")
+def centre(centre_on: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
+    address = "" if centre_on == "sqlite" else request.getfixturevalue("made_database")
+    opened = open_centre(tmp_path / "centre", database=address)
     opened.put_rows(lenas_rows(), interest=[("harbour", LENA)])
     yield opened
     opened.close()

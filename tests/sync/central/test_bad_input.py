@@ -28,6 +28,9 @@ from sync.model.wire import BODY_SIZE_MAX, PROBLEMS
 from tests.support.centre import LOCAL_URL, PlainDevice, code_of, new_device, open_centre
 from tests.support.shop import NOON, hand_over, said
 
+DATABASES = ("sqlite",)
+"""What is refused here is refused before a database is asked."""
+
 PULL = b'{"scopes":[{"id":"g","seq":0}]}'
 BODIES = {
     "push": b'{"lineage":"l","ops":[]}', "pull": PULL, "leases": b"{}", "want": b"{}",
