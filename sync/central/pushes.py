@@ -79,9 +79,9 @@ class Pushes:
             answered = token if push.ops else push.token
             return lambda: self._answer(transaction, caller, records, known, answered)
 
-        answer = self._parts.batch.run(
-            work, keys=_locks(caller.device, push.ops), ops=[op.id for op in push.ops]
-        )
+        # Several nodes lock all names of all they write together at once; one alone has no need to know them yet.
+        locks = _locks(caller.device, push.ops) if self._parts.store.is_shared else ()
+        answer = self._parts.batch.run(work, keys=locks, ops=[op.id for op in push.ops])
         if answer.is_forked:
             self._parts.counters.add("push.forked")
         page = push_page(answer, session_key=key_of(caller), request_id=caller.request_id)
@@ -119,11 +119,14 @@ class Pushes:
         now: int,
     ) -> None:
         """A store holds whom it recorded something about, for some time more."""
-        for op, record in zip(ops, records, strict=True):
-            if op.owner and record.status == "applied" and record.at == now:
-                transaction.add_interest(
-                    scope_of(op.store), op.owner, until=now + INTEREST_US, why="operation"
-                )
+        held = {
+            (scope_of(op.store), op.owner): None
+            for op, record in zip(ops, records, strict=True)
+            if op.owner and record.status == "applied" and record.at == now
+        }
+        transaction.load_owners(owner for _, owner in held)
+        for scope, owner in held:
+            transaction.add_interest(scope, owner, until=now + INTEREST_US, why="operation")
 
     def _answer(
         self,
