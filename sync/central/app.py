@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 import uvicorn
+import uvloop
 from starlette.concurrency import run_in_threadpool
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -260,7 +261,8 @@ def serve(
             ssl_certfile=str(tls.certificate) if tls else None,
             ssl_keyfile=str(tls.key) if tls else None,
         )
-        asyncio.run(_served(_Server(config, lambda: on_ready(url)), listener, centre))
+        # Not asyncio's own loop: with TLS that one writes 256 KB of memory for each connection, this one what it needs.
+        uvloop.run(_served(_Server(config, lambda: on_ready(url)), listener, centre))
 
 
 async def _served(server: _Server, listener: socket.socket, centre: Centre) -> None:
@@ -301,6 +303,9 @@ async def _tidied(centre: Centre) -> None:
             await run_in_threadpool(centre.tidy)
         except StoreError:
             log.warning("could not tidy up")
+        except Exception:
+            # The top of a task nobody waits for: it must go on, and a person must hear of it.
+            log.exception("tidying failed")
         await centre.clock.pause_ms(TIDY_MS)
 
 
@@ -317,8 +322,8 @@ def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        # What it accepts has this too: else the body of an answer waits 40 ms for a device to acknowledge its head.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
     except (OSError, OverflowError) as error:
         raise AddressTaken(f"cannot listen on {host} port {port}") from error
+    # What it accepts has this too: else the body of an answer waits 40 ms for a device to acknowledge its head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
