@@ -49,7 +49,7 @@ def scoreboard_of(rows: Iterable[Row], *, home: str, now: int) -> Scoreboard:
     stocks: list[Stock] = []
     for row in rows:
         match row.body:
-            case Interaction() as contact if contact.direction == "in":
+            case Interaction(taken_back_at=0) as contact if contact.direction == "in":
                 contacts.append((row.owner, contact))
             case Price() as price:
                 prices.append(price)

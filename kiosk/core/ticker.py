@@ -44,7 +44,7 @@ def ticker_of(rows: Iterable[Row], *, words: StaffWords, now: int) -> tuple[Tick
         match row.body:
             case Customer() as customer:
                 names[customer.id] = name_of(customer, words)
-            case Interaction(at=at, sensitivity="normal") if at <= now:
+            case Interaction(at=at, sensitivity="normal", taken_back_at=0) if at <= now:
                 heard.append((at, row))
             case Order(at=at, sensitivity="normal") if at <= now:
                 heard.append((at, row))

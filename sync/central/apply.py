@@ -30,6 +30,7 @@ import msgspec
 from sync.central.enrolment import FINAL_STATES, State, scope_of
 from sync.central.lending import scope_of_row
 from sync.central.store import DeviceRecord, OpRecord, Transaction
+from sync.model import forms
 from sync.model.errors import Malformed, StoreError
 from sync.model.operation import CannotPredict, Effects, Operation, OperationState, Refusal
 from sync.model.records import Decision
@@ -286,7 +287,7 @@ def _write(
     """Write a row an operation made; a decision only where there is something to decide."""
     if isinstance(row.body, Decision):
         return _settle(transaction, row.body, op.store, lanes, now=origin.now)
-    transaction.put(row, scope=scope_of_row(row))
+    transaction.put(row, scope=scope_of_row(row), form=forms.newest(row.kind))
     return True
 
 
@@ -379,7 +380,7 @@ def _note(transaction: Transaction, record: OpRecord, decision: Decision) -> Non
         )
     )
     row = row_of(written, owner="", as_of=written.at, source="centre")
-    transaction.put(row, scope=scope_of(store))
+    transaction.put(row, scope=scope_of(store), form=forms.newest(row.kind))
 
 
 def _settle(

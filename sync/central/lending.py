@@ -8,7 +8,7 @@ from typing import Final
 
 from sync.central.enrolment import scope_of
 from sync.central.store import Transaction
-from sync.model import ledger
+from sync.model import forms, ledger
 from sync.model.operation import Refusal
 from sync.model.records import Allowance, LedgerEntry
 from sync.model.row import Row
@@ -74,7 +74,7 @@ def _taken_back(transaction: Transaction, key: str, *, now: int) -> bool:
 
 def _write(transaction: Transaction, rows: tuple[Row, ...]) -> None:
     for row in rows:
-        transaction.put(row, scope=scope_of_row(row))
+        transaction.put(row, scope=scope_of_row(row), form=forms.newest(row.kind))
 
 
 def scope_of_row(row: Row) -> str:

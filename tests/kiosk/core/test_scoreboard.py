@@ -46,6 +46,7 @@ def test_nothing_is_no_sin() -> None:
         ({"due_at": 0}, 0),
         ({"due_at": NOW_US - 1, "answered_at": NOW_US}, 0),
         ({"due_at": NOW_US - 1, "direction": "out"}, 0),
+        ({"due_at": NOW_US - 1, "taken_back_at": NOW_US}, 0),
     ],
 )
 def test_unanswered_is_a_contact_past_its_promise_that_no_person_answered(

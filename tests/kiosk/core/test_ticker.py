@@ -58,6 +58,10 @@ def test_what_must_not_be_named_is_not_heard(sensitivity: str) -> None:
     assert ticker(heard(1, sensitivity=sensitivity)) == ()
 
 
+def test_what_was_taken_back_is_not_heard() -> None:
+    assert ticker(heard(1, taken_back_at=NOW_US)) == ()
+
+
 def test_what_has_not_happened_yet_is_not_heard() -> None:
     assert ticker(heard(-1)) == ()
 
