@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from sync.central import snapshots
 from sync.central.enrolment import FINAL_STATES, State, device_lock, scopes_of
 from sync.central.gate import denied
 from sync.central.parts import Parts, decoded
@@ -21,8 +22,6 @@ SPREAD_MS_MAX: Final = 600_000
 
 SPREAD_PER_DEVICE_MS: Final = 10
 """A hundred hellos a second: a tenth of what one core signs."""
-
-SNAPSHOT_FORMAT: Final = 1
 
 
 class Hellos:
@@ -85,11 +84,8 @@ class Hellos:
         known = snapshot.scope(scope)
         if known is None:
             return Grant(scope, self._parts.store.epoch, 0)
-        whole = snapshot.snapshot_of(scope, SNAPSHOT_FORMAT)
-        is_of_now = whole is not None and whole.epoch == known.epoch
-        return Grant(
-            scope, known.epoch, known.head, known.count, whole.seq if whole and is_of_now else 0
-        )
+        whole = snapshots.usable(snapshot, scope)
+        return Grant(scope, known.epoch, known.head, known.count, whole.seq if whole else 0)
 
 
 def _seen(transaction: Transaction, device_id: str, now: int) -> None:

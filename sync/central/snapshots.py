@@ -31,6 +31,14 @@ TAIL_PART: Final = 4
 _READ_AT_ONCE: Final = 1_000
 
 
+def usable(snapshot: Snapshot, scope: str, form: int = FORMAT) -> SnapshotRecord | None:
+    """The newest snapshot of a scope, where a device can go on from it: of the same history, and not below the floor."""
+    record, newest = snapshot.scope(scope), snapshot.snapshot_of(scope, form)
+    if record is None or newest is None or newest.epoch != record.epoch:
+        return None
+    return newest if record.floor <= newest.seq <= record.head else None
+
+
 def due(store: Store) -> tuple[str, ...]:
     """Scopes large enough for a snapshot whose newest one is missing or old. Raises StoreError."""
     with store.reading() as snapshot:
@@ -42,14 +50,10 @@ def due(store: Store) -> tuple[str, ...]:
 
 
 def _is_due(snapshot: Snapshot, scope: str) -> bool:
-    record, newest = snapshot.scope(scope), snapshot.snapshot_of(scope, FORMAT)
-    if record is None:
-        return False
-    if newest is None or newest.epoch != record.epoch:
+    newest = usable(snapshot, scope)
+    if newest is None:
         return True
-    if not record.floor <= newest.seq <= record.head:
-        return True  # below the floor nobody could go on from it
-    return (record.head - newest.seq) * TAIL_PART > newest.count
+    return (snapshot.head(scope) - newest.seq) * TAIL_PART > newest.count
 
 
 def make(

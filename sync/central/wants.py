@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from sync.central import snapshots
 from sync.central.enrolment import scope_of, scopes_of
 from sync.central.feed import row_for
 from sync.central.gate import denied
@@ -100,12 +101,9 @@ class Wants:
     def _whole(
         self, snapshot: Snapshot, asked: SnapshotRequest, session_key: bytes
     ) -> SnapshotAnswer:
-        """The newest snapshot of a scope, if its history is still the scope's."""
-        whole, known = (
-            snapshot.snapshot_of(asked.scope, asked.format),
-            snapshot.scope(asked.scope),
-        )
-        if whole is None or known is None or whole.epoch != known.epoch:
+        """The newest snapshot of a scope from which a device can go on."""
+        whole = snapshots.usable(snapshot, asked.scope, asked.format)
+        if whole is None:
             return SnapshotAnswer(asked.scope, 0)
         label = snapshot_label(scope=whole.scope, seq=whole.seq)
         sealed = seal(bytes.fromhex(whole.key), session_key, label, self._parts.entropy)

@@ -5,17 +5,15 @@ that reads more takes over the cache, what its predecessor kept raw is judged ag
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from sync.model import forms
 from sync.model.errors import Malformed
 from sync.model.records import KINDS
 from sync.model.row import body_of
 
 if TYPE_CHECKING:
     from sync.edge.store import Transaction
-
-FORMS: Final = dict.fromkeys(KINDS, 1)
-"""Newest form of the body this program reads, by kind."""
 
 
 def is_readable(kind: str, form: int, body: bytes) -> bool:
@@ -31,13 +29,13 @@ def is_readable(kind: str, form: int, body: bytes) -> bool:
 
 def is_known(*, kind: str, form: int) -> bool:
     """Whether this program reads that form of that kind."""
-    return 1 <= form <= FORMS.get(kind, 0)
+    return kind in KINDS and forms.is_readable(kind, form, forms=forms.FORMS)
 
 
 def what_is_read() -> str:
     """Changes when this program reads other kinds, forms or fields than the one before."""
     words = (
-        f"{kind} {FORMS[kind]} {' '.join(struct.__struct_fields__)}"
+        f"{kind} {forms.newest(kind, forms=forms.FORMS)} {' '.join(struct.__struct_fields__)}"
         for kind, struct in sorted(KINDS.items())
     )
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
