@@ -11,6 +11,7 @@ Sync              the sync thread of a device, and what it says of itself
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -431,7 +432,7 @@ class Sync:
         """Args: transport is the real one unless given; `on_change` is called on the sync thread and on the relay's."""
         world = device.world
         self.relay = (
-            StoreRelay(device, url=relay, listen=relay_listen, on_change=on_change)
+            StoreRelay(device, url=relay, listen=relay_listen, on_change=self._relay_changed)
             if relay or relay_listen
             else None
         )
@@ -456,16 +457,26 @@ class Sync:
         )
         self._network = self.runner.status().network
         self._report = ReportFile(device.store)
+        self._reporting = threading.Lock()
 
     def _changed(self) -> None:
         status = self.runner.status()
         if status.network != self._network:
             self._network, self.network_since = status.network, micros_of(self._clock.now())
-        with contextlib.suppress(StoreError):  # the status says what is wrong
-            self._report.write(status)
         if self.relay is not None:
             self.relay.peers.wake()  # something may be settled
+        self._report_it()
         self._on_change()
+
+    def _relay_changed(self) -> None:
+        self._report_it()
+        self._on_change()
+
+    def _report_it(self) -> None:
+        relay = RelayStatus() if self.relay is None else self.relay.peers.status()
+        # The sync thread and the relay's both come here.
+        with self._reporting, contextlib.suppress(StoreError):  # the status says what is wrong
+            self._report.write(self.runner.status(), relay=relay.code)
 
     def start(self) -> None:
         """Begin, in threads of their own."""

@@ -71,7 +71,7 @@ class SyncReport(msgspec.Struct, frozen=True):
         unread: Rows this program cannot read.
         store: "ok", or what is wrong with the files.
         lineage: Which life of the outbox this is. forks: How often it was found to be a copy.
-        relay: ok | lost | "" for none.
+        relay: "off" where none is set, "ok", or the code of what keeps the store's relay from answering; "" where it was not asked.
     """
 
     at: int
@@ -165,7 +165,9 @@ class ReportFile:
             StoreError: the files do not say it.
         """
         now_ms = self._store.clock.ticks_ms()
-        weighty = (status.network, status.store_code, status.alerts, bool(status.progress))
+        weighty = (
+            status.network, status.store_code, status.alerts, bool(status.progress), relay,
+        )  # fmt: skip
         if now_ms < self._next_ms and weighty == self._last:
             return
         self._next_ms, self._last = now_ms + WRITE_MS, weighty

@@ -12,6 +12,7 @@ from hardware import identity
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
 from kiosk.assembly import Device, StoreDesk, Sync, real_world
+from sync.edge.report import kept_report
 from tests.support.commands import environment
 
 
@@ -54,6 +55,19 @@ def test_an_address_somebody_else_listens_on_keeps_no_counter_from_starting(
         sync.relay.stop()
 
     assert StoreDesk(device, sync).standing().relay != "ok"
+
+
+@pytest.mark.parametrize(("relay", "said"), [("", "off"), ("http://127.0.0.1:9", "relay_lost")])
+def test_whoever_asks_from_outside_is_told_how_the_relay_is(
+    device: Device, relay: str, said: str
+) -> None:
+    sync = Sync(device, relay=relay)
+
+    sync._changed()
+
+    report = kept_report(device.store.folder, disk=SystemDisk())
+    assert report is not None
+    assert report.relay == said
 
 
 IMPORTED = """
