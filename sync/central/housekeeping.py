@@ -41,7 +41,6 @@ class Housekeeping:
         done = {
             "cursors": self._pulls.note_cursors(),
             "interests": self._end_interests(self._parts.now),
-            "loans": self._parts.write(lambda it: take_back_over(it, now=self._parts.now)),
             "allowances": self._take_back(self._parts.now),
             "snapshots": self._make_snapshots(),
         }
