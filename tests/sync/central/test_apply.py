@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -101,8 +100,8 @@ class Books:
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    store = Store(tmp_path / "centre.db", fresh_epoch="e1")
+def books(any_database: str) -> Iterator[Books]:
+    store = Store(any_database, fresh_epoch="e1")
     made = Books(store)
     made.put(*shop.lenas_rows(), shop.row(Account("lena:points", 100, "harbour")))
     yield made
@@ -124,7 +123,9 @@ def unreadable_account(books: Books) -> None:
     """A newer version wrote it, so this one cannot judge anything about it."""
     sql = books.store._engine
     with sql.writing() as connection:
-        connection.run("UPDATE doc SET body = '{\"id\":1}' WHERE key = :key", key=POINTS)
+        connection.run(
+            "UPDATE doc SET body = :body WHERE key = :key", body='{"id":1}', key=POINTS
+        )
 
 
 def readable_account(books: Books, points: int = 100) -> None:

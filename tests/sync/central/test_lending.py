@@ -1,7 +1,6 @@
 """What a store may give out alone is lent to it, out of what is free, and comes back when its time is over."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,8 @@ OVER = END + ledger.GRACE_US + 1
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "centre.db", fresh_epoch="e1")
+def store(any_database: str) -> Iterator[Store]:
+    opened = Store(any_database, fresh_epoch="e1")
     with opened.writing() as transaction:
         for row in (
             shop.row(Account("lena:points", 100)),
