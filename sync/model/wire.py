@@ -540,6 +540,8 @@ def checked(answer: bytes, *, session_key: bytes, request_id: str) -> tuple[list
         raise Malformed("the answer has no end")
     if not hmac.compare_digest(end.digest, _digest(lines, session_key, request_id)):
         raise Malformed("the digest of the answer does not hold")
+    if end.rows < 0:
+        raise Malformed("the answer holds less than nothing")
     return lines.splitlines(), end.rows
 
 
