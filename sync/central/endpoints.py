@@ -23,7 +23,7 @@ from sync.central.centre import Centre
 from sync.central.errors import StoreConflict, StoreUnreachable
 from sync.central.gate import denied
 from sync.central.openapi import document
-from sync.model.errors import CentreRefused, StoreError, StoreFull
+from sync.model.errors import CentreRefused, StoreCorrupt, StoreError, StoreFull
 from sync.model.ports import Request, Response
 from sync.model.wire import BODY_SIZE_MAX, NDJSON, PROBLEM, PROBLEMS, PROTOCOL, Problem
 
@@ -129,7 +129,7 @@ class Service:
             return await self._response(request, answer)
         except CentreRefused as error:
             return self.problem(request, error.problem, str(error))
-        except (StoreFull, StoreConflict, StoreUnreachable) as error:
+        except (StoreFull, StoreCorrupt, StoreConflict, StoreUnreachable) as error:
             log.error("store is busy", extra={"endpoint": route.name, "code": error.code})  # noqa: TRY400  # the trace says nothing more
             return self.problem(request, "busy")
         except StoreError:

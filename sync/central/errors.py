@@ -2,7 +2,7 @@
 
 StoreError               (sync.model.errors)
   StoreConflict          two writers were in each other's way; nothing was done, and the same again may work
-  StoreUnreachable       the database server does not answer; of a write it is not known whether it stands
+  StoreUnreachable       the database server or its disk does not answer; of a write it is not known whether it stands
 """
 
 from sync.model.errors import StoreError
@@ -13,4 +13,4 @@ class StoreConflict(StoreError):
 
 
 class StoreUnreachable(StoreError):
-    """The database server does not answer; of a write it is not known whether it stands."""
+    """The database server or its disk does not answer; of a write it is not known whether it stands."""

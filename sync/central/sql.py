@@ -9,17 +9,17 @@ JSON as text that is never looked into, integers for time. Three things are writ
 
 A writer is alone in SQLite (`BEGIN IMMEDIATE`). In PostgreSQL it is READ COMMITTED and holds an advisory lock on each
 name it works on until it commits, so that what it reads under the lock stays true; a reader sees one moment on both.
-The only importer of sqlite3, psycopg and psycopg_pool here; a library's exception never leaves this module.
+The only importer of sqlite3 and psycopg here; a library's exception never leaves this module.
 """
 
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
@@ -31,13 +31,16 @@ if TYPE_CHECKING:
     import psycopg
 
 READERS_MAX: Final = 16
-"""Idle read connections kept; one more is opened when all are busy, and closed after."""
+"""Idle read connections of a file that are kept; one more is opened when all are busy, and closed after."""
+
+CONNECTIONS_MAX: Final = 16
+"""Connections one node has to PostgreSQL, which takes 100 as it is installed."""
 
 LOCKS_MAX: Final = 2_000
 """Names one transaction locks one by one; for more it locks all. PostgreSQL keeps 6,400 locks as it is installed."""
 
-CONNECT_S: Final = 10
-"""How long PostgreSQL may take to be reached, and a request may wait for one of its connections."""
+CONNECT_S: Final = 5
+"""How long one host of PostgreSQL may take to be reached, and a request may wait for a connection that others use."""
 
 BUSY_S: Final = 5
 """How long a write waits for another program in the same file, which should not be there."""
@@ -144,6 +147,8 @@ def _of_sqlite(error: sqlite3.Error) -> StoreError:
         return StoreCorrupt("the file of the centre is damaged")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreConflict("another program writes to the file of the centre")
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return StoreUnreachable("the disk of the centre does not take what is written")
     return StoreError(f"the store of the centre failed: {type(error).__name__}")
 
 
@@ -298,19 +303,17 @@ def lock_number(name: str) -> int:
 _CONFLICTS: Final = frozenset({"40P01", "40001", "55P03"})
 """Deadlock, serialization failure, lock not available. Source: PostgreSQL 15, appendix A."""
 
-_LOST: Final = ("08", "57P", "25006")
-"""Connection exceptions, a server that goes down, and one that became read-only: a replica now."""
+_LOST: Final = ("08", "53", "57", "58", "25006")
+"""Connections, resources, operators, the system under it, and a server that became read-only: a replica now. None is the
+fault of what was written. Source: PostgreSQL 15, appendix A."""
 
 
 @contextmanager
 def _postgres_errors() -> Iterator[None]:
     import psycopg
-    import psycopg_pool
 
     try:
         yield
-    except psycopg_pool.PoolTimeout as error:
-        raise StoreUnreachable("the database server does not answer") from error
     except psycopg.Error as error:
         raise _of_postgres(error, type(error).__name__) from error
     except (OverflowError, UnicodeEncodeError) as error:
@@ -336,7 +339,7 @@ def _of_postgres(error: "psycopg.Error", name: str) -> Exception:
 _SENTENCES: Final[Mapping[str, tuple[type[StoreError], str]]] = {
     "53100": (StoreFull, "the disk of the centre's database has no room"),
     "53200": (
-        StoreError,
+        StoreConflict,  # fewer at once may fit
         "the database server has no room for locks: raise max_locks_per_transaction",
     ),
     "53300": (
@@ -410,7 +413,6 @@ class PostgresEngine:
     def __init__(self, address: str) -> None:
         """Connect. Raises StoreUnreachable, StoreError."""
         import psycopg  # 60 ms; not for who keeps a file
-        import psycopg_pool
         from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
         try:
@@ -421,23 +423,12 @@ class PostgresEngine:
         known.setdefault("connect_timeout", str(CONNECT_S))
         known.setdefault("tcp_user_timeout", str(CONNECT_S * 1_000))
         known.setdefault("application_name", "tapthread central")
+        self._conninfo = make_conninfo("", **known)
+        self._slots = BoundedSemaphore(CONNECTIONS_MAX)
+        self._idle: list[psycopg.Connection[tuple[Any, ...]]] = []
+        self._idle_lock = Lock()
         self._is_closed = False
-        conninfo = make_conninfo("", **known)
-        with _postgres_errors():
-            psycopg.connect(
-                conninfo
-            ).close()  # says at once what the pool would only give up on
-        self._pool: psycopg_pool.ConnectionPool[psycopg.Connection[tuple[Any, ...]]]
-        self._pool = psycopg_pool.ConnectionPool(
-            conninfo,
-            min_size=1,
-            max_size=READERS_MAX,
-            timeout=CONNECT_S,
-            kwargs={"autocommit": True},
-            configure=_configured,
-            check=psycopg_pool.ConnectionPool.check_connection,
-            open=True,
-        )
+        self._keep(self._connected())
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -455,32 +446,75 @@ class PostgresEngine:
     def _transaction(self, begin: str) -> Iterator[Connection]:
         if self._is_closed:
             raise StoreError("the store of the centre is closed")
-        with _postgres_errors():
-            raw = self._pool.getconn()
+        if not self._slots.acquire(timeout=CONNECT_S):
+            raise StoreUnreachable("all connections to the database server are busy")
         try:
-            connection = _PostgresConnection(raw)
-            connection.run(begin)
-            yield connection
-            connection.run("COMMIT")
-        except BaseException:
-            self._undo(raw)
-            raise
+            raw = self._begun(begin)
+            try:
+                connection = _PostgresConnection(raw)
+                yield connection
+                connection.run("COMMIT")
+            except BaseException as error:
+                self._undo(raw, is_lost=isinstance(error, StoreUnreachable))
+                raise
+            self._keep(raw)
         finally:
-            self._pool.putconn(raw)
+            self._slots.release()
 
-    def _undo(self, raw: "psycopg.Connection[tuple[Any, ...]]") -> None:
+    def _begun(self, begin: str) -> "psycopg.Connection[tuple[Any, ...]]":
+        """A connection in a new transaction: an idle one, unless it broke meanwhile."""
+        while True:
+            with self._idle_lock:
+                raw = self._idle.pop() if self._idle else None
+            is_fresh = raw is None
+            raw = raw or self._connected()
+            try:
+                _PostgresConnection(raw).run(begin)
+            except StoreError:
+                raw.close()
+                if is_fresh:
+                    raise
+            else:
+                return raw
+
+    def _connected(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        import psycopg
+
+        with _postgres_errors():
+            raw = psycopg.connect(self._conninfo, autocommit=True)
+            try:
+                _configured(raw)
+            except BaseException:
+                raw.close()
+                raise
+            return raw
+
+    def _undo(self, raw: "psycopg.Connection[tuple[Any, ...]]", *, is_lost: bool) -> None:
         import psycopg
 
         try:
-            raw.execute("ROLLBACK")
+            if not is_lost:
+                raw.execute("ROLLBACK")
+                self._keep(raw)
+                return
         except psycopg.Error:
-            with suppress(psycopg.Error):
-                raw.close()  # the pool makes another
+            pass  # the server undoes what its client left
+        raw.close()
+
+    def _keep(self, raw: "psycopg.Connection[tuple[Any, ...]]") -> None:
+        with self._idle_lock:
+            if not self._is_closed:
+                self._idle.append(raw)
+                return
+        raw.close()
 
     def close(self) -> None:
         """Give the connections back."""
-        self._is_closed = True
-        self._pool.close()
+        with self._idle_lock:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+        for raw in idle:
+            raw.close()
 
 
 def _configured(raw: "psycopg.Connection[tuple[Any, ...]]") -> None:

@@ -1,5 +1,6 @@
 """The databases under the centre: what is the same on both, and which of our errors each failure becomes."""
 
+import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from sync.central.sql import (
 )
 from sync.central.store import Store
 from sync.model.errors import Malformed, StoreCorrupt, StoreError, StoreFull
-from tests.support.postgres import USER, Server
+from tests.support.postgres import USER, Server, server
 
 WAIT_S = 30
 INSERT = "INSERT INTO thing (name, n, raw) VALUES (:name, :n, :raw) ON CONFLICT (name) DO UPDATE SET n = excluded.n"
@@ -146,7 +147,7 @@ def test_readers_see_one_moment_beside_a_writer_and_beside_each_other(engine: En
     assert (before, after, still) == ([(0,)], [(1,)], [(0,)])
 
 
-def test_more_readers_than_are_kept_are_served(engine: Engine) -> None:
+def test_many_readers_at_once_are_served(engine: Engine) -> None:
     errors: list[BaseException] = []
     all_inside = threading.Barrier(12, timeout=WAIT_S)
 
@@ -353,6 +354,23 @@ def test_of_several_hosts_the_one_that_can_be_written_to_is_used(postgres: Serve
         replica.remove()
 
     assert found == [(False,)]
+
+
+def test_a_server_that_was_away_is_used_again_as_soon_as_it_is_back() -> None:
+    with server() as own, closing(PostgresEngine(own.address("postgres"))) as engine:
+        with engine.writing() as sql:
+            sql.run("CREATE TABLE thing (n BIGINT)")
+        own.stop(signal.SIGQUIT)
+        for _ in range(3):
+            with pytest.raises(StoreUnreachable), engine.writing():
+                pass
+
+        own.start()
+
+        with engine.writing() as sql:
+            assert sql.run("INSERT INTO thing (n) VALUES (1)") == 1
+        with engine.reading() as sql:
+            assert sql.all("SELECT n FROM thing") == [(1,)]
 
 
 def test_a_server_that_can_only_be_read_is_no_server_of_ours(postgres: Server) -> None:

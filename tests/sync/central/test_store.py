@@ -11,7 +11,6 @@ import pytest
 from hardware.entropy import SeededEntropy
 from sync.central.errors import StoreUnreachable
 from sync.central.schema import MIGRATIONS
-from sync.central.sql import SqliteEngine
 from sync.central.store import (
     FINE_MARKS_US,
     GLOBAL,
@@ -618,10 +617,3 @@ def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> Non
 def test_an_address_without_a_server_is_said_to_be_unreachable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnreachable):
         Store(f"postgresql://nobody@/none?host={tmp_path}&connect_timeout=1", fresh_epoch="e")
-
-
-def test_a_file_has_one_writer_in_the_world(tmp_path: Path) -> None:
-    engine = SqliteEngine(tmp_path / "centre.db")
-
-    assert not engine.is_shared
-    engine.close()
