@@ -104,6 +104,7 @@ def _usage(sentence: str, *, as_json: bool) -> None:
 
 def _exchange(chosen: "Settings", what: str, *, as_json: bool) -> None:
     from kiosk.assembly import Sync, real_world, standing_of
+    from sync.edge.report import report_of
 
     world = real_world()
     with OwnFiles(chosen, world=world, as_json=as_json) as device:
@@ -112,6 +113,7 @@ def _exchange(chosen: "Settings", what: str, *, as_json: bool) -> None:
         started_ms = world.clock.ticks_ms()
         try:
             code, done = sync.exchange(pulls=what != "push", pushes=what != "pull")
+            n_held = sum(max(one.count, 0) for one in report_of(device.store).scopes)
         except StoreError as error:
             line.end()
             _files(error, as_json=as_json)
@@ -123,7 +125,8 @@ def _exchange(chosen: "Settings", what: str, *, as_json: bool) -> None:
         "synced_at": standing.synced_at,
         "waiting": standing.n_waiting,
         "not_settled": standing.n_refused,
-        "rows": done.n_rows,
+        "rows": n_held,
+        "changed": done.n_rows,
         "settled": done.n_settled,
         "leases": done.n_leases,
         "took_ms": took_ms,
@@ -132,7 +135,7 @@ def _exchange(chosen: "Settings", what: str, *, as_json: bool) -> None:
         print(json.dumps(found))
     else:
         print(
-            f"centre: {code}; {done.n_rows:,} rows changed, {done.n_settled:,} settled;"
+            f"centre: {code}; {n_held:,} rows here, {done.n_settled:,} settled;"
             f" {standing.n_waiting:,} to send, {standing.n_refused:,} not settled"
         )
     if code != "ok":
