@@ -22,8 +22,9 @@ from sync.edge.relay import Mailbox
 from sync.edge.relay_app import RelayApp, RelayServer
 from sync.edge.relay_client import RelayClient
 from sync.edge.store import EdgeStore
+from sync.model.errors import CentreUnreachable
 from sync.model.operation import Evidence, Refusal
-from sync.model.ports import Transport
+from sync.model.ports import Request, Response, Transport
 from sync.model.records import Peer, key_of
 from sync.model.row import Row, row_of
 from tests.support.edge import filled
@@ -72,6 +73,25 @@ def server_of(
         clock=clock or SystemClock(), entropy=SystemEntropy(),
     )  # fmt: skip
     return RelayServer(app, host="127.0.0.1", port=port)
+
+
+class BadLine:
+    """Another transport, on which answers from some addresses never come; the relay did its work."""
+
+    def __init__(self) -> None:
+        self._inner = HttpxTransport()
+        self.loses: set[str] = set()
+        self.n_lost = 0
+
+    async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
+        answer = await self._inner.send(request, deadline_ms=deadline_ms, size_max=size_max)
+        if request.url.rpartition("/")[2] in self.loses:
+            self.n_lost += 1
+            raise CentreUnreachable("no answer in time")
+        return answer
+
+    async def close(self) -> None:
+        await self._inner.close()
 
 
 @dataclass

@@ -26,7 +26,7 @@ from sync.model.row import Row
 from sync.model.wire import Checkpoint, Cursor, OpResult, Page
 from tests.support import shop
 from tests.support.edge import SCOPE, wire_row
-from tests.support.shop_floor import Till, identity_of, peer_row, server_of, till
+from tests.support.shop_floor import BadLine, Till, identity_of, peer_row, server_of, till
 
 VOUCHER = "entitlement/v1"
 N_VOUCHERS = 8
@@ -34,13 +34,14 @@ N_VOUCHERS = 8
 
 @dataclass
 class Floor:
-    """Two tills and what they were made of."""
+    """Two tills and what they were made of; `line` is the second one's."""
 
     folder: Path
     rows: tuple[Row, ...]
     server: RelayServer
     one: Till
     two: Till
+    line: BadLine
     stack: ExitStack
 
     @property
@@ -80,14 +81,15 @@ def floor(tmp_path: Path) -> Iterator[Floor]:
         server = server_of(devices[0], known.get)
         server.start()
         stack.callback(server.stop)
+        lines = BadLine(), BadLine()
         tills = [
-            till(tmp_path / name, device, rows, relay=server.url)
-            for name, device in zip(("one", "two"), devices, strict=True)
+            till(tmp_path / name, device, rows, relay=server.url, transport=line)
+            for name, device, line in zip(("one", "two"), devices, lines, strict=True)
         ]
         for each in tills:
             stack.callback(each.close)
             each.until(lambda each=each: is_up(each))  # type: ignore[misc]  # bound now
-        yield Floor(tmp_path, rows, server, tills[0], tills[1], stack)
+        yield Floor(tmp_path, rows, server, tills[0], tills[1], lines[1], stack)
 
 
 def test_a_parcel_handed_over_at_one_till_is_gone_at_the_other(floor: Floor) -> None:
@@ -273,3 +275,47 @@ def test_what_a_till_without_a_centre_missed_is_told_again_by_a_new_mailbox(
     two = floor.again(floor.two, "two")
 
     two.until(lambda: two.body(f"band/{shop.BAND}").state == "blocked")
+
+
+def test_a_place_whose_answer_was_lost_is_used_all_the_same(floor: Floor) -> None:
+    floor.line.loses.add("offer")
+
+    kept = floor.two.record("redeem", Redeem(of=VOUCHER))
+
+    assert isinstance(kept, Kept)
+    assert not kept.waits, "alone it is its right"
+    floor.line.loses.clear()
+    floor.two.until(lambda: is_up(floor.two))
+    (entry,) = floor.box.since(0, limit=9).entries
+    assert (entry.op, entry.state) == (kept.ops[0].id, "recorded")
+    assert floor.one.record("redeem", Redeem(of=VOUCHER)) == Refusal("not_enough")
+
+
+def test_a_place_whose_answer_was_lost_and_that_was_not_used_is_given_back(
+    floor: Floor,
+) -> None:
+    op = shop.operation(Redeem(of=VOUCHER, alone="home"))
+    floor.line.loses.add("offer")
+
+    def record() -> None:
+        with floor.two.peers.ordered(lambda: Kept((op,))):
+            floor.line.loses.clear()
+            raise StoreFull("no room")
+
+    with pytest.raises(StoreFull):
+        record()
+
+    floor.one.until(lambda: floor.box.since(0, limit=9).entries[-1].state == "withdrawn")
+
+
+def test_a_relay_that_does_not_answer_in_time_makes_one_customer_wait_and_not_the_next(
+    floor: Floor,
+) -> None:
+    floor.line.loses |= {"offer", "hello"}
+
+    kept = [floor.two.record("redeem", Redeem(of=f"entitlement/v{n}")) for n in (1, 2, 3)]
+
+    given = [one.ops[0].id for one in kept if isinstance(one, Kept) and not one.waits]
+    assert len(given) == 3, "alone it is its right"
+    assert [one.op for one in floor.box.since(0, limit=9).entries] == given[:1]
+    assert floor.two.peers.status().code == "relay_lost"
