@@ -310,6 +310,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "why.not_enough": "there is not so much left",
     "why.unknown_account": "the centre knows no such points or ticket",
     "why.over": "it ended before",
+    "why.no_right": "a store gave it out that may not do so alone",
     "why.overdrawn": "it was used somewhere else first",
     "why.unknown_band": "the centre knows no such band",
     "why.linked_to_other": "the band is another customer's already",

@@ -7,6 +7,7 @@ not_enough       there is not so much left                        refused
 unknown_account  there is no such account, entitlement or stock   refused; given out already: a case
 other_customer   it is somebody else's                            refused; given out already: a case
 over             it ended before                                  refused; given out already: a case
+no_right         given out already by a store that is not its home and was lent nothing: applied, with a case
 overdrawn        given out already, and somebody else had it before: applied, with a case that shows both sides
 """
 
@@ -116,6 +117,8 @@ def _taken(  # what a redemption is made of
             ledger.changed_row(row, ledger.moved(subject, 0, last=ours), at),
         )
         return _given(op, args, row, (held.key, changed, code), ours)
+    if args.alone and allowance is None and ledger.home_of(subject) != op.store:
+        code = code or "no_right"
     free = ledger.free_of(subject)
     if free is not None and free < args.amount:
         if not args.alone:
@@ -182,7 +185,7 @@ KIND: Final[Kind[Redeem]] = Kind(
     undo_args=_undone,
     blocks=True,
     assurance="A2",
-    codes=("not_enough", "unknown_account", "other_customer", "over", "overdrawn"),
+    codes=("not_enough", "unknown_account", "other_customer", "over", "no_right", "overdrawn"),
     claim=claim,
     is_claimed=_is_claimed,
 )

@@ -210,6 +210,29 @@ def test_given_out_already_is_never_refused() -> None:
         assert case.clash == clash != ""
 
 
+@pytest.mark.parametrize("alone", ["home", "allowance"])
+def test_a_store_that_took_a_right_it_never_had_is_seen(
+    alone: Literal["home", "allowance"],
+) -> None:
+    rows, clash = done(with_points(100), redeem(10, alone=alone, store="station"))
+
+    account = body(rows, POINTS)
+    assert isinstance(account, Account)
+    assert (clash, account.points) == ("no_right", 90)
+    assert f"case/{FIRST}" in rows
+
+
+def test_an_allowance_that_went_back_was_a_right_once() -> None:
+    rows = with_points(100, lent=30)
+    back = ledger.given_back(rows[POINTS], rows[LENT], loan="back", at=NOON)
+    rows |= {row.key: row for row in back}
+
+    rows, clash = done(rows, redeem(10, alone="allowance", store="station"))
+
+    assert clash == ""
+    assert_books_balance(rows)
+
+
 def test_what_was_redeemed_goes_back_where_it_came_from() -> None:
     for rows, op in (
         (with_points(100), redeem(80)),
