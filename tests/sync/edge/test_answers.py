@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 import pytest
@@ -56,7 +56,7 @@ FIELDS = st.sampled_from(
 )  # fmt: skip
 
 
-def _line(fields: dict[str, object]) -> bytes:
+def _line(fields: Mapping[str, object]) -> bytes:
     try:
         return msgspec.json.encode(fields)
     except (msgspec.EncodeError, UnicodeEncodeError, OverflowError, ValueError):
