@@ -1,5 +1,7 @@
 """Two devices of one store and its relay, over real HTTP: what happens at one is seen at the other, with no centre at all."""
 
+import asyncio
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -78,7 +80,7 @@ def floor(tmp_path: Path) -> Iterator[Floor]:
     rows = (*shop.lenas_rows(), *vouchers, *map(peer_row, devices))
     known = {row.body.id: row.body for row in rows if isinstance(row.body, Peer)}
     with ExitStack() as stack:
-        server = server_of(devices[0], known.get)
+        server = server_of(devices[0], known.get, folder=tmp_path / "relay")
         server.start()
         stack.callback(server.stop)
         lines = BadLine(), BadLine()
@@ -319,3 +321,29 @@ def test_a_relay_that_does_not_answer_in_time_makes_one_customer_wait_and_not_th
     assert len(given) == 3, "alone it is its right"
     assert [one.op for one in floor.box.since(0, limit=9).entries] == given[:1]
     assert floor.two.peers.status().code == "relay_lost"
+
+
+async def test_a_part_one_till_fetched_from_the_centre_is_at_hand_for_the_other(
+    floor: Floor,
+) -> None:
+    part = b"ciphertext" * 10_000
+    name = hashlib.sha256(part).hexdigest()
+    assert await floor.two.peers.part(name) is None
+
+    floor.one.peers.keep(part)
+
+    for _ in range(10_000):
+        if (found := await floor.two.peers.part(name)) is not None:
+            break
+        await asyncio.sleep(0.001)
+    assert found == part
+
+
+async def test_without_the_relay_nobody_has_a_part(floor: Floor) -> None:
+    floor.two.peers.stop()
+    floor.one.close()
+
+    floor.two.peers.keep(b"part")
+
+    assert await floor.two.peers.part("0" * 64) is None
+    assert await floor.one.peers.part("0" * 64) is None
