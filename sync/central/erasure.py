@@ -43,9 +43,11 @@ class Erasure:
     def erase(self, owner: str) -> int:
         """Erase a customer; how many rows went. Raises StoreError: nothing was erased."""
         now = self._parts.now
-        return self._parts.write(
+        n_rows = self._parts.write(
             lambda it: it.erase_owner(owner, at=now), keys=(owner_lock(owner),)
         )
+        self._parts.store.scrub()
+        return n_rows
 
     def status(self, owner: str) -> ErasureStatus | None:
         """How far it has come; None for a customer that was not erased. Raises StoreError."""

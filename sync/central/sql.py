@@ -95,6 +95,10 @@ class Engine(Protocol):
         """One moment, which others may write beside."""
         ...
 
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted in the files of this process. Raises StoreError."""
+        ...
+
     def close(self) -> None:
         """Let go of it; harmless when done twice."""
         ...
@@ -167,6 +171,7 @@ class _SqliteConnection:
             )
             self._raw.execute("PRAGMA journal_mode=WAL")
             self._raw.execute("PRAGMA synchronous=FULL")
+            self._raw.execute("PRAGMA secure_delete=ON")  # who is erased leaves no bytes behind
             self._raw.execute(f"PRAGMA query_only={int(is_read_only)}")
 
     def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
@@ -249,6 +254,11 @@ class SqliteEngine:
                     self._idle.append(connection)
             if not is_kept:
                 connection.close()
+
+    def scrub(self) -> None:
+        """Write all back into the file and empty the log beside it, which still has what was deleted."""
+        with self._writer_lock:
+            self._writer.all("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -507,6 +517,9 @@ class PostgresEngine:
                 self._idle.append(raw)
                 return
         raw.close()
+
+    def scrub(self) -> None:
+        """Nothing: a server looks after its own files (VACUUM, and its archive)."""
 
     def close(self) -> None:
         """Give the connections back."""

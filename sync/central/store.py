@@ -98,7 +98,11 @@ class DeviceRecord(msgspec.Struct, frozen=True):
 
 
 class ScopeRecord(msgspec.Struct, frozen=True):
-    """A scope: its newest number, the one below which it forgot what left it, and count and sum of its live rows."""
+    """A scope: its newest number, the one below which it forgot what left it, and count and sum of its live rows.
+
+    Attributes:
+        mark: The name of this moment; None where it was not asked for.
+    """
 
     id: str
     head: int
@@ -106,6 +110,7 @@ class ScopeRecord(msgspec.Struct, frozen=True):
     epoch: str
     count: int
     sum: int
+    mark: Mark | None = None
 
 
 class LineageRecord(msgspec.Struct, frozen=True):
@@ -227,10 +232,12 @@ class Snapshot:
     def scopes(self, scopes: Iterable[str]) -> dict[str, ScopeRecord]:
         """Those of these scopes that were written to."""
         found = self._sql.all(
-            "SELECT id, head, floor, epoch, cnt, sum FROM scope WHERE id IN [:ids]",
+            "SELECT scope.id, scope.head, scope.floor, scope.epoch, scope.cnt, scope.sum, mark.token,"
+            " mark.is_kept FROM scope LEFT JOIN mark ON mark.scope = scope.id AND mark.seq = scope.head"
+            " WHERE scope.id IN [:ids]",
             ids=list(scopes),
         )
-        return {line[0]: ScopeRecord(*line) for line in found}
+        return {line[0]: _scope_record(line) for line in found}
 
     def every_scope(self) -> list[ScopeRecord]:
         """All scopes, by id."""
@@ -513,6 +520,12 @@ _keys = msgspec.json.Decoder(tuple[str, ...])
 
 def _op_record(line: Sequence[Any]) -> OpRecord:
     return OpRecord(*_with(line, 6, _keys.decode(line[6])))
+
+
+def _scope_record(line: Sequence[Any]) -> ScopeRecord:
+    scope, head, floor, epoch, count, total, token, is_kept = line
+    mark = None if token is None else Mark(head, token, bool(is_kept))
+    return ScopeRecord(scope, head, floor, epoch, count, total, mark)
 
 
 def _device_record(line: Sequence[Any]) -> DeviceRecord:
@@ -1355,6 +1368,10 @@ class Store:
             transaction = Transaction(connection, self.epoch, self._entropy)
             yield transaction
             transaction.direct()
+
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted in our own files; after an erasure. Raises StoreError."""
+        self._engine.scrub()
 
     def close(self) -> None:
         """Let go of the database; harmless when done twice."""

@@ -8,6 +8,7 @@ registry     the kinds this version knows
 ledger       what can be redeemed, how its free amount moves, and what is lent of it
 forms        which form a body is written in, and how a newer one becomes an older one
 rules        what each assurance may do, and the shop's rules
+contacts     contact values as they are compared
 profile      all rows of one customer, as a screen needs them
 wire         what goes over the network: requests, rows, and the page of a pull
 answers      the other answers as lines, written and read

@@ -617,3 +617,20 @@ def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> Non
 def test_an_address_without_a_server_is_said_to_be_unreachable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnreachable):
         Store(f"postgresql://nobody@/none?host={tmp_path}&connect_timeout=1", fresh_epoch="e")
+
+
+def test_nothing_of_an_erased_customer_is_left_in_the_file(tmp_path: Path) -> None:
+    canary = "Zebulon-canary"
+    store = Store(tmp_path / "centre.db", fresh_epoch="e")
+    rows = [customer(f"c{index}", canary if index == 50 else "Lena") for index in range(100)]
+    write(store, put_all(*rows))
+    write(store, put_all(customer("c50", f"{canary} again")))
+    write(store, lambda it: it.add_op(op(owner="c50"), raw=canary.encode()))
+    assert any(canary.encode() in path.read_bytes() for path in tmp_path.iterdir())
+
+    write(store, lambda it: it.erase_owner("c50", at=NOW))
+    store.scrub()
+
+    assert not any(canary.encode() in path.read_bytes() for path in tmp_path.iterdir())
+    assert look(store, lambda it: it.count("doc")) == 99
+    store.close()
