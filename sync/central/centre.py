@@ -4,7 +4,7 @@ Everything here blocks for milliseconds and may be called from any thread. `endp
 those on the network; a program that fills a centre calls it directly.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +33,7 @@ from sync.central.pulls import Held, Pulls
 from sync.central.pushes import Pushed, Pushes
 from sync.central.store import AlertRecord, OpRecord, Store, Transaction
 from sync.central.wants import Wants
-from sync.model.errors import Malformed
+from sync.model.errors import CentreRefused, Malformed
 from sync.model.ledger import Loan
 from sync.model.operation import Refusal
 from sync.model.ports import Request
@@ -297,9 +297,9 @@ class Centre:
         """The same, with a page if there is news meanwhile."""
         return self._pulls.look(held, is_last=False)
 
-    def end_pull(self, held: Held) -> Held:
-        """The same with a page, if the device still may."""
-        return self._pulls.end(held)
+    def end_pulls(self, waited: Sequence[Held]) -> list[Held | CentreRefused]:
+        """The same with pages, all of one moment; or why a device may have none any more."""
+        return self._pulls.end(waited)
 
     def want(self, request: Request) -> bytes:
         """Hold customers for some time; their rows at once."""

@@ -8,7 +8,8 @@ problem+json here and nowhere else; one that was not foreseen is logged without 
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
@@ -23,6 +24,7 @@ from sync.central.centre import Centre
 from sync.central.errors import StoreConflict, StoreUnreachable
 from sync.central.gate import denied
 from sync.central.openapi import document
+from sync.central.pulls import Held
 from sync.model.errors import CentreRefused, StoreCorrupt, StoreError, StoreFull
 from sync.model.ports import Request, Response
 from sync.model.wire import BODY_SIZE_MAX, NDJSON, PROBLEM, PROBLEMS, PROTOCOL, Problem
@@ -37,6 +39,9 @@ COMPRESS_SIZE_MIN: Final = 1_024
 
 COMPRESS_LEVEL: Final = 1
 """Five times smaller at 580,000 rows a second; the higher levels cost more than the network they spare."""
+
+WOKEN_MAX: Final = 64
+"""Polls ended in one piece of work; bounds how long the first of them waits for the last."""
 
 RETRY_AFTER_S: Final = 5
 """What a busy centre asks for."""
@@ -93,6 +98,7 @@ class Service:
         """Answer for `centre`; `run` carries its blocking calls."""
         self._centre = centre
         self._run = run
+        self._waking = _Waking(centre, run)
         self._document = b""
         posts: dict[str, Callable[[Request], bytes]] = {
             "want": centre.want,
@@ -199,7 +205,7 @@ class Service:
                 if held.page is None:
                     await _rung(rung, centre.clock, held.pull.wait_ms)
             if held.page is None:
-                held = await self._run(lambda: centre.end_pull(held))
+                held = await self._waking.ended(held)
         assert held.page is not None  # the last look always has one
         return Answer(held.page, status=held.status)
 
@@ -243,6 +249,48 @@ class Service:
         if _REQUEST_ID.fullmatch(request_id):
             headers.append(("x-req", request_id))
         return tuple(headers)
+
+
+class _Waking:
+    """Ends polls that wake together in few pieces of work: a change everybody waits for wakes a fleet."""
+
+    def __init__(self, centre: Centre, run: Run) -> None:
+        self._centre = centre
+        self._run = run
+        self._waiting: deque[tuple[Held, asyncio.Future[Held]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def ended(self, held: Held) -> Held:
+        """The poll with its page. Raises CentreRefused, StoreError."""
+        done: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
+        self._waiting.append((held, done))
+        if self._worker is None:
+            self._worker = asyncio.ensure_future(self._work())
+        return await done
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                count = min(len(self._waiting), WOKEN_MAX)
+                some = [self._waiting.popleft() for _ in range(count)]
+                await self._end(some)
+        finally:
+            self._worker = None
+
+    async def _end(self, some: list[tuple[Held, asyncio.Future[Held]]]) -> None:
+        polls = [held for held, _ in some]
+        ended: Sequence[Held | Exception]
+        try:
+            ended = await self._run(lambda: self._centre.end_pulls(polls))
+        except Exception as error:  # noqa: BLE001  # carried to every poll that waited, which raises it
+            ended = [error for _ in polls]
+        for (_, done), result in zip(some, ended, strict=True):
+            if done.done():
+                continue  # nobody waits for it any more
+            if isinstance(result, Held):
+                done.set_result(result)
+            else:
+                done.set_exception(result)
 
 
 async def _rung(event: asyncio.Event, clock: Clock, wait_ms: int) -> None:

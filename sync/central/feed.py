@@ -32,6 +32,7 @@ from sync.model.forms import body_for
 from sync.model.wire import (
     Checkpoint,
     Cursor,
+    Mark,
     Parting,
     WireRow,
     checkpoint_line,
@@ -141,10 +142,11 @@ def _checkpoint(
     """The line after the rows of a scope; `reached` is None at the head."""
     if record is None:
         return checkpoint_line(Checkpoint(scope, 0, is_head=True, count=0, sum=0))
-    seq = record.head if reached is None else reached
-    mark = snapshot.newest_mark(scope, seq)
     if reached is not None:
-        return checkpoint_line(Checkpoint(scope, seq, is_head=False, mark=mark))
+        mark = snapshot.newest_mark(scope, reached)
+        return checkpoint_line(Checkpoint(scope, reached, is_head=False, mark=mark))
+    seq = record.head
+    mark = record.mark or snapshot.newest_mark(scope, seq)
     return checkpoint_line(
         Checkpoint(scope, seq, is_head=True, mark=mark, count=record.count, sum=record.sum)
     )
@@ -186,7 +188,7 @@ def parting_of(
     is_beyond = cursor.seq > head
     if not is_beyond and not marks and snapshot.newest_mark(cursor.id, cursor.seq) is None:
         return None
-    if not is_beyond and marks and snapshot.knows_mark(cursor.id, marks[0]):
+    if not is_beyond and marks and _is_known(snapshot, cursor.id, marks[0], record):
         return None
     known = next((mark for mark in marks if snapshot.knows_mark(cursor.id, mark)), None)
     if not is_beyond and marks:
@@ -197,6 +199,13 @@ def parting_of(
         return Parting(cursor.id, known.seq)
     may_have_more = 0 < len(marks) <= MARKS_ALWAYS
     return Parting(cursor.id, 0, needs_more=may_have_more)
+
+
+def _is_known(snapshot: Snapshot, scope: str, mark: Mark, record: ScopeRecord | None) -> bool:
+    newest = record.mark if record else None
+    if newest is not None and newest.seq == mark.seq:
+        return newest.token == mark.token
+    return snapshot.knows_mark(scope, mark)
 
 
 def has_news(cursors: Sequence[Cursor], records: Mapping[str, ScopeRecord]) -> bool:

@@ -30,7 +30,7 @@ from hardware.identity import public_hex
 from hardware.moments import micros_of
 from sync.central.batch import Batch
 from sync.central.enrolment import why_not
-from sync.central.store import DeviceRecord, Store, Transaction
+from sync.central.store import DeviceRecord, Snapshot, Store, Transaction
 from sync.model.errors import CentreRefused, NotTrusted
 from sync.model.ports import Request
 from sync.model.signatures import (
@@ -231,10 +231,9 @@ class Gate:
         self._refuse_replay(request, verified, found.session)
         return Caller(device, found.session, request.header("x-req"), verified.nonce)
 
-    def still_may(self, caller: Caller, endpoint: str) -> DeviceRecord:
+    def still_may(self, snapshot: Snapshot, caller: Caller, endpoint: str) -> DeviceRecord:
         """The device as it is now, after a long wait. Raises CentreRefused."""
-        with self._store.reading() as snapshot:
-            device = snapshot.device(caller.device.id)
+        device = snapshot.device(caller.device.id)
         if device is None:
             raise denied("not_trusted")
         reason = why_not(device, endpoint, now=micros_of(self._clock.now()))

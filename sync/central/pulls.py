@@ -1,5 +1,6 @@
 """Pull: a page now, or held until one of its scopes moves; and how far each device holds each scope, as it said itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Final
@@ -9,6 +10,7 @@ from sync.central.enrolment import scopes_of
 from sync.central.gate import Caller, denied
 from sync.central.parts import Parts, decoded, key_of
 from sync.central.store import Snapshot, Transaction
+from sync.model.errors import CentreRefused
 from sync.model.ports import Request
 from sync.model.wire import PullRequest
 
@@ -53,18 +55,28 @@ class Pulls:
     def look(self, held: Held, *, is_last: bool) -> Held:
         """The same with a page, when there is news, or when this is the last time of asking."""
         with self._parts.store.reading() as snapshot:
-            page = self._page(snapshot, held, is_last=is_last)
+            return self._looked(snapshot, held, is_last=is_last)
+
+    def end(self, waited: Sequence[Held]) -> list[Held | CentreRefused]:
+        """The pages after a wait, all of one moment; or why a device may have none any more."""
+        with self._parts.store.reading() as snapshot:
+            return [self._ended(snapshot, held) for held in waited]
+
+    def _ended(self, snapshot: Snapshot, held: Held) -> Held | CentreRefused:
+        try:
+            device = self._parts.gate.still_may(snapshot, held.caller, "pull")
+            self._check(replace(held.caller, device=device), held.pull)
+        except CentreRefused as error:
+            return error
+        return self._looked(snapshot, held, is_last=True)
+
+    def _looked(self, snapshot: Snapshot, held: Held, *, is_last: bool) -> Held:
+        page = self._page(snapshot, held, is_last=is_last)
         if page is None:
             return held
         self._count(page)
         whole = page.ended(session_key=key_of(held.caller), request_id=held.caller.request_id)
         return replace(held, page=whole, status=page.status)
-
-    def end(self, held: Held) -> Held:
-        """The page after a wait, if the device still may."""
-        device = self._parts.gate.still_may(held.caller, "pull")
-        self._check(replace(held.caller, device=device), held.pull)
-        return self.look(held, is_last=True)
 
     def _check(self, caller: Caller, pull: PullRequest) -> None:
         scopes = [cursor.id for cursor in pull.scopes]
