@@ -18,7 +18,7 @@ from sync.edge.leases import Leases
 from sync.edge.near_parts import Near, NearParts
 from sync.edge.outbox import Outbox, Pending
 from sync.edge.progress import Meter, Progress
-from sync.edge.snapshot import SnapshotLoader
+from sync.edge.snapshot import ROWS_MIN, SnapshotLoader
 from sync.edge.store import EdgeStore
 from sync.edge.upkeep import Upkeep
 from sync.model.errors import CentreError, StoreError
@@ -41,9 +41,6 @@ from sync.model.wire import (
 )
 
 log = logging.getLogger(__name__)
-
-SNAPSHOT_ROWS_MIN: Final = 2_000
-"""A scope with fewer rows is there in two pages; parts and keys would cost more."""
 
 LONG_ROWS: Final = 2_000
 """A first sync of more rows than this shows how far it is."""
@@ -144,9 +141,7 @@ class Work:
     def _whole(self, scopes: Iterable[str]) -> tuple[str, ...]:
         """Those of these scopes that can be had whole, and are worth it."""
         granted = (self._grants[scope] for scope in scopes if scope in self._grants)
-        return tuple(
-            one.id for one in granted if one.snapshot and one.count >= SNAPSHOT_ROWS_MIN
-        )
+        return tuple(one.id for one in granted if one.snapshot and one.count >= ROWS_MIN)
 
     async def fetch_leases(self) -> int:
         """The keys lent to this store; how many."""
@@ -410,7 +405,7 @@ class Work:
         return self.outbox.settle(ours, token=answer.token)
 
     def _begin_counting(self, n_sent: int) -> None:
-        if n_sent < PUSH_OPS_MAX or self._ops.is_on:
+        if n_sent < MANY or self._ops.is_on:
             return
         n_waiting = self.outbox.counts().n_waiting
         if n_waiting > PUSH_OPS_MAX:
