@@ -55,5 +55,4 @@ class Upkeep:
             return True
         self._finder.warm()
         self._eraser.sweep()
-        self._eraser.end()
-        return False
+        return self._eraser.end()

@@ -7,18 +7,26 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
+from hardware.entropy import SystemEntropy
 from hardware.errors import DiskFault, FolderInUse
+from sync.central.enrolment import State
+from sync.edge.client import CentreClient
 from sync.edge.erase import is_wipe_due, note_shut, wipe
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
+from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
+from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
 from sync.edge.upkeep import Upkeep
 from sync.model.records import ContactPoint, Customer, Interaction
 from sync.model.row import Row
 from sync.model.wire import Checkpoint, OpResult, Page
+from tests.support import centre as real
 from tests.support import edge, shop
+from tests.support.transport import AsgiTransport
 
 NAME = "Zwentibold"
 PHONE = "491719988776"
@@ -283,3 +291,70 @@ def test_a_device_that_may_hold_rows_again_is_not_wiped(store: EdgeStore) -> Non
     note_shut(store, is_shut=False, server_time=shop.NOON + 1)
 
     assert not is_wipe_due(store)
+
+
+class Whole:
+    """A real centre and a real device of it, in one process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.centre = real.open_centre(folder / "centre")
+        self.device = real.new_device(self.centre)
+        self.centre.put_rows(
+            [*shop.lenas_rows(), *rows_of_canary()],
+            interest=[("harbour", shop.LENA), ("harbour", "zwenti-id")],
+        )
+        self.store = edge.opened(folder / "device")
+
+    def sync(self) -> None:
+        client = CentreClient(
+            AsgiTransport(self.centre.asgi_app), identity=self.device, clock=SystemClock(),
+            entropy=SystemEntropy(),
+        )  # fmt: skip
+        SyncRunner(client, self.store, clock=SystemClock(), entropy=SystemEntropy()).sync_once()
+
+    def close(self) -> None:
+        self.store.close()
+        self.centre.close()
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Iterator[Whole]:
+    whole = Whole(tmp_path)
+    yield whole
+    whole.close()
+
+
+def test_who_is_erased_at_the_centre_leaves_no_byte_at_the_next_sync(whole: Whole) -> None:
+    op = msgspec.structs.replace(
+        shop.noted(TEXT, owner="zwenti-id"), device=whole.device.device_id
+    )
+    Outbox(whole.store).record(op)
+    whole.sync()
+    before = canaries_in(whole.store.folder)
+
+    whole.centre.erase("zwenti-id")
+    whole.sync()
+
+    assert before >= set(CANARIES)
+    assert canaries_in(whole.store.folder) == set()
+    assert Finder(whole.store).find("lena")
+    passed = whole.centre.erasure("zwenti-id")
+    assert passed is not None
+
+
+def test_a_revoked_device_loses_its_rows_at_once_and_is_wiped_once_it_was_heard(
+    whole: Whole,
+) -> None:
+    whole.sync()
+    op = msgspec.structs.replace(
+        shop.noted(TEXT, owner="zwenti-id"), device=whole.device.device_id
+    )
+    Outbox(whole.store).record(op)
+    whole.centre.set_device_state(whole.device.device_id, State.REVOKED)
+
+    whole.sync()
+
+    assert canaries_in(whole.store.folder) == set()
+    assert Lookup(whole.store).everything() == ()
+    assert is_wipe_due(whole.store)
+    assert whole.centre.operation(op.id) is not None
