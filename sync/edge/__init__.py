@@ -4,6 +4,7 @@ store      the two encrypted files; the only importer of the database library
 wal        what a log says was committed, to notice what was left out of it
 feed       a page of changes becomes rows and a cursor, at once or not at all
 snapshot   a scope whole, from parts, taken up again where it was cut off
+reading    which rows this program reads, and those a program before it could not
 view       unsettled operations folded over the rows, by the code the centre runs
 lookup     from a band to its owner and their profile
 find       customers by name, phone, e-mail, order number, case number or band

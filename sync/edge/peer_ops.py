@@ -5,6 +5,7 @@ moment as the rows. An operation leaves it in three ways only: its owner withdre
 reported; or its owner told a new life of the mailbox all it has, and this one was no longer in it.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -15,6 +16,8 @@ from sync.edge.relay_wire import SessionOver
 from sync.edge.store import EdgeStore, Found, Transaction
 from sync.edge.view import Place, needed
 from sync.model.operation import Operation
+
+log = logging.getLogger(__name__)
 
 ANY_OF_OTHERS: Final = "SELECT 1 FROM peer_op WHERE is_own = 0 AND owner >= '' LIMIT 1"
 """Whether anything of the store's other devices is kept here at all."""
@@ -71,6 +74,8 @@ class PeerOps:
                     (device, life),
                 )
             _set_meta(file, "relay_seen", str(changes.to))
+        if n_over:
+            log.info("operations of peers were over", extra={"count": n_over})
         return n_over > 0 or any(entry.device != self._device for entry in changes.entries)
 
     def show(self, ahead: Iterable[Entry]) -> None:
@@ -121,6 +126,7 @@ class PeerOps:
             with self._store.cache.write() as file:
                 for op in reached:
                     _drop(file, "SELECT ?", (op,))
+            log.info("operations of peers reached us", extra={"count": len(reached)})
         return len(reached)
 
     def _put(self, file: Transaction, entry: Entry, life: int) -> None:

@@ -27,6 +27,9 @@ SIZE_MAX: Final = 32 * 1_048_576
 RESERVED_MS: Final = 600_000
 """How long a place is kept for a request that its device never recorded: it lost its power in between, and withdraws when it is back."""
 
+OVER_MS: Final = 24 * 3_600_000
+"""How long what is over stays in memory, for devices that were away: a shop is closed at night."""
+
 ENTRY_OVERHEAD: Final = 400
 """What an entry costs beside its operation; a bound, not a measurement."""
 
@@ -121,6 +124,8 @@ class Mailbox:
         self._n_max, self._size_max = n_max, size_max
         self._kept: dict[str, Entry] = {}  # by operation, the longest unchanged first
         self._reserved: dict[str, int] = {}  # offered ones: since when, the oldest first
+        self._over: dict[str, int] = {}  # those that are over: the same
+        self._now_ms = 0
         self._by_key: dict[str, set[str]] = {}
         self._present: dict[str, int] = {}
         self._size = self._open_size = self._n_open = 0
@@ -203,11 +208,16 @@ class Mailbox:
         return Changes(self.life, to, tuple(chosen), present, is_whole, is_more, begun)
 
     def expire(self, now_ms: int) -> None:
-        """Free the places of requests that were never recorded."""
+        """Free the places of requests that were never recorded, and forget what was over long ago."""
+        self._now_ms = max(self._now_ms, now_ms)
         for op, since_ms in tuple(self._reserved.items()):
             if now_ms - since_ms < RESERVED_MS:
-                return
+                break
             self._withdraw(self._kept[op].device, op)
+        for op, since_ms in tuple(self._over.items()):
+            if now_ms - since_ms < OVER_MS:
+                break
+            self._let_go(op)
 
     def _is_withdrawn(self, op: str) -> bool:
         return op in self._kept and self._kept[op].state == "withdrawn"
@@ -247,6 +257,8 @@ class Mailbox:
         if entry.state != "offered":
             self._reserved.pop(entry.op, None)
         self._kept[entry.op] = entry
+        if _is_over(entry):
+            self._over[entry.op] = self._now_ms
         self._count(entry, 1)
         for key in entry.keys:
             self._by_key.setdefault(key, set()).add(entry.op)
@@ -254,6 +266,7 @@ class Mailbox:
 
     def _drop(self, op: str) -> None:
         entry = self._kept.pop(op, None)
+        self._over.pop(op, None)
         if entry is None:
             return
         self._count(entry, -1)
@@ -277,11 +290,14 @@ class Mailbox:
         """Where there is too much, forget a tenth of what is over, the longest unchanged first; the floor says how far."""
         if not self._is_over_full(1):
             return
-        for entry in [one for one in self._kept.values() if _is_over(one)]:
+        for op in tuple(self._over):
             if not self._is_over_full(0.9):
                 return
-            self._floor = max(self._floor, entry.change)
-            self._drop(entry.op)
+            self._let_go(op)
+
+    def _let_go(self, op: str) -> None:
+        self._floor = max(self._floor, self._kept[op].change)
+        self._drop(op)
 
     def _is_over_full(self, part: float) -> bool:
         return len(self._kept) > part * self._n_max or self._size > part * self._size_max

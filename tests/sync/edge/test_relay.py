@@ -6,7 +6,7 @@ import hypothesis
 from hypothesis import strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from sync.edge.relay import RESERVED_MS, Entry, Item, Mailbox, Offered
+from sync.edge.relay import OVER_MS, RESERVED_MS, Entry, Item, Mailbox, Offered
 
 VOUCHER = ("entitlement/v1",)
 OTHER = ("entitlement/v2",)
@@ -186,6 +186,18 @@ def test_a_full_mailbox_forgets_what_is_over_and_says_so() -> None:
 
     assert "op-0" not in heard(box)
     assert box.since(since, limit=100).is_whole
+
+
+def test_what_was_over_a_day_ago_is_in_nobodys_memory() -> None:
+    box = Mailbox("life")
+    box.tell("till-1", [happened("a"), happened("b")], now_ms=0)
+    box.tell("till-1", [Item("a", "settled")], now_ms=0)
+    box.tell("till-1", [Item("b", "settled")], now_ms=5)
+
+    box.expire(OVER_MS)
+
+    assert heard(box) == {"b": "settled"}
+    assert box.since(2, limit=9).is_whole, "whoever was away longer hears all there is"
 
 
 def test_all_of_a_mailbox_that_forgot_comes_in_pages_and_ends() -> None:
