@@ -975,20 +975,27 @@ class Transaction:
         self._hold(record)
 
     def settle_op(self, record: OpRecord) -> None:
-        """Write the result and the decision of an operation that was held. Raises Malformed for one nobody knows."""
+        """Write the result and the decision of an operation.
+
+        Raises:
+            Malformed: nobody knows it.
+            StoreConflict: another node settled it since this transaction looked.
+        """
         _check(record.decided_by, record.reason, record.code, *record.keys)
+        known = self.known_op(record.id)
+        if known is None:
+            raise Malformed("nobody knows this operation")
         changed = self.direct().run(
             "UPDATE op SET status = :status, code = :code, clash = :clash, keys = :keys,"
             " decision = :decision, decided_by = :decided_by, reason = :reason,"
-            " decided_at = :decided_at WHERE id = :id",
-            **{
-                name: value
-                for name, value in _op_values(record, b"").items()
-                if name not in ("raw", "device", "kind", "at", "store", "owner", "lineage")
-            },
-        )
+            " decided_at = :decided_at WHERE id = :id AND status = :before",
+            id=record.id, status=record.status, code=record.code, clash=record.clash,
+            keys=msgspec.json.encode(record.keys).decode(), decision=record.decision,
+            decided_by=record.decided_by, reason=record.reason, decided_at=record.decided_at,
+            before=known.status,
+        )  # fmt: skip
         if not changed:
-            raise Malformed("nobody knows this operation")
+            raise StoreConflict("another node settled this operation meanwhile")
         self._set(self._ops, record.id, record)
         self._hold(record)
 

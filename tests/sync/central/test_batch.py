@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 
 from sync.central.batch import Batch, Work
@@ -318,6 +319,43 @@ def test_the_same_operation_at_two_nodes_is_applied_once(nodes: tuple[Store, ...
     row = look(nodes[0], lambda it: it.row("product/a"))
     assert isinstance(row, Row)
     assert row.version == 30
+
+
+def test_what_two_nodes_decide_at_once_is_decided_once(nodes: tuple[Store, ...]) -> None:
+    ops = [f"op-{index}" for index in range(20)]
+    held = [OpRecord(op, "d", "k", "held", "", "", (), 1) for op in ops]
+
+    def keep(transaction: Transaction) -> Callable[[], None]:
+        for record in held:
+            transaction.add_op(record, raw=b"{}")
+        return lambda: None
+
+    def deciding(record: OpRecord) -> Work[None]:
+        def work(transaction: Transaction) -> Callable[[], None]:
+            known = transaction.read.op(record.id)
+            assert known is not None
+            if known.status == "held":
+                counting("a")(transaction)
+                transaction.settle_op(msgspec.structs.replace(known, status="applied"))
+            return lambda: None
+
+        return work
+
+    def node(store: Store) -> Callable[[], object]:
+        def run() -> None:
+            batch = Batch(store, on_commit=quiet)
+            for record in held:
+                batch.run(deciding(record), ops=[record.id])
+
+        return run
+
+    Batch(nodes[0], on_commit=quiet).run(keep)
+    errors = together(*map(node, nodes))
+
+    assert errors == [None] * 3
+    row = look(nodes[0], lambda it: it.row("product/a"))
+    assert isinstance(row, Row)
+    assert row.version == len(ops)
 
 
 def test_a_row_written_while_another_node_begins_to_hold_its_owner_is_held(
