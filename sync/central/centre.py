@@ -294,8 +294,8 @@ class Centre:
         return self._pulls.begin(request)
 
     def look_again(self, held: Held) -> Held:
-        """The same, with a page if there is news meanwhile."""
-        return self._pulls.look(held, is_last=False)
+        """The same, with a page if there is news meanwhile, and the device still may."""
+        return self._pulls.look(held)
 
     def end_pulls(self, waited: Sequence[Held]) -> list[Held | CentreRefused]:
         """The same with pages, all of one moment; or why a device may have none any more."""

@@ -50,12 +50,13 @@ class Pulls:
         self._check(caller, pull)
         for cursor in pull.scopes:
             self._cursors[caller.device.id, cursor.id] = (cursor.seq, self._parts.now)
-        return self.look(Held(caller, pull), is_last=pull.wait_ms == 0)
-
-    def look(self, held: Held, *, is_last: bool) -> Held:
-        """The same with a page, when there is news, or when this is the last time of asking."""
         with self._parts.store.reading() as snapshot:
-            return self._looked(snapshot, held, is_last=is_last)
+            return self._looked(snapshot, Held(caller, pull), is_last=pull.wait_ms == 0)
+
+    def look(self, held: Held) -> Held:
+        """The same with a page, when there is news by now. Raises CentreRefused."""
+        with self._parts.store.reading() as snapshot:
+            return self._again(snapshot, held, is_last=False)
 
     def end(self, waited: Sequence[Held]) -> list[Held | CentreRefused]:
         """The pages after a wait, all of one moment; or why a device may have none any more."""
@@ -64,11 +65,14 @@ class Pulls:
 
     def _ended(self, snapshot: Snapshot, held: Held) -> Held | CentreRefused:
         try:
-            device = self._parts.gate.still_may(snapshot, held.caller, "pull")
-            self._check(replace(held.caller, device=device), held.pull)
+            return self._again(snapshot, held, is_last=True)
         except CentreRefused as error:
             return error
-        return self._looked(snapshot, held, is_last=True)
+
+    def _again(self, snapshot: Snapshot, held: Held, *, is_last: bool) -> Held:
+        device = self._parts.gate.still_may(snapshot, held.caller, "pull")
+        self._check(replace(held.caller, device=device), held.pull)
+        return self._looked(snapshot, held, is_last=is_last)
 
     def _looked(self, snapshot: Snapshot, held: Held, *, is_last: bool) -> Held:
         page = self._page(snapshot, held, is_last=is_last)

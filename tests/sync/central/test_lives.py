@@ -1,5 +1,6 @@
 """Lives of an outbox: lost answers, restored and cloned devices; and devices that are out."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,12 +13,13 @@ from hardware.clock import FixedClock
 from hardware.moments import moment_of
 from sync.central.centre import Centre
 from sync.central.enrolment import GRACE_US, State
-from sync.model.errors import NotTrusted
+from sync.model.errors import NotTrusted, StoreFull
 from sync.model.operation import Operation
 from sync.model.operations.redeem import Redeem
+from sync.model.ports import Request
 from sync.model.signatures import Agreement, holds_statement
-from sync.model.wire import HelloAnswer, Raw
-from tests.support.centre import PlainDevice, code_of, new_device, open_centre
+from sync.model.wire import HelloAnswer, PullRequest, Raw
+from tests.support.centre import PlainDevice, code_of, new_device, open_centre, until_held
 from tests.support.shop import LENA, NOON, hand_over, lenas_rows, operation, said
 
 
@@ -334,3 +336,72 @@ async def test_a_name_of_a_session_that_was_changed_opens_nothing(kiosk: PlainDe
             continue  # no header could hold it
         got = await kiosk.send(request)
         assert got.status == 401, changed
+
+
+# Polls that wake together
+
+
+async def held_at_head(device: PlainDevice) -> Request:
+    """A poll that would wait for the device's store to move."""
+    cursor = device.cursor("s:harbour", await device.head("s:harbour"))
+    body = msgspec.json.encode(PullRequest((cursor,), wait_ms=25_000))
+    return device.signed(device.request("/v1/pull", body))
+
+
+async def test_of_polls_that_wake_together_each_gets_its_own_answer(
+    centre: Centre, kiosk: PlainDevice, http: httpx.AsyncClient
+) -> None:
+    out, still_in = kiosk, PlainDevice(new_device(centre), http)
+    await still_in.hello()
+    requests = [await held_at_head(device) for device in (out, still_in)]
+    polls = [
+        asyncio.ensure_future(device.send(request))
+        for device, request in zip((out, still_in), requests, strict=True)
+    ]
+    await until_held(centre, 2)
+
+    centre.set_device_state(out.identity.device_id, State.QUARANTINED)  # moves the scope, too
+    refused, answered = await asyncio.gather(*polls)
+
+    assert code_of(refused) == "not_allowed"
+    assert answered.status == 200
+    assert out.identity.device_id.encode() in answered.body
+
+
+async def test_a_database_that_fails_as_polls_wake_fails_each_of_them_and_no_later_one(
+    centre: Centre, kiosk: PlainDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise StoreFull("no room")
+
+    poll = asyncio.ensure_future(kiosk.send(await held_at_head(kiosk)))
+    await until_held(centre)
+    with monkeypatch.context() as patched:
+        patched.setattr(centre, "end_pulls", broken)
+        patched.setattr(centre, "look_again", broken)
+        centre.put_rows([lenas_rows()[0]])
+        failed = await poll
+    later = asyncio.ensure_future(kiosk.send(await held_at_head(kiosk)))
+    await until_held(centre)
+    centre.put_rows([lenas_rows()[0]])
+
+    assert code_of(failed) == "busy"
+    assert (await later).status == 200
+
+
+async def test_a_poll_nobody_waits_for_any_more_keeps_no_other_from_its_answer(
+    centre: Centre, kiosk: PlainDevice, http: httpx.AsyncClient
+) -> None:
+    other = PlainDevice(new_device(centre), http)
+    await other.hello()
+    requests = [await held_at_head(device) for device in (kiosk, other)]
+    gone, waits = (asyncio.ensure_future(kiosk.send(request)) for request in requests)
+    await until_held(centre, 2)
+
+    gone.cancel()
+    centre.put_rows([lenas_rows()[0]])
+
+    assert (await waits).status == 200
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert centre.bell.n_waiting == 0
