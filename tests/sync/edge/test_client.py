@@ -43,15 +43,20 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 async def served(answer: bytes, *, then_hang: bool = False) -> AsyncIterator[str]:
     """The address of a server that answers everything with these bytes and hangs up, or hangs."""
     hanging = asyncio.Event()
+    serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(answer)
             await writer.drain()
             if then_hang:
                 await hanging.wait()
-            writer.close()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -62,6 +67,7 @@ async def served(answer: bytes, *, then_hang: bool = False) -> AsyncIterator[str
         hanging.set()
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def call(url: str, *, deadline_ms: int = 5_000, size_max: int = 10_000) -> Response:

@@ -1,6 +1,7 @@
 """Whose certificate counts, and when: real handshakes on loopback, with authorities made for the test."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import ssl
@@ -92,8 +93,12 @@ def next_one(tmp_path: Path) -> Authority:
 async def serving(tls: ssl.SSLContext) -> AsyncIterator[tuple[str, list[bytes]]]:
     """The address of a centre, and what it was told."""
     heard: list[bytes] = []
+    tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
         try:
             heard.append(await reader.readuntil(b"\r\n\r\n"))
             writer.write(ANSWER)
@@ -102,10 +107,13 @@ async def serving(tls: ssl.SSLContext) -> AsyncIterator[tuple[str, list[bytes]]]
             pass
         finally:
             writer.close()
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def asked(url: str, *authorities: Authority, now: dt.datetime = NOW) -> Response:
