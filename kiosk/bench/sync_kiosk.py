@@ -227,7 +227,7 @@ async def _push(kiosk: _Kiosk, owner: str) -> float:
         kiosk.work.outbox.record(kiosk.operation(owner, f"note {number}"))
     n_settled = 0
     started = kiosk.clock.ticks_us()
-    while batch := kiosk.work.outbox.batch():
+    while batch := kiosk.work.batch():
         sent = await kiosk.work.send(batch)
         n_settled += getattr(sent, "n_settled", 0)
     took_s = (kiosk.clock.ticks_us() - started) / 1e6
