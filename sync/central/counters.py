@@ -7,12 +7,14 @@ from threading import Lock
 class Counters:
     """Counts by name, from any thread.
 
-    asked.<endpoint>      requests that were let in
+    answered.<endpoint>   requests that were answered with something else than a problem
     refused.<code>        problem answers, by their code
     ops.<status>          operations answered for the first time
     rows.sent             rows in pages
-    pull.parted, pull.too_old, push.forked, push.cloned, push.quarantined
+    pull.parted, pull.too_old    scopes
+    push.forked, push.cloned     pushes
     want.found, want.nobody, diff.buckets, custody.taken, decided.<decision>
+    tidied.<what>         cursors, interests, allowances, snapshots, tombstones, marks
     """
 
     def __init__(self) -> None:

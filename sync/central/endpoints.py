@@ -132,6 +132,7 @@ class Service:
             if len(request.body) > BODY_SIZE_MAX:
                 raise denied("too_large")  # noqa: TRY301  # one place makes problems
             answer = await route.ask(request)
+            self._centre.counters.add(f"answered.{route.name}")
             return await self._response(request, answer)
         except CentreRefused as error:
             return self.problem(request, error.problem, str(error))

@@ -59,7 +59,6 @@ class Hellos:
         if is_out:
             said = statement_of(key, device=device.id, state=device.state, server_time=now)
             answer = msgspec.structs.replace(answer, statement=said)
-        self._parts.counters.add("asked.hello")
         return msgspec.json.encode(answer)
 
     def _shared(self, hello: HelloRequest, plain: HelloAnswer) -> tuple[HelloAnswer, bytes]:

@@ -1,6 +1,8 @@
 """Want, diff and the parts of snapshots: what a device asks for beyond what changed."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Final
 
 from sync.central import snapshots
@@ -27,6 +29,11 @@ from sync.model.wire import (
 DAY_US: Final = 86_400 * 1_000_000
 WANTED: Final = "wanted"
 
+GUESSES_MAX: Final = 500
+"""Customers nobody knows that one device may ask for in a day; staff mistype a few."""
+
+GUESSING: Final = "device_guesses"
+
 WANT_ROWS_MAX: Final = 5_000
 """Rows one want answer holds, 5 MB; whose rows would not fit come with the next pull."""
 
@@ -40,6 +47,7 @@ class Wants:
     def __init__(self, parts: Parts) -> None:
         """Over the parts of one centre."""
         self._parts = parts
+        self._guesses = _Guesses()
 
     def want(self, request: Request) -> bytes:
         """Hold customers in the store for some days, or no more; their rows at once."""
@@ -47,8 +55,10 @@ class Wants:
         want = decoded(request.body, WantRequest)
         assert caller.session is not None  # a want is signed in one
         reads, scope, now = caller.session.reads, scope_of(caller.device.store), self._parts.now
+        self._refuse_guessing(caller.device.id, now)
         with self._parts.store.reading() as snapshot:
             owners = [snapshot.owner_of(one) for one in want.want]
+        self._guesses.add(caller.device.id, owners.count(""), day=now // DAY_US)
 
         def work(transaction: Transaction) -> Callable[[], tuple[Wanted, ...]]:
             for owner in filter(None, owners):
@@ -65,6 +75,15 @@ class Wants:
                 self._parts.counters.add(f"want.{name}", n)
         read = (Wanted(it.owner, tuple(row_for(row, reads) for row in it.rows)) for it in found)
         return want_page(read, session_key=key_of(caller), request_id=caller.request_id)
+
+    def _refuse_guessing(self, device: str, now: int) -> None:
+        """A device that asks for nobody all day is trying numbers; a person is told once that day, on each node."""
+        count = self._guesses.count(device, day=now // DAY_US)
+        if count < GUESSES_MAX:
+            return
+        if self._guesses.is_first(device):
+            self._parts.write(lambda it: it.add_alert(GUESSING, device, at=now))
+        raise denied("not_allowed", "guessing")
 
     def diff(self, request: Request) -> bytes:
         """The rows of some buckets of a scope that this device has otherwise."""
@@ -122,6 +141,41 @@ class Wants:
         if part is None:
             raise denied("not_found", "part")
         return part
+
+
+class _Guesses:
+    """How many customers nobody knows each device asked for today."""
+
+    def __init__(self) -> None:
+        self._day = 0
+        self._counts: Counter[str] = Counter()
+        self._told: set[str] = set()
+        self._lock = Lock()
+
+    def add(self, device: str, n: int, *, day: int) -> None:
+        """It asked for so many more."""
+        with self._lock:
+            self._begin(day)
+            self._counts[device] += n
+
+    def count(self, device: str, *, day: int) -> int:
+        """How many that makes."""
+        with self._lock:
+            self._begin(day)
+            return self._counts[device]
+
+    def is_first(self, device: str) -> bool:
+        """Whether nobody was told of this device today; from now on somebody was."""
+        with self._lock:
+            is_first = device not in self._told
+            self._told.add(device)
+            return is_first
+
+    def _begin(self, day: int) -> None:
+        if day != self._day:
+            self._day = day
+            self._counts.clear()
+            self._told.clear()
 
 
 def _drop(transaction: Transaction, scope: str, owner: str) -> None:

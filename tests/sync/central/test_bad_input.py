@@ -506,7 +506,7 @@ async def test_a_technician_is_told_what_was_counted(
     got = await technician.send(technician.signed(technician.get_request("/v1/metrics")))
 
     told = msgspec.json.decode(got.body)
-    assert told["counts"]["asked.hello"] == 1
+    assert told["counts"]["answered.hello"] == 1
     assert told["sessions"] == 1
     assert "Lena" not in got.body.decode()
 

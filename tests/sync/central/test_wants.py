@@ -13,7 +13,7 @@ from hardware.moments import moment_of
 from sync.central.centre import Centre
 from sync.central.hellos import reads_behind
 from sync.central.snapshots import ROWS_MIN
-from sync.central.wants import DAY_US
+from sync.central.wants import DAY_US, GUESSES_MAX
 from sync.model import forms
 from sync.model.forms import Form
 from sync.model.records import Product, Store
@@ -21,7 +21,7 @@ from sync.model.row import Row, row_of
 from sync.model.signatures import snapshot_label, unseal
 from sync.model.snapshot import KEY_SIZE
 from sync.model.sums import SUM_MASK, bucket_of, pointer_hash
-from sync.model.wire import SnapshotRequest, Want, WireRow
+from sync.model.wire import SnapshotRequest, Want, WantRequest, WireRow
 from tests.support.centre import PlainDevice, code_of, new_device, open_centre
 from tests.support.shop import BAND, LENA, NOON, lenas_rows, said
 
@@ -142,6 +142,25 @@ async def test_wanting_for_a_day_does_not_shorten_what_was_for_ever(
     await kiosk.want(drop=(LENA,))
 
     assert {row.key for row in (await kiosk.pull({"s:harbour": 0})).rows} >= LENAS_KEYS
+
+
+async def test_a_device_that_tries_numbers_is_stopped_for_the_day_and_a_person_is_told(
+    away: tuple[Centre, PlainDevice], clock: FixedClock
+) -> None:
+    centre, device = away
+    guesses = tuple(Want(contact=f"+49171{number:07}") for number in range(100))
+    for _ in range(GUESSES_MAX // len(guesses)):
+        await device.want(*guesses)
+
+    for _ in range(2):
+        got, _ = await device.post("/v1/want", WantRequest((Want(owner=LENA),)))
+        assert code_of(got) == "not_allowed"
+    clock.sleep_ms(DAY_US // 1_000)
+    await device.hello()
+
+    assert [alert.code for alert in centre.alerts()] == ["device_guesses"]
+    (found,) = await device.want(Want(owner=LENA))
+    assert found.owner == LENA
 
 
 # Diff
