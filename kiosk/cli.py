@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, str]] = {
     "kiosk": "Run the customer screen of this device.",
     "counter": "Run the counter screen of this device.",
     "sync": "Exchange with the centre once: push, pull, leases.",
+    "inbox": "List what waits for a person at the centre, and settle it.",
     "reader": "Own one reader and say what it sees, a value a line.",
     "bench": "Measure, beside a baseline, and print medians.",
     "simulate": "Run both ends under random faults and check that they agree.",
