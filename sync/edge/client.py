@@ -72,10 +72,11 @@ from sync.model.wire import (
     SnapshotAnswer,
     SnapshotPart,
     SnapshotRequest,
+    Unread,
     Wanted,
     WantRequest,
     leases_of,
-    page_of,
+    unread_of,
 )
 
 CALL_MS: Final = 10_000
@@ -262,9 +263,15 @@ class CentreClient:
         self, *, cursors: Sequence[Cursor], limit: int = PAGE_ROWS_MAX, wait_ms: int = 0
     ) -> Page:
         """What changed after these cursors; held up to `wait_ms` while nothing did. Raises CentreError."""
+        return page_in(await self.pull_unread(cursors=cursors, limit=limit, wait_ms=wait_ms))
+
+    async def pull_unread(
+        self, *, cursors: Sequence[Cursor], limit: int = PAGE_ROWS_MAX, wait_ms: int = 0
+    ) -> Unread:
+        """The same with its rows not decoded yet, for who asks for the next page first. Raises CentreError."""
         body = msgspec.json.encode(PullRequest(tuple(cursors), limit, wait_ms))
         status, page = await self._read(
-            "pull", body, page_of, statuses=(200, 409, 410), deadline_ms=wait_ms + CALL_MS
+            "pull", body, unread_of, statuses=(200, 409, 410), deadline_ms=wait_ms + CALL_MS
         )
         expected = 409 if page.partings else 410 if page.too_old else 200
         return _of_its_status(page, status, expected)
@@ -468,6 +475,14 @@ class _WrongClock(CentreRefused):
     def __init__(self, reason: str, *, skew_ms: int) -> None:
         super().__init__(reason, status=401, problem="wrong_clock")
         self.skew_ms = skew_ms
+
+
+def page_in(answer: Unread) -> Page:
+    """The page with its rows. Raises CentreUnreachable where one does not parse."""
+    try:
+        return answer.page()
+    except Malformed as error:
+        raise CentreUnreachable(str(error)) from error
 
 
 def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from hardware.clock import Clock
 from hardware.moments import micros_of
-from sync.edge.client import CentreClient
+from sync.edge.client import CentreClient, page_in
 from sync.edge.engine import Fetched, Forked, GivenAway, Greeted, Mended, Pulled, Pushed
 from sync.edge.erase import note_shut
 from sync.edge.feed import Feed
@@ -31,10 +31,10 @@ from sync.model.wire import (
     HelloAnswer,
     InboxEntry,
     OpResult,
-    Page,
     Parting,
     PushAnswer,
     Raw,
+    Unread,
     Want,
     Wanted,
     WantRequest,
@@ -94,7 +94,7 @@ class Work:
         self._choice: tuple[int, frozenset[str]] | None = None
         self._sent_ahead: tuple[tuple[Pending, ...], asyncio.Task[PushAnswer]] | None = None
         self._owed: tuple[OpResult, ...] = ()
-        self._ahead: tuple[tuple[Cursor, ...], asyncio.Task[Page]] | None = None
+        self._ahead: tuple[tuple[Cursor, ...], asyncio.Task[Unread]] | None = None
         self._pins = _Pins(self.outbox, clock)
         self._rows, self._parts, self._ops = Meter("rows"), Meter("snapshot"), Meter("push")
 
@@ -160,17 +160,19 @@ class Work:
         started_ms = self._clock.ticks_ms()
         cursors = self.feed.cursors()
         try:
-            page = await self._page(cursors, wait_ms)
+            answer = await self._page(cursors, wait_ms)
+            self._check_cache()
+            self.upkeep.heard()
+            answer = await self._with_all_marks(answer, cursors)
+            took_ms = self._clock.ticks_ms() - started_ms
+            parted, n_offered = self._part_ways(answer)
+            if not parted:
+                await self._ask_ahead(answer, cursors)
+            page = page_in(answer)
         except CentreError:
+            await self._forget_ahead()
             self.feed.flush(pinned=self._pins.keys())
             raise
-        self._check_cache()
-        self.upkeep.heard()
-        page = await self._with_all_marks(page, cursors)
-        took_ms = self._clock.ticks_ms() - started_ms
-        parted, n_offered = self._part_ways(page)
-        if not parted:
-            await self._ask_ahead(page, cursors)
         applied = self.feed.apply_page(page, asked=cursors, pinned=self._pins.keys())
         self._note_decisions(row.key for row in page.rows if row.kind == "decision")
         if applied.is_head:
@@ -188,7 +190,7 @@ class Work:
             whole=self._whole(scope for scope, seq in parted.items() if not seq),
         )
 
-    async def _page(self, cursors: tuple[Cursor, ...], wait_ms: int) -> Page:
+    async def _page(self, cursors: tuple[Cursor, ...], wait_ms: int) -> Unread:
         """The answer to these cursors, which may have been asked for already."""
         ahead = self._ahead
         if ahead is not None and _places(ahead[0]) == _places(cursors):
@@ -198,16 +200,16 @@ class Work:
             finally:
                 ahead[1].cancel()
         await self._forget_ahead()
-        return await self.client.pull(cursors=cursors, wait_ms=wait_ms)
+        return await self.client.pull_unread(cursors=cursors, wait_ms=wait_ms)
 
-    async def _ask_ahead(self, page: Page, cursors: tuple[Cursor, ...]) -> None:
+    async def _ask_ahead(self, page: Unread, cursors: tuple[Cursor, ...]) -> None:
         """Ask for what follows this page, unless it ends at the head."""
         if not page.checkpoints or all(one.is_head for one in page.checkpoints):
             return
         following = _after(page, cursors)
         if _places(following) == _places(cursors):
             return
-        asking = asyncio.ensure_future(self.client.pull(cursors=following))
+        asking = asyncio.ensure_future(self.client.pull_unread(cursors=following))
         self._ahead = (following, asking)
         for _ in range(SENT_TURNS):
             await self._clock.pause_ms(0)
@@ -218,7 +220,7 @@ class Work:
             ahead[1].cancel()
             await asyncio.gather(ahead[1], return_exceptions=True)
 
-    async def _with_all_marks(self, page: Page, cursors: tuple[Cursor, ...]) -> Page:
+    async def _with_all_marks(self, page: Unread, cursors: tuple[Cursor, ...]) -> Unread:
         """The page, asked for again with all marks where the centre knew none of those presented."""
         more = {one.scope for one in page.partings if one.needs_more}
         if not more:
@@ -227,11 +229,11 @@ class Work:
             Cursor(one.id, one.seq, self.feed.all_marks(one.id)) if one.id in more else one
             for one in cursors
         )
-        page = await self.client.pull(cursors=every)
+        page = await self.client.pull_unread(cursors=every)
         self._check_cache()
         return page
 
-    def _part_ways(self, page: Page) -> tuple[dict[str, int], int]:
+    def _part_ways(self, page: Unread) -> tuple[dict[str, int], int]:
         """Go back to where the histories are one, by scope; and how many operations are offered again for it."""
         parted = {one.scope: _shared(one) for one in page.partings}
         parted.update(dict.fromkeys(page.too_old, 0))
@@ -525,7 +527,7 @@ def _places(cursors: Iterable[Cursor]) -> list[tuple[str, int]]:
     return [(one.id, one.seq) for one in cursors]
 
 
-def _after(page: Page, cursors: Iterable[Cursor]) -> tuple[Cursor, ...]:
+def _after(page: Unread, cursors: Iterable[Cursor]) -> tuple[Cursor, ...]:
     """The cursors as they will be once this page is applied."""
     reached = {one.scope: one for one in page.checkpoints}
     following: list[Cursor] = []

@@ -598,29 +598,54 @@ def _row_of(raw: bytes) -> WireRow:
     )  # fmt: skip
 
 
+class Unread:
+    """A pull answer whose digest and number of rows hold and whose rows are not decoded yet, so that the next can be asked for.
+
+    Attributes:
+        checkpoints, partings, too_old: As in `Page`.
+    """
+
+    def __init__(self, lines: list[bytes], n_rows: int) -> None:
+        """Raises Malformed."""
+        rows: list[bytes] = []
+        checkpoints: list[Checkpoint] = []
+        partings: list[Parting] = []
+        too_old: list[str] = []
+        for raw in lines:
+            if raw.startswith(_ROW_BEGINS):
+                rows.append(raw)
+                continue
+            line = _decoded(raw)
+            if line.k:
+                rows.append(raw)
+            elif line.ckpt:
+                checkpoints.append(_checkpoint_of(line))
+            elif line.parted:
+                partings.append(Parting(line.parted, line.seq, needs_more=bool(line.more)))
+            elif line.too_old:
+                too_old.append(line.too_old)
+        if len(rows) != n_rows:
+            raise Malformed("the answer does not hold as many rows as it says")
+        self._rows = rows
+        self.checkpoints = tuple(checkpoints)
+        self.partings = tuple(partings)
+        self.too_old = tuple(too_old)
+
+    def page(self) -> Page:
+        """The page, its rows decoded. Raises Malformed."""
+        rows = tuple(_row_of(raw) for raw in self._rows)
+        return Page(rows, self.checkpoints, self.partings, self.too_old)
+
+
+def unread_of(answer: bytes, *, session_key: bytes, request_id: str) -> Unread:
+    """A pull answer, checked whole but for what its rows say. Raises Malformed."""
+    lines, n_rows = checked(answer, session_key=session_key, request_id=request_id)
+    return Unread(lines, n_rows)
+
+
 def page_of(answer: bytes, *, session_key: bytes, request_id: str) -> Page:
     """A pull answer, checked whole. Raises Malformed."""
-    rows: list[WireRow] = []
-    checkpoints: list[Checkpoint] = []
-    partings: list[Parting] = []
-    too_old: list[str] = []
-    lines, n_rows = checked(answer, session_key=session_key, request_id=request_id)
-    for raw in lines:
-        if raw.startswith(_ROW_BEGINS):
-            rows.append(_row_of(raw))
-            continue
-        line = _decoded(raw)
-        if line.k:
-            rows.append(row_of_line(line))
-        elif line.ckpt:
-            checkpoints.append(_checkpoint_of(line))
-        elif line.parted:
-            partings.append(Parting(line.parted, line.seq, needs_more=bool(line.more)))
-        elif line.too_old:
-            too_old.append(line.too_old)
-    if len(rows) != n_rows:
-        raise Malformed("the answer does not hold as many rows as it says")
-    return Page(tuple(rows), tuple(checkpoints), tuple(partings), tuple(too_old))
+    return unread_of(answer, session_key=session_key, request_id=request_id).page()
 
 
 def _checkpoint_of(line: Line) -> Checkpoint:
