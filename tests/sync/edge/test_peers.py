@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from sync.model.errors import StoreFull
 from sync.model.operation import Refusal
 from sync.model.operations.block_band import BlockBand
 from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.operations.note_case import NoteCase
 from sync.model.operations.redeem import Redeem
 from sync.model.records import Band, Entitlement, Peer, Pickup
 from sync.model.row import Row
@@ -347,3 +349,90 @@ async def test_without_the_relay_nobody_has_a_part(floor: Floor) -> None:
 
     assert await floor.two.peers.part("0" * 64) is None
     assert await floor.one.peers.part("0" * 64) is None
+
+
+# Whatever happens
+
+
+class Day:
+    """A day of two tills by a seed: work, answers of the centre, lost answers, tills and relay that lose their power."""
+
+    def __init__(self, floor: Floor, seed: int) -> None:
+        self.floor = floor
+        self.tills = {"one": floor.one, "two": floor.two}
+        self.chance = random.Random(seed)
+        self.n_lives = 1
+        self.is_up = True
+
+    def step(self) -> None:
+        name = self.chance.choice(sorted(self.tills))
+        match self.chance.choice("aaaaaabbbcdefg"):
+            case "a":
+                self.work(self.tills[name])
+            case "b":
+                self.answer(self.tills[name])
+            case "c" if self.is_up:
+                self.floor.server.stop()
+                self.is_up = False
+            case "d" if not self.is_up:
+                self.start_relay()
+            case "e":
+                self.tills[name] = self.floor.again(self.tills[name], name)
+            case "f":
+                self.floor.line.loses.add(
+                    self.chance.choice(("offer", "tell", "listen", "hello"))
+                )
+            case _:
+                self.floor.line.loses.clear()
+
+    def start_relay(self) -> None:
+        self.n_lives += 1
+        self.floor.relay_again(f"life-{self.n_lives}")
+        self.is_up = True
+
+    def work(self, each: Till) -> None:
+        each.peers.offer_ms = 200
+        number = self.chance.randint(1, N_VOUCHERS)
+        match self.chance.choice("rrbs"):
+            case "r":
+                each.record("redeem", Redeem(of=f"entitlement/v{number}"))
+            case "b":
+                each.record("block_band", BlockBand(band=shop.BAND))
+            case _:
+                each.record("note_case", NoteCase(case="case-1", by="Ben", text="called"))
+
+    def answer(self, each: Till) -> None:
+        waiting = Outbox(each.store).batch(n_max=1)
+        Outbox(each.store).take_back()
+        status = self.chance.choice(("applied", "refused", "held"))
+        Outbox(each.store).settle([OpResult(one.id, status, "", "", ()) for one in waiting])
+        each.peers.wake()
+
+    def heal(self) -> None:
+        self.floor.line.loses.clear()
+        if not self.is_up:
+            self.start_relay()
+        for each in self.tills.values():
+            each.until(lambda each=each: is_up(each))  # type: ignore[misc]  # bound now
+            each.peers.wake()
+
+    def unanswered(self, name: str) -> set[str]:
+        return {one.id for one in Outbox(self.tills[name].store).batch(n_max=200)}
+
+    def seen(self, name: str) -> set[str]:
+        return {op.id for op in self.tills[name].peers.ops.theirs()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_whatever_happened_each_till_ends_with_what_the_other_still_waits_for(
+    floor: Floor, seed: int
+) -> None:
+    day = Day(floor, seed)
+
+    for _ in range(40):
+        day.step()
+    day.heal()
+
+    for name, other in (("one", "two"), ("two", "one")):
+        day.tills[name].until(lambda n=name, o=other: day.seen(n) == day.unanswered(o))  # type: ignore[misc]
