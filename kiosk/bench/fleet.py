@@ -42,9 +42,9 @@ from kiosk.bench.figures import BenchImpossible, Figure, figure_of
 from sync.central.centre import Centre
 from sync.model.answers import push_of
 from sync.model.operation import Evidence, Operation
-from sync.model.operations.record_interaction import RecordInteraction
+from sync.model.operations.correct_stock import CorrectStock
 from sync.model.ports import Request
-from sync.model.records import Customer
+from sync.model.records import Product
 from sync.model.registry import raw_args
 from sync.model.row import row_of
 from sync.model.signatures import Agreement, sign_as_device, sign_in_session
@@ -59,7 +59,12 @@ from sync.model.wire import (
     page_of,
 )
 
-STORE: Final = "harbour"
+KIOSKS_A_STORE: Final = 5
+"""Devices of one store."""
+
+SCOPE: Final = "g"
+"""What every kiosk holds: prices, stock. A count in one store wakes all."""
+
 SPARE_FILES: Final = 200
 """Descriptors a process needs beside its connections."""
 
@@ -150,7 +155,7 @@ class _Kiosk:
 
     async def ask(self, *, wait_ms: int) -> str:
         """Send a pull; its request id."""
-        pull = PullRequest((Cursor(f"s:{STORE}", self.head, self.marks),), wait_ms=wait_ms)
+        pull = PullRequest((Cursor(SCOPE, self.head, self.marks),), wait_ms=wait_ms)
         request = self._signed("pull", msgspec.json.encode(pull))
         await self._sent(request)
         return request.header("x-req")
@@ -266,8 +271,10 @@ async def _held(
             await clock.pause_ms(SETTLE_MS)
             held_mb.append((_rss_kb(pid) - before_kb) / 1_024)
             rounds.append(_Round(len(polls)))
+            teller.close()  # a quiet connection is not kept open
+            await teller.connect(context)
             started = clock.ticks_us()
-            await teller.push(_contact(teller, clock))
+            await teller.push(_count_of(teller, clock))
             await _first(rounds[-1].is_over, living)
             times = rounds[-1].times
             lasts.append((times[-1] - started) / 1e6)
@@ -417,18 +424,16 @@ def _enrolled(folder: Path, count: int, clock: Clock, entropy: Entropy) -> list[
         folder / "centre", disk=disk, clock=clock, entropy=entropy, band_keys=keys
     )
     try:
-        lena = row_of(
-            Customer(id="lena", given_name="Lena"), owner="lena",
-            as_of=micros_of(clock.now()), source="bench",
-        )  # fmt: skip
-        centre.put_rows([lena], interest=[(STORE, "lena")])
+        soap = Product(id="soap", title="Soap", category="bath")
+        centre.put_rows([row_of(soap, owner="", as_of=micros_of(clock.now()), source="bench")])
         made = []
-        for _ in range(count):
+        for number in range(count):
+            store = f"store-{number // KIOSKS_A_STORE}"
             one = create(
-                store=STORE, role="kiosk", centre_url="", centre_key=centre.public_key_hex,
+                store=store, role="kiosk", centre_url="", centre_key=centre.public_key_hex,
                 entropy=entropy,
             )  # fmt: skip
-            centre.approve_device(public_key=one.public_key, store=STORE, role="kiosk")
+            centre.approve_device(public_key=one.public_key, store=store, role="kiosk")
             made.append(one)
         return made
     finally:
@@ -442,12 +447,13 @@ def _at(identity: DeviceIdentity, url: str) -> DeviceIdentity:
     )  # fmt: skip
 
 
-def _contact(kiosk: _Kiosk, clock: Clock) -> Operation:
-    said = RecordInteraction(channel="store", direction="in", by="Lena", text="hello")
+def _count_of(kiosk: _Kiosk, clock: Clock) -> Operation:
+    store = kiosk.identity.store
+    counted = CorrectStock(product="soap", place=store, count=kiosk.number)
     return Operation(
-        id=new_id(clock=clock, entropy=kiosk.entropy), kind="record_interaction",
-        at=micros_of(clock.now()), device=kiosk.identity.device_id, store=STORE, actor="bench",
-        owner="lena", evidence=Evidence("S1", "found"), args=raw_args(said),
+        id=new_id(clock=clock, entropy=kiosk.entropy), kind="correct_stock",
+        at=micros_of(clock.now()), device=kiosk.identity.device_id, store=store, actor="bench",
+        owner="", evidence=Evidence("S1", "found"), args=raw_args(counted),
     )  # fmt: skip
 
 
