@@ -11,6 +11,7 @@ connections of this process that speak the protocol and keep nothing: each has i
     fleet.bare_wake@N   the baseline: N connections of a server that only waits and writes one line, over TLS (s)
     fleet.wake_vs_bare@N  ours over the baseline (x)
     fleet.storm@N       N kiosks connect, say hello and pull at the same moment, to the last of them done (s)
+    fleet.storm_retries@N  how often one of them was cut off and tried again
 """
 
 import asyncio
@@ -40,6 +41,7 @@ from kiosk.band_keys import BandKeyFiles
 from kiosk.bench.certificate import write_certificate
 from kiosk.bench.figures import BenchImpossible, Figure, figure_of
 from sync.central.centre import Centre
+from sync.edge.schedule import pause_ms
 from sync.model.answers import push_of
 from sync.model.operation import Evidence, Operation
 from sync.model.operations.correct_stock import CorrectStock
@@ -73,6 +75,9 @@ CONNECTING: Final = 64
 
 SETTLE_MS: Final = 3_000
 """After this long every kiosk holds a poll again."""
+
+TRIES_MAX: Final = 50
+"""How often a kiosk in a storm tries before it is called a failure."""
 
 START_S: Final = 30.0
 WAIT_S: Final = 120.0
@@ -300,7 +305,10 @@ async def _first(event: asyncio.Event, living: "asyncio.Future[list[None]]") -> 
     )
     waiting.cancel()
     if living in done:
-        living.result()
+        try:
+            living.result()
+        except (OSError, EOFError) as error:
+            raise BenchImpossible("fleet", "The centre cut a kiosk off.") from error
     if not event.is_set():
         raise BenchImpossible("fleet", f"Not all kiosks were served within {WAIT_S:.0f} s.")
 
@@ -309,20 +317,36 @@ async def _storms(
     kiosks: list[_Kiosk], context: ssl.SSLContext, runs: int
 ) -> dict[str, Figure]:
     async def come_back(kiosk: _Kiosk) -> None:
-        await kiosk.connect(context)
-        await kiosk.hello()
-        await kiosk.told(await kiosk.ask(wait_ms=0))
+        """As a kiosk does: what is cut off tries again, after a wait that is drawn."""
+        for _ in range(TRIES_MAX):
+            try:
+                await kiosk.connect(context)
+                await kiosk.hello()
+                await kiosk.told(await kiosk.ask(wait_ms=0))
+                return
+            except (OSError, EOFError):
+                retries.append(1)
+                kiosk.close()
+                await clock.pause_ms(pause_ms(1, int.from_bytes(kiosk.entropy.draw(2), "big")))
+        raise BenchImpossible("fleet", "A kiosk was cut off again and again.")
 
-    clock, times = kiosks[0].clock, []
+    clock, times, again = kiosks[0].clock, [], []
+    retries: list[int] = []
     for _ in range(runs):
         started = clock.ticks_us()
         try:
             await asyncio.wait_for(asyncio.gather(*map(come_back, kiosks)), WAIT_S)
             times.append((clock.ticks_us() - started) / 1e6)
+            again.append(len(retries))
+            retries.clear()
         finally:
             for one in kiosks:
                 one.close()
-    return {f"fleet.storm@{len(kiosks)}": figure_of(times, "s")}
+    count = len(kiosks)
+    return {
+        f"fleet.storm@{count}": figure_of(times, "s"),
+        f"fleet.storm_retries@{count}": figure_of(again, "retries"),
+    }
 
 
 async def _bare(
