@@ -97,12 +97,12 @@ class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         status: accepted | behind (others touch the same rows: `ahead`; judge again) | withdrawn (its device took it
-            back meanwhile) | full | other_life.
+            back meanwhile) | full.
         seen: What the device has seen of these rows once it took `ahead` in.
         ahead: In their order.
     """
 
-    status: Literal["accepted", "behind", "withdrawn", "full", "other_life"]
+    status: Literal["accepted", "behind", "withdrawn", "full"]
     seen: int = 0
     ahead: tuple[Entry, ...] = ()
 
