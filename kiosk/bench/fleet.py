@@ -323,11 +323,12 @@ async def _storms(
                 await kiosk.connect(context)
                 await kiosk.hello()
                 await kiosk.told(await kiosk.ask(wait_ms=0))
-                return
             except (OSError, EOFError):
                 retries.append(1)
                 kiosk.close()
                 await clock.pause_ms(pause_ms(1, int.from_bytes(kiosk.entropy.draw(2), "big")))
+            else:
+                return
         raise BenchImpossible("fleet", "A kiosk was cut off again and again.")
 
     clock, times, again = kiosks[0].clock, [], []
