@@ -12,7 +12,9 @@ put on by a proxy, is CentreUnreachable: it is not the centre that spoke.
 import asyncio
 import hashlib
 import hmac
+import importlib.util
 import ssl
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -99,6 +101,10 @@ HELLO_SIZE_MAX: Final = 65_536
 WINDOW_SIZE_MAX: Final = 8 * 1_048_576
 """A compressed answer that asks for more memory than this to be read is not ours."""
 
+
+if importlib.util.find_spec("sniffio") is None:
+    # httpcore 1.0 looks for it four times a call, each time in every folder; so it is told once that there is none.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 Answer = TypeVar("Answer")

@@ -49,8 +49,8 @@ DAY_US: Final = 86_400_000_000
 FULL_ROWS: Final = 500
 """A page of so many rows is one of many."""
 
-TOGETHER_ROWS: Final = 8_000
-"""Rows of full pages written in one transaction, about 8 MB: an index page that many of them touch is encrypted once."""
+TOGETHER_ROWS: Final = 12_000
+"""Rows of full pages written in one transaction, about 12 MB: an index page that many of them touch is encrypted once."""
 
 _COLUMNS: Final = "key, scope, seq, owner, kind, version, as_of, source, form, is_read, body"
 _INSERT: Final = f"INSERT INTO row({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # constants
