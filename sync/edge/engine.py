@@ -11,7 +11,8 @@ goes on while push fails and the other way round.
 
 A session that is over, and a cache that had to be made anew, begin with hello again. A batch the centre fails at is halved
 until the one operation, or the one group, is alone; then its lane of the outbox waits and all others go on. What it failed at
-often enough and long enough is given into custody.
+often enough and long enough is given into custody. So is a push that nobody answers again and again while the other lanes are
+answered: something on the way does not let it through, its size or what is in it.
 """
 
 from dataclasses import dataclass, replace
@@ -35,6 +36,9 @@ RETRY_MS: Final = 5_000
 
 BLOCK_MS: Final = 160_000
 """How long what the centre fails at waits: five failures are more than ten minutes, and nobody's trouble loads a centre."""
+
+ODD_MAX: Final = 3
+"""So often a push may go without an answer, each time while another lane had one, until it is halved."""
 
 SNAPSHOT_TRIES: Final = 5
 """So often nobody may answer while a scope is fetched whole; then it is pulled page by page."""
@@ -111,6 +115,8 @@ class State:
         repairs: Scopes whose sum differs, to be repaired before the next pull.
         repaired: Those that were, so that no repair follows the other in a loop.
         is_mending: The first of `repairs` to be done was begun, and is not over.
+        n_odd: Pushes in a row that nobody answered although another lane was answered in between.
+        is_heard: Another lane was answered since the last push that was not.
         n_parted: Answers in a row that said our histories part.
         spread_ms: Over how long a fleet comes back, as the centre said last.
     """
@@ -130,6 +136,8 @@ class State:
     repairs: tuple[str, ...] = ()
     repaired: tuple[Repaired, ...] = ()
     is_mending: bool = False
+    n_odd: int = 0
+    is_heard: bool = False
     n_parted: int = 0
     spread_ms: int = 0
 
@@ -328,10 +336,11 @@ class Mend:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Send what waits, at most `n_max`, without these lanes'."""
+    """Send what waits, at most `n_max`, without these lanes'. `is_odd`: pushes get no answer while all else does."""
 
     n_max: int
     without: frozenset[str]
+    is_odd: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,7 +445,8 @@ def _push_done(state: State, event: Pushed | GivenAway | Forked, now_ms: int) ->
         case Pushed():
             return _pushed(state, event, now_ms)
         case GivenAway():
-            return _answered(replace(state, custody=()), now_ms, push=Lane(due_ms=now_ms))
+            state = _answered(replace(state, custody=()), now_ms, push=Lane(due_ms=now_ms))
+            return replace(state, n_odd=0, is_heard=False)
         case Forked():
             return _forked(state, now_ms)
         case _:
@@ -529,7 +539,8 @@ def _pushed(state: State, event: Pushed, now_ms: int) -> State:
         return replace(state, blocked=blocked, push=Lane(due_ms=_pending(state.push, later)))
     due_ms = now_ms if event.n_settled else now_ms + RETRY_MS
     state = replace(state, batch_max=min(PUSH_OPS_MAX, state.batch_max * 2))
-    return _answered(state, now_ms, push=Lane(due_ms=due_ms))
+    state = _answered(state, now_ms, push=Lane(due_ms=due_ms))
+    return replace(state, n_odd=0, is_heard=False)
 
 
 def _forked(state: State, now_ms: int) -> State:
@@ -548,6 +559,10 @@ def _failed(state: State, event: Failed, now_ms: int) -> State:
     state = _without_tries(state, event, n_failed, is_lost=is_lost)
     if event.job is Job.PUSH and event.problem in BATCH_FAULTS:
         return _halved(state, event, now_ms)
+    if event.job is Job.PUSH and is_lost and state.is_heard:
+        state = replace(state, n_odd=state.n_odd + 1, is_heard=False)
+        if state.n_odd >= ODD_MAX and event.n_sent:
+            return replace(_halved(state, event, now_ms), push=Lane(due_ms=now_ms + RETRY_MS))
     wait_ms = pause_ms(
         n_failed,
         event.chance,
@@ -602,7 +617,7 @@ def _ungreeted(state: State, due_ms: int) -> State:
 
 def _answered(state: State, now_ms: int, **lanes: Lane) -> State:
     """The centre answered on some lane: lanes that only waited because nobody did go on now."""
-    state = replace(state, code="ok", **lanes)  # type: ignore[arg-type]  # lanes are lanes
+    state = replace(state, code="ok", is_heard=True, **lanes)  # type: ignore[arg-type]  # lanes are lanes
     lost = {
         job.value: _sooner(lane, now_ms)
         for job in Job
@@ -651,7 +666,7 @@ def _push_of(state: State, now_ms: int) -> Effect:
     if state.custody:
         return GiveAway(state.custody)
     without = frozenset(lane for lane, until in state.blocked if until > now_ms)
-    return Push(state.batch_max, without)
+    return Push(state.batch_max, without, state.n_odd >= ODD_MAX - 1)
 
 
 def _lane(state: State, job: Job) -> Lane:

@@ -547,7 +547,8 @@ class SyncRunner:
             self._fail_questions(error)
         problem = error.problem if isinstance(error, CentreRefused) else ""
         n_units, hopeless = _n_units(batch), False
-        if n_units == 1 and problem in BATCH_FAULTS:
+        is_odd = isinstance(effect, Push) and effect.is_odd and error.code in LOST
+        if n_units == 1 and (problem in BATCH_FAULTS or is_odd):
             hopeless = self._is_hopeless(batch)
         return Failed(
             job,

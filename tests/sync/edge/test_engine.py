@@ -402,6 +402,40 @@ def test_a_centre_that_parts_for_ever_is_not_asked_in_a_tight_loop() -> None:
     assert n_at_once == engine.PARTED_MAX
 
 
+def test_a_push_that_gets_no_answer_while_all_else_does_is_halved_until_it_passes() -> None:
+    state, _ = step(settled(), Woken(), 0)
+    sizes = []
+    now = 0
+    n_sent = 8
+    while n_sent > 1 or not sizes:
+        now += 30_000
+        state, _ = step(state, Pulled(1, is_head=True, took_ms=9), now)
+        lost = failed(Job.PUSH, n_sent=n_sent, lanes=("tom",))
+        state, _ = step(state, lost, now)
+        now += 90_000
+        state, effects = step(state, Ticked(), now)
+        (push,) = [effect for effect in effects if isinstance(effect, Push)]
+        sizes.append(push.n_max)
+        n_sent = min(n_sent, push.n_max)
+
+    state, _ = step(state, Pulled(1, is_head=True, took_ms=9), now)
+    state, _ = step(state, failed(Job.PUSH, n_sent=1, lanes=("tom",)), now)
+
+    assert sizes == [PUSH_OPS_MAX, PUSH_OPS_MAX, 4, 2, 1]
+    assert [lane for lane, _ in state.blocked] == ["tom"]
+
+
+def test_pushes_that_get_no_answer_in_an_outage_stay_as_they_are() -> None:
+    state, _ = step(settled(), Woken(), 0)
+    for n in range(1, 9):
+        state, _ = step(state, failed(Job.PUSH, n_sent=8), n * 90_000)
+        state, _ = step(state, failed(Job.PULL), n * 90_000)
+        state, _ = step(state, Ticked(), n * 90_000 + 80_000)
+
+    assert state.batch_max == PUSH_OPS_MAX
+    assert state.blocked == ()
+
+
 def test_what_the_centre_fails_at_for_long_is_given_away_and_its_customer_goes_on() -> None:
     hopeless = failed(
         Job.PUSH, "centre_refused", problem="failed", n_sent=1, lanes=("tom",), hopeless=("o1",)
