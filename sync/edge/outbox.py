@@ -387,6 +387,22 @@ class Outbox:
             others = [grant.id for grant in grants if _is_other_history(file, grant)]
             return file.execute(_OFFER) if others else 0
 
+    @property
+    def time_floor(self) -> int:
+        """The latest time the centre ever told, microseconds since 1970; here too, for the cache may be dropped."""
+        found = self._store.outbox.look(
+            lambda file: file.read("SELECT value FROM meta WHERE name = 'time_floor'")
+        )
+        return int(found[0][0]) if found else 0
+
+    def note_time(self, server_time: int) -> None:
+        """Remember the latest time the centre told; it never goes back."""
+        if server_time > self.time_floor:
+            with self._store.outbox.write() as file:
+                file.execute(
+                    "INSERT OR REPLACE INTO meta VALUES ('time_floor', ?)", (str(server_time),)
+                )
+
     def offer_again(self) -> int:
         """Send once more all that was applied or is held, for a centre that may have lost it; how many."""
         with self._store.outbox.write() as file:
@@ -450,7 +466,7 @@ class Outbox:
                     ),
                 )
                 for one in decisions
-                if one.status in _SETTLING
+                if one.decision and one.status in _SETTLING
             )  # fmt: skip
 
     # Forgetting

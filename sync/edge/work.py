@@ -109,6 +109,8 @@ class Work:
         """A session, the scopes, the centre's time."""
         await self._forget_ahead()
         await self._forget_sent()
+        # A cache that was dropped forgot what time it is at least; certificates and leases are judged by that.
+        self._leases.note_time(self.outbox.time_floor)
         answer = await self.client.hello(lineage=self._store.lineage)
         self._life = self._store.cache.life
         # First what must be sent again, then the scopes: cut in between, both are done by the next hello.
@@ -117,6 +119,7 @@ class Work:
             self._pins.forget(is_more=True)
         self.feed.grant(answer.grants, pinned=self._pins.keys())
         self._leases.note_time(answer.server_time)
+        self.outbox.note_time(answer.server_time)
         self.degraded = answer.degraded
         self._grants = {grant.id: grant for grant in answer.grants}
         is_shut = self._is_shut(answer)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import queue
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from sync.central.enrolment import State
 from sync.edge.client import CentreClient
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
+from sync.edge.lease import trusted_now
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
@@ -270,6 +272,22 @@ def test_whatever_the_network_does_every_operation_arrives_exactly_once(
         assert Outbox(store).state_of(op.id) is OperationState.APPLIED
     assert {row.key: row for row in Lookup(store).profile(shop.LENA).rows} == centre.rows
     store.close()
+
+
+def test_a_device_whose_cache_and_clock_are_gone_still_knows_what_time_it_is_at_least(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    runner_of(centre, store).sync_once()
+    store.cache.heal(store.cache.life)
+    store.clock = FixedClock(datetime(1970, 1, 2, tzinfo=UTC))
+    without = trusted_now(store)
+    transport = FaultyTransport(centre, ["before"])
+
+    with pytest.raises(CentreUnreachable):
+        runner_of(centre, store, transport).sync_once()
+
+    assert without == store.now(), "the clock alone"
+    assert trusted_now(store) == micros_of(edge.START)
 
 
 def test_leases_the_centre_does_not_give_keep_nothing_from_arriving(
