@@ -273,6 +273,8 @@ class _Bench:
                 process.wait(START_S)
             process.kill()
             process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
     def _run_kiosk(self, job: Job, shape: type[Found]) -> Found:
         said = subprocess.run(

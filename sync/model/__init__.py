@@ -13,6 +13,8 @@ profile      all rows of one customer, as a screen needs them
 wire         what goes over the network: requests, rows, and the page of a pull
 answers      the other answers as lines, written and read
 sums         the sum and the buckets by which both ends find out whether they hold the same
+snapshot     one part of a snapshot, packed and opened
+session_mac  the signature of a request within a session, in the one form we write
 signatures   who sent a request (RFC 9421), and the key both ends agree on
 ports        the Transport both ends talk through
 errors       everything that can go wrong with the centre or the store
