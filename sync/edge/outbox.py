@@ -252,18 +252,6 @@ class Outbox:
         n_held = count.get("held", 0)
         return Counts(count.get("recorded", 0), count.get("refused", 0) + n_held, n_held)
 
-    def unanswered_of(self, owner: str) -> tuple[Operation, ...]:
-        """Operations about one customer that the centre has not answered, oldest first."""
-        found = self._store.outbox.look(
-            lambda file: file.read(
-                """SELECT raw FROM op WHERE owner = ? AND state IN ('recorded', 'sending')
-                   AND state = 'recorded' ORDER BY n""",
-                (owner,),
-            )
-        )
-        ops = (_decoded(raw) for (raw,) in found)
-        return tuple(op for op in ops if op is not None)
-
     def held(self) -> tuple[str, ...]:
         """Ids of operations that wait for a decision of the centre, oldest first."""
         found = self._store.outbox.look(

@@ -200,7 +200,6 @@ class SyncRunner:
         self._is_ready = threading.Event()
         self._store_code = "ok"
         self._questions: deque[_Question] = deque()
-        self._failure_of_hello: CentreError = CentreUnreachable("not asked yet")
         self._counted_ms: int | None = None
         self._status = self._seen(SyncStatus())
 
