@@ -325,6 +325,7 @@ async def set_centre_back(world: World) -> None:
     """The centre goes on from a backup."""
     if "centre" in world.copies:
         await _set_back(world, "centre")
+        world.n_backups += 1
         world.fault("set back to an older copy", where="centre")
 
 

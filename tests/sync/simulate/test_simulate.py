@@ -26,17 +26,14 @@ def folders(folder: Path) -> Iterator[Path]:
         number += 1
 
 
-@pytest.mark.parametrize("first", range(1, 101, 10))
-def test_both_ends_agree_whatever_becomes_of_network_machines_and_clocks(
-    first: int, folder: Path
-) -> None:
+def test_both_ends_agree_whatever_becomes_of_network_machines_and_clocks(folder: Path) -> None:
     report = Report()
 
-    for verdict in runs(Plan(first, n_kiosks=3, n_steps=20), 10, folder):
+    for verdict in runs(Plan(1, n_kiosks=3, n_steps=20), 5, folder):
         report.add(verdict)
 
     assert [(verdict.seed, verdict.broken) for verdict in report.failed] == []
-    assert report.n_ops > 50
+    assert report.n_ops > 25
     assert report.n_faults > 5
 
 

@@ -1,0 +1,62 @@
+"""A few hundred short runs under all faults, as `tapthread simulate` makes them, on disks that can fail."""
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.support.commands import line_of
+
+SEEDS, STEPS, AT_ONCE = 100, 10, 2
+
+
+def started(*arguments: object) -> subprocess.Popen[str]:
+    # Without the fixed order of sets that the command gives itself, as a person calls it.
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
+    return subprocess.Popen(
+        line_of("simulate", *map(str, arguments)),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=own,
+    )  # fmt: skip
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    said, wrong = process.communicate(timeout=900)
+    return process.returncode, said, wrong
+
+
+@pytest.mark.timeout(900)
+def test_two_hundred_runs_lose_nothing_double_nothing_and_end_in_agreement() -> None:
+    processes = [
+        started("--seed", 1 + n * SEEDS, "--seeds", SEEDS, "--steps", STEPS, "--json")
+        for n in range(AT_ONCE)
+    ]
+
+    found = [ended(process) for process in processes]
+
+    for code, said, wrong in found:
+        assert code == 0, wrong
+        report: dict[str, Any] = json.loads(said)
+        assert (report["seeds"], report["failed"]) == (SEEDS, [])
+        assert report["operations"] > 5 * SEEDS
+        assert len(report["by_fault"]) > 25, "nearly every fault there is"
+    assert "Disks do not fail" not in found[0][2]
+
+
+def test_the_same_seeds_end_in_the_same_hash_in_another_process() -> None:
+    processes = [started("--seed", 7, "--seeds", 3, "--steps", 20) for _ in range(2)]
+
+    (code, first, wrong), (_, second, _) = (ended(process) for process in processes)
+
+    assert code == 0, wrong
+    assert first == second
+    assert len(first.splitlines()[-1]) == 32
+
+
+def test_an_event_at_a_time_can_be_looked_at() -> None:
+    code, said, wrong = ended(started("--seed", 3, "--steps", 5, "--trace"))
+
+    assert code == 0, wrong
+    assert "step 4 " in said
+    assert " heal\n" in said
