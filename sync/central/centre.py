@@ -33,7 +33,7 @@ from sync.central.pulls import Held, Pulls
 from sync.central.pushes import Pushed, Pushes
 from sync.central.store import AlertRecord, OpRecord, Store, Transaction
 from sync.central.wants import Wants
-from sync.model.errors import CentreRefused, Malformed
+from sync.model.errors import CentreRefused, Malformed, StoreError
 from sync.model.ledger import Loan
 from sync.model.operation import Refusal
 from sync.model.ports import Request
@@ -110,7 +110,7 @@ class Centre:
             FolderInUse: another process runs a centre in it.
             DiskFull, DiskFault: it cannot be written.
             EnrolmentError: its key file is damaged.
-            StoreError: its database cannot be opened.
+            StoreError: its database cannot be opened, or belongs to a centre with another key.
         """
         lock = disk.lock(folder)
         try:
@@ -122,6 +122,7 @@ class Centre:
                         database, b"", private=True
                     )  # SQLite keeps the mode for all its files
             store = Store(database, fresh_epoch=entropy.draw(8).hex(), entropy=entropy)
+            _check_key(store, public_hex(private_key.public_key()))
         except BaseException:
             lock.close()
             raise
@@ -337,3 +338,15 @@ class Centre:
         """`metrics`, for a technician; JSON."""
         self._parts.gate.admit("metrics", request)
         return msgspec.json.encode(self.metrics())
+
+
+def _check_key(store: Store, public_key: str) -> None:
+    """Devices trust one key: a node that came with another would turn all of them away."""
+    try:
+        is_ours = store.bind("centre_key", public_key) == public_key
+    except BaseException:
+        store.close()
+        raise
+    if not is_ours:
+        store.close()
+        raise StoreError("it belongs to a centre with another key; put back its key file")

@@ -1357,6 +1357,15 @@ class Store:
             self._engine.close()
             raise
 
+    def bind(self, name: str, value: str) -> str:
+        """Keep a value under a name for ever, unless there is one already; what is kept. Raises StoreError."""
+        with self._engine.writing() as sql:
+            sql.run(
+                "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING",
+                name=name, value=value,
+            )  # fmt: skip
+            return Snapshot(sql).meta(name)
+
     @property
     def is_shared(self) -> bool:
         """Whether other nodes write to it too, so that its heads move without our doing."""

@@ -4,7 +4,8 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import pytest
 from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
-from hardware.identity import DeviceIdentity
+from hardware.identity import DeviceIdentity, lasting_key
 from kiosk.band_keys import BandKeyFiles
+from kiosk.bench.certificate import write_certificate
 from sync.central.centre import Centre
 from sync.model.operation import Operation
 from tests.support import commands
@@ -35,7 +37,10 @@ Place = tuple[str, Path]
 
 @pytest.fixture
 def place(database: str, tmp_path: Path) -> Place:
-    return database, tmp_path / "keys" / "centre.key"
+    key = tmp_path / "keys" / "centre.key"
+    BandKeyFiles.open(key.parent, disk=SystemDisk(), entropy=SystemEntropy())
+    lasting_key(key, disk=SystemDisk(), entropy=SystemEntropy())
+    return database, key
 
 
 def opened(place: Place, folder: Path) -> Centre:
@@ -62,13 +67,26 @@ def options(place: Place) -> tuple[str | Path, ...]:
     return "--database", place[0], "--key", place[1]
 
 
+@contextmanager
+def started(place: Place, folder: Path, count: int) -> Iterator[list[RunningCentre]]:
+    """So many nodes, begun at once."""
+    with ThreadPoolExecutor(count) as pool:
+        begun = [
+            pool.submit(RunningCentre, folder / f"node-{index}", *options(place))
+            for index in range(count)
+        ]
+    try:
+        yield [one.result() for one in begun]
+    finally:
+        for one in begun:
+            if one.exception() is None:
+                one.result().stop()
+
+
 @pytest.fixture
 def nodes(place: Place, here: Centre, tmp_path: Path) -> Iterator[list[RunningCentre]]:
-    with ExitStack() as stack:
-        yield [
-            stack.enter_context(running_centre(tmp_path / f"node-{index}", *options(place)))
-            for index in range(N_NODES)
-        ]
+    with started(place, tmp_path, N_NODES) as running:
+        yield running
 
 
 def at(device: DeviceIdentity, node: RunningCentre) -> DeviceIdentity:
@@ -173,18 +191,24 @@ def _interactions(centre: Centre) -> list[str]:
     return [row.key.partition("/")[2] for row in rows if row.kind == "interaction"]
 
 
-def test_nodes_that_start_at_once_on_an_empty_database_all_start(
+def test_nodes_that_start_at_once_on_an_empty_database_are_one_centre(
     place: Place, tmp_path: Path
 ) -> None:
-    opened(place, tmp_path / "first").close()  # draws the keys; the tables are made anew below
-
-    with (
-        running_centre(tmp_path / "a", *options(place)) as first,
-        running_centre(tmp_path / "b", *options(place)) as second,
-    ):
-        keys = {first.key, second.key}
+    with started(place, tmp_path, N_NODES) as running:
+        keys = {node.key for node in running}
 
     assert len(keys) == 1
+
+
+def test_a_node_with_another_key_than_the_others_does_not_start(
+    here: Centre, place: Place, tmp_path: Path
+) -> None:
+    done = commands.run(
+        "central", "--data", tmp_path / "other", "--port", "0", "--database", place[0]
+    )
+
+    assert done.returncode == 1
+    assert "another key" in done.stderr
 
 
 def test_a_database_that_cannot_be_reached_is_said_in_a_sentence_without_its_password(
@@ -210,3 +234,26 @@ def test_options_that_say_nothing_are_said(tmp_path: Path, given: tuple[str, str
 
     assert done.returncode == 1
     assert given[0] in done.stderr
+
+
+def test_a_node_with_a_certificate_of_its_own_is_reached_by_tls(
+    place: Place, tmp_path: Path
+) -> None:
+    trusted = write_certificate(tmp_path, clock=SystemClock(), entropy=SystemEntropy())
+    own = ("--tls-cert", tmp_path / "tls.crt", "--tls-key", tmp_path / "tls.key")
+
+    with running_centre(tmp_path / "node", *options(place), *own) as node:
+        answer = httpx.get(f"{node.url}/v1/health", verify=trusted)
+
+    assert node.url.startswith("https://127.0.0.1:")
+    assert answer.status_code == 200
+
+
+def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    own = ("--tls-cert", tmp_path / "none.crt", "--tls-key", tmp_path / "none.key")
+
+    done = commands.run("central", "--data", tmp_path, "--port", "0", *own)
+
+    assert done.returncode == 1
+    assert "certificate" in done.stderr
+    assert "Traceback" not in done.stderr
