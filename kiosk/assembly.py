@@ -72,7 +72,7 @@ from sync.model.errors import CentreError, CentreUnreachable, StoreError, StoreF
 from sync.model.operation import Evidence, OperationState, Refusal
 from sync.model.ports import Transport
 from sync.model.profile import Profile
-from sync.model.records import Band, Peer, Staff, Store, key_of
+from sync.model.records import Band, Decision, Peer, Staff, Store, key_of
 from sync.model.registry import Readable, read
 from sync.model.row import Row
 
@@ -81,6 +81,8 @@ if TYPE_CHECKING:
     from sync.edge.relay_app import RelayServer
 
 log = logging.getLogger(__name__)
+
+HELD: Final = OperationState.HELD.value
 
 HERE: Final = "ok"
 """What `Standing` calls a part that works."""
@@ -606,18 +608,47 @@ class StoreDesk:
 
     def unsettled(self) -> tuple[Unsettled, ...]:
         """Operations not settled, oldest first."""
+        return (
+            tuple(
+                Unsettled(
+                    op=item.op,
+                    kind=item.kind,
+                    owner=item.owner,
+                    state=item.state,
+                    code=item.code,
+                    at=item.at,
+                    about=item.about,
+                    is_settling=item.op in self._settling,
+                )
+                for item in self._outbox.unsettled()
+            )
+            + self._held_elsewhere()
+        )
+
+    def _held_elsewhere(self) -> tuple[Unsettled, ...]:
+        """What other devices of this store recorded and the centre holds."""
+        own = self._device.identity.device_id
+        found = (row.body for row in self._lookup.rows("decision"))
+        held = sorted(
+            (
+                one
+                for one in found
+                if isinstance(one, Decision) and one.status == HELD and one.device != own
+            ),
+            key=lambda one: (one.at, one.id),
+        )
         return tuple(
             Unsettled(
-                op=item.op,
-                kind=item.kind,
-                owner=item.owner,
-                state=item.state,
-                code=item.code,
-                at=item.at,
-                about=item.about,
-                is_settling=item.op in self._settling,
+                op=one.id,
+                kind=one.kind,
+                owner="",
+                state=OperationState.HELD,
+                code=one.code,
+                at=one.at,
+                is_settling=one.id in self._settling,
+                is_elsewhere=True,
             )
-            for item in self._outbox.unsettled()
+            for one in held
         )
 
     def standing(self) -> Standing:

@@ -154,6 +154,8 @@ def unsettled_entry(
     words = tell.words
     customer = profile.customer
     name = name_of(customer, words) if customer else words.say("unsettled.nobody")
+    if unsettled.is_elsewhere:
+        name = words.say("unsettled.elsewhere")
     what = words.either(f"kind.{unsettled.kind}", "kind.other")
     match unsettled.state:
         case OperationState.REFUSED:

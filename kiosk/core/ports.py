@@ -105,6 +105,7 @@ class Unsettled:
         at: When it was recorded, microseconds since 1970.
         about: Key of the row it is about, "" when not known.
         is_settling: Somebody here settled it, and the centre has not heard of it yet.
+        is_elsewhere: Another device of this store recorded it.
     """
 
     op: str
@@ -115,6 +116,7 @@ class Unsettled:
     at: int
     about: str = ""
     is_settling: bool = False
+    is_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

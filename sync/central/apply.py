@@ -238,6 +238,7 @@ def _keep(
     """Remember it for ever; it blocks what comes behind it, or settles what it stands for."""
     transaction.add_op(record, raw=msgspec.json.encode(op))
     if record.status == HELD:
+        show_held(transaction, record)
         lanes.add(record)
     elif record.status == APPLIED and op.replaces:
         _replace(transaction, op, origin, lanes)
@@ -296,6 +297,15 @@ def _cell(transaction: Transaction, key: str) -> Cell:
         return transaction.read.row(key) or Missing.ABSENT
     except Malformed:
         return Missing.UNKNOWN  # there is one, and this version cannot read it
+
+
+def show_held(transaction: Transaction, record: OpRecord) -> None:
+    """Let every counter of its store see that this operation waits for a person."""
+    held = Decision(
+        record.id, HELD, "", "", "", record.at, record.code, record.kind, record.device
+    )
+    row = row_of(held, owner="", as_of=record.at, source="centre")
+    transaction.put(row, scope=scope_of(record.store), form=forms.newest(row.kind))
 
 
 # Deciding
@@ -366,8 +376,9 @@ def _again(
 def _note(transaction: Transaction, record: OpRecord, decision: Decision) -> None:
     """Write down what was decided, and what became of the operation by it."""
     written = msgspec.structs.replace(
-        decision, id=record.id, status=record.status, code=record.code
-    )
+        decision, id=record.id, status=record.status, code=record.code, kind=record.kind,
+        device=record.device,
+    )  # fmt: skip
     store = (transaction.read.op(record.id) or record).store
     transaction.settle_op(
         msgspec.structs.replace(

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from sync.central.apply import apply_operations, is_plausible, keys_of
+from sync.central.apply import apply_operations, is_plausible, keys_of, show_held
 from sync.central.enrolment import device_lock, scope_of, scopes_of
 from sync.central.feed import row_for
 from sync.central.gate import Caller, denied
@@ -213,4 +213,5 @@ def _taken(
         keys=(), at=now, store=claim.store or device.store, owner=claim.owner, lineage=lineage,
     )  # fmt: skip
     transaction.add_op(record, raw=raw.raw)
+    show_held(transaction, record)
     return record

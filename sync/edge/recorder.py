@@ -33,6 +33,7 @@ from sync.model.operation import (
     Refusal,
 )
 from sync.model.operations.void_operation import VoidOperation
+from sync.model.records import Decision, key_of
 from sync.model.registry import ASSURANCE_OF, KINDS, Readable, raw_args, read
 from sync.model.row import Cell, Missing, Row
 from sync.model.rules import UNDO_WITHIN_US, may_record
@@ -301,7 +302,7 @@ class Recorder:
         return judged if is_settled else Refusal("gone")
 
     def void(self, op_id: str, doer: Doer, *, reason: str) -> Kept | Refusal:
-        """Settle it as nothing more to be done; a held one when the centre has heard of it.
+        """Settle it as nothing more to be done; a held one, also of another device of this store, when the centre has heard of it.
 
         Returns:
             Refusal gone when nothing of that id waits for a person here, reason without one.
@@ -312,7 +313,7 @@ class Recorder:
         if not reason.strip():
             return Refusal("reason")
         state = self._outbox.state_of(op_id)
-        if state is OperationState.HELD:
+        if state is OperationState.HELD or (state is None and self._is_held_elsewhere(op_id)):
             return self.record(
                 Act("void_operation", VoidOperation(op=op_id, reason=reason)), doer
             )
@@ -321,6 +322,15 @@ class Recorder:
         ):
             return Refusal("gone")
         return Kept(())
+
+    def _is_held_elsewhere(self, op_id: str) -> bool:
+        """Whether the centre holds one that another device of this store recorded."""
+        return _held_by_centre(self._lookup.row(key_of("decision", op_id)))
+
+
+def _held_by_centre(row: Row | None) -> bool:
+    body = None if row is None else row.body
+    return isinstance(body, Decision) and body.status == OperationState.HELD.value
 
 
 def _taken_there(request: Readable, view: Mapping[str, Cell]) -> Refusal | None:

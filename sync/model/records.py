@@ -292,11 +292,16 @@ class Allowance(Record, frozen=True):
 
 
 class Decision(Record, frozen=True):
-    """What a person decided about an operation that was held; its id is that operation's.
+    """An operation that is held, so that every counter of its store sees it, and then what a person decided about it.
+
+    Its id is that operation's. It names no customer: whoever may see more has the operation itself.
 
     Attributes:
         status: applied | refused | held | void: what became of it.
-        decision: replay | edit | void.
+        decision: replay | edit | void; "" while nobody decided.
+        code: Why it is held or was refused.
+        kind: Kind of the operation.
+        device: Which device recorded it.
     """
 
     id: str
@@ -306,6 +311,8 @@ class Decision(Record, frozen=True):
     reason: str
     at: int
     code: str = ""
+    kind: str = ""
+    device: str = ""
 
 
 class Peer(Record, frozen=True):

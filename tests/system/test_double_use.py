@@ -235,6 +235,36 @@ def test_a_held_one_is_settled_from_the_counter_without_a_network(
     assert (record.status, record.decided_by, record.reason) == ("void", "mia", "she left")
 
 
+def test_every_counter_of_the_store_sees_what_is_held_and_can_settle_it(
+    centre: Centre, other: Till, tmp_path: Path
+) -> None:
+    held = _held(centre, other)
+    beside = Till(centre, tmp_path / "beside", store="station")
+    beside.agree()
+
+    (seen,) = beside.desk.unsettled()
+    assert (seen.op, seen.kind, seen.code, seen.is_elsewhere) == (
+        held, "redeem", "device_forked", True,
+    )  # fmt: skip
+    beside.desk.void(held, actor="mia", evidence=STAFF, reason="she left")
+    assert [one.is_settling for one in beside.desk.unsettled() if one.op == held] == [True]
+
+    beside.agree()
+    other.agree()
+    assert (beside.desk.unsettled(), other.desk.unsettled()) == ((), ())
+    beside.close()
+
+
+def test_another_store_does_not_see_what_is_held_here(
+    centre: Centre, home: Till, other: Till
+) -> None:
+    _held(centre, other)
+
+    home.agree()
+
+    assert home.desk.unsettled() == ()
+
+
 def test_a_held_one_is_tried_again_from_the_counter(centre: Centre, other: Till) -> None:
     held = _held(centre, other)
     with centre._store.writing() as transaction:

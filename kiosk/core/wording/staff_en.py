@@ -276,6 +276,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "notice.outbox_missing": "The file with what was recorded here is gone. Look through what you recorded last.",
     "notice.device_forked": "What was recorded here was put back from a copy, or copied. Nothing is lost; call the technician.",
     "unsettled.way": "Call them, or hand to a supervisor.",
+    "unsettled.elsewhere": "At another till",
     "unsettled.nobody": "No customer",
     "kind.hand_over_pickup": "hand over a parcel",
     "kind.note_case": "note on a case",

@@ -31,11 +31,14 @@ def keys(_op: Operation, args: VoidOperation) -> tuple[str, ...]:
 def apply(rows: Mapping[str, Cell], op: Operation, args: VoidOperation, now: int) -> Outcome:
     """Write down that it is void, once."""
     known = rows.get(key_of("decision", args.op))
-    decided = known.body if isinstance(known, Row) else None
-    if isinstance(decided, Decision) and decided.status != "held":
-        return Effects(())
     at = happened_at(op, now)
     decision = Decision(args.op, "void", "void", op.actor, args.reason, at)
+    if isinstance(known, Row) and isinstance(known.body, Decision):
+        if known.body.status != "held":
+            return Effects(())
+        decision = msgspec.structs.replace(
+            decision, kind=known.body.kind, device=known.body.device
+        )
     return Effects((row_of(decision, owner="", as_of=at, source="store"),))
 
 

@@ -1134,3 +1134,20 @@ async def test_the_centres_no_is_told_with_its_reason() -> None:
         assert (
             at.notice("here") == "! Not settled: there is not so much left. Hand nothing out."
         )
+
+
+async def test_what_another_till_recorded_is_seen_and_can_only_be_settled_as_nothing_more() -> (
+    None
+):
+    async with counter() as at:
+        at.desk.not_settled = (
+            Unsettled("e", "note_case", "", OperationState.HELD, "failed", NOW_US, is_elsewhere=True),
+        )  # fmt: skip
+        await at.press("f6")
+
+        (entry,) = at.view.query_one("#unsettled-list", EntryList).entries
+        assert entry.lead == "At another till: note on a case"
+        await at.press("1", "n")
+        await at.type("done")
+        await at.press("enter")
+        assert at.desk.settled == [Settled("e", "void", "done", None)]

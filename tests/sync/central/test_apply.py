@@ -394,7 +394,23 @@ def test_a_counter_cannot_settle_another_stores_or_what_was_applied(books: Books
         books.push(void)
 
     assert (books.op(FIRST).status, books.op(SECOND).status) == ("applied", "held")
-    assert not books.has(f"decision/{SECOND}")
+    assert not books.has(f"decision/{FIRST}")
+    decision = books.body(f"decision/{SECOND}")
+    assert isinstance(decision, Decision)
+    assert (decision.status, decision.decision) == ("held", "")
+
+
+def test_every_counter_of_the_store_is_told_what_is_held_and_of_nobody_whose(
+    books: Books,
+) -> None:
+    books.push(msgspec.structs.replace(shop.said(), kind="teleport"))
+
+    decision = books.body(f"decision/{FIRST}")
+
+    assert decision == Decision(
+        FIRST, "held", "", "", "", books.now, "unknown_kind", "teleport", "d1"
+    )
+    assert f"decision/{FIRST}" in books.in_scope("s:harbour") - books.in_scope("g")
 
 
 # What comes in at all
