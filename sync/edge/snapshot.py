@@ -105,7 +105,6 @@ class SnapshotLoader:
         if done is None or not self._finish(answer, done):
             return False
         source.forget()
-        self._store.cache.checkpoint()
         return True
 
     async def _load_parts(

@@ -61,8 +61,9 @@ CHECKPOINT_PAGES: Final = 1_000
 DURABLE_CHECKPOINT_PAGES: Final = 256
 """The same of outbox.db: its log stays at 1 MB, so that the ballast holds operations and not copies of their pages."""
 
-BULK_CHECKPOINT_PAGES: Final = 8_000
-"""The same while much is written at once, 64 MB of cache.db: a page that changes often is brought over once."""
+BULK_CHECKPOINT_PAGES: Final = 16_000
+"""The same while and after much is written at once, 128 MB of cache.db: a page that changes often is brought over once, and
+whoever reaches the head does not wait for it."""
 
 BULK_CIPHER: Final = ("cipher_page_size = 8192", "cipher_hmac_algorithm = HMAC_SHA256")
 """How a new cache.db is encrypted. Pages of twice the size with a MAC the processor has instructions for take a third
@@ -304,6 +305,7 @@ class StoreFile:
         self._open: weakref.WeakSet[sqlite_utils.Database] = weakref.WeakSet()
         self._is_closed = False
         self._is_unmade = False
+        self._is_log_long = False
         self.life = 0
 
     def look(self, reading: Callable[[Transaction], Value]) -> Value:
@@ -341,7 +343,7 @@ class StoreFile:
     def write(self, *, durable: bool = False, bulk: bool = False) -> Iterator[Transaction]:
         """One write transaction, all or nothing; durable on return when the file or the caller says so.
 
-        Much at once (`bulk`) is brought from the log into the file later, by `checkpoint` at the latest. A damaged file
+        Much at once (`bulk`) is brought from the log into the file later, by `tidy`. A damaged file
         is healed and StoreCorrupt raised all the same: what was to be written was judged on the old one.
         """
         with self._lock:
@@ -365,23 +367,25 @@ class StoreFile:
 
     @contextmanager
     def _checkpointing(self, db: sqlite_utils.Database, *, bulk: bool) -> Iterator[None]:
-        if bulk:
+        self._is_log_long |= bulk
+        is_long = self._is_log_long
+        if is_long:
             with _ours():
                 db.execute(f"PRAGMA wal_autocheckpoint = {BULK_CHECKPOINT_PAGES}")
         try:
             yield
         finally:
-            if bulk:
+            if is_long:
                 _end(db, f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
-    def checkpoint(self, *, truncate: bool = False) -> bool:
-        """Bring the log into the file, and cut it to nothing where asked; whether all of it was. Readers go on."""
+    def tidy(self) -> bool:
+        """After much was written at once, bring the log into the file; whether there was anything to do. Readers go on."""
+        if not self._is_log_long:
+            return False
+        self._is_log_long = False
         with _ours():
-            kind = "TRUNCATE" if truncate else "PASSIVE"
-            busy, n_logged, n_moved = (
-                self._database().execute(f"PRAGMA wal_checkpoint({kind})").fetchone()
-            )
-        return not busy and n_logged == n_moved
+            self._database().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return True
 
     @contextmanager
     def _transaction(

@@ -51,7 +51,7 @@ class Upkeep:
             if self._eraser.erase_some():
                 return True
             self._lease.note_erased()
-        if self._finder.refresh():
+        if self._store.cache.tidy() or self._finder.refresh():
             return True
         self._finder.warm()
         self._eraser.sweep()

@@ -461,3 +461,18 @@ def test_a_row_that_moves_to_the_head_during_the_first_sync_is_counted_once(
 
     assert applied.differing == ()
     assert held(store) == moved
+
+
+def test_the_log_of_a_first_sync_is_brought_into_the_file_behind_it(
+    store: EdgeStore, tmp_path: Path
+) -> None:
+    feed = edge.granted(store)
+    for page in pages_of(people(TOGETHER_ROWS + FULL_ROWS), FULL_ROWS):
+        feed.apply_page(page, asked=feed.cursors())
+    in_file = (tmp_path / "cache.db").stat().st_size
+
+    assert store.cache.tidy()
+
+    assert (tmp_path / "cache.db").stat().st_size > 4 * in_file
+    assert not store.cache.tidy(), "there is nothing more to do"
+    assert len(held(store)) == TOGETHER_ROWS + FULL_ROWS
