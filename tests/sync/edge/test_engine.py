@@ -404,7 +404,7 @@ def test_a_centre_that_parts_for_ever_is_not_asked_in_a_tight_loop() -> None:
 
 def test_a_push_that_gets_no_answer_while_all_else_does_is_halved_until_it_passes() -> None:
     state, _ = step(settled(), Woken(), 0)
-    sizes = []
+    sizes: list[int] = []
     now = 0
     n_sent = 8
     while n_sent > 1 or not sizes:
