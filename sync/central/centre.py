@@ -267,11 +267,12 @@ class Centre:
 
     def look_at_heads(self) -> tuple[str, ...]:
         """Ring for what other nodes wrote to scopes somebody waits for; which they were. Raises StoreError."""
-        scopes = self.bell.scopes
-        if not scopes:
+        waited_for = self.bell.scopes
+        if not waited_for:
             return ()
+        # Also those nobody waits for just now: forgotten, they would ring for nothing when somebody does again.
         with self._store.reading() as snapshot:
-            heads = snapshot.heads(scopes)
+            heads = snapshot.heads({*self._heads, *waited_for})
         moved = tuple(
             scope for scope, head in sorted(heads.items()) if self._heads.get(scope) != head
         )
