@@ -530,7 +530,9 @@ class SyncRunner:
                 if problem in GREET_AGAIN and question.n_tried == 1:
                     raise
                 question.fail(error)
-            self._questions.popleft()
+            # A hello that failed meanwhile may have answered all of them already.
+            if self._questions and self._questions[0] is question:
+                self._questions.popleft()
         return Answered()
 
     def _fail_questions(self, error: SyncError) -> None:

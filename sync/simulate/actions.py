@@ -326,6 +326,10 @@ async def set_centre_back(world: World) -> None:
     if "centre" in world.copies:
         await _set_back(world, "centre")
         world.n_backups += 1
+        for device in sorted(
+            world.revoked
+        ):  # whoever restores a backup does again what was done since
+            world.centre.up.set_device_state(device, State.REVOKED)
         world.fault("set back to an older copy", where="centre")
 
 
@@ -379,6 +383,17 @@ async def quarantine(world: World) -> None:
         lambda: centre.set_device_state(kiosk.identity.device_id, state)
     ):
         world.fault(f"device {state.value}", where=kiosk.name)
+
+
+async def revoke(world: World) -> None:
+    """A device is revoked, for ever; what it recorded is still heard."""
+    kiosk, centre = world.chance.pick(world.kiosks), world.centre.centre
+    device = kiosk.identity.device_id
+    if centre is not None and world.tried(
+        lambda: centre.set_device_state(device, State.REVOKED)
+    ):
+        world.revoked.add(device)
+        world.fault("device revoked", where=kiosk.name)
 
 
 async def move(world: World) -> None:
@@ -456,6 +471,7 @@ ALL: Final[tuple[tuple[Action, int], ...]] = (
     (jump, 4),
     (quarantine, 2),
     (move, 1),
+    (revoke, 1),
 )
 """With how often each happens."""
 

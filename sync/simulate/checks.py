@@ -212,7 +212,9 @@ def is_quiet(kiosk: KioskNode, centre: Centre) -> bool:
         return False
     held = held_by(kiosk.up)
     with reading(centre) as snapshot:
-        return bool(held) and all(
+        device = snapshot.device(kiosk.identity.device_id)
+        assert device is not None
+        return set(held) == set(scopes_of(device)) and all(
             not one.is_renewing and snapshot.head(scope) == one.seq
             for scope, one in held.items()
         )

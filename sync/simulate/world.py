@@ -13,7 +13,7 @@ from hardware.moments import micros_of
 from hardware.virtual.power import PowerSupply
 from sync.central.enrolment import State
 from sync.edge.recorder import Kept
-from sync.model.errors import StoreError
+from sync.model.errors import Malformed, StoreError
 from sync.model.operation import Operation, Refusal
 from sync.simulate import checks, shop
 from sync.simulate.chance import Chance
@@ -72,6 +72,7 @@ class World:
         erased: Customers who were forgotten.
         decided: Operations somebody at the centre decided about; `forgotten` are those of them that a backup may not know.
         moved: Kiosks that were in another store: decisions are told to the store an operation is of.
+        revoked: Devices that may hold nothing any more, by id.
         n_backups: How often the centre was set back to one.
         parted: Somebody was set back since all last agreed: until then cursors may be of another history.
     """
@@ -88,6 +89,7 @@ class World:
         self.decided: set[str] = set()
         self.forgotten: set[str] = set()
         self.moved: set[str] = set()
+        self.revoked: set[str] = set()
         self.n_backups = 0
         self.parted = False
         self.copies: dict[str, Path] = {}
@@ -124,11 +126,11 @@ class World:
         await self.centre.clock.pause_ms(duration_ms)
 
     def tried(self, work: Callable[[], object]) -> bool:
-        """Whether the centre did it; its disk may have said no."""
+        """Whether the centre did it; its disk may have said no, or a rule."""
         try:
             work()
-        except StoreError:
-            self.note("the centre could not")
+        except (StoreError, Malformed) as error:
+            self.note(f"the centre could not: {error.code}")
             return False
         return True
 
@@ -261,7 +263,8 @@ class World:
         for kiosk in self.kiosks:
             checks.cursor_is_earned(kiosk, centre)
             checks.same_rows(kiosk, centre)
-            unknown = self.forgotten if kiosk.name not in self.moved else self.decided
+            is_elsewhere = kiosk.name in self.moved or kiosk.identity.device_id in self.revoked
+            unknown = self.decided if is_elsewhere else self.forgotten
             checks.same_states(
                 kiosk, {op: said for op, said in status.items() if op not in unknown}
             )
@@ -300,7 +303,8 @@ class World:
         await self._bury_frozen()
         self.start_all()
         for kiosk in self.kiosks:
-            self.centre.up.set_device_state(kiosk.identity.device_id, State.ACTIVE)
+            if kiosk.identity.device_id not in self.revoked:
+                self.centre.up.set_device_state(kiosk.identity.device_id, State.ACTIVE)
 
     async def _settle(self) -> None:
         """Wait until all agree. Raises Broken when they do not within ROUNDS_MAX: nothing is lost, and nothing goes on."""

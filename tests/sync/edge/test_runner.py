@@ -701,3 +701,26 @@ def test_a_revoked_device_keeps_nothing_it_was_lent_and_still_tells_what_it_did(
     assert found.status in ("held", "applied")
     store.close()
     centre.close()
+
+
+async def test_a_hello_that_fails_while_somebody_is_answered_ends_no_lane(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    runner = runner_of(centre, store)
+    goes_on = asyncio.Event()
+
+    async def slow(_: object) -> str:
+        await goes_on.wait()
+        return "late"
+
+    runner._loop, runner._events = asyncio.get_running_loop(), asyncio.Queue()
+    first, second = runner._asked(slow), runner._asked(slow)
+    answering = asyncio.ensure_future(runner._answer_people())
+    await asyncio.sleep(0)
+
+    runner._fail_questions(CentreUnreachable("nobody answered hello"))
+    goes_on.set()
+
+    assert await answering is not None
+    assert isinstance(first.exception(), CentreUnreachable)
+    assert isinstance(second.exception(), CentreUnreachable)
