@@ -49,8 +49,12 @@ DAY_US: Final = 86_400_000_000
 FULL_ROWS: Final = 500
 """A page of so many rows is one of many."""
 
+SOON_ROWS: Final = 4_000
+"""Rows of full pages that are written while nothing else is being written."""
+
 TOGETHER_ROWS: Final = 12_000
-"""Rows of full pages written in one transaction, about 12 MB: an index page that many of them touch is encrypted once."""
+"""Rows of full pages that wait to be written at most, about 12 MB; the more at once the better, for an index page that many
+of them touch is encrypted once."""
 
 _COLUMNS: Final = "key, scope, seq, owner, kind, version, as_of, source, form, is_read, body"
 _INSERT: Final = f"INSERT INTO row({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # constants
@@ -181,7 +185,9 @@ class Feed:
         self._check_life()
         self._kept.append((page, tuple(asked)))
         if len(page.rows) >= FULL_ROWS and not all(one.is_head for one in page.checkpoints):
-            if sum(len(one.rows) for one, _ in self._kept) >= TOGETHER_ROWS:
+            n_kept = sum(len(one.rows) for one, _ in self._kept)
+            is_idle = self._behind is None or self._behind.is_idle
+            if n_kept >= (SOON_ROWS if is_idle else TOGETHER_ROWS):
                 self._write_behind(pinned)
             return Applied(len(page.rows), is_head=False)
         n_told = sum(len(one.rows) for one, _ in self._kept[:-1])
@@ -369,6 +375,11 @@ class _Behind:
         self._writing: Future[Applied] | None = None
         self._differing: tuple[str, ...] = ()
         self.pages: tuple[Asked, ...] = ()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being written."""
+        return self._writing is None or self._writing.done()
 
     def begin(self, pages: tuple[Asked, ...], write: Callable[[], Applied]) -> None:
         """Write these once those before are written. Raises StoreError where those were not."""

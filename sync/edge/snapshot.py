@@ -117,6 +117,7 @@ class SnapshotLoader:
     ) -> _Loading | None:
         first, following = loading.n_parts, loading
         several: list[StoredRow] = []
+        putting: Future[bool] | None = None
         source.begin(first)
         for number in range(first, len(answer.parts)):
             rows, total = await source.rows(number)
@@ -127,14 +128,20 @@ class SnapshotLoader:
                 count=following.count + len(rows),
                 sum=(following.sum + total) & SUM_MASK,
             )
-            if len(several) < TOGETHER_ROWS and number + 1 < len(answer.parts):
+            is_idle = putting is None or putting.done()
+            if not is_idle and len(several) < TOGETHER_ROWS:
                 continue
-            putting = writer.submit(self._put, answer.scope, several, loading, following)
-            if not await asyncio.wrap_future(putting):
+            if putting is not None and not await asyncio.wrap_future(putting):
                 return None
-            loading, several = following, []
             on_progress(loading.count, answer.count)
-        return loading
+            putting = writer.submit(self._put, answer.scope, several, loading, following)
+            loading, several = following, []
+        if putting is not None and not await asyncio.wrap_future(putting):
+            return None
+        if several and not self._put(answer.scope, several, loading, following):
+            return None
+        on_progress(following.count, answer.count)
+        return following
 
     def _begin(self, answer: SnapshotAnswer) -> _Loading | None:
         """How far this very snapshot is loaded already; None where the scope is not held from the beginning on."""
