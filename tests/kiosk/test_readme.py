@@ -33,7 +33,7 @@ def test_every_exit_code_of_a_tap_is_explained() -> None:
 def test_the_settings_people_need_are_named_as_variables() -> None:
     named = {name for name in NAMES if f"`{PREFIX}{name.upper()}`" in README}
 
-    assert named == {"data", "centre", "reader"}
+    assert named == {"data", "centre", "reader", "relay", "relay_listen"}
 
 
 def test_the_pictures_it_shows_are_there() -> None:
