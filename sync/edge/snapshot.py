@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 ROWS_MIN: Final = 2_000
 """A scope with fewer rows is there in two pages."""
 
-TOGETHER_ROWS: Final = 12_000
-"""Rows written in one transaction: an index page that many rows touch is encrypted once for all of them. About 15 MB."""
+TOGETHER_ROWS: Final = 8_000
+"""Rows that wait to be written at most, about 10 MB; the more at once the better, for an index page that many of them touch
+is encrypted once."""
 
 _PUT: Final = """
     INSERT INTO row(key, scope, seq, owner, kind, version, as_of, source, form, body, is_read)
