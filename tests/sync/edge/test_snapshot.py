@@ -9,7 +9,7 @@ import pytest
 
 from sync.edge.feed import Feed
 from sync.edge.lookup import Lookup
-from sync.edge.snapshot import ROWS_MIN, TOGETHER_ROWS, SnapshotLoader
+from sync.edge.snapshot import ROWS_MIN, SnapshotLoader
 from sync.edge.store import EdgeStore
 from sync.model.errors import CentreUnreachable
 from sync.model.records import Customer
@@ -22,6 +22,9 @@ from tests.support.edge import SCOPE
 
 KEY = b"s" * 32
 MARK = Mark(90_000, "abcd")
+
+MANY_ROWS = 15_000
+"""Rows in 15 parts; more than are written at once."""
 
 
 @pytest.fixture
@@ -127,13 +130,13 @@ def test_nothing_personal_is_readable_in_the_parts_that_are_kept(store: EdgeStor
 def test_a_load_that_was_cut_off_goes_on_with_the_parts_it_has(
     store: EdgeStore, tmp_path: Path
 ) -> None:
-    shelf = Shelf(rows_of(TOGETHER_ROWS + 3_000))
+    shelf = Shelf(rows_of(MANY_ROWS))
     shelf.missing = {13}
     edge.granted(store)
     with pytest.raises(CentreUnreachable):
         load(store, shelf)
     assert Feed(store).cursors() == (Cursor(SCOPE, 0),), "nothing says it is complete"
-    assert 0 < held(store) < TOGETHER_ROWS + 3_000
+    assert 0 < held(store) < MANY_ROWS
     store.close()
     store = edge.opened(tmp_path)
     shelf.missing, first = set(), list(shelf.asked)
@@ -141,7 +144,7 @@ def test_a_load_that_was_cut_off_goes_on_with_the_parts_it_has(
     assert load(store, shelf)
 
     assert not set(first) & set(shelf.asked[len(first) :]), "no part comes twice"
-    assert held(store) == TOGETHER_ROWS + 3_000
+    assert held(store) == MANY_ROWS
     store.close()
 
 
@@ -193,7 +196,7 @@ def test_rows_that_are_not_what_the_centre_counted_are_not_taken_for_the_scope(
 def test_where_pages_come_instead_what_a_load_left_is_not_kept_unless_it_comes_again(
     store: EdgeStore,
 ) -> None:
-    shelf = Shelf(rows_of(TOGETHER_ROWS + 3_000))
+    shelf = Shelf(rows_of(MANY_ROWS))
     shelf.missing = {13}
     feed = edge.granted(store)
     with pytest.raises(CentreUnreachable):
@@ -206,7 +209,7 @@ def test_where_pages_come_instead_what_a_load_left_is_not_kept_unless_it_comes_a
 
 
 def test_another_snapshot_than_the_one_begun_starts_over(store: EdgeStore) -> None:
-    shelf = Shelf(rows_of(TOGETHER_ROWS + 3_000))
+    shelf = Shelf(rows_of(MANY_ROWS))
     shelf.missing = {13}
     edge.granted(store)
     with pytest.raises(CentreUnreachable):
