@@ -98,6 +98,7 @@ def simulated(plan: Plan, folder: Path) -> Verdict:
         loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         asyncio.set_event_loop(None)
         loop.close()
-    if defects.found and not world.verdict.broken:
-        world.verdict.broken = f"{len(defects.found)} defects, first {defects.found[0]}"
+    if defects.found:
+        words = f"{len(defects.found)} defects, first {defects.found[0]}"
+        world.verdict.broken = f"{words}; {world.verdict.broken}".removesuffix("; ")
     return world.verdict

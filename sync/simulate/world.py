@@ -21,10 +21,12 @@ from sync.simulate.checks import Broken
 from sync.simulate.nodes import CentreNode, KioskNode, Site, clone_of, new_kiosk
 from sync.simulate.timeline import VirtualLoop
 
-ROUNDS_MAX: Final = 60
-"""Rounds after healing within which all must agree, ROUND_MS each: together more than any wait of the protocol."""
+ROUNDS_MAX: Final = 70
+"""Rounds after healing within which all must agree: together more than any wait of the protocol."""
 
-ROUND_MS: Final = 30_000
+SHORT_ROUNDS: Final = 50
+ROUND_MS, LONG_ROUND_MS = 30_000, 300_000
+"""Of the first rounds, and of those after them: an operation the centre fails at is given away after an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +291,8 @@ class World:
     # Healing
 
     async def _heal(self) -> None:
-        """Everything works again from here on."""
+        """Everything works again from here on; but one operation the centre fails at may stay what it is."""
+        is_poisoned = self.chance.hits(50)
         self.note("heal")
         self.centre.clock.off_us = 0
         for machine in (self.centre, *self.kiosks):
@@ -299,7 +302,8 @@ class World:
         for kiosk in self.kiosks:
             kiosk.network.is_cut = False
             kiosk.network.trouble_percent = 0
-            kiosk.network.poison.clear()
+            if not is_poisoned:
+                kiosk.network.poison.clear()
         await self._bury_frozen()
         self.start_all()
         for kiosk in self.kiosks:
@@ -309,7 +313,7 @@ class World:
     async def _settle(self) -> None:
         """Wait until all agree. Raises Broken when they do not within ROUNDS_MAX: nothing is lost, and nothing goes on."""
         for number in range(ROUNDS_MAX):
-            await self.wait(ROUND_MS)
+            await self.wait(ROUND_MS if number < SHORT_ROUNDS else LONG_ROUND_MS)
             if all(checks.is_quiet(kiosk, self.centre.up) for kiosk in self.kiosks):
                 self.verdict.n_rounds = number + 1
                 return

@@ -43,6 +43,7 @@ class Order:
     error: int = 0
     is_lasting: bool = False
     keep_percent: int = 0
+    slow_ms: int = 0
     flips: tuple[str, ...] = ()
 
 
@@ -220,7 +221,8 @@ def tried(folder: Path, template: Path, order: Order, step: int) -> dict[str, An
         copied(machine, own / machine.name)
     fault = DiskFault(
         Act[order.act], step, What[order.what], order.error, is_lasting=order.is_lasting,
-        seed=step, keep_percent=order.keep_percent,
+        seed=step,
+        keep_percent=order.keep_percent, slow_ms=order.slow_ms,
     )  # fmt: skip
     code, said = alone(lambda loop, say: day(own, loop, say, fault, order.where))
     accepted = gathered(said, "accepted")

@@ -114,6 +114,16 @@ def test_a_write_that_is_short_is_finished(act: str, folder: Path) -> None:
     assert found[-1]["untouched"]
 
 
+def test_a_disk_that_takes_its_time_to_sync_costs_nothing_but_time(folder: Path) -> None:
+    found = days(
+        folder, where="", act="SLOW", what="SYNCS", is_lasting=True, slow_ms=20, steps=[1]
+    )
+
+    holds(found)
+    assert not found[0]["untouched"]
+    assert found[0]["accepted"] > 8
+
+
 @pytest.mark.parametrize(
     "name", ["cache.db", "cache.db-wal", "outbox.db", "outbox.db-wal", "store.json"]
 )

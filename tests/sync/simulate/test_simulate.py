@@ -7,6 +7,8 @@ import pytest
 
 from sync.edge.feed import Feed
 from sync.edge.outbox import Outbox
+from sync.model import ledger
+from sync.model.records import Side
 from sync.simulate import world
 from sync.simulate.report import Report, replay_line, runs, simulated
 from sync.simulate.world import Plan
@@ -84,6 +86,33 @@ def test_a_feed_that_skips_a_row_is_found(
     broken = [verdict.broken for verdict in runs(Plan(1, n_steps=10), 2, folder)]
 
     assert any("without" in words or "differ" in words for words in broken), broken
+
+
+def test_points_that_go_out_twice_are_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(subject: ledger.Subject, delta: int, *, last: Side | None = None) -> object:
+        return true_moved(subject, 2 * delta, last=last)
+
+    true_moved = ledger.moved
+    monkeypatch.setattr(ledger, "moved", twice)
+
+    broken = [verdict.broken for verdict in runs(Plan(1, n_steps=20), 3, folder)]
+
+    assert any("now and at first" in words for words in broken), broken
+
+
+def test_a_lane_that_raises_is_found_although_the_program_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raising(_: Outbox) -> object:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(Outbox, "forget_old", raising)
+
+    verdict = simulated(Plan(1, n_steps=3), folder)
+
+    assert "defect" in verdict.broken
 
 
 def test_a_centre_that_stands_still_is_found(
