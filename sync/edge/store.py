@@ -698,9 +698,16 @@ class EdgeStore:
             if self.disk.read(fresh) is None:
                 return
             if self.disk.read(path) is None:
-                self.disk.rename(fresh, path)
+                self._put_in_place()
             else:
                 self._forget(FRESH)
+
+    def _put_in_place(self) -> None:
+        """Give the finished outbox its name; first the log of the damaged one goes, which SQLite would play into it."""
+        for name in ("outbox.db-wal", "outbox.db-shm"):
+            self.disk.move_aside(self.folder / name, label="damaged")
+        self.disk.remove(self.folder / COMMITS)
+        self.disk.rename(self.folder / FRESH, self.folder / "outbox.db")
 
     def _forget(self, name: str) -> None:
         for one in (name, f"{name}-wal", f"{name}-shm"):
@@ -814,10 +821,7 @@ class EdgeStore:
         file.let_go()
         with disk_errors():
             aside = self.disk.move_aside(self.folder / "outbox.db", label="damaged")
-            for name in ("outbox.db-wal", "outbox.db-shm"):
-                self.disk.move_aside(self.folder / name, label="damaged")
-            self.disk.remove(self.folder / COMMITS)
-            self.disk.rename(self.folder / FRESH, self.folder / "outbox.db")
+            self._put_in_place()
         file.begin_again()
         if aside is not None:
             with file.write() as transaction:

@@ -540,6 +540,56 @@ def test_a_plug_pulled_while_a_damaged_outbox_is_replaced_loses_nothing(
     store.close()
 
 
+class Imaged(SystemDisk):
+    """Keeps an image of the folder before each file of an outbox is put somewhere else."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.images: list[Path] = []
+
+    def _one(self, name: str) -> None:
+        image = self._folder.with_name(f"image-{len(self.images)}-{name}")
+        self.images.append(shutil.copytree(self._folder, image))
+
+    def move_aside(self, path: Path, *, label: str) -> Path | None:
+        self._one(path.name)
+        return super().move_aside(path, label=label)
+
+    def remove(self, path: Path) -> None:
+        if path.name == "outbox.commits":
+            self._one(path.name)
+        super().remove(path)
+
+    def rename(self, path: Path, target: Path) -> None:
+        self._one(path.name)
+        super().rename(path, target)
+
+
+def test_a_machine_that_ends_while_a_used_outbox_is_replaced_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    disk = Imaged(tmp_path / "kiosk")
+    store = edge.opened(tmp_path / "kiosk", disk=disk)
+    outbox = Outbox(store)
+    for n in range(60):
+        outbox.record(numbered(n))
+    with ThreadPoolExecutor(1) as screen:
+        screen.submit(outbox.counts).result(timeout=20)  # keeps the log from going with us
+        for n in range(60, 80):
+            outbox.record(numbered(n))
+
+        store.outbox.heal(store.outbox.life)
+
+    assert len(outbox.unsettled()) == 80
+    store.close()
+    assert len(disk.images) == 5
+    for image in disk.images:
+        again = edge.opened(image)
+        assert len(Outbox(again).unsettled()) == 80, image.name
+        assert len(again.notices) <= 1, image.name
+        again.close()
+
+
 class Slow(SystemDisk):
     """Lets another thread read just while files are taken away."""
 
