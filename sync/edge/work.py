@@ -95,6 +95,7 @@ class Work:
         self._sent_ahead: tuple[tuple[Pending, ...], asyncio.Task[PushAnswer]] | None = None
         self._owed: tuple[OpResult, ...] = ()
         self._ahead: tuple[tuple[Cursor, ...], asyncio.Task[Unread]] | None = None
+        self._decided: set[str] = set()
         self._pins = _Pins(self.outbox, clock)
         self._rows, self._parts, self._ops = Meter("rows"), Meter("snapshot"), Meter("push")
 
@@ -120,6 +121,7 @@ class Work:
         self.feed.grant(answer.grants, pinned=self._pins.keys())
         self._leases.note_time(answer.server_time)
         self.outbox.note_time(answer.server_time)
+        self._decided.update(self.outbox.held())  # cut off before what was decided was noted
         self.degraded = answer.degraded
         self._grants = {grant.id: grant for grant in answer.grants}
         is_shut = self._is_shut(answer)
@@ -437,10 +439,15 @@ class Work:
             log.error("operations given into custody", extra={"count": n_settled})
         return GivenAway(n_settled)
 
-    def _note_decisions(self, keys: Iterable[str]) -> None:
-        ops = [key.partition("/")[2] for key in keys]
-        if ops and self.outbox.note_decisions(self.feed.decisions(ops).values()):
+    def _note_decisions(self, keys: Iterable[str] = ()) -> None:
+        """Settle what these rows decided, and what could not be written down the last time: the rows do not come again."""
+        self._decided.update(key.partition("/")[2] for key in keys)
+        if not self._decided:
+            return
+        decisions = self.feed.decisions(sorted(self._decided)).values()
+        if self.outbox.note_decisions(decisions):
             self._pins.forget()
+        self._decided.clear()
 
     # What people ask for
 

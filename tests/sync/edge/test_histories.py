@@ -14,7 +14,7 @@ from sync.edge.lookup import Lookup
 from sync.edge.outbox import FAILURES_MAX, Outbox
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
-from sync.model.errors import CentreRefused, CentreUnreachable
+from sync.model.errors import CentreRefused, CentreUnreachable, StoreFull
 from sync.model.operation import Operation, OperationState
 from sync.model.ports import Transport
 from sync.model.records import Customer, Interaction
@@ -291,6 +291,26 @@ def test_what_a_person_at_the_centre_decided_comes_down_and_settles(
     (decided,) = Outbox(store).decided()
     assert (decided.by, decided.reason, decided.decision) == ("ana", "seen on video", "void")
     assert Outbox(store).raws([op.id]) == raw
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_decision_that_could_not_be_written_down_is_written_when_there_is_room(
+    is_restarted: bool, centre: FakeCentre, store: EdgeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    op = held_at(centre, store)
+    centre.decide(op.id, "void", "void", by="ana", reason="seen on video")
+    full = runner_of(centre, store)
+
+    def no_room(*_: object) -> int:
+        raise StoreFull("the disk has no room")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Outbox, "note_decisions", no_room)
+        with pytest.raises(StoreFull):
+            full.sync_once()
+    (runner_of(centre, store) if is_restarted else full).sync_once()
+
+    assert Outbox(store).state_of(op.id) is OperationState.VOID
 
 
 def test_the_inbox_is_seen_and_decided_from_the_counter(
