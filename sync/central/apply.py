@@ -21,8 +21,8 @@ Nothing is dropped: every operation gets a row in `op` in the transaction that h
 """
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -62,6 +62,9 @@ class _Origin:
     lineage: str
     now: int
     is_decided: bool = False  # a person said to try it
+    raws: Mapping[str, bytes] = field(
+        default_factory=dict
+    )  # by id, the bytes that were received
 
 
 class _Lanes:
@@ -128,6 +131,7 @@ def apply_operations(
     device: DeviceRecord,
     now: int,
     lineage: str = "",
+    raws: Mapping[str, bytes] | None = None,
 ) -> list[OpRecord]:
     """Apply operations in their order, or find what became of them; groups all or none.
 
@@ -137,12 +141,14 @@ def apply_operations(
         device: Who sent them, as its signature says, as it stands now.
         now: Microseconds since 1970.
         lineage: The life of its outbox that brings them.
+        raws: Their bytes as they came, by id, with the fields this version does not know.
 
     Raises:
         StoreError: the disk failed; nothing of the transaction stands.
     """
     transaction.load(keys_of(ops), ops=[op.id for op in ops])
-    origin, lanes = _Origin(device, lineage, now), _Lanes(transaction)
+    origin = _Origin(device, lineage, now, raws=raws or {})
+    lanes = _Lanes(transaction)
     records: dict[str, OpRecord] = {}
     groups: dict[str, list[Operation]] = {}
     for op in ops:
@@ -236,7 +242,7 @@ def _keep(
     lanes: _Lanes,
 ) -> None:
     """Remember it for ever; it blocks what comes behind it, or settles what it stands for."""
-    transaction.add_op(record, raw=msgspec.json.encode(op))
+    transaction.add_op(record, raw=origin.raws.get(op.id) or msgspec.json.encode(op))
     if record.status == HELD:
         show_held(transaction, record)
         lanes.add(record)

@@ -55,6 +55,7 @@ class Pushes:
         """Apply operations; durable when this returns."""
         caller = self._parts.gate.admit("push", request)
         push = decoded(request.body, PushRequest)
+        raws = _raws_of(request.body, push.ops)
         if not all(is_plausible(op) for op in push.ops):
             raise denied("malformed", "ops")
         token, now = self._parts.entropy.draw(TOKEN_SIZE).hex(), self._parts.now
@@ -73,7 +74,7 @@ class Pushes:
                     LineageRecord(device.id, push.lineage, token, push.token, last, LIVE, now)
                 )
             records = apply_operations(
-                transaction, push.ops, device=device, now=now, lineage=push.lineage
+                transaction, push.ops, device=device, now=now, lineage=push.lineage, raws=raws
             )
             self._hold_owners(transaction, push.ops, records, now)
             answered = token if push.ops else push.token
@@ -185,6 +186,18 @@ def _locks(device: DeviceRecord, ops: Sequence[Operation]) -> tuple[str, ...]:
     """The names of all a push works on."""
     owners = {owner_lock(op.owner) for op in ops if op.owner}
     return (device_lock(device.id), *sorted({*keys_of(ops), *owners}))
+
+
+class _Bytes(msgspec.Struct, frozen=True):
+    """A push whose operations are not read."""
+
+    ops: tuple[msgspec.Raw, ...]
+
+
+def _raws_of(body: bytes, ops: Sequence[Operation]) -> dict[str, bytes]:
+    """The bytes each operation came as, by id: a newer device's fields are kept with them."""
+    raws = msgspec.json.decode(body, type=_Bytes).ops
+    return {op.id: bytes(raw) for op, raw in zip(ops, raws, strict=True)}
 
 
 class _Claim(msgspec.Struct, frozen=True):

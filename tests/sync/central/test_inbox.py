@@ -44,6 +44,20 @@ async def test_the_counter_sees_what_waits_in_its_store_with_its_own_bytes(
     assert msgspec.json.decode(first.raw, type=Operation) == broken(8)
 
 
+async def test_what_a_newer_device_adds_to_an_operation_is_kept_with_it(
+    kiosk: PlainDevice, counter: PlainDevice
+) -> None:
+    known = msgspec.json.encode(broken()).removesuffix(b"}")
+    raw = known + b', "hinted_by": {"model": [3, 1]}, "v": 1}'
+    body = b'{"lineage": "lineage-1", "ops": [' + raw + b"]}"
+
+    got = await kiosk.send(kiosk.signed(kiosk.request("/v1/push", body)))
+    (entry,) = await counter.inbox()
+
+    assert got.status == 200
+    assert entry.raw == raw
+
+
 async def test_the_counter_of_another_store_sees_and_decides_nothing_of_it(
     centre: Centre, kiosk: PlainDevice, http: httpx.AsyncClient
 ) -> None:
