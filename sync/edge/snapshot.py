@@ -35,6 +35,9 @@ TOGETHER_ROWS: Final = 8_000
 """Rows that wait to be written at most, about 10 MB; the more at once the better, for an index page that many of them touch
 is encrypted once."""
 
+AHEAD_PARTS: Final = 3
+"""Parts that come or are opened while others are written: memory does not grow with the scope."""
+
 _PUT: Final = """
     INSERT INTO row(key, scope, seq, owner, kind, version, as_of, source, form, body, is_read)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT(key, scope) DO UPDATE SET
@@ -217,6 +220,7 @@ class _Parts:
         self._key = key
         self._coming: dict[int, asyncio.Task[Future[tuple[list[StoredRow], int]]]] = {}
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._room = asyncio.Semaphore(AHEAD_PARTS)
 
     def begin(self, first: int) -> None:
         """Ask for the first part that is not in yet."""
@@ -228,6 +232,7 @@ class _Parts:
 
     async def _come(self, number: int) -> Future[tuple[list[StoredRow], int]]:
         """Have a part, and have it opened on another core."""
+        await self._room.acquire()
         part = self._answer.parts[number]
         path = self._path(part)
         with disk_errors():
@@ -253,6 +258,7 @@ class _Parts:
             with disk_errors():
                 self._disk.remove(self._path(self._answer.parts[number]))
             raise CentreUnreachable(str(error)) from error
+        self._room.release()
         return rows, total
 
     def _path(self, part: SnapshotPart) -> Path:

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import msgspec
 import pytest
 
+from sync.edge import snapshot
 from sync.edge.feed import Feed
 from sync.edge.lookup import Lookup
 from sync.edge.snapshot import ROWS_MIN, SnapshotLoader
@@ -206,6 +209,35 @@ def test_where_pages_come_instead_what_a_load_left_is_not_kept_unless_it_comes_a
 
     assert Lookup(store).row("customer/p000007") is None
     assert held(store) == len(shop.lenas_rows())
+
+
+def test_parts_do_not_all_come_while_the_first_is_still_being_written(
+    store: EdgeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(rows_of(MANY_ROWS))
+    edge.granted(store)
+    all_came, seen = Event(), list[bool]()
+    put, part = SnapshotLoader._put, shelf.part
+
+    async def counted(one: SnapshotPart) -> bytes:
+        content = await part(one)
+        if len(shelf.asked) == len(shelf.answer.parts):
+            all_came.set()
+        return content
+
+    def first_is_slow(self: SnapshotLoader, *parts: Any) -> bool:
+        if not seen:
+            seen.append(all_came.wait(0.3))
+        return put(self, *parts)
+
+    monkeypatch.setattr(shelf, "part", counted)
+    monkeypatch.setattr(snapshot, "TOGETHER_ROWS", 2_000)
+    monkeypatch.setattr(SnapshotLoader, "_put", first_is_slow)
+
+    assert load(store, shelf)
+
+    assert seen == [False], "memory does not grow with the scope"
+    assert held(store) == MANY_ROWS
 
 
 def test_another_snapshot_than_the_one_begun_starts_over(store: EdgeStore) -> None:
