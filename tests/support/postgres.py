@@ -211,6 +211,7 @@ def made_database(_made: str, postgres: Server) -> str:
     """A database of a centre that nothing was written to yet: quicker than making one."""
     tables = ", ".join(f"made.{table}" for table in sorted(TABLES))
     postgres.run_sql(f"TRUNCATE {tables}")
+    postgres.run_sql("DELETE FROM made.meta WHERE name = 'centre_key'")
     return _made
 
 
