@@ -19,7 +19,7 @@ Operations recorded here are in the outbox and are never touched by this.
 import threading
 from dataclasses import dataclass
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 import msgspec
 
@@ -97,7 +97,9 @@ class CacheLease:
     """The lease of one device's cache. Take it with `lease_of`; any thread reads, the sync thread writes."""
 
     def __init__(self, store: EdgeStore) -> None:
-        self._store = store
+        self._store: EdgeStore = proxy(
+            store
+        )  # it is kept by its store in `_LEASES`, and must not keep it
         self._known = _Known(
             None, -1, 0
         )  # replaced as a whole, so that no reader waits for a writer
