@@ -1,6 +1,6 @@
 """`tapthread seed`: makes the demo's centre, one kiosk's pulled cache and its leased keys in a folder.
 
-A folder that holds a demo is made anew; one that holds anything else is refused. After it, `tapthread tap` proves a
+A folder that holds a demo is made anew; one that is in use, or holds anything else, is refused. After it, `tapthread tap` proves a
 band offline, and `tapthread central` on the same folder is the centre it was pulled from.
 """
 
@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from hardware.errors import DeviceError
+from hardware.errors import DeviceError, FolderInUse
 from kiosk import settings
 from kiosk.commands.options import Centre, Data
 from sync.model.errors import SyncError
@@ -30,6 +30,13 @@ def run(data: Data = None, centre: Centre = None) -> None:
     except NotADemo as error:
         print(f"tapthread seed: {error}", file=sys.stderr)
         raise typer.Exit(EXIT_USAGE) from error
+    except FolderInUse as error:
+        print(
+            f"tapthread seed: the demo in {chosen.data} is in use ({error})."
+            " Stop it, or give another folder with --data",
+            file=sys.stderr,
+        )
+        raise typer.Exit(EXIT_FAILED) from error
     except (DeviceError, SyncError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         print(f"tapthread seed: no demo can be made in {chosen.data}: {why}", file=sys.stderr)

@@ -7,11 +7,13 @@ DIR/tapthread-demo   says that this folder is a demo and may be made anew
 """
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hardware import identity as identities
+from hardware.disk import Disk
 from kiosk.assembly import Device, Sync, World, local_zone
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
 from kiosk.demo.bands import (
@@ -35,10 +37,10 @@ DEMO_CENTRE_URL: Final = "http://127.0.0.1:8490"
 """Where `tapthread central` listens unless told otherwise."""
 
 OURS: Final = (
-    "cache.db*", "outbox.db*", "device.json*", "device.key*", "store.key*", "lock", MARK_FILE + "*",
-    "store.json*", "*.log*",
+    "cache.db*", "outbox.*", "device.json*", "device.key*", "store.key*", MARK_FILE + "*",
+    "store.json*", "sync.json*", "*.log*",
 )  # fmt: skip
-"""Files a demo device leaves in its folder; what is not among them is somebody else's."""
+"""Files a demo device leaves in its folder and the next one must not find; what is not among them is somebody else's."""
 
 
 class NotADemo(Exception):
@@ -54,8 +56,14 @@ class Seeded:
     n_leases: int
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make room for a demo: an empty folder, or a demo that may be made anew. Raises NotADemo, OSError."""
+def prepare_folder(folder: Path, *, disk: Disk) -> None:
+    """Make room for a demo: an empty folder, or a demo that may be made anew and that nobody uses.
+
+    Raises:
+        NotADemo: the folder holds something else.
+        FolderInUse: its centre, its kiosk or its counter runs.
+        DeviceError, OSError: the disk refuses.
+    """
     if folder.exists() and not folder.is_dir():
         raise NotADemo(f"{folder} is not a folder; give another with --data")
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,12 +71,16 @@ def prepare_folder(folder: Path) -> None:
         raise NotADemo(
             f"{folder} is not empty and holds no demo; give another folder with --data"
         )
-    for name in (CENTRE_FOLDER, COUNTER_FOLDER):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for pattern in OURS:
-        for path in folder.glob(pattern):
-            if path.is_file():
-                path.unlink()
+    parts = (folder / CENTRE_FOLDER, folder / COUNTER_FOLDER)
+    with ExitStack() as held:
+        for owned in (folder, *parts):
+            held.callback(disk.lock(owned).close)
+        for part in parts:
+            shutil.rmtree(part, ignore_errors=True)
+        for pattern in OURS:
+            for path in folder.glob(pattern):
+                if path.is_file():
+                    path.unlink()
     (folder / MARK_FILE).write_text("A demo of Tapthread; `tapthread seed` makes it anew.\n")
 
 
@@ -119,9 +131,10 @@ def seed(folder: Path, *, world: World, centre_url: str = DEMO_CENTRE_URL) -> Se
 
     Raises:
         NotADemo: the folder holds something else.
+        FolderInUse: the demo that is there runs.
         DeviceError, SyncError, OSError: the disk does not do what it must.
     """
-    prepare_folder(folder)
+    prepare_folder(folder, disk=world.disk)
     centre = open_demo_centre(folder / CENTRE_FOLDER, world=world)
     try:
         enrol(centre, folder, role="kiosk", centre_url=centre_url, world=world)
