@@ -31,6 +31,9 @@ GLOBAL: Final = "g"
 
 HOUR_US: Final = 3_600 * 1_000_000
 
+ROW_SIZE_MAX: Final = 2 * 1_048_576
+"""Bytes of a row's body; with it a page is still far from the largest answer a device takes, so that no row stops it."""
+
 FINE_MARKS_US: Final = 24 * HOUR_US
 """After this only the first mark of an hour is kept."""
 
@@ -866,16 +869,19 @@ class Transaction:
             form: Version of its body's form.
 
         Raises:
-            Malformed: a value no database can hold.
+            Malformed: a value no database can hold, or a body larger than ROW_SIZE_MAX.
         """
         _check(row.key, row.kind, row.owner, row.source, scope)
+        body = raw_of(row.body)
+        if len(body) > ROW_SIZE_MAX:
+            raise Malformed("a row no device could be sent")
         if not -(2**63) <= row.as_of < 2**63:
             raise Malformed("a time no database can hold")
         known = self.doc(row.key)
         doc = _Doc(
             kind=row.kind, owner=row.owner, scope=scope or (known.scope if known else ""),
             version=known.version + 1 if known else 1, as_of=row.as_of, source=row.source,
-            body=raw_of(row.body).decode(), term=_plain(term_of(row.body)), form=form, record=row.body,
+            body=body.decode(), term=_plain(term_of(row.body)), form=form, record=row.body,
         )  # fmt: skip
         self._set(self._docs, row.key, doc)
         self._note(self._unwritten_docs, row.key)

@@ -10,11 +10,13 @@ import pytest
 
 from hardware.entropy import SeededEntropy
 from sync.central.errors import StoreUnreachable
+from sync.central.feed import PAGE_SIZE_MAX
 from sync.central.schema import MIGRATIONS
 from sync.central.store import (
     FINE_MARKS_US,
     GLOBAL,
     HOUR_US,
+    ROW_SIZE_MAX,
     DeviceRecord,
     LineageRecord,
     OpRecord,
@@ -28,7 +30,7 @@ from sync.model.errors import Malformed, StoreError
 from sync.model.records import Band, ContactPoint, Customer, Order, Product
 from sync.model.row import Row, row_of
 from sync.model.sums import SUM_MASK, pointer_hash
-from sync.model.wire import Mark, Want
+from sync.model.wire import ANSWER_SIZE_MAX, Mark, Want
 
 NOW = 1_790_000_000_000_000
 HARBOUR, STATION = "s:harbour", "s:station"
@@ -537,6 +539,16 @@ def test_a_value_that_one_database_cannot_hold_is_refused_by_both(
 ) -> None:
     with pytest.raises(Malformed):
         write(store, put_all(row))
+
+
+def test_a_row_too_large_for_any_answer_is_refused_where_it_is_written(store: Store) -> None:
+    write(store, put_all(product(1, "x" * (ROW_SIZE_MAX - 1_000))))
+
+    with pytest.raises(Malformed):
+        write(store, put_all(product(2, "x" * ROW_SIZE_MAX)))
+
+    assert look(store, lambda it: it.row("product/p1")) is not None
+    assert 2 * ROW_SIZE_MAX + PAGE_SIZE_MAX < ANSWER_SIZE_MAX
 
 
 def test_texts_are_ordered_by_their_bytes_on_both(store: Store) -> None:
