@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -23,7 +23,14 @@ from sync.edge.feed import Feed
 from sync.edge.leases import BandLease, LeasedKey, Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import KEEP_DAYS, OP_SIZE_MAX, Outbox
-from sync.edge.store import _CACHE_SCHEMA, BULK_CIPHER, EdgeStore, StoreFile
+from sync.edge.store import (
+    _CACHE_SCHEMA,
+    _OUTBOX_SCHEMA,
+    BULK_CIPHER,
+    EdgeStore,
+    StoreFile,
+    Transaction,
+)
 from sync.model import forms
 from sync.model.errors import Malformed, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from sync.model.operation import Operation, OperationState
@@ -538,6 +545,52 @@ def test_a_plug_pulled_while_a_damaged_outbox_is_replaced_loses_nothing(
     assert {notice.code for notice in store.notices} == {"outbox_damaged"}
     assert list(tmp_path.glob("outbox.db.damaged-*"))
     store.close()
+
+
+def test_an_upgrade_that_ends_at_any_statement_leaves_every_operation_byte_for_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, ops = tmp_path / "old", [numbered(n) for n in range(30)]
+    old.mkdir()
+    first = StoreFile(
+        old / "outbox.db",
+        edge.KEY,
+        schema=_OUTBOX_SCHEMA[:1],
+        synchronous="FULL",
+        heal=_unhealed,
+    )
+    first.prepare()
+    raws = {op.id: msgspec.json.encode(op) + b" " * n for n, op in enumerate(ops)}
+    with first.write() as file:
+        file.execute("INSERT INTO meta VALUES ('lineage', 'first')")
+        file.many(
+            "INSERT INTO op(id, raw, owner, kind, at, state) VALUES (?, ?, ?, ?, ?, 'recorded')",
+            [(op.id, raws[op.id], op.owner, op.kind, op.at) for op in ops],
+        )
+    first.close()
+    images: list[Path] = []
+    true_execute = Transaction.execute
+
+    def imaged(self: Transaction, statement: str, parameters: Sequence[object] = ()) -> int:
+        images.append(shutil.copytree(tmp_path / "kiosk", tmp_path / f"image-{len(images)}"))
+        return true_execute(self, statement, parameters)
+
+    shutil.copytree(old, tmp_path / "kiosk")
+    with monkeypatch.context() as patch:
+        patch.setattr(Transaction, "execute", imaged)
+        edge.opened(tmp_path / "kiosk").close()
+
+    assert len(images) > len(_OUTBOX_SCHEMA)
+    for image in (*images[:16], tmp_path / "kiosk"):
+        store = edge.opened(image)
+        assert dict(Outbox(store).raws(list(raws))) == raws, image.name
+        assert Outbox(store).counts().n_waiting == len(ops)
+        assert store.notices == ()
+        store.close()
+
+
+def _unhealed(file: StoreFile) -> None:
+    raise AssertionError(f"{file.path.name} is whole")
 
 
 class Imaged(SystemDisk):
