@@ -14,8 +14,13 @@ SAY_MS: Final = 5_000
 """Elsewhere: a log of a night's pull must not have thousands of lines."""
 
 BAR_CELLS: Final = 24
+"""Where there is room; it gives way to the words, down to `BAR_CELLS_MIN`, then goes."""
 
-NAMES: Final = {"rows": "rows", "snapshot": "rows, whole", "push": "operations"}
+BAR_CELLS_MIN: Final = 8
+BAR_FRAME: Final = len("[] ")
+
+NAMES: Final = {"rows": "rows", "snapshot": "rows", "push": "operations"}
+"""What is counted; that rows come as a snapshot is no matter to who waits."""
 
 
 class ProgressLine:
@@ -60,7 +65,8 @@ def line_of(progress: Progress, *, width: int) -> str:
     left_s = progress.left_s
     if left_s is not None:
         text += f", {left_s // 60}:{left_s % 60:02} left"
-    if width < len(text) + BAR_CELLS + 3:
+    cells = min(width - len(text) - BAR_FRAME, BAR_CELLS)
+    if cells < BAR_CELLS_MIN:
         return text[:width] if width else text.strip()
-    full = BAR_CELLS * progress.n_done // max(progress.n_total, 1)
-    return f"[{'#' * full}{'.' * (BAR_CELLS - full)}] {text}"
+    full = cells * progress.n_done // max(progress.n_total, 1)
+    return f"[{'#' * full}{'.' * (cells - full)}] {text}"

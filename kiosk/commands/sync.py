@@ -135,11 +135,23 @@ def _exchange(chosen: "Settings", what: str, *, as_json: bool) -> None:
         print(json.dumps(found))
     else:
         print(
-            f"centre: {code}; {n_held:,} rows here, {done.n_settled:,} settled;"
-            f" {standing.n_waiting:,} to send, {standing.n_refused:,} not settled"
+            f"{_said_of(code)}. {n_held:,} rows here, {done.n_rows:,} changed;"
+            f" {done.n_settled:,} sent and answered; {standing.n_waiting:,} to send,"
+            f" {standing.n_refused:,} not settled."
         )
     if code != "ok":
         raise typer.Exit(EXIT_CENTRE)
+
+
+def _said_of(code: str) -> str:
+    """What a code of the network says, in the words of the counter, with the code where something is wrong."""
+    from kiosk.assembly import local_zone, real_world
+    from kiosk.core.staff_words import StaffWords
+
+    if code == "ok":
+        return "The centre answers"
+    words = StaffWords(local_zone(real_world().clock))
+    return f"{words.either(f'strip.network.{code}', 'strip.network.other')} ({code})"
 
 
 def _files(error: StoreError, *, as_json: bool) -> None:
@@ -193,7 +205,7 @@ def _lines_of(report: "SyncReport") -> Sequence[str]:
 
     clock = SystemClock()
     words, now = StaffWords(local_zone(clock)), micros_of(clock.now())
-    asked = {"": "not asked now", "ok": "answers"}.get(report.network, report.network)
+    asked = {"": "not asked: tapthread sync asks it", "ok": "answers"}.get(report.network)
     age = words.span(now - report.synced_at) if report.synced_at else ""
     running = (
         f"running, as of {words.span(now - report.at)} ago"
@@ -207,7 +219,7 @@ def _lines_of(report: "SyncReport") -> Sequence[str]:
     }[report.lease.state]
     return [
         f"device   {running}",
-        f"centre   {asked}",
+        f"centre   {asked or _said_of(report.network)}",
         f"data     {f'complete {age} ago' if age else 'never complete'}; {lease}",
         *(
             f"         {one.scope}: {one.count if one.count >= 0 else '?'} rows, up to {one.seq}"

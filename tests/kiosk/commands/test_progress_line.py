@@ -23,6 +23,14 @@ def test_a_line_says_share_rows_rate_and_time_left() -> None:
     )
 
 
+def test_a_terminal_of_80_columns_has_a_bar_beside_the_longest_line() -> None:
+    line = line_of(Progress("snapshot", 199_999, 200_000, 123_456), width=79)
+
+    assert line.startswith("[####")
+    assert line.endswith("]  99 %  199,999 of 200,000 rows, 123,456/s, 0:01 left")
+    assert len(line) <= 79
+
+
 def test_a_narrow_terminal_has_no_bar_and_no_line_too_long() -> None:
     assert line_of(HALF, width=60) == " 50 %  100,000 of 200,000 rows, 40,000/s, 0:03 left"
     assert len(line_of(HALF, width=20)) == 20

@@ -130,6 +130,15 @@ def test_a_centre_that_does_not_answer_is_said_and_what_waits_stays(
     assert (found["network"], found["waiting"]) == ("centre_unreachable", 1)
 
 
+def test_what_is_wrong_with_the_centre_is_said_in_words_to_a_person(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit):
+        sync.run("all", data=folder)
+
+    assert capsys.readouterr().out.startswith("Centre not reached (centre_unreachable). ")
+
+
 def test_the_inbox_lists_what_waits_for_a_person_in_words(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
