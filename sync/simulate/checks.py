@@ -207,10 +207,12 @@ def same_states(kiosk: KioskNode, status: Mapping[str, str]) -> None:
 
 
 def is_quiet(kiosk: KioskNode, centre: Centre) -> bool:
-    """Nothing waits here, and every scope is held up to its head."""
+    """Nothing waits here, nothing that left is kept any more, and every scope is held up to its head."""
     if any(state in UNANSWERED for state in ops_in(kiosk.up).values()):
         return False
     held = held_by(kiosk.up)
+    if any(seq == LEAVING for one in held.values() for seq, _ in one.rows.values()):
+        return False
     with reading(centre) as snapshot:
         device = snapshot.device(kiosk.identity.device_id)
         assert device is not None
@@ -225,7 +227,12 @@ def standing(kiosk: KioskNode, centre: Centre) -> str:
     waiting = [op for op, state in ops_in(kiosk.up).items() if state in UNANSWERED]
     with reading(centre) as snapshot:
         scopes = {
-            scope: (one.seq, snapshot.head(scope), one.is_renewing)
+            scope: (
+                one.seq,
+                snapshot.head(scope),
+                one.is_renewing,
+                sum(seq == LEAVING for seq, _ in one.rows.values()),
+            )
             for scope, one in held_by(kiosk.up).items()
         }
-    return f"{kiosk.name} {len(waiting)} wait {waiting[:2]}, cursor, head, renewing: {scopes}"
+    return f"{kiosk.name} {len(waiting)} wait {waiting[:2]}, cursor, head, renewing, leaving: {scopes}"
