@@ -328,7 +328,7 @@ class Outbox:
             results: Answers of the centre.
             token: Of the same answer, kept in the same transaction; "" for none.
         """
-        now = self._store.now()
+        now = max(self._store.now(), self.time_floor)
         known = [one for one in results if one.status in _SETTLING]
         plain = [
             one.op for one in known if one.status == "applied" and not one.code + one.clash
@@ -460,8 +460,11 @@ class Outbox:
     # Forgetting
 
     def forget_old(self) -> int:
-        """Delete what was applied more than KEEP_DAYS ago, and what is settled of erased customers; how many."""
-        before = self._store.now() - KEEP_DAYS * 86_400_000_000
+        """Delete what was applied more than KEEP_DAYS ago, and what is settled of erased customers; how many.
+
+        Ago by the centre's time, never by this device's: a clock that jumped ahead must not take what may be needed again.
+        """
+        before = self.time_floor - KEEP_DAYS * 86_400_000_000
         with self._store.outbox.write() as file:
             return file.execute(
                 """DELETE FROM op WHERE state = 'applied' AND (settled_at < ? OR owner IN (SELECT owner FROM erased))""",
