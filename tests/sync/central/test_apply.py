@@ -13,7 +13,7 @@ from sync.central.apply import apply_operations, decide_operation, is_plausible
 from sync.central.enrolment import State
 from sync.central.store import DeviceRecord, OpRecord, Store
 from sync.model import registry
-from sync.model.operation import Evidence, Operation
+from sync.model.operation import Effects, Evidence, Operation
 from sync.model.operations.correct_stock import CorrectStock
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.redeem import Redeem
@@ -205,6 +205,22 @@ def test_a_kind_that_raises_is_held_with_nothing_of_it_done(
         ("held", "failed"),
         ("applied", ""),
     ]
+
+
+def test_a_kind_whose_second_row_cannot_be_written_leaves_the_first_out_too(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = shop.row(Account("lena:good", 1, "harbour"))
+    bad = good._replace(key="account/\0")
+    kind = dataclasses.replace(
+        registry.KINDS["hand_over_pickup"], apply=lambda *_: Effects((good, bad))
+    )
+    monkeypatch.setattr(
+        registry, "KINDS", MappingProxyType({**registry.KINDS, "hand_over_pickup": kind})
+    )
+
+    assert books.status(shop.hand_over()) == [("held", "failed")]
+    assert not books.has(good.key)
 
 
 # All or none

@@ -140,6 +140,16 @@ async def test_a_cursor_beyond_the_head_is_another_history(site: Site) -> None:
     assert (status, page.partings[0].seq) == (409, 2)
 
 
+async def test_a_cursor_beyond_the_head_is_another_history_also_where_its_mark_is_known(
+    site: Site,
+) -> None:
+    await site.device.pull({"g": 0})  # what was to follow came in part, before there was a mark
+
+    status, page = await pulled(site, 3, *marks_of(site.device))
+
+    assert (status, page.partings[0].seq) == (409, 2)
+
+
 async def test_a_poll_that_would_wait_is_told_at_once_that_the_histories_part(
     site: Site,
 ) -> None:

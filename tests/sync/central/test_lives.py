@@ -249,10 +249,12 @@ async def test_a_device_that_is_out_pulls_nothing_and_wants_nothing(
         await device.hello()
 
 
+@pytest.mark.parametrize("after_us", [0, GRACE_US - 1_000_000])
 async def test_what_a_device_that_is_out_still_has_to_say_is_kept_for_a_person(
-    out: tuple[Centre, PlainDevice],
+    out: tuple[Centre, PlainDevice], clock: FixedClock, after_us: int
 ) -> None:
     centre, device = out
+    clock.sleep_ms(after_us // 1_000)
     await device.hello()
 
     (result,) = await device.push(hand_over())

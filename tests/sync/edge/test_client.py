@@ -89,6 +89,18 @@ async def test_a_whole_answer_comes_as_it_is_with_names_in_lower_case() -> None:
     assert response.header("content-encoding") == "zstd"
 
 
+async def test_a_proxy_of_this_machine_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    async with served(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as url:
+        response = await call(url)
+
+    assert response.body == b"ok"
+
+
 async def test_a_redirect_is_not_followed() -> None:
     raw = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
 
@@ -190,6 +202,24 @@ async def test_a_problem_answer_is_an_error_of_its_own_kind(
         await client.pull(cursors=())
 
 
+@pytest.mark.parametrize("is_status", [True, False], ids=["status", "id"])
+async def test_a_problem_that_was_changed_on_its_way_or_is_of_another_question_is_nobodys(
+    centre: FakeCentre, is_status: bool
+) -> None:
+    def changed(response: Response) -> Response:
+        if is_status:
+            return Response(502, response.headers, response.body)
+        others = tuple(it for it in response.headers if it[0] != "x-req")
+        return Response(response.status, (*others, ("x-req", "another")), response.body)
+
+    client = client_of(centre, FaultyTransport(centre, [changed], only="push"))
+    await client.hello(lineage="l1")
+    centre.problem = "failed"
+
+    with pytest.raises(CentreUnreachable):
+        await client.push(lineage="l1", ops=[b"{}"])
+
+
 async def test_an_answer_to_another_question_is_not_believed(centre: FakeCentre) -> None:
     recorded: list[Response] = []
 
@@ -234,13 +264,20 @@ async def test_a_packed_answer_is_unpacked_and_a_bomb_is_not(centre: FakeCentre)
         assert len(body) < 10_000
         return Response(200, (*response.headers, ("content-encoding", "zstd")), body)
 
-    client = client_of(centre, FaultyTransport(centre, [packed, packed, bomb]))
+    def wide(response: Response) -> Response:
+        shape = zstandard.ZstdCompressionParameters(window_log=27)
+        packer = zstandard.ZstdCompressor(compression_params=shape).compressobj()
+        body = packer.compress(response.body) + packer.flush()
+        return Response(200, (*response.headers, ("content-encoding", "zstd")), body)
+
+    client = client_of(centre, FaultyTransport(centre, [packed, packed, bomb, wide]))
     await client.hello(lineage="l1")
     page = await client.pull(cursors=(Cursor("s:harbour", 0),))
 
     assert len(page.rows) == len(shop.lenas_rows())
-    with pytest.raises(CentreUnreachable):
-        await client.pull(cursors=(Cursor("s:harbour", 0),))
+    for words in ("too large", "does not unpack"):
+        with pytest.raises(CentreUnreachable, match=words):
+            await client.pull(cursors=(Cursor("s:harbour", 0),))
 
 
 async def test_an_operation_is_sent_as_the_bytes_it_was_recorded_as(centre: FakeCentre) -> None:

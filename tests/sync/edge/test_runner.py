@@ -17,6 +17,7 @@ from hardware.entropy import SeededEntropy, SystemEntropy
 from hardware.moments import micros_of
 from sync.central.enrolment import State
 from sync.edge.client import CentreClient
+from sync.edge.erase import is_wipe_due
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
 from sync.edge.lease import trusted_now
@@ -701,6 +702,26 @@ def test_a_revoked_device_keeps_nothing_it_was_lent_and_still_tells_what_it_did(
     assert found.status in ("held", "applied")
     store.close()
     centre.close()
+
+
+def test_a_hello_answer_that_only_says_a_device_is_out_takes_nothing_from_it(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    def forged(response: Response) -> Response:
+        said = msgspec.json.decode(response.body)
+        body = msgspec.json.encode({**said, "state": "revoked", "statement": "00" * 32})
+        return Response(response.status, response.headers, body)
+
+    transport = FaultyTransport(centre, only="hello")
+    transport.always = forged
+    runner = runner_of(centre, store, transport)
+
+    runner.sync_once()
+
+    assert Lookup(store).by_band(shop.BAND) is not None
+    assert Leases(store).group_key() is not None
+    assert "device_revoked" not in runner.status().alerts
+    assert not is_wipe_due(store)
 
 
 async def test_a_hello_that_fails_while_somebody_is_answered_ends_no_lane(
