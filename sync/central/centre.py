@@ -350,4 +350,6 @@ def _check_key(store: Store, public_key: str) -> None:
         raise
     if not is_ours:
         store.close()
-        raise StoreError("it belongs to a centre with another key; put back its key file")
+        raise StoreError(
+            "it belongs to a centre with another key; put back its key file, or name that with --key"
+        )

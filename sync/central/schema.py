@@ -141,7 +141,7 @@ def migrate(engine: Engine, *, fresh_epoch: str) -> str:
         schema = int(_meta(sql, "schema") or 0)
         if schema > len(MIGRATIONS):
             raise StoreTooNew(
-                f"the centre's database has schema {schema}; this knows {len(MIGRATIONS)}"
+                f"a newer program wrote it (schema {schema}; this one knows {len(MIGRATIONS)})"
             )
         for number, script in enumerate(MIGRATIONS[schema:], schema + 1):
             for statement in script.split(";"):

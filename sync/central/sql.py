@@ -362,6 +362,12 @@ _SENTENCES: Final[Mapping[str, tuple[type[StoreError], str]]] = {
 """Source: PostgreSQL 15, appendix A."""
 
 
+def _why_not(error: StoreUnreachable) -> str:
+    """Why the first connection was not made, for who gave the address: the server's or its library's own first line."""
+    said = str(error.__cause__ or "").strip().partition("\n")[0]
+    return f"no connection to the database server: {said}" if said else str(error)
+
+
 class _PostgresConnection:
     """One transaction of PostgreSQL that speaks in our errors."""
 
@@ -438,7 +444,10 @@ class PostgresEngine:
         self._idle: list[psycopg.Connection[tuple[Any, ...]]] = []
         self._idle_lock = Lock()
         self._is_closed = False
-        self._keep(self._connected())
+        try:
+            self._keep(self._connected())
+        except StoreUnreachable as error:
+            raise StoreUnreachable(_why_not(error)) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

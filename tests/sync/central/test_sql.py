@@ -373,6 +373,11 @@ def test_a_server_that_was_away_is_used_again_as_soon_as_it_is_back() -> None:
             assert sql.all("SELECT n FROM thing") == [(1,)]
 
 
+def test_who_names_a_database_that_is_not_there_reads_so(postgres: Server) -> None:
+    with pytest.raises(StoreUnreachable, match='database "nowhere" does not exist'):
+        PostgresEngine(postgres.address("nowhere"))
+
+
 def test_a_server_that_can_only_be_read_is_no_server_of_ours(postgres: Server) -> None:
     replica = postgres.replica()
     try:
