@@ -211,7 +211,7 @@ def test_a_kind_whose_second_row_cannot_be_written_leaves_the_first_out_too(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = shop.row(Account("lena:good", 1, "harbour"))
-    bad = good._replace(key="account/\0")
+    bad = msgspec.structs.replace(good, key="account/\0")
     kind = dataclasses.replace(
         registry.KINDS["hand_over_pickup"], apply=lambda *_: Effects((good, bad))
     )
