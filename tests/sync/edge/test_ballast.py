@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 
 BEGIN = """
-    import contextlib, sys
+    import contextlib, os, sys
     from pathlib import Path
     from tests.support import edge, shop
     from sync.edge.ballast import NAME, SIZE
@@ -52,15 +52,18 @@ BEGIN = """
 def on_a_small_disk(folder: Path, script: str, *, size: str = "8m", tmp: str = "") -> str:
     """Run a script whose first argument is a folder on a file system of `size`; what it prints."""
     mounts = f"mkdir -p {folder} && mount -t tmpfs -o size={size} small {folder}"
+    environment = dict(os.environ)
     if tmp:
-        # First, because the folder may be in there.
-        mounts = f"mount -t tmpfs -o size={tmp} tmp /tmp && {mounts}"
+        # Not over /tmp itself: this program may be in there.
+        place = folder.with_name(f"{folder.name}-tmp")
+        mounts += f" && mkdir -p {place} && mount -t tmpfs -o size={tmp} tmp {place}"
+        environment |= {"TMPDIR": str(place), "SQLITE_TMPDIR": str(place)}
     owner = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     code = textwrap.dedent(BEGIN) + textwrap.dedent(script)
     done = subprocess.run(
         ["unshare", *owner, "--mount", "--propagation", "private", "sh", "-c",
          f'{mounts} && exec "$@"', "sh", sys.executable, "-c", code, str(folder)],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -169,7 +172,7 @@ def test_a_full_folder_for_temporary_files_hinders_nothing(tmp_path: Path) -> No
     said = on_a_small_disk(
         tmp_path,
         """
-        fill_up(Path("/tmp"))
+        fill_up(Path(os.environ["TMPDIR"]))
         outbox.record(op(1))
         keep_up()
         feed.apply_page(edge.page_of(shop.lenas_rows(), since=8), asked=feed.cursors())
