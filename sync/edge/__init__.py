@@ -1,6 +1,7 @@
 """The kiosk's end: what this device holds, what it still has to tell the centre, and how both get there.
 
 store      the two encrypted files; the only importer of the database library
+pages      pages of an encrypted file by their MAC; one flipped bit turned back
 wal        what a log says was committed, to notice what was left out of it
 feed       a page of changes becomes rows and a cursor, at once or not at all
 snapshot   a scope whole, from parts, taken up again where it was cut off

@@ -40,7 +40,8 @@ from hardware.errors import DeviceError, DiskFull
 from hardware.moments import micros_of
 from sync.edge import reading, terms
 from sync.edge.ballast import Ballast
-from sync.edge.wal import committed_frames, mended
+from sync.edge.pages import SALT_SIZE, Pages
+from sync.edge.wal import committed_frames, mended, page_one
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
 
 log = logging.getLogger(__name__)
@@ -849,14 +850,12 @@ class EdgeStore:
         side = self.folder / MENDED
         with disk_errors():
             self._forget(MENDED)
-            self.disk.write(
-                side, self.disk.read(self.folder / "outbox.db") or b"", private=True
-            )
-            self.disk.write(
-                side.with_name(f"{MENDED}-wal"),
-                mended(content, page_size=PAGE_SIZE),
-                private=True,
-            )
+            whole = self.disk.read(self.folder / "outbox.db") or b""
+            first = page_one(content, page_size=PAGE_SIZE) or whole
+            pages = Pages(self.outbox.key, first[:SALT_SIZE])
+            again = mended(content, page_size=PAGE_SIZE, put_right=pages.put_right)
+            self.disk.write(side, whole, private=True)
+            self.disk.write(side.with_name(f"{MENDED}-wal"), again, private=True)
         copy = StoreFile(
             side, self.outbox.key, schema=_OUTBOX_SCHEMA, synchronous="FULL", heal=_cannot_heal
         )

@@ -9,7 +9,7 @@ Source: sqlite.org/fileformat2.html, section 4, "The Write-Ahead Log".
 
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 _HEADER: Final = struct.Struct(">8I")
@@ -43,8 +43,20 @@ def committed_frames(log: bytes, *, page_size: int) -> int:
     return last
 
 
-def mended(log: bytes, *, page_size: int) -> bytes:
+def page_one(log: bytes, *, page_size: int) -> bytes:
+    """The first page of the database as it stands first in the log; "" where it does not."""
+    for place, _, page in _frames(log, page_size):
+        if place[:4] == b"\0\0\0\1":
+            return page
+    return b""
+
+
+def mended(
+    log: bytes, *, page_size: int, put_right: Callable[[int, bytes], tuple[int, bytes]]
+) -> bytes:
     """The same log with all its checksums made anew, so that what stands behind the damage is read too; "" for none.
+
+    `put_right` makes number and content of a page what they were, as far as it can.
 
     For a copy to salvage from, never for the database itself: its pages have a MAC of their own, and one that was damaged
     fails there. Frames of an earlier life of the log, which have other salts, stay out; so does what follows the last commit.
@@ -62,9 +74,11 @@ def mended(log: bytes, *, page_size: int) -> bytes:
     sums = _sums_of(head, is_big=is_big)
     whole = bytearray(head + _SUMS.pack(*sums))
     end = 0
-    for place, salts, page in _frames(log, page_size):
+    for said, salts, found_page in _frames(log, page_size):
         if salts[0] != salt[0] and salts[1] != salt[1]:
             break
+        number, page = put_right(int.from_bytes(said[:4], "big"), found_page)
+        place = number.to_bytes(4, "big") + said[4:]
         sums = _sums_of(place + page, is_big=is_big, start=sums)
         whole += place + _SUMS.pack(*salt) + _SUMS.pack(*sums) + page
         if any(place[4:]):  # the size of the database after it: this frame ends a transaction

@@ -337,7 +337,7 @@ def test_no_bit_of_the_log_takes_an_operation_with_it_unsaid(
         assert (killed / notice.detail.partition(":")[0]).read_bytes()
 
 
-@pytest.mark.parametrize("at", [5, 17, 40, 48, 700, 4_200])
+@pytest.mark.parametrize("at", [5, 17, 35, 40, 48, 700, 4_200, -2_000, -100, -70, -10])
 def test_operations_behind_a_damaged_place_of_the_log_are_brought_back(
     at: int, store: EdgeStore, tmp_path: Path
 ) -> None:
