@@ -47,7 +47,7 @@ def run(  # noqa: PLR0913, PLR0917  # its options
         str,
         typer.Option(
             "--host",
-            help="Address to listen on. Put TLS in front before it is not this machine's own.",
+            help="Address to listen on. Give --tls-cert, or put TLS in front, before it is not this machine's own.",
         ),
     ] = "127.0.0.1",
     port: Annotated[

@@ -901,7 +901,7 @@ async def test_what_waits_for_a_person_comes_first_and_has_a_digit() -> None:
 
         entries = at.view.query_one("#unsettled-list", EntryList).entries
         assert [(entry.digit, entry.lead) for entry in entries] == [
-            ("1", "Lena Hoffmann: redeem"),
+            ("1", "Lena Hoffmann: use a ticket or points"),
             ("2", "Tom Becker: note on a case"),
             ("", "Maya Lindqvist: note on a case"),
         ]
@@ -1117,7 +1117,7 @@ async def test_the_centres_yes_is_told_when_it_comes() -> None:
         at.view.look()
         await at.pilot.pause()
 
-        assert at.notice("here") == "+ The centre said yes: redeem. Go on."
+        assert at.notice("here") == "+ The centre said yes: use a ticket or points. Go on."
 
 
 async def test_the_centres_no_is_told_with_its_reason() -> None:
@@ -1132,7 +1132,8 @@ async def test_the_centres_no_is_told_with_its_reason() -> None:
         await at.pilot.pause()
 
         assert (
-            at.notice("here") == "! Not settled: there is not so much left. Hand nothing out."
+            at.notice("here")
+            == "! Not settled: not enough is left, or it was used already. Hand nothing out."
         )
 
 
