@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
+from kiosk.commands import simulate
 from sync.edge.feed import Feed
 from sync.edge.outbox import Outbox
 from sync.model import ledger
@@ -136,3 +138,20 @@ def test_a_failing_seed_says_how_to_run_it_again() -> None:
     line = replay_line(Plan(4711, 5, 80, frozenset({"night"})))
 
     assert line == "tapthread simulate --seed 4711 --kiosks 5 --steps 80 --without night"
+
+
+def test_a_seed_that_breaks_ends_the_command_with_an_error_and_says_how_to_run_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(simulate.HASHED, "0")  # as when it has begun again
+    monkeypatch.setattr(world, "ROUNDS_MAX", 3)
+    monkeypatch.setattr("sync.simulate.network.Network.send", _nobody)
+
+    with pytest.raises(typer.Exit) as ended:
+        simulate.run(seed=5, steps=4, seeds=2)
+
+    said = capsys.readouterr()
+    assert ended.value.exit_code == 1
+    assert "again: tapthread simulate --seed 5 --kiosks 3 --steps 4\n" in said.err
+    assert "2 failed" in said.out
+    assert len(said.out.splitlines()[-1]) == 32
