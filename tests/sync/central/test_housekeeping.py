@@ -114,10 +114,13 @@ async def test_what_left_is_forgotten_after_its_time_and_not_looked_for_all_the_
     clock.sleep_ms(SLOW_MS - 1)
 
     too_soon = centre.tidy()
-    clock.sleep_ms(TOMBSTONES_US // 1_000)
+    clock.sleep_ms(TOMBSTONES_US // 1_000 - 2 * SLOW_MS)
+    still_known = centre.tidy()
+    clock.sleep_ms(2 * SLOW_MS)
     in_time = centre.tidy()
 
     assert "tombstones" not in too_soon
+    assert still_known["tombstones"] == 0
     assert in_time["tombstones"] == len(lenas_rows())
     assert centre.metrics().counts["tidied.tombstones"] == len(lenas_rows())
 
