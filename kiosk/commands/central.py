@@ -29,7 +29,7 @@ from kiosk import settings
 from kiosk.band_keys import BandKeyFiles
 from kiosk.commands.options import Data
 from sync.central.app import Tls, serve
-from sync.central.centre import Centre
+from sync.central.centre import KEY_FILE, Centre
 from sync.central.sql import is_address
 from sync.model.errors import StoreError
 
@@ -86,7 +86,11 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     ] = False,
 ) -> None:
     """Run the centre alone: devices push operations to it and pull rows from it."""
-    folder = settings.load(data=data).data / FOLDER
+    chosen = settings.load(data=data).data
+    folder = chosen / FOLDER
+    if (chosen / KEY_FILE).exists():
+        # Made there, it would be a new one in a folder within, which knows no device.
+        _fail(f"{chosen} is the folder of a centre itself. Give --data {chosen.parent}.")
     if database and not is_address(database):
         _fail("--database takes an address, postgresql://USER@HOST/NAME.")
     if (tls_cert is None) != (tls_key is None):

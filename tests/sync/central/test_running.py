@@ -195,6 +195,18 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
     assert "Traceback" not in got.stderr
 
 
+def test_the_folder_of_a_centre_given_as_its_own_data_makes_no_new_one_within(
+    tmp_path: Path,
+) -> None:
+    seeded(tmp_path, lenas_rows())
+
+    got = commands.run("central", "--data", tmp_path / "centre", "--port", "0")
+
+    assert got.returncode == 1
+    assert f"Give --data {tmp_path}" in got.stderr
+    assert not (tmp_path / "centre" / "centre").exists()
+
+
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "centre").write_text("a file where the folder should be")
 
