@@ -382,6 +382,7 @@ class Work:
         owed, self._owed = self._owed, ()
         if owed or token:
             self.outbox.settle(owed, token=token)
+            self._note_decisions_on(owed)
 
     def _take_back(self) -> None:
         ahead = self._sent_ahead[0] if self._sent_ahead is not None else ()
@@ -409,7 +410,13 @@ class Work:
         if any(one.rows for one in ours):
             self.feed.keep_answers(ours)
         self._pins.forget()
-        return self.outbox.settle(ours, token=answer.token)
+        n_settled = self.outbox.settle(ours, token=answer.token)
+        self._note_decisions_on(ours)
+        return n_settled
+
+    def _note_decisions_on(self, results: Iterable[OpResult]) -> None:
+        """An answer that was slow says held, and what a person decided since may have come down before it."""
+        self._note_decisions(f"decision/{one.op}" for one in results if one.status == "held")
 
     def _begin_counting(self, n_sent: int) -> None:
         if n_sent < MANY or self._ops.is_on:

@@ -293,6 +293,23 @@ def test_what_a_person_at_the_centre_decided_comes_down_and_settles(
     assert Outbox(store).raws([op.id]) == raw
 
 
+def test_a_decision_that_comes_down_before_the_answer_it_is_about_settles_all_the_same(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    op = msgspec.structs.replace(shop.said(), kind="levitate")
+    Outbox(store).record(op)
+    with pytest.raises(CentreUnreachable):
+        runner_of(centre, store, FaultyTransport(centre, [net.lost], only="push")).sync_once()
+    late = centre.ops[op.id]
+    centre.decide(op.id, "void", "void", by="ana", reason="seen on video")
+    centre.ops[op.id] = late
+
+    runner_of(centre, store).sync_once()
+
+    assert late.status == "held"
+    assert Outbox(store).state_of(op.id) is OperationState.VOID
+
+
 @pytest.mark.parametrize("is_restarted", [False, True])
 def test_a_decision_that_could_not_be_written_down_is_written_when_there_is_room(
     is_restarted: bool, centre: FakeCentre, store: EdgeStore, monkeypatch: pytest.MonkeyPatch
