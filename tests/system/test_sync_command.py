@@ -77,7 +77,7 @@ def test_a_first_pull_on_a_terminal_shows_a_bar_and_takes_it_away(folder: Path) 
     assert b"rows" in shown
     assert b"%" in shown
     assert shown.endswith(b"\r\x1b[K")
-    assert out.startswith(b"centre: ok")
+    assert out.startswith(b"The centre answers.")
 
 
 def test_without_a_terminal_a_short_pull_says_its_outcome_and_nothing_else(
