@@ -1,7 +1,9 @@
 """`tapthread demo` as a person meets it: in a real terminal, with keys and a mouse, the network cut, the process killed."""
 
+import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -94,6 +96,12 @@ def test_an_unknown_band_gets_the_neutral_page_and_the_clerk_the_reason(demo: St
     assert "Hello" not in page
 
 
+def held_up_to(folder: Path) -> int:
+    """How far a device says it holds the customers of its store."""
+    said = json.loads((folder / "sync.json").read_text())
+    return max(int(one["seq"]) for one in said["scopes"] if one["scope"] == "s:harbour")
+
+
 def test_a_demo_killed_with_a_handed_over_parcel_finds_it_again_and_leaves_no_process(
     demo: Start, tmp_path: Path
 ) -> None:
@@ -112,12 +120,18 @@ def test_a_demo_killed_with_a_handed_over_parcel_finds_it_again_and_leaves_no_pr
     pid = first.pid_of(rf"kiosk\.cli demo --data {tmp_path / 'demo'}$")
     os.kill(pid, signal.SIGKILL)
     until_none(tmp_path / "demo")
+    before = held_up_to(tmp_path / "demo")
 
     second = demo(size=(80, 24))
     second.press("F3")
     second.until("All sent")
     second.press("l", "e", "n", "a", "Enter")
     second.until("handed over in Harbour")
+    # The counter and the kiosk are two devices: what one sent, the other hears from the centre.
+    until = time.monotonic() + 60
+    while held_up_to(tmp_path / "demo") <= before:
+        assert time.monotonic() < until, "the kiosk never heard of it"
+        time.sleep(0.05)
     second.press("F2")
     second.press("3")
     page = second.until("Hello, Lena.")
