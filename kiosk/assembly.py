@@ -460,6 +460,7 @@ class Sync:
         self._network = self.runner.status().network
         self._report = ReportFile(device.store)
         self._reporting = threading.Lock()
+        self._late: threading.Timer | None = None
 
     def _changed(self) -> None:
         status = self.runner.status()
@@ -478,7 +479,19 @@ class Sync:
         relay = RelayStatus() if self.relay is None else self.relay.peers.status()
         # The sync thread and the relay's both come here.
         with self._reporting, contextlib.suppress(StoreError):  # the status says what is wrong
-            self._report.write(self.runner.status(), relay=relay.code)
+            left_ms = self._report.write(self.runner.status(), relay=relay.code)
+            if left_ms and self._late is None:
+                self._late = threading.Timer(left_ms / 1_000, self._report_late)
+                self._late.daemon = True
+                self._late.start()
+
+    def _report_late(self) -> None:
+        """What was said too soon after another report, and nothing was said since."""
+        with self._reporting:
+            if self._late is None:
+                return  # stopped meanwhile
+            self._late = None
+        self._report_it()
 
     def start(self) -> None:
         """Begin, in threads of their own."""
@@ -491,6 +504,11 @@ class Sync:
         if self.relay is not None:
             self.relay.stop()
         self.runner.stop()
+        with self._reporting:
+            late, self._late = self._late, None
+        if late is not None:
+            late.cancel()
+            late.join()
 
     def once(self) -> str:
         """Exchange with the centre once, without the thread; "ok", or the code of what kept it from being done.

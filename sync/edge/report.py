@@ -158,8 +158,11 @@ class ReportFile:
         self._next_ms = 0
         self._last: tuple[object, ...] = ()
 
-    def write(self, status: SyncStatus, *, relay: str = "") -> None:
+    def write(self, status: SyncStatus, *, relay: str = "") -> int:
         """Write how things stand, unless that was done a moment ago; at once where the centre or the files are otherwise than before.
+
+        Returns:
+            In how many milliseconds to come again, because it was not written; 0 where it was.
 
         Raises:
             StoreError: the files do not say it.
@@ -169,7 +172,7 @@ class ReportFile:
             status.network, status.store_code, status.alerts, bool(status.progress), relay,
         )  # fmt: skip
         if now_ms < self._next_ms and weighty == self._last:
-            return
+            return self._next_ms - now_ms
         self._next_ms, self._last = now_ms + WRITE_MS, weighty
         report = report_of(self._store, status, relay=relay)
         try:
@@ -178,3 +181,4 @@ class ReportFile:
             )
         except DeviceError:
             log.warning("report not written")
+        return 0
