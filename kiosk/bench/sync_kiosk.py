@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import anyio._backends._asyncio
-import httpcore
+import anyio._backends._asyncio  # noqa: F401  # so that the first request does not
+import httpcore  # noqa: F401
 import msgspec
 
 from hardware import identity
@@ -30,8 +30,6 @@ from sync.model.operation import Evidence, Operation
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.ports import Request, Response
 from sync.model.registry import raw_args
-
-_IMPORTED: Final = (anyio._backends._asyncio, httpcore)
 
 PUSH_OPS: Final = 1_000
 WARM_UP: Final = 3
