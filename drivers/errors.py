@@ -8,6 +8,7 @@
         ReaderFault          it answered outside its own protocol
       BandError              the band's side: the customer can try again
         BandLeft             taken away before the exchange was complete
+          BandSilent         or it did not answer, and is there: activated anew, whatever was agreed with it is gone
         BandCollision        more than one band in the field
         BandRefused          a status word other than success
         BandUntrusted        a cryptogram or MAC is wrong; the connection is over
@@ -85,6 +86,14 @@ class BandLeft(BandError):
     """The band was taken away before the exchange was complete."""
 
     code = "band_left"
+
+
+class BandSilent(BandLeft):
+    """A band without ISO-DEP did not answer a command: it does not know it, refused it, or the answer was lost.
+
+    It is still there and was activated anew, so the next command reaches it; what was agreed with it before is gone. To
+    whoever does not care it is a band that left, with the same code.
+    """
 
 
 class BandCollision(BandError):
