@@ -1,10 +1,12 @@
-"""Keys from keys: AES-CMAC, AN10922 diversification, and the session keys of EV1 and EV2.
+"""Keys from keys: CMAC, AN10922 diversification, and the session keys of EV1 and EV2.
 
-Everything here is AES-128 through `cryptography`, and held by published vectors.
+Everything here is AES-128 through `cryptography`, and held by published vectors; only CMAC takes any block cipher, and
+what DES keys need is in `des`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -20,6 +22,27 @@ DIVERSIFICATION_SIZE_MAX = 31
 """Bytes of the input of AN10922 for AES-128. Source: NXP AN10922, 2.2."""
 
 
+class BlockCipher(Protocol):
+    """A block cipher with one key; where the key is, is its own affair: here, or in a token that keeps it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of a block."""
+        ...
+
+    def block(self, plain: bytes) -> bytes:
+        """One block on its own."""
+        ...
+
+    def encrypted(self, plain: bytes, iv: bytes = ...) -> bytes:
+        """CBC of whole blocks, from zeros unless told. Raises ValueError for anything else."""
+        ...
+
+    def decrypted(self, enciphered: bytes, iv: bytes = ...) -> bytes:
+        """CBC of whole blocks, the other way. Raises ValueError for anything else."""
+        ...
+
+
 class Aes:
     """AES-128 with one key, whose schedule is worked out once: blocks on their own, and CBC chains of them.
 
@@ -28,6 +51,8 @@ class Aes:
     """
 
     __slots__ = ("_block_of", "_cipher", "_plain_of")
+
+    size = BLOCK
 
     def __init__(self, key: bytes) -> None:
         # One block at a time goes through it, never text: the chaining is done below.
@@ -90,46 +115,51 @@ def _xor(left: bytes, right: bytes) -> bytes:
     return mixed.to_bytes(len(left), "big")
 
 
+_REDUCTIONS = {8: 0x1B, 16: 0x87}
+"""What doubling takes off, by bytes of a block. Source: NIST SP 800-38B, 5.3."""
+
+
 def _doubled(block: bytes) -> bytes:
+    size = len(block)
     number = int.from_bytes(block, "big") << 1
-    if number >> 128:
-        number = number & ((1 << 128) - 1) ^ 0x87
-    return number.to_bytes(BLOCK, "big")
+    if number >> 8 * size:
+        number = number & ((1 << 8 * size) - 1) ^ _REDUCTIONS[size]
+    return number.to_bytes(size, "big")
 
 
 class Cmac:
-    """AES-CMAC with one key, its two subkeys at hand.
+    """CMAC with one key, its two subkeys at hand.
 
-    Source: RFC 4493, 2.3 and 2.4.
+    Source: RFC 4493, 2.3 and 2.4 for AES; NIST SP 800-38B, 6 for any block cipher.
     """
 
-    __slots__ = ("_aes", "_short", "_whole")
+    __slots__ = ("_cipher", "_short", "_size", "_whole")
 
-    def __init__(self, aes: Aes) -> None:
-        self._aes = aes
-        self._whole = _doubled(aes.block(ZERO))
+    def __init__(self, cipher: BlockCipher) -> None:
+        self._cipher = cipher
+        self._size = cipher.size
+        self._whole = _doubled(cipher.block(bytes(self._size)))
         self._short = _doubled(self._whole)
 
     def __repr__(self) -> str:
         return "Cmac(<hidden>)"
 
-    def over(self, message: bytes, *, iv: bytes = ZERO, size_min: int = BLOCK) -> bytes:
-        """The 16 bytes of CMAC.
+    def over(self, message: bytes, *, iv: bytes | None = None, size_min: int = 0) -> bytes:
+        """The block that is the CMAC.
 
         Args:
             message: Any bytes.
             iv: What the chain starts with; zeros but in an EV1 session, where it goes on from the last command.
-            size_min: Pad at least to this size; 32 for AN10922.
+            size_min: Pad at least to this size, whole blocks; two for AN10922.
         """
-        if message and len(message) % BLOCK == 0 and len(message) >= size_min:
+        size = self._size
+        if message and len(message) % size == 0 and len(message) >= size_min:
             content, mask = message, self._whole
         else:
-            content, mask = (
-                padded(message, size_min if len(message) < size_min else BLOCK),
-                self._short,
-            )
-        last = _xor(content[-BLOCK:], mask)
-        return self._aes.encrypted(content[:-BLOCK] + last, iv)[-BLOCK:]
+            content = padded(message, max(size, size_min) if len(message) < size_min else size)
+            mask = self._short
+        last = _xor(content[-size:], mask)
+        return self._cipher.encrypted(content[:-size] + last, iv or bytes(size))[-size:]
 
 
 def cmac(key: bytes, message: bytes) -> bytes:
@@ -172,7 +202,7 @@ def session_key_ev1(rnd_a: bytes, rnd_b: bytes) -> bytes:
     return rnd_a[:4] + rnd_b[:4] + rnd_a[12:] + rnd_b[12:]
 
 
-def session_keys_ev2(aes: Aes, rnd_a: bytes, rnd_b: bytes) -> SessionKeys:
+def session_keys_ev2(aes: BlockCipher, rnd_a: bytes, rnd_b: bytes) -> SessionKeys:
     """The keys of a session opened with the key of `aes` by AuthenticateEV2First (71) or EV2NonFirst (77).
 
     Source: NXP AN12343, session key generation; NXP AN12196, 5.6.

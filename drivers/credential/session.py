@@ -1,6 +1,7 @@
 """Secure messaging: what is sent and received after an authentication, for the two protocols our bands speak.
 
-    Ev1Session   AuthenticateAES (AA): one key, one initial vector that chains over every command and answer
+    Ev1Session   AuthenticateAES (AA), AuthenticateISO (1A): one key, one initial vector that chains over every command
+                 and answer
     Ev2Session   AuthenticateEV2First (71): two keys, a transaction id and a command counter
 
 Both turn a native command (code, header, content) into the bytes to send, and the answer (status, bytes) into content.
@@ -10,12 +11,13 @@ BandUntrusted and ends the session: it is not used again, whatever comes.
 
 import hmac
 import zlib
+from collections.abc import Callable
 from typing import Protocol
 
 from drivers.credential.kdf import (
     BLOCK,
-    ZERO,
     Aes,
+    BlockCipher,
     Cmac,
     SessionKeys,
     padded,
@@ -93,25 +95,36 @@ class _Ending:
 
 
 class Ev1Session:
-    """Secure messaging after AuthenticateAES (AA). Source: MF3ICD81 data sheet, EV1 secure messaging."""
+    """Secure messaging after AuthenticateAES (AA) or AuthenticateISO (1A).
 
-    def __init__(self, key: bytes) -> None:
-        self._aes = Aes(key)
-        self._cmac = Cmac(self._aes)
-        self._iv = ZERO
+    Source: MF3ICD81 data sheet, EV1 secure messaging; blocks are 16 bytes with AES and 8 with DES.
+    """
+
+    def __init__(self, key: bytes, cipher: Callable[[bytes], BlockCipher] = Aes) -> None:
+        self._cipher = cipher(key)
+        self._cmac = Cmac(self._cipher)
+        self._size = self._cipher.size
+        self._iv = bytes(self._size)
         self._ending = _Ending()
 
     def __repr__(self) -> str:
         return "Ev1Session(<hidden>)"
 
-    def wrap(self, code: int, header: bytes, content: bytes, mode: CommMode) -> bytes:
-        """Header and protected content; moves the chain on even when nothing is added."""
+    def wrap(
+        self, code: int, header: bytes, content: bytes, mode: CommMode, *, tail: bytes = b""
+    ) -> bytes:
+        """Header and protected content; moves the chain on even when nothing is added.
+
+        `tail` is enciphered after the content and its checksum: the checksum of another slot's new key.
+        """
         self._ending.check()
         head = bytes((code,)) + header
         if mode is CommMode.FULL and content:
-            plain = content + crc32(head + content)
-            enciphered = self._aes.encrypted(plain + bytes(-len(plain) % BLOCK), self._iv)
-            self._iv = enciphered[-BLOCK:]
+            plain = content + crc32(head + content) + tail
+            enciphered = self._cipher.encrypted(
+                plain + bytes(-len(plain) % self._size), self._iv
+            )
+            self._iv = enciphered[-self._size :]
             return header + enciphered
         self._iv = self._cmac.over(head + content, iv=self._iv)
         if mode is CommMode.MAC and content:
@@ -121,7 +134,11 @@ class Ev1Session:
     def unwrap(self, answer: bytes, mode: CommMode, *, size: int | None = None) -> bytes:
         """The content of an answer with status OK. An answer without content carries a MAC in every mode."""
         self._ending.check()
-        if mode is CommMode.FULL and len(answer) != MAC_SIZE:
+        if (
+            mode is CommMode.FULL
+            and size != 0
+            and not (size is None and len(answer) == MAC_SIZE)
+        ):
             return self._deciphered(answer, size)
         content, mac = answer[:-MAC_SIZE], answer[-MAC_SIZE:]
         self._iv = self._cmac.over(content + bytes((STATUS_OK,)), iv=self._iv)
@@ -133,15 +150,15 @@ class Ev1Session:
         if size is None:
             # Where content, CRC and padding are all zeros, nothing in an EV1 answer tells them apart.
             raise ValueError("the size of enciphered EV1 content must be known")
-        if not answer or len(answer) % BLOCK:
+        if not answer or len(answer) % self._size:
             raise self._ending.end("the enciphered answer is not whole blocks")
-        plain = self._aes.decrypted(answer, self._iv)
-        self._iv = answer[-BLOCK:]
+        plain = self._cipher.decrypted(answer, self._iv)
+        self._iv = answer[-self._size :]
         content, rest = plain[:size], plain[size:]
         crc, padding = rest[:CRC_SIZE], rest[CRC_SIZE:]
         if not hmac.compare_digest(crc, crc32(content + bytes((STATUS_OK,)))):
             raise self._ending.end("the CRC of the answer is wrong")
-        if len(padding) >= BLOCK or any(padding):
+        if len(padding) >= self._size or any(padding):
             raise self._ending.end("the padding of the answer is wrong")
         return content
 

@@ -1,0 +1,112 @@
+"""The reader's half of every DESFire authentication, as sums: no chip, no connection, and no key, only a cipher that has it.
+
+    chip    E(B)             B: its random number
+    we      E(A B')          A: ours; a prime means rotated left by one byte
+    chip    E(A') or E(TI A' caps)
+
+So the same sums are done beside the chip with a leased key, and far from it by whoever keeps the key in a token.
+
+    chained     AuthenticateAES (AA), AuthenticateISO (1A)     one CBC chain over the three messages
+    unchained   AuthenticateEV2First (71), EV2NonFirst (77)    each message starts from zeros
+
+Source: MF3ICD81 data sheet; NXP AN12343; NXP AN12196, 5.6.
+"""
+
+import hmac
+from dataclasses import dataclass, field
+
+from drivers.credential.kdf import BLOCK, BlockCipher, SessionKeys, session_keys_ev2
+from drivers.credential.session import TI_SIZE
+from drivers.errors import BandMalformed, BandUntrusted, Delivery
+
+EV2_LAST_SIZE = 32
+"""Bytes of the last message of AuthenticateEV2First: TI, A', six bytes of each side's capabilities. Source: NXP AN12343."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A challenge of the chip, answered.
+
+    Attributes:
+        rnd_a, rnd_b: Both random numbers.
+        token: What is sent to the chip.
+        chain: What the chip's last message is chained to; zeros where it is not.
+    """
+
+    rnd_a: bytes = field(repr=False)
+    rnd_b: bytes = field(repr=False)
+    token: bytes = field(repr=False)
+    chain: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ev2Opened:
+    """What AuthenticateEV2First agrees on.
+
+    Attributes:
+        keys: The two keys of the session.
+        ti: Transaction identifier, 4 bytes.
+    """
+
+    keys: SessionKeys
+    ti: bytes = field(repr=False)
+
+
+def answered(
+    cipher: BlockCipher, challenge: bytes, rnd_a: bytes, *, is_chained: bool
+) -> Answered:
+    """Answer the challenge of a chip.
+
+    Args:
+        cipher: With the key of the slot.
+        challenge: E(B), as the chip sent it.
+        rnd_a: Our random number, new each time; its size is that of the chip's.
+        is_chained: The protocol, see above.
+
+    Raises:
+        BandMalformed: the challenge has another size than `rnd_a`.
+    """
+    if len(challenge) != len(rnd_a):
+        raise BandMalformed("the challenge of the chip has the wrong size")
+    rnd_b = cipher.decrypted(challenge)
+    zeros = bytes(cipher.size)
+    iv = challenge[-cipher.size :] if is_chained else zeros
+    token = cipher.encrypted(rnd_a + _rotated(rnd_b), iv)
+    return Answered(rnd_a, rnd_b, token, token[-cipher.size :] if is_chained else zeros)
+
+
+def check(cipher: BlockCipher, so_far: Answered, last: bytes) -> None:
+    """Hold the chip's last message, E(A'), against our random number.
+
+    Raises:
+        BandMalformed: it has another size.
+        BandUntrusted: the chip does not hold the key.
+    """
+    if len(last) != len(so_far.rnd_a):
+        raise BandMalformed("the answer to an authentication has the wrong size")
+    _compare(so_far.rnd_a, cipher.decrypted(last, so_far.chain))
+
+
+def ev2_opened(cipher: BlockCipher, so_far: Answered, last: bytes) -> Ev2Opened:
+    """The session that the last message of AuthenticateEV2First opens. Raises as `check`."""
+    if len(last) != EV2_LAST_SIZE:
+        raise BandMalformed("the answer to an authentication has the wrong size")
+    plain = cipher.decrypted(last)
+    _compare(so_far.rnd_a, plain[TI_SIZE : TI_SIZE + BLOCK])
+    keys = session_keys_ev2(cipher, so_far.rnd_a, so_far.rnd_b)
+    return Ev2Opened(keys, plain[:TI_SIZE])
+
+
+def ev2_rekeyed(cipher: BlockCipher, so_far: Answered, last: bytes) -> SessionKeys:
+    """The keys that the last message of AuthenticateEV2NonFirst gives the session. Raises as `check`."""
+    check(cipher, so_far, last)
+    return session_keys_ev2(cipher, so_far.rnd_a, so_far.rnd_b)
+
+
+def _compare(rnd_a: bytes, given: bytes) -> None:
+    if not hmac.compare_digest(_rotated(rnd_a), given):
+        raise BandUntrusted("the chip does not hold the key", delivery=Delivery.UNKNOWN)
+
+
+def _rotated(block: bytes) -> bytes:
+    return block[1:] + block[:1]
