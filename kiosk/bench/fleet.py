@@ -251,45 +251,59 @@ class _Round:
             self.is_over.set()
 
 
-async def _held(
-    pid: int, kiosks: list[_Kiosk], context: ssl.SSLContext, runs: int
-) -> dict[str, Figure]:
-    clock = kiosks[0].clock
-    teller, *polls = kiosks
-    before_kb = _rss_kb(pid)
-    started = clock.ticks_us()
-    gate, here = asyncio.Semaphore(CONNECTING), _Round(len(polls))
-    rounds: list[_Round] = []
-    cut: list[int] = []
+class _Polls:
+    """So many kiosks that hold one poll after another, and what becomes of each change."""
 
-    async def come(kiosk: _Kiosk) -> int:
+    def __init__(self, kiosks: list[_Kiosk], context: ssl.SSLContext) -> None:
+        self.here = _Round(len(kiosks))
+        self.rounds: list[_Round] = []
+        self.n_cut = 0
+        self._kiosks = kiosks
+        self._context = context
+        self._clock = kiosks[0].clock
+        self._gate = asyncio.Semaphore(CONNECTING)
+
+    def begin(self) -> "asyncio.Future[list[None]]":
+        """All of them, for ever."""
+        return asyncio.gather(*(self._live(one) for one in self._kiosks))
+
+    async def _come(self, kiosk: _Kiosk) -> int:
         """Connect, say hello and pull; how many rows there were."""
-        async with gate:
+        async with self._gate:
             held = kiosk.head, kiosk.marks
-            await kiosk.connect(context)
+            await kiosk.connect(self._context)
             await kiosk.hello()
             kiosk.head, kiosk.marks = held
             return await kiosk.told(await kiosk.ask(wait_ms=0))
 
-    async def live(kiosk: _Kiosk) -> None:
-        """Come, and hold one poll after another for ever; who is cut off comes back, as a kiosk does."""
-        await come(kiosk)
-        here.heard(clock.ticks_us())
+    async def _live(self, kiosk: _Kiosk) -> None:
+        """Come, and hold one poll after another; who is cut off comes back, as a kiosk does."""
+        await self._come(kiosk)
+        self.here.heard(self._clock.ticks_us())
         while True:
             try:
                 n_rows = await kiosk.told(await kiosk.ask(wait_ms=WAIT_MS_MAX))
             except (OSError, EOFError):
-                cut.append(kiosk.number)
+                self.n_cut += 1
                 kiosk.close()
-                n_rows = await come(kiosk)
-            if n_rows and rounds and not rounds[-1].is_over.is_set():
-                rounds[-1].heard(clock.ticks_us())
+                n_rows = await self._come(kiosk)
+            if n_rows and self.rounds and not self.rounds[-1].is_over.is_set():
+                self.rounds[-1].heard(self._clock.ticks_us())
                 # All kiosks share this process: who asked again now would take the others' turn to hear.
-                await rounds[-1].is_over.wait()
+                await self.rounds[-1].is_over.wait()
 
-    living = asyncio.gather(*(live(one) for one in polls))
+
+async def _held(
+    pid: int, kiosks: list[_Kiosk], context: ssl.SSLContext, runs: int
+) -> dict[str, Figure]:
+    clock = kiosks[0].clock
+    teller, count = kiosks[0], len(kiosks) - 1
+    before_kb = _rss_kb(pid)
+    started = clock.ticks_us()
+    polls = _Polls(kiosks[1:], context)
+    living = polls.begin()
     try:
-        await _first(here.is_over, living, limit_s=WAIT_S + COME_S * len(polls))
+        await _first(polls.here.is_over, living, limit_s=WAIT_S + COME_S * count)
         hello_s = (clock.ticks_us() - started) / 1e6
         await teller.connect(context)
         await teller.hello()
@@ -297,24 +311,23 @@ async def _held(
         for _ in range(runs):
             await clock.pause_ms(SETTLE_MS)
             held_mb.append((_rss_kb(pid) - before_kb) / 1_024)
-            rounds.append(_Round(len(polls)))
+            polls.rounds.append(_Round(count))
             teller.close()  # a quiet connection is not kept open
             await teller.connect(context)
             started = clock.ticks_us()
             await teller.push(_count_of(teller, clock))
-            await _first(rounds[-1].is_over, living)
-            times = rounds[-1].times
+            await _first(polls.rounds[-1].is_over, living)
+            times = polls.rounds[-1].times
             lasts.append((times[-1] - started) / 1e6)
             halves.append((statistics.median(times) - started) / 1e6)
     finally:
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
-    count = len(polls)
     return {
         f"fleet.held@{count}": figure_of(held_mb, "MB"),
         f"fleet.held_each@{count}": figure_of([mb * 1_024 / count for mb in held_mb], "KB"),
         f"fleet.hello@{count}": figure_of([hello_s], "s"),
-        f"fleet.cut@{count}": figure_of([float(len(cut))], "kiosks"),
+        f"fleet.cut@{count}": figure_of([float(polls.n_cut)], "kiosks"),
         f"fleet.wake@{count}": figure_of(lasts, "s"),
         f"fleet.wake_p50@{count}": figure_of(halves, "s"),
     }
