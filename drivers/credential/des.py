@@ -120,11 +120,11 @@ def session_key_iso(key: bytes, rnd_a: bytes, rnd_b: bytes) -> bytes:
 
     Source: MF3ICD81 data sheet, session keys; the parity bits mean nothing.
     """
-    parts = (rnd_a[:4], rnd_b[:4])
+    parts = [rnd_a[:4], rnd_b[:4]]
     if len(key) == THREE_KEY_SIZE:
-        parts += (rnd_a[6:10], rnd_b[6:10], rnd_a[12:], rnd_b[12:])
+        parts += [rnd_a[6:10], rnd_b[6:10], rnd_a[12:], rnd_b[12:]]
     elif not is_single(key):
-        parts += (rnd_a[4:], rnd_b[4:])
+        parts += [rnd_a[4:], rnd_b[4:]]
     return b"".join(parts)
 
 
