@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from drivers.connection import Connection
+from drivers.readers.signals import Signal
 from drivers.target import Target
 
 WAIT_MS_MAX = 500
@@ -40,6 +41,13 @@ class Reader(Protocol):
 
     def wait_for_removal(self, timeout_ms: int) -> bool:
         """Is the field empty? Waits at most `timeout_ms` (at most WAIT_MS_MAX) for it. Raises ReaderError."""
+        ...
+
+    def signal(self, signal: Signal) -> None:
+        """Show and sound at the reader how the tap goes; nothing where it has no light and no buzzer. Never raises.
+
+        Takes a few milliseconds, so nothing is signalled between the band's arrival and the last exchange with it.
+        """
         ...
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from drivers.errors import (
     ServiceDown,
 )
 from drivers.readers.base import WAIT_MS_MAX
+from drivers.readers.signals import Signal
 from drivers.target import Target
 from hardware.clock import Clock
 
@@ -196,6 +197,9 @@ class PcscReader:
         self._disconnect()
         seen = self._look(timeout_ms, until_present=False)
         return not seen.is_present or self._is_another(seen)
+
+    def signal(self, signal: Signal) -> None:
+        """Nothing yet. See `Reader`."""
 
     def close(self) -> None:
         """Let go of the reader and the context."""

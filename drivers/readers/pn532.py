@@ -3,12 +3,22 @@
     open       wake, firmware, SAM, 921600 baud where the port can, then SetParameters 14: the chip does RATS itself
     find       InListPassiveTarget for two: one is a band, two are a collision
     exchange   InDataExchange: the chip does ISO-DEP itself, one host command for one APDU
+    raw        InCommunicateThru for bands without ISO-DEP: one frame as it is, CRC added here by the chip; a Type 2 answer
+               is checked by us, since the chip takes the four bits of an ACK for a wrong CRC
     presence   R(NAK) or READ without dropping the field, for a random UID would change; two clean silences are a removal
     abort      ACK, which nfcpy sends when an answer is late
     close      ACK, back to 115200 baud, PowerDown: at another rate the next open would find it dead
 
 A band that was activated or halted is deaf to a search until the field has been off; so the field is switched off and on
 before a search that follows one that found something, an exchange that failed, or half a second of finding nothing.
+
+A Type 2 band that refuses a command, or does not know it, is deaf as well. It is activated again at once, and the caller
+is told whether it is still there (`BandSilent`) or not (`BandLeft`).
+
+FeliCa is looked for in every third search that found nothing else: such a band is only ever known by its number.
+
+A port is ours alone while it is open: an advisory lock, which our own and many other programs ask for, and on a real
+port the terminal's own exclusive mode. An answer that comes late or garbled while nothing is at stake is asked for again.
 Source: NXP UM0701-02 (PN532 user manual), 7.
 """
 
@@ -18,24 +28,32 @@ import logging
 import re
 import struct
 import termios
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from drivers.atr import technology_of_sak
 from drivers.errors import (
     BandCollision,
     BandLeft,
     BandMalformed,
+    BandSilent,
     Delivery,
+    DriverError,
     ReaderAbsent,
     ReaderBusy,
-    ReaderError,
     ReaderFault,
 )
 from drivers.readers.base import WAIT_MS_MAX
+from drivers.readers.port_lock import PortLock
+from drivers.readers.signals import Signal
 from drivers.target import Target, Technology
 from hardware.clock import Clock
 
+log = logging.getLogger(__name__)
+
+WRITE_REGISTER = 0x08
+RF_CONFIGURATION = 0x32
 IN_DATA_EXCHANGE = 0x40
 IN_COMMUNICATE_THRU = 0x42
 IN_LIST_PASSIVE_TARGET = 0x4A
@@ -45,8 +63,32 @@ AUTOMATIC_RATS = 0x14
 """SetParameters: automatic ATR_RES and automatic RATS. Source: UM0701-02, 7.2.9."""
 
 TYPE_A_106 = 0x00
+FELICA_212 = 0x01
+"""What to search for. Source: UM0701-02, 7.3.5."""
+
 TARGET_MAX = 2
 """Targets to look for: one more than we can use, so that a second is noticed. The chip handles two."""
+
+FELICA_POLLING = bytes.fromhex("00FFFF0000")
+"""Polling for any system, nothing more asked, one time slot. Source: JIS X 6319-4:2016, 4.4.2; UM0701-02, 7.3.5."""
+
+FELICA_EVERY = 3
+"""Of the searches that found no other band, every third looks for FeliCa: 10 ms of air time, a quarter of a second late."""
+
+POLLING_ANSWER = 0x01
+"""Second byte of an answer to Polling. Source: JIS X 6319-4:2016, 4.4.2."""
+
+TYPE_2_MODES = bytes.fromhex("630280630300")
+"""TxMode with CRC, RxMode without, both type A at 106 kbit/s. Source: UM0701-02, 7.2.5; PN532/C1 data sheet, 8.6.23."""
+
+RANDOM_UID_FIRST = 0x08
+"""A UID of four bytes that starts so is drawn anew each time. Source: ISO/IEC 14443-3:2018, 6.5.4."""
+
+ACK = b"\x0a"
+"""Four bits of a Type 2 band: done. Any other four bits: refused. Source: NXP NTAG213/215/216 data sheet, 9.3."""
+
+ASK_MAX = 3
+"""Times a search or a look is asked for until its answer is whole; so many frame errors in a row are a fault."""
 
 FIELD = 0x01
 FIELD_OFF = b"\x02"
@@ -97,6 +139,9 @@ PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._+:@=-]{1,200}")
 """Paths that are safe where nfcpy hands them to a shell (1.0.4 runs `stty` so when it probes the baud rate)."""
 
 
+_Answer = TypeVar("_Answer")
+
+
 def targets_of(answer: bytes, generation: int) -> tuple[Target, ...]:
     """The bands in an answer to InListPassiveTarget at 106 kbit/s type A.
 
@@ -131,20 +176,84 @@ def targets_of(answer: bytes, generation: int) -> tuple[Target, ...]:
     return tuple(found)
 
 
+def felica_of(answer: bytes, generation: int) -> Target | None:
+    """The FeliCa band in an answer to InListPassiveTarget at 212 kbit/s; None when there is none.
+
+    It is: number of targets, target number, size of what follows with itself, 01, IDm (8), PMm (8), perhaps a system code (2).
+
+    Raises:
+        BandMalformed: the bytes do not parse.
+
+    Source: UM0701-02, 7.3.5; JIS X 6319-4:2016, 4.4.2.
+    """
+    if answer == b"\x00":
+        return None
+    size = answer[2] if len(answer) > 2 else 0
+    if answer[:1] != b"\x01" or size not in (18, 20) or len(answer) != 2 + size:
+        raise BandMalformed("the answer to Polling does not parse")
+    if answer[3] != POLLING_ANSWER:
+        raise BandMalformed("the answer to Polling does not parse")
+    return Target(Technology.FELICA, answer[4:12], answer[12:20], generation)
+
+
+def frame_of(answer: bytes) -> bytes:
+    """What a Type 2 band answered, its CRC_A checked and taken off; one byte is its four bits of ACK or NAK.
+
+    Raises:
+        BandMalformed: the CRC is wrong, or there is nothing before it.
+
+    Source: ISO/IEC 14443-3:2018, annex B.
+    """
+    if len(answer) == 1:
+        return answer
+    frame, crc = answer[:-2], answer[-2:]
+    if not frame or crc_a(frame) != crc:
+        raise BandMalformed("the CRC of an answer is wrong")
+    return frame
+
+
+def crc_a(frame: bytes) -> bytes:
+    """CRC_A, low byte first. Source: ISO/IEC 14443-3:2018, annex B."""
+    crc = 0x6363
+    for byte in frame:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x8408 if crc & 1 else crc >> 1
+    return crc.to_bytes(2, "little")
+
+
+def cascade_of(uid: bytes) -> bytes:
+    """A UID as InListPassiveTarget wants it: 88 before the first three bytes of each part but the last.
+
+    Source: UM0701-02, 7.3.5.
+    """
+    match len(uid):
+        case 7:
+            return b"\x88" + uid
+        case 10:
+            return b"\x88" + uid[:3] + b"\x88" + uid[3:]
+        case _:
+            return uid
+
+
 class Pn532Reader:
     """A PN532 on a serial port, open until closed."""
 
-    def __init__(self, device: Any, path: str, clock: Clock) -> None:
+    def __init__(self, device: Any, path: str, clock: Clock, lock: PortLock) -> None:
         from nfc.clf.pn53x import Chipset  # already loaded by `opened`
 
         self._chip_error: type[Exception] = Chipset.Error
         self._device = device
         self._path = path
         self._clock = clock
+        self._lock = lock
         self._generation = 0
         self._target: Target | None = None
         self._n_silent = 0
+        self._n_empty = 0
         self._is_field_stale = False
+        self._is_deaf = False
+        self._is_raw = False
         self._is_open = True
         self.reported_at_us = 0
 
@@ -160,6 +269,7 @@ class Pn532Reader:
             raise ReaderAbsent("that is no path of a serial port", delivery=Delivery.NOT_SENT)
         if not Path(path).exists():
             raise ReaderAbsent("no such serial port", delivery=Delivery.NOT_SENT)
+        lock = _locked(path)
         # 60 ms: pyserial and usb1 come with it
         from nfc.clf import pn532, transport
 
@@ -167,10 +277,12 @@ class Pn532Reader:
         try:
             tty = transport.TTY(path)
             device = _woken(tty, path)
-            reader = cls(device, path, clock)
+            lock.exclude()
+            reader = cls(device, path, clock, lock)
             device.chipset.set_parameters(AUTOMATIC_RATS)
         except (*_TRANSPORT_ERRORS, pn532.Chipset.Error) as error:
             _hung_up(tty)
+            lock.release()
             if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EBUSY):
                 raise ReaderBusy(
                     "the port may not be opened", delivery=Delivery.NOT_SENT
@@ -193,7 +305,7 @@ class Pn532Reader:
         deadline_ms = self._clock.ticks_ms() + min(timeout_ms, WAIT_MS_MAX)
         self._n_silent = 0
         while True:
-            found = self._listed()
+            found = self._listed() or self._felica_listed()
             if len(found) > 1:
                 raise BandCollision("two bands are in the field", delivery=Delivery.NOT_SENT)
             if found:
@@ -211,7 +323,7 @@ class Pn532Reader:
         """A connection to the target that was found last. See `Reader`."""
         if target.generation != self._generation:
             raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
-        return Pn532Connection(self)
+        return Pn532Connection(self, target)
 
     def wait_for_removal(self, timeout_ms: int) -> bool:
         """Is the field empty? See `Reader`."""
@@ -226,6 +338,9 @@ class Pn532Reader:
                 return False
             self._clock.sleep_ms(min(PRESENCE_PAUSE_MS, left_ms))
 
+    def signal(self, signal: Signal) -> None:
+        """A bare PN532 has neither light nor buzzer. See `Reader`."""
+
     def close(self) -> None:
         """Leave the chip asleep at 115200 baud, and let go of the port."""
         if not self._is_open:
@@ -237,9 +352,10 @@ class Pn532Reader:
             self._device.close()
         except (*_TRANSPORT_ERRORS, self._chip_error):
             _hung_up(tty)
+        self._lock.release()
 
     def exchange(self, command: bytes) -> bytes:
-        """One command to the active band. Raises BandLeft, BandMalformed, ReaderError."""
+        """One ISO-DEP command to the active band. Raises BandLeft, BandMalformed, ReaderError."""
         if len(command) > SEND_SIZE_MAX:
             raise ValueError("more than one InDataExchange carries")
         answer = self._banded(IN_DATA_EXCHANGE, b"\x01" + command)
@@ -247,41 +363,116 @@ class Pn532Reader:
             raise BandMalformed("the answer is longer than any of ours")
         return answer[1:]
 
-    def _listed(self) -> tuple[Target, ...]:
-        """All bands in the field, each activated anew."""
-        self._target = None
-        if self._is_field_stale:
-            self._is_field_stale = False
-            self._command(0x32, bytes((FIELD,)) + FIELD_OFF)
-            self._clock.sleep_ms(FIELD_OFF_MS)
-        self._generation += 1
-        answer = self._command(IN_LIST_PASSIVE_TARGET, bytes((TARGET_MAX, TYPE_A_106)))
+    def exchange_frame(self, target: Target, frame: bytes) -> bytes:
+        """One frame to the active band as it is, but for the CRC. One byte back is an ACK or a NAK.
+
+        Raises:
+            BandSilent: no answer, or a garbled one; the band is still there and activated anew.
+            BandLeft: no answer, and it is not there any more, or nobody can tell.
+            ReaderError: the machine's side failed.
+        """
+        if len(frame) > SEND_SIZE_MAX:
+            raise ValueError("more than one InCommunicateThru carries")
+        is_type_2 = target.technology is not Technology.FELICA
+        if self._is_deaf and not self._is_woken(target):
+            raise BandLeft("the band is not there any more", delivery=Delivery.NOT_SENT)
+        if is_type_2 and not self._is_raw:
+            self._command(WRITE_REGISTER, TYPE_2_MODES)
+            self._is_raw = True
         try:
-            found = targets_of(answer, self._generation)
-        except BandMalformed as error:
-            raise ReaderFault("the list of targets does not parse") from error
+            answer = self._banded(IN_COMMUNICATE_THRU, frame)[1:]
+            if is_type_2:
+                answer = frame_of(answer)
+        except (BandLeft, BandMalformed) as error:
+            if self._is_woken(target):
+                raise BandSilent("no answer, and the band is still there") from error
+            raise BandLeft("the band did not answer") from error
+        if is_type_2 and len(answer) == 1 and answer != ACK:
+            self._is_deaf = (
+                True  # A band that refused hears nothing until it is activated again.
+            )
+        return answer
+
+    def _listed(self) -> tuple[Target, ...]:
+        """All type A bands in the field, each activated anew."""
+        self._target = None
+        self._generation += 1
+        found = self._searched(bytes((TARGET_MAX, TYPE_A_106)))
         self._is_field_stale = bool(found)
         return found
+
+    def _searched(self, what: bytes) -> tuple[Target, ...]:
+        """What one search of type A bands found, in the generation that is current."""
+
+        def ask() -> tuple[Target, ...]:
+            self._cycle_field()
+            # Until its answer is read whole, a band may have been activated that we know nothing of.
+            self._is_field_stale = True
+            found = targets_of(self._command(IN_LIST_PASSIVE_TARGET, what), self._generation)
+            self._is_field_stale = self._is_raw = self._is_deaf = False
+            return found
+
+        return self._asked(ask)
+
+    def _felica_listed(self) -> tuple[Target, ...]:
+        """The FeliCa band in the field, if it is time to look for one."""
+        self._n_empty += 1
+        if self._n_empty % FELICA_EVERY:
+            return ()
+        found = self._felica()
+        return () if found is None else (found,)
+
+    def _felica(self) -> Target | None:
+        content = bytes((1, FELICA_212)) + FELICA_POLLING
+        return self._asked(
+            lambda: felica_of(self._command(IN_LIST_PASSIVE_TARGET, content), self._generation)
+        )
+
+    def _cycle_field(self) -> None:
+        """Switch the field off and let bands forget, where one may be deaf; the next search switches it on."""
+        if self._is_field_stale:
+            self._command(RF_CONFIGURATION, bytes((FIELD,)) + FIELD_OFF)
+            self._clock.sleep_ms(FIELD_OFF_MS)
+            self._is_field_stale = False
+
+    def _is_woken(self, target: Target) -> bool:
+        """Is the band still there, activated anew? A random UID cannot say; FeliCa needs no activation."""
+        if target.technology is Technology.FELICA:
+            found = self._felica()
+            return found is not None and found.uid == target.uid
+        if len(target.uid) == 4 and target.uid[0] == RANDOM_UID_FIRST:
+            return False
+        self._is_field_stale = True
+        again = self._searched(bytes((1, TYPE_A_106)) + cascade_of(target.uid))
+        return len(again) == 1 and again[0].uid == target.uid
 
     def _is_answering(self) -> bool:
         """Does the active band still answer? Only a clean silence says no."""
         target = self._target
         if target is None:
             return bool(self._listed())
-        if target.technology is Technology.ISO_DEP:
-            code, content = IN_COMMUNICATE_THRU, R_NAK
-        elif target.technology is Technology.TYPE_2:
-            code, content = IN_DATA_EXCHANGE, b"\x01" + READ_FIRST_PAGE
-        else:
-            return self._is_found_again(target)
-        answer = self._command(code, content)
-        status = answer[0] & STATUS_MASK if answer else CLEAN_TIMEOUT
+        match target.technology:
+            case Technology.ISO_DEP:
+                status = self._presence(R_NAK)
+            case Technology.TYPE_2 if not self._is_deaf:
+                status = self._presence(READ_FIRST_PAGE)
+            case _:
+                return self._is_found_again(target)
         if status not in (0, CLEAN_TIMEOUT) and target.technology is Technology.TYPE_2:
             return self._is_found_again(target)
         return status != CLEAN_TIMEOUT
 
+    def _presence(self, frame: bytes) -> int:
+        """The status a frame is answered with."""
+        answer = self._asked(lambda: self._command(IN_COMMUNICATE_THRU, frame))
+        if self._is_raw and len(answer) == 2 and answer[1:] != ACK:
+            self._is_deaf = True  # It refused, so it is there, and will not say so twice.
+        return answer[0] & STATUS_MASK if answer else CLEAN_TIMEOUT
+
     def _is_found_again(self, target: Target) -> bool:
         """For bands that allow no question: is the same UID in the field when it is searched anew?"""
+        if target.technology is Technology.FELICA:
+            return self._is_woken(target)
         found = self._listed()
         if len(found) == 1:
             self._target = found[0]
@@ -291,19 +482,44 @@ class Pn532Reader:
         """A host command whose status is the band's; anything but success means that it is out of reach."""
         try:
             answer = self._command(code, content)
-        except ReaderError as error:
+        except ReaderFault as error:
+            # Late or garbled: the band makes it wait, or the line was disturbed. If the reader is broken, the next search says so.
             self._is_field_stale = True
-            cause = error.__cause__
-            if isinstance(cause, OSError) and cause.errno == errno.ETIMEDOUT:
-                # The chip took the command and was told to give up: it is the band that makes it wait.
-                raise BandLeft("the band did not answer in time") from error
-            raise
+            self._give_up(error, code, attempt=1)
+            raise BandLeft("no whole answer came in time") from error
         if not answer:
             raise ReaderFault("the reader answered nothing")
         if answer[0] & STATUS_MASK:
             self._is_field_stale = True
             raise BandLeft(f"the band did not answer ({answer[0] & STATUS_MASK:02X})")
         return answer
+
+    def _asked(self, ask: Callable[[], _Answer]) -> _Answer:
+        """What `ask` returns; asked again when the answer was late or garbled, for here nothing is at stake.
+
+        Raises:
+            ReaderFault: none of ASK_MAX answers was whole; it says why the last one was not.
+        """
+        attempt = 1
+        while True:
+            try:
+                return ask()
+            except (ReaderFault, BandMalformed) as error:
+                self._give_up(error, IN_LIST_PASSIVE_TARGET, attempt=attempt)
+                if attempt == ASK_MAX:
+                    raise ReaderFault(f"{error}, {attempt} times") from error
+            attempt += 1
+
+    def _give_up(self, error: DriverError, code: int, *, attempt: int) -> None:
+        """Log why an answer is not used, and tell the chip to stop at what it may still be busy with."""
+        number = getattr(error.__cause__, "errno", None)
+        cause = errno.errorcode.get(number or 0, type(error).__name__)
+        log.warning(
+            "an answer of the reader was late or garbled",
+            extra={"code": f"{code:02X}", "cause": cause, "attempt": attempt},
+        )
+        with contextlib.suppress(*_TRANSPORT_ERRORS):
+            self._device.chipset.send_ack()
 
     def _command(self, code: int, content: bytes) -> bytes:
         """One host command. Raises ReaderError."""
@@ -312,16 +528,32 @@ class Pn532Reader:
         try:
             answer = self._device.chipset.command(code, bytearray(content), COMMAND_TIMEOUT_S)
         except self._chip_error as error:
-            raise ReaderFault("the reader refused the command") from error
+            raise ReaderFault(f"the reader refused command {code:02X}") from error
         except _TRANSPORT_ERRORS as error:
             if not Path(self._path).exists():
                 raise ReaderAbsent("the serial port is gone") from error
-            raise ReaderFault("the reader did not answer as it should") from error
+            raise ReaderFault(f"no whole answer to command {code:02X}") from error
         return bytes(answer or b"")
 
 
 _TRANSPORT_ERRORS = (OSError, termios.error, IndexError, struct.error, AttributeError)
 """What nfcpy 1.0.4 and pyserial let through when a port breaks or a frame is cut short."""
+
+
+def _locked(path: str) -> PortLock:
+    """The port, ours alone. Raises ReaderAbsent, ReaderBusy."""
+    try:
+        return PortLock.taken(path)
+    except BlockingIOError as error:
+        raise ReaderBusy(
+            "another program holds the port", delivery=Delivery.NOT_SENT
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise ReaderBusy(
+                "the port may not be opened", delivery=Delivery.NOT_SENT
+            ) from error
+        raise ReaderAbsent("the port does not open", delivery=Delivery.NOT_SENT) from error
 
 
 def _woken(tty: Any, path: str) -> Any:
@@ -372,8 +604,9 @@ def _hung_up(tty: Any) -> None:
 class Pn532Connection:
     """A connection to one activation through a PN532."""
 
-    def __init__(self, reader: Pn532Reader) -> None:
+    def __init__(self, reader: Pn532Reader, target: Target) -> None:
         self._reader = reader
+        self._target = target
         self._generation = reader.generation
 
     @property
@@ -382,9 +615,11 @@ class Pn532Connection:
         return self._generation
 
     def transmit(self, command: bytes) -> bytes:
-        """Send one command through InDataExchange."""
+        """Send one command: InDataExchange for ISO-DEP, a frame as it is for every other band."""
         if self._reader.generation != self._generation:
             raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
+        if self._target.technology is not Technology.ISO_DEP:
+            return self._reader.exchange_frame(self._target, command)
         answer = self._reader.exchange(command)
         if len(answer) < 2:
             raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)

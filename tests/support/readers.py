@@ -8,6 +8,7 @@ from typing import Any
 
 from drivers.atr import technology_of_sak
 from drivers.errors import BandCollision, BandLeft, Delivery, ReaderAbsent, ReaderError
+from drivers.readers.signals import Signal
 from drivers.target import Target
 from hardware.clock import FixedClock
 from hardware.virtual.field import Field
@@ -46,6 +47,7 @@ class FakeReader:
         self.reported_at_us = 0
         self.spoil: Callable[[int, bytes], bytes | None] | None = None
         self.fault: ReaderError | None = None
+        self.signals: list[Signal] = []
         self.is_open = True
         self._connection: ChipConnection | None = None
 
@@ -84,6 +86,9 @@ class FakeReader:
         if self._is_still_there():
             self._wait(timeout_ms)
         return not self._is_still_there()
+
+    def signal(self, signal: Signal) -> None:
+        self.signals.append(signal)
 
     def close(self) -> None:
         self.is_open = False

@@ -213,6 +213,7 @@ def test_a_chip_left_at_high_speed_by_a_process_that_was_killed_is_found_again(
     field.present(band())
     killed = Pn532Reader.opened(str(virtual.path), SystemClock())
     killed._device.chipset.transport.tty.close()
+    killed._lock.release()
 
     reader = Pn532Reader.opened(str(virtual.path), SystemClock())
 

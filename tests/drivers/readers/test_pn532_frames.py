@@ -1,0 +1,186 @@
+"""Frames as they are through a PN532: bands without ISO-DEP, what they refuse, what they do not know."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.errors import BandLeft, BandMalformed, BandSilent, Delivery
+from drivers.readers.pn532 import Pn532Reader, cascade_of, crc_a, felica_of, frame_of
+from drivers.target import Target, Technology
+from hardware.clock import SystemClock
+from hardware.virtual.uid_bands import NTAG213_VERSION, VirtualClassic, VirtualNtag213
+from tests.support.bands import UID
+from tests.support.virtual_reader import VirtualReader
+
+GET_VERSION = b"\x60"
+READ_PAGE_4 = b"\x30\x04"
+READ_BEYOND = b"\x30\xf0"
+WRITE_PAGE_5 = b"\xa2\x05wxyz"
+UNKNOWN = b"\x1a\x00"
+
+
+@pytest.fixture
+def reader(virtual_reader: VirtualReader) -> Iterator[Pn532Reader]:
+    opened = Pn532Reader.opened(str(virtual_reader.path), SystemClock())
+    yield opened
+    opened.close()
+
+
+def _found(reader: Pn532Reader) -> Target:
+    target = reader.wait_for_target(500)
+    assert target is not None
+    return target
+
+
+def test_a_type_2_band_answers_frames_that_have_no_crc_here(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    ntag = VirtualNtag213(uid=UID)
+    virtual_reader.field.present(ntag)
+    connection = reader.connect(_found(reader))
+
+    version = connection.transmit(GET_VERSION)
+    written = connection.transmit(WRITE_PAGE_5)
+    pages = connection.transmit(READ_PAGE_4)
+
+    assert version == NTAG213_VERSION
+    assert written == b"\x0a"
+    assert pages[4:8] == b"wxyz"
+    assert len(pages) == 16
+
+
+def test_a_command_the_band_does_not_know_leaves_it_there_and_activated_anew(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(VirtualNtag213(uid=UID))
+    target = _found(reader)
+    connection = reader.connect(target)
+
+    with pytest.raises(BandSilent) as silent:
+        connection.transmit(UNKNOWN)
+
+    assert silent.value.delivery is Delivery.UNKNOWN
+    assert connection.generation == reader.generation == target.generation
+    assert connection.transmit(GET_VERSION) == NTAG213_VERSION
+
+
+def test_a_refusal_is_one_byte_and_the_next_command_reaches_the_band(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(VirtualNtag213(uid=UID))
+    connection = reader.connect(_found(reader))
+
+    refusal = connection.transmit(READ_BEYOND)
+
+    assert refusal == b"\x00"
+    assert connection.transmit(GET_VERSION) == NTAG213_VERSION
+
+
+def test_a_type_2_band_that_is_gone_has_left_and_is_not_said_to_be_silent(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(VirtualNtag213(uid=UID))
+    connection = reader.connect(_found(reader))
+    virtual_reader.field.remove()
+
+    with pytest.raises(BandLeft) as left:
+        connection.transmit(GET_VERSION)
+
+    assert not isinstance(left.value, BandSilent)
+    assert left.value.delivery is Delivery.UNKNOWN
+
+
+def test_another_band_in_its_place_is_not_taken_for_the_silent_one(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(VirtualNtag213(uid=UID))
+    connection = reader.connect(_found(reader))
+    virtual_reader.field.present(VirtualNtag213(uid=UID[:6] + b"\x00"))
+
+    with pytest.raises(BandLeft) as left:
+        connection.transmit(GET_VERSION)
+
+    assert not isinstance(left.value, BandSilent)
+
+
+def test_a_band_with_a_random_uid_that_falls_silent_has_left(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(VirtualClassic(uid=b"\x08\x01\x02\x03"))
+    connection = reader.connect(_found(reader))
+
+    with pytest.raises(BandLeft) as left:
+        connection.transmit(GET_VERSION)
+
+    assert not isinstance(left.value, BandSilent)
+
+
+@pytest.mark.parametrize("last", [GET_VERSION, READ_BEYOND, UNKNOWN])
+def test_a_type_2_band_lies_there_until_it_is_taken_away_whatever_it_was_asked(
+    virtual_reader: VirtualReader, reader: Pn532Reader, last: bytes
+) -> None:
+    virtual_reader.field.present(VirtualNtag213(uid=UID))
+    connection = reader.connect(_found(reader))
+    try:
+        connection.transmit(last)
+    except BandSilent:
+        assert last == UNKNOWN
+
+    looks = [reader.wait_for_removal(150) for _ in range(3)]
+    virtual_reader.field.remove()
+
+    assert looks == [False] * 3
+    assert any(reader.wait_for_removal(500) for _ in range(3))
+
+
+def test_a_frame_of_a_type_2_band_is_taken_without_its_crc() -> None:
+    # Source: ISO/IEC 14443-3:2018, annex B.3: CRC_A of 00 00 is A0 1E, of 12 34 is 26 CF.
+    assert crc_a(bytes(2)) == bytes.fromhex("A01E")
+    assert crc_a(bytes.fromhex("1234")) == bytes.fromhex("26CF")
+    assert frame_of(bytes.fromhex("123426CF")) == bytes.fromhex("1234")
+    assert frame_of(b"\x0a") == b"\x0a"
+
+
+@given(st.binary(max_size=40))
+def test_a_frame_parses_or_is_malformed(answer: bytes) -> None:
+    try:
+        frame = frame_of(answer)
+    except BandMalformed:
+        return
+
+    assert len(answer) == 1 or answer == frame + crc_a(frame)
+
+
+def test_an_answer_to_polling_names_the_band() -> None:
+    answer = bytes.fromhex("0101 12 01 0102030405060708 F0F1F2F3F4F5F6F7")
+
+    target = felica_of(answer, 4)
+
+    assert target == Target(
+        Technology.FELICA, bytes(range(1, 9)), bytes(range(0xF0, 0xF8)), 4, None
+    )
+    assert felica_of(b"\x00", 4) is None
+
+
+@given(st.binary(max_size=30), st.sampled_from([b"", b"\x01", b"\x01\x01\x12\x01"]))
+def test_any_answer_to_polling_parses_or_is_malformed(content: bytes, start: bytes) -> None:
+    try:
+        target = felica_of(start + content, 1)
+    except BandMalformed:
+        return
+
+    assert target is None or (len(target.uid), len(target.answer)) == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("uid", "cascade"),
+    [
+        ("01020304", "01020304"),
+        ("04010203040506", "8804010203040506"),
+        ("04010203040506070809", "88040102 88 03040506070809"),
+    ],
+)
+def test_a_uid_is_searched_for_by_its_parts(uid: str, cascade: str) -> None:
+    assert cascade_of(bytes.fromhex(uid)) == bytes.fromhex(cascade)
