@@ -1,4 +1,4 @@
-"""Where things stand on a band of ours: one DESFire application, two files, three key slots, and the ids made of them.
+"""Where things stand on a band of ours: one DESFire application, four files, three key slots, and the ids made of them.
 
     application AID, AES keys
       slot 0  K_app    diversified, issuing stations only: changes keys, files and rights
@@ -7,6 +7,12 @@
 
       file 1  band reference   16 random bytes, written once, enciphered on the air
       file 2  capsule          256 bytes, reserved for the signed capsule, enciphered on the air
+      file 3  uses             value file, 0 to 2^31-1, one more for every use witnessed, enciphered on the air
+      file 4  witness          cyclic record file, 8 records of 32 bytes: the last uses, enciphered on the air
+
+Files 3 and 4 came later: bands without them are read as before, and cannot witness. Only slot 2 reads or changes them. The
+group key may not even read the value: on DESFire who reads a value may also take away from it. And no key at all may clear
+the records: that takes the read-and-write right, which nobody has.
 
 Both ends of the air agree on this page and nothing else; a change of any number here is a new layout with a new AID.
 """
@@ -35,6 +41,9 @@ KEY_SIZE = 16
 
 UID_SIZES = (4, 7, 10)
 """Bytes of a UID. Source: ISO/IEC 14443-3:2018, 6.5.4."""
+
+FELICA_ID_SIZE = 8
+"""Bytes of the IDm of FeliCa, which a band may be known by but no key derived from. Source: JIS X 6319-4."""
 
 REFERENCE_SIZE = 16
 """Bytes of the band reference: random, unique for ever, says nothing about its wearer."""
@@ -69,15 +78,24 @@ NEVER = 0x0F
 """Access right nobody has. Source: MF3ICD81 data sheet, access rights; 0x0E would mean everybody."""
 
 
+def access_rights(read: int, write: int, read_write: int, change: int) -> bytes:
+    """Two bytes as sent, low byte first.
+
+    Source: MF3ICD81 data sheet: bits 15-12 read, 11-8 write, 7-4 read and write, 3-0 change.
+    """
+    return (read << 12 | write << 8 | read_write << 4 | change).to_bytes(2, "little")
+
+
 @dataclass(frozen=True, slots=True)
 class BandFile:
-    """One standard data file of the application.
+    """One data file of an application.
 
     Attributes:
         number: File number, 0 to 31.
         size: Bytes.
         mode: How its content travels.
         read, write, read_write, change: Key slot number that has the right, or NEVER.
+        is_backup: What is written waits for a commit.
     """
 
     number: int
@@ -87,15 +105,77 @@ class BandFile:
     write: int
     read_write: int
     change: int
+    is_backup: bool = False
 
     @property
     def access_rights(self) -> bytes:
-        """Two bytes as sent, low byte first.
+        """Two bytes as sent."""
+        return access_rights(self.read, self.write, self.read_write, self.change)
 
-        Source: MF3ICD81 data sheet: bits 15-12 read, 11-8 write, 7-4 read and write, 3-0 change.
-        """
-        rights = self.read << 12 | self.write << 8 | self.read_write << 4 | self.change
-        return rights.to_bytes(2, "little")
+
+@dataclass(frozen=True, slots=True)
+class ValueFile:
+    """One value file of an application; every change waits for a commit.
+
+    Attributes:
+        number: File number, 0 to 31.
+        lower, upper, start: Limits and first value, -2^31 to 2^31-1.
+        mode: How the value travels.
+        read, write, read_write, change: Key slot number that has the right, or NEVER. Source: MF3ICD81 data sheet: any of
+            the first three reads and debits; credit takes `read_write`.
+        has_limited_credit: What was taken away may be given back with `write`.
+    """
+
+    number: int
+    lower: int
+    upper: int
+    start: int
+    mode: CommMode
+    read: int
+    write: int
+    read_write: int
+    change: int
+    has_limited_credit: bool = False
+
+    @property
+    def access_rights(self) -> bytes:
+        """Two bytes as sent."""
+        return access_rights(self.read, self.write, self.read_write, self.change)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """One record file of an application; every record waits for a commit.
+
+    Attributes:
+        number: File number, 0 to 31.
+        size: Bytes of a record.
+        count: Records it was made for.
+        mode: How records travel.
+        read, write, read_write, change: Key slot number that has the right, or NEVER. Source: MF3ICD81 data sheet: clearing
+            takes `read_write`.
+        is_cyclic: A new record takes the place of the oldest; else a full file takes no more.
+    """
+
+    number: int
+    size: int
+    count: int
+    mode: CommMode
+    read: int
+    write: int
+    read_write: int
+    change: int
+    is_cyclic: bool = True
+
+    @property
+    def access_rights(self) -> bytes:
+        """Two bytes as sent."""
+        return access_rights(self.read, self.write, self.read_write, self.change)
+
+    @property
+    def n_readable(self) -> int:
+        """Records that can be read when it is full. Source: MF3ICD81 data sheet: a cyclic file keeps one for its backup."""
+        return self.count - 1 if self.is_cyclic else self.count
 
 
 REFERENCE_FILE = BandFile(
@@ -121,7 +201,35 @@ CAPSULE_FILE = BandFile(
 """Reserved for the signed capsule."""
 
 FILES = (REFERENCE_FILE, CAPSULE_FILE)
-"""All files of the application."""
+"""The data files of the application."""
+
+USES_FILE = ValueFile(
+    number=3,
+    lower=0,
+    upper=(1 << 31) - 1,
+    start=0,
+    mode=CommMode.FULL,
+    read=NEVER,
+    write=NEVER,
+    read_write=KeySlot.BAND.value,
+    change=KeySlot.APP.value,
+)
+"""How often the band was used."""
+
+WITNESS_FILE = RecordFile(
+    number=4,
+    size=32,
+    count=8,
+    mode=CommMode.FULL,
+    read=KeySlot.BAND.value,
+    write=KeySlot.BAND.value,
+    read_write=NEVER,
+    change=KeySlot.APP.value,
+)
+"""What it was used for, the last times."""
+
+ALL_FILES: tuple[BandFile | ValueFile | RecordFile, ...] = (*FILES, USES_FILE, WITNESS_FILE)
+"""All files of the application, as an issuing station makes them."""
 
 
 def diversification_input(uid: bytes) -> bytes:
@@ -147,17 +255,17 @@ def band_id_of_uid(group_key: bytes, uid: bytes) -> str:
 
     Args:
         group_key: `K_uid`, 16 bytes.
-        uid: The true UID.
+        uid: The true UID, or the IDm of FeliCa.
 
     Returns:
         "uid-" and 32 hex digits. Never equal to an id made of a reference.
 
     Raises:
-        BandMalformed: `uid` is not 4, 7 or 10 bytes, or the key not 16.
+        BandMalformed: `uid` is not 4, 7, 8 or 10 bytes, or the key not 16.
     """
     if len(group_key) != KEY_SIZE:
         raise BandMalformed("a key is 16 bytes")
-    if len(uid) not in UID_SIZES:
-        raise BandMalformed("a UID is 4, 7 or 10 bytes")
+    if len(uid) not in (*UID_SIZES, FELICA_ID_SIZE):
+        raise BandMalformed("a UID is 4, 7 or 10 bytes, an IDm 8")
     digest = hmac.new(group_key, b"tapthread band by uid 1\x00" + uid, hashlib.sha256).digest()
     return "uid-" + digest[:REFERENCE_SIZE].hex()
