@@ -1,7 +1,7 @@
 """Native DESFire commands over a connection: ISO wrapping, answers in several frames, and the limits of both.
 
     sent      90 INS 00 00 [Lc content] 00
-    received  content 91 STATUS           STATUS AF: more follows on 90 AF 00 00 00
+    received  content 91 STATUS           STATUS AF: more follows on 90 AF 00 00 00, or more is wanted in 90 AF
 
 Source: MF3ICD81 data sheet, wrapping of native commands and additional frames.
 """
@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 
 from drivers.apdu import response_of, wrapped
 from drivers.connection import Connection
-from drivers.errors import BandMalformed, BandRefused, BandUnsupported, Delivery
+from drivers.errors import (
+    BandMalformed,
+    BandRefused,
+    BandUnsupported,
+    Delivery,
+    DriverError,
+)
 
 NATIVE_SW1 = 0x91
 """First status byte of every answer to a wrapped native command."""
@@ -30,8 +36,23 @@ AUTHENTICATION_ERROR = 0xAE
 APPLICATION_NOT_FOUND = 0xA0
 """No application with that AID."""
 
+APPLICATION_EXISTS = 0xDE
+"""There is an application or file of that number already."""
+
+NO_CHANGES = 0x0C
+"""Nothing waits for a commit."""
+
 FRAME_COUNT_MAX = 16
 """Frames of one answer; the largest file of ours takes six, and a chip that never ends must not hold the reader."""
+
+FRAME_SIZE_MAX = 256
+"""Bytes of content in one frame of an answer. Source: ISO/IEC 7816-4:2020, 5.2: what a Le of 00 asks for."""
+
+SENT_SIZE_MAX = 55
+"""Bytes of content in one frame of a command: with CLA to Le and the bytes of ISO 14443-4 a frame of 64.
+
+Source: MF3ICD81 data sheet, frame size; libfreefare sends the same.
+"""
 
 ANSWER_SIZE_MAX = 1_024
 """Bytes of one answer, frames joined."""
@@ -56,11 +77,14 @@ def exchange(connection: Connection, code: int, content: bytes = b"") -> Answer:
     Raises:
         BandLeft, ReaderError: from the connection.
         BandUnsupported: the answer is not that of a DESFire chip; `code` was not done.
+        BandMalformed: the frame is longer than any a short command asks for.
     """
     response = response_of(connection.transmit(wrapped(code, content)))
     sw1, status = divmod(response.status, 256)
     if sw1 != NATIVE_SW1:
         raise BandUnsupported("it does not answer as DESFire does", delivery=Delivery.REFUSED)
+    if len(response.data) > FRAME_SIZE_MAX:
+        raise BandMalformed("the frame is too long")
     return Answer(status, response.data)
 
 
@@ -71,7 +95,46 @@ def collect(connection: Connection, code: int, content: bytes = b"") -> Answer:
         BandLeft, ReaderError, BandUnsupported: as `exchange`.
         BandMalformed: the answer has more frames or bytes than any of ours.
     """
-    answer = exchange(connection, code, content)
+    return _collected(connection, exchange(connection, code, content))
+
+
+def send(connection: Connection, code: int, content: bytes, *, size_max: int) -> Answer:
+    """One command in as many frames as it takes, and all frames of its answer.
+
+    A chip does nothing before the last frame is there. So whatever breaks off before it was sent leaves the command not
+    done, and its error says NOT_SENT.
+
+    Args:
+        connection: The way to the band.
+        code: Command code.
+        content: Header and content, protected.
+        size_max: Bytes of content in one frame.
+
+    Raises:
+        BandLeft, ReaderError, BandUnsupported, BandMalformed: as `collect`.
+        BandMalformed: the chip wants more than there is.
+    """
+    pieces = [content[at : at + size_max] for at in range(0, len(content), size_max)] or [b""]
+    for piece in pieces[:-1]:
+        try:
+            answer = exchange(connection, code, piece)
+        except DriverError as error:
+            error.delivery = Delivery.NOT_SENT
+            raise
+        if answer.status != ADDITIONAL_FRAME:
+            return _refused_early(answer)
+        code = ADDITIONAL_FRAME
+    return _collected(connection, exchange(connection, code, pieces[-1]))
+
+
+def _refused_early(answer: Answer) -> Answer:
+    """An answer before the last frame: a refusal, or nonsense."""
+    if answer.status == OK:
+        raise BandMalformed("the chip took half a command", delivery=Delivery.NOT_SENT)
+    return answer
+
+
+def _collected(connection: Connection, answer: Answer) -> Answer:
     joined = answer.content
     for _ in range(FRAME_COUNT_MAX):
         if len(joined) > ANSWER_SIZE_MAX:
