@@ -5,7 +5,7 @@ random UID. Every reader powers a chip of its own, as two antennas would.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,15 @@ class PoweredChip(Protocol):
         Returns:
             The answer; one byte from a chip without ATS is a 4-bit ACK or NAK. None when the chip stays silent.
         """
+        ...
+
+
+@runtime_checkable
+class Reselectable(Protocol):
+    """A powered chip that forgets something when it is selected anew without losing power."""
+
+    def reselected(self) -> None:
+        """It was selected: whatever an authentication opened is closed."""
         ...
 
 
