@@ -27,6 +27,16 @@ def frame_size_of(code: int) -> int:
     return FRAME_SIZES[min(code, len(FRAME_SIZES) - 1)]
 
 
+def crc_a(content: bytes) -> bytes:
+    """CRC_A, low byte first. Source: ISO/IEC 14443-3:2018, annex B."""
+    crc = 0x6363
+    for byte in content:
+        mixed = (byte ^ crc) & 0xFF
+        mixed = (mixed ^ (mixed << 4)) & 0xFF
+        crc = (crc >> 8) ^ (mixed << 8) ^ (mixed << 3) ^ (mixed >> 4)
+    return crc.to_bytes(2, "little")
+
+
 class State(Enum):
     """Where a chip stands. Source: ISO/IEC 14443-3:2018, figure 6."""
 
