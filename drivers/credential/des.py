@@ -129,10 +129,9 @@ def session_key_iso(key: bytes, rnd_a: bytes, rnd_b: bytes) -> bytes:
 
 
 def is_single(key: bytes) -> bool:
-    """Does a chip treat this key as one of single DES? Bits the cipher does not use do not count."""
-    bare = bytes(byte & 0xFE for byte in key)
+    """Does a chip treat this key as one of single DES? Two halves are compared as they are stored, parity bits and all."""
     return len(key) == DES_SIZE or (
-        len(key) == TWO_KEY_SIZE and bare[:DES_BLOCK] == bare[DES_BLOCK:]
+        len(key) == TWO_KEY_SIZE and key[:DES_BLOCK] == key[DES_BLOCK:]
     )
 
 

@@ -7,12 +7,12 @@
 
       file 1  band reference   16 random bytes, written once, enciphered on the air
       file 2  capsule          256 bytes, reserved for the signed capsule, enciphered on the air
-      file 3  uses             value file, 0 to 2^31-1, one more for every use witnessed, enciphered on the air
-      file 4  witness          cyclic record file, 8 records of 32 bytes: the last uses, enciphered on the air
+      file 3  uses             value file, begins at 2^31-1 and loses one at every use witnessed, enciphered on the air
+      file 4  witness          cyclic record file, 8 places of 32 bytes: the last uses, enciphered on the air
 
-Files 3 and 4 came later: bands without them are read as before, and cannot witness. Only slot 2 reads or changes them. The
-group key may not even read the value: on DESFire who reads a value may also take away from it. And no key at all may clear
-the records: that takes the read-and-write right, which nobody has.
+Files 3 and 4 came later: bands without them are read as before, and cannot witness. Only slot 2 reads or changes them, and
+it can only ever add a use. Counting down is why: whoever may read a value may take from it, but adding to it takes a right
+that nobody has. Clearing the records takes the same right.
 
 Both ends of the air agree on this page and nothing else; a change of any number here is a new layout with a new AID.
 """
@@ -203,18 +203,21 @@ CAPSULE_FILE = BandFile(
 FILES = (REFERENCE_FILE, CAPSULE_FILE)
 """The data files of the application."""
 
+USES_MAX = (1 << 31) - 1
+"""Uses a band can count."""
+
 USES_FILE = ValueFile(
     number=3,
     lower=0,
-    upper=(1 << 31) - 1,
-    start=0,
+    upper=USES_MAX,
+    start=USES_MAX,
     mode=CommMode.FULL,
-    read=NEVER,
+    read=KeySlot.BAND.value,
     write=NEVER,
-    read_write=KeySlot.BAND.value,
+    read_write=NEVER,
     change=KeySlot.APP.value,
 )
-"""How often the band was used."""
+"""How often the band may still be used: its start less the uses."""
 
 WITNESS_FILE = RecordFile(
     number=4,
