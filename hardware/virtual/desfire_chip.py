@@ -49,6 +49,11 @@ class PoweredDesfire:
         """What it tells while being selected."""
         return self._anticollision
 
+    def reselected(self) -> None:
+        """It was let go and selected again: the chip itself is selected, and nobody is authenticated."""
+        self._core.pending = None
+        self._core.select(self._core.memory.picc)
+
     def exchange(self, command: bytes) -> bytes | None:
         """Answer one command, native or wrapped; what is neither gets the status of a wrong length."""
         if not command:

@@ -10,13 +10,16 @@ Sources: ISO/IEC 14443-3:2018, 6.3 (states); 14443-4:2018, 5 (RATS, PPS), 7 (blo
 
 from enum import Enum
 
-from hardware.virtual.band import Anticollision, PoweredChip
+from hardware.virtual.band import Anticollision, PoweredChip, Reselectable
 
 FRAME_SIZES = (16, 24, 32, 40, 48, 64, 96, 128, 256)
 """Bytes of a frame by FSCI or FSDI; larger codes mean the last. Source: ISO/IEC 14443-4:2018, table 1."""
 
 OVERHEAD = 3
 """PCB and CRC; a frame's other bytes are content."""
+
+ACKNOWLEDGED = b"\x0a"
+"""The 4-bit answer of a chip without ISO 14443-4 that did as it was told; another one means no."""
 
 CHAIN_SIZE_MAX = 8_192
 """A chain longer than this is no command of any chip here."""
@@ -78,8 +81,10 @@ class Picc:
         return False
 
     def select(self) -> None:
-        """The chip was selected with its whole UID."""
+        """The chip was selected with its whole UID; it begins anew, with the power it has."""
         self._state = State.ACTIVE
+        if isinstance(self._chip, Reselectable):
+            self._chip.reselected()
 
     def receive(self, frame: bytes) -> bytes | None:
         """Answer one frame; None when the chip stays silent."""
@@ -99,7 +104,8 @@ class Picc:
 
     def _receive_plain(self, frame: bytes) -> bytes | None:
         answer = self._chip.exchange(frame)
-        if answer is None:
+        is_refused = answer is not None and len(answer) == 1 and answer != ACKNOWLEDGED
+        if answer is None or is_refused:
             self._state = State.IDLE
         return answer
 

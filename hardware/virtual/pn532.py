@@ -23,7 +23,7 @@ from hardware.clock import Clock
 from hardware.virtual.band import VirtualBand
 from hardware.virtual.field import Field
 from hardware.virtual.hsu import ACK, ERROR, Command, Frame, Mark, Receiver, answer_frame
-from hardware.virtual.iso_dep import Pcd, Picc, Silent, State
+from hardware.virtual.iso_dep import Pcd, Picc, Silent, State, crc_a
 
 FIRMWARE = bytes.fromhex("32010607")
 """PN532, firmware 1.6, supports ISO 14443 A and B and ISO 18092."""
@@ -67,16 +67,6 @@ DONE, TIMED_OUT, CRC_WRONG, FORMAT_WRONG, REFUSED_AUTH, NOT_IN_THIS_STATE = (
 
 SPEEDS = (9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600, 1_288_000)
 """Bauds by the number SetSerialBaudRate takes. Source: UM0701-02, 7.2.8."""
-
-
-def crc_a(content: bytes) -> bytes:
-    """CRC_A, low byte first. Source: ISO/IEC 14443-3:2018, annex B."""
-    crc = 0x6363
-    for byte in content:
-        mixed = (byte ^ crc) & 0xFF
-        mixed = (mixed ^ (mixed << 4)) & 0xFF
-        crc = (crc >> 8) ^ (mixed << 8) ^ (mixed << 3) ^ (mixed >> 4)
-    return crc.to_bytes(2, "little")
 
 
 class _Antenna:
@@ -270,14 +260,16 @@ class _Pn532Chip:
         return bytes([len(self._targets)]) + listed
 
     def _answering(self, poll: _Poll) -> list[Picc]:
+        """A chip whose UID the host named is woken, a halted one too: libfreefare lists, lets go and selects again."""
         chips = [
             picc
             for picc in self._antenna.chips
             if not poll.uid or picc.anticollision.uid == poll.uid
         ]
-        found = [picc for picc in chips if picc.request()]
+        is_named = bool(poll.uid)
+        found = [picc for picc in chips if picc.request(is_wake_up=is_named)]
         if not found and self._n_retries:
-            found = [picc for picc in chips if picc.request()]
+            found = [picc for picc in chips if picc.request(is_wake_up=is_named)]
         return found[: poll.count_max]
 
     def _listed(self, picc: Picc) -> bytes:

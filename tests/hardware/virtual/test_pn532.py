@@ -16,7 +16,8 @@ import pytest
 
 from hardware.clock import SystemClock
 from hardware.virtual.field import Field
-from hardware.virtual.pn532 import VirtualPn532, crc_a
+from hardware.virtual.iso_dep import crc_a
+from hardware.virtual.pn532 import VirtualPn532
 from hardware.virtual.uid_bands import VirtualClassic, VirtualNtag213
 from tests.hardware.virtual.chips import AID, UID, desfire
 from tests.support.virtual_reader import VirtualReader
