@@ -12,6 +12,7 @@
         BandCollision        more than one band in the field
         BandRefused          a status word other than success
         BandUntrusted        a cryptogram or MAC is wrong; the connection is over
+        KeyUnknown           its key has a version this store was not lent: no sign of a copy, only of a later key
         BandUnsupported      a technology this product does not read
         BandMalformed        bytes that do not parse
 
@@ -92,8 +93,10 @@ class BandSilent(BandLeft):
     """A band without ISO-DEP did not answer a command: it does not know it, refused it, or the answer was lost.
 
     It is still there and was activated anew, so the next command reaches it; what was agreed with it before is gone. To
-    whoever does not care it is a band that left, with the same code.
+    whoever does not care it is a band that left.
     """
+
+    code = "band_silent"
 
 
 class BandCollision(BandError):
@@ -120,6 +123,15 @@ class BandUntrusted(BandError):
     """A cryptogram or MAC is wrong; the connection is over."""
 
     code = "band_untrusted"
+
+
+class KeyUnknown(BandError):
+    """The band says that its key has another version than the one this store was lent."""
+
+    code = "key_unknown"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason, delivery=Delivery.REFUSED)
 
 
 class BandUnsupported(BandError):

@@ -58,6 +58,7 @@ from drivers.errors import (
     BandUnsupported,
     BandUntrusted,
     Delivery,
+    KeyUnknown,
 )
 from hardware.entropy import Entropy
 
@@ -288,6 +289,17 @@ class Desfire:
         if len(content) != 1:
             raise BandMalformed("the answer to GetKeyVersion has the wrong size")
         return content[0]
+
+    def check_key_version(self, slot: int, version: int) -> None:
+        """After a refused key: was it only another version of it?
+
+        The answer is a claim. It can only make a band count for less than one with a refused key, never for more.
+
+        Raises:
+            KeyUnknown: the chip holds another version than `version`.
+        """
+        if self.key_version(slot) != version:
+            raise KeyUnknown("the band has another version of its key")
 
     # --- data files
 

@@ -183,6 +183,23 @@ def use_of(record: bytes) -> Use:
     )
 
 
+def is_recorded(witness: Witness, use: Use, *, before: Witness) -> bool | None:
+    """Whether a use was recorded, by what the band says after a write of unknown delivery.
+
+    Args:
+        witness: What the band says now.
+        use: What was to be recorded.
+        before: What the band said before it.
+
+    Returns:
+        None when nobody can say: the band has forgotten that far back, or is not the band it was.
+    """
+    if witness.has(use.operation):
+        return True
+    n_since = witness.uses - before.uses
+    return False if 0 <= n_since <= len(witness.records) else None
+
+
 def uses_of(
     witness: Witness, mark: bytes, *, heard: int, operations: Collection[bytes] = ()
 ) -> int | None:

@@ -42,9 +42,11 @@ MESSAGES: Final = {
     "reader_fault": "The reader answered outside its own protocol. Unplug it and plug it in again.",
     "service_down": "The PC/SC service does not answer. Start it: systemctl start pcscd.socket",
     "band_left": "The band was taken away too soon. Hold it to the reader a little longer.",
+    "band_silent": "The band did not answer. Hold it flat to the reader.",
     "band_collision": "More than one band is at the reader. Hold one at a time.",
     "band_refused": "The band refused. Try once more, or use another band.",
     "band_untrusted": "The band did not prove that it is ours. Try once more, or use another band.",
+    "key_unknown": "The band has a newer key than this shop holds. Try again when the centre is reached.",
     "band_unsupported": "This reader cannot read that kind of band.",
     "band_malformed": "The band answered in a way that cannot be read. Try once more.",
 }

@@ -37,6 +37,10 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "A band left too early. Ask the customer to hold it still.",
         "Ein Band war zu kurz da. Bitten, es ruhig zu halten.",
     ),
+    "fault.band_silent": (
+        "A band did not answer. Ask the customer to hold it flat and still.",
+        "Ein Band hat nicht geantwortet. Bitten, es flach und ruhig zu halten.",
+    ),
     "fault.band_collision": (
         "Two bands were at the reader. One at a time.",
         "Zwei Bänder waren am Leser. Bitte nur eines.",
@@ -48,6 +52,10 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "fault.band_untrusted": (
         "A band failed its proof: it may be a copy. See ID before anything else.",
         "Ein Band hat die Prüfung nicht bestanden: vielleicht eine Kopie. Erst den Ausweis ansehen.",
+    ),
+    "fault.key_unknown": (
+        "A band has a newer key than this shop. See ID; the centre sends the key.",
+        "Ein Band hat einen neueren Schlüssel als dieser Laden. Ausweis ansehen; die Zentrale schickt ihn.",
     ),
     "fault.band_unsupported": (
         "A card or phone was held to the reader that is no band of ours.",
