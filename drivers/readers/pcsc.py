@@ -2,15 +2,20 @@ r"""PC/SC readers through `smartcard.scard`, with our own status-change loop; th
 
     open               context, list of readers, the one that was asked for
     wait_for_target    status change of the reader and of `\\?PnP?\Notification`, in slices
-    connect            exclusive, T=0 or T=1, left as it is afterwards
+    connect            exclusive, T=0 or T=1, left as it is afterwards; programs that look at every card for a moment are waited for
+    raw frames         as the reader's profile says, for bands without ISO-DEP
+    signal             light and sound, as the profile says; by a control code where no band is connected
     any error          one of ours; the pump closes this reader and opens another, which heals a restarted daemon,
                        a reader that was unplugged, and a context that went stale
+
+One that refuses a signal, because control codes are switched off in its driver, is not asked again: `tapthread doctor` says so.
 
 The reader counts insertions and removals; where the count rose by more than one, a band was taken away and put back
 between two looks, and that is another activation.
 One context, one thread.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +23,10 @@ from typing import Any
 from drivers.apdu import GET_UID, SUCCESS, response_of
 from drivers.atr import technology_of_atr
 from drivers.errors import (
+    BandError,
     BandLeft,
+    BandMalformed,
+    BandSilent,
     BandUnsupported,
     Delivery,
     DriverError,
@@ -28,19 +36,35 @@ from drivers.errors import (
     ServiceDown,
 )
 from drivers.readers.base import WAIT_MS_MAX
-from drivers.readers.signals import Signal
-from drivers.target import Target
+from drivers.readers.frames import ACK, exchanged
+from drivers.readers.profiles import UNKNOWN, Profile, Quirk, profile_of_name
+from drivers.readers.signals import Control, Signal, controls_of
+from drivers.target import Target, Technology
 from hardware.clock import Clock
+
+log = logging.getLogger(__name__)
 
 PLUG_NOTIFICATION = "\\\\?PnP?\\Notification"
 """Name of the pretend reader that changes when a reader comes or goes. Source: PC/SC Lite API, SCardGetStatusChange."""
 
-SAM_NAMES = ("SAM",)
-"""A slot for an access module looks like a reader with a band that never answers; its name says so."""
-
 OK = 0x00000000
 TIMEOUT = 0x8010000A
 SHARING_VIOLATION = 0x8010000B
+SECURITY_VIOLATION = 0x8010006A
+"""What the daemon says to a user whom polkit does not let use a band. Source: PC/SC Lite error codes."""
+
+SHARE_TRIES = 6
+SHARE_PAUSE_MS = 40
+"""A desktop's own programs open each card for some 50 ms to see what it is; who holds it longer really has it."""
+
+ESCAPE_CODES = (0x42000001, 0x42000DAC)
+"""Control codes that hand bytes to the reader, of libccid and of ACS's own driver: SCARD_CTL_CODE 1 and 3500.
+
+Source: libccid, SCARDCONTROL.txt; PC/SC Lite, reader.h.
+"""
+
+RANDOM_UID_FIRST = 0x08
+"""A UID of four bytes that starts so is drawn anew each time. Source: ISO/IEC 14443-3:2018, 6.5.4."""
 
 BAND_GONE = frozenset(
     {
@@ -80,6 +104,8 @@ STATE_UNAWARE = 0x0000
 STATE_UNKNOWN = 0x0004
 STATE_UNAVAILABLE = 0x0008
 STATE_PRESENT = 0x0020
+STATE_EXCLUSIVE = 0x0080
+STATE_IN_USE = 0x0100
 STATE_MUTE = 0x0200
 """Bits of a reader's state; the upper half counts insertions and removals. Source: PC/SC Lite API."""
 
@@ -105,16 +131,88 @@ def _error_of(code: int, what: str, *, delivery: Delivery = Delivery.NOT_SENT) -
         return ReaderAbsent(reason, delivery=delivery)
     if code == SHARING_VIOLATION:
         return ReaderBusy(reason, delivery=delivery)
+    if code == SECURITY_VIOLATION:
+        return ServiceDown(f"this user may not use bands: {code:08X}", delivery=delivery)
     return ReaderFault(reason, delivery=delivery)
 
 
 def chosen(names: Sequence[str], wanted: str) -> str | None:
-    """The reader to use: the first whose name holds `wanted`, any case; no SAM slot unless asked for by name."""
+    """The reader to use: the one called `wanted`, else the first whose name holds it, any case.
+
+    No slot without an antenna unless it is asked for by name.
+    """
     for name in names:
-        is_sam = any(mark in name.upper() for mark in SAM_NAMES)
-        if wanted.lower() in name.lower() and (wanted or not is_sam):
+        if name.lower() == wanted.lower():
+            return name
+    for name in names:
+        if wanted.lower() in name.lower() and (wanted or has_antenna(name)):
             return name
     return None
+
+
+def has_antenna(name: str) -> bool:
+    """Is it a slot for bands? One for an access module looks like a reader with a band that never answers."""
+    return not (profile_of_name(name).ignores(name) or UNKNOWN.ignores(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One PC/SC slot as the daemon sees it, for `tapthread doctor`.
+
+    Attributes:
+        name: The name the daemon gave it.
+        is_used, is_held: Whether another program has a band in it open, and whether it lets nobody else.
+        is_mute: Whether something is in it that does not answer.
+    """
+
+    name: str
+    is_used: bool
+    is_held: bool
+    is_mute: bool
+
+
+def survey() -> tuple[Slot, ...]:
+    """All slots of the daemon and how they are, without touching any. Raises ServiceDown, ReaderFault."""
+    scard = _library()
+    context = _context(scard)
+    try:
+        code, names = scard.SCardListReaders(context, [])
+        if code & 0xFFFFFFFF in READER_GONE:
+            return ()
+        if code != OK:
+            raise _error_of(code, "no list of readers")
+        code, states = scard.SCardGetStatusChange(
+            context, 0, [(name, STATE_UNAWARE) for name in names]
+        )
+        if code & 0xFFFFFFFF not in (OK, TIMEOUT):
+            raise _error_of(code, "no status")
+        return tuple(_slot_of(name, state) for name, state, _ in states)
+    finally:
+        scard.SCardReleaseContext(context)
+
+
+def _slot_of(name: str, state: int) -> Slot:
+    return Slot(
+        name,
+        is_used=bool(state & STATE_IN_USE),
+        is_held=bool(state & STATE_EXCLUSIVE),
+        is_mute=bool(state & STATE_MUTE),
+    )
+
+
+def _library() -> Any:
+    try:
+        from smartcard import scard  # 25 ms and a C library; not needed for other readers
+    except ImportError as error:
+        raise ServiceDown("PC/SC is not installed", delivery=Delivery.NOT_SENT) from error
+    return scard
+
+
+def _context(scard: Any) -> Any:
+    code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+    if code != OK:
+        raise _error_of(code, "no context")
+    return context
 
 
 class PcscReader:
@@ -131,6 +229,8 @@ class PcscReader:
         self._count: int | None = None
         self._connection: PcscConnection | None = None
         self._is_open = True
+        self._is_signal_refused = False
+        self._profile = profile_of_name(name)
         self.reported_at_us = 0
 
     @classmethod
@@ -141,13 +241,8 @@ class PcscReader:
             ServiceDown: no daemon, or this machine has no PC/SC library.
             ReaderAbsent: no such reader.
         """
-        try:
-            from smartcard import scard  # 25 ms and a C library; not needed for other readers
-        except ImportError as error:
-            raise ServiceDown("PC/SC is not installed", delivery=Delivery.NOT_SENT) from error
-        code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
-        if code != OK:
-            raise _error_of(code, "no context")
+        scard = _library()
+        context = _context(scard)
         code, names = scard.SCardListReaders(context, [])
         name = chosen(names, wanted) if code == OK else None
         if name is None:
@@ -161,6 +256,11 @@ class PcscReader:
     def name(self) -> str:
         """The name the daemon gave it."""
         return self._name
+
+    @property
+    def profile(self) -> Profile:
+        """What is known of its model."""
+        return self._profile
 
     @property
     def generation(self) -> int:
@@ -178,13 +278,14 @@ class PcscReader:
         if seen.is_mute:
             raise BandUnsupported("the band does not answer", delivery=Delivery.NOT_SENT)
         self._connection = self._connected()
-        uid = self._uid(self._connection)
-        return Target(
+        target = Target(
             technology=technology_of_atr(seen.atr),
-            uid=uid,
+            uid=self._connection.uid(),
             answer=seen.atr,
             generation=self._generation,
         )
+        self._connection.target = target
+        return target
 
     def connect(self, target: Target) -> "PcscConnection":
         """The connection that was made to learn the UID. See `Reader`."""
@@ -199,7 +300,65 @@ class PcscReader:
         return not seen.is_present or self._is_another(seen)
 
     def signal(self, signal: Signal) -> None:
-        """Nothing yet. See `Reader`."""
+        """Show and sound it where the profile says how. See `Reader`."""
+        if not self._is_open or self._is_signal_refused:
+            return
+        for control in controls_of(self._profile.signals, signal):
+            try:
+                self._tell(control)
+            except (BandError, ReaderBusy, ServiceDown, ReaderAbsent):
+                return  # Whoever asks it for a band next learns that, and says so.
+            except ReaderFault as error:
+                self._is_signal_refused = True
+                log.warning("a reader refused a signal", extra={"cause": str(error)})
+                return
+
+    def control(self, command: bytes) -> bytes:
+        """Hand bytes to the reader itself, with or without a band in it; what it answers.
+
+        Raises:
+            ReaderFault: it does not take them; control codes are switched off in libccid unless somebody changed that.
+            ReaderBusy, ReaderAbsent, ServiceDown: as when a band is connected.
+        """
+        scard = self._scard
+        if self._connection is not None:
+            return self._controlled(self._connection.handle, command)
+        code, handle, _ = scard.SCardConnect(
+            self._context, self._name, scard.SCARD_SHARE_DIRECT, 0
+        )
+        if code != OK:
+            raise _error_of(code, "no connection to the reader itself")
+        try:
+            return self._controlled(handle, command)
+        finally:
+            scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+
+    def _controlled(self, handle: Any, command: bytes) -> bytes:
+        for control_code in ESCAPE_CODES:
+            code, answer = self._scard.SCardControl(handle, control_code, list(command))
+            if code == OK:
+                return bytes(answer)
+        raise ReaderFault(
+            f"control code refused: {code & 0xFFFFFFFF:08X}", delivery=Delivery.REFUSED
+        )
+
+    def _tell(self, control: Control) -> None:
+        """Raises ReaderFault when the reader does not take it, and what a connection raises."""
+        if control.is_apdu and self._connection is not None:
+            answer = self._connection.apdu(control.command)
+            is_taken = self._is_success(answer)
+        elif control.is_apdu:
+            is_taken = self._is_success(self.control(control.command))
+        else:
+            self.control(control.command)
+            is_taken = True
+        if not is_taken:
+            raise ReaderFault("signal refused", delivery=Delivery.REFUSED)
+
+    def _is_success(self, answer: bytes) -> bool:
+        if Quirk.STATUS_IS_DATA in self._profile.quirks:
+            return len(answer) >= 2 and answer[-2] == SUCCESS >> 8
+        return answer[-2:] == SUCCESS.to_bytes(2, "big")
 
     def close(self) -> None:
         """Let go of the reader and the context."""
@@ -245,21 +404,19 @@ class PcscReader:
 
     def _connected(self) -> "PcscConnection":
         scard = self._scard
-        code, handle, protocol = scard.SCardConnect(
-            self._context,
-            self._name,
-            scard.SCARD_SHARE_EXCLUSIVE,
-            scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1,
-        )
+        for attempt in range(1, SHARE_TRIES + 1):
+            code, handle, protocol = scard.SCardConnect(
+                self._context,
+                self._name,
+                scard.SCARD_SHARE_EXCLUSIVE,
+                scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1,
+            )
+            if code & 0xFFFFFFFF != SHARING_VIOLATION or attempt == SHARE_TRIES:
+                break
+            self._clock.sleep_ms(SHARE_PAUSE_MS)
         if code != OK:
             raise _error_of(code, "no connection")
         return PcscConnection(scard, handle, protocol, self)
-
-    @staticmethod
-    def _uid(connection: "PcscConnection") -> bytes:
-        """What the reader says the UID is; empty when it does not say."""
-        response = response_of(connection.transmit(GET_UID.to_bytes()))
-        return response.data if response.status == SUCCESS and len(response.data) <= 10 else b""
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -268,17 +425,22 @@ class PcscReader:
 
 
 class PcscConnection:
-    """A connection to one activation through PC/SC."""
+    """A connection to one activation through PC/SC.
+
+    Attributes:
+        target: The band it belongs to; None until its UID was asked for.
+    """
 
     def __init__(self, scard: Any, handle: Any, protocol: int, reader: PcscReader) -> None:
         self._scard = scard
-        self._handle = handle
-        self._pci = (
-            scard.SCARD_PCI_T0 if protocol == scard.SCARD_PROTOCOL_T0 else scard.SCARD_PCI_T1
-        )
+        self.handle = handle
+        self._protocol = protocol
         self._reader = reader
+        self._profile = reader.profile
         self._generation = reader.generation
         self._is_open = True
+        self._is_deaf = False
+        self.target: Target | None = None
 
     @property
     def generation(self) -> int:
@@ -286,18 +448,65 @@ class PcscConnection:
         return self._generation
 
     def transmit(self, command: bytes) -> bytes:
+        """Send one APDU, or one frame to a band without ISO-DEP."""
+        target = self.target
+        if target is None or target.technology not in (Technology.TYPE_2, Technology.FELICA):
+            return self.apdu(command)
+        if self._is_deaf and not self._is_woken(target):
+            raise BandLeft("the band is not there any more", delivery=Delivery.NOT_SENT)
+        is_type_2 = target.technology is Technology.TYPE_2
+        try:
+            answer = exchanged(self._profile.raw, self.apdu, command, is_type_2=is_type_2)
+        except BandMalformed:
+            answer = None  # Garbled on the way: what the band did is not known, as with no answer at all.
+        if not answer:
+            if self._is_woken(target):
+                raise BandSilent("no answer, and the band is still there")
+            raise BandLeft("the band did not answer")
+        self._is_deaf = is_type_2 and len(answer) == 1 and answer != ACK
+        return answer
+
+    def apdu(self, command: bytes) -> bytes:
         """Send one APDU. A band torn away answers with success and nothing at all, which is BandLeft."""
         if not self._is_open or self._reader.generation != self._generation:
             raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
-        code, answer = self._scard.SCardTransmit(self._handle, self._pci, list(command))
+        scard = self._scard
+        is_t0 = self._protocol == scard.SCARD_PROTOCOL_T0
+        pci = scard.SCARD_PCI_T0 if is_t0 else scard.SCARD_PCI_T1
+        code, answer = scard.SCardTransmit(self.handle, pci, list(command))
         if code != OK:
             raise _error_of(code, "not transmitted", delivery=Delivery.UNKNOWN)
         if len(answer) < 2:
             raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
         return bytes(answer)
 
+    def uid(self) -> bytes:
+        """What the reader says the UID is; empty when it does not say."""
+        response = response_of(self.apdu(GET_UID.to_bytes()))
+        return response.data if response.status == SUCCESS and len(response.data) <= 10 else b""
+
     def close(self) -> None:
         """Give the band back to other programs, powered as it is."""
         if self._is_open:
             self._is_open = False
-            self._scard.SCardDisconnect(self._handle, self._scard.SCARD_LEAVE_CARD)
+            self._scard.SCardDisconnect(self.handle, self._scard.SCARD_LEAVE_CARD)
+
+    def _is_woken(self, target: Target) -> bool:
+        """Is the band that fell silent still there, activated anew? A random UID cannot say."""
+        uid = target.uid
+        if not uid or (len(uid) == 4 and uid[0] == RANDOM_UID_FIRST):
+            return False
+        if Quirk.UID_ACTIVATES_AGAIN not in self._profile.quirks:
+            scard = self._scard
+            code, self._protocol = scard.SCardReconnect(
+                self.handle,
+                scard.SCARD_SHARE_EXCLUSIVE,
+                scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1,
+                scard.SCARD_RESET_CARD,
+            )
+            if code & 0xFFFFFFFF in SERVICE_GONE | READER_GONE:
+                raise _error_of(code, "not activated again")
+            if code != OK:
+                return False
+        self._is_deaf = False
+        return self.uid() == uid

@@ -45,6 +45,7 @@ from drivers.errors import (
     ReaderFault,
 )
 from drivers.readers.base import WAIT_MS_MAX
+from drivers.readers.crc import frame_of
 from drivers.readers.port_lock import PortLock
 from drivers.readers.signals import Signal
 from drivers.target import Target, Technology
@@ -194,32 +195,6 @@ def felica_of(answer: bytes, generation: int) -> Target | None:
     if answer[3] != POLLING_ANSWER:
         raise BandMalformed("the answer to Polling does not parse")
     return Target(Technology.FELICA, answer[4:12], answer[12:20], generation)
-
-
-def frame_of(answer: bytes) -> bytes:
-    """What a Type 2 band answered, its CRC_A checked and taken off; one byte is its four bits of ACK or NAK.
-
-    Raises:
-        BandMalformed: the CRC is wrong, or there is nothing before it.
-
-    Source: ISO/IEC 14443-3:2018, annex B.
-    """
-    if len(answer) == 1:
-        return answer
-    frame, crc = answer[:-2], answer[-2:]
-    if not frame or crc_a(frame) != crc:
-        raise BandMalformed("the CRC of an answer is wrong")
-    return frame
-
-
-def crc_a(frame: bytes) -> bytes:
-    """CRC_A, low byte first. Source: ISO/IEC 14443-3:2018, annex B."""
-    crc = 0x6363
-    for byte in frame:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0x8408 if crc & 1 else crc >> 1
-    return crc.to_bytes(2, "little")
 
 
 def cascade_of(uid: bytes) -> bytes:
@@ -381,16 +356,15 @@ class Pn532Reader:
             self._is_raw = True
         try:
             answer = self._banded(IN_COMMUNICATE_THRU, frame)[1:]
-            if is_type_2:
+            if is_type_2 or not answer:
                 answer = frame_of(answer)
         except (BandLeft, BandMalformed) as error:
             if self._is_woken(target):
                 raise BandSilent("no answer, and the band is still there") from error
             raise BandLeft("the band did not answer") from error
         if is_type_2 and len(answer) == 1 and answer != ACK:
-            self._is_deaf = (
-                True  # A band that refused hears nothing until it is activated again.
-            )
+            # A band that refused hears nothing until it is activated again.
+            self._is_deaf = True
         return answer
 
     def _listed(self) -> tuple[Target, ...]:
@@ -507,13 +481,12 @@ class Pn532Reader:
             except (ReaderFault, BandMalformed) as error:
                 self._give_up(error, IN_LIST_PASSIVE_TARGET, attempt=attempt)
                 if attempt == ASK_MAX:
-                    raise ReaderFault(f"{error}, {attempt} times") from error
+                    raise ReaderFault(str(error)) from error
             attempt += 1
 
     def _give_up(self, error: DriverError, code: int, *, attempt: int) -> None:
         """Log why an answer is not used, and tell the chip to stop at what it may still be busy with."""
-        number = getattr(error.__cause__, "errno", None)
-        cause = errno.errorcode.get(number or 0, type(error).__name__)
+        cause = _cause_of(error.__cause__ or error)
         log.warning(
             "an answer of the reader was late or garbled",
             extra={"code": f"{code:02X}", "cause": cause, "attempt": attempt},
@@ -532,12 +505,19 @@ class Pn532Reader:
         except _TRANSPORT_ERRORS as error:
             if not Path(self._path).exists():
                 raise ReaderAbsent("the serial port is gone") from error
-            raise ReaderFault(f"no whole answer to command {code:02X}") from error
+            raise ReaderFault(
+                f"no whole answer to command {code:02X}: {_cause_of(error)}"
+            ) from error
         return bytes(answer or b"")
 
 
 _TRANSPORT_ERRORS = (OSError, termios.error, IndexError, struct.error, AttributeError)
 """What nfcpy 1.0.4 and pyserial let through when a port breaks or a frame is cut short."""
+
+
+def _cause_of(error: BaseException) -> str:
+    """What a log may say of an error: the system's name for it, else its type."""
+    return errno.errorcode.get(getattr(error, "errno", None) or 0, type(error).__name__)
 
 
 def _locked(path: str) -> PortLock:

@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import BandLeft, BandMalformed, BandSilent, Delivery
-from drivers.readers.pn532 import Pn532Reader, cascade_of, crc_a, felica_of, frame_of
+from drivers.readers.crc import crc_a, frame_of
+from drivers.readers.pn532 import Pn532Reader, cascade_of, felica_of
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
-from hardware.virtual.uid_bands import NTAG213_VERSION, VirtualClassic, VirtualNtag213
+from hardware.virtual.uid_bands import VirtualClassic, VirtualNtag213
 from tests.support.bands import UID
 from tests.support.virtual_reader import VirtualReader
 
 GET_VERSION = b"\x60"
+NTAG213_VERSION = bytes.fromhex("0004040201000F03")
 READ_PAGE_4 = b"\x30\x04"
 READ_BEYOND = b"\x30\xf0"
 WRITE_PAGE_5 = b"\xa2\x05wxyz"
