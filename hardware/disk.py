@@ -101,6 +101,36 @@ class SystemDisk:
                 beside.unlink()
             raise _error_of(error, path) from error
 
+    def append(self, path: Path, content: bytes) -> None:
+        """Add `content` at the end of `path`, made with mode 0600 if need be, durably. Raises DiskFull, DiskFault."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            is_new = not path.exists()
+            descriptor = os.open(
+                path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+            )
+            try:
+                _append_whole(descriptor, content)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if is_new:
+                _sync_folder(path.parent)
+        except OSError as error:
+            raise _error_of(error, path) from error
+
+    def cut(self, path: Path, size: int) -> None:
+        """Keep the first `size` bytes of `path`, durably. Raises DiskFault."""
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.ftruncate(descriptor, size)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _error_of(error, path) from error
+
     def note(self, path: Path, content: bytes) -> None:
         """Write a few bytes over what is there without waiting for the disk."""
         try:
@@ -155,6 +185,19 @@ class SystemDisk:
             os.close(descriptor)
             raise FolderInUse(f"another process owns {folder.name}") from error
         return FolderLock(descriptor)
+
+
+def _append_whole(descriptor: int, content: bytes) -> None:
+    """All of it or nothing: half a line would spoil the next one too."""
+    size = os.fstat(descriptor).st_size
+    view = memoryview(content)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, size)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

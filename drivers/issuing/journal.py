@@ -1,0 +1,150 @@
+"""What was begun and done to which band, a line a step, on the disk before the step is done to the band.
+
+One line is one JSON object, at most `LINE_SIZE_MAX` bytes:
+
+    at      microseconds since 1970
+    run     which run of the command; 8 hex digits
+    band    what the band is filed under: the keyed hash of its UID, never the UID
+    step    name of the step; see `steps`
+    state   begun | done | failed
+    with    the values a person may need: the band's id, its label, a code of what went wrong. Never a key
+
+Lines are only ever added, and each is on the disk before the call returns. A power cut can leave the last line cut short:
+it is cut off when the journal is opened. Any other line that does not parse is an error a person must look at.
+"""
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from drivers.issuing.errors import JournalDamaged
+from drivers.issuing.ports import Appender
+from hardware.clock import Clock
+from hardware.entropy import Entropy
+from hardware.moments import micros_of
+
+LINE_SIZE_MAX: Final = 1_000
+"""Bytes of a line with its end."""
+
+VALUE_NAMES: Final = ("band_id", "label", "code", "chip", "plan", "replaces", "store", "line")
+"""What may stand beside a step. There is no place for a key."""
+
+VALUE_SIZE_MAX: Final = 120
+"""Characters of one of those values."""
+
+
+class State(Enum):
+    """How far a step is."""
+
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal."""
+
+    at: int
+    run: str
+    band: str
+    step: str
+    state: State
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+class Journal:
+    """The journal of one station. One process writes it."""
+
+    def __init__(self, path: Path, *, disk: Appender, clock: Clock, entropy: Entropy) -> None:
+        """Open it, or begin it. Raises JournalDamaged, DiskFault."""
+        self._path = path
+        self._disk = disk
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._run = entropy.draw(4).hex()
+        self._entries = self._read()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All lines, oldest first."""
+        return tuple(self._entries)
+
+    def write(self, band: str, step: str, state: State, **values: str) -> None:
+        """Add a line; it is on the disk when this returns. Raises DiskFull, DiskFault.
+
+        Raises:
+            ValueError: our own mistake: a value with a name that has no place here.
+        """
+        strange = set(values) - set(VALUE_NAMES)
+        if strange:
+            raise ValueError(f"the journal has no place for {', '.join(sorted(strange))}")
+        kept = {name: value[:VALUE_SIZE_MAX] for name, value in values.items() if value}
+        at = micros_of(self._clock.now())
+        entry = Entry(at, self._run, band, step, state, kept)
+        with self._lock:
+            self._disk.append(self._path, _line_of(entry))
+            self._entries.append(entry)
+
+    def value_of(self, band: str, name: str) -> str:
+        """The last value of that name that stands beside the band, "" for none."""
+        for entry in reversed(self._entries):
+            if entry.band == band and name in entry.values:
+                return entry.values[name]
+        return ""
+
+    def last_of(self, band: str) -> Entry | None:
+        """The last line about a band."""
+        return next((entry for entry in reversed(self._entries) if entry.band == band), None)
+
+    def _read(self) -> list[Entry]:
+        content = self._disk.read(self._path) or b""
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            self._disk.cut(self._path, len(whole))
+        return [
+            _entry_of(line, number) for number, line in enumerate(whole.splitlines(), start=1)
+        ]
+
+
+def _line_of(entry: Entry) -> bytes:
+    said = {
+        "at": entry.at, "run": entry.run, "band": entry.band, "step": entry.step,
+        "state": entry.state.value,
+    } | ({"with": dict(entry.values)} if entry.values else {})  # fmt: skip
+    line = json.dumps(said, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+    if len(line) > LINE_SIZE_MAX:
+        raise ValueError("a line of the journal is too long")
+    return line
+
+
+def _entry_of(line: bytes, number: int) -> Entry:
+    try:
+        said = json.loads(line)
+        entry = Entry(
+            at=_int(said["at"]),
+            run=_text(said["run"]),
+            band=_text(said["band"]),
+            step=_text(said["step"]),
+            state=State(said["state"]),
+            values={_text(name): _text(value) for name, value in said.get("with", {}).items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise JournalDamaged(f"line {number} of the journal is damaged") from error
+    return entry
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError("not a number")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return value
