@@ -11,6 +11,16 @@
                                  <-  {"tell":"group_key", ...}  once, at the start
                                  <-  {"tell":"stop"}            or end of file
 
+    while a band that was said to be proved is still there
+                                 <-  {"tell":"prove", "tap":7}     its key is not here: let the centre prove it
+      {"say":"challenge", ...}   ->                                step 1: what the chip asks
+                                 <-  {"tell":"response", ...}      step 1: what to answer the chip
+      {"say":"challenge", ...}   ->                                step 2: what the chip said to that
+                                 <-  {"tell":"response", ...}      step 2: the keys of this one session
+      {"say":"proved", ...}      ->                                again, for the same tap, with more proof
+                                 <-  {"tell":"refresh", ...}       write this capsule to it
+      {"say":"refreshed", ...}   ->                                what became of that
+
 Keys cross this pipe and nothing else: they are in no argument, no environment and no log. Bytes are lower-case hex.
 `tap` counts this reader's taps from 1, with gaps; a key that arrives for an older tap is ignored. A key may be wanted
 before its tap is seen, and for one that is never said to be seen: the same band again, known only once it was read.
@@ -63,6 +73,10 @@ class Proved(_Discreet, frozen=True, tag="proved", tag_field="say"):
         detect_us: From the reader's own report of the band to `Seen`, where the reader tells it, else 0.
         authenticate_us: From `Seen` to this line, waiting for the key included.
         n_exchanges: Commands sent to the band.
+        capsule: As it was read, hex, not verified; None when none was read.
+        counter: SUN or one-way counter as it was read.
+        uses: How often the band says it was used.
+        is_provable: It holds a key of its own that is not here: whoever has it can prove the band, see `Prove`.
     """
 
     tap: int
@@ -74,6 +88,10 @@ class Proved(_Discreet, frozen=True, tag="proved", tag_field="say"):
     detect_us: int = 0
     authenticate_us: int = 0
     n_exchanges: int = 0
+    capsule: str | None = None
+    counter: int | None = None
+    uses: int | None = None
+    is_provable: bool = False
 
     def __repr__(self) -> str:
         return f"Proved(tap={self.tap}, {self.kind}, {self.family} {self.generation})"
@@ -93,7 +111,36 @@ class Left(msgspec.Struct, frozen=True, tag="left", tag_field="say"):
     tap: int
 
 
-Said = ReaderState | Seen | KeyWanted | Proved | Failed | Left
+class Challenge(_Discreet, frozen=True, tag="challenge", tag_field="say"):
+    """What the chip of this tap said, for whoever has its key.
+
+    Attributes:
+        uid: The true UID, hex; a claim.
+        step: 1 or 2.
+        data: Hex: E(B) in step 1, the chip's last message in step 2.
+    """
+
+    tap: int
+    uid: str
+    step: int
+    data: str
+
+    def __repr__(self) -> str:
+        return f"Challenge(tap={self.tap}, step={self.step})"
+
+
+class Refreshed(msgspec.Struct, frozen=True, tag="refreshed", tag_field="say"):
+    """What became of a capsule that was to be written.
+
+    Attributes:
+        outcome: written | kept (it has this one or a newer) | torn (it has none or the old one) | refused.
+    """
+
+    tap: int
+    outcome: str
+
+
+Said = ReaderState | Seen | KeyWanted | Proved | Failed | Left | Challenge | Refreshed
 
 
 class GroupKey(_Discreet, frozen=True, tag="group_key", tag_field="tell"):
@@ -117,11 +164,47 @@ class Key(_Discreet, frozen=True, tag="key", tag_field="tell"):
         return f"Key(tap={self.tap}, key=<hidden>)"
 
 
+class Prove(msgspec.Struct, frozen=True, tag="prove", tag_field="tell"):
+    """What is known is shown: now prove the band of this tap through whoever has its key."""
+
+    tap: int
+
+
+class Response(_Discreet, frozen=True, tag="response", tag_field="tell"):
+    """The answer to a `Challenge`; with nothing in it when there is none to be had.
+
+    Attributes:
+        data: What to send to the chip, hex: in step 1.
+        enc, mac: The two keys of this one session, hex: in step 2.
+        ti: Its transaction identifier, hex: in step 2.
+    """
+
+    tap: int
+    step: int
+    data: str | None = None
+    enc: str | None = None
+    mac: str | None = None
+    ti: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Response(tap={self.tap}, step={self.step})"
+
+
+class Refresh(_Discreet, frozen=True, tag="refresh", tag_field="tell"):
+    """Write this capsule, hex, to the band of that tap, if its session with K_band can be had."""
+
+    tap: int
+    capsule: str
+
+    def __repr__(self) -> str:
+        return f"Refresh(tap={self.tap})"
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="tell"):
     """Close the reader and end."""
 
 
-Told = GroupKey | Key | Stop
+Told = GroupKey | Key | Prove | Response | Refresh | Stop
 
 LINE_SIZE_MAX = 4_096
 """A line is a few hundred bytes; a longer one is not ours."""

@@ -1,6 +1,6 @@
 """What an exchange with a band established. Values only; how sure that makes us is decided in `kiosk.core.policy`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -22,8 +22,10 @@ class ChipFamily(Enum):
     NTAG21X = "ntag21x"
     ULTRALIGHT = "ultralight"
     ULTRALIGHT_AES = "ultralight_aes"
+    ULTRALIGHT_C = "ultralight_c"
     CLASSIC = "classic"
     FELICA = "felica"
+    TYPE4 = "type4"  # a phone, or a band of somebody else
     UNKNOWN = "unknown"
 
 
@@ -34,10 +36,14 @@ class Proof:
     Attributes:
         kind: The strongest thing established.
         family: Which chip.
-        generation: 1 for EV1, 2 for EV2 or later, 0 when not known. Proved by the command set it authenticated with,
+        generation: 1 for EV1 and for chips whose answers are not protected against who stands between, 2 for EV2 or
+            later and for Ultralight AES with its CMAC, 0 when not known. Proved by the commands it authenticated with,
             not by what it says of itself.
         uid: The true UID, 4, 7 or 10 bytes; None when only a random one was seen. A claim unless `kind` is MUTUAL.
         band: The 16-byte band reference read from the band; None when it was not readable.
+        capsule: The signed capsule as it was read, not verified; None when none was read.
+        counter: SUN or one-way counter as it was read; None where the chip has none or it was not read.
+        uses: How often the band says it was used (`drivers.credential.witness`); None when it was not read.
     """
 
     kind: ProofKind
@@ -45,6 +51,9 @@ class Proof:
     generation: int
     uid: bytes | None
     band: bytes | None
+    capsule: bytes | None = field(default=None, repr=False)
+    counter: int | None = None
+    uses: int | None = None
 
     def __repr__(self) -> str:
         uid = "none" if self.uid is None else f"<{len(self.uid)} bytes>"
