@@ -1,20 +1,30 @@
 """From the name of a reader in the settings to the reader itself.
 
-pcsc          the first PC/SC reader that is no SAM slot
-pcsc:NAME     the first PC/SC reader whose name holds NAME, any case
-pn532:PATH    a PN532 on that serial port
+pcsc                  the first PC/SC reader with an antenna
+pcsc:NAME             the PC/SC reader called NAME, else the first whose name holds it, any case
+pn532:PATH            a PN532 on that serial port
+wedge:PATH            a keyboard reader, by its input device; wedge:NAME for the first keyboard whose name holds it
+wedge-reversed:PATH   one that types the low byte first
+
+With two readers of the same model the daemon numbers them ("... 00 00", "... 01 00") in the order it met them; `tapthread
+doctor` lists the names. Serial ports and keyboards have names by their place: /dev/serial/by-path, /dev/input/by-path.
 """
 
 from drivers.readers.base import Reader
 from drivers.readers.pcsc import PcscReader
 from drivers.readers.pn532 import Pn532Reader
+from drivers.readers.profiles import ByteOrder
+from drivers.readers.wedge import WedgeReader
 from hardware.clock import Clock
+
+KINDS = ("pcsc", "pn532", "wedge", "wedge-reversed")
+"""What a reader can be."""
 
 
 def is_known(spec: str) -> bool:
     """Does `spec` name a kind of reader that can be opened here?"""
     kind, colon, name = spec.partition(":")
-    return spec == "pcsc" or (kind in ("pcsc", "pn532") and bool(colon) and bool(name))
+    return spec == "pcsc" or (kind in KINDS and bool(colon) and bool(name))
 
 
 def opened(spec: str, clock: Clock) -> Reader:
@@ -27,6 +37,12 @@ def opened(spec: str, clock: Clock) -> Reader:
     if not is_known(spec):
         raise ValueError("no such kind of reader")
     kind, _, name = spec.partition(":")
-    if kind == "pn532":
-        return Pn532Reader.opened(name, clock)
-    return PcscReader.opened(name, clock)
+    match kind:
+        case "pn532":
+            return Pn532Reader.opened(name, clock)
+        case "wedge":
+            return WedgeReader.opened(name, clock)
+        case "wedge-reversed":
+            return WedgeReader.opened(name, clock, order=ByteOrder.REVERSED)
+        case _:
+            return PcscReader.opened(name, clock)
