@@ -18,7 +18,7 @@ leaves at home. It says what was used by those who write, to those who read.
 A use on a DESFire, in a session opened with K_band:
 
     read_witness    GetValue, ReadRecords      2 exchanges, 1 while the band was never used; 6 on EV1
-    record_use      WriteRecord, Debit, Commit 3 exchanges, 4 on EV1
+    record_use      WriteRecord, Debit, Commit 3 exchanges
                       |            |
                  not done      UNKNOWN  ->  select, authenticate, read_witness, `credential.witness.is_recorded`
 

@@ -7,13 +7,22 @@ from drivers.credential.layout import (
     FILES,
     REFERENCE_FILE,
     REFERENCE_SIZE,
+    USES_FILE,
+    WITNESS_FILE,
     diversification_input,
 )
 from drivers.errors import BandLeft, Delivery
 from drivers.ports import LeasedKey
 from drivers.target import Target, Technology
 from hardware.entropy import SeededEntropy
-from hardware.virtual.desfire import VirtualApplication, VirtualDesfire, VirtualFile
+from hardware.virtual.desfire import (
+    AnyVirtualFile,
+    VirtualApplication,
+    VirtualDesfire,
+    VirtualFile,
+    VirtualRecordFile,
+    VirtualValueFile,
+)
 from hardware.virtual.messaging import Mode
 
 GROUP_KEY = bytes(range(16))
@@ -36,9 +45,11 @@ def band(
     is_random: bool = False,
     key: bytes | None = None,
     group_key: bytes = GROUP_KEY,
+    key_version: int = 0,
+    has_witness: bool = True,
 ) -> VirtualDesfire:
-    """A band as `drivers.credential.layout` says, issued by this shop."""
-    files = tuple(
+    """A band as `drivers.credential.layout` says, issued by this shop; without the witness files as the first ones were."""
+    files: tuple[AnyVirtualFile, ...] = tuple(
         VirtualFile(
             number=each.number,
             mode=Mode(each.mode.value),
@@ -52,13 +63,44 @@ def band(
     )
     assert len(reference) == REFERENCE_SIZE
     keys = (bytes(16), group_key, band_key(uid) if key is None else key)
-    application = VirtualApplication(AID, keys, files, APPLICATION_KEY_SETTINGS)
+    if has_witness:
+        files += witness_files()
+    versions = (0, 0, key_version)
+    application = VirtualApplication(AID, keys, files, APPLICATION_KEY_SETTINGS, versions)
     return VirtualDesfire(
         uid=uid,
         ev=ev,
         applications=(application,),
         entropy=SeededEntropy("band"),
         has_random_uid=is_random,
+    )
+
+
+def witness_files() -> tuple[AnyVirtualFile, ...]:
+    """The files a band of ours witnesses its uses in, as they are when nothing was used."""
+    uses, witness = USES_FILE, WITNESS_FILE
+    return (
+        VirtualValueFile(
+            uses.number,
+            Mode(uses.mode.value),
+            uses.read,
+            uses.write,
+            uses.read_write,
+            uses.change,
+            value=uses.start,
+            lower=uses.lower,
+            upper=uses.upper,
+        ),
+        VirtualRecordFile(
+            witness.number,
+            Mode(witness.mode.value),
+            witness.read,
+            witness.write,
+            witness.read_write,
+            witness.change,
+            record_size=witness.size,
+            record_max=witness.count,
+        ),
     )
 
 
