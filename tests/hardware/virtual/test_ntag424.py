@@ -66,9 +66,8 @@ def raw(name: str, part: str, field: str) -> bytes:
 
 
 def band(**settings: Any) -> VirtualNtag424:
-    return VirtualNtag424(
-        **{"uid": UID, "entropy": SeededEntropy("424"), "keys": KEYS} | settings
-    )
+    made: dict[str, Any] = {"uid": UID, "entropy": SeededEntropy("424"), "keys": KEYS}
+    return VirtualNtag424(**made | settings)
 
 
 def opened(tag: VirtualNtag424) -> Any:
