@@ -53,7 +53,7 @@ class VirtualFile:
         read, write, read_write, change: Key number, FREE or NEVER.
         content: What it holds when the band is made; its length is the file's size.
         has_backup: What is written takes effect with a commit.
-        iso_id: Its ISO 7816-4 number in the order it is sent, 2 bytes, or none.
+        iso_id: Its ISO 7816-4 number, high byte first (native commands send the low one first), or none.
     """
 
     number: int
@@ -134,7 +134,7 @@ class VirtualApplication:
         key_settings: First byte of GetKeySettings.
         key_versions: One a key; zeros when empty. DES keys carry theirs in their parity bits instead.
         key_type: What the keys are for.
-        iso_id, df_name: Its names under ISO 7816-4, or none.
+        iso_id, df_name: Its number (high byte first) and name under ISO 7816-4, or none.
     """
 
     aid: bytes

@@ -193,14 +193,14 @@ class Administration:
         self._expect_picc()
         self._core.expect_setting(FREE_LISTING)
         named = [
-            each.aid + each.iso_id + each.df_name
+            each.aid + each.iso_id[::-1] + each.df_name
             for each in self._memory.applications.values()
             if each.iso_id or each.df_name
         ]
         return self._core.in_pieces(*(named or [b""]))
 
     def _create_application(self, data: bytes) -> Answer:
-        """AID, settings, number and kind of keys, then ISO number (2) and name where they are given."""
+        """AID, settings, number and kind of keys, then ISO number (2, low byte first) and name where they are given."""
         size = len(data) - self._core.mac_size_of(self._core.command_mode)
         if size != 5 and not 7 <= size <= 7 + DF_NAME_MAX:
             raise Refused(LENGTH_ERROR)
@@ -221,7 +221,7 @@ class Administration:
             key_type=key_type,
             keys=[self._memory.fresh_key(key_type) for _ in range(n_keys)],
             settings=settings,
-            iso_id=header[5:7],
+            iso_id=header[5:7][::-1],
             df_name=header[7:],
             has_iso_files=bool(kind & ISO_NUMBERS),
         )

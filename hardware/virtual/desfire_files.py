@@ -125,7 +125,7 @@ class Files:
         self._core.take(0x61, data, 0)
         self._core.expect_setting(FREE_LISTING)
         files = self._core.application.files.values()
-        return self._core.sealed(b"".join(file.head.iso_id for file in files))
+        return self._core.sealed(b"".join(file.head.iso_id[::-1] for file in files))
 
     def _get_file_settings(self, data: bytes) -> Answer:
         (number,) = self._core.take(0xF5, data, 1)
@@ -161,7 +161,7 @@ class Files:
         return head
 
     def _take_new(self, code: int, data: bytes, size: int) -> tuple[int, Head, bytes]:
-        """Number, head and the `size` bytes after it of a create command; two bytes of ISO number may stand between."""
+        """Number, head and the `size` bytes after it of a create command; an ISO number, low byte first, may stand between."""
         header = self._core.take(code, data, 4 + size, 6 + size)
         if self._core.is_picc:
             raise Refused(PERMISSION_DENIED)
@@ -170,7 +170,7 @@ class Files:
         has_iso_id = len(header) == 6 + size
         if number > FILE_NUMBER_MAX or has_iso_id != self._core.application.has_iso_files:
             raise Refused(PARAMETER_ERROR)
-        iso_id, rest = (rest[:2], rest[2:]) if has_iso_id else (b"", rest)
+        iso_id, rest = (rest[1::-1], rest[2:]) if has_iso_id else (b"", rest)
         head = self._head(rest)
         head.iso_id = iso_id
         files = self._core.application.files

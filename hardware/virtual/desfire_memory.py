@@ -75,7 +75,7 @@ class ChipKey:
 
 @dataclass(slots=True)
 class Head:
-    """What every file has: how it travels, who may what (key number, FREE or NEVER), its ISO 7816-4 number or none."""
+    """What every file has: how it travels, who may what (key number, FREE or NEVER), its ISO 7816-4 number (high byte first) or none."""
 
     mode: Mode
     read: int
