@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 
 from drivers.apdu import response_of, wrapped
+from drivers.credential.des import (
+    TripleDes,
+    diversified_des,
+    session_key_iso,
+    version_of,
+)
+from drivers.credential.handshake import Ev2Opened, answered, check, ev2_opened
 from drivers.credential.kdf import (
     BLOCK,
     Aes,
-    Cmac,
     SessionKeys,
     cmac,
-    decrypted,
     diversified,
-    encrypted,
     session_key_ev1,
     session_keys_ev2,
 )
@@ -32,24 +36,24 @@ VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "vectors" / "nfc.json").read_text()
 )["vectors"]
 
-USED_NOW = {
+USED_HERE = {
     "aes-cmac": 4,
     "desfire-ev1-aes": 5,
+    "desfire-ev1-des": 2,
     "ev2": 17,
     "key-diversification": 4,
     "key-diversification-negative": 1,
 }
-"""Groups this product uses now. Of key-diversification, two are of DES keys, which it does not use."""
+"""Groups run in this file."""
 
-WAITING = {
-    "desfire-ev1-des": 2,
+USED_ELSEWHERE = {
     "originality-signature": 18,
     "sdm": 4,
     "sdm-lrp": 2,
     "ultralight-aes": 5,
     "ultralight-c": 1,
 }
-"""Groups for chips that are not read yet."""
+"""Groups of other chips, each run beside its chip."""
 
 EV2_EXCHANGES = (
     "an12196-getfilesettings-mac-table7",
@@ -80,7 +84,7 @@ def _named(name: str) -> dict[str, Any]:
 def test_every_published_vector_is_still_here() -> None:
     counts = Counter(each["group"] for each in VECTORS)
 
-    assert counts == USED_NOW | WAITING
+    assert counts == USED_HERE | USED_ELSEWHERE
     assert sum(counts.values()) == 63
 
 
@@ -88,6 +92,8 @@ def test_every_vector_of_a_used_group_is_run_by_a_test_below() -> None:
     run = (
         [each.id for each in _group("aes-cmac")]
         + ["an10922-aes128", "an10922-aes128-short-m", "an10922-aes128-short-m-wrong"]
+        + ["an10922-2k3des", "an10922-3k3des"]
+        + [each.id for each in _group("desfire-ev1-des", "-iso-auth")]
         + [each.id for each in _group("desfire-ev1-aes", "-auth-")]
         + ["desfire-ev1-aes-session-trace"]
         + ["desfire-ev1-aes-changekey-same", "desfire-ev1-aes-changekey-other"]
@@ -97,11 +103,10 @@ def test_every_vector_of_a_used_group_is_run_by_a_test_below() -> None:
         + [each.id for each in _group("ev2", "authev2")]
         + list(EV2_EXCHANGES)
     )
-    of_des_keys = ["an10922-2k3des", "an10922-3k3des"]
 
-    expected = [each["id"] for each in VECTORS if each["group"] in USED_NOW]
-    assert sorted(run + of_des_keys) == sorted(expected)
-    assert len(run) == 29
+    expected = [each["id"] for each in VECTORS if each["group"] in USED_HERE]
+    assert sorted(run) == sorted(expected)
+    assert len(run) == 33
 
 
 @pytest.mark.parametrize("vector", _group("aes-cmac"))
@@ -120,6 +125,16 @@ def test_a_band_gets_the_key_the_application_note_gives_it(name: str) -> None:
     assert made == _hex(vector, "expected", "diversified_key")
 
 
+@pytest.mark.parametrize("name", ["an10922-2k3des", "an10922-3k3des"])
+def test_a_chip_with_des_keys_gets_the_key_the_application_note_gives_it(name: str) -> None:
+    vector = _named(name)
+
+    made = diversified_des(_hex(vector, "inputs", "master_key"), _hex(vector, "inputs", "M"))
+
+    assert made == _hex(vector, "expected", "diversified_key")
+    assert version_of(made) == version_of(_hex(vector, "inputs", "master_key"))
+
+
 def test_a_short_input_does_not_get_the_key_of_a_plain_cmac() -> None:
     vector = _named("an10922-aes128-short-m-wrong")
     key, given = _hex(vector, "inputs", "master_key"), _hex(vector, "inputs", "M")
@@ -133,17 +148,31 @@ def test_a_short_input_does_not_get_the_key_of_a_plain_cmac() -> None:
 
 @pytest.mark.parametrize("vector", _group("desfire-ev1-aes", "-auth-"))
 def test_ev1_authentication_chains_as_the_real_band_did(vector: dict[str, Any]) -> None:
-    key, challenge = _hex(vector, "inputs", "key"), _hex(vector, "inputs", "enc_rndb")
-    rnd_a = _hex(vector, "inputs", "rnda")
+    cipher, rnd_a = Aes(_hex(vector, "inputs", "key")), _hex(vector, "inputs", "rnda")
 
-    rnd_b = decrypted(key, challenge)
-    token = encrypted(key, rnd_a + rnd_b[1:] + rnd_b[:1], challenge)
-    answer = decrypted(key, _hex(vector, "expected", "enc_rnda_rot"), token[-BLOCK:])
+    so_far = answered(cipher, _hex(vector, "inputs", "enc_rndb"), rnd_a, is_chained=True)
+    check(cipher, so_far, _hex(vector, "expected", "enc_rnda_rot"))
 
-    assert rnd_b == _hex(vector, "expected", "rndb")
-    assert token == _hex(vector, "expected", "enc_rndab")
-    assert answer == rnd_a[1:] + rnd_a[:1]
-    assert session_key_ev1(rnd_a, rnd_b) == _hex(vector, "expected", "session_key")
+    assert so_far.rnd_b == _hex(vector, "expected", "rndb")
+    assert so_far.token == _hex(vector, "expected", "enc_rndab")
+    assert session_key_ev1(rnd_a, so_far.rnd_b) == _hex(vector, "expected", "session_key")
+
+
+@pytest.mark.parametrize("vector", _group("desfire-ev1-des", "-iso-auth"))
+def test_authentication_with_a_des_key_chains_as_the_real_band_did(
+    vector: dict[str, Any],
+) -> None:
+    key, rnd_a = _hex(vector, "inputs", "key"), _hex(vector, "inputs", "rnda")
+    cipher = TripleDes(key)
+
+    so_far = answered(cipher, _hex(vector, "inputs", "enc_rndb"), rnd_a, is_chained=True)
+    check(cipher, so_far, _hex(vector, "expected", "enc_rnda_rot"))
+
+    assert so_far.rnd_b == _hex(vector, "expected", "rndb")
+    assert so_far.token == _hex(vector, "expected", "enc_rndab")
+    session_key = session_key_iso(key, rnd_a, so_far.rnd_b)
+    without_parity = bytes(byte & 0xFE for byte in session_key)
+    assert without_parity == _hex(vector, "expected", "session_key_parity_cleared")
 
 
 def test_every_answer_of_a_recorded_ev1_session_holds() -> None:
@@ -175,18 +204,17 @@ def test_ev1_change_of_another_key_is_enciphered_and_answered_as_recorded() -> N
     vector = _named("desfire-ev1-aes-changekey-other")
     key, new = _hex(vector, "inputs", "session_key"), _hex(vector, "inputs", "new_key")
     mixed = bytes(a ^ b for a, b in zip(new, _hex(vector, "inputs", "old_key"), strict=True))
-    head = b"\xc4" + _hex(vector, "inputs", "key_no")
+    number = _hex(vector, "inputs", "key_no")
     content = mixed + _hex(vector, "inputs", "key_version")
+    session = Ev1Session(key)
 
-    crc_command, crc_key = crc32(head + content), crc32(new)
-    plain = content + crc_command + crc_key
-    sent = encrypted(key, plain + bytes(-len(plain) % BLOCK))
+    sent = session.wrap(0xC4, number, content, CommMode.FULL, tail=crc32(new))
 
-    assert crc_command == _hex(vector, "expected", "crc32_crypto_le")
-    assert crc_key == _hex(vector, "expected", "crc32_newkey_le")
-    assert sent == _hex(vector, "expected", "enc_cryptogram")
-    answer = Cmac(Aes(key)).over(b"\x00", iv=sent[-BLOCK:])
-    assert answer == _hex(vector, "expected", "response_cmac")
+    assert crc32(b"\xc4" + number + content) == _hex(vector, "expected", "crc32_crypto_le")
+    assert crc32(new) == _hex(vector, "expected", "crc32_newkey_le")
+    assert sent == number + _hex(vector, "expected", "enc_cryptogram")
+    answer = _hex(vector, "expected", "response_cmac")[:8]
+    assert session.unwrap(answer, CommMode.FULL, size=0) == b""
 
 
 def test_ev2_session_keys_are_those_of_the_application_note() -> None:
@@ -234,20 +262,18 @@ def test_ev2_mac_is_that_of_the_application_note(vector: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("vector", _group("ev2", "authev2"))
 def test_ev2_authentication_is_that_of_the_application_note(vector: dict[str, Any]) -> None:
-    key, rnd_a = _hex(vector, "inputs", "key"), _hex(vector, "inputs", "rnda")
+    cipher, rnd_a = Aes(_hex(vector, "inputs", "key")), _hex(vector, "inputs", "rnda")
 
-    rnd_b = decrypted(key, _hex(vector, "inputs", "enc_rndb"))
-    token = encrypted(key, rnd_a + rnd_b[1:] + rnd_b[:1])
-    keys = session_keys_ev2(Aes(key), rnd_a, rnd_b)
+    so_far = answered(cipher, _hex(vector, "inputs", "enc_rndb"), rnd_a, is_chained=False)
 
-    assert rnd_b == _hex(vector, "expected", "rndb")
-    assert token == _hex(vector, "expected", "part2_command")
+    assert so_far.rnd_b == _hex(vector, "expected", "rndb")
+    assert so_far.token == _hex(vector, "expected", "part2_command")
+    keys = session_keys_ev2(cipher, rnd_a, so_far.rnd_b)
     assert keys.enc == _hex(vector, "expected", "ses_auth_enc")
     assert keys.mac == _hex(vector, "expected", "ses_auth_mac")
     if "ti" in vector["expected"]:
-        last = decrypted(key, _hex(vector, "inputs", "part2_response"))
-        assert last[:4] == _hex(vector, "expected", "ti")
-        assert last[4 : 4 + BLOCK] == rnd_a[1:] + rnd_a[:1]
+        opened = ev2_opened(cipher, so_far, _hex(vector, "inputs", "part2_response"))
+        assert opened == Ev2Opened(keys, _hex(vector, "expected", "ti"))
 
 
 @pytest.mark.parametrize("name", EV2_EXCHANGES)
