@@ -10,6 +10,10 @@ network      whether this machine's own network changed
 disk         files that must survive a power cut
 identity     this device's key pair and what it knows of its centre
 errors       what can go wrong with a device
+findings     what a check found in one line, and the machine as checks see it
+checks       what can be wrong with the machine under a reader
+profiles/    what is known of each reader model, one TOML file each
+assets/      rules for udev, modprobe, polkit and systemd that a technician installs
 log          JSON lines with an allow-list of keys
 virtual/     bands, field, PN532 on a pty, vpcd: written without our drivers, so that it can disagree with them
 """

@@ -100,6 +100,9 @@ READER_GONE = frozenset(
 )
 """Source: PC/SC Lite error codes."""
 
+NOT_INSTALLED = "PC/SC is not installed"
+"""What ServiceDown says when this installation has no PC/SC library."""
+
 STATE_UNAWARE = 0x0000
 STATE_UNKNOWN = 0x0004
 STATE_UNAVAILABLE = 0x0008
@@ -191,6 +194,25 @@ def survey() -> tuple[Slot, ...]:
         scard.SCardReleaseContext(context)
 
 
+def probe(name: str) -> None:
+    """Open the reader called `name` itself, without a band, and let go of it at once.
+
+    Raises:
+        ServiceDown: no daemon, or it does not let this user use bands.
+        ReaderBusy: another program lets nobody else in.
+        ReaderAbsent, ReaderFault: it is gone, or does not open.
+    """
+    scard = _library()
+    context = _context(scard)
+    try:
+        code, handle, _ = scard.SCardConnect(context, name, scard.SCARD_SHARE_DIRECT, 0)
+        if code != OK:
+            raise _error_of(code, "no connection to the reader itself")
+        scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+    finally:
+        scard.SCardReleaseContext(context)
+
+
 def _slot_of(name: str, state: int) -> Slot:
     return Slot(
         name,
@@ -204,7 +226,7 @@ def _library() -> Any:
     try:
         from smartcard import scard  # 25 ms and a C library; not needed for other readers
     except ImportError as error:
-        raise ServiceDown("PC/SC is not installed", delivery=Delivery.NOT_SENT) from error
+        raise ServiceDown(NOT_INSTALLED, delivery=Delivery.NOT_SENT) from error
     return scard
 
 

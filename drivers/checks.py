@@ -1,0 +1,386 @@
+"""What can be wrong with the reader the settings name, each in one line with the command that mends it.
+
+    pcsc-library     the Python side of PC/SC is installed
+    pcsc-service     the daemon answers, and lets this user in (polkit)
+    pcsc-driver      libccid knows every reader that is plugged in, and is new enough
+    pcsc-reader      a reader with an antenna is there, and which one is used
+    pcsc-choice      two of them: which one is meant
+    pcsc-busy        another program has it, or is known to take cards
+    pcsc-access      this user may use bands in it (polkit)
+    control-codes    libccid lets light and sound be told
+    profile          what is known of the model, and whether anybody tried it
+    pn532            something answers on the port, and it is a PN532
+    keyboard-reader  the keyboard is there and ours alone
+
+The daemon's side is asked through `drivers.readers.pcsc`, the only module that may; files are read from `Machine`.
+"""
+
+import os
+import plistlib
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from drivers.errors import DriverError, ReaderAbsent, ReaderBusy, ReaderFault, ServiceDown
+from drivers.readers import pcsc
+from drivers.readers.opening import opened
+from drivers.readers.pcsc import Slot, chosen, has_antenna
+from drivers.readers.profiles import (
+    Kind,
+    Profile,
+    Quirk,
+    SignalStyle,
+    profile_of_name,
+    profile_of_usb,
+    profiles,
+)
+from hardware.checks import usb_numbers
+from hardware.clock import Clock
+from hardware.findings import ASSETS, Finding, Machine, Standing, Subject, sudo
+
+SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
+SOCKET = "/run/pcscd/pcscd.comm"
+"""Where the daemon listens. Source: pcsc-lite, configure option --enable-ipcdir."""
+
+CONNECT_S = 2.0
+"""A daemon on this machine takes a connection in milliseconds."""
+
+CCID_PLIST = "/usr/lib/pcsc/drivers/ifd-ccid.bundle/Contents/Info.plist"
+CCID_OPTIONS_FILE = "/etc/libccid_Info.plist"
+"""What libccid knows and may do; on Debian the first is a link to the second."""
+
+CONTROL_ALLOWED = 0x0001
+"""Bit of ifdDriverOptions. Source: libccid, DRIVER_OPTION_CCID_EXCHANGE_AUTHORIZED."""
+
+COMPETITORS = {
+    "scdaemon": "gpgconf --kill scdaemon",
+    "gsd-smartcard": "systemctl --user mask --now org.gnome.SettingsDaemon.Smartcard.target",
+    "pcsc_scan": "kill {pid}",
+    "opensc-tool": "kill {pid}",
+    "nfc-list": "kill {pid}",
+    "p11-kit-remote": "kill {pid}",
+}
+"""Programs known to take cards, and how to make them stop."""
+
+RESTART = "systemctl restart pcscd.socket pcscd.service"
+INSTALL = "apt-get install pcscd libccid"
+
+
+def findings(subject: Subject, clock: Clock) -> tuple[Finding, ...]:
+    """Everything here, for the reader the settings name. Takes up to 2 s where nothing answers."""
+    machine = subject.machine
+    kind, _, name = subject.reader.partition(":")
+    match kind:
+        case "pcsc":
+            return pcsc_findings(machine, name)
+        case "pn532":
+            return _opening(subject.reader, machine, clock, code="pn532")
+        case "wedge" | "wedge-reversed":
+            return _opening(subject.reader, machine, clock, code="keyboard-reader")
+        case _:
+            line = f"The reader {subject.reader[:60]} is virtual: nothing to look at."
+            return (Finding("reader", Standing.NOTE, line),)
+
+
+def pcsc_findings(
+    machine: Machine,
+    wanted: str,
+    *,
+    survey: Callable[[], Sequence[Slot]] = pcsc.survey,
+    probe: Callable[[str], None] = pcsc.probe,
+) -> tuple[Finding, ...]:
+    """All of PC/SC, from the daemon to the reader that is meant."""
+    found = [ccid_finding(machine)]
+    try:
+        slots = tuple(survey())
+    except (ServiceDown, ReaderFault, ReaderAbsent) as error:
+        return (*found, service_finding(machine, error))
+    found.append(Finding("pcsc-service", Standing.WELL, "The PC/SC service answers."))
+    name = chosen([slot.name for slot in slots], wanted)
+    slot = next((each for each in slots if each.name == name), None)
+    if slot is None:
+        return (*found, absent_finding(machine, slots, wanted))
+    found += reader_findings(slots, slot, wanted)
+    found += busy_findings(machine, slot)
+    profile = profile_of_name(slot.name)
+    found.append(profile_finding(profile, slot.name))
+    if not slot.is_held:
+        found += _probed(machine, profile, slot, probe)
+    return tuple(found)
+
+
+def ccid_finding(machine: Machine) -> Finding:
+    """Does libccid know what is plugged in?"""
+    code = "pcsc-driver"
+    plugged = [
+        profile
+        for profile in map(profile_of_usb, sorted(usb_numbers(machine)))
+        if profile is not None and profile.kind is Kind.PCSC
+    ]
+    driver = _ccid(machine)
+    if not driver:
+        return Finding(
+            code,
+            Standing.BROKEN if plugged else Standing.WARNING,
+            "The driver for USB readers, libccid, is not installed.",
+            sudo(machine, INSTALL),
+        )
+    version = str(driver.get("CFBundleShortVersionString", "?"))
+    known = _known_usb(driver)
+    for profile in plugged:
+        if not known.isdisjoint(profile.usb):
+            continue
+        return Finding(
+            code,
+            Standing.BROKEN,
+            f"libccid {version} does not know {profile.name}; {profile.libccid_min} does.",
+            sudo(machine, "apt-get install libacsccid1")
+            if profile.model.startswith("acr")
+            else f"install libccid {profile.libccid_min} or newer",
+        )
+    return Finding(code, Standing.WELL, f"libccid {version} knows every reader plugged in.")
+
+
+def service_finding(machine: Machine, error: DriverError) -> Finding:
+    """Why the daemon cannot be asked."""
+    code = "pcsc-service"
+    if str(error) == pcsc.NOT_INSTALLED:
+        return Finding(
+            "pcsc-library",
+            Standing.BROKEN,
+            "The Python package for PC/SC, pyscard, is not installed.",
+            "hardware/bootstrap tapthread doctor",
+        )
+    path = Path(os.environ.get(SOCKET_VARIABLE) or machine.path(SOCKET))
+    if not path.exists():
+        fix = f"{sudo(machine, INSTALL)} && {sudo(machine, 'systemctl enable --now pcscd.socket')}"
+        line = "The PC/SC service is not there."
+        return Finding(code, Standing.BROKEN, line, fix)
+    if not _takes_connections(path):
+        line = "The PC/SC service does not answer."
+        return Finding(code, Standing.BROKEN, line, sudo(machine, RESTART))
+    return _refused(machine, "The PC/SC service turns this user away (polkit).", code)
+
+
+def absent_finding(machine: Machine, slots: Sequence[Slot], wanted: str) -> Finding:
+    """Why there is no reader to use."""
+    code = "pcsc-reader"
+    usable = [slot.name for slot in slots if has_antenna(slot.name)]
+    if wanted and usable:
+        names = ", ".join(usable)
+        line = f"No reader is called {wanted[:60]}; there is {names}."
+        return Finding(code, Standing.BROKEN, line, f"--reader 'pcsc:{usable[0]}'")
+    plugged = [
+        profile
+        for profile in map(profile_of_usb, sorted(usb_numbers(machine)))
+        if profile is not None
+    ]
+    if plugged:
+        one = plugged[0]
+        return Finding(
+            code,
+            Standing.BROKEN,
+            f"{one.name} is plugged in and the PC/SC service does not have it.{_hint(one)}",
+            "use another model"
+            if one.kind is Kind.LIBUSB
+            else f"unplug it and plug it in again, then {sudo(machine, RESTART)}",
+        )
+    return Finding(
+        code, Standing.BROKEN, "No reader is plugged in.", "plug it in; lsusb lists what is"
+    )
+
+
+def reader_findings(slots: Sequence[Slot], slot: Slot, wanted: str) -> tuple[Finding, ...]:
+    """Which reader is used, and whether that was a choice."""
+    found = [Finding("pcsc-reader", Standing.WELL, f"The reader is {slot.name}.")]
+    if slot.is_mute:
+        found.append(
+            Finding(
+                "pcsc-mute",
+                Standing.WARNING,
+                f"Something lies on {slot.name} that does not answer.",
+                "take it away; with nothing on it, unplug the reader and plug it in again",
+            )
+        )
+    fitting = [
+        each.name
+        for each in slots
+        if has_antenna(each.name) and wanted.lower() in each.name.lower()
+    ]
+    if len(fitting) > 1 and wanted.lower() != slot.name.lower():
+        others = ", ".join(name for name in fitting if name != slot.name)
+        found.append(
+            Finding(
+                "pcsc-choice",
+                Standing.WARNING,
+                f"More than one reader fits, and {slot.name} is used; there is also {others}.",
+                f"--reader 'pcsc:{slot.name}'",
+            )
+        )
+    return tuple(found)
+
+
+def busy_findings(machine: Machine, slot: Slot) -> tuple[Finding, ...]:
+    """Who else has the reader, or may take it."""
+    running = machine.processes()
+    ours = [each for each in running if each.is_ours and each.pid != os.getpid()]
+    rivals = [each for each in running if each.name in COMPETITORS]
+    if slot.is_held and ours and not rivals:
+        line = f"This product's reader process {ours[0].pid} has the reader."
+        return (Finding("pcsc-busy", Standing.WELL, line),)
+    if rivals:
+        one = rivals[0]
+        is_taken = slot.is_held or slot.is_used
+        return (
+            Finding(
+                "pcsc-busy",
+                Standing.BROKEN if is_taken else Standing.WARNING,
+                f"{one.name} (process {one.pid}) {'has' if is_taken else 'takes cards from'} the reader.",
+                COMPETITORS[one.name].format(pid=one.pid),
+            ),
+        )
+    if slot.is_held:
+        line = "Another program has the reader and lets nobody else in."
+        return (Finding("pcsc-busy", Standing.BROKEN, line, sudo(machine, RESTART)),)
+    return ()
+
+
+def profile_finding(profile: Profile, name: str) -> Finding:
+    """What is known of the model."""
+    if not profile.model:
+        line = f"Nobody has described {name}: no light, no sound, no frames but READ and WRITE."
+        return Finding("profile", Standing.NOTE, line)
+    tried = (
+        "tried on the device" if profile.verified_on_hardware else "never tried on the device"
+    )
+    return Finding("profile", Standing.NOTE, f"{profile.name}: {tried}.{_hint(profile)}")
+
+
+def _probed(
+    machine: Machine, profile: Profile, slot: Slot, probe: Callable[[str], None]
+) -> tuple[Finding, ...]:
+    """Whether this user may use bands in it, and whether light and sound can be told."""
+    found = []
+    try:
+        probe(slot.name)
+    except ServiceDown:
+        line = "The PC/SC service does not let this user use bands (polkit)."
+        found.append(_refused(machine, line, "pcsc-access"))
+    except ReaderBusy:
+        line = "Another program has the reader and lets nobody else in."
+        found.append(Finding("pcsc-access", Standing.BROKEN, line, sudo(machine, RESTART)))
+    except DriverError as error:
+        line = f"The reader does not open: {error}."
+        found.append(
+            Finding("pcsc-access", Standing.BROKEN, line, "unplug it and plug it in again")
+        )
+    else:
+        line = "This user may use bands."
+        found.append(Finding("pcsc-access", Standing.WELL, line))
+    if profile.signals is not SignalStyle.NONE:
+        found.append(control_finding(machine))
+    return tuple(found)
+
+
+def control_finding(machine: Machine) -> Finding:
+    """Does libccid hand control codes on?"""
+    code = "control-codes"
+    options = str(_ccid(machine).get("ifdDriverOptions", "0"))
+    try:
+        number = int(options, 16)
+    except ValueError:
+        number = 0
+    if number & CONTROL_ALLOWED:
+        return Finding(code, Standing.WELL, "Light and sound of the reader can be told.")
+    edit = (
+        f"sed -i '/ifdDriverOptions/{{n;s/{options}/0x{number | CONTROL_ALLOWED:04X}/}}'"
+        f" {CCID_OPTIONS_FILE}"
+    )
+    return Finding(
+        code,
+        Standing.WARNING,
+        "libccid hands no control codes on, so the reader's light and sound stay its own.",
+        f"{sudo(machine, edit)} && {sudo(machine, RESTART)}",
+    )
+
+
+def _opening(spec: str, machine: Machine, clock: Clock, *, code: str) -> tuple[Finding, ...]:
+    """What opening the reader says; one that our own reader process has is well."""
+    try:
+        reader = opened(spec, clock)
+    except ReaderBusy as error:
+        path = spec.partition(":")[2]
+        holders = machine.holders(machine.path(path)) if path.startswith("/") else ()
+        if any(each.is_ours for each in holders):
+            line = "This product's reader process has the reader."
+            return (Finding(code, Standing.WELL, line),)
+        who = f"{holders[0].name} (process {holders[0].pid}) has it" if holders else str(error)
+        fix = sudo(machine, f"kill {holders[0].pid}" if holders else f"fuser -v {path}")
+        return (Finding(code, Standing.BROKEN, f"The reader is not free: {who}.", fix),)
+    except DriverError as error:
+        return (
+            Finding(
+                code,
+                Standing.BROKEN,
+                f"The reader does not open: {error}.",
+                "check its cable and power; a PN532 board has to be switched to HSU"
+                if code == "pn532"
+                else "plug it in; ls /dev/input/by-path",
+            ),
+        )
+    name = reader.name
+    reader.close()
+    model = next(each for each in profiles() if each.kind is _KINDS[code])
+    return (
+        Finding(code, Standing.WELL, f"{name} answers."),
+        profile_finding(model, name),
+    )
+
+
+_KINDS = {"pn532": Kind.SERIAL, "keyboard-reader": Kind.KEYBOARD}
+
+
+def _refused(machine: Machine, line: str, code: str) -> Finding:
+    rule = f"install -m 644 '{ASSETS / 'tapthread-polkit.rules'}' /etc/polkit-1/rules.d/50-tapthread.rules"
+    steps = (rule, "groupadd -f tapthread", f"usermod -aG tapthread {machine.user}")
+    return Finding(code, Standing.BROKEN, line, " && ".join(f"sudo {step}" for step in steps))
+
+
+def _hint(profile: Profile) -> str:
+    if Quirk.MAY_TYPE in profile.quirks and profile.kind is Kind.PCSC:
+        return f" {profile.notes}"
+    if profile.kind is Kind.LIBUSB or Quirk.MAY_START_MUTE in profile.quirks:
+        return f" {profile.notes}"
+    return ""
+
+
+def _ccid(machine: Machine) -> dict[str, object]:
+    """What libccid says of itself; empty when it is not there or does not parse."""
+    path = machine.path(CCID_PLIST)
+    if path.is_symlink() and not path.exists():
+        path = machine.path(CCID_OPTIONS_FILE)
+    try:
+        found = plistlib.loads(path.read_bytes())
+    except (OSError, plistlib.InvalidFileException, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _known_usb(driver: dict[str, object]) -> frozenset[str]:
+    vendors, products = driver.get("ifdVendorID"), driver.get("ifdProductID")
+    if not isinstance(vendors, list) or not isinstance(products, list):
+        return frozenset()
+    return frozenset(
+        f"{str(vendor)[2:]}:{str(product)[2:]}".upper()
+        for vendor, product in zip(vendors, products, strict=False)
+    )
+
+
+def _takes_connections(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(CONNECT_S)
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+        return True
