@@ -46,11 +46,6 @@ class FelicaIdentity:
         return f"FelicaIdentity(<{len(self.idm)} bytes>, pmm={self.pmm.hex()})"
 
 
-def stays(idm: bytes) -> bool:
-    """Is this an IDm that the same card shows again?"""
-    return len(idm) == ID_SIZE and any(idm) and not idm.startswith(EMULATED)
-
-
 class Felica:
     """One FeliCa on one connection. Used by one thread, for one activation."""
 

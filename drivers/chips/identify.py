@@ -15,7 +15,7 @@ What a chip says of itself is a claim; only an authentication proves anything.
 from dataclasses import dataclass
 
 from drivers.atr import SAK_CLASSIC, SAK_ISO_DEP, storage_name
-from drivers.chips.felica import stays
+from drivers.chips.felica import EMULATED
 from drivers.chips.framing import collect, required
 from drivers.chips.ntag21x import is_ultralight_aes, model_of
 from drivers.chips.type2 import Type2, challenge
@@ -99,7 +99,7 @@ def has_true_uid(target: Target) -> bool:
     if not any(uid):
         return False
     if target.technology is Technology.FELICA:
-        return stays(uid)
+        return not uid.startswith(EMULATED)
     if not speaks_iso_dep(target):
         return len(uid) > 0 and not (len(uid) == RANDOM_UID_SIZE and uid[0] == RANDOM_UID_FIRST)
     if len(uid) == RANDOM_UID_SIZE:

@@ -49,7 +49,7 @@ CAPSULE_OFFSET = REFERENCE_SIZE
 """Where the capsule begins in file 3."""
 
 CAPSULE_SIZE_NTAG424 = 128 - CAPSULE_OFFSET
-"""Bytes kept for the capsule on an NTAG 424, its size included."""
+"""Bytes kept for the capsule on an NTAG 424; zeros behind it."""
 
 MFUL_BAND, MFUL_UID = 0, 1
 """Key slots of an Ultralight AES: DataProtKey, UIDRetrKey. Source: NXP MF0AES(H)20 data sheet, 8.6."""
@@ -61,7 +61,7 @@ CAPSULE_PAGE = 0x08
 """First page of the capsule on every band with pages."""
 
 CAPSULE_SIZE_PAGES = 128
-"""Bytes kept for the capsule on Ultralight AES and C, its size included: pages 08 to 27."""
+"""Bytes kept for the capsule on Ultralight AES and C, pages 08 to 27; zeros behind it."""
 
 USES_COUNTER = 2
 """The one-way counter of an Ultralight AES that counts uses: the only one that can ask for a key.
