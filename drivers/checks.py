@@ -36,7 +36,7 @@ from drivers.readers.profiles import (
 )
 from hardware.checks import usb_numbers
 from hardware.clock import Clock
-from hardware.findings import ASSETS, Finding, Machine, Standing, Subject, sudo
+from hardware.findings import ASSETS, Finding, Machine, Process, Standing, Subject, sudo
 
 SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
 SOCKET = "/run/pcscd/pcscd.comm"
@@ -305,18 +305,26 @@ def control_finding(machine: Machine) -> Finding:
 
 
 def _opening(spec: str, machine: Machine, clock: Clock, *, code: str) -> tuple[Finding, ...]:
-    """What opening the reader says; one that our own reader process has is well."""
+    """What opening the reader says; one that our own reader process has is well.
+
+    A port or device that is not there, or that another program has, is found by `hardware.checks` already.
+    """
+    path = spec.partition(":")[2]
+    holders: tuple[Process, ...] = ()
+    if path.startswith("/"):
+        if not machine.path(path).exists():
+            return ()
+        holders = machine.holders(machine.path(path))
+    if any(each.is_ours for each in holders):
+        line = "This product's reader process has the reader."
+        return (Finding(code, Standing.WELL, line),)
     try:
         reader = opened(spec, clock)
     except ReaderBusy as error:
-        path = spec.partition(":")[2]
-        holders = machine.holders(machine.path(path)) if path.startswith("/") else ()
-        if any(each.is_ours for each in holders):
-            line = "This product's reader process has the reader."
-            return (Finding(code, Standing.WELL, line),)
-        who = f"{holders[0].name} (process {holders[0].pid}) has it" if holders else str(error)
-        fix = sudo(machine, f"kill {holders[0].pid}" if holders else f"fuser -v {path}")
-        return (Finding(code, Standing.BROKEN, f"The reader is not free: {who}.", fix),)
+        if code == "pn532" and holders:
+            return ()
+        line = f"The reader is not free: {error}."
+        return (Finding(code, Standing.BROKEN, line, sudo(machine, f"fuser -v {path}")),)
     except DriverError as error:
         return (
             Finding(

@@ -84,6 +84,9 @@ def serial_port(machine: Machine, name: str) -> tuple[Finding, ...]:
             ),
         )
     found = [_opened(machine, path, name, code=code, group="dialout")]
+    if found[0].standing is Standing.WELL and not _is_terminal(path):
+        line = f"{name} is no serial port."
+        return (Finding(code, Standing.BROKEN, line, "ls -l /dev/serial/by-path"),)
     holders = machine.holders(path)
     strangers = [each for each in holders if not each.is_ours]
     if strangers:
@@ -172,6 +175,17 @@ def _opened(machine: Machine, path: Path, name: str, *, code: str, group: str) -
         f"{machine.user} may not open {name}.",
         f"{sudo(machine, f'usermod -aG {group} {machine.user}')}   # then sign in again",
     )
+
+
+def _is_terminal(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return True  # Held by somebody, which is said elsewhere.
+    try:
+        return os.isatty(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _asset(name: str) -> str:
