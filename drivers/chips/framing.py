@@ -123,6 +123,8 @@ def send(connection: Connection, code: int, content: bytes, *, size_max: int) ->
             raise
         if answer.status != ADDITIONAL_FRAME:
             return _refused_early(answer)
+        if answer.content:
+            raise BandMalformed("an answer before its time", delivery=Delivery.NOT_SENT)
         code = ADDITIONAL_FRAME
     return _collected(connection, exchange(connection, code, pieces[-1]))
 

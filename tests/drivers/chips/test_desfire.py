@@ -6,114 +6,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.chips.desfire import Desfire
 from drivers.credential.handshake import answered, ev2_opened
 from drivers.credential.kdf import Aes
-from drivers.credential.layout import (
-    NEVER,
-    BandFile,
-    CommMode,
-    RecordFile,
-    ValueFile,
-)
+from drivers.credential.layout import NEVER, BandFile, CommMode
 from drivers.errors import BandMalformed, BandRefused, BandUntrusted, Delivery, KeyUnknown
 from hardware.entropy import SeededEntropy
-from hardware.virtual.desfire import (
-    AnyVirtualFile,
-    VirtualApplication,
-    VirtualDesfire,
-    VirtualFile,
-    VirtualRecordFile,
-    VirtualValueFile,
+from hardware.virtual.desfire import VirtualDesfire
+from tests.support.bands import UID
+from tests.support.desfire_bench import (
+    AID,
+    KEY,
+    MODES,
+    OTHER_KEY,
+    SIZE,
+    Bench,
+    backup,
+    counted,
+    recorded,
+    standard,
 )
-from hardware.virtual.desfire_memory import KeyType
-from hardware.virtual.messaging import Mode
-from tests.support.bands import UID, ChipConnection
-
-AID = b"\x01\x02\x03"
-KEY, OTHER_KEY = bytes(range(16)), bytes(range(16, 32))
-DES_KEY = bytes(range(0, 32, 2))
-THREE_KEY = bytes(range(0, 48, 2))
-
-MODES = (CommMode.PLAIN, CommMode.MAC, CommMode.FULL)
-SIZE = 700
-
-
-def standard(mode: CommMode) -> BandFile:
-    return BandFile(1 + mode.value, SIZE, mode, 1, 1, 1, 0)
-
-
-def backup(mode: CommMode) -> BandFile:
-    return BandFile(5 + mode.value, 64, mode, 1, 1, 1, 0, is_backup=True)
-
-
-def counted(mode: CommMode) -> ValueFile:
-    return ValueFile(9 + mode.value, -100, 1000, 10, mode, 1, 1, 1, 0, has_limited_credit=True)
-
-
-def recorded(mode: CommMode) -> RecordFile:
-    return RecordFile(13 + mode.value, 20, 6, mode, 1, 1, 1, 0)
-
-
-def _virtual_files() -> tuple[AnyVirtualFile, ...]:
-    made: list[AnyVirtualFile] = []
-    for mode in MODES:
-        data, kept, value, record = standard(mode), backup(mode), counted(mode), recorded(mode)
-        there = Mode(mode.value)
-        made += [
-            VirtualFile(data.number, there, 1, 1, 1, 0, bytes(SIZE)),
-            VirtualFile(kept.number, there, 1, 1, 1, 0, bytes(64), has_backup=True),
-            VirtualValueFile(
-                value.number, there, 1, 1, 1, 0, 10, -100, 1000, is_credit_limited=True
-            ),
-            VirtualRecordFile(record.number, there, 1, 1, 1, 0, 20, 6),
-        ]
-    return tuple(made)
-
-
-class Bench:
-    """One virtual chip, and the driver in sessions of its kind."""
-
-    def __init__(self, kind: str, *, seed: str = "reader") -> None:
-        self.kind = kind
-        ev = 1 if kind in {"aes", "2k3des", "3k3des"} else int(kind[-1])
-        key, key_type = {
-            "2k3des": (DES_KEY, KeyType.DES),
-            "3k3des": (THREE_KEY, KeyType.TDES3),
-        }.get(kind, (KEY, KeyType.AES))
-        self.key = key
-        self.band = VirtualDesfire(
-            uid=UID,
-            ev=ev,
-            applications=(
-                VirtualApplication(
-                    AID,
-                    (OTHER_KEY[: len(key)].ljust(len(key), b"!"), key),
-                    _virtual_files(),
-                    key_versions=(3, 7),
-                    key_type=key_type,
-                ),
-            ),
-            entropy=SeededEntropy("chip " + seed),
-        )
-        self._entropy = SeededEntropy(seed)
-        self.enter()
-
-    def enter(self) -> None:
-        """The band comes into the field anew."""
-        self.connection = ChipConnection(self.band.power_up())
-        self.chip = Desfire(self.connection, self._entropy)
-        self.open()
-
-    def open(self) -> None:
-        self.chip.select_application(AID)
-        if self.kind.endswith("des"):
-            self.chip.authenticate_iso(1, self.key)
-        elif self.kind == "aes":
-            self.chip.authenticate_aes(1, self.key)
-        else:
-            assert self.chip.authenticate_ev2_first(1, self.key)
-
 
 KINDS = ("aes", "2k3des", "3k3des", "ev2", "ev3")
 every_kind = pytest.mark.parametrize("kind", KINDS)
