@@ -7,14 +7,19 @@ from typing import Any
 import pytest
 
 from hardware.virtual.desfire import VirtualApplication, VirtualDesfire
+from hardware.virtual.desfire_chip import PoweredDesfire
+from hardware.virtual.desfire_memory import KeyType
 from hardware.virtual.messaging import (
     Ev1Session,
     Ev2Session,
     Mode,
+    Session,
+    cmac,
+    des_session_key,
     ev1_session_key,
     ev2_session_keys,
 )
-from tests.hardware.virtual.chips import FixedEntropy, ask
+from tests.hardware.virtual.chips import UID, ZERO, FixedEntropy, ask, crypt, turned
 
 VECTORS: dict[str, dict[str, Any]] = {
     vector["id"]: vector
@@ -162,3 +167,124 @@ def test_published_commands_open_and_their_answers_follow(
 
     assert opened == bytes.fromhex(inputs["data"])
     assert answered + answer[-2:] == answer
+
+
+def test_chip_derives_the_cmacs_of_the_rfc() -> None:
+    names = [name for name in VECTORS if name.startswith("rfc4493")]
+
+    macs = [cmac(raw(name, "inputs", "key"), raw(name, "inputs", "message")) for name in names]
+
+    assert macs == [raw(name, "expected", "cmac") for name in names]
+    assert len(macs) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "key_type"),
+    [("desfire-2k3des-iso-auth", KeyType.DES), ("desfire-3k3des-iso-auth", KeyType.TDES3)],
+)
+def test_chip_answers_the_triple_des_authentication_of_a_real_card(
+    name: str, key_type: KeyType
+) -> None:
+    key = raw(name, "inputs", "key")
+    rnds = raw(name, "inputs", "rnda"), raw(name, "expected", "rndb")
+    band = VirtualDesfire(
+        uid=UID,
+        ev=1,
+        applications=(),
+        entropy=FixedEntropy(rnds[1]),
+        picc_key=key,
+        picc_key_type=key_type,
+    )
+    chip = band.power_up()
+
+    challenge = ask(chip, raw(name, "inputs", "cmd"))
+    answer = ask(chip, b"\xaf" + raw(name, "expected", "enc_rndab"))
+
+    assert challenge == b"\xaf" + raw(name, "inputs", "enc_rndb")
+    assert answer == b"\x00" + raw(name, "expected", "enc_rnda_rot")
+    session_key = bytes(byte & 0xFE for byte in des_session_key(key, *rnds))
+    assert session_key == raw(name, "expected", "session_key_parity_cleared")
+
+
+def chip_in_session(session: Session, *keys: bytes) -> PoweredDesfire:
+    """A chip where key 0 has just opened this session."""
+    application = VirtualApplication(b"\x01\x00\x00", keys)
+    band = VirtualDesfire(uid=UID, ev=2, applications=(application,), entropy=FixedEntropy())
+    chip = band.power_up()
+    ask(chip, b"\x5a\x01\x00\x00")
+    chip._core.session = session
+    chip._core.key_number = 0
+    return chip
+
+
+@pytest.mark.parametrize(
+    ("name", "slot", "answer"),
+    [
+        ("desfire-ev1-aes-changekey-same", 0, "00"),
+        ("desfire-ev1-aes-changekey-other", 1, "002128D3CD9C9ACFFF"),
+    ],
+)
+def test_chip_takes_the_changed_key_of_a_real_ev1_card(
+    name: str, slot: int, answer: str
+) -> None:
+    session = Ev1Session(raw(name, "inputs", "session_key"))
+    chip = chip_in_session(session, bytes(16), bytes(16))
+
+    answered = ask(chip, bytes([0xC4, slot]) + raw(name, "expected", "enc_cryptogram"))
+
+    assert answered == bytes.fromhex(answer)
+    changed = chip._core.application.keys[slot]
+    assert changed.value == raw(name, "inputs", "new_key")
+    assert changed.version == raw(name, "inputs", "key_version")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "slot", "new_key", "version"),
+    [
+        ("an12196-changekey-other-table25", 2, "F3847D627727ED3BC9C4CC050489B966", 1),
+        ("an12196-changekey-same-table26", 0, "5004BF991F408672B1EF00F08F9E8647", 1),
+    ],
+)
+def test_chip_takes_the_changed_key_of_the_application_note(
+    name: str, slot: int, new_key: str, version: int
+) -> None:
+    chip = chip_in_session(ev2_session(name), bytes(16), bytes(16), bytes(16))
+
+    answered = ask(chip, raw(name, "expected", "c_apdu"))
+
+    assert answered == raw(name, "expected", "r_apdu")
+    changed = chip._core.application.keys[slot]
+    assert (changed.value.hex().upper(), changed.version) == (new_key, version)
+
+
+def test_chip_answers_the_published_second_authentication() -> None:
+    name = "an12196-authev2nonfirst-table23"
+    key, rnd_b = raw(name, "inputs", "key"), raw(name, "expected", "rndb")
+    session = Ev2Session(encryption_key=ZERO, mac_key=ZERO, transaction=b"TTTT", counter=7)
+    chip = chip_in_session(session, key)
+    chip._core.entropy = FixedEntropy(rnd_b)
+
+    challenge = ask(chip, b"\x77\x00")
+    answer = ask(chip, b"\xaf" + raw(name, "expected", "part2_command"))
+
+    assert challenge == b"\xaf" + raw(name, "inputs", "enc_rndb")
+    assert crypt(key, ZERO, answer[1:], is_decrypting=True) == turned(
+        raw(name, "inputs", "rnda")
+    )
+    continued = chip._core.session
+    assert isinstance(continued, Ev2Session)
+    assert (continued.transaction, continued.counter) == (b"TTTT", 7)
+
+
+@pytest.mark.parametrize("name", ["an12343-ev2-iv-1", "pm3-ev2-iv-2"])
+def test_chip_begins_every_cryptogram_with_the_published_iv(name: str) -> None:
+    inputs = VECTORS[name]["inputs"]
+    session = Ev2Session(
+        encryption_key=bytes.fromhex(inputs["ses_auth_enc"]),
+        mac_key=ZERO,
+        transaction=bytes.fromhex(inputs["ti"]),
+        counter=inputs["cmd_ctr"],
+    )
+    direction = b"\xa5\x5a" if inputs["direction"] == "command" else b"\x5a\xa5"
+
+    assert session._iv(direction) == raw(name, "expected", "iv")
