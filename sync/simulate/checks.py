@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
@@ -33,11 +34,11 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one device holds of one scope: the cursor, and version and seq of each row."""
+    """What one device holds of one scope: the cursor; and seq, version and CRC-32 of the body of each row."""
 
     seq: int
     is_renewing: bool
-    rows: Mapping[str, tuple[int, int]]
+    rows: Mapping[str, tuple[int, int, int]]
 
 
 def reading(centre: Centre) -> AbstractContextManager[Snapshot]:
@@ -50,22 +51,23 @@ def held_by(store: EdgeStore) -> dict[str, Held]:
 
     def found(file: Transaction) -> dict[str, Held]:
         cursors = file.read("SELECT scope, seq, is_renewing FROM cursor ORDER BY scope")
-        rows: dict[str, dict[str, tuple[int, int]]] = {scope: {} for scope, _, _ in cursors}
-        for scope, key, seq, version in file.read(
-            "SELECT held.scope, held.key, held.seq, coalesce(row.version, -1)"
-            " FROM held LEFT JOIN row ON row.key = held.key"
+        rows: dict[str, dict[str, tuple[int, int, int]]] = {
+            scope: {} for scope, _, _ in cursors
+        }
+        for scope, key, seq, version, body in file.read(
+            "SELECT scope, key, seq, version, body FROM row"
         ):
-            rows.setdefault(scope, {})[key] = (seq, version)
+            rows.setdefault(scope, {})[key] = (seq, version, crc32(body))
         return {scope: Held(seq, bool(new), rows[scope]) for scope, seq, new in cursors}
 
     return store.cache.look(found)
 
 
-def held_at_the_centre(centre: Centre, scope: str) -> dict[str, tuple[int, int, bool]]:
-    """Seq, version and whether it left, of every row the scope ever pointed at."""
+def held_at_the_centre(centre: Centre, scope: str) -> dict[str, tuple[int, int, int, bool]]:
+    """Seq, version, CRC-32 of the body and whether it left, of every row the scope ever pointed at."""
     with reading(centre) as snapshot:
         return {
-            row.key: (row.seq, row.version, row.is_gone)
+            row.key: (row.seq, row.version, crc32(row.body), row.is_gone)
             for row in snapshot.rows_since(scope, 0, limit=ROWS_MAX)
         }
 
@@ -76,10 +78,10 @@ def cursor_is_earned(kiosk: KioskNode, centre: Centre) -> None:
         if held.is_renewing:
             continue
         there = held_at_the_centre(centre, scope)
-        for key, (seq, _, is_gone) in there.items():
+        for key, (seq, _, _, is_gone) in there.items():
             if seq > held.seq:
                 continue
-            if is_gone and held.rows.get(key, (0, 0))[0] == LEAVING:
+            if is_gone and held.rows.get(key, (0, 0, 0))[0] == LEAVING:
                 continue
             if is_gone == (key in held.rows):
                 raise Broken(f"{kiosk.name} passed {scope} {seq} without {key}")
@@ -111,8 +113,8 @@ def same_rows(kiosk: KioskNode, centre: Centre) -> None:
         raise Broken(f"{kiosk.name} holds {sorted(held)}")
     for scope, mine in held.items():
         there = {
-            key: (seq, version)
-            for key, (seq, version, is_gone) in held_at_the_centre(centre, scope).items()
+            key: (seq, version, crc)
+            for key, (seq, version, crc, is_gone) in held_at_the_centre(centre, scope).items()
             if not is_gone
         }
         if mine.rows != there:
@@ -128,11 +130,11 @@ def same_rows(kiosk: KioskNode, centre: Centre) -> None:
             )
     loose = kiosk.up.cache.look(
         lambda file: file.read(
-            "SELECT count(*) FROM row WHERE NOT EXISTS (SELECT 1 FROM held WHERE held.key = row.key)"
+            "SELECT scope, key, seq FROM row WHERE scope NOT IN (SELECT scope FROM cursor)"
         )
     )
-    if loose[0][0]:
-        raise Broken(f"{kiosk.name} keeps {loose[0][0]} rows of no scope")
+    if loose:
+        raise Broken(f"{kiosk.name} keeps {len(loose)} rows of no scope, first {loose[0]}")
 
 
 def effect_is_there(op: Operation, centre: Centre) -> None:
@@ -210,9 +212,9 @@ def is_quiet(kiosk: KioskNode, centre: Centre) -> bool:
     """Nothing waits here, nothing that left is kept any more, and every scope is held up to its head."""
     if any(state in UNANSWERED for state in ops_in(kiosk.up).values()):
         return False
-    held = held_by(kiosk.up)
-    if any(seq == LEAVING for one in held.values() for seq, _ in one.rows.values()):
+    if kiosk.up.cache.look(lambda file: file.read("SELECT 1 FROM row WHERE seq = -1 LIMIT 1")):
         return False
+    held = held_by(kiosk.up)
     with reading(centre) as snapshot:
         device = snapshot.device(kiosk.identity.device_id)
         assert device is not None
@@ -231,7 +233,7 @@ def standing(kiosk: KioskNode, centre: Centre) -> str:
                 one.seq,
                 snapshot.head(scope),
                 one.is_renewing,
-                sum(seq == LEAVING for seq, _ in one.rows.values()),
+                sum(seq == LEAVING for seq, *_ in one.rows.values()),
             )
             for scope, one in held_by(kiosk.up).items()
         }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer
 
@@ -11,6 +12,7 @@ from sync.edge.feed import Feed
 from sync.edge.outbox import Outbox
 from sync.model import ledger
 from sync.model.records import Side
+from sync.model.wire import Page
 from sync.simulate import world
 from sync.simulate.report import Report, replay_line, runs, simulated
 from sync.simulate.world import Plan
@@ -88,6 +90,23 @@ def test_a_feed_that_skips_a_row_is_found(
     broken = [verdict.broken for verdict in runs(Plan(1, n_steps=10), 2, folder)]
 
     assert any("without" in words or "differ" in words for words in broken), broken
+
+
+def test_a_body_that_is_not_the_centres_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def altered(self: Feed, page: Page, **how: object) -> object:
+        rows = tuple(
+            msgspec.structs.replace(row, body=row.body[:-1] + b" }") for row in page.rows
+        )
+        return true_apply(self, Page(rows, page.checkpoints), **how)  # type: ignore[arg-type]
+
+    true_apply = Feed.apply_page
+    monkeypatch.setattr(Feed, "apply_page", altered)
+
+    broken = [verdict.broken for verdict in runs(Plan(1, n_steps=6), 2, folder)]
+
+    assert any("differ" in words for words in broken), broken
 
 
 def test_points_that_go_out_twice_are_found(
