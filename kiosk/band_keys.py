@@ -18,8 +18,8 @@ from hardware.identity import lasting_bytes
 
 MASTER_FILE: Final = "band-master.key"
 GROUP_FILE: Final = "band-group.key"
-KEY_VERSION: Final = 0
-"""Version both keys are written to bands with; a second one comes with the first re-keying."""
+KEY_VERSION: Final = 1
+"""Version both keys are written to bands with; a second one comes with the first re-keying. 0 is what a factory leaves."""
 
 
 @dataclass(frozen=True, slots=True)

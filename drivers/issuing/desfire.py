@@ -31,6 +31,7 @@ from drivers.issuing.ports import IssuedKey, StationKeys
 from drivers.issuing.steps import (
     CHIP_KEY_SETTINGS,
     Action,
+    Found,
     Standing,
     Step,
     differences,
@@ -99,7 +100,7 @@ class Content:
     n_records: int = 0
 
 
-Note = Callable[[Step, Callable[[], None]], None]
+Note = Callable[[str, Callable[[], None]], None]
 """Told of every step with what does it: says it is begun, does it, says it is done."""
 
 
@@ -273,16 +274,26 @@ class DesfireBand:
 
     # --- doing
 
-    def finish(self, standing: Standing, *, reference: bytes, note: Note) -> None:
-        """Do what the band lacks, a step at a time.
+    def survey(self) -> Found:
+        """`look`, and what follows from it. Raises as `look`."""
+        standing = self.look()
+        steps = steps_to_do(standing, self._means.plan)
+        return Found(
+            standing.uid, standing.reference, steps, f"DESFire EV{standing.generation}"
+        )
+
+    def finish(self, *, reference: bytes, note: Note) -> None:
+        """Do what the band lacks, a step at a time, after `look` in the same activation.
 
         Args:
-            standing: What `look` found in this activation.
             reference: The band's id, for a band that has none yet.
             note: Told of each step.
         """
+        standing = self._standing
+        if standing is None:
+            raise TypeError("the band must be looked at first")
         for step in steps_to_do(standing, self._means.plan):
-            note(step, partial(self._do, step, standing, reference))
+            note(step.name, partial(self._do, step, standing, reference))
 
     def _do(self, step: Step, standing: Standing, reference: bytes) -> None:
         uid, keys = standing.uid, self._means.keys
@@ -384,8 +395,21 @@ class DesfireBand:
             return False
         return True
 
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """What it says, name by name, for people at a station. Writes nothing."""
+        content = self.read()
+        standing = content.standing
+        return (
+            ("chip", f"DESFire EV{standing.generation}"),
+            ("band", standing.reference.hex() or "none"),
+            ("random UID", "yes" if standing.has_random_uid else "no"),
+            ("capsule", "yes" if any(content.capsule) else "none"),
+            ("uses", "not counted" if content.uses is None else str(content.uses)),
+            ("uses remembered", str(content.n_records)),
+        )
+
     def read(self) -> Content:
-        """What it says, for people at a station. Writes nothing."""
+        """The same as values."""
         standing = self.look()
         if not standing.reference:
             return Content(standing)
@@ -405,7 +429,7 @@ class DesfireBand:
 
     # --- the end of a band
 
-    def retire(self, note: Callable[[str, Callable[[], None]], None]) -> Standing:
+    def retire(self, note: Note) -> Found:
         """Take everything a kiosk reads off the band; its keys stay ours, so that nobody else can make it speak.
 
         Files are deleted one at a time, the reference first: from then on no kiosk knows it. Torn, it is gone on with.
@@ -421,7 +445,7 @@ class DesfireBand:
         self._open_own(standing.uid)
         if self._setup.file_ids():
             raise NotAsPlanned("files are left on it")
-        return standing
+        return Found(standing.uid, standing.reference, (), f"DESFire EV{standing.generation}")
 
     def _delete(self, uid: bytes, number: int) -> None:
         self._open_own(uid)

@@ -153,3 +153,20 @@ def differences(standing: Standing, plan: Plan) -> tuple[str, ...]:
     if standing.generation < plan.generation_min:
         found.append(f"it is of generation {standing.generation}")
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A band at the station, of whatever chip, before anything is done to it.
+
+    Attributes:
+        uid: The true UID.
+        reference: Its id; empty when none was written yet.
+        steps: What it lacks.
+        chip: Which chip, in words.
+    """
+
+    uid: bytes = field(repr=False)
+    reference: bytes = field(repr=False)
+    steps: tuple[Step, ...]
+    chip: str

@@ -9,6 +9,7 @@ from hardware.virtual.band import VirtualBand
 from hardware.virtual.desfire import VirtualApplication, VirtualDesfire, VirtualFile
 from hardware.virtual.messaging import Mode
 from hardware.virtual.uid_bands import VirtualClassic, VirtualNtag213, VirtualPhone
+from kiosk.band_keys import KEY_VERSION
 from kiosk.demo.bands import DEMO_TEST_GROUP_KEY, DEMO_TEST_MASTER_KEY, DemoBand
 
 _GENERATIONS = {"desfire_ev1": 1, "desfire_ev2": 2, "desfire_ev2_random": 2}
@@ -54,6 +55,7 @@ def application_of(*, uid: bytes, reference: bytes, capsule: bytes = b"") -> Vir
             for file in layout.FILES
         ),
         key_settings=layout.APPLICATION_KEY_SETTINGS,
+        key_versions=(KEY_VERSION,) * len(keys),
     )
 
 
