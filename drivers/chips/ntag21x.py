@@ -119,15 +119,15 @@ class Ntag21x(Type2):
     # --- setting up, at an issuing station
 
     def guard(self, model: Model, *, password: bytes, answer: bytes, first_page: int) -> None:
-        """Ask for a password to write from a page on, and count readings. Four exchanges.
+        """Ask for a password to write from a page on, and count readings from the next one. Five exchanges.
 
         The page that turns protection on comes last, so that a tear before it leaves a chip that can still be written.
         """
         if len(password) != 4 or len(answer) != 2:
             raise ValueError("a password of 4 bytes and an answer of 2")
         at = model.configuration
+        mirror = self.read(at)[:3]
         self.write(at + 2, password)
         self.write(at + 3, answer + bytes(2))
         self.write(at + 1, bytes((COUNTS if model.is_ntag else 0, 0, 0, 0)))
-        mirror = self.read(at)[:3]
         self.write(at, mirror + bytes((first_page,)))

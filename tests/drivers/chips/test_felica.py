@@ -1,0 +1,94 @@
+"""FeliCa: the frames our driver sends and takes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.chips.felica import Felica, FelicaIdentity
+from drivers.errors import BandError, BandMalformed, BandRefused
+
+IDM = bytes.fromhex("0114B34107153703")
+PMM = bytes.fromhex("033242828247AAFF")
+
+
+class _Scripted:
+    generation = 1
+
+    def __init__(self, *answers: bytes) -> None:
+        self._answers = list(answers)
+        self.sent: list[bytes] = []
+
+    def transmit(self, command: bytes) -> bytes:
+        self.sent.append(command)
+        return self._answers.pop(0)
+
+
+def _frame(code: int, content: bytes) -> bytes:
+    return bytes((2 + len(content), code)) + content
+
+
+def test_card_says_who_it_is() -> None:
+    connection = _Scripted(_frame(0x01, IDM + PMM))
+
+    identity = Felica(connection, IDM).poll()
+
+    assert identity == FelicaIdentity(IDM, PMM)
+    assert connection.sent == [bytes.fromhex("0600FFFF0000")]
+    assert IDM.hex() not in repr(identity)
+
+
+def test_free_blocks_are_read() -> None:
+    connection = _Scripted(_frame(0x07, IDM + b"\x00\x00\x02" + bytes(range(32))))
+
+    content = Felica(connection, IDM).read(0, 2)
+
+    assert content == bytes(range(32))
+    assert connection.sent == [_frame(0x06, IDM + bytes.fromhex("010B000280008001"))]
+
+
+def test_refusal_says_both_flags() -> None:
+    connection = _Scripted(_frame(0x07, IDM + b"\x01\xa6"))
+
+    with pytest.raises(BandRefused) as caught:
+        Felica(connection, IDM).read(0, 1)
+
+    assert caught.value.status == 0x01A6
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\x01\x07",
+        _frame(0x07, IDM),
+        _frame(0x07, IDM + b"\x00\x00"),
+        _frame(0x07, IDM + b"\x00\x00\x01" + bytes(15)),
+        _frame(0x07, IDM + b"\x00\x00\x02" + bytes(32)),
+        _frame(0x05, IDM + b"\x00\x00\x01" + bytes(16)),
+        _frame(0x07, PMM + b"\x00\x00\x01" + bytes(16)),
+        _frame(0x07, IDM + b"\x00\x00\x01" + bytes(16)) + b"\x00",
+    ],
+    ids=["stub", "IDm", "flags", "short", "more", "code", "another card", "length"],
+)
+def test_answer_that_does_not_parse_is_malformed(answer: bytes) -> None:
+    with pytest.raises(BandMalformed):
+        Felica(_Scripted(answer), IDM).read(0, 1)
+
+
+def test_idm_has_eight_bytes() -> None:
+    with pytest.raises(BandMalformed):
+        Felica(_Scripted(), IDM[:7])
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_whatever_a_card_answers_only_errors_of_ours_are_raised(
+    first: bytes, second: bytes
+) -> None:
+    card = Felica(_Scripted(first, second), IDM)
+
+    for ask in (card.poll, lambda: card.read(0, 1)):
+        try:
+            ask()
+        except BandError:
+            continue
+
+    assert card is not None
