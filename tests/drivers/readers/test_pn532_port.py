@@ -1,0 +1,188 @@
+"""One port, one program; and answers that come late or garbled on it."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from drivers.errors import BandLeft, ReaderAbsent, ReaderBusy, ReaderFault
+from drivers.readers.pn532 import Pn532Reader
+from drivers.readers.port_lock import PortLock
+from hardware.clock import SystemClock
+from tests.support.bands import band
+from tests.support.virtual_reader import VirtualReader
+
+GARBAGE = b"\x00\x00\xff\x05\xfb\xd5\x4b\x00\x00\x00\x00\x00"
+"""The start of an answer whose checksum is wrong."""
+
+
+@pytest.fixture
+def reader(virtual_reader: VirtualReader) -> Iterator[Pn532Reader]:
+    opened = Pn532Reader.opened(str(virtual_reader.path), SystemClock())
+    yield opened
+    opened.close()
+
+
+class LateChipset:
+    """The library's chipset, whose next `n_late` answers to `code` do not come in time."""
+
+    def __init__(self, chipset: Any, code: int, n_late: int, number: int) -> None:
+        self._chipset = chipset
+        self._code = code
+        self._number = number
+        self.n_late = n_late
+        self.transport = chipset.transport
+
+    def command(self, code: int, content: Any, timeout: float) -> Any:
+        if code == self._code and self.n_late:
+            self.n_late -= 1
+            raise OSError(self._number, "late")
+        return self._chipset.command(code, content, timeout)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._chipset, name)
+
+
+def _delay(reader: Pn532Reader, code: int, n_late: int, number: int) -> LateChipset:
+    late = LateChipset(reader._device.chipset, code, n_late, number)
+    reader._device.chipset = late
+    return late
+
+
+def test_a_second_program_on_the_port_is_told_that_it_is_in_use(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(band())
+
+    with pytest.raises(ReaderBusy):
+        Pn532Reader.opened(str(virtual_reader.path), SystemClock())
+
+    assert reader.wait_for_target(500) is not None
+
+
+def test_a_port_that_was_given_back_can_be_opened_by_the_next(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    reader.close()
+
+    again = Pn532Reader.opened(str(virtual_reader.path), SystemClock())
+
+    again.close()
+
+
+def test_another_program_that_asks_for_the_lock_keeps_us_out(
+    virtual_reader: VirtualReader,
+) -> None:
+    descriptor = os.open(virtual_reader.path, os.O_RDWR | os.O_NOCTTY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+    with pytest.raises(ReaderBusy):
+        Pn532Reader.opened(str(virtual_reader.path), SystemClock())
+
+    os.close(descriptor)
+
+
+def test_a_port_where_nothing_answers_is_not_kept() -> None:
+    outer, inner = os.openpty()
+    path = os.ttyname(inner)
+
+    with pytest.raises(ReaderAbsent):
+        Pn532Reader.opened(path, SystemClock())
+
+    lock = PortLock.taken(path)
+    lock.release()
+    lock.release()
+    os.close(inner)
+    os.close(outer)
+
+
+def test_a_program_that_was_killed_leaves_the_port_free(virtual_reader: VirtualReader) -> None:
+    script = (
+        "import sys\n"
+        "from drivers.readers.port_lock import PortLock\n"
+        "lock = PortLock.taken(sys.argv[1])\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, str(virtual_reader.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"held\n"
+
+    with pytest.raises(BlockingIOError):
+        PortLock.taken(str(virtual_reader.path))
+    other.kill()
+    other.communicate()
+
+    PortLock.taken(str(virtual_reader.path)).release()
+
+
+@pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.EIO])
+@pytest.mark.parametrize("n_late", [1, 2])
+def test_a_search_whose_answer_was_late_is_made_again_and_nobody_is_told(
+    virtual_reader: VirtualReader, reader: Pn532Reader, n_late: int, number: int
+) -> None:
+    virtual_reader.field.present(band())
+    late = _delay(reader, 0x4A, n_late, number)
+
+    target = reader.wait_for_target(500)
+
+    assert target is not None
+    assert late.n_late == 0
+
+
+def test_three_answers_in_a_row_that_do_not_come_are_a_fault_with_its_reason(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    _delay(reader, 0x4A, 3, errno.ETIMEDOUT)
+
+    with pytest.raises(ReaderFault) as fault:
+        reader.wait_for_target(500)
+
+    assert str(fault.value) == "no whole answer to command 4A: ETIMEDOUT"
+
+
+def test_a_look_whether_the_band_is_there_that_was_late_is_no_removal(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(band())
+    assert reader.wait_for_target(500) is not None
+    late = _delay(reader, 0x42, 2, errno.EIO)
+
+    is_gone = reader.wait_for_removal(10)
+
+    assert not is_gone
+    assert late.n_late == 0
+
+
+def test_garbage_before_an_answer_costs_a_search_nothing(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(band())
+    virtual_reader.pn532.disturb(GARBAGE)
+
+    assert reader.wait_for_target(500) is not None
+
+
+def test_a_late_answer_while_a_band_is_read_is_a_band_to_be_read_again(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(band())
+    target = reader.wait_for_target(500)
+    assert target is not None
+    _delay(reader, 0x40, 1, errno.EIO)
+
+    with pytest.raises(BandLeft):
+        reader.connect(target).transmit(bytes.fromhex("9060000000"))
+
+    again = reader.wait_for_target(500)
+    assert again is not None
+    assert reader.connect(again).transmit(bytes.fromhex("9060000000"))[-2:] == b"\x91\xaf"
