@@ -37,6 +37,10 @@ VALUE_SIZE_MAX: Final = 120
 """Characters of one of those values."""
 
 
+RETIRE: Final = "retire"
+"""The step after which a band is nobody's: what it was begun with does not count any more."""
+
+
 class State(Enum):
     """How far a step is."""
 
@@ -67,7 +71,12 @@ class Journal:
         self._clock = clock
         self._lock = threading.Lock()
         self._run = entropy.draw(4).hex()
-        self._entries = self._read()
+        self._entries: list[Entry] = []
+        self._last: dict[tuple[str, str], State] = {}
+        self._lines: dict[str, dict[str, str]] = {}
+        self._ids: dict[str, str] = {}
+        for entry in self._read():
+            self._take_in(entry)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -88,18 +97,33 @@ class Journal:
         entry = Entry(at, self._run, band, step, state, kept)
         with self._lock:
             self._disk.append(self._path, _line_of(entry))
-            self._entries.append(entry)
+            self._take_in(entry)
 
-    def value_of(self, band: str, name: str) -> str:
-        """The last value of that name that stands beside the band, "" for none."""
-        for entry in reversed(self._entries):
-            if entry.band == band and name in entry.values:
-                return entry.values[name]
-        return ""
+    def band_id_of(self, band: str) -> str:
+        """The id a band was begun with; "" when it never was, or was retired since."""
+        return self._ids.get(band, "")
 
-    def last_of(self, band: str) -> Entry | None:
-        """The last line about a band."""
-        return next((entry for entry in reversed(self._entries) if entry.band == band), None)
+    def is_begun(self, band: str, step: str) -> bool:
+        """Is that step of a band begun and not over?"""
+        return self._last.get((band, step)) is State.BEGUN
+
+    def begun(self, step: str) -> Mapping[str, str]:
+        """Bands that step is begun on and not over, by the line they are for."""
+        return self._lines.get(step, {})
+
+    def _take_in(self, entry: Entry) -> None:
+        """What is looked up stays at hand, so that the thousandth band waits no longer than the first."""
+        self._entries.append(entry)
+        self._last[entry.band, entry.step] = entry.state
+        lines = self._lines.setdefault(entry.step, {})
+        for line in [line for line, band in lines.items() if band == entry.band]:
+            del lines[line]
+        if entry.state is State.BEGUN and "line" in entry.values:
+            lines[entry.values["line"]] = entry.band
+        if entry.step == RETIRE and entry.state is State.DONE:
+            self._ids.pop(entry.band, None)
+        elif entry.values.get("band_id"):
+            self._ids[entry.band] = entry.values["band_id"]
 
     def _read(self) -> list[Entry]:
         content = self._disk.read(self._path) or b""

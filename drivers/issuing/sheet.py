@@ -62,6 +62,7 @@ class Outcome(Enum):
     ISSUED = "issued"
     ALREADY = "already"  # it was whole before; nothing was written
     FAILED = "failed"
+    RETIRED = "retired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,23 +163,30 @@ def _check_whole(found: tuple[Wanted, ...]) -> None:
         raise PlanMalformed("the sheet has UIDs for some bands only; give all or none")
 
 
-def report_of(lines: Iterable[Reported]) -> bytes:
-    """The report as CSV, UTF-8, lines ended as RFC 4180 says."""
+def heading() -> bytes:
+    """The first line of a report, ended as RFC 4180 says."""
+    return _line(REPORT_COLUMNS)
+
+
+def line_of_report(reported: Reported) -> bytes:
+    """One line of a report."""
+    return _line(
+        (
+            str(reported.number), reported.outcome.value, reported.label, reported.code,
+            reported.band, reported.uid.hex(), reported.store, reported.qr, reported.replaces,
+            reported.problem,
+        )
+    )  # fmt: skip
+
+
+def _line(cells: Iterable[str]) -> bytes:
     out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(REPORT_COLUMNS)
-    for line in lines:
-        writer.writerow(
-            (
-                line.number, line.outcome.value, line.label, line.code, line.band,
-                line.uid.hex(), line.store, line.qr, line.replaces, line.problem,
-            )
-        )  # fmt: skip
+    csv.writer(out).writerow(cells)
     return out.getvalue().encode()
 
 
 def reported_of(content: bytes) -> tuple[Reported, ...]:
-    """The lines of a report, as `report_of` writes it. Raises PlanMalformed."""
+    """The lines of a report, as the station appended them. Raises PlanMalformed."""
     if len(content) > SIZE_MAX:
         raise PlanMalformed("the report is too large")
     try:

@@ -1,0 +1,421 @@
+"""One band after the other on a reader: which line of the sheet it is, what is done to it, what is said of it.
+
+    a band comes -> looked at -> its line is chosen -> the journal says begun, with the id it will have
+                 -> each step: begun, done -> activated anew and checked -> the report has it -> the journal says done
+
+So a station that loses power, or its band, at any of these arrows goes on where it was: the band's line and id stand in the
+journal before anything is on the band, and the report before the journal says done. A band that was begun keeps its line until
+it is whole or the line is given up.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from drivers.connection import Connection
+from drivers.credential.layout import REFERENCE_SIZE, band_id_of_reference
+from drivers.errors import BandError, BandLeft
+from drivers.issuing.desfire import DesfireBand, Means
+from drivers.issuing.errors import BandRejected, PlanMalformed, WrongBand
+from drivers.issuing.journal import RETIRE, Journal, State
+from drivers.issuing.label import code_of, qr_text_of
+from drivers.issuing.plan import Chip
+from drivers.issuing.ports import Appender
+from drivers.issuing.sheet import (
+    Outcome,
+    Reported,
+    Wanted,
+    heading,
+    line_of_report,
+    reported_of,
+)
+from drivers.issuing.steps import Found
+from drivers.readers.base import WAIT_MS_MAX, Reader
+from drivers.target import Target
+
+ISSUE: Final = "issue"
+GIVEN_UP: Final = "given_up"
+"""Steps of the journal that stand for a whole band."""
+
+AGAIN_COUNT_MAX: Final = 3
+"""Activations a band is given to be checked in, when a busy field loses it; then it must be held again."""
+
+Note = Callable[[str, Callable[[], None]], None]
+
+
+class BandWork(Protocol):
+    """The work on one band in one activation, whatever its chip. Raises DriverError and BandRejected."""
+
+    def survey(self) -> Found:
+        """Who it is and what it lacks; writes nothing."""
+        ...
+
+    def finish(self, *, reference: bytes, note: Note) -> None:
+        """Do what it lacks, after `survey`."""
+        ...
+
+    def check(self) -> object:
+        """Raise NotAsPlanned when it is not whole; writes nothing."""
+        ...
+
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """What it says, name by name; writes nothing."""
+        ...
+
+    def retire(self, note: Note) -> Found:
+        """Take off it everything a kiosk reads."""
+        ...
+
+
+def work_of(connection: Connection, target: Target, means: Means) -> BandWork:
+    """The work on a band with the plan's chip. Raises PlanMalformed for a chip this version does not write."""
+    if means.plan.chip is Chip.DESFIRE:
+        return DesfireBand(connection, target, means)
+    raise PlanMalformed(f"this version does not write {means.plan.chip.value} yet")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the person at the station is told of one band.
+
+    Attributes:
+        line: The sheet's line it was for, 0 for none.
+        words: One line.
+        reported: What stands in the report, None when it is to be held again.
+    """
+
+    line: int
+    words: str
+    reported: Reported | None = None
+
+
+class Job:
+    """The lines of one sheet: which band is for which, and what became of each. Its report is a file that only grows."""
+
+    def __init__(
+        self,
+        wanted: tuple[Wanted, ...],
+        *,
+        name: str,
+        journal: Journal,
+        report: Path,
+        disk: Appender,
+    ) -> None:
+        """Go on with a job.
+
+        Args:
+            wanted: Its lines.
+            name: Names the sheet in the journal, at most 40 characters.
+            journal: Where begun bands stand.
+            report: Where what became of them is appended.
+            disk: Appends.
+
+        Raises:
+            PlanMalformed: the report is another job's, or damaged.
+        """
+        self._wanted = {each.number: each for each in wanted}
+        self._by_uid = {each.uid: each for each in wanted if each.uid is not None}
+        self._name = name
+        self._journal = journal
+        self._path = report
+        self._disk = disk
+        self._done = self._so_far()
+        self._numbers = sorted(self._wanted, reverse=True)
+
+    @property
+    def n_done(self) -> int:
+        """Lines that have their band."""
+        return len(self._done)
+
+    @property
+    def n_wanted(self) -> int:
+        """Lines in all."""
+        return len(self._wanted)
+
+    @property
+    def is_over(self) -> bool:
+        """Has every line its band?"""
+        return len(self._done) == len(self._wanted)
+
+    @property
+    def done(self) -> Mapping[int, Reported]:
+        """What became of the lines that have their band, by number."""
+        return self._done
+
+    @property
+    def begun(self) -> tuple[int, ...]:
+        """Lines whose band was begun and is not whole."""
+        lines = (line.rpartition(":") for line in self._journal.begun(ISSUE))
+        numbers = sorted(int(number) for name, _, number in lines if name == self._name)
+        return tuple(
+            number for number in numbers if number in self._wanted and number not in self._done
+        )
+
+    def key_of(self, number: int) -> str:
+        """What a line is called in the journal."""
+        return f"{self._name}:{number}"
+
+    def choose(self, found: Found, band: str) -> Wanted:
+        """The line this band is for.
+
+        Raises:
+            WrongBand: it is for none, or whole already.
+        """
+        if self._by_uid:
+            wanted = self._by_uid.get(found.uid)
+            if wanted is None:
+                raise WrongBand("this band's UID is not in the sheet")
+            return wanted
+        begun = self._journal.begun(ISSUE)
+        line = next((line for line, held in begun.items() if held == band), "")
+        name, _, number = line.rpartition(":")
+        if name == self._name and int(number) in self._wanted:
+            return self._wanted[int(number)]
+        if not found.steps:
+            raise WrongBand("this band is issued already")
+        while self._numbers and self._numbers[-1] in self._done:
+            self._numbers.pop()  # the first line that is left stands at the end
+        for left in reversed(self._numbers):
+            if left not in self._done and self.key_of(left) not in begun:
+                return self._wanted[left]
+        raise WrongBand("every line that is left has a band that was begun; hold one of those")
+
+    def give_up(self) -> int:
+        """Let the lines whose band was begun go to other bands; how many."""
+        begun = dict(self._journal.begun(ISSUE))
+        lines = self.begun
+        for number in lines:
+            self._journal.write(
+                begun[self.key_of(number)], ISSUE, State.FAILED, code=GIVEN_UP,
+                line=self.key_of(number),
+            )  # fmt: skip
+        return len(lines)
+
+    def note(self, reported: Reported) -> None:
+        """Append to the report, durably. Raises DiskFull, DiskFault."""
+        is_new = self._disk.read(self._path) is None
+        line = line_of_report(reported)
+        self._disk.append(self._path, heading() + line if is_new else line)
+        if reported.outcome is not Outcome.FAILED and reported.number in self._wanted:
+            self._done[reported.number] = reported
+
+    def _so_far(self) -> dict[int, Reported]:
+        content = self._disk.read(self._path)
+        if content is None:
+            return {}
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            self._disk.cut(self._path, len(whole))
+        if not whole:
+            self._disk.append(self._path, heading())
+            return {}
+        done = {
+            each.number: each
+            for each in reported_of(whole)
+            if each.outcome is not Outcome.FAILED and each.number in self._wanted
+        }
+        for number, each in done.items():
+            wanted = self._wanted[number]
+            if (wanted.uid or each.uid) != each.uid or (
+                wanted.label or each.label
+            ) != each.label:
+                raise PlanMalformed(
+                    "the report is of another sheet; give another with --report"
+                )
+        return done
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is the same for every band of one run.
+
+    Attributes:
+        store: Store that may link them, for sealed spares; a line of the sheet may name another. "" for none.
+        replaces: Id of the band the one band of this run stands in for, "" for none.
+    """
+
+    store: str = ""
+    replaces: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One band on the reader."""
+
+    target: Target
+    work: BandWork
+    found: Found
+    name: str = field(repr=False)
+
+
+class Station:
+    """An encoder station: a reader, a plan, keys, a journal. Used by one thread."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        means: Means,
+        journal: Journal,
+        *,
+        work: Callable[[Connection, Target, Means], BandWork] = work_of,
+    ) -> None:
+        self._reader = reader
+        self._means = means
+        self._journal = journal
+        self._work = work
+
+    def wait(self, is_over: Callable[[], bool]) -> Target | None:
+        """The next band, or None when `is_over` says so first; asks at least twice a second. Raises DriverError."""
+        while not is_over():
+            target = self._reader.wait_for_target(WAIT_MS_MAX)
+            if target is not None:
+                return target
+        return None
+
+    def wait_for_removal(self, is_over: Callable[[], bool]) -> None:
+        """Until the field is empty. Raises ReaderError."""
+        while not is_over() and not self._reader.wait_for_removal(WAIT_MS_MAX):
+            pass
+
+    def look(self, target: Target) -> Found:
+        """What the band is and lacks; writes nothing. Raises DriverError, BandRejected."""
+        return self._work_on(target).survey()
+
+    def told(self, target: Target) -> tuple[tuple[str, str], ...]:
+        """What the band says; writes nothing. Raises DriverError, BandRejected."""
+        return self._work_on(target).told()
+
+    def check(self, target: Target) -> None:
+        """Is the band whole? Writes nothing. Raises DriverError, NotAsPlanned and other BandRejected."""
+        self._work_on(target).check()
+
+    def issue(self, target: Target, job: Job, errand: Errand) -> Said:
+        """Issue the band on the reader, or say why not.
+
+        Never raises for what is the band's fault: that is said, and stands in the report where it is final.
+
+        Raises:
+            ReaderError: the machine's side failed; whatever was begun stands in the journal.
+            DeviceError: the disk failed; the band is not whole before the journal is.
+        """
+        held: _Held | None = None
+        try:
+            held = self._held(target)
+            return self._issued(held, job, errand)
+        except WrongBand as error:
+            return Said(0, f"{error}.")
+        except BandRejected as error:
+            return self._failed(held, job, error)
+        except BandLeft:
+            return Said(0, "The band was taken away too early. Hold the same band again.")
+        except BandError as error:
+            return Said(
+                0, f"It did not answer as it should ({error.code}). Hold the same band again."
+            )
+
+    def retire(self, target: Target, *, band_id: str) -> Found:
+        """Take everything off the band on the reader.
+
+        Args:
+            target: The band.
+            band_id: The id it must have, "" for any band of ours.
+
+        Raises:
+            WrongBand: it has another id.
+            DriverError, BandRejected, DeviceError.
+        """
+        held = self._held(target)
+        known = (
+            band_id_of_reference(held.found.reference)
+            if held.found.reference
+            else self._journal.band_id_of(held.name)
+        )
+        if band_id and known != band_id:
+            raise WrongBand("this is another band than the one to retire")
+        self._journal.write(held.name, RETIRE, State.BEGUN, band_id=known)
+        gone = held.work.retire(self._noting(held.name))
+        self._journal.write(held.name, RETIRE, State.DONE, band_id=known)
+        return replace(gone, reference=bytes.fromhex(known))
+
+    # --- one band
+
+    def _work_on(self, target: Target) -> BandWork:
+        return self._work(self._reader.connect(target), target, self._means)
+
+    def _held(self, target: Target) -> _Held:
+        work = self._work_on(target)
+        found = work.survey()
+        return _Held(target, work, found, self._means.keys.uid_hash(found.uid))
+
+    def _issued(self, held: _Held, job: Job, errand: Errand) -> Said:
+        found = held.found
+        wanted = job.choose(found, held.name)
+        reported = self._planned(held, wanted, errand)
+        had = job.done.get(wanted.number)
+        if had is not None and had.uid == found.uid and not found.steps:
+            return Said(wanted.number, f"{had.label} is issued already.", had)
+        self._journal.write(
+            held.name, ISSUE, State.BEGUN, band_id=reported.band, label=reported.label,
+            code=reported.code, chip=found.chip, plan=self._means.plan.digest,
+            store=reported.store, replaces=reported.replaces, line=job.key_of(wanted.number),
+        )  # fmt: skip
+        held.work.finish(reference=bytes.fromhex(reported.band), note=self._noting(held.name))
+        self._check_anew()
+        job.note(reported)
+        self._journal.write(
+            held.name, ISSUE, State.DONE, band_id=reported.band, line=job.key_of(wanted.number)
+        )
+        return Said(wanted.number, f"{reported.label} is issued: {reported.code}", reported)
+
+    def _planned(self, held: _Held, wanted: Wanted, errand: Errand) -> Reported:
+        """What this band will be. Its id is the one on it, else the one it was begun with, else a new one."""
+        found = held.found
+        band_id = found.reference.hex() or self._journal.band_id_of(held.name)
+        if not band_id:
+            band_id = band_id_of_reference(self._means.entropy.draw(REFERENCE_SIZE))
+        code = code_of(band_id)
+        label = wanted.label or self._means.plan.label_of(number=wanted.number, code=code)
+        is_whole = not found.steps and not self._journal.is_begun(held.name, ISSUE)
+        return Reported(
+            number=wanted.number,
+            outcome=Outcome.ALREADY if is_whole else Outcome.ISSUED,
+            label=label,
+            code=code,
+            band=band_id,
+            uid=found.uid,
+            store=wanted.store or errand.store,
+            qr=qr_text_of(band_id),
+            replaces=errand.replaces,
+        )
+
+    def _check_anew(self) -> None:
+        """Activated anew, so that what only takes effect then is checked as a kiosk will meet it."""
+        for _ in range(AGAIN_COUNT_MAX):
+            target = self._reader.wait_for_target(WAIT_MS_MAX)
+            if target is not None:
+                self._work_on(target).check()
+                return
+        raise BandLeft("it left before it was checked")
+
+    def _failed(self, held: _Held | None, job: Job, error: BandRejected) -> Said:
+        uid = held.found.uid if held is not None else b""
+        if held is not None:
+            self._journal.write(held.name, ISSUE, State.FAILED, code=error.code)
+        reported = Reported(0, Outcome.FAILED, uid=uid, problem=f"{error.code}: {error}")
+        job.note(reported)
+        return Said(0, f"This band was not issued: {error}.", reported)
+
+    def _noting(self, band: str) -> Note:
+        def note(step: str, do: Callable[[], None]) -> None:
+            self._journal.write(band, step, State.BEGUN)
+            do()
+            self._journal.write(band, step, State.DONE)
+
+        return note
+
+
+def name_of_sheet(content: bytes) -> str:
+    """Names a sheet in the journal: the first 12 hex digits of SHA-256 over it."""
+    return hashlib.sha256(content).hexdigest()[:12]
