@@ -13,8 +13,8 @@ class Anticollision:
     """What a chip tells everybody while it is being selected.
 
     Attributes:
-        atqa: 2 bytes, high byte first.
-        uid: 4, 7 or 10 bytes; 4 bytes starting 08 when random.
+        atqa: 2 bytes, high byte first; empty for FeliCa, which is found by polling.
+        uid: 4, 7 or 10 bytes; 4 bytes starting 08 when random. The IDm of a FeliCa, 8 bytes.
         sak: The last SAK; bit 0x20 says ISO 14443-4.
         ats: Answer to select with its length byte; empty without ISO 14443-4.
 
@@ -30,6 +30,10 @@ class Anticollision:
         return f"Anticollision(uid=<{len(self.uid)} bytes>, sak={self.sak:02X})"
 
 
+class Garbled(Exception):
+    """An answer that reaches the reader with a checksum that does not fit."""
+
+
 class PoweredChip(Protocol):
     """One chip in one reader's field, until that field goes."""
 
@@ -42,10 +46,14 @@ class PoweredChip(Protocol):
         """Answer one command.
 
         Args:
-            command: The payload of ISO 14443-4 blocks for a chip with an ATS, else one frame without CRC.
+            command: The payload of ISO 14443-4 blocks for a chip with an ATS, else one frame without CRC; to a FeliCa
+                one frame with its length byte.
 
         Returns:
             The answer; one byte from a chip without ATS is a 4-bit ACK or NAK. None when the chip stays silent.
+
+        Raises:
+            Garbled: it answered, and the answer was damaged on its way.
         """
         ...
 

@@ -1,0 +1,219 @@
+"""Bands that are nobody's: Classic, telephones, bank cards, odd UIDs; frame by frame and behind the PN532."""
+
+from typing import Any
+
+import nfc
+import nfc.clf.pn532
+import nfc.clf.transport
+import pytest
+
+from hardware.entropy import SeededEntropy
+from hardware.virtual.classic import FACTORY_KEY, VirtualClassic1K
+from hardware.virtual.phone import (
+    PAYMENT_DIRECTORY,
+    VirtualBankCard,
+    VirtualObligingPhone,
+    VirtualType4,
+)
+from hardware.virtual.uid_bands import UidBand, UidKind, VirtualNtag213
+from tests.hardware.virtual.chips import AID, ask, desfire
+from tests.support.virtual_reader import VirtualReader
+
+UID = bytes.fromhex("04A0B0C0D0E0F0")
+MESSAGE = bytes.fromhex("D101035402656E")
+
+
+def selected(name: bytes) -> bytes:
+    return b"\x00\xa4\x04\x00" + bytes([len(name)]) + name + b"\x00"
+
+
+def listed(reader: VirtualReader) -> bytes:
+    """What the PN532 finds now, with its field cycled first."""
+    device = nfc.clf.pn532.init(nfc.clf.transport.TTY(str(reader.path)))
+    try:
+        device.chipset.command(0x32, b"\x01\x00", timeout=1.0)
+        return bytes(device.chipset.command(0x4A, b"\x02\x00", timeout=1.0))
+    finally:
+        device.close()
+
+
+# --- Classic
+
+
+def test_a_classic_block_is_read_and_written_behind_its_key() -> None:
+    card = VirtualClassic1K(uid=UID)
+    chip = card.power_up()
+    before = chip.exchange(b"\x30\x04")
+    key = b"\x60\x04" + FACTORY_KEY + UID[-4:]
+
+    opened = ask(chip, key)
+    answers = [ask(chip, b"\xa0\x04"), ask(chip, b"sixteen bytes!!!")]
+    content = ask(chip, b"\x30\x04")
+    other_sector = ask(chip, b"\x30\x08")
+
+    assert (before, opened) == (b"\x04", b"\x0a")
+    assert answers == [b"\x0a", b"\x0a"]
+    assert content == b"sixteen bytes!!!"
+    assert other_sector == b"\x04"
+    assert chip.exchange(b"\x61\x04" + bytes(6) + UID[-4:]) is None
+
+
+def test_the_pn532_speaks_the_classics_cipher_for_its_host(
+    virtual_reader: VirtualReader,
+) -> None:
+    card = VirtualClassic1K(uid=UID)
+    virtual_reader.field.present(card)
+    device = nfc.clf.pn532.init(nfc.clf.transport.TTY(str(virtual_reader.path)))
+    chipset: Any = device.chipset
+    chipset.command(0x4A, b"\x01\x00", timeout=1.0)
+
+    answers = [
+        bytes(chipset.command(0x40, b"\x01" + content, timeout=1.0))
+        for content in (
+            b"\x60\x08" + FACTORY_KEY + UID[-4:],
+            b"\xa0\x08" + b"sixteen bytes!!!",
+            b"\x30\x08",
+            b"\x60\x08" + bytes(6) + UID[-4:],
+        )
+    ]
+    device.close()
+
+    assert answers == [b"\x00", b"\x00", b"\x00sixteen bytes!!!", b"\x14"]
+    assert card.memory[8 * 16 : 9 * 16] == b"sixteen bytes!!!"
+
+
+# --- telephones and bank cards
+
+
+def test_a_type_4_message_is_found_the_way_telephones_look_for_it() -> None:
+    band = VirtualType4(uid=UID, message=MESSAGE, is_writable=True)
+    chip = band.power_up()
+
+    found = [
+        ask(chip, command)
+        for command in (
+            selected(bytes.fromhex("D2760000850101")),
+            bytes.fromhex("00A4000C02E103"),
+            bytes.fromhex("00B000000F"),
+            bytes.fromhex("00A4000C02E104"),
+            bytes.fromhex("00B0000002"),
+            bytes.fromhex("00B0000207"),
+            bytes.fromhex("00D6000003000154"),
+        )
+    ]
+
+    assert found[0] == found[1] == found[3] == found[6] == b"\x90\x00"
+    assert found[2] == bytes.fromhex("000F2000FF00FF0406E10401000000") + b"\x90\x00"
+    assert found[4] == b"\x00\x07\x90\x00"
+    assert found[5] == MESSAGE + b"\x90\x00"
+    assert band.message == b"\x54"
+
+
+def test_a_read_only_message_is_not_written() -> None:
+    chip = VirtualType4(uid=UID, message=MESSAGE).power_up()
+    ask(chip, selected(bytes.fromhex("D2760000850101")))
+    ask(chip, bytes.fromhex("00A4000C02E104"))
+
+    assert ask(chip, bytes.fromhex("00D6000003000154")) == b"\x69\x86"
+
+
+def test_nfcpy_reads_a_message_from_the_type_4_tag(virtual_reader: VirtualReader) -> None:
+    virtual_reader.field.present(VirtualType4(uid=UID, message=MESSAGE))
+    found: list[Any] = []
+    clf: Any = nfc.ContactlessFrontend()
+    clf.device = nfc.clf.pn532.init(nfc.clf.transport.TTY(str(virtual_reader.path)))
+
+    def keep(tag: Any) -> bool:
+        found.append(tag)
+        return False
+
+    clf.connect(rdwr={"on-connect": keep})
+
+    assert found[0].type == "Type4Tag"
+    assert bytes(found[0].ndef.octets) == MESSAGE
+    clf.close()
+
+
+def test_the_obliging_phone_says_yes_to_everything() -> None:
+    phone = VirtualObligingPhone(entropy=SeededEntropy("phone"))
+    chip, again = phone.power_up(), phone.power_up()
+
+    answers = {
+        ask(chip, command)
+        for command in (
+            b"\x90\x5a\x00\x00\x03" + AID + b"\x00",
+            b"\x90\x71\x00\x00\x02\x02\x00\x00",
+        )
+    }
+
+    assert answers == {b"\x90\x00"}
+    assert chip.anticollision.uid[0] == 0x08
+    assert chip.anticollision.uid != again.anticollision.uid
+
+
+def test_a_bank_card_remembers_who_asked_it_for_payment() -> None:
+    card = VirtualBankCard(uid=UID)
+    chip = card.power_up()
+
+    ask(chip, selected(bytes.fromhex("D2760000850101")))
+    asked_before = card.payment_asked
+    directory = ask(chip, selected(PAYMENT_DIRECTORY))
+    ask(card.power_up(), selected(bytes.fromhex("A0000000041010")))
+
+    assert asked_before == ()
+    assert card.payment_asked == (PAYMENT_DIRECTORY, bytes.fromhex("A0000000041010"))
+    assert directory[:2] == b"\x6f" + bytes([len(directory) - 4])
+    assert directory[-2:] == b"\x90\x00"
+
+
+# --- odd UIDs
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "first"),
+    [
+        (UidKind.FOUR, 4, 0x3B),
+        (UidKind.SEVEN, 7, 0x04),
+        (UidKind.TEN, 10, 0x04),
+        (UidKind.ZERO, 7, 0x00),
+        (UidKind.RANDOM, 4, 0x08),
+        (UidKind.CHANGING, 7, 0x04),
+    ],
+)
+def test_each_odd_uid_is_shown_as_it_says(
+    virtual_reader: VirtualReader, kind: UidKind, size: int, first: int
+) -> None:
+    virtual_reader.field.present(
+        UidBand(kind, entropy=SeededEntropy(kind.value), behind=desfire())
+    )
+
+    answers = [listed(virtual_reader) for _ in range(2)]
+
+    uids = [answer[6 : 6 + size] for answer in answers]
+    assert [(answer[0], answer[5], answer[6]) for answer in answers] == [(1, size, first)] * 2
+    assert {answer[4] for answer in answers} == {0x20}, "the chip behind it shows"
+    is_steady = uids[0] == uids[1]
+    assert is_steady == (kind not in {UidKind.RANDOM, UidKind.CHANGING})
+
+
+def test_a_uid_that_changes_does_so_at_every_selection() -> None:
+    from hardware.virtual.iso_dep import Picc
+
+    picc = Picc(UidBand(UidKind.CHANGING, entropy=SeededEntropy("poll")).power_up())
+    seen = set()
+
+    for _ in range(5):
+        picc.request()
+        picc.select()
+        seen.add(picc.anticollision.uid)
+
+    assert len(seen) == 5
+
+
+def test_two_chips_with_one_uid_are_two(virtual_reader: VirtualReader) -> None:
+    virtual_reader.field.present(VirtualNtag213(uid=UID), VirtualNtag213(uid=UID))
+
+    answer = listed(virtual_reader)
+
+    assert answer[0] == 2
+    assert answer.count(UID) == 2
