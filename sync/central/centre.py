@@ -18,6 +18,7 @@ from hardware.identity import lasting_key, public_hex
 from sync.central import enrolment
 from sync.central.batch import Batch
 from sync.central.counters import Counters
+from sync.central.denials import Denials
 from sync.central.erasure import Erasure, ErasureStatus
 from sync.central.feed import Bell
 from sync.central.gate import Gate, Sessions
@@ -78,7 +79,8 @@ class Centre:
         self._pulls = Pulls(parts)
         self._wants = Wants(parts)
         self._inbox = Inbox(parts)
-        self._leases = Leases(parts, band_keys)
+        self._denials = Denials(parts, band_keys, private_key)
+        self._leases = Leases(parts, band_keys, self._denials)
         self._erasure = Erasure(parts, self._pulls)
         self._housekeeping = Housekeeping(parts, self._pulls)
         self._heads: dict[str, int] = {}
@@ -334,6 +336,10 @@ class Centre:
     def leases(self, request: Request) -> bytes:
         """The band keys this store may hold now."""
         return self._leases.leases(request)
+
+    def deny(self, request: Request) -> bytes:
+        """The newest deny list."""
+        return self._denials.deny(request)
 
     def metrics_for(self, request: Request) -> bytes:
         """`metrics`, for a technician; JSON."""

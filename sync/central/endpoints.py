@@ -108,6 +108,7 @@ class Service:
             "inbox": centre.inbox,
             "decide": centre.decide,
             "leases": centre.leases,
+            "deny": centre.deny,
         }
         routes = {name: _Route(name, "POST", self._lines(ask)) for name, ask in posts.items()}
         routes["hello"] = _Route("hello", "POST", self._hello)

@@ -35,7 +35,7 @@ class State(Enum):
 FINAL_STATES: Final = (State.REVOKED, State.RETIRED)
 
 _KIOSK: Final = frozenset({
-    "hello", "push", "pull", "want", "snapshot", "snap", "diff", "custody", "leases",
+    "hello", "push", "pull", "want", "snapshot", "snap", "diff", "custody", "leases", "deny",
 })  # fmt: skip
 
 ENDPOINTS_OF: Final[Mapping[str, frozenset[str]]] = MappingProxyType({

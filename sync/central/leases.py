@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sync.central.denials import Denials
 from sync.central.enrolment import scope_of
 from sync.central.gate import denied
 from sync.central.openapi import Nothing
@@ -21,10 +22,11 @@ LEASE_US: Final = 72 * 3_600 * 1_000_000
 class Leases:
     """Lends keys."""
 
-    def __init__(self, parts: Parts, band_keys: BandKeys | None) -> None:
+    def __init__(self, parts: Parts, band_keys: BandKeys | None, denials: Denials) -> None:
         """Over the parts of one centre; without `band_keys` it has none to lend."""
         self._parts = parts
         self._band_keys = band_keys
+        self._denials = denials
 
     def leases(self, request: Request) -> bytes:
         """The keys this store may hold now; as `wire.leases_page` writes them."""
@@ -45,6 +47,7 @@ class Leases:
             group=seal(group, key, group_label(group_version), self._parts.entropy),
             group_version=group_version,
             leases=leases,
+            deny=self._denials.newest(),
         )
         return leases_page(answer, session_key=key, request_id=caller.request_id)
 

@@ -17,6 +17,7 @@ from sync.model.wire import (
     PROTOCOL,
     CustodyRequest,
     DecideRequest,
+    DenyAnswer,
     DiffRequest,
     HelloAnswer,
     HelloRequest,
@@ -83,6 +84,7 @@ ENDPOINTS: Final = (
     _Endpoint("inbox", "Operations of this store that wait for a person", InboxRequest, lines=(InboxEntry,)),
     _Endpoint("decide", "What a person decided about one of them", DecideRequest, lines=(Line,)),
     _Endpoint("leases", "Keys of the bands whose owners this store holds", Nothing, lines=(Lease,)),
+    _Endpoint("deny", "The newest deny list, signed by the centre", Nothing, lines=(DenyAnswer,)),
 )  # fmt: skip
 """All that are asked with POST and JSON."""
 

@@ -8,7 +8,7 @@ scope once, in sorted order, so that a reader never sees a number without all nu
 Tables are in `schema`, databases in `sql`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,7 +21,7 @@ from sync.central.schema import TABLES, migrate
 from sync.central.sql import Connection, Engine, open_engine
 from sync.model.contacts import LENT, contact_term, term_of
 from sync.model.errors import Malformed, StoreError
-from sync.model.records import Record, key_of
+from sync.model.records import Band, Record, key_of
 from sync.model.row import Row, body_of, raw_of
 from sync.model.sums import SUM_MASK, pointer_hash
 from sync.model.wire import InboxEntry, Mark, Want, WireRow
@@ -471,6 +471,31 @@ class Snapshot:
         )
         return [(bytes.fromhex(uid), body.encode()) for uid, body in found]
 
+    def bands_in(self, states: Collection[str]) -> list[str]:
+        """Ids of all bands in one of these states."""
+        found = self._sql.all("SELECT body FROM doc WHERE kind = 'band'")
+        texts = tuple(f'"{state}"' for state in states)  # most are not, and need not be decoded
+        bands = (_band_of(body) for (body,) in found if any(text in body for text in texts))
+        return [band.id for band in bands if band is not None and band.state in states]
+
+    def bands_erased(self) -> list[str]:
+        """Ids of the bands of which nothing is left but that they were, as long as that is remembered."""
+        found = self._sql.all(
+            "SELECT DISTINCT ptr.key FROM ptr LEFT JOIN doc ON doc.key = ptr.key"
+            " WHERE ptr.is_gone = 1 AND doc.key IS NULL AND ptr.key LIKE :bands",
+            bands="band/%",
+        )
+        return [key.partition("/")[2] for (key,) in found]
+
+    def band_of_chip(self, uid: bytes) -> Band | None:
+        """The band a chip is in; None for a chip nobody knows, or whose band is gone."""
+        found = self._sql.all(
+            "SELECT doc.body FROM band_chip JOIN doc ON doc.key = 'band/' || band_chip.band"
+            " WHERE band_chip.uid = :uid",
+            uid=uid.hex(),
+        )
+        return _band_of(found[0][0]) if len(found) == 1 else None
+
     def cursors(self, scope: str = "") -> list[DeviceCursor]:
         """How far devices said they hold a scope, or all, by device."""
         whose = " WHERE scope = :scope" if scope else ""
@@ -543,6 +568,14 @@ def _with(line: Sequence[Any], index: int, value: object) -> list[Any]:
 def _row(key: str, doc: _Doc) -> Row:
     body = doc.record or body_of(doc.kind, doc.body.encode())
     return Row(key, doc.kind, doc.owner, doc.version, doc.as_of, doc.source, body)
+
+
+def _band_of(body: str) -> Band | None:
+    try:
+        band = body_of("band", body.encode())
+    except Malformed:
+        return None
+    return band if isinstance(band, Band) else None
 
 
 def _wire_row(scope: str, line: Sequence[Any]) -> WireRow:

@@ -27,9 +27,10 @@ from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
-from sync.edge.leases import BandLease, LeasedKey
+from sync.edge.leases import BandLease, LeasedKey, Lent
 from sync.model import forms
 from sync.model.answers import diff_of, inbox_of, push_of, snapshot_of, want_of
+from sync.model.deny import deny_list_of
 from sync.model.errors import (
     CentreBusy,
     CentreCertificate,
@@ -77,6 +78,7 @@ from sync.model.wire import (
     Unread,
     Wanted,
     WantRequest,
+    deny_of,
     leases_of,
     unread_of,
 )
@@ -345,8 +347,25 @@ class CentreClient:
         _, answer = await self._read("decide", msgspec.json.encode(request), push_of)
         return answer
 
-    async def leases(self) -> tuple[tuple[BandLease, ...], LeasedKey]:
-        """The keys lent to this store, opened, and the group key. Raises CentreError."""
+    @property
+    def centre_key(self) -> str:
+        """The public key this device pins, 65 uncompressed bytes in hex."""
+        return self._identity.centre_key
+
+    async def deny(self) -> bytes:
+        """The newest deny list, as the centre signed it. Raises CentreError."""
+        _, answer = await self._read("deny", b"{}", deny_of)
+        self._check_list(answer.deny)
+        return answer.deny
+
+    def _check_list(self, raw: bytes) -> None:
+        try:
+            deny_list_of(raw, centre_key=self._identity.centre_key)
+        except (Malformed, NotTrusted) as error:
+            raise CentreUnreachable(str(error)) from error
+
+    async def leases(self) -> Lent:
+        """The keys lent to this store, opened, the group key and the deny list. Raises CentreError."""
         session, request = self._signed("leases", b"{}")
         _, body = await self._answer(request, NDJSON, deadline_ms=CALL_MS)
         try:
@@ -372,7 +391,9 @@ class CentreClient:
             )
             for one in answer.leases
         )
-        return leases, group
+        if answer.deny:
+            self._check_list(answer.deny)
+        return Lent(leases, group, answer.deny)
 
     async def close(self) -> None:
         """Forget the session and let go of all connections."""

@@ -33,6 +33,21 @@ class BandLease:
     key: LeasedKey
 
 
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """An answer of the centre, opened and checked.
+
+    Attributes:
+        leases: All keys lent to this store.
+        group: `K_uid`.
+        deny: The deny list of the same moment, as `sync.model.deny` reads it; b"" from a centre that has none.
+    """
+
+    leases: tuple[BandLease, ...]
+    group: LeasedKey
+    deny: bytes = field(default=b"", repr=False)
+
+
 class Leases:
     """What is lent now."""
 

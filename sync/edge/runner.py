@@ -226,6 +226,10 @@ class SyncRunner:
         """Operations of this store that wait for a person, as the centre has them. From any thread."""
         return self._asked(lambda work: work.inbox(after))
 
+    def fetch_deny(self) -> "Future[None]":
+        """Have the newest deny list. From any thread."""
+        return self._asked(lambda work: work.fetch_deny())
+
     def decide(self, request: DecideRequest) -> "Future[OpResult | None]":
         """Tell the centre what a person decided about a held operation; what became of it. From any thread."""
         return self._asked(lambda work: work.decide(request))

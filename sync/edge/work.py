@@ -11,6 +11,7 @@ from typing import Final
 from hardware.clock import Clock
 from hardware.moments import micros_of
 from sync.edge.client import CentreClient, page_in
+from sync.edge.deny import deny_of
 from sync.edge.engine import Fetched, Forked, GivenAway, Greeted, Mended, Pulled, Pushed
 from sync.edge.erase import note_shut
 from sync.edge.feed import Feed
@@ -151,11 +152,19 @@ class Work:
     async def fetch_leases(self) -> int:
         """The keys lent to this store; how many."""
         self._check_cache()
-        leases, group = await self.client.leases()
+        lent = await self.client.leases()
         self._check_cache()
-        self._leases.replace(leases, group=group)
+        # The list first: cut in between, a band on it is refused with the key that was lent before.
+        if lent.deny:
+            deny_of(self._store).keep(lent.deny, centre_key=self.client.centre_key)
+        self._leases.replace(lent.leases, group=lent.group)
         self.leased_at = micros_of(self._clock.now())
-        return len(leases)
+        return len(lent.leases)
+
+    async def fetch_deny(self) -> None:
+        """The newest deny list."""
+        raw = await self.client.deny()
+        deny_of(self._store).keep(raw, centre_key=self.client.centre_key)
 
     # Rows
 

@@ -11,6 +11,7 @@
     POST /v1/inbox      operations of this store that wait for a person
     POST /v1/decide     what a person decided about one of them
     POST /v1/leases     the keys of the bands whose owners this store holds, sealed with the session key
+    POST /v1/deny       the newest deny list, signed
     GET  /v1/health     is the centre up; says nothing else
     GET  /v1/openapi.json   this, for programs
 
@@ -333,8 +334,16 @@ class Lease(msgspec.Struct, frozen=True):
     until: int
 
 
+class DenyAnswer(msgspec.Struct, frozen=True):
+    """The newest deny list, as `sync.model.deny` reads it; base64 on the wire."""
+
+    deny: bytes
+
+
 class LeasesAnswer(msgspec.Struct, frozen=True):
     """All keys this store may hold now; what is not in it is no longer leased. `group` is `K_uid`, sealed.
+
+    `deny` is the newest deny list, as `sync.model.deny` reads it: a key never comes without one of the same moment.
 
     On the wire one line with the group key, one for each lease, and the end: nobody in between may leave one out, or give
     an older answer again in which a key that was taken back is still lent.
@@ -343,6 +352,7 @@ class LeasesAnswer(msgspec.Struct, frozen=True):
     group: str
     group_version: int
     leases: tuple[Lease, ...]
+    deny: bytes = b""
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -664,15 +674,17 @@ class _Group(msgspec.Struct, frozen=True):
 
     group: str
     group_version: int
+    deny: bytes = b""
 
 
+_deny = msgspec.json.Decoder(DenyAnswer)
 _group = msgspec.json.Decoder(_Group)
 _lease = msgspec.json.Decoder(Lease)
 
 
 def leases_page(answer: LeasesAnswer, *, session_key: bytes, request_id: str) -> bytes:
     """The leases answer as it is sent."""
-    group = _Group(answer.group, answer.group_version)
+    group = _Group(answer.group, answer.group_version, answer.deny)
     lines = b"".join(_encoder.encode(one) + b"\n" for one in (group, *answer.leases))
     return ended(
         lines, n_rows=len(answer.leases), session_key=session_key, request_id=request_id
@@ -689,7 +701,24 @@ def leases_of(answer: bytes, *, session_key: bytes, request_id: str) -> LeasesAn
         leases = tuple(_lease.decode(line) for line in lines[1:])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed("a line of the answer does not parse") from error
-    return LeasesAnswer(group.group, group.group_version, leases)
+    return LeasesAnswer(group.group, group.group_version, leases, group.deny)
+
+
+def deny_page(answer: DenyAnswer, *, session_key: bytes, request_id: str) -> bytes:
+    """The answer with the deny list as it is sent."""
+    line = _encoder.encode(answer) + b"\n"
+    return ended(line, n_rows=1, session_key=session_key, request_id=request_id)
+
+
+def deny_of(answer: bytes, *, session_key: bytes, request_id: str) -> DenyAnswer:
+    """An answer with the deny list, checked whole but for the list itself. Raises Malformed."""
+    lines, _ = checked(answer, session_key=session_key, request_id=request_id)
+    if len(lines) != 1:
+        raise Malformed("the answer does not hold one list")
+    try:
+        return _deny.decode(lines[0])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed("a line of the answer does not parse") from error
 
 
 def is_known_kind(kind: str) -> bool:

@@ -412,7 +412,7 @@ async def leases_through(*spoils: Spoil) -> tuple[BandLease, ...]:
     await client.hello(lineage="l")
     found: tuple[BandLease, ...] = ()
     for _ in spoils:
-        found, _group = await client.leases()
+        found = (await client.leases()).leases
         centre.band_keys.pop("aa", None)
     return found
 
