@@ -174,7 +174,7 @@ class DesfireSetup:
         self._chip.run(CHANGE_FILE_SETTINGS, header, content, mode=CommMode.FULL, size=0)
 
     def format_picc(self) -> None:
-        """Delete all applications, with the chip's own key. The session is over."""
+        """Delete all applications, with the chip's own key. The session is over; select the chip before anything else."""
         self._do(FORMAT_PICC, b"")
         self._chip.close()
 
