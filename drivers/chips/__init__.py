@@ -6,4 +6,5 @@ Files:
     uid_only   bands that can only be known by their UID
     identify   which chip this may be, from what the reader saw
     reading    one band, read with the fewest exchanges security allows
+    capsules   renewing the capsule on a band, after the page is shown
 """

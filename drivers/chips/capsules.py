@@ -16,7 +16,7 @@ from drivers.credential.layout import CAPSULE_FILE
 from drivers.errors import BandMalformed
 
 
-class Renewed(Enum):
+class Outcome(Enum):
     """What became of a capsule. Public: said by the reader process."""
 
     WRITTEN = "written"
@@ -62,7 +62,7 @@ class DesfireCapsule:
         self._chip.write(CAPSULE_FILE, content, offset=offset)
 
 
-def renewed(place: CapsulePlace, raw: bytes) -> Renewed:
+def refreshed(place: CapsulePlace, raw: bytes) -> Outcome:
     """Bring this capsule to the band, unless it carries it or a newer one.
 
     Args:
@@ -77,10 +77,10 @@ def renewed(place: CapsulePlace, raw: bytes) -> Renewed:
     if len(raw) > place.size:
         raise BandMalformed("the capsule is longer than its place")
     if _seq_there(place) >= seq:
-        return Renewed.KEPT
+        return Outcome.KEPT
     for offset, content in writes(raw, place.size, unit=place.unit):
         place.write(offset, content)
-    return Renewed.WRITTEN
+    return Outcome.WRITTEN
 
 
 def _seq_there(place: CapsulePlace) -> int:
