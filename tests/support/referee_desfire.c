@@ -1,10 +1,14 @@
 /* A judge of a DESFire that knows nothing of us: everything libfreefare can do to one, and whether it went as it should.
  *
  * usage: referee_desfire des|3des|3des-iso|3k3des|aes
+ *        referee_desfire read|value|records|write AID SLOT KEY FILE SIZE|CONTENT
  *
- * Makes an application with keys of that kind on an empty chip, changes keys, makes every kind of file, writes and reads
+ * The second form opens an application with an AES key and prints one enciphered file in hexadecimal (all of it, its
+ * value, or its records, the oldest first; SIZE bytes are read), or writes CONTENT at its start. It prints one line.
+ *
+ * The first form makes an application with keys of that kind on an empty chip, changes keys, makes every kind of file, writes and reads
  * them plainly, with MACs and enciphered, carries transactions through and drops others, and takes everything away again.
- * Prints one line a step: "ok NAME" or "failed NAME: what the chip said". Ends with 0 when every step was ok.
+ * It prints one line a step: "ok NAME" or "failed NAME: what the chip said". Both end with 0 when all was ok.
  */
 
 #include <stdint.h>
@@ -232,9 +236,60 @@ static void chip(const char *kind, MifareDESFireAID aid) {
   mifare_desfire_key_free(new);
 }
 
+static size_t bytes_of(const char *text, uint8_t *bytes, size_t size_max) {
+  size_t size = strlen(text) / 2;
+  for (size_t at = 0; at < size && at < size_max; at++) {
+    unsigned int byte = 0;
+    sscanf(text + 2 * at, "%2x", &byte);
+    bytes[at] = (uint8_t)byte;
+  }
+  return size < size_max ? size : size_max;
+}
+
+static int said(const uint8_t *bytes, ssize_t size) {
+  for (ssize_t at = 0; at < size; at++) {
+    printf("%02x", bytes[at]);
+  }
+  printf("\n");
+  return size >= 0;
+}
+
+static int one_file(const char *what, char *arguments[]) {
+  uint8_t key_value[16] = {0}, content[1024] = {0};
+  uint8_t number = (uint8_t)atoi(arguments[3]);
+  MifareDESFireAID aid = mifare_desfire_aid_new((uint32_t)strtoul(arguments[0], NULL, 16));
+  bytes_of(arguments[2], key_value, sizeof key_value);
+  MifareDESFireKey key = mifare_desfire_aes_key_new(key_value);
+  int is_good = !mifare_desfire_select_application(tag, aid) &&
+                !mifare_desfire_authenticate_aes(tag, (uint8_t)atoi(arguments[1]), key);
+  if (is_good && !strcmp(what, "read")) {
+    size_t size = (size_t)atoi(arguments[4]);
+    is_good = said(content, mifare_desfire_read_data_ex(tag, number, 0, size, content, MDCM_ENCIPHERED));
+  } else if (is_good && !strcmp(what, "value")) {
+    int32_t value = 0;
+    is_good = !mifare_desfire_get_value_ex(tag, number, &value, MDCM_ENCIPHERED);
+    printf("%d\n", value);
+  } else if (is_good && !strcmp(what, "records")) {
+    is_good = said(content, mifare_desfire_read_records_ex(tag, number, 0, 0, content, MDCM_ENCIPHERED));
+  } else if (is_good) {
+    size_t size = bytes_of(arguments[4], content, sizeof content);
+    is_good = mifare_desfire_write_data_ex(tag, number, 0, size, content, MDCM_ENCIPHERED) >= (ssize_t)size;
+    printf("%zu\n", size);
+  }
+  if (!is_good) {
+    printf("failed: chip says %02x, library says %02x\n", mifare_desfire_last_picc_error(tag),
+           mifare_desfire_last_pcd_error(tag));
+    n_failed++;
+  }
+  mifare_desfire_key_free(key);
+  free(aid);
+  return is_good;
+}
+
 int main(int n_arguments, char *arguments[]) {
-  if (n_arguments != 2) {
-    fprintf(stderr, "usage: %s des|3des|3des-iso|3k3des|aes\n", arguments[0]);
+  if (n_arguments != 2 && n_arguments != 7) {
+    fprintf(stderr, "usage: %s des|3des|3des-iso|3k3des|aes, or read|value|records|write AID SLOT KEY FILE SIZE|CONTENT\n",
+            arguments[0]);
     return 2;
   }
   setvbuf(stdout, NULL, _IOLBF, 0);
@@ -247,11 +302,17 @@ int main(int n_arguments, char *arguments[]) {
     return 2;
   }
   tag = tags[0];
-  check("connect", !mifare_desfire_connect(tag));
-  MifareDESFireAID aid = mifare_desfire_aid_new(0x112233);
-  chip(arguments[1], aid);
-  free(aid);
-  check("disconnect", !mifare_desfire_disconnect(tag));
+  if (n_arguments == 7) {
+    n_failed += mifare_desfire_connect(tag) ? 1 : 0;
+    one_file(arguments[1], arguments + 2);
+    mifare_desfire_disconnect(tag);
+  } else {
+    check("connect", !mifare_desfire_connect(tag));
+    MifareDESFireAID aid = mifare_desfire_aid_new(0x112233);
+    chip(arguments[1], aid);
+    free(aid);
+    check("disconnect", !mifare_desfire_disconnect(tag));
+  }
   freefare_free_tags(tags);
   nfc_close(device);
   nfc_exit(context);
