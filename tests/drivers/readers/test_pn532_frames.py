@@ -11,6 +11,7 @@ from drivers.readers.crc import crc_a, frame_of
 from drivers.readers.pn532 import Pn532Reader, cascade_of, felica_of
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
+from hardware.virtual.felica import VirtualFelica
 from hardware.virtual.uid_bands import VirtualClassic, VirtualNtag213
 from tests.support.bands import UID
 from tests.support.virtual_reader import VirtualReader
@@ -186,3 +187,73 @@ def test_any_answer_to_polling_parses_or_is_malformed(content: bytes, start: byt
 )
 def test_a_uid_is_searched_for_by_its_parts(uid: str, cascade: str) -> None:
     assert cascade_of(bytes.fromhex(uid)) == bytes.fromhex(cascade)
+
+
+IDM, PMM = bytes.fromhex("0102030405060708"), bytes.fromhex("F0F1F2F3F4F5F6F7")
+READ_BLOCK_0 = bytes.fromhex("1006") + IDM + bytes.fromhex("010B00018000")
+
+
+def _felica_found(reader: Pn532Reader) -> Target:
+    """It is looked for in every third search, so it may take two waits."""
+    found = reader.wait_for_target(500) or reader.wait_for_target(500)
+    assert found is not None
+    return found
+
+
+def test_a_felica_band_is_found_by_its_number_and_answers_frames_with_their_length(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(VirtualFelica(idm=IDM))
+
+    target = _felica_found(reader)
+    answer = reader.connect(target).transmit(READ_BLOCK_0)
+
+    assert (target.technology, target.uid, len(target.answer)) == (Technology.FELICA, IDM, 8)
+    assert (answer[0], answer[1], answer[2:10]) == (len(answer), 0x07, IDM)
+
+
+def test_a_felica_band_lies_there_until_it_is_taken_away(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(VirtualFelica(idm=IDM))
+    _felica_found(reader)
+
+    looks = [reader.wait_for_removal(50) for _ in range(3)]
+    virtual_reader.field.remove()
+
+    assert looks == [False] * 3
+    assert any(reader.wait_for_removal(500) for _ in range(3))
+    assert reader.wait_for_target(20) is None
+
+
+def test_a_felica_band_that_does_not_know_a_command_is_silent_and_there(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(VirtualFelica(idm=IDM))
+    connection = reader.connect(_felica_found(reader))
+
+    with pytest.raises(BandSilent):
+        connection.transmit(bytes.fromhex("0AF0") + IDM)
+
+    assert connection.transmit(READ_BLOCK_0)[1] == 0x07
+
+
+def test_a_felica_band_that_is_gone_has_left(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(VirtualFelica(idm=IDM))
+    connection = reader.connect(_felica_found(reader))
+    virtual_reader.field.remove()
+
+    with pytest.raises(BandLeft) as left:
+        connection.transmit(READ_BLOCK_0)
+
+    assert not isinstance(left.value, BandSilent)
+
+
+def test_a_band_of_type_a_beside_a_felica_one_is_the_one_that_is_read(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(VirtualFelica(idm=IDM), VirtualNtag213(uid=UID))
+
+    assert [_found(reader).uid for _ in range(3)] == [UID] * 3
