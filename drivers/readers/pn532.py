@@ -19,6 +19,7 @@ FeliCa is looked for in every third search that found nothing else: such a band 
 
 A port is ours alone while it is open: an advisory lock, which our own and many other programs ask for, and on a real
 port the terminal's own exclusive mode. An answer that comes late or garbled while nothing is at stake is asked for again.
+The chip's other two ways to a host, I2C and SPI, are not done: a board has to be switched to HSU, its serial mode.
 Source: NXP UM0701-02 (PN532 user manual), 7.
 """
 
