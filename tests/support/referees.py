@@ -121,13 +121,13 @@ def nfcpy_frontend(path: Path) -> Iterator[Any]:
         frontend.close()
 
 
-def nfcpy_tag(frontend: Any) -> Any:
-    """The tag nfcpy's own tag classes make of what lies there."""
+def nfcpy_tag(frontend: Any, *, at: str = "106A") -> Any:
+    """The tag nfcpy's own tag classes make of what lies there; `at` says the speed and the kind of modulation."""
     found: list[Any] = []
 
     def keep(tag: Any) -> bool:
         found.append(tag)
         return False
 
-    frontend.connect(rdwr={"on-connect": keep})
+    frontend.connect(rdwr={"targets": [at], "on-connect": keep})
     return found[0]
