@@ -19,12 +19,17 @@ COMMANDS: Final[dict[str, str]] = {
     "counter": "Run the counter screen of this device.",
     "sync": "Exchange with the centre once: push, pull, leases.",
     "inbox": "List what waits for a person at the centre, and settle it.",
+    "band": "Plan, issue, verify, read, retire and replace bands, at an encoder station.",
+    "doctor": "Look for what keeps this device from working, with the command that fixes it.",
     "reader": "Own one reader and say what it sees, a value a line.",
     "bench": "Measure, beside a baseline, and print medians.",
     "simulate": "Run both ends under random faults and check that they agree.",
     "picture": "Export a screen of the demo as SVG.",
 }
 """Name and the line `--help` shows for it."""
+
+NOT_ON_A_KIOSK: Final = ("drivers.issuing", "sync.central", "hardware.virtual")
+"""Packages that a kiosk's installation does without."""
 
 EXIT_USAGE: Final = 2
 EXIT_FAILED: Final = 1
@@ -35,6 +40,9 @@ def _loaded(name: str) -> Callable[..., None]:
     try:
         module = importlib.import_module(f"kiosk.commands.{name}")
     except ModuleNotFoundError as error:
+        if _is_left_out(error.name or ""):
+            typer.echo(f"tapthread {name} is not part of a kiosk's installation.", err=True)
+            raise SystemExit(EXIT_FAILED) from error
         if (error.name or "").partition(".")[0] in ("kiosk", "drivers", "sync", "hardware"):
             raise
         typer.echo(
@@ -45,6 +53,11 @@ def _loaded(name: str) -> Callable[..., None]:
         raise SystemExit(EXIT_FAILED) from error
     run: Callable[..., None] = module.run
     return _with_common_options(run)
+
+
+def _is_left_out(module: str) -> bool:
+    """Whether a kiosk's wheel is made without this module (`hardware.kiosk_wheel`)."""
+    return any(module == one or module.startswith(f"{one}.") for one in NOT_ON_A_KIOSK)
 
 
 def _with_common_options(run: Callable[..., None]) -> Callable[..., None]:
