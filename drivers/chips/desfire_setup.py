@@ -17,7 +17,7 @@ from enum import Enum
 
 from drivers.chips.desfire import PICC_AID, Desfire
 from drivers.credential.des import DES_BLOCK, TWO_KEY_SIZE, with_version
-from drivers.credential.layout import BandFile, CommMode, RecordFile, ValueFile
+from drivers.credential.layout import AnyFile, BandFile, CommMode, RecordFile, ValueFile
 from drivers.credential.session import crc32
 from drivers.errors import BandMalformed, BandUnsupported, Delivery
 
@@ -47,8 +47,6 @@ FORMAT_DISABLED, RANDOM_UID = 0x01, 0x02
 
 _COMMON_SIZE = 4
 """Bytes all file settings begin with: type, communication, access rights."""
-
-AnyFile = BandFile | ValueFile | RecordFile
 
 
 class KeyKind(Enum):

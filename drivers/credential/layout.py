@@ -178,6 +178,8 @@ class RecordFile:
         return self.count - 1 if self.is_cyclic else self.count
 
 
+AnyFile = BandFile | ValueFile | RecordFile
+
 REFERENCE_FILE = BandFile(
     number=1,
     size=REFERENCE_SIZE,
@@ -231,7 +233,7 @@ WITNESS_FILE = RecordFile(
 )
 """What it was used for, the last times."""
 
-ALL_FILES: tuple[BandFile | ValueFile | RecordFile, ...] = (*FILES, USES_FILE, WITNESS_FILE)
+ALL_FILES: tuple[AnyFile, ...] = (*FILES, USES_FILE, WITNESS_FILE)
 """All files of the application, as an issuing station makes them."""
 
 

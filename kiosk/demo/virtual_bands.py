@@ -6,7 +6,14 @@
 from drivers.credential import kdf, layout
 from hardware.entropy import Entropy, SystemEntropy
 from hardware.virtual.band import VirtualBand
-from hardware.virtual.desfire import VirtualApplication, VirtualDesfire, VirtualFile
+from hardware.virtual.desfire import (
+    AnyVirtualFile,
+    VirtualApplication,
+    VirtualDesfire,
+    VirtualFile,
+    VirtualRecordFile,
+    VirtualValueFile,
+)
 from hardware.virtual.messaging import Mode
 from hardware.virtual.uid_bands import VirtualClassic, VirtualNtag213, VirtualPhone
 from kiosk.band_keys import KEY_VERSION
@@ -43,20 +50,29 @@ def application_of(*, uid: bytes, reference: bytes, capsule: bytes = b"") -> Vir
         aid=layout.AID,
         keys=tuple(keys[slot] for slot in sorted(keys, key=lambda slot: slot.value)),
         files=tuple(
-            VirtualFile(
-                number=file.number,
-                mode=Mode(file.mode.value),
-                read=file.read,
-                write=file.write,
-                read_write=file.read_write,
-                change=file.change,
-                content=contents[file.number].ljust(file.size, b"\x00"),
-            )
-            for file in layout.FILES
+            _file_of(file, contents.get(file.number, b"")) for file in layout.ALL_FILES
         ),
         key_settings=layout.APPLICATION_KEY_SETTINGS,
         key_versions=(KEY_VERSION,) * len(keys),
     )
+
+
+def _file_of(file: layout.AnyFile, content: bytes) -> AnyVirtualFile:
+    """One file as the layout says, never used."""
+    mode = Mode(file.mode.value)
+    rights = (file.read, file.write, file.read_write, file.change)
+    match file:
+        case layout.BandFile():
+            filled = content.ljust(file.size, b"\x00")
+            return VirtualFile(file.number, mode, *rights, filled, file.is_backup)
+        case layout.ValueFile():
+            return VirtualValueFile(
+                file.number, mode, *rights, file.start, file.lower, file.upper
+            )
+        case layout.RecordFile():
+            return VirtualRecordFile(
+                file.number, mode, *rights, file.size, file.count, file.is_cyclic
+            )
 
 
 def virtual_band_of(band: DemoBand, *, entropy: Entropy | None = None) -> VirtualBand:
