@@ -34,7 +34,7 @@ from drivers.credential.lrp_session import LRP_MODE, LrpHandshake, LrpSession
 from drivers.credential.sdm import COUNTER_SIZE
 from drivers.credential.sdm_file import LINK_FILE_SIZE, FileSettings, settings_of
 from drivers.credential.session import Ev2Session, crc32
-from drivers.errors import BandMalformed, BandUntrusted, Delivery
+from drivers.errors import BandMalformed, BandUntrusted, Delivery, KeyUnknown
 from drivers.ndef import records_of, uri_of
 from hardware.entropy import Entropy
 
@@ -223,6 +223,16 @@ class Ntag424:
     def key_version(self, slot: int) -> int:
         """The version of a key, 0 to 255; outside a session a claim."""
         return self._ask(GET_KEY_VERSION, bytes((slot,)), mode=CommMode.MAC, size=1)[0]
+
+    def check_key_version(self, slot: int, version: int) -> None:
+        """After a refused key: was it only another version of it? As `Desfire.check_key_version`; after `select`.
+
+        Raises:
+            KeyUnknown: the chip holds another version than `version`.
+        """
+        self.close()
+        if self.key_version(slot) != version:
+            raise KeyUnknown("the band has another version of its key")
 
     # --- files
 

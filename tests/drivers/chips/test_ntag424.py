@@ -28,6 +28,7 @@ from drivers.errors import (
     BandUnsupported,
     BandUntrusted,
     Delivery,
+    KeyUnknown,
 )
 from hardware.entropy import SeededEntropy
 from hardware.virtual.ntag424 import VirtualNtag424
@@ -421,6 +422,20 @@ def test_whatever_a_chip_answers_only_errors_of_ours_are_raised(
 
     assert not chip.is_open
     assert connection.n_sent < 200
+
+
+def test_refused_key_of_another_version_is_told_from_a_key_that_is_wrong() -> None:
+    band = ntag424()
+    band.key_versions[NTAG424_BAND] = 3
+    chip, _ = _powered(band)
+    chip.select()
+    with pytest.raises(KeyRefused):
+        chip.authenticate_first(NTAG424_BAND, bytes(16))
+
+    chip.check_key_version(NTAG424_BAND, 3)
+
+    with pytest.raises(KeyUnknown):
+        chip.check_key_version(NTAG424_BAND, 2)
 
 
 def test_uid_of_zeros_is_no_uid() -> None:
