@@ -5,6 +5,8 @@ target       a band in the field, as a reader sees it
 proof        what an exchange established
 apdu         command and response bytes, status words
 atr          the answer to reset, parsed
+tlv          blocks in the memory of Type 2 and the container of Type 4 bands, parsed
+ndef         NDEF messages, parsed and written
 connection   the seam between chip and reader
 transcript   recorded exchanges: the connection that replays and refuses what was not recorded
 ports        what drivers need from others: keys

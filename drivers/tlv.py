@@ -102,6 +102,8 @@ def ndef_size_needed(memory: bytes) -> int:
     0 when its length does not stand in what was read yet, so more must be read; the number of bytes given when there is
     no message to come. Raises BandMalformed where no further byte could help.
     """
+    if len(memory) > MEMORY_SIZE_MAX:
+        raise BandMalformed("the memory is larger than any of ours")
     at = 0
     for _ in range(BLOCK_COUNT_MAX):
         while at < len(memory) and memory[at] == NULL:

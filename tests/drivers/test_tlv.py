@@ -81,6 +81,12 @@ def test_no_more_is_read_than_the_message_needs(memory: bytes, needed: int) -> N
     assert ndef_size_needed(memory) == needed
 
 
+@pytest.mark.parametrize("memory", [bytes(MEMORY_SIZE_MAX + 1), b"\x01\x00" * BLOCK_COUNT_MAX])
+def test_memory_past_its_limits_is_not_searched_for_a_message(memory: bytes) -> None:
+    with pytest.raises(BandMalformed):
+        ndef_size_needed(memory)
+
+
 @given(st.binary(max_size=300))
 def test_whatever_the_memory_only_malformed_is_raised(memory: bytes) -> None:
     try:
