@@ -224,6 +224,13 @@ class VirtualDesfire:
         """A chip freshly powered."""
         return PoweredDesfire(self._memory, self._entropy)
 
+    def tear_next_write(self, *, after: int) -> None:
+        """Let the next write into a standard file stop after so many bytes: such a file has no backup.
+
+        The chip is silent from then on, until the field comes again. A backup file is not hurt: its write is dropped.
+        """
+        self._memory.torn_after = after
+
     # --- what stands on it now, for whoever made it
 
     @property

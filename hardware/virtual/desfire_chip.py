@@ -20,6 +20,7 @@ from hardware.virtual.desfire_core import (
     Commands,
     Core,
     Handler,
+    PowerLost,
     Refused,
 )
 from hardware.virtual.desfire_files import Files
@@ -38,6 +39,7 @@ class PoweredDesfire:
         self._anticollision = Anticollision(atqa, uid, 0x20, memory.ats)
         self._core = Core(memory, entropy)
         self._iso = IsoCommands(self._core)
+        self._is_dead = False
         self._commands: Commands = {
             **Authentication(self._core).commands,
             **Administration(self._core).commands,
@@ -56,8 +58,15 @@ class PoweredDesfire:
 
     def exchange(self, command: bytes) -> bytes | None:
         """Answer one command, native or wrapped; what is neither gets the status of a wrong length."""
-        if not command:
+        if not command or self._is_dead:
             return None
+        try:
+            return self._answered(command)
+        except PowerLost:
+            self._is_dead = True
+            return None
+
+    def _answered(self, command: bytes) -> bytes:
         if command[0] == 0x90:
             return self._exchange_wrapped(command)
         if command[0] == 0x00 and len(command) >= 4:

@@ -1,6 +1,7 @@
 """What all commands of a powered DESFire share: statuses, the session, frames, and the transaction in progress.
 
     Refused   ends a command with a status; the session and the transaction end with it
+    PowerLost ends it with silence
     Core      what a field keeps alive; the groups of commands work on it
 
 Sources: MF3ICD81 data sheet, status and error codes, chaining, transactions; NXP AN12343 for EV2.
@@ -62,6 +63,10 @@ class Refused(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(f"{status:02X}")
         self.status = status
+
+
+class PowerLost(Exception):
+    """The field went in the middle of a command; the chip says nothing more until it comes again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from hardware.virtual.desfire_core import (
     Answer,
     Commands,
     Core,
+    PowerLost,
     Refused,
     expect_size,
 )
@@ -252,13 +253,19 @@ class Files:
         return self._gather(code, data, len(file.content), mode, partial(self._put, file))
 
     def _put(self, file: DataFile, header: bytes, content: bytes) -> None:
+        """Into the transaction, or straight into the memory: there a tear leaves part of it."""
         offset, _ = span_of(header)
         target = file.content
         if file.has_backup:
             change = self._core.change(header[0], file)
             assert isinstance(change, DataChange)
             target = change.content
-        target[offset : offset + len(content)] = content
+        torn_after, self._core.memory.torn_after = self._core.memory.torn_after, None
+        is_torn = torn_after is not None and torn_after < len(content)
+        done = content[:torn_after] if is_torn else content
+        target[offset : offset + len(done)] = done
+        if is_torn:
+            raise PowerLost
 
     def _gather(
         self,

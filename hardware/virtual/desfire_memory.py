@@ -224,6 +224,7 @@ class Memory:
         has_random_uid: Shows 4 other bytes every time the field comes.
         is_format_off: FormatPICC is refused for ever.
         signature: What Read_Sig answers; empty when there is none.
+        torn_after: The next write into a standard file stops after so many bytes, for want of power; None when it does not.
     """
 
     uid: bytes
@@ -236,6 +237,7 @@ class Memory:
     has_random_uid: bool = False
     is_format_off: bool = False
     signature: bytes = b""
+    torn_after: int | None = None
 
     @property
     def free(self) -> int:

@@ -509,3 +509,30 @@ def as_a_stranger(chip: VirtualDesfire) -> bytes:
     powered = chip.power_up()
     ask(powered, b"\x5a" + AID)
     return ask(powered, b"\xbd" + span(STANDARD, 0, 0))
+
+
+@pytest.mark.parametrize("after", [0, 3, 15])
+def test_a_torn_write_leaves_part_of_it_in_a_standard_file(after: int) -> None:
+    chip = band()
+    by = reader(chip, 2)
+    chip.tear_next_write(after=after)
+
+    with pytest.raises(AssertionError):
+        write(by, STANDARD, b"N" * 16)
+    silence = by.chip.exchange(b"\x60")
+
+    assert silence is None
+    assert chip.contents[AID, STANDARD] == b"N" * after + OLD[after:]
+    write(reader(chip, 2), STANDARD, b"N" * 16)
+    assert chip.contents[AID, STANDARD] == b"N" * 16 + OLD[16:]
+
+
+def test_a_torn_write_leaves_a_backup_file_as_it_was() -> None:
+    chip = band()
+    by = reader(chip, 2)
+    chip.tear_next_write(after=3)
+
+    with pytest.raises(AssertionError):
+        write(by, BACKUP, b"N" * 16)
+
+    assert chip.contents[AID, BACKUP] == OLD
