@@ -10,6 +10,7 @@ Exit codes: 0 all measured; 1 something could not be measured here, which is sai
 line made no sense. A bench is imported when it is asked for.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -19,6 +20,10 @@ import typer
 from kiosk import settings
 from kiosk.bench.figures import BenchImpossible, Figure, as_json, as_table
 from kiosk.commands import options
+
+SYNC_SIZES: Final = (1_000, 10_000, 50_000, 200_000)
+SEARCH_SIZES: Final = (1_000, 10_000)
+"""What is measured when the command line does not say."""
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -32,14 +37,16 @@ class Asked:
 
     Attributes:
         runs: Samples a metric; 0 leaves it to the bench.
-        sizes: Profiles, for benches that grow.
+        sizes: Profiles, for benches that grow; empty leaves them to the bench.
         kiosks: Held polls, for the fleet.
+        tell: Told what is being measured, for somebody who waits.
     """
 
     runs: int
     sizes: tuple[int, ...]
     kiosks: int
     report_missing: Missing
+    tell: Callable[[str], None]
 
     def runs_or(self, default: int) -> int:
         """How many runs, where the command line does not say."""
@@ -89,14 +96,14 @@ def _screen(asked: Asked) -> Mapping[str, Figure]:
 def _search(asked: Asked) -> Mapping[str, Figure]:
     from kiosk.bench import search  # the database's driver, 100 ms
 
-    return search.measure(asked.sizes, asked.runs_or(100))
+    return search.measure(asked.sizes or SEARCH_SIZES, asked.runs_or(100))
 
 
 def _sync(asked: Asked) -> Mapping[str, Figure]:
     from kiosk.bench import sync  # the centre, 200 ms
 
     try:
-        return sync.measure(asked.sizes, asked.runs_or(3))
+        return sync.measure(asked.sizes or SYNC_SIZES, asked.runs_or(3), tell=asked.tell)
     except BenchImpossible as error:
         asked.report_missing(error)
         return {}
@@ -128,8 +135,8 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         int, typer.Option("--runs", min=0, help="Samples a metric; 0 takes the bench's own.")
     ] = 0,
     sizes: Annotated[
-        str, typer.Option("--sizes", help="Profiles, for benches that grow: 1000,10000.")
-    ] = "1000,10000",
+        str, typer.Option("--sizes", help="Profiles, for benches that grow, as 1000,10000.")
+    ] = "",
     kiosks: Annotated[
         int, typer.Option("--kiosks", min=1, max=15_000, help="Held polls, for the fleet.")
     ] = 1_000,
@@ -148,12 +155,21 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         )
         raise typer.Exit(EXIT_USAGE)
     missing: list[BenchImpossible] = []
-    results = bench(Asked(runs, _numbers(sizes), kiosks, missing.append))
+    asked = Asked(
+        runs, _numbers(sizes) if sizes else (), kiosks, missing.append, tell=_told_to_a_terminal
+    )
+    results = bench(asked)
     for each in missing:
         typer.echo(f"tapthread bench: {each} [{each.code}]", err=True)
     typer.echo(as_json(results) if is_json else as_table(results))
     if missing:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _told_to_a_terminal(what: str) -> None:
+    """Where somebody watches: these take minutes, and nothing is printed before the end."""
+    if sys.stderr.isatty():
+        typer.echo(f"measuring {what} ...", err=True)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
