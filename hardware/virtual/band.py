@@ -67,9 +67,35 @@ class Reselectable(Protocol):
         ...
 
 
+@runtime_checkable
+class Misturning(Protocol):
+    """A powered chip whose proof in an authentication can be made wrong.
+
+    Attributes:
+        nonce_turn: By how many bytes it turns the reader's nonce left; 1 is right.
+    """
+
+    nonce_turn: int
+
+
+@runtime_checkable
+class Miscounting(Protocol):
+    """A powered chip whose count of a session's commands can be made wrong."""
+
+    def reset_counter(self) -> None:
+        """Count the commands of the session, where there is one, from 0 again."""
+        ...
+
+
 class VirtualBand(Protocol):
     """A band, whether or not a reader powers it."""
 
     def power_up(self) -> PoweredChip:
         """A chip freshly powered; draws a new random UID where the band has one."""
         ...
+
+
+def turned(nonce: bytes, count: int) -> bytes:
+    """A nonce turned left by `count` bytes."""
+    count %= len(nonce)
+    return nonce[count:] + nonce[:count]

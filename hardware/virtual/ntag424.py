@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from hardware.entropy import Entropy
-from hardware.virtual.band import Anticollision
+from hardware.virtual.band import Anticollision, turned
 from hardware.virtual.lrp import ENCRYPTION_KEY as LRP_ENCRYPTION_KEY
 from hardware.virtual.lrp import MAC_KEY, Lrp, LrpSession, session_master
 from hardware.virtual.messaging import (
@@ -272,6 +272,7 @@ class _PoweredNtag424:
         self._pending: _Handler | None = None
         self._last_read: tuple[int, int] | None = None
         self._chance = b""
+        self.nonce_turn = 1
         self._commands: dict[int, _Handler] = {
             0x71: self._authenticate_first,
             0x77: self._authenticate_non_first,
@@ -299,6 +300,11 @@ class _PoweredNtag424:
         self._selected = None
         self._pending = None
         self._end_session()
+
+    def reset_counter(self) -> None:
+        """Count the commands of the session from 0 again, as no good chip does."""
+        if self._session is not None:
+            self._session.counter = 0
 
     def exchange(self, command: bytes) -> bytes | None:
         """Answer one command; what is no APDU gets the status of a wrong length."""
@@ -444,9 +450,8 @@ class _PoweredNtag424:
                 counter=counter,
             )
             self._key_number = number
-            told = (
-                transaction + rotated(rnd_a) + capabilities if capabilities else rotated(rnd_a)
-            )
+            proof = turned(rnd_a, self.nonce_turn)
+            told = transaction + proof + capabilities if capabilities else proof
             return _Answer(OK, encrypted(key, ZERO_IV, told))
 
         self._pending = check
@@ -477,7 +482,9 @@ class _PoweredNtag424:
                 n_blocks=len(told) // BLOCK_SIZE,
             )
             self._key_number = number
-            return _Answer(OK, told + macs.cmac(rnd_b + rnd_a + told))
+            # LRP turns nothing: what is crooked in it is the order of the nonces.
+            nonces = rnd_b + rnd_a if self.nonce_turn == 1 else rnd_a + rnd_b
+            return _Answer(OK, told + macs.cmac(nonces + told))
 
         self._pending = check
         return _Answer(MORE, b"\x01" + rnd_b)

@@ -20,7 +20,7 @@ import hmac
 from collections.abc import Callable
 
 from hardware.entropy import Entropy
-from hardware.virtual.band import Anticollision
+from hardware.virtual.band import Anticollision, turned
 from hardware.virtual.messaging import (
     BLOCK_SIZE,
     MAC_SIZE,
@@ -155,23 +155,23 @@ class _Session:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._counter = 0
+        self.counter = 0
 
     def _mac(self, content: bytes) -> bytes:
-        return cmac(self._key, self._counter.to_bytes(2, "little") + content)[1::2]
+        return cmac(self._key, self.counter.to_bytes(2, "little") + content)[1::2]
 
     def opened(self, command: bytes) -> bytes | None:
         """The command without its MAC; None when that is wrong or missing."""
         bare, mac = command[:-MAC_SIZE], command[-MAC_SIZE:]
         if not bare or not hmac.compare_digest(mac, self._mac(bare)):
             return None
-        self._counter += 1
+        self.counter += 1
         return bare
 
     def sealed(self, content: bytes) -> bytes:
         """An answer with its MAC."""
         whole = content + self._mac(content)
-        self._counter += 1
+        self.counter += 1
         return whole
 
 
@@ -184,6 +184,7 @@ class _PoweredUltralightAes:
         self._opened_by: int | None = None
         self._session: _Session | None = None
         self._challenge: tuple[int, bytes] | None = None
+        self.nonce_turn = 1
         self._commands: dict[tuple[int, int], Callable[[bytes], bytes]] = {
             (0x60, 0): lambda _: VERSION,
             (0x30, 1): self._read,
@@ -203,6 +204,11 @@ class _PoweredUltralightAes:
         """It was selected anew: nothing is open any more."""
         self._forget()
         self._challenge = None
+
+    def reset_counter(self) -> None:
+        """Count the commands of the session from 0 again, as no good chip does."""
+        if self._session is not None:
+            self._session.counter = 0
 
     def exchange(self, command: bytes) -> bytes | None:
         """Answer one frame; one byte is a 4-bit ACK or NAK, None silence."""
@@ -259,7 +265,7 @@ class _PoweredUltralightAes:
         self._opened_by = number
         if self._band.pages.page(CFG_0)[0] & MESSAGING:
             self._session = _Session(ev2_session_keys(key, rnd_a, rnd_b)[1])
-        return b"\x00" + encrypted(key, ZERO_IV, rotated(rnd_a))
+        return b"\x00" + encrypted(key, ZERO_IV, turned(rnd_a, self.nonce_turn))
 
     # --- pages
 

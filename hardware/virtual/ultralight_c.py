@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from hardware.entropy import Entropy
-from hardware.virtual.band import Anticollision
+from hardware.virtual.band import Anticollision, turned
 from hardware.virtual.messaging import rotated
 from hardware.virtual.type2 import ACK, NAK, NAK_OVERFLOW, USER_PAGE, Type2Memory, around
 
@@ -126,6 +126,7 @@ class _PoweredUltralightC:
         self._anticollision = Anticollision(b"\x00\x44", band.uid, 0x00)
         self._is_open = False
         self._challenge: tuple[bytes, bytes] | None = None
+        self.nonce_turn = 1
 
     @property
     def anticollision(self) -> Anticollision:
@@ -208,5 +209,5 @@ class _PoweredUltralightC:
         if not hmac.compare_digest(plain[BLOCK_SIZE:], rotated(rnd_b)):
             return NAK
         self._is_open = True
-        answer = rotated(plain[:BLOCK_SIZE])
+        answer = turned(plain[:BLOCK_SIZE], self.nonce_turn)
         return b"\x00" + _crypted(self._band.key, token[BLOCK_SIZE:], answer)
