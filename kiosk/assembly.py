@@ -35,7 +35,15 @@ from hardware.moments import micros_of, moment_of
 from hardware.network import network_mark
 from kiosk.core.entries import Post
 from kiosk.core.page import Page, Shop, actions_of, decide, neutral_page, not_possible_page
-from kiosk.core.policy import Assurance, BandStanding, assurance_of, seen_of
+from kiosk.core.policy import (
+    Assurance,
+    BandKey,
+    BandStanding,
+    Listing,
+    assurance_of,
+    listing_of,
+    seen_of,
+)
 from kiosk.core.ports import (
     Act,
     BandEvidence,
@@ -49,8 +57,10 @@ from kiosk.core.ports import (
 )
 from kiosk.links import ReaderLink
 from kiosk.settings import SettingsError, address_of
+from kiosk.vouched import Vouched
 from sync.edge import recorder
 from sync.edge.client import CentreClient, HttpxTransport
+from sync.edge.deny import deny_of
 from sync.edge.erase import is_wipe_due
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
@@ -68,6 +78,7 @@ from sync.edge.report import ReportFile
 from sync.edge.runner import Once, SyncRunner
 from sync.edge.store import EdgeStore
 from sync.edge.tls import pinned
+from sync.model.deny import mark_of
 from sync.model.errors import CentreError, CentreUnreachable, StoreError, StoreFull
 from sync.model.operation import Evidence, OperationState, Refusal
 from sync.model.ports import Transport
@@ -109,6 +120,7 @@ class Device:
     Attributes:
         centre_url: Where its centre is: the settings' address, else the one it was enrolled with.
         centre_ca: Files of the authorities its certificate may be of; none for those this machine knows.
+        vouched: Bands the centre proved a moment ago.
     """
 
     world: World
@@ -116,7 +128,8 @@ class Device:
     store: EdgeStore
     centre_url: str
     language: str
-    centre_ca: tuple[Path, ...] = ()
+    centre_ca: tuple[Path, ...]
+    vouched: Vouched
 
     @classmethod
     def open(
@@ -144,7 +157,8 @@ class Device:
         with contextlib.suppress(StoreError):  # a file that takes nothing shows what it holds
             lease_of(store).beat()
         url = centre_url or identity.centre_url
-        return cls(world, identity, store, url, language, centre_ca)
+        vouched = Vouched(world.clock)
+        return cls(world, identity, store, url, language, centre_ca, vouched)
 
     def close(self) -> None:
         """Close the files and give the folder back; harmless when done twice."""
@@ -207,10 +221,17 @@ def _drivers_key(held: Callable[[], HeldKey | None]) -> LeasedKey | None:
     return None if key is None else LeasedKey(key.value, key.version)
 
 
-def evidence_of(proved: Proved, group_key: bytes | None) -> BandEvidence:
+def evidence_of(
+    proved: Proved, group_key: bytes | None, *, key: BandKey = BandKey.UNKNOWN
+) -> BandEvidence:
     """What the reader process established, with the band's id: of its reference, else of its UID.
 
     A band that is known by its UID alone has no id before this device holds the group key.
+
+    Args:
+        proved: Its words.
+        group_key: `K_uid`.
+        key: By whose key it can have been proved; that is not the reader process's to say.
     """
     band, is_uid_only = "", False
     with contextlib.suppress(ValueError, BandMalformed):
@@ -224,6 +245,7 @@ def evidence_of(proved: Proved, group_key: bytes | None) -> BandEvidence:
         generation=proved.generation,
         band=band,
         is_uid_only=is_uid_only,
+        key=key,
     )
 
 
@@ -235,11 +257,39 @@ class LocalRecogniser:
         self._clock = device.world.clock
         self._lookup = Lookup(device.store)
         self._leases = Leases(device.store)
+        self._deny = deny_of(device.store)
 
     def evidence(self, proved: Proved) -> BandEvidence:
         """What the reader process established, with the band's id. Raises StoreError."""
         group = self._leases.group_key()
-        return evidence_of(proved, None if group is None else group.value)
+        if group is None:
+            return evidence_of(proved, None)
+        return evidence_of(proved, group.value, key=self._key_of(proved, group.value))
+
+    def _key_of(self, proved: Proved, group_key: bytes) -> BandKey:
+        """By whose key the band can have been proved: one that is lent to this store now, or the centre's, a moment ago."""
+        if not proved.uid:
+            return BandKey.UNKNOWN
+        try:
+            uid = bytes.fromhex(proved.uid)
+            hashed = band_id_of_uid(group_key, uid)
+        except (ValueError, BandMalformed):
+            return BandKey.UNKNOWN
+        if self._leases.key_of(hashed) is not None:
+            return BandKey.LEASED
+        return BandKey.REMOTE if self._device.vouched.has(uid) else BandKey.UNKNOWN
+
+    def _listing(self, band: str) -> Listing:
+        """What the deny list says of a band, by a time that only takes rights away."""
+        group = self._leases.group_key()
+        listed = self._deny.newest(centre_key=self._device.identity.centre_key)
+        if group is None or listed is None or listed.key_version != group.version:
+            return Listing.UNKNOWN
+        return listing_of(
+            is_listed=listed.has(mark_of(group.value, band)),
+            made_at=listed.made_at,
+            now=trusted_now(self._device.store),
+        )
 
     def recognise(self, band: BandEvidence) -> Recognition:
         """Look up, judge, decide. Raises StoreError."""
@@ -248,10 +298,11 @@ class LocalRecogniser:
         shop = self._device.shop(self._lookup)
         found_us = self._clock.ticks_us()
         standing, reason = _standing_of(sighting)
+        listing = self._listing(band.band)
         assurance = assurance_of(
             seen_of(
                 proof=band.proof, family=band.family, generation=band.generation,
-                is_uid_only=band.is_uid_only, standing=standing,
+                is_uid_only=band.is_uid_only, standing=standing, key=band.key, listing=listing,
             )
         )  # fmt: skip
         is_known = sighting is not None and assurance.covers(Assurance.A1)
@@ -269,7 +320,7 @@ class LocalRecogniser:
         if not reason and profile is not None and profile.customer is None:
             reason = "not_held"
         if not reason and not is_known:
-            reason = "uid_only" if band.is_uid_only else "untrusted"
+            reason = _reason_of(band, listing)
         return Recognition(
             evidence=Evidence(assurance=assurance.value, proof=band.proof, band=band.band),
             assurance=assurance,
@@ -293,6 +344,17 @@ def _standing_of(sighting: Sighting | None) -> tuple[BandStanding, str]:
     if body.state != "active" or not sighting.owner:
         return BandStanding.UNLINKED, "unlinked"
     return BandStanding.LINKED, ""
+
+
+def _reason_of(band: BandEvidence, listing: Listing) -> str:
+    """Why a band of somebody we know opens nothing, for staff."""
+    match listing:
+        case Listing.DENIED:
+            return "denied"
+        case Listing.UNKNOWN if not band.is_uid_only:
+            return "no_deny_list"
+        case _:
+            return "uid_only" if band.is_uid_only else "untrusted"
 
 
 class ReaderWatch:

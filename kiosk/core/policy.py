@@ -231,8 +231,15 @@ def listing_of(*, is_listed: bool, made_at: int, now: int) -> Listing:
     return Listing.OLD if age_us <= OLD_US else Listing.STALE
 
 
-def seen_of(
-    *, proof: str, family: str, generation: int, is_uid_only: bool, standing: BandStanding
+def seen_of(  # noqa: PLR0913  # what the reader said, and what is known besides
+    *,
+    proof: str,
+    family: str,
+    generation: int,
+    is_uid_only: bool,
+    standing: BandStanding,
+    key: BandKey = BandKey.UNKNOWN,
+    listing: Listing = Listing.UNKNOWN,
 ) -> Seen:
     """The evidence from the words of the reader process; a word this version does not know counts as the weakest."""
     return Seen(
@@ -241,6 +248,10 @@ def seen_of(
         generation=generation,
         is_uid_only=is_uid_only,
         standing=standing,
+        key=key,
+        listing=listing,
+        # Only a centre that answered a moment ago can have been the one that proved it.
+        network=Network.ONLINE if key is BandKey.REMOTE else Network.UNKNOWN,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from kiosk.core.page import Page
-from kiosk.core.policy import Assurance
+from kiosk.core.policy import Assurance, BandKey
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence, OperationState
 from sync.model.profile import Profile
@@ -27,6 +27,7 @@ class BandEvidence:
         generation: 1 EV1, 2 EV2 or later, 0 not known.
         band: Band id: the reference in hex, or the keyed hash of a UID; "" when nothing identifies it.
         is_uid_only: Identified by its UID alone.
+        key: By whose key it was proved.
     """
 
     proof: str
@@ -34,6 +35,7 @@ class BandEvidence:
     generation: int
     band: str
     is_uid_only: bool
+    key: BandKey = BandKey.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Recognition:
     Attributes:
         owner: Customer id; "" for unknown, unlinked and blocked bands alike.
         reason: For staff only: "" | unknown_band | unlinked | blocked | not_held | untrusted | uid_only |
-            not_synced | lease_over.
+            denied | no_deny_list | not_synced | lease_over.
         lookup_us, decide_us: How long the two parts took.
     """
 

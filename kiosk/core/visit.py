@@ -7,6 +7,7 @@ r"""What a visit does next: a pure state machine from a tap to the wipe.
                            |--Recognised nobody-> Neutral ----- 12 s or Done --> Attract
                            |--Failed, too slow--> TryAgain ---- 12 s or Done --> Attract
                            `--Unavailable-------> NotPossible - 12 s or Done --> Attract
+    Open, Masked, Neutral --Proved--> the same, and Recognised may only say more of the same person
     ReaderLost -> ReaderGone (after the open page, if there is one)     ReaderFound -> Attract
     Broken     -> OutOfOrder -> the program ends and is started again
 
@@ -362,7 +363,7 @@ def deadline_of(state: State) -> int | None:
             return state.until_ms
 
 
-def step(state: State, event: Event, now_ms: int) -> Step:  # noqa: C901, PLR0911  # one case an event
+def step(state: State, event: Event, now_ms: int) -> Step:  # noqa: C901, PLR0911, PLR0912  # one case an event
     """Next state, and what to do about it."""
     if isinstance(state, OutOfOrder):
         return _out_of_order(state, event, now_ms)
@@ -372,6 +373,8 @@ def step(state: State, event: Event, now_ms: int) -> Step:  # noqa: C901, PLR091
         case Proved() | Recognised() | Joined() | Unavailable() | Failed():
             if isinstance(state, Reading) and event.visit == state.visit:
                 return _answered(state, event, now_ms)
+            if isinstance(state, Open | Masked | Neutral) and event.visit == state.visit:
+                return _refined(state, event, now_ms)
             return state, ()
         case Translated():
             return _translated(state, event, now_ms)
@@ -440,6 +443,35 @@ def _answered(
             return _failed(state.visit, event.code, now_ms)
         case _:
             assert_never(event)
+
+
+def _refined(
+    state: Open | Masked | Neutral,
+    event: Proved | Recognised | Joined | Unavailable | Failed,
+    now_ms: int,
+) -> Step:
+    """The band, which is still there, proved more than at first. What comes of it may add, and takes nothing away."""
+    match event:
+        case Proved():
+            return state, (Recognise(state.visit, event.band),)
+        case Recognised(page=page) if page.kind in _OF_PEOPLE:
+            return _said_more(state, page, now_ms)
+        case _:
+            return state, ()
+
+
+_OF_PEOPLE: Final = (PageKind.PERSONAL, PageKind.FIRST_NAME, PageKind.CHILD)
+
+
+def _said_more(state: Open | Masked | Neutral, page: Page, now_ms: int) -> Step:
+    if isinstance(state, Neutral):
+        return _opened(state.visit, page, now_ms)
+    had = state.page
+    is_theirs = had.owner == page.owner and len(had.owners) <= 1
+    if not is_theirs or had == page or had.kind is not PageKind.FIRST_NAME:
+        return state, ()
+    shown = (ShowPage(state.visit, page),) if isinstance(state, Open) else ()
+    return replace(state, page=page), shown
 
 
 def _recognised(state: Reading, event: Recognised, now_ms: int) -> Step:

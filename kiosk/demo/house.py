@@ -15,7 +15,17 @@ from typing import Final
 
 import msgspec
 
-from drivers.lines import Failed, KeyWanted, Left, Proved, ReaderState, Said, Seen
+from drivers.lines import (
+    Challenge,
+    Failed,
+    KeyWanted,
+    Left,
+    Proved,
+    ReaderState,
+    Refreshed,
+    Said,
+    Seen,
+)
 from kiosk.assembly import (
     CacheKeys,
     Device,
@@ -151,7 +161,7 @@ def second_reader(said: Said, *, was_there: bool) -> Said | None:
     match said:
         case ReaderState():
             return None if said.code and not was_there else said
-        case Seen() | Proved() | Failed() | Left() | KeyWanted():
+        case Seen() | Proved() | Failed() | Left() | KeyWanted() | Challenge() | Refreshed():
             return msgspec.structs.replace(said, tap=said.tap + PCSC_TAPS)
 
 

@@ -20,7 +20,17 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 
-from drivers.lines import Failed, KeyWanted, Left, Proved, ReaderState, Said, Seen
+from drivers.lines import (
+    Challenge,
+    Failed,
+    KeyWanted,
+    Left,
+    Proved,
+    ReaderState,
+    Refreshed,
+    Said,
+    Seen,
+)
 from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.errors import DeviceError
@@ -153,7 +163,7 @@ class CustomerPane(Widget):
             case ReaderState():
                 lost = visit.ReaderLost(said.code) if said.code else visit.ReaderFound()
                 self._happened(lost)
-            case KeyWanted() | Proved() | Failed():
+            case KeyWanted() | Proved() | Failed() | Challenge() | Refreshed():
                 pass
             case _:
                 assert_never(said)

@@ -3,18 +3,25 @@
 from pathlib import Path
 
 from drivers.credential.layout import band_id_of_uid
+from drivers.lines import Proved
 from hardware import identity as identities
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
-from hardware.entropy import SystemEntropy
+from hardware.entropy import SeededEntropy, SystemEntropy
+from hardware.identity import new_private_key, public_hex
+from hardware.moments import micros_of
 from kiosk.assembly import CacheKeys, Device, LocalRecogniser, StoreDesk, World
 from kiosk.core.page import PageKind
+from kiosk.core.policy import Assurance, BandKey
 from kiosk.core.ports import BandEvidence
+from sync.edge.deny import FILE, deny_of
 from sync.edge.lease import lease_of
 from sync.edge.leases import BandLease, LeasedKey, Leases
+from sync.model.deny import DenyList, mark_of
 from tests.support import edge, shop
 
 GROUP = b"g" * 16
+CENTRE = new_private_key(SeededEntropy("centre"))
 UID = bytes.fromhex("04a1b2c3d4e5f6")
 
 
@@ -42,11 +49,118 @@ def test_files_that_do_not_answer_give_no_key_and_do_not_end_the_reader(tmp_path
 
 def opened_at(folder: Path, clock: FixedClock) -> Device:
     identity = identities.create(
-        store="harbour", role="kiosk", centre_url="http://127.0.0.1:9", centre_key="04" * 65,
+        store="harbour", role="kiosk", centre_url="http://127.0.0.1:9", centre_key=public_hex(CENTRE.public_key()),
         entropy=SystemEntropy(),
     )  # fmt: skip
     identities.save(identity, folder, disk=SystemDisk())
     return Device.open(folder, world=World(clock, SystemEntropy(), SystemDisk()))
+
+
+def hears_of_denied(device: Device, *denied: str, version: int = 1) -> None:
+    """The centre gives the group key, and tells now which bands are blocked."""
+    Leases(device.store).replace((), group=LeasedKey(GROUP, 1))
+    made_at = micros_of(device.world.clock.now())
+    marks = (mark_of(GROUP, band) for band in denied)
+    listed = DenyList.of(marks, made_at=made_at, key_version=version)
+    deny_of(device.store).keep(
+        listed.signed(CENTRE), centre_key=public_hex(CENTRE.public_key())
+    )
+
+
+LEASED = BandEvidence("mutual", "desfire", 3, shop.BAND, is_uid_only=False, key=BandKey.LEASED)
+
+
+def test_a_band_on_the_deny_list_opens_nobodys_page_though_its_row_here_says_nothing(
+    tmp_path: Path,
+) -> None:
+    device = opened_at(tmp_path, FixedClock(edge.START))
+    edge.filled(device.store, shop.lenas_rows())
+    recogniser = LocalRecogniser(device)
+
+    unlisted = recogniser.recognise(LEASED)
+    hears_of_denied(device, "another")
+    clear = recogniser.recognise(LEASED)
+    hears_of_denied(device, "another", shop.BAND)
+    denied = recogniser.recognise(LEASED)
+    device.close()
+
+    assert [one.reason for one in (unlisted, clear, denied)] == ["no_deny_list", "", "denied"]
+    assert [one.owner for one in (unlisted, clear, denied)] == ["", "lena", ""]
+    assert denied.page.kind is PageKind.NEUTRAL
+
+
+def test_a_deny_list_is_worth_less_the_older_it_grows(tmp_path: Path) -> None:
+    clock = FixedClock(edge.START)
+    device = opened_at(tmp_path, clock)
+    edge.filled(device.store, shop.lenas_rows())
+    hears_of_denied(device)
+    recogniser, sure = LocalRecogniser(device), []
+
+    for _ in range(4):
+        lease_of(device.store).heard()  # the rows themselves are fresh
+        sure.append(recogniser.recognise(LEASED).assurance)
+        clock.sleep_ms(24 * 3_600_000 + 1)
+    device.close()
+
+    assert sure == [Assurance.A2, Assurance.A2, Assurance.A2, Assurance.A1]
+
+
+def test_a_list_made_for_another_group_key_says_nothing_about_a_band(tmp_path: Path) -> None:
+    device = opened_at(tmp_path, FixedClock(edge.START))
+    edge.filled(device.store, shop.lenas_rows())
+    hears_of_denied(device, version=2)
+
+    found = LocalRecogniser(device).recognise(LEASED)
+    device.close()
+
+    assert found.reason == "no_deny_list"
+
+
+def test_a_list_outlives_the_program_and_one_that_was_altered_is_not_believed(
+    tmp_path: Path,
+) -> None:
+    device = opened_at(tmp_path, FixedClock(edge.START))
+    edge.filled(device.store, shop.lenas_rows())
+    hears_of_denied(device, shop.BAND)
+    device.close()
+    again = Device.open(
+        tmp_path, world=World(FixedClock(edge.START), SystemEntropy(), SystemDisk())
+    )
+    kept = LocalRecogniser(again).recognise(LEASED).reason
+    again.close()
+    path = tmp_path / FILE
+    path.write_bytes(path.read_bytes().replace(mark_of(GROUP, shop.BAND), bytes(8)))
+    altered = Device.open(
+        tmp_path, world=World(FixedClock(edge.START), SystemEntropy(), SystemDisk())
+    )
+    unsure = LocalRecogniser(altered).recognise(LEASED)
+    altered.close()
+
+    assert (kept, unsure.reason, unsure.owner) == ("denied", "no_deny_list", "")
+
+
+def test_a_reader_that_claims_a_proof_nobody_gave_it_a_key_for_is_believed_a_name_at_most(
+    tmp_path: Path,
+) -> None:
+    clock = FixedClock(edge.START)
+    device = opened_at(tmp_path, clock)
+    edge.filled(device.store, shop.lenas_rows())
+    hears_of_denied(device)
+    recogniser = LocalRecogniser(device)
+    said = Proved(
+        tap=1, kind="mutual", family="desfire", generation=2, uid=UID.hex(), band=shop.BAND
+    )
+
+    claimed = recogniser.recognise(recogniser.evidence(said))
+    device.vouched.note(UID)
+    proved = recogniser.recognise(recogniser.evidence(said))
+    clock.sleep_ms(5_000)
+    later = recogniser.recognise(recogniser.evidence(said))
+    device.close()
+
+    assert [one.assurance for one in (claimed, proved, later)] == [
+        Assurance.A1, Assurance.A2, Assurance.A1
+    ]  # fmt: skip
 
 
 def test_three_days_without_the_centre_a_band_opens_nobodys_page_and_staff_are_told_why(
@@ -56,7 +170,8 @@ def test_three_days_without_the_centre_a_band_opens_nobodys_page_and_staff_are_t
     device = opened_at(tmp_path, clock)
     edge.filled(device.store, shop.lenas_rows())
     lease_of(device.store).heard()
-    band = BandEvidence("mutual", "desfire", 3, shop.BAND, is_uid_only=False)
+    hears_of_denied(device)
+    band = LEASED
     recogniser, desk = LocalRecogniser(device), StoreDesk(device, None)
     before = recogniser.recognise(band)
 

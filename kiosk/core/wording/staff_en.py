@@ -177,6 +177,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     "here.nobody.unknown_band": "A band was tapped that we do not know. Find the customer by name.",
     "here.nobody.unlinked": "A fresh band was tapped: not linked to anybody yet.",
     "here.nobody.blocked": "A blocked band was tapped. Keep it apart and see ID.",
+    "here.nobody.denied": "A band was tapped that the centre has blocked. Keep it apart and see ID.",
+    "here.nobody.no_deny_list": "A band was tapped, but this kiosk does not know which bands are blocked. See ID. It learns"
+    " them as soon as the centre answers.",
     "here.nobody.lease_over": "A band was tapped, but this kiosk has not reached the centre for three days, so it shows nobody."
     " What you record is kept. It shows customers again as soon as the centre answers: check the network plug.",
     "here.nobody.not_synced": "A band was tapped, but this kiosk holds no customers yet. It fills itself as soon as the"

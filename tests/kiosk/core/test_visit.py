@@ -1,5 +1,6 @@
 """What a visit does next: examples of each rule, and properties over any order of events."""
 
+import dataclasses
 from typing import assert_never
 
 import pytest
@@ -55,6 +56,48 @@ def test_what_was_proved_is_looked_up_and_the_page_opens() -> None:
     assert asked == (visit.Recognise(A, BAND),)
     assert shown == (visit.Cue(CueKind.WELCOME), visit.ShowPage(A, MAYA))
     assert opened == visit.Open(A, MAYA, 61 + visit.IDLE_MS)
+
+
+def first_name_of(page: visit.Page) -> visit.Page:
+    return dataclasses.replace(page, kind=PageKind.FIRST_NAME)
+
+
+def test_a_band_that_proves_more_while_it_is_there_opens_more_of_its_wearers_page() -> None:
+    opened = visit.Open(A, first_name_of(MAYA), 30_000)
+
+    waiting, asked = visit.step(opened, visit.Proved(A, BAND), 300)
+    refined, shown = visit.step(waiting, visit.Recognised(A, MAYA), 301)
+
+    assert (waiting, asked) == (opened, (visit.Recognise(A, BAND),))
+    assert (refined, shown) == (visit.Open(A, MAYA, 30_000), (visit.ShowPage(A, MAYA),))
+
+
+def test_what_is_recognised_later_never_takes_away_nor_shows_another_person() -> None:
+    opened = visit.Open(A, MAYA, 30_000)
+    less, other = first_name_of(MAYA), visit.Open(A, first_name_of(TOM), 30_000)
+
+    assert visit.step(opened, visit.Recognised(A, less), 300) == (opened, ())
+    assert visit.step(opened, visit.Recognised(A, NOBODY, "denied"), 300) == (opened, ())
+    assert visit.step(opened, visit.Unavailable(A, "store"), 300) == (opened, ())
+    assert visit.step(other, visit.Recognised(A, MAYA), 300) == (other, ())
+    assert visit.step(other, visit.Recognised(B, TOM), 300) == (other, ())
+
+
+def test_a_hidden_page_stays_hidden_when_more_is_known() -> None:
+    masked = visit.Masked(A, first_name_of(MAYA), 30_000)
+
+    after, shown = visit.step(masked, visit.Recognised(A, MAYA), 300)
+
+    assert (after, shown) == (visit.Masked(A, MAYA, 30_000), ())
+
+
+def test_who_was_nobody_is_welcomed_once_the_band_is_proved() -> None:
+    neutral = visit.Neutral(A, 12_000)
+
+    after, shown = visit.step(neutral, visit.Recognised(A, MAYA), 300)
+
+    assert shown == (visit.Cue(CueKind.WELCOME), visit.ShowPage(A, MAYA))
+    assert isinstance(after, visit.Open)
 
 
 def test_second_tap_wipes_the_first_customer_before_anything_is_shown() -> None:
