@@ -72,7 +72,7 @@ class Authentication:
             plain = des_deciphered_by_encryption(key.value, answer)
             rnd_a = _expected(plain, rnd_b)
             self._open(D40Session(des_session_key(key.value, rnd_a, rnd_b)), data[0])
-            return Answer(OK, key.encrypted(bytes(key.block_size), rotated(rnd_a)))
+            return Answer(OK, key.encrypted(bytes(key.block_size), self._core.turned(rnd_a)))
 
         self._core.pending = check
         return Answer(MORE, key.encrypted(bytes(key.block_size), rnd_b))
@@ -94,7 +94,9 @@ class Authentication:
             else:
                 session = Ev1Session(des_session_key(key.value, rnd_a, rnd_b), is_des=True)
             self._open(session, data[0])
-            return Answer(OK, key.encrypted(answer[-key.block_size :], rotated(rnd_a)))
+            return Answer(
+                OK, key.encrypted(answer[-key.block_size :], self._core.turned(rnd_a))
+            )
 
         self._core.pending = check
         return Answer(MORE, challenge)
@@ -113,7 +115,7 @@ class Authentication:
         transaction = self._core.entropy.draw(4)
 
         def last(rnd_a: bytes) -> bytes:
-            return transaction + rotated(rnd_a) + bytes(6) + capabilities
+            return transaction + self._core.turned(rnd_a) + bytes(6) + capabilities
 
         return self._challenge_ev2(data[0], key, transaction, counter=0, last=last)
 
@@ -126,7 +128,7 @@ class Authentication:
         key = self._key(data[0], frozenset({KeyType.AES}))
         self._core.session = self._core.key_number = None
         return self._challenge_ev2(
-            data[0], key, session.transaction, counter=session.counter, last=rotated
+            data[0], key, session.transaction, counter=session.counter, last=self._core.turned
         )
 
     def _challenge_ev2(

@@ -26,7 +26,7 @@ from hardware.virtual.desfire_core import (
 from hardware.virtual.desfire_files import Files
 from hardware.virtual.desfire_iso import IsoCommands
 from hardware.virtual.desfire_memory import Memory
-from hardware.virtual.messaging import Tampered
+from hardware.virtual.messaging import Ev2Session, Tampered
 
 
 class PoweredDesfire:
@@ -50,6 +50,20 @@ class PoweredDesfire:
     def anticollision(self) -> Anticollision:
         """What it tells while being selected."""
         return self._anticollision
+
+    @property
+    def nonce_turn(self) -> int:
+        """By how many bytes it turns the reader's nonce left in its proof; 1 is right."""
+        return self._core.nonce_turn
+
+    @nonce_turn.setter
+    def nonce_turn(self, count: int) -> None:
+        self._core.nonce_turn = count
+
+    def reset_counter(self) -> None:
+        """Count the commands of an EV2 session from 0 again, as no chip does."""
+        if isinstance(self._core.session, Ev2Session):
+            self._core.session.counter = 0
 
     def reselected(self) -> None:
         """It was let go and selected again: the chip itself is selected, and nobody is authenticated."""

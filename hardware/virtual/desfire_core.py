@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hardware.entropy import Entropy
+from hardware.virtual.band import turned
 from hardware.virtual.desfire_memory import (
     AnyFile,
     Application,
@@ -99,6 +100,7 @@ class Core:
         application: The selected one.
         session, key_number: After an authentication, and by which key.
         pending: What the next AF continues.
+        nonce_turn: By how many bytes it turns the reader's nonce left in its proof; 1 is right.
     """
 
     def __init__(self, memory: Memory, entropy: Entropy) -> None:
@@ -109,7 +111,12 @@ class Core:
         self.key_number: int | None = None
         self.pending: Handler | None = None
         self.is_long = False
+        self.nonce_turn = 1
         self._changes: dict[int, Change] = {}
+
+    def turned(self, nonce: bytes) -> bytes:
+        """The reader's nonce as the chip gives it back."""
+        return turned(nonce, self.nonce_turn)
 
     # --- session and transaction
 

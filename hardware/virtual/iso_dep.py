@@ -9,6 +9,7 @@ Sources: ISO/IEC 14443-3:2018, 6.3 (states); 14443-4:2018, 5 (RATS, PPS), 7 (blo
 """
 
 from enum import Enum
+from typing import Protocol, runtime_checkable
 
 from hardware.virtual.band import Anticollision, PoweredChip, Reselectable
 
@@ -40,6 +41,17 @@ def crc_a(content: bytes) -> bytes:
     return crc.to_bytes(2, "little")
 
 
+@runtime_checkable
+class Slow(Protocol):
+    """A powered chip that asks for more time before it answers.
+
+    Attributes:
+        n_waits: S(WTX) requests before each answer.
+    """
+
+    n_waits: int
+
+
 class State(Enum):
     """Where a chip stands. Source: ISO/IEC 14443-3:2018, figure 6."""
 
@@ -54,6 +66,7 @@ class Picc:
 
     def __init__(self, chip: PoweredChip) -> None:
         self._chip = chip
+        self._slow = chip if isinstance(chip, Slow) else None
         self._state = State.IDLE
         self._reader_frame_size = FRAME_SIZES[0]
         self._number = 1
@@ -61,6 +74,7 @@ class Picc:
         self._unsent = b""
         self._last = b""
         self._cid = b""
+        self._waits_left = 0
 
     @property
     def anticollision(self) -> Anticollision:
@@ -114,6 +128,7 @@ class Picc:
         self._reader_frame_size = frame_size_of(parameters >> 4)
         self._number = 1
         self._chain = self._unsent = self._last = b""
+        self._waits_left = 0
         return self.anticollision.ats
 
     def _receive_block(self, frame: bytes) -> bytes | None:
@@ -130,6 +145,9 @@ class Picc:
         if control & 0xF7 == 0xC2:
             self._state = State.HALT
             return frame
+        if control & 0xF7 == 0xF2 and self._waits_left:
+            self._waits_left -= 1
+            return self._wait() if self._waits_left else self._next_piece()
         return None
 
     def _receive_information(self, control: int, content: bytes) -> bytes | None:
@@ -145,11 +163,17 @@ class Picc:
         if answer is None:
             return None
         self._unsent = answer
-        return self._next_piece()
+        self._waits_left = self._slow.n_waits if self._slow is not None else 0
+        return self._wait() if self._waits_left else self._next_piece()
+
+    def _wait(self) -> bytes:
+        """S(WTX): give me the usual time once more. Source: ISO/IEC 14443-4:2018, 7.3."""
+        has_cid = 0x08 if self._cid else 0x00
+        return self._remember(bytes([0xF2 | has_cid]) + self._cid + b"\x01")
 
     def _receive_acknowledge(self, control: int) -> bytes | None:
         is_nak = bool(control & 0x10)
-        if control & 0x01 == self._number:
+        if control & 0x01 == self._number or (is_nak and self._waits_left):
             return self._last or None
         if is_nak:
             return self._block(0xA2)
@@ -171,6 +195,10 @@ class Picc:
     def _remember(self, block: bytes) -> bytes:
         self._last = block
         return block
+
+
+WAIT_MAX = 64
+"""Times a reader waits once more for one answer."""
 
 
 class Silent(Exception):
@@ -218,7 +246,12 @@ class Pcd:
         self._send(b"\xc2")
 
     def _send(self, frame: bytes) -> bytes:
+        """Send one frame, and give the chip the time it asks for. Raises Silent."""
         answer = self._picc.receive(frame)
+        for _ in range(WAIT_MAX):
+            if not answer or answer[0] & 0xF7 != 0xF2:
+                break
+            answer = self._picc.receive(answer)
         if not answer:
             raise Silent
         return answer

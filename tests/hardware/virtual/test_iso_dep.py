@@ -1,10 +1,11 @@
 """Protocol states and blocks, frame by frame."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.virtual.band import Anticollision
-from hardware.virtual.iso_dep import Pcd, Picc, State
+from hardware.virtual.iso_dep import Pcd, Picc, Silent, State, crc_a
 from tests.hardware.virtual.chips import AID, desfire
 
 
@@ -101,6 +102,66 @@ def test_a_chip_identifier_is_carried_back() -> None:
     picc.receive(b"\xe0\x51")
 
     assert picc.receive(b"\x0a\x01hello") == b"\x0a\x01hello"
+
+
+class SlowEcho(Echo):
+    """The same, asking for more time."""
+
+    def __init__(self, n_waits: int) -> None:
+        self.n_waits = n_waits
+
+
+def slow(n_waits: int) -> Picc:
+    picc = Picc(SlowEcho(n_waits))
+    picc.request()
+    picc.select()
+    return picc
+
+
+def test_a_slow_chip_asks_for_time_and_then_answers() -> None:
+    picc = slow(2)
+    picc.receive(b"\xe0\x50")
+
+    blocks = [picc.receive(frame) for frame in (b"\x02\xaa", b"\xf2\x01", b"\xf2\x01")]
+    late = picc.receive(b"\xf2\x01")
+
+    assert blocks == [b"\xf2\x01", b"\xf2\x01", b"\x02\xaa"]
+    assert late is None
+
+
+def test_a_lost_request_for_time_is_sent_again_on_nak() -> None:
+    picc = slow(1)
+    picc.receive(b"\xe0\x50")
+    picc.receive(b"\x02\xaa")
+
+    again = picc.receive(b"\xb3")
+
+    assert again == b"\xf2\x01"
+    assert picc.receive(b"\xf2\x01") == b"\x02\xaa"
+
+
+@given(st.binary(max_size=200), st.integers(0, 8), st.integers(0, 5))
+def test_a_reader_gives_a_slow_chip_its_time(content: bytes, code: int, n_waits: int) -> None:
+    pcd = Pcd(slow(n_waits), reader_frame_code=code)
+    pcd.activate()
+
+    assert [pcd.exchange(content) for _ in range(2)] == [content, content]
+
+
+def test_a_chip_that_only_ever_asks_for_time_is_given_up() -> None:
+    pcd = Pcd(slow(1_000))
+    pcd.activate()
+
+    with pytest.raises(Silent):
+        pcd.exchange(b"\xaa")
+
+
+@given(st.binary(min_size=1, max_size=64))
+def test_a_frame_with_its_crc_leaves_nothing_over(content: bytes) -> None:
+    whole = content + crc_a(content)
+
+    assert crc_a(whole) == b"\x00\x00"
+    assert crc_a(b"\x12\x34") == b"\x26\xcf"  # the example of ISO/IEC 14443-3, annex B
 
 
 @given(st.lists(st.binary(min_size=1, max_size=70), max_size=12))
