@@ -247,11 +247,11 @@ class Pcd:
 
     def _send(self, frame: bytes) -> bytes:
         """Send one frame, and give the chip the time it asks for. Raises Silent."""
-        answer = self._picc.receive(frame)
         for _ in range(WAIT_MAX):
-            if not answer or answer[0] & 0xF7 != 0xF2:
+            answer = self._picc.receive(frame)
+            if not answer:
                 break
-            answer = self._picc.receive(answer)
-        if not answer:
-            raise Silent
-        return answer
+            if answer[0] & 0xF7 != 0xF2:
+                return answer
+            frame = answer
+        raise Silent
