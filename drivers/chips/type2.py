@@ -49,8 +49,8 @@ NDEF_MAGIC = 0xE1
 AREA_SIZE_MAX = (0x100 - USER_PAGE) * PAGE_SIZE
 """Bytes of a data area whose pages one byte can name; no band of ours is larger."""
 
-FAST_READ_PAGES_MAX = 15
-"""Pages of one FAST_READ: 60 bytes, a frame every reader carries."""
+FAST_READ_PAGES_MAX = 32
+"""Pages of one FAST_READ: 128 bytes, with a MAC 136, which every reader carries in one frame."""
 
 
 def refused(answer: bytes) -> BandRefused:
@@ -128,7 +128,7 @@ class Type2:
         return send(self._connection, bytes((READ, page)), size=READ_SIZE)
 
     def read_many(self, first: int, count: int) -> bytes:
-        """`count` pages from `first` on, with FAST_READ. One exchange for each 15 pages."""
+        """`count` pages from `first` on, with FAST_READ. One exchange for each 32 pages."""
         if count < 1 or first < 0 or first + count > 0x100:
             raise ValueError("pages are 0 to 255")
         parts = []

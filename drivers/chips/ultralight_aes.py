@@ -21,6 +21,8 @@ from dataclasses import dataclass
 
 from drivers.chips.desfire import KeyRefused
 from drivers.chips.type2 import (
+    FAST_READ,
+    FAST_READ_PAGES_MAX,
     GOES_ON,
     PAGE_SIZE,
     READ,
@@ -167,9 +169,13 @@ class UltralightAes:
         return self._run(bytes((READ, page)), size=READ_SIZE)
 
     def read_pages(self, first: int, count: int) -> bytes:
-        """`count` pages from `first` on; one exchange for each four."""
-        parts = (self.read(at) for at in range(first, first + count, READ_SIZE // PAGE_SIZE))
-        return b"".join(parts)[: count * PAGE_SIZE]
+        """`count` pages from `first` on, with FAST_READ; one exchange for each 32."""
+        parts = []
+        for at in range(first, first + count, FAST_READ_PAGES_MAX):
+            last = min(at + FAST_READ_PAGES_MAX, first + count) - 1
+            size = (last - at + 1) * PAGE_SIZE
+            parts.append(self._run(bytes((FAST_READ, at, last)), size=size))
+        return b"".join(parts)
 
     def write(self, page: int, content: bytes) -> None:
         """Write one page; when it is torn, read back."""

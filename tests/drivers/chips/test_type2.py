@@ -204,14 +204,14 @@ def test_chip_that_does_not_know_its_version_is_silent_and_still_there() -> None
     assert chip.read(REFERENCE_PAGE) == REFERENCE
 
 
-def test_many_pages_are_read_in_frames_of_sixty_bytes() -> None:
+def test_many_pages_are_read_in_frames_of_128_bytes() -> None:
     band = VirtualNtag21x(uid=UID, user_pages=bytes(range(140)))
     chip, connection = _chip(band)
 
     content = chip.read_many(4, 35)
 
     assert content == bytes(range(140))
-    assert len(connection.sent) == 3
+    assert len(connection.sent) == 2
 
 
 @settings(max_examples=80, deadline=None)

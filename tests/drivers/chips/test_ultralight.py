@@ -81,12 +81,13 @@ def test_ultralight_aes_with_a_random_uid_tells_it_to_the_group_key() -> None:
 
 
 def test_capsule_on_pages_is_read_whole() -> None:
-    chip, _ = _aes()
+    chip, connection = _aes()
     chip.authenticate(MFUL_BAND, KEY)
 
     content = chip.read_pages(CAPSULE_PAGE, CAPSULE_SIZE_PAGES // 4)
 
     assert content == CAPSULE.ljust(CAPSULE_SIZE_PAGES, b"\0")
+    assert len(connection.sent) == 3
 
 
 def test_which_ultralight_it_is_shows_in_its_challenge() -> None:
