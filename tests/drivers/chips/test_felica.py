@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.chips.felica import Felica, FelicaIdentity
-from drivers.errors import BandError, BandMalformed, BandRefused
+from drivers.chips.felica import NDEF_SYSTEM, Felica, FelicaIdentity
+from drivers.errors import BandError, BandLeft, BandMalformed, BandRefused
+from hardware.virtual.felica import VirtualFelica
+from tests.support.bands import ChipConnection
 
 IDM = bytes.fromhex("0114B34107153703")
 PMM = bytes.fromhex("033242828247AAFF")
@@ -77,6 +79,23 @@ def test_answer_that_does_not_parse_is_malformed(answer: bytes) -> None:
 def test_idm_has_eight_bytes() -> None:
     with pytest.raises(BandMalformed):
         Felica(_Scripted(), IDM[:7])
+
+
+def test_virtual_card_is_read_and_refuses_what_it_does_not_have() -> None:
+    content = bytes(range(64))
+    card = Felica(ChipConnection(VirtualFelica(idm=IDM, user_blocks=content).power_up()), IDM)
+
+    assert card.poll(NDEF_SYSTEM).idm == IDM
+    assert card.read(0, 4) == content
+    with pytest.raises(BandRefused):
+        card.read(0, 1, service=0x1234)
+
+
+def test_card_with_another_idm_stays_silent() -> None:
+    connection = ChipConnection(VirtualFelica(idm=IDM).power_up())
+
+    with pytest.raises(BandLeft):
+        Felica(connection, PMM).read(0, 1)
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))

@@ -1,0 +1,173 @@
+"""Every driver through a PN532: the real reader, a virtual PN532, a virtual band."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from drivers.chips.felica import Felica
+from drivers.chips.identify import identify, may_be_ntag424
+from drivers.chips.ntag21x import Ntag21x
+from drivers.chips.ntag424 import Ntag424
+from drivers.chips.type2 import challenge
+from drivers.chips.type4 import Type4
+from drivers.chips.ultralight_aes import UltralightAes
+from drivers.chips.ultralight_c import UltralightC
+from drivers.connection import Connection
+from drivers.credential.places import (
+    CAPSULE_PAGE,
+    CONTENT_FILE,
+    MFUL_BAND,
+    MFUL_UID,
+    NTAG424_BAND,
+    REFERENCE_PAGE,
+    USES_COUNTER,
+)
+from drivers.errors import BandRefused, BandSilent
+from drivers.proof import ChipFamily
+from drivers.readers.pn532 import Pn532Reader
+from drivers.target import Target, Technology
+from hardware.clock import SystemClock
+from hardware.entropy import SeededEntropy
+from hardware.virtual.band import VirtualBand
+from hardware.virtual.felica import VirtualFelica
+from hardware.virtual.ntag21x import VirtualNtag21x
+from hardware.virtual.uid_bands import VirtualPhone
+from tests.support.bands import GROUP_KEY, REFERENCE, UID, band_key
+from tests.support.chip_bands import (
+    CAPSULE,
+    ntag21x,
+    ntag424,
+    ultralight_aes,
+    ultralight_c,
+)
+from tests.support.virtual_reader import VirtualReader
+
+KEY = band_key(UID)
+IDM = bytes.fromhex("0114B34107153703")
+
+
+@pytest.fixture
+def reader(virtual_reader: VirtualReader) -> Iterator[Pn532Reader]:
+    opened = Pn532Reader.opened(str(virtual_reader.path), SystemClock())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def shown(virtual_reader: VirtualReader, reader: Pn532Reader) -> "_Shown":
+    return _Shown(virtual_reader, reader)
+
+
+class _Shown:
+    """Holds a band to the reader."""
+
+    def __init__(self, virtual: VirtualReader, reader: Pn532Reader) -> None:
+        self._virtual = virtual
+        self._reader = reader
+
+    def __call__(self, band: VirtualBand) -> tuple[Connection, Target]:
+        self._virtual.field.present(band)
+        for _ in range(10):
+            target = self._reader.wait_for_target(500)
+            if target is not None:
+                return self._reader.connect(target), target
+        raise AssertionError("the reader does not see the band")
+
+
+@pytest.mark.parametrize("is_lrp", [False, True])
+def test_ntag424_is_proved_and_read(shown: _Shown, is_lrp: bool) -> None:
+    connection, target = shown(ntag424(is_lrp=is_lrp))
+    chip = Ntag424(connection, SeededEntropy("reader"))
+
+    chip.select()
+    chip.authenticate_first(NTAG424_BAND, KEY)
+    content = chip.read(CONTENT_FILE)
+
+    assert content.startswith(REFERENCE + CAPSULE)
+    assert may_be_ntag424(target)
+
+
+def test_ultralight_aes_is_proved_and_read(shown: _Shown) -> None:
+    connection, target = shown(ultralight_aes())
+    chip = UltralightAes(connection, SeededEntropy("reader"))
+
+    asked = challenge(connection, MFUL_BAND)
+    chip.authenticate(MFUL_BAND, KEY, asked=asked)
+    chip.add(USES_COUNTER)
+
+    assert chip.read(REFERENCE_PAGE) == REFERENCE
+    assert chip.read_pages(CAPSULE_PAGE, 32).startswith(CAPSULE)
+    assert chip.read_counter(USES_COUNTER) == 1
+    assert target.technology is Technology.TYPE_2
+
+
+def test_ultralight_aes_with_a_random_uid_is_proved(shown: _Shown) -> None:
+    connection, target = shown(ultralight_aes(is_random=True))
+    chip = UltralightAes(connection, SeededEntropy("reader"))
+
+    chip.authenticate(MFUL_UID, GROUP_KEY)
+    uid = chip.uid()
+    chip.authenticate(MFUL_BAND, band_key(uid))
+
+    assert (uid, target.uid[0]) == (UID, 0x08)
+    assert chip.read(REFERENCE_PAGE) == REFERENCE
+
+
+def test_ultralight_c_is_proved_and_read(shown: _Shown) -> None:
+    connection, _ = shown(ultralight_c())
+    chip = UltralightC(connection, SeededEntropy("reader"))
+
+    asked = challenge(connection, 0)
+    chip.authenticate(KEY, asked=asked)
+    chip.add()
+
+    assert chip.read(REFERENCE_PAGE) == REFERENCE
+    assert chip.read_counter() == 1
+
+
+def test_ntag21x_is_read_after_a_command_it_does_not_know(shown: _Shown) -> None:
+    connection, _ = shown(ntag21x())
+    chip = Ntag21x(connection)
+
+    with pytest.raises((BandSilent, BandRefused)):
+        challenge(connection, 0)
+
+    assert len(chip.signature()) == 32
+    assert chip.read(REFERENCE_PAGE) == REFERENCE
+
+
+@pytest.mark.parametrize(
+    ("band", "family"),
+    [
+        (ntag424(), ChipFamily.NTAG424),
+        (ntag21x(), ChipFamily.NTAG21X),
+        (VirtualNtag21x(uid=UID), ChipFamily.NTAG21X),
+        (ultralight_aes(), ChipFamily.ULTRALIGHT_AES),
+        (ultralight_c(), ChipFamily.ULTRALIGHT_C),
+        (VirtualPhone(uid=bytes.fromhex("08AABBCC")), ChipFamily.TYPE4),
+    ],
+    ids=["NTAG 424", "ours", "NTAG 213", "Ultralight AES", "Ultralight C", "telephone"],
+)
+def test_band_says_what_it_is(shown: _Shown, band: VirtualBand, family: ChipFamily) -> None:
+    connection, target = shown(band)
+
+    assert identify(connection, target).family is family
+
+
+def test_link_of_an_ntag424_is_free_to_read_as_type_4(shown: _Shown) -> None:
+    connection, _ = shown(ntag424())
+    band = Type4(connection)
+
+    assert band.select()
+    (record,) = band.ndef()
+
+    assert record.payload.startswith(b"\x04tap.example/b?e=")
+
+
+def test_felica_says_who_it_is(shown: _Shown) -> None:
+    connection, target = shown(VirtualFelica(idm=IDM))
+
+    identity = Felica(connection, target.uid).poll()
+
+    assert identity.idm == target.uid == IDM
+    assert target.technology is Technology.FELICA
