@@ -210,10 +210,10 @@ def fitted(capsule: Capsule, size: int) -> Capsule:
         ValueError: not even a capsule without words fits.
     """
     if size > MINIMAL_SIZE or not capsule.line:
-        fitting = replace(capsule, line=_cut(capsule.line, LINE_SIZE_MAX))
+        fitting = replace(capsule, line=cut(capsule.line, LINE_SIZE_MAX))
     else:
         fitting = replace(capsule, line="")
-    fitting = replace(fitting, name=_cut(fitting.name, NAME_SIZE_MAX))
+    fitting = replace(fitting, name=cut(fitting.name, NAME_SIZE_MAX))
     while size_of(fitting) > size:
         if fitting.line:
             fitting = replace(fitting, line=fitting.line.rpartition("; ")[0])
@@ -418,6 +418,6 @@ def _optional(claims: dict[int, Value], claim: Claim, absent: Claimed) -> Claime
     return found
 
 
-def _cut(text: str, size: int) -> str:
-    """The text in at most `size` bytes, no letter halved."""
-    return text.encode()[:size].decode(errors="ignore")
+def cut(text: str, size: int) -> str:
+    """The text in at most `size` bytes, no letter halved, without half surrogate pairs."""
+    return text.encode(errors="ignore")[:size].decode(errors="ignore")

@@ -27,6 +27,7 @@ from hardware.entropy import SystemEntropy
 from hardware.errors import DeviceError, FolderInUse
 from kiosk import settings
 from kiosk.band_keys import BandKeyFiles
+from kiosk.capsule_signing import CapsuleKeyFile
 from kiosk.commands.options import Data
 from sync.central.app import Tls, serve
 from sync.central.centre import KEY_FILE, Centre
@@ -132,6 +133,7 @@ def _run(node: _Node, *, host: str, port: int, public_url: str, until_eof: bool)
         clock=clock,
         entropy=entropy,
         band_keys=BandKeyFiles.open(keys, disk=disk, entropy=entropy),
+        capsule_signer=CapsuleKeyFile.open(keys, disk=disk, entropy=entropy),
         database=node.database,
         key=node.key,
     )

@@ -16,6 +16,7 @@ from hardware import identity as identities
 from hardware.disk import Disk
 from kiosk.assembly import Device, Sync, World, local_zone
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
+from kiosk.capsule_signing import CapsuleKeyFile
 from kiosk.demo.bands import (
     DEMO_TEST_GROUP_KEY,
     DEMO_TEST_MASTER_KEY,
@@ -90,7 +91,12 @@ def open_demo_centre(folder: Path, *, world: World) -> Centre:
     world.disk.write(folder / MASTER_FILE, keys.master, private=True)
     world.disk.write(folder / GROUP_FILE, keys.group, private=True)
     centre = Centre.open(
-        folder, disk=world.disk, clock=world.clock, entropy=world.entropy, band_keys=keys
+        folder,
+        disk=world.disk,
+        clock=world.clock,
+        entropy=world.entropy,
+        band_keys=keys,
+        capsule_signer=CapsuleKeyFile.open(folder, disk=world.disk, entropy=world.entropy),
     )
     zone = local_zone(world.clock)
     now = world.clock.now().astimezone(zone)

@@ -16,6 +16,7 @@ feed          what changed in a scope since a cursor, where histories part; the 
 wants         customers on demand, repair by bucket, snapshots handed out
 snapshots     scopes written whole, in parts
 inbox         operations that wait for a person, and what was decided
+capsules      what bands are to carry, signed
 leases        keys of bands, sealed for a session
 erasure       a customer erased, and which devices have not heard of it
 housekeeping  what is done now and then

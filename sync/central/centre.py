@@ -17,6 +17,7 @@ from hardware.entropy import Entropy
 from hardware.identity import lasting_key, public_hex
 from sync.central import enrolment
 from sync.central.batch import Batch
+from sync.central.capsules import Capsules
 from sync.central.counters import Counters
 from sync.central.denials import Denials
 from sync.central.erasure import Erasure, ErasureStatus
@@ -29,7 +30,7 @@ from sync.central.leases import Leases
 from sync.central.lending import lend
 from sync.central.openapi import Metrics
 from sync.central.parts import Parts
-from sync.central.ports import AsgiApp, BandKeys
+from sync.central.ports import AsgiApp, BandKeys, CapsuleSigner
 from sync.central.pulls import Held, Pulls
 from sync.central.pushes import Pushed, Pushes
 from sync.central.store import AlertRecord, OpRecord, Store, Transaction
@@ -51,7 +52,7 @@ UID_SIZES: Final = (4, 7, 10)
 class Centre:
     """One node of a centre, with its own folder. Close it."""
 
-    def __init__(  # its parts; `open` makes them
+    def __init__(  # noqa: PLR0913  # its parts; `open` makes them
         self,
         store: Store,
         lock: FolderLock,
@@ -60,6 +61,7 @@ class Centre:
         clock: Clock,
         entropy: Entropy,
         band_keys: BandKeys | None,
+        capsule_signer: CapsuleSigner | None = None,
     ) -> None:
         """Put together by `open`."""
         self._store = store
@@ -80,7 +82,8 @@ class Centre:
         self._wants = Wants(parts)
         self._inbox = Inbox(parts)
         self._denials = Denials(parts, band_keys, private_key)
-        self._leases = Leases(parts, band_keys, self._denials)
+        self._capsules = Capsules(parts, capsule_signer)
+        self._leases = Leases(parts, band_keys, self._denials, self._capsules)
         self._erasure = Erasure(parts, self._pulls)
         self._housekeeping = Housekeeping(parts, self._pulls)
         self._heads: dict[str, int] = {}
@@ -94,6 +97,7 @@ class Centre:
         clock: Clock,
         entropy: Entropy,
         band_keys: BandKeys | None = None,
+        capsule_signer: CapsuleSigner | None = None,
         database: str | Path = "",
         key: Path | None = None,
     ) -> "Centre":
@@ -105,6 +109,7 @@ class Centre:
             clock: What time it is.
             entropy: Where chance comes from.
             band_keys: Keys of bands to lend.
+            capsule_signer: Signs what bands carry.
             database: `postgresql://...` for one that nodes share, "" for a file in `folder`.
             key: The centre's key, the same file for all its nodes; None for one in `folder`.
 
@@ -128,7 +133,10 @@ class Centre:
         except BaseException:
             lock.close()
             raise
-        return cls(store, lock, private_key, clock=clock, entropy=entropy, band_keys=band_keys)
+        return cls(
+            store, lock, private_key, clock=clock, entropy=entropy, band_keys=band_keys,
+            capsule_signer=capsule_signer,
+        )  # fmt: skip
 
     def close(self) -> None:
         """End held polls and let go of database and folder."""
@@ -336,6 +344,14 @@ class Centre:
     def leases(self, request: Request) -> bytes:
         """The band keys this store may hold now."""
         return self._leases.leases(request)
+
+    def capsule(self, request: Request) -> bytes:
+        """The capsule of a band of the caller's store."""
+        return self._capsules.capsule(request)
+
+    def capsule_for(self, band: str, *, size: int) -> bytes | None:
+        """What a band is to carry now, for whoever writes bands; None for one that may carry nothing. Raises StoreError."""
+        return self._capsules.made(band, size=size)
 
     def deny(self, request: Request) -> bytes:
         """The newest deny list."""

@@ -109,6 +109,7 @@ class Service:
             "decide": centre.decide,
             "leases": centre.leases,
             "deny": centre.deny,
+            "capsule": centre.capsule,
         }
         routes = {name: _Route(name, "POST", self._lines(ask)) for name, ask in posts.items()}
         routes["hello"] = _Route("hello", "POST", self._hello)

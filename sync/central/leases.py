@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sync.central.capsules import Capsules
 from sync.central.denials import Denials
 from sync.central.enrolment import scope_of
 from sync.central.gate import denied
@@ -22,11 +23,14 @@ LEASE_US: Final = 72 * 3_600 * 1_000_000
 class Leases:
     """Lends keys."""
 
-    def __init__(self, parts: Parts, band_keys: BandKeys | None, denials: Denials) -> None:
+    def __init__(
+        self, parts: Parts, band_keys: BandKeys | None, denials: Denials, capsules: Capsules
+    ) -> None:
         """Over the parts of one centre; without `band_keys` it has none to lend."""
         self._parts = parts
         self._band_keys = band_keys
         self._denials = denials
+        self._capsules = capsules
 
     def leases(self, request: Request) -> bytes:
         """The keys this store may hold now; as `wire.leases_page` writes them."""
@@ -48,6 +52,7 @@ class Leases:
             group_version=group_version,
             leases=leases,
             deny=self._denials.newest(),
+            capsule_keys=self._capsules.public_keys,
         )
         return leases_page(answer, session_key=key, request_id=caller.request_id)
 

@@ -15,6 +15,8 @@ from sync.model.wire import (
     PROBLEM,
     PROBLEMS,
     PROTOCOL,
+    CapsuleAnswer,
+    CapsuleRequest,
     CustodyRequest,
     DecideRequest,
     DenyAnswer,
@@ -84,6 +86,7 @@ ENDPOINTS: Final = (
     _Endpoint("inbox", "Operations of this store that wait for a person", InboxRequest, lines=(InboxEntry,)),
     _Endpoint("decide", "What a person decided about one of them", DecideRequest, lines=(Line,)),
     _Endpoint("leases", "Keys of the bands whose owners this store holds", Nothing, lines=(Lease,)),
+    _Endpoint("capsule", "What a band of this store is to carry, signed", CapsuleRequest, lines=(CapsuleAnswer,)),
     _Endpoint("deny", "The newest deny list, signed by the centre", Nothing, lines=(DenyAnswer,)),
 )  # fmt: skip
 """All that are asked with POST and JSON."""

@@ -11,6 +11,7 @@
     device        devices
     nonce         hellos already answered
     band_chip     which chip is in which band; nowhere but here
+    capsule       how many capsules a band was given, and what the last was made of
     snapshot      what a scope can be had whole as; snap_part its parts as they are served
     device_cursor how far each device said it holds a scope
     alert         what happened to a device that a person should know
@@ -115,12 +116,17 @@ MIGRATIONS: Final = (
     );
     CREATE TABLE erasure (owner TEXT PRIMARY KEY, at BIGINT NOT NULL)
     """,
+    """
+    CREATE TABLE capsule (
+      band TEXT PRIMARY KEY, seq BIGINT NOT NULL, issued_at BIGINT NOT NULL, digest TEXT NOT NULL
+    )
+    """,
 )
 """Numbered from 1; a released one never changes."""
 
 TABLES: Final = frozenset({
     "doc", "op", "ptr", "scope", "device", "interest", "band_chip", "nonce", "mark", "lineage", "snapshot", "snap_part",
-    "device_cursor", "alert", "erasure",
+    "device_cursor", "alert", "erasure", "capsule",
 })  # fmt: skip
 """What may be counted by name."""
 

@@ -9,7 +9,7 @@ Tables are in `schema`, databases in `sql`.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -470,6 +470,23 @@ class Snapshot:
             scope=scope,
         )
         return [(bytes.fromhex(uid), body.encode()) for uid, body in found]
+
+    def chip_of(self, band: str) -> bytes:
+        """UID of the chip in a band; b"" when nobody told."""
+        found = self._sql.all("SELECT uid FROM band_chip WHERE band = :band", band=band)
+        return bytes.fromhex(found[0][0]) if found else b""
+
+    def all_of_owner(self, owner: str) -> list[Row]:
+        """Every row of a customer that this version can read, by key."""
+        found = self._sql.all(
+            f"SELECT key, {_DOC} FROM doc WHERE owner = :owner ORDER BY key",  # noqa: S608  # a constant
+            owner=owner,
+        )
+        rows = []
+        for line in found:
+            with suppress(Malformed):
+                rows.append(_row(line[0], _Doc(*line[1:])))
+        return rows
 
     def bands_in(self, states: Collection[str]) -> list[str]:
         """Ids of all bands in one of these states."""
@@ -943,6 +960,8 @@ class Transaction:
         sql.run(f"DELETE FROM snapshot WHERE scope IN ({scopes})", keys=keys)  # noqa: S608  # a constant
         bands = [key.partition("/")[2] for key in keys if key.startswith("band/")]
         sql.run("DELETE FROM band_chip WHERE band IN [:bands]", bands=bands)
+        # The number stays: a later wearer's capsule must not look older than this one's.
+        sql.run("UPDATE capsule SET digest = '' WHERE band IN [:bands]", bands=bands)
         sql.run(
             "UPDATE op SET raw = NULL, keys = '[]' WHERE owner = :owner AND status <> 'held'",
             owner=owner,
@@ -1087,6 +1106,32 @@ class Transaction:
             " ON CONFLICT (band) DO UPDATE SET uid = excluded.uid",
             band=band, uid=uid.hex(),
         )  # fmt: skip
+
+    def next_capsule(
+        self, band: str, *, digest: str, now: int, same_us: int
+    ) -> tuple[int, int]:
+        """Sequence and time of a band's capsule: the last one's while the words are the same, else the next.
+
+        Args:
+            band: Its id; the caller locked it.
+            digest: Of the words.
+            now: Whole seconds, as microseconds since 1970.
+            same_us: How long the same words are the same capsule.
+        """
+        sql = self.direct()
+        found = sql.all(
+            "SELECT seq, issued_at, digest FROM capsule WHERE band = :band", band=band
+        )
+        seq, issued_at, was = found[0] if found else (0, 0, "")
+        if was == digest and issued_at <= now < issued_at + same_us:
+            return int(seq), int(issued_at)
+        sql.run(
+            "INSERT INTO capsule (band, seq, issued_at, digest) VALUES (:band, :seq, :at, :digest)"
+            " ON CONFLICT (band) DO UPDATE SET seq = excluded.seq, issued_at = excluded.issued_at,"
+            " digest = excluded.digest",
+            band=band, seq=seq + 1, at=now, digest=digest,
+        )  # fmt: skip
+        return int(seq) + 1, now
 
     def note_cursor(self, device: str, scope: str, *, seq: int, at: int) -> None:
         """Remember how far a device said it holds a scope."""

@@ -58,6 +58,7 @@ from sync.model.wire import (
     PAGE_ROWS_MAX,
     PROBLEM,
     PROTOCOL,
+    CapsuleRequest,
     Cursor,
     CustodyRequest,
     DecideRequest,
@@ -78,10 +79,14 @@ from sync.model.wire import (
     Unread,
     Wanted,
     WantRequest,
+    capsule_of,
     deny_of,
     leases_of,
     unread_of,
 )
+
+CAPSULE_KEY_SIZE: Final = 32
+"""Bytes of an Ed25519 public key. Source: RFC 8032, 5.1.5."""
 
 CALL_MS: Final = 10_000
 """Deadline of a call that is not held; a mobile line in a cellar needs seconds."""
@@ -393,7 +398,13 @@ class CentreClient:
         )
         if answer.deny:
             self._check_list(answer.deny)
-        return Lent(leases, group, answer.deny)
+        return Lent(leases, group, answer.deny, _keys_of(answer.capsule_keys))
+
+    async def capsule(self, band: str, *, size: int) -> bytes:
+        """What this band is to carry, as the centre signed it; whether it holds is another question. Raises CentreError."""
+        body = msgspec.json.encode(CapsuleRequest(band, size))
+        _, raw = await self._read("capsule", body, capsule_of)
+        return raw
 
     async def close(self) -> None:
         """Forget the session and let go of all connections."""
@@ -502,6 +513,17 @@ class _WrongClock(CentreRefused):
     def __init__(self, reason: str, *, skew_ms: int) -> None:
         super().__init__(reason, status=401, problem="wrong_clock")
         self.skew_ms = skew_ms
+
+
+def _keys_of(texts: Sequence[str]) -> tuple[bytes, ...]:
+    """Public keys of 32 bytes. Raises CentreUnreachable."""
+    try:
+        keys = tuple(bytes.fromhex(text) for text in texts)
+    except ValueError as error:
+        raise CentreUnreachable("a key does not parse") from error
+    if any(len(key) != CAPSULE_KEY_SIZE for key in keys):
+        raise CentreUnreachable("a key of another size")
+    return keys
 
 
 def page_in(answer: Unread) -> Page:

@@ -41,11 +41,13 @@ class Lent:
         leases: All keys lent to this store.
         group: `K_uid`.
         deny: The deny list of the same moment, as `sync.model.deny` reads it; b"" from a centre that has none.
+        capsule_keys: Ed25519 public keys of the brand, 32 bytes each, by which capsules are believed.
     """
 
     leases: tuple[BandLease, ...]
     group: LeasedKey
     deny: bytes = field(default=b"", repr=False)
+    capsule_keys: tuple[bytes, ...] = ()
 
 
 class Leases:
@@ -54,11 +56,22 @@ class Leases:
     def __init__(self, store: EdgeStore) -> None:
         self._store = store
 
-    def replace(self, leases: Iterable[BandLease], *, group: LeasedKey | None) -> None:
+    def replace(
+        self,
+        leases: Iterable[BandLease],
+        *,
+        group: LeasedKey | None,
+        capsule_keys: Iterable[bytes] = (),
+    ) -> None:
         """Hold these keys and no others. Raises StoreError."""
         with self._store.cache.write() as file:
             file.execute("DELETE FROM lease")
-            file.execute("DELETE FROM meta WHERE name IN ('group', 'group_version')")
+            file.execute(
+                "DELETE FROM meta WHERE name IN ('group', 'group_version', 'capsule_keys')"
+            )
+            file.execute(
+                "INSERT INTO meta VALUES ('capsule_keys', ?)", (b"".join(capsule_keys),)
+            )
             file.many(
                 "INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)",
                 ((one.uid, one.key.value, one.key.version, one.key.until) for one in leases),
@@ -93,6 +106,16 @@ class Leases:
             return LeasedKey(bytes(found["group"]), int(found["group_version"]))
 
         return self._store.cache.look(reading)
+
+    def capsule_keys(self) -> tuple[bytes, ...]:
+        """What capsules are believed by, 32 bytes each; none before the first sync. Raises StoreError."""
+
+        def reading(file: Transaction) -> bytes:
+            found = file.read("SELECT value FROM meta WHERE name = 'capsule_keys'")
+            return bytes(found[0][0]) if found else b""
+
+        held = self._store.cache.look(reading)
+        return tuple(held[at : at + 32] for at in range(0, len(held), 32))
 
     def note_time(self, server_time: int) -> None:
         """Remember the latest time the centre told, microseconds since 1970; it never goes back."""

@@ -230,6 +230,10 @@ class SyncRunner:
         """Have the newest deny list. From any thread."""
         return self._asked(lambda work: work.fetch_deny())
 
+    def capsule(self, band: str, *, size: int) -> "Future[bytes]":
+        """What this band is to carry now, in at most `size` bytes, as the centre signed it. From any thread."""
+        return self._asked(lambda work: work.capsule(band, size))
+
     def decide(self, request: DecideRequest) -> "Future[OpResult | None]":
         """Tell the centre what a person decided about a held operation; what became of it. From any thread."""
         return self._asked(lambda work: work.decide(request))

@@ -155,6 +155,10 @@ _CACHE_SCHEMA: Final = (
         "CREATE TABLE peer_key(key TEXT NOT NULL, op TEXT NOT NULL, PRIMARY KEY(key, op)) WITHOUT ROWID",
         "CREATE INDEX peer_key_op ON peer_key(op)",
     ),
+    (
+        """CREATE TABLE capsule(band TEXT PRIMARY KEY, seq INTEGER NOT NULL, asked_at INTEGER NOT NULL,
+           until INTEGER NOT NULL) WITHOUT ROWID""",
+    ),
 )
 """Numbered migrations of cache.db, oldest first; the file says how many it has had (`user_version`).
 
@@ -162,6 +166,7 @@ _CACHE_SCHEMA: Final = (
              seq > 0 held; 0 not yet come again since the scope is renewed; -1 has left, and an unanswered operation needs it
     cursor   how far a scope is held; count and sum of its rows with seq > 0, -1 while nobody counted them
     mark     names of moments in the history of a scope: the newest, and the newest kept ones
+    capsule  the newest capsule known to be on a band, by a hash of its id, until when that matters
     peer_op  operations of other devices of this store, as its relay handed them out, and places of our own; peer_key: their rows
 """
 
@@ -883,6 +888,7 @@ class EdgeStore:
         try:
             with self.cache.write() as file:
                 file.execute("DELETE FROM lease WHERE until <= ?", (self.now(),))
+                file.execute("DELETE FROM capsule WHERE until <= ?", (self.now(),))
         except StoreCorrupt:
             raise
         except StoreError as error:

@@ -157,9 +157,13 @@ class Work:
         # The list first: cut in between, a band on it is refused with the key that was lent before.
         if lent.deny:
             deny_of(self._store).keep(lent.deny, centre_key=self.client.centre_key)
-        self._leases.replace(lent.leases, group=lent.group)
+        self._leases.replace(lent.leases, group=lent.group, capsule_keys=lent.capsule_keys)
         self.leased_at = micros_of(self._clock.now())
         return len(lent.leases)
+
+    async def capsule(self, band: str, size: int) -> bytes:
+        """What this band is to carry, as the centre signed it."""
+        return await self.client.capsule(band, size=size)
 
     async def fetch_deny(self) -> None:
         """The newest deny list."""

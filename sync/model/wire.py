@@ -10,6 +10,7 @@
     POST /v1/custody    operations this device cannot get through by itself, as raw bytes
     POST /v1/inbox      operations of this store that wait for a person
     POST /v1/decide     what a person decided about one of them
+    POST /v1/capsule    what a band is to carry of its wearer's thread, signed
     POST /v1/leases     the keys of the bands whose owners this store holds, sealed with the session key
     POST /v1/deny       the newest deny list, signed
     GET  /v1/health     is the centre up; says nothing else
@@ -87,6 +88,10 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "behind": (503, "This node has not caught up yet; ask again."),
 }
 """Code to status and sentence. Public; never renamed."""
+
+CAPSULE_SIZE_MIN: Final = 96
+CAPSULE_SIZE_MAX: Final = 256
+"""Bytes of the places chips have for a capsule; a capsule without words takes the least of them."""
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 Short = Annotated[str, msgspec.Meta(max_length=200)]
@@ -334,6 +339,19 @@ class Lease(msgspec.Struct, frozen=True):
     until: int
 
 
+class CapsuleRequest(msgspec.Struct, frozen=True):
+    """Which band's capsule, and the bytes of its place on the chip."""
+
+    band: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    size: Annotated[int, msgspec.Meta(ge=CAPSULE_SIZE_MIN, le=CAPSULE_SIZE_MAX)]
+
+
+class CapsuleAnswer(msgspec.Struct, frozen=True):
+    """A signed capsule, hex."""
+
+    capsule: str
+
+
 class DenyAnswer(msgspec.Struct, frozen=True):
     """The newest deny list, as `sync.model.deny` reads it; base64 on the wire."""
 
@@ -344,6 +362,7 @@ class LeasesAnswer(msgspec.Struct, frozen=True):
     """All keys this store may hold now; what is not in it is no longer leased. `group` is `K_uid`, sealed.
 
     `deny` is the newest deny list, as `sync.model.deny` reads it: a key never comes without one of the same moment.
+    `capsule_keys` are what capsules are believed by: Ed25519 public keys, hex.
 
     On the wire one line with the group key, one for each lease, and the end: nobody in between may leave one out, or give
     an older answer again in which a key that was taken back is still lent.
@@ -353,6 +372,7 @@ class LeasesAnswer(msgspec.Struct, frozen=True):
     group_version: int
     leases: tuple[Lease, ...]
     deny: bytes = b""
+    capsule_keys: tuple[str, ...] = ()
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -675,8 +695,10 @@ class _Group(msgspec.Struct, frozen=True):
     group: str
     group_version: int
     deny: bytes = b""
+    capsule_keys: tuple[str, ...] = ()
 
 
+_capsule = msgspec.json.Decoder(CapsuleAnswer)
 _deny = msgspec.json.Decoder(DenyAnswer)
 _group = msgspec.json.Decoder(_Group)
 _lease = msgspec.json.Decoder(Lease)
@@ -684,7 +706,7 @@ _lease = msgspec.json.Decoder(Lease)
 
 def leases_page(answer: LeasesAnswer, *, session_key: bytes, request_id: str) -> bytes:
     """The leases answer as it is sent."""
-    group = _Group(answer.group, answer.group_version, answer.deny)
+    group = _Group(answer.group, answer.group_version, answer.deny, answer.capsule_keys)
     lines = b"".join(_encoder.encode(one) + b"\n" for one in (group, *answer.leases))
     return ended(
         lines, n_rows=len(answer.leases), session_key=session_key, request_id=request_id
@@ -701,7 +723,9 @@ def leases_of(answer: bytes, *, session_key: bytes, request_id: str) -> LeasesAn
         leases = tuple(_lease.decode(line) for line in lines[1:])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed("a line of the answer does not parse") from error
-    return LeasesAnswer(group.group, group.group_version, leases, group.deny)
+    return LeasesAnswer(
+        group.group, group.group_version, leases, group.deny, group.capsule_keys
+    )
 
 
 def deny_page(answer: DenyAnswer, *, session_key: bytes, request_id: str) -> bytes:
@@ -718,6 +742,23 @@ def deny_of(answer: bytes, *, session_key: bytes, request_id: str) -> DenyAnswer
     try:
         return _deny.decode(lines[0])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed("a line of the answer does not parse") from error
+
+
+def capsule_page(answer: CapsuleAnswer, *, session_key: bytes, request_id: str) -> bytes:
+    """The answer with one capsule as it is sent."""
+    line = _encoder.encode(answer) + b"\n"
+    return ended(line, n_rows=1, session_key=session_key, request_id=request_id)
+
+
+def capsule_of(answer: bytes, *, session_key: bytes, request_id: str) -> bytes:
+    """The capsule of an answer that was checked whole; whether it holds is another question. Raises Malformed."""
+    lines, _ = checked(answer, session_key=session_key, request_id=request_id)
+    if len(lines) != 1:
+        raise Malformed("the answer does not hold one capsule")
+    try:
+        return bytes.fromhex(_capsule.decode(lines[0]).capsule)
+    except (msgspec.DecodeError, ValueError) as error:
         raise Malformed("a line of the answer does not parse") from error
 
 

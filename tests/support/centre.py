@@ -19,6 +19,7 @@ from hardware.disk import SystemDisk
 from hardware.entropy import Entropy, SystemEntropy
 from hardware.identity import DeviceIdentity
 from kiosk.band_keys import BandKeyFiles
+from kiosk.capsule_signing import CapsuleKeyFile
 from sync.central.centre import Centre
 from sync.model import answers, signatures, wire
 from sync.model.operation import Operation
@@ -48,6 +49,7 @@ def open_centre(
         clock=clock or SystemClock(),
         entropy=entropy,
         band_keys=BandKeyFiles.open(folder, disk=disk, entropy=entropy),
+        capsule_signer=CapsuleKeyFile.open(folder, disk=disk, entropy=entropy),
         database=database,
     )
 
@@ -350,6 +352,11 @@ class PlainDevice:
         """A GET as it is before it is signed."""
         request = self.request(path, b"")
         return Request("GET", request.url, request.headers)
+
+    async def capsule(self, band: str, *, size: int = 256) -> bytes:
+        """What a band is to carry."""
+        body, request_id = await self.answered("/v1/capsule", wire.CapsuleRequest(band, size))
+        return wire.capsule_of(body, session_key=self.session_key, request_id=request_id)
 
     async def leases(self) -> wire.LeasesAnswer:
         """The keys this store may hold."""

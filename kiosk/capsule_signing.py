@@ -1,0 +1,78 @@
+"""The brand's key for capsules in a file beside the centre: what fills `sync.central.ports.CapsuleSigner` on one machine.
+
+    capsule-signing.key   32 bytes, mode 0600, drawn when it is not there: an Ed25519 private key
+
+It signs what bands carry and nothing else; kiosks hold the public key, which comes with the leases. Losing the file makes
+every capsule that is out worth nothing once kiosks have heard of the new key, and each is signed again at the next tap.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from drivers.credential.capsule import (
+    DAYS_MAX,
+    LANGUAGE_SIZE_MAX,
+    LINE_SIZE_MAX,
+    NAME_SIZE_MAX,
+    Capsule,
+    cut,
+    fitted,
+    signed,
+)
+from hardware.disk import Disk
+from hardware.entropy import Entropy
+from hardware.identity import lasting_bytes
+from sync.central.ports import CapsuleWords
+
+KEY_FILE: Final = "capsule-signing.key"
+SEED_SIZE: Final = 32
+"""Bytes of an Ed25519 private key. Source: RFC 8032, 5.1.5."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapsuleKeyFile:
+    """Signs capsules with one key; its `repr` shows nothing of it.
+
+    Attributes:
+        older: Public keys of the same brand that signed before and still count.
+    """
+
+    private_key: Ed25519PrivateKey = field(repr=False)
+    older: tuple[bytes, ...] = ()
+
+    @classmethod
+    def open(cls, folder: Path, *, disk: Disk, entropy: Entropy) -> "CapsuleKeyFile":
+        """The key kept in `folder`, drawn on the first call. Raises EnrolmentError, DiskFull, DiskFault."""
+        seed = lasting_bytes(folder / KEY_FILE, size=SEED_SIZE, disk=disk, entropy=entropy)
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    def public_keys(self) -> tuple[bytes, ...]:
+        """The key that signs, then older ones."""
+        return (self._public_key, *self.older)
+
+    def signed(self, words: CapsuleWords, *, uid: bytes, band: bytes, size: int) -> bytes:
+        """The capsule of a band, with as many of the words as fit. Raises ValueError where not even none fit."""
+        capsule = Capsule(
+            issued_at=words.issued_at,
+            days=min(words.days, DAYS_MAX),
+            seq=words.seq,
+            is_waiting=words.is_waiting,
+            is_owed=words.is_owed,
+            language=cut(words.language, LANGUAGE_SIZE_MAX),
+            name=cut(words.name, NAME_SIZE_MAX),
+            line=cut(words.line, LINE_SIZE_MAX),
+        )
+        return signed(
+            fitted(capsule, size),
+            uid=uid,
+            band=band,
+            public_key=self._public_key,
+            sign=self.private_key.sign,
+        )
+
+    @property
+    def _public_key(self) -> bytes:
+        return self.private_key.public_key().public_bytes_raw()
