@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +11,9 @@ from drivers.transcript import (
     text_of,
     transcript_of,
 )
+from hardware.entropy import SeededEntropy
 from tests.support.bands import ChipConnection, band
+from tests.support.transcripts import FOLDER, SCENES, SEED, played
 
 TEXT = """\
 # reader: made up / band: made up
@@ -110,8 +110,59 @@ def test_what_is_recorded_replays_with_stand_ins_for_what_is_true() -> None:
 
 
 def test_every_kept_transcript_reads() -> None:
-    kept = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
+    kept = sorted(FOLDER.glob("*.txt"))
 
-    assert [path.stem for path in kept] == ["desfire-ev1-no-lease", "desfire-ev2-random-uid"]
+    names = {path.stem for path in kept}
+    assert names == {*SCENES, "desfire-ev1-no-lease", "desfire-ev2-random-uid"}
     for path in kept:
         assert transcript_of(path.read_text()).exchanges
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_chip_and_driver_still_say_what_was_recorded(name: str) -> None:
+    """When the bytes were meant to change: python -m tests.support.transcripts, read what it wrote, commit it."""
+    text, _ = played(SCENES[name])
+
+    assert text == (FOLDER / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_driver_reads_from_the_recording_what_it_read_from_the_band(name: str) -> None:
+    scene = SCENES[name]
+    connection = ReplayConnection(transcript_of((FOLDER / f"{name}.txt").read_text()))
+
+    replayed = scene.act(connection, SeededEntropy(SEED))
+
+    assert replayed == played(scene)[1]
+    assert replayed
+    assert connection.is_used_up
+
+
+@pytest.mark.parametrize("name", sorted(set(SCENES) - {"ntag213-read", "ntag424-message"}))
+def test_a_reader_with_other_random_numbers_is_refused_by_the_recording(name: str) -> None:
+    connection = ReplayConnection(transcript_of((FOLDER / f"{name}.txt").read_text()))
+
+    with pytest.raises(ReaderFault) as refused:
+        SCENES[name].act(connection, SeededEntropy("another reader"))
+
+    assert refused.value.delivery is Delivery.NOT_SENT
+    assert not connection.is_used_up
+
+
+@given(st.data())
+def test_no_bit_of_a_recorded_command_may_differ(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(SCENES)))
+    transcript = transcript_of((FOLDER / f"{name}.txt").read_text())
+    at = data.draw(st.integers(0, len(transcript.exchanges) - 1))
+    connection = ReplayConnection(transcript)
+    for exchange in transcript.exchanges[:at]:
+        connection.transmit(exchange.sent)
+    sent = transcript.exchanges[at].sent
+    bit = data.draw(st.integers(0, 8 * len(sent) - 1))
+
+    changed = bytearray(sent)
+    changed[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(ReaderFault):
+        connection.transmit(bytes(changed))
+
+    assert not connection.is_used_up
