@@ -108,6 +108,9 @@ PRESENCE_PAUSE_MS = 100
 SILENCES = 2
 """Clean timeouts in a row that make a removal."""
 
+CHANGES_MS = 3_000
+"""People do not put three bands on a reader one after the other in this time without it seeing an empty field."""
+
 COMMAND_TIMEOUT_S = WAIT_MS_MAX / 1000
 """How long a host command may take."""
 
@@ -227,6 +230,7 @@ class Pn532Reader:
         self._target: Target | None = None
         self._n_silent = 0
         self._n_empty = 0
+        self._changed_ms = -CHANGES_MS
         self._is_field_stale = False
         self._is_deaf = False
         self._is_raw = False
@@ -307,8 +311,10 @@ class Pn532Reader:
         while True:
             self._n_silent = 0 if self._is_answering() else self._n_silent + 1
             if self._n_silent >= SILENCES:
-                self._target = None
-                return True
+                if not self._is_lying():
+                    self._target = None
+                    return True
+                self._n_silent = 0
             left_ms = deadline_ms - self._clock.ticks_ms()
             if left_ms <= 0:
                 return False
@@ -436,6 +442,26 @@ class Pn532Reader:
         if status not in (0, CLEAN_TIMEOUT) and target.technology is Technology.TYPE_2:
             return self._is_found_again(target)
         return status != CLEAN_TIMEOUT
+
+    def _is_lying(self) -> bool:
+        """Is a band without ISO-DEP that fell silent in the field when it is searched anew?
+
+        One that shows another UID at each search would be another tap each time: the second change within a short time
+        counts as the same band, until the field is empty.
+        """
+        target = self._target
+        if target is None or target.technology in (Technology.ISO_DEP, Technology.FELICA):
+            return False
+        found = self._listed()
+        if len(found) != 1:
+            return False
+        self._target = found[0]
+        if found[0].uid == target.uid:
+            return True
+        now_ms = self._clock.ticks_ms()
+        is_again = now_ms - self._changed_ms < CHANGES_MS
+        self._changed_ms = now_ms
+        return is_again
 
     def _presence(self, frame: bytes) -> int:
         """The status a frame is answered with."""

@@ -1,5 +1,6 @@
 """One port, one program; and answers that come late or garbled on it."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -10,15 +11,19 @@ from typing import Any
 
 import pytest
 
+from drivers.chips.reading import read_band
 from drivers.errors import BandLeft, ReaderAbsent, ReaderBusy, ReaderFault
+from drivers.proof import ProofKind
 from drivers.readers.pn532 import Pn532Reader
 from drivers.readers.port_lock import PortLock
 from hardware.clock import SystemClock
-from tests.support.bands import band
+from hardware.entropy import SeededEntropy
+from hardware.virtual.pn532 import LineFault
+from tests.support.bands import UID, Keys, band
 from tests.support.virtual_reader import VirtualReader
 
-GARBAGE = b"\x00\x00\xff\x05\xfb\xd5\x4b\x00\x00\x00\x00\x00"
-"""The start of an answer whose checksum is wrong."""
+LATE_MS = 250
+"""Later than the library waits for an acknowledgement, sooner than it gives an answer up."""
 
 
 @pytest.fixture
@@ -163,13 +168,43 @@ def test_a_look_whether_the_band_is_there_that_was_late_is_no_removal(
     assert late.n_late == 0
 
 
-def test_garbage_before_an_answer_costs_a_search_nothing(
-    virtual_reader: VirtualReader, reader: Pn532Reader
+@pytest.mark.parametrize("fault", list(LineFault))
+def test_what_goes_wrong_once_on_the_line_costs_a_search_nothing(
+    virtual_reader: VirtualReader, reader: Pn532Reader, fault: LineFault
 ) -> None:
     virtual_reader.field.present(band())
-    virtual_reader.pn532.disturb(GARBAGE)
+    virtual_reader.pn532.hurt(fault, delay_ms=LATE_MS)
 
     assert reader.wait_for_target(500) is not None
+
+
+@pytest.mark.parametrize("fault", list(LineFault))
+def test_what_goes_wrong_once_on_the_line_is_no_removal(
+    virtual_reader: VirtualReader, reader: Pn532Reader, fault: LineFault
+) -> None:
+    virtual_reader.field.present(band())
+    assert reader.wait_for_target(500) is not None
+    virtual_reader.pn532.hurt(fault, delay_ms=LATE_MS)
+
+    assert [reader.wait_for_removal(10) for _ in range(3)] == [False] * 3
+
+
+@pytest.mark.parametrize("fault", list(LineFault))
+def test_what_goes_wrong_once_on_the_line_while_a_band_is_read_lets_it_be_read_again(
+    virtual_reader: VirtualReader, reader: Pn532Reader, fault: LineFault
+) -> None:
+    virtual_reader.field.present(band())
+    target = reader.wait_for_target(500)
+    assert target is not None
+    virtual_reader.pn532.hurt(fault, delay_ms=LATE_MS)
+
+    with contextlib.suppress(BandLeft):
+        read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+    again = reader.wait_for_target(500)
+
+    assert again is not None
+    proof = read_band(reader.connect(again), again, Keys(UID), SeededEntropy("reader"))
+    assert proof.kind is ProofKind.MUTUAL
 
 
 def test_a_late_answer_while_a_band_is_read_is_a_band_to_be_read_again(

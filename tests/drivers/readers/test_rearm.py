@@ -21,7 +21,7 @@ from hardware.virtual.band import VirtualBand
 from hardware.virtual.felica import VirtualFelica
 from hardware.virtual.field import Field
 from hardware.virtual.pn532 import VirtualPn532
-from hardware.virtual.uid_bands import VirtualNtag213
+from hardware.virtual.uid_bands import UidBand, UidKind, VirtualNtag213
 from tests.drivers.readers.test_wedge import _typed
 from tests.support.bands import UID, band
 from tests.support.virtual_reader import VirtualReader
@@ -125,6 +125,24 @@ def test_a_band_left_on_a_pn532_and_lifted_for_a_moment_is_one_tap(
 
     assert len([each for each in said if isinstance(each, Seen)]) == 2
     assert [each.uid for each in said if isinstance(each, Proved)] == [uid.hex(), OTHER.hex()]
+
+
+@pytest.mark.parametrize("kind", [UidKind.SEVEN, UidKind.RANDOM, UidKind.CHANGING])
+def test_a_band_that_answers_nothing_or_changes_its_uid_is_no_storm_of_taps(
+    virtual_reader: VirtualReader, kind: UidKind
+) -> None:
+    field = virtual_reader.field
+    field.present(UidBand(kind, entropy=SeededEntropy("band")))
+
+    def open_reader() -> Reader:
+        reader = Pn532Reader.opened(str(virtual_reader.path), SystemClock())
+        acts = {20: field.remove}
+        return Watched(reader, acts, lambda: field.present(VirtualNtag213(uid=OTHER)))
+
+    said = _pumped(open_reader, _end_at_other)
+
+    n_taps = len([each for each in said if isinstance(each, Seen)])
+    assert n_taps <= (2 if kind is UidKind.SEVEN else 3)
 
 
 def test_a_pn532_that_is_unplugged_is_said_and_found_again_when_it_is_back(
