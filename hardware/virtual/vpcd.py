@@ -18,8 +18,10 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from hardware.virtual.band import Anticollision, PoweredChip, VirtualBand
+from hardware.virtual.band import Anticollision, Garbled, PoweredChip, VirtualBand
 from hardware.virtual.field import Field
+from hardware.virtual.iso_dep import crc_a
+from hardware.virtual.type2 import ACK
 
 POWER_OFF, POWER_ON, RESET, GET_ATR = 0x00, 0x01, 0x02, 0x04
 """Controls of the reader."""
@@ -34,6 +36,18 @@ RETRY_S = (0.05, 0.1, 0.2, 0.5)
 
 _STORAGE_NAMES = {0x00: 0x0003, 0x08: 0x0001}
 """PC/SC names of storage cards by SAK: Ultralight and every NTAG21x, Classic 1K."""
+
+_TYPE_A, _FELICA = 0x03, 0x11
+"""PC/SC names of the standards storage cards follow."""
+
+_FELICA_NAME = 0x003B
+
+RAW, COMMUNICATE, WRITE_REGISTER = b"\xff\x00\x00\x00", b"\xd4\x42", b"\xd4\x08"
+"""A frame for the chip as it is; and what readers with a PN53x inside want in front of it."""
+
+TRANSPARENT = b"\xff\xc2\x00\x01"
+TRANSCEIVE, ANSWERED, STATE = 0x95, 0x97, b"\xc0\x03\x00\x90\x00"
+"""A transparent exchange: its tags and its good state. Source: PC/SC part 3 amendment 1."""
 
 OK = b"\x90\x00"
 NO_SUCH_FUNCTION = b"\x6a\x81"
@@ -50,8 +64,11 @@ def atr_of(seen: Anticollision) -> bytes:
     if seen.ats:
         historical = _historical_of(seen.ats)
     else:
-        name = _STORAGE_NAMES.get(seen.sak, 0).to_bytes(2, "big")
-        historical = bytes.fromhex("804F0CA000000306") + b"\x03" + name + bytes(4)
+        is_felica = not seen.atqa
+        number = _FELICA_NAME if is_felica else _STORAGE_NAMES.get(seen.sak, 0)
+        standard = bytes([_FELICA if is_felica else _TYPE_A])
+        name = number.to_bytes(2, "big")
+        historical = bytes.fromhex("804F0CA000000306") + standard + name + bytes(4)
     body = bytes([0x80 | len(historical), 0x80, 0x01]) + historical
     check = 0
     for byte in body:
@@ -68,20 +85,64 @@ def _historical_of(ats: bytes) -> bytes:
 
 
 def answer_of(chip: PoweredChip, apdu: bytes) -> bytes | None:
-    """What a contactless reader answers to an APDU: its own pseudo-commands itself, the rest by the chip; None when silent."""
+    """What a contactless reader answers to an APDU: its own pseudo-commands itself, the rest by the chip.
+
+    A frame for a chip without ISO 14443-4 goes through in each of the ways real models have: as it is, behind the words
+    of a PN53x, and in a transparent exchange. None when the chip is silent, or its answer was damaged on its way.
+    """
     seen = chip.anticollision
-    if apdu[:1] != b"\xff":
-        return chip.exchange(apdu) if seen.ats else NO_SUCH_FUNCTION
-    match apdu[1], apdu[2:4]:
-        case 0xCA, b"\x00\x00":
+    try:
+        if apdu[:1] != b"\xff":
+            return chip.exchange(apdu) if seen.ats else NO_SUCH_FUNCTION
+        if apdu[:4] == b"\xff\xca\x00\x00":
             return seen.uid + OK
-        case 0xCA, b"\x01\x00" if seen.ats:
+        if apdu[:4] == b"\xff\xca\x01\x00" and seen.ats:
             return seen.ats + OK
-        case 0xB0, _ if not seen.ats and len(apdu) >= 4:
-            read = chip.exchange(b"\x30" + apdu[3:4])
-            return EXCHANGE_FAILED if read is None or len(read) == 1 else read + OK
-        case _:
-            return NO_SUCH_FUNCTION
+        return NO_SUCH_FUNCTION if seen.ats else _storage_answer(chip, apdu)
+    except Garbled:
+        return None if seen.ats else EXCHANGE_FAILED
+
+
+def _storage_answer(chip: PoweredChip, apdu: bytes) -> bytes:
+    """What a reader does for a chip without ISO 14443-4. Source: PC/SC part 3 rev 2.01.09, 3.2.2."""
+    size = apdu[4] if len(apdu) > 4 else 0
+    content = apdu[5 : 5 + size]
+    if apdu[:4] == RAW:
+        return _raw_answer(chip, content)
+    if apdu[:4] == TRANSPARENT:
+        return _transparent_answer(chip, content)
+    if not chip.anticollision.atqa or len(apdu) < 4:
+        return NO_SUCH_FUNCTION
+    if apdu[1] == 0xB0:
+        read = chip.exchange(b"\x30" + apdu[3:4])
+        return EXCHANGE_FAILED if read is None or len(read) == 1 else read + OK
+    if apdu[1] == 0xD6 and len(content) == 4:
+        return OK if chip.exchange(b"\xa2" + apdu[3:4] + content) == ACK else EXCHANGE_FAILED
+    return NO_SUCH_FUNCTION
+
+
+def _raw_answer(chip: PoweredChip, content: bytes) -> bytes:
+    if content[:2] == WRITE_REGISTER:
+        return b"\xd5\x09" + OK
+    if content[:2] != COMMUNICATE:
+        answer = chip.exchange(content)
+        return EXCHANGE_FAILED if answer is None else answer + OK
+    answer = chip.exchange(content[2:])
+    if answer is None:
+        return b"\xd5\x43\x01" + OK
+    # With its registers written as above, the PN53x leaves the CRC of type A to its host; ACK and NAK have none.
+    is_checked = len(answer) == 1 or not chip.anticollision.atqa
+    return b"\xd5\x43\x00" + answer + (b"" if is_checked else crc_a(answer)) + OK
+
+
+def _transparent_answer(chip: PoweredChip, content: bytes) -> bytes:
+    if len(content) < 2 or content[0] != TRANSCEIVE or content[1] != len(content) - 2:
+        return NO_SUCH_FUNCTION
+    answer = chip.exchange(content[2:])
+    if answer is None:
+        return b"\xc0\x03\x01\x64\x01" + OK
+    size = bytes([len(answer)]) if len(answer) < 0x80 else b"\x81" + bytes([len(answer)])
+    return STATE + bytes([ANSWERED]) + size + answer + OK
 
 
 class _Gone(Exception):

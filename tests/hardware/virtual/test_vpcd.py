@@ -8,9 +8,16 @@ from typing import Any
 import pytest
 from smartcard import scard
 
-from hardware.virtual.band import Anticollision
+from hardware.clock import SystemClock
+from hardware.entropy import SeededEntropy
+from hardware.virtual.band import Anticollision, PoweredChip
+from hardware.virtual.faults import Fault, FaultKind, FaultyBand
+from hardware.virtual.felica import VirtualFelica, ndef_blocks
 from hardware.virtual.field import Field
+from hardware.virtual.iso_dep import crc_a
+from hardware.virtual.ntag424 import VirtualNtag424, delivered_files
 from hardware.virtual.private_pcscd import PrivatePcscd
+from hardware.virtual.sdm import COUNTED, FREE, NONE, TEXT, UID_SHOWN, Sdm
 from hardware.virtual.uid_bands import VirtualClassic, VirtualNtag213, VirtualPhone
 from hardware.virtual.vpcd import VirtualVpcd, VpcdAbsent, answer_of, atr_of
 from tests.hardware.virtual.chips import AID, UID, desfire
@@ -205,3 +212,100 @@ def test_a_telephone_answers_as_iso_7816_without_our_application() -> None:
     ]
 
     assert answers == [bytes.fromhex(each) for each in ("081122339000", "6A82", "6D00")]
+
+
+# --- chips without ISO 14443-4, in each of the ways readers let their frames through
+
+IDM = bytes.fromhex("01010A1B2C3D4E5F")
+
+
+def through(chip: PoweredChip, apdu: str) -> str:
+    return (answer_of(chip, bytes.fromhex(apdu.replace(" ", ""))) or b"").hex()
+
+
+def test_frames_go_through_as_they_are() -> None:
+    chip = VirtualNtag213(uid=NTAG_UID).power_up()
+
+    assert through(chip, "FF00000001 60") == "0004040201000f039000"
+    assert through(chip, "FF00000006 A204 6B657074") == "0a9000"
+    assert through(chip, "FF00000002 3004")[:8] == "6b657074"
+    assert through(chip, "FF00000001 99") == "6300"
+
+
+def test_frames_go_through_a_pn53x_with_the_crc_left_to_the_host() -> None:
+    chip = VirtualNtag213(uid=NTAG_UID).power_up()
+    version = bytes.fromhex("0004040201000F03")
+
+    assert through(chip, "FF00000008 D408630280630300") == "d5099000"
+    assert through(chip, "FF00000003 D442 60") == "d54300" + (
+        version + crc_a(version)
+    ).hex() + ("9000")
+    assert through(chip, "FF00000008 D442 A2046B657074") == "d543000a9000"
+    assert through(chip, "FF00000003 D442 99") == "d543019000"
+
+
+def test_frames_go_through_a_transparent_exchange() -> None:
+    chip = VirtualNtag213(uid=NTAG_UID).power_up()
+
+    assert through(chip, "FFC2000103 95 01 60 00") == "c00300900097080004040201000f039000"
+    assert through(chip, "FFC2000105 95 03 3A0027 00")[:16] == "c0030090009781a0"
+    assert through(chip, "FFC2000103 95 01 99 00") == "c0030164019000"
+
+
+def test_pages_are_read_and_written_in_the_readers_own_words() -> None:
+    chip = VirtualNtag213(uid=NTAG_UID).power_up()
+
+    assert through(chip, "FFD6000404 6B657074") == "9000"
+    assert through(chip, "FFB0000410")[:8] == "6b657074"
+    assert through(chip, "FFD6000004 00000000") == "6300"
+
+
+def test_a_felica_is_named_and_polled() -> None:
+    chip = VirtualFelica(idm=IDM, user_blocks=ndef_blocks(b"")).power_up()
+
+    assert atr_of(chip.anticollision).hex()[22:30] == "0611003b"
+    assert through(chip, "FFCA000000") == IDM.hex() + "9000"
+    assert through(chip, "FF00000006 0600FFFF0000").startswith("1201" + IDM.hex())
+    assert through(chip, "FFB0000010") == "6a81"
+
+
+def test_a_damaged_answer_is_none_or_a_failed_exchange() -> None:
+    clock, field = SystemClock(), Field()
+    damage = Fault(FaultKind.CRC_ERROR)
+    storage = FaultyBand(VirtualNtag213(uid=NTAG_UID), damage, field=field, clock=clock)
+    iso_dep = FaultyBand(desfire(), damage, field=field, clock=clock)
+
+    assert through(storage.power_up(), "FF00000001 60") == "6300"
+    assert answer_of(iso_dep.power_up(), bytes.fromhex("9060000000")) is None
+
+
+def test_a_telephones_way_to_the_message_works_through_the_daemon(field: Field) -> None:
+    """NTAG 424 with a message that changes at every tap, over the PC/SC daemon."""
+    tag = VirtualNtag424(
+        uid=NTAG_UID,
+        entropy=SeededEntropy("vpcd"),
+        files=delivered_files(
+            b"\x00\x18" + b"0" * 32,
+            Sdm(
+                options=UID_SHOWN | COUNTED | TEXT,
+                meta=FREE,
+                file=NONE,
+                counter=NONE,
+                uid_at=2,
+                counter_at=18,
+            ),
+        ),
+    )
+    messages = []
+    for _ in range(2):
+        with closing(Client()) as client:
+            client.wait(scard.SCARD_STATE_EMPTY)  # what lay there before is forgotten
+            field.present(tag)
+            card = client.connect()
+            for command in ("00A4040C07D276000085010100", "00A4000C02E104"):
+                assert transmitted(card, command) == (0, "9000")
+            messages.append(transmitted(card, "00B0000020"))
+            field.remove()
+
+    texts = [bytes.fromhex(answer)[2:24].decode() for _, answer in messages]
+    assert texts == [f"{NTAG_UID.hex().upper()}00{count:06d}" for count in (1, 2)]
