@@ -343,7 +343,7 @@ class Desfire:
     ) -> None:
         header = _span(number, offset, len(content))
         wire_size = len(header) + _wire_size(len(content), mode)
-        is_long = self.is_ev2 and SENT_SIZE_MAX < wire_size <= DATA_SIZE_MAX
+        is_long = self.is_ev2 and wire_size <= DATA_SIZE_MAX
         self.run(codes[is_long], header, content, mode=mode, size=0)
 
     # --- value files
