@@ -34,7 +34,7 @@ from drivers.readers.profiles import (
     profile_of_usb,
     profiles,
 )
-from hardware.checks import usb_numbers
+from hardware.checks import serial_ports, usb_numbers
 from hardware.clock import Clock
 from hardware.findings import ASSETS, Finding, Machine, Process, Standing, Subject, sudo
 
@@ -184,6 +184,12 @@ def absent_finding(machine: Machine, slots: Sequence[Slot], wanted: str) -> Find
             "use another model"
             if one.kind is Kind.LIBUSB
             else f"unplug it and plug it in again, then {sudo(machine, RESTART)}",
+        )
+    ports = serial_ports(machine)
+    if ports:
+        line = f"No reader is plugged in, but there is a serial port {ports[0]}."
+        return Finding(
+            code, Standing.BROKEN, line, f"with a PN532 on it: --reader pn532:{ports[0]}"
         )
     return Finding(
         code, Standing.BROKEN, "No reader is plugged in.", "plug it in; lsusb lists what is"

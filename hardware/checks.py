@@ -46,6 +46,13 @@ def usb_numbers(machine: Machine) -> frozenset[str]:
     return frozenset(found)
 
 
+def serial_ports(machine: Machine) -> tuple[str, ...]:
+    """Serial ports on USB, by their place where the machine names them so, which stays when two are swapped."""
+    by_place = sorted(machine.path("/dev/serial/by-path").glob("*"))
+    found = by_place or sorted(machine.path("/dev").glob("ttyUSB*"))
+    return tuple(f"/{path.relative_to(machine.root)}" for path in found)
+
+
 def kernel_driver(machine: Machine) -> Finding:
     """Does the kernel's own NFC driver hold, or threaten to hold, a reader?"""
     code = "kernel-driver"

@@ -100,7 +100,7 @@ FIELD_OFF_MS = 10
 """A band resets when the field is off for 5 ms. Source: ISO/IEC 14443-3:2018, 5.2, doubled for slow edges."""
 
 POLL_PAUSE_MS = 70
-"""Between two searches of an empty field, 10 ms each: within the 100 ms to the first sign, and half a percent of a core."""
+"""Between two searches of an empty field, 10 ms each: within the 100 ms to the first sign, and 0.8 % of a core."""
 
 PRESENCE_PAUSE_MS = 100
 """Between two looks whether the band is still there."""

@@ -108,6 +108,21 @@ def test_no_reader_at_all_is_broken(machine: Machine) -> None:
     assert "plugged in" in _found(machine)["pcsc-reader"].line
 
 
+def test_a_machine_with_nothing_but_a_serial_port_is_told_how_to_use_it(
+    machine: Machine,
+) -> None:
+    port = machine.path("/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0-port0")
+    port.parent.mkdir(parents=True)
+    port.touch()
+
+    found = _found(machine)["pcsc-reader"]
+
+    assert found.standing is Standing.BROKEN
+    assert found.fix.endswith(
+        "--reader pn532:/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0-port0"
+    )
+
+
 def test_only_slots_without_an_antenna_are_no_reader(machine: Machine) -> None:
     assert _bad(_found(machine, _slot(SAM))) == {"pcsc-reader"}
 
