@@ -10,7 +10,7 @@ from sync.central import snapshots
 from sync.central.enrolment import FINAL_STATES, State, device_lock, scopes_of
 from sync.central.gate import denied
 from sync.central.parts import Parts, decoded
-from sync.central.store import Snapshot, Transaction
+from sync.central.store import LineageRecord, Snapshot, Transaction
 from sync.model import forms
 from sync.model.errors import NotTrusted
 from sync.model.ports import Request
@@ -46,6 +46,7 @@ class Hellos:
             if reads_behind(hello.reads):  # parts hold every body in its newest form
                 grants = tuple(msgspec.structs.replace(it, snapshot=0) for it in grants)
             n_devices = snapshot.count("device")
+            life = snapshot.lineage(device.id, hello.lineage)
         is_out = State(device.state) in FINAL_STATES
         answer, key = self._shared(
             hello,
@@ -54,6 +55,7 @@ class Hellos:
                 degraded=forms.degraded(hello.reads),
                 spread_ms=min(n_devices * SPREAD_PER_DEVICE_MS, SPREAD_MS_MAX),
                 state=device.state if is_out else "",
+                knows_token=_is_known(life, hello.token),
             ),
         )  # fmt: skip
         if is_out:
@@ -85,6 +87,11 @@ class Hellos:
             return Grant(scope, self._parts.store.epoch, 0)
         whole = snapshots.usable(snapshot, scope)
         return Grant(scope, known.epoch, known.head, known.count, whole.seq if whole else 0)
+
+
+def _is_known(life: LineageRecord | None, token: str) -> bool:
+    """Whether this centre said that token last, or next to last: the last answer may have been lost."""
+    return token in (("",) if life is None else ("", life.token, life.previous))
 
 
 def _seen(transaction: Transaction, device_id: str, now: int) -> None:

@@ -226,8 +226,12 @@ class CentreClient:
         self._program = program
         self._session: _Session | None = None
 
-    async def hello(self, *, lineage: str) -> HelloAnswer:
+    async def hello(self, *, lineage: str, token: str = "") -> HelloAnswer:
         """Agree on a session; every call after is made in it.
+
+        Args:
+            lineage: Of the outbox.
+            token: What its last push answer said.
 
         Raises:
             NotTrusted: the centre does not know this device, or is not the centre.
@@ -235,15 +239,17 @@ class CentreClient:
         """
         self._session = None
         try:
-            return await self._greeted(lineage, skew_ms=0)
+            return await self._greeted(lineage, token, skew_ms=0)
         except _WrongClock as error:
             # Signed again with the time the centre says; `sync.model.signatures` says why that is safe.
-            return await self._greeted(lineage, skew_ms=error.skew_ms)
+            return await self._greeted(lineage, token, skew_ms=error.skew_ms)
 
-    async def _greeted(self, lineage: str, *, skew_ms: int) -> HelloAnswer:
+    async def _greeted(self, lineage: str, token: str, *, skew_ms: int) -> HelloAnswer:
         device = self._identity.device_id
         agreement = Agreement.begin(device=device, entropy=self._entropy)
-        hello = HelloRequest(device, lineage, self._program, agreement.share, forms.reads())
+        hello = HelloRequest(
+            device, lineage, self._program, agreement.share, forms.reads(), token
+        )
         request = sign_as_device(
             self._request("hello", msgspec.json.encode(hello), seq=0),
             identity=self._identity,

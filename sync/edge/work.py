@@ -113,11 +113,14 @@ class Work:
         await self._forget_sent()
         # A cache that was dropped forgot what time it is at least; certificates and leases are judged by that.
         self._leases.note_time(self.outbox.time_floor)
-        answer = await self.client.hello(lineage=self._store.lineage)
+        answer = await self.client.hello(lineage=self._store.lineage, token=self.outbox.token)
         self._life = self._store.cache.life
         # First what must be sent again, then the scopes: cut in between, both are done by the next hello.
         if self.outbox.note_history(answer.grants):
             self._note("history_parted")
+            self._pins.forget(is_more=True)
+        elif not answer.knows_token and self.outbox.offer_again():
+            log.warning("token not known")
             self._pins.forget(is_more=True)
         self.feed.grant(answer.grants, pinned=self._pins.keys())
         self._leases.note_time(answer.server_time)

@@ -113,6 +113,7 @@ class HelloRequest(msgspec.Struct, frozen=True):
     Attributes:
         share: A fresh P-256 public key in uncompressed hex, for the session key.
         reads: Newest form of the body this program reads, by kind; kinds at form 1 may be left out.
+        token: What the last push answer of this lineage said, "" before the first.
     """
 
     device: Id
@@ -120,6 +121,7 @@ class HelloRequest(msgspec.Struct, frozen=True):
     program: Short
     share: Annotated[str, msgspec.Meta(min_length=130, max_length=130)]
     reads: dict[str, int] = {}
+    token: Annotated[str, msgspec.Meta(max_length=32)] = ""
 
 
 class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -158,6 +160,8 @@ class HelloAnswer(msgspec.Struct, frozen=True):
         spread_ms: Over how long a fleet should spread its next hello after nobody answered, a hint.
         state: "revoked" or "retired" when this device may hold nothing any more: no grants, and only push is answered.
         statement: Shows that the centre itself says so (`signatures.holds_statement`); without it `state` says nothing.
+        knows_token: False when it never said the token it was told: it may have lost what that push did, so all that
+            was answered is offered again. A cache that lost its newest marks as well could not tell otherwise.
     """
 
     session: str
@@ -170,6 +174,7 @@ class HelloAnswer(msgspec.Struct, frozen=True):
     spread_ms: int = 0
     state: str = ""
     statement: str = ""
+    knows_token: bool = True
 
 
 class PushRequest(msgspec.Struct, frozen=True):

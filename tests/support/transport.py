@@ -252,11 +252,13 @@ class FakeCentre:
 
     def _hello(self, request: Request) -> Response:
         hello = msgspec.json.decode(request.body, type=HelloRequest)
+        known = self.lineages.get(hello.lineage, Lineage("", ""))
         answer = HelloAnswer(
             session=self.entropy.draw(8).hex(), share="", proof="", store="harbour",
             server_time=micros_of(self.clock.now()),
             grants=(Grant(self.scope, self.epoch, self.head, len(self.rows)),),
             spread_ms=self.spread_ms,
+            knows_token=hello.token in ("", known.token, known.previous),
         )  # fmt: skip
         answer, key = answer_share(
             hello.share,

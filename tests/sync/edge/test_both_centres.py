@@ -244,6 +244,27 @@ def test_a_centre_that_lost_its_tail_and_moved_on_gets_it_back(
     assert Outbox(store).counts().n_waiting == 0
 
 
+def test_a_centre_that_lost_its_tail_gets_it_back_also_from_a_kiosk_whose_cache_is_gone(
+    side: Side, store: EdgeStore, tmp_path: Path
+) -> None:
+    device = side.device()
+    runner_of(side, store, device).sync_once()
+    side.back_up()
+    Outbox(store).record(note(1, device))
+    runner_of(side, store, device).sync_once()
+    store.close()
+
+    side.set_back()
+    for file in (tmp_path / "kiosk").glob("cache.db*"):
+        file.unlink()
+    again = edge.opened(tmp_path / "kiosk", clock=side.clock)
+    runner_of(side, again, device).sync_once()
+
+    assert side.status(note(1, device).id) == "applied"
+    assert Outbox(again).counts().n_waiting == 0
+    again.close()
+
+
 def test_rows_that_drifted_are_found_by_the_sum_and_put_right(
     side: Side, store: EdgeStore
 ) -> None:
