@@ -7,6 +7,7 @@ bench/       one file a bench
 assembly     builds the product out of its parts, real or simulated
 links        the reader process and virtual devices, as this process sees them
 band_keys    the brand's own band keys, in two files beside the centre
+capsules     which capsules are believed, and which bands are brought a younger one
 capsule_signing  the brand's key for capsules, in a file beside them
 ui/          shows; only importer of Textual
 core/        decides; touches nothing

@@ -25,6 +25,7 @@ from drivers.credential.layout import band_id_of_reference, band_id_of_uid
 from drivers.errors import BandMalformed, ReaderAbsent
 from drivers.lines import Proved, ReaderState, Said, Seen
 from drivers.ports import LeasedKey
+from drivers.proof import ProofKind
 from hardware import identity as identities
 from hardware.clock import Clock, SystemClock
 from hardware.disk import Disk, SystemDisk
@@ -33,8 +34,18 @@ from hardware.errors import AddressTaken
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of, moment_of
 from hardware.network import network_mark
+from kiosk.capsules import checked
+from kiosk.core.carried import Carried
 from kiosk.core.entries import Post
-from kiosk.core.page import Page, Shop, actions_of, decide, neutral_page, not_possible_page
+from kiosk.core.page import (
+    Page,
+    Shop,
+    actions_of,
+    carried_page,
+    decide,
+    neutral_page,
+    not_possible_page,
+)
 from kiosk.core.policy import (
     Assurance,
     BandKey,
@@ -59,6 +70,7 @@ from kiosk.links import ReaderLink
 from kiosk.settings import SettingsError, address_of
 from kiosk.vouched import Vouched
 from sync.edge import recorder
+from sync.edge.capsules import CapsulesSeen
 from sync.edge.client import CentreClient, HttpxTransport
 from sync.edge.deny import deny_of
 from sync.edge.erase import is_wipe_due
@@ -222,7 +234,11 @@ def _drivers_key(held: Callable[[], HeldKey | None]) -> LeasedKey | None:
 
 
 def evidence_of(
-    proved: Proved, group_key: bytes | None, *, key: BandKey = BandKey.UNKNOWN
+    proved: Proved,
+    group_key: bytes | None,
+    *,
+    key: BandKey = BandKey.UNKNOWN,
+    carried: Carried | None = None,
 ) -> BandEvidence:
     """What the reader process established, with the band's id: of its reference, else of its UID.
 
@@ -232,7 +248,13 @@ def evidence_of(
         proved: Its words.
         group_key: `K_uid`.
         key: By whose key it can have been proved; that is not the reader process's to say.
+        carried: What its capsule says, once that holds; that is not the reader process's to say either.
     """
+    proof = proved.kind
+    if carried is not None:
+        proof = ProofKind.CAPSULE.value
+    elif proof == ProofKind.CAPSULE.value:
+        proof = ProofKind.NONE.value
     band, is_uid_only = "", False
     with contextlib.suppress(ValueError, BandMalformed):
         if proved.band:
@@ -240,12 +262,13 @@ def evidence_of(
         elif proved.uid and group_key is not None:
             band, is_uid_only = band_id_of_uid(group_key, bytes.fromhex(proved.uid)), True
     return BandEvidence(
-        proof=proved.kind,
+        proof=proof,
         family=proved.family,
         generation=proved.generation,
         band=band,
         is_uid_only=is_uid_only,
         key=key,
+        carried=carried,
     )
 
 
@@ -258,13 +281,30 @@ class LocalRecogniser:
         self._lookup = Lookup(device.store)
         self._leases = Leases(device.store)
         self._deny = deny_of(device.store)
+        self._seen = CapsulesSeen(device.store)
 
     def evidence(self, proved: Proved) -> BandEvidence:
         """What the reader process established, with the band's id. Raises StoreError."""
         group = self._leases.group_key()
         if group is None:
             return evidence_of(proved, None)
-        return evidence_of(proved, group.value, key=self._key_of(proved, group.value))
+        return evidence_of(
+            proved,
+            group.value,
+            key=self._key_of(proved, group.value),
+            carried=self._carried(proved),
+        )
+
+    def _carried(self, proved: Proved) -> Carried | None:
+        """What the band itself says, where nothing better was proved of it."""
+        if proved.kind not in (ProofKind.NONE.value, ProofKind.CAPSULE.value):
+            return None
+        return checked(
+            proved,
+            keys=self._leases.capsule_keys(),
+            now=trusted_now(self._device.store),
+            seen=self._seen,
+        )
 
     def _key_of(self, proved: Proved, group_key: bytes) -> BandKey:
         """By whose key the band can have been proved: one that is lent to this store now, or the centre's, a moment ago."""
@@ -312,7 +352,12 @@ class LocalRecogniser:
             if profile is not None
             else neutral_page(shop.language)
         )
-        if not shop.synced_at and profile is None:
+        is_held = profile is not None and profile.customer is not None
+        carried = band.carried if assurance.covers(Assurance.A1) and not is_held else None
+        if carried is not None and self._lookup.is_shown():
+            # Never seen here, and not a stranger.
+            page, reason = carried_page(carried, shop=shop), "carried"
+        elif not shop.synced_at and profile is None:
             # Nothing was ever pulled, or the cache is being made anew: that says nothing of the band.
             page, reason = not_possible_page(shop.language), "not_synced"
         elif not self._lookup.is_shown():
@@ -330,6 +375,7 @@ class LocalRecogniser:
             reason=reason,
             lookup_us=found_us - started_us,
             decide_us=self._clock.ticks_us() - found_us,
+            carried=carried,
         )
 
 

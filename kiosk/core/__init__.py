@@ -2,6 +2,7 @@
 
 visit     what a visit does next: a pure state machine
 policy    how sure we are who this is, from evidence
+carried   what a band says of its wearer, where this device knows nothing of them
 page      from rows to what one page says
 faults    from error to what customer, staff and log are told
 foreign   making text from outside safe to show

@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Any, Final
 
 from kiosk.core import foreign
+from kiosk.core.carried import Carried
 from kiosk.core.policy import Assurance
 from kiosk.core.wording.catalogue import spoken_here
 from kiosk.core.wording.saying import DayForm, Moment, Money, Saying, Word, say
@@ -79,6 +80,9 @@ FIND: Final = "find"
 
 TICKETS: Final = "tickets"
 """Tells the counter that the customer is here with these tickets; redeems nothing."""
+
+BY_BAND: Final = "band"
+"""Source of what only a band says: no row of this device does."""
 
 LOST_DAYS: Final = 30
 """How long after an earlier band was blocked its owner is told so."""
@@ -235,6 +239,37 @@ def decide(profile: Profile | None, *, assurance: Assurance, shop: Shop) -> Page
         owners=(profile.owner,),
         names=(maker.name,) if maker.name else (),
         has_child=kind is PageKind.CHILD,
+    )
+    return spoken_in(bare, language, shop)
+
+
+def carried_page(carried: Carried, *, shop: Shop) -> Page:
+    """What the page of a band says whose wearer this device knows nothing of: what the band itself carries.
+
+    It is what an A1 page says: a name; that something waits; that we owe an answer. Its line is never among it.
+    """
+    name = foreign.safe(carried.name)
+    known_at = min(carried.issued_at, shop.now_us)
+
+    def block(kind: BlockKind, *sayings: Saying) -> Block:
+        return Block(kind, sayings, as_of=known_at, source=BY_BAND)
+
+    blocks = [block(BlockKind.GREETING, _greeting_of((name,) if name else ()))]
+    if carried.is_waiting:
+        waits = (say("waiting.something"), say("waiting.something-line"))
+        blocks.append(block(BlockKind.WAITING, *waits))
+    if carried.is_owed:
+        blocks.append(block(BlockKind.OWED, say("owed.answer"), say("owed.answer-line")))
+    if len(blocks) == 1:
+        notice = (say("neutral.see-team"), say("neutral.line"))
+        blocks.append(Block(BlockKind.NOTICE, notice))
+    language = carried.language if spoken_here(carried.language) else shop.language
+    bare = Page(
+        kind=PageKind.FIRST_NAME,
+        language=language,
+        blocks=tuple(blocks),
+        as_of=known_at,
+        names=(name,) if name else (),
     )
     return spoken_in(bare, language, shop)
 

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from kiosk.core.carried import Carried
 from kiosk.core.page import Page
 from kiosk.core.policy import Assurance, BandKey
 from sync.model.errors import StoreError
@@ -28,6 +29,7 @@ class BandEvidence:
         band: Band id: the reference in hex, or the keyed hash of a UID; "" when nothing identifies it.
         is_uid_only: Identified by its UID alone.
         key: By whose key it was proved.
+        carried: What it says of its wearer, where its capsule holds; None where it carries none, or was proved better.
     """
 
     proof: str
@@ -36,6 +38,7 @@ class BandEvidence:
     band: str
     is_uid_only: bool
     key: BandKey = BandKey.UNKNOWN
+    carried: Carried | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Recognition:
         owner: Customer id; "" for unknown, unlinked and blocked bands alike.
         reason: For staff only: "" | unknown_band | unlinked | blocked | not_held | untrusted | uid_only |
             denied | no_deny_list | not_synced | lease_over.
+        carried: What the band alone says of its wearer, where that is all there is: staff may read its line with an ID.
         lookup_us, decide_us: How long the two parts took.
     """
 
@@ -57,6 +61,7 @@ class Recognition:
     reason: str = ""
     lookup_us: int = 0
     decide_us: int = 0
+    carried: Carried | None = None
 
 
 class Recogniser(Protocol):
