@@ -6,15 +6,21 @@
 Both are mode 0600 and drawn when they are not there. A brand with a hardware module fills the port with that instead.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from drivers.credential.kdf import diversified
+from drivers.credential.handshake import Answered, answered, ev2_opened
+from drivers.credential.kdf import ZERO, Aes, BlockCipher, diversified
 from drivers.credential.layout import KEY_SIZE, band_id_of_uid, diversification_input
+from drivers.errors import BandMalformed, BandUntrusted
 from hardware.disk import Disk
 from hardware.entropy import Entropy
 from hardware.identity import lasting_bytes
+from sync.central.errors import BandNotProved
+from sync.central.ports import ChipSession
 
 MASTER_FILE: Final = "band-master.key"
 GROUP_FILE: Final = "band-group.key"
@@ -46,6 +52,35 @@ class BandKeyFiles:
         """`K_band` of the band with this true UID, and its version. Raises BandMalformed for a UID that is none."""
         return diversified(self.master, diversification_input(uid)), KEY_VERSION
 
+    def answer_chip(self, uid: bytes, challenge: bytes, rnd_a: bytes) -> tuple[bytes, bytes]:
+        """Answer the challenge of a chip; what to send to it, and its random number. Raises BandNotProved."""
+        with not_proved():
+            so_far = answered(self._cipher(uid), challenge, rnd_a, is_chained=False)
+        return so_far.token, so_far.rnd_b
+
+    def open_chip(self, uid: bytes, last: bytes, *, rnd_a: bytes, rnd_b: bytes) -> ChipSession:
+        """The session that the chip's last message opens. Raises BandNotProved."""
+        with not_proved():
+            return session_of(self._cipher(uid), last, rnd_a=rnd_a, rnd_b=rnd_b)
+
+    def _cipher(self, uid: bytes) -> Aes:
+        return Aes(self.band_key(uid)[0])
+
     def uid_hash(self, uid: bytes) -> str:
         """The name a leased key is filed under. Raises BandMalformed for a UID that is none."""
         return band_id_of_uid(self.group, uid)
+
+
+@contextmanager
+def not_proved() -> Iterator[None]:
+    """What a chip said wrong is a band that is not proved."""
+    try:
+        yield
+    except (BandMalformed, BandUntrusted) as error:
+        raise BandNotProved(type(error).__name__) from error
+
+
+def session_of(cipher: BlockCipher, last: bytes, *, rnd_a: bytes, rnd_b: bytes) -> ChipSession:
+    """The session that a chip's last message opens, by a cipher with its key. Raises BandMalformed, BandUntrusted."""
+    opened = ev2_opened(cipher, Answered(rnd_a, rnd_b, b"", ZERO), last)
+    return ChipSession(opened.keys.enc, opened.keys.mac, opened.ti)

@@ -16,6 +16,7 @@ from hardware.disk import Disk, FolderLock
 from hardware.entropy import Entropy
 from hardware.identity import lasting_key, public_hex
 from sync.central import enrolment
+from sync.central.bands import Bands
 from sync.central.batch import Batch
 from sync.central.capsules import Capsules
 from sync.central.counters import Counters
@@ -30,7 +31,7 @@ from sync.central.leases import Leases
 from sync.central.lending import lend
 from sync.central.openapi import Metrics
 from sync.central.parts import Parts
-from sync.central.ports import AsgiApp, BandKeys, CapsuleSigner
+from sync.central.ports import AsgiApp, BandKeys, BandProver, CapsuleSigner
 from sync.central.pulls import Held, Pulls
 from sync.central.pushes import Pushed, Pushes
 from sync.central.store import AlertRecord, OpRecord, Store, Transaction
@@ -81,6 +82,7 @@ class Centre:
         self._pulls = Pulls(parts)
         self._wants = Wants(parts)
         self._inbox = Inbox(parts)
+        self._bands = Bands(parts, _prover_of(band_keys), private_key)
         self._denials = Denials(parts, band_keys, private_key)
         self._capsules = Capsules(parts, capsule_signer)
         self._leases = Leases(parts, band_keys, self._denials, self._capsules)
@@ -353,6 +355,10 @@ class Centre:
         """What a band is to carry now, for whoever writes bands; None for one that may carry nothing. Raises StoreError."""
         return self._capsules.made(band, size=size)
 
+    def band(self, request: Request) -> bytes:
+        """One step of the proof of a band."""
+        return self._bands.band(request)
+
     def deny(self, request: Request) -> bytes:
         """The newest deny list."""
         return self._denials.deny(request)
@@ -361,6 +367,11 @@ class Centre:
         """`metrics`, for a technician; JSON."""
         self._parts.gate.admit("metrics", request)
         return msgspec.json.encode(self.metrics())
+
+
+def _prover_of(band_keys: object) -> BandProver | None:
+    """Band keys that can prove a band as well; None for those that cannot."""
+    return band_keys if isinstance(band_keys, BandProver) else None
 
 
 def _check_key(store: Store, public_key: str) -> None:

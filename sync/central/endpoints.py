@@ -109,6 +109,7 @@ class Service:
             "decide": centre.decide,
             "leases": centre.leases,
             "deny": centre.deny,
+            "band": centre.band,
             "capsule": centre.capsule,
         }
         routes = {name: _Route(name, "POST", self._lines(ask)) for name, ask in posts.items()}

@@ -35,7 +35,7 @@ class State(Enum):
 FINAL_STATES: Final = (State.REVOKED, State.RETIRED)
 
 _KIOSK: Final = frozenset({
-    "hello", "push", "pull", "want", "snapshot", "snap", "diff", "custody", "leases", "deny", "capsule",
+    "hello", "push", "pull", "want", "snapshot", "snap", "diff", "custody", "leases", "deny", "band", "capsule",
 })  # fmt: skip
 
 ENDPOINTS_OF: Final[Mapping[str, frozenset[str]]] = MappingProxyType({

@@ -3,6 +3,8 @@
 StoreError               (sync.model.errors)
   StoreConflict          two writers were in each other's way; nothing was done, and the same again may work
   StoreUnreachable       the database server or its disk does not answer; of a write it is not known whether it stands
+    BandKeysAway         the token that keeps the keys of bands does not answer; nothing was done
+BandNotProved            a band did not prove that it holds its key, or what it said does not parse
 """
 
 from sync.model.errors import StoreError
@@ -14,3 +16,11 @@ class StoreConflict(StoreError):
 
 class StoreUnreachable(StoreError):
     """The database server or its disk does not answer; of a write it is not known whether it stands."""
+
+
+class BandKeysAway(StoreUnreachable):
+    """The token that keeps the keys of bands does not answer; nothing was done."""
+
+
+class BandNotProved(Exception):
+    """A band did not prove that it holds its key, or what it said does not parse."""

@@ -15,6 +15,8 @@ from sync.model.wire import (
     PROBLEM,
     PROBLEMS,
     PROTOCOL,
+    BandAnswer,
+    BandRequest,
     CapsuleAnswer,
     CapsuleRequest,
     CustodyRequest,
@@ -87,6 +89,7 @@ ENDPOINTS: Final = (
     _Endpoint("decide", "What a person decided about one of them", DecideRequest, lines=(Line,)),
     _Endpoint("leases", "Keys of the bands whose owners this store holds", Nothing, lines=(Lease,)),
     _Endpoint("capsule", "What a band of this store is to carry, signed", CapsuleRequest, lines=(CapsuleAnswer,)),
+    _Endpoint("band", "Prove a band whose key this store does not hold", BandRequest, lines=(BandAnswer,)),
     _Endpoint("deny", "The newest deny list, signed by the centre", Nothing, lines=(DenyAnswer,)),
 )  # fmt: skip
 """All that are asked with POST and JSON."""

@@ -2,25 +2,69 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 AsgiApp = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 """An HTTP service as servers and in-process transports call it: scope, receive, send. Source: ASGI 3.0."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChipSession:
+    """What a first authentication of EV2 agrees on: two keys for one session of one chip, and its transaction identifier."""
+
+    enc: bytes = field(repr=False)
+    mac: bytes = field(repr=False)
+    ti: bytes = field(repr=False)
+
+
 class BandKeys(Protocol):
-    """The keys of bands, made from the brand's own keys, which never leave whoever fills this."""
+    """The keys of bands, made from the brand's own keys, which never leave whoever fills this.
+
+    All raise BandKeysAway when whoever keeps the keys does not answer.
+    """
 
     def group_key(self) -> tuple[bytes, int]:
         """`K_uid`, 16 bytes, and its version."""
         ...
 
     def band_key(self, uid: bytes) -> tuple[bytes, int]:
-        """`K_band` of the band with this true UID, 16 bytes, and its version."""
+        """`K_band` of the band with this true UID, 16 bytes, and its version: what is lent to a store."""
         ...
 
     def uid_hash(self, uid: bytes) -> str:
         """The keyed hash a kiosk looks a leased key up by, in hex."""
+        ...
+
+
+@runtime_checkable
+class BandProver(Protocol):
+    """Band keys that also prove a band from afar: they answer its chip without giving its key away.
+
+    Raises BandKeysAway as `BandKeys` does.
+    """
+
+    def answer_chip(self, uid: bytes, challenge: bytes, rnd_a: bytes) -> tuple[bytes, bytes]:
+        """Answer the challenge of a chip with the band's key, which goes nowhere.
+
+        Args:
+            uid: The true UID, as the band says.
+            challenge: E(B) of its AuthenticateEV2First.
+            rnd_a: 16 random bytes of ours.
+
+        Returns:
+            What to send to the chip, and B, for `open_chip`.
+
+        Raises:
+            BandNotProved: the challenge has a wrong size, or the UID is none.
+        """
+        ...
+
+    def open_chip(self, uid: bytes, last: bytes, *, rnd_a: bytes, rnd_b: bytes) -> ChipSession:
+        """The session that the chip's last message opens; only the chip with the band's key can have sent it.
+
+        Raises:
+            BandNotProved: it did not.
+        """
         ...
 
 

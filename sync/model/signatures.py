@@ -476,6 +476,11 @@ def lease_label(*, uid: str, version: int, until: int) -> str:
     return f"lease/{uid}/{version}/{until}"
 
 
+def band_label(*, uid: str, ti: str) -> str:
+    """What the sealed keys of one session with a band are sealed for."""
+    return f"band/{uid}/{ti}"
+
+
 def group_label(version: int) -> str:
     """What the sealed group key is sealed for."""
     return f"group/{version}"

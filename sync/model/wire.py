@@ -12,6 +12,7 @@
     POST /v1/decide     what a person decided about one of them
     POST /v1/capsule    what a band is to carry of its wearer's thread, signed
     POST /v1/leases     the keys of the bands whose owners this store holds, sealed with the session key
+    POST /v1/band       prove a band whose key this store does not hold, in two steps
     POST /v1/deny       the newest deny list, signed
     GET  /v1/health     is the centre up; says nothing else
     GET  /v1/openapi.json   this, for programs
@@ -24,7 +25,7 @@ id (`x-req`) and is `no-store`. Errors are problem+json with a `code` of `PROBLE
 
 import hashlib
 import hmac
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
@@ -85,6 +86,8 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "incompatible": (426, "This centre speaks another version of the protocol."),
     "busy": (503, "The centre cannot do this now; come again."),
     "failed": (500, "The centre failed at this; nothing of it was done."),
+    "not_proved": (403, "The band did not prove itself."),
+    "too_often": (429, "That is asked too often; come again in a minute."),
     "behind": (503, "This node has not caught up yet; ask again."),
 }
 """Code to status and sentence. Public; never renamed."""
@@ -92,6 +95,8 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
 CAPSULE_SIZE_MIN: Final = 96
 CAPSULE_SIZE_MAX: Final = 256
 """Bytes of the places chips have for a capsule; a capsule without words takes the least of them."""
+
+_One = TypeVar("_One")
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 Short = Annotated[str, msgspec.Meta(max_length=200)]
@@ -355,6 +360,38 @@ class CapsuleAnswer(msgspec.Struct, frozen=True):
     """A signed capsule, hex."""
 
     capsule: str
+
+
+class BandRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One step of the proof of a band, all in hex.
+
+    Attributes:
+        uid: The true UID, as the band says.
+        step: 1 with the chip's challenge, 2 with its last message.
+        data: What the chip said.
+        state: In step 2, what the answer to step 1 had.
+    """
+
+    uid: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8,20}$")]
+    step: Literal[1, 2]
+    data: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{2,128}$")]
+    state: Annotated[str, msgspec.Meta(max_length=400)] = ""
+
+
+class BandAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer to one step.
+
+    Attributes:
+        data: Step 1: what to send to the chip, hex.
+        state: Step 1: for step 2.
+        keys: Step 2: the two keys of this one session with the band, 32 bytes, sealed with the session key of the device.
+        ti: Step 2: its transaction identifier, hex.
+    """
+
+    data: str = ""
+    state: str = ""
+    keys: str = ""
+    ti: str = ""
 
 
 class DenyAnswer(msgspec.Struct, frozen=True):
@@ -704,6 +741,7 @@ class _Group(msgspec.Struct, frozen=True):
 
 
 _capsule = msgspec.json.Decoder(CapsuleAnswer)
+_band = msgspec.json.Decoder(BandAnswer)
 _deny = msgspec.json.Decoder(DenyAnswer)
 _group = msgspec.json.Decoder(_Group)
 _lease = msgspec.json.Decoder(Lease)
@@ -733,6 +771,17 @@ def leases_of(answer: bytes, *, session_key: bytes, request_id: str) -> LeasesAn
     )
 
 
+def band_page(answer: BandAnswer, *, session_key: bytes, request_id: str) -> bytes:
+    """One step's answer as it is sent."""
+    line = _encoder.encode(answer) + b"\n"
+    return ended(line, n_rows=1, session_key=session_key, request_id=request_id)
+
+
+def band_of(answer: bytes, *, session_key: bytes, request_id: str) -> BandAnswer:
+    """One step's answer, checked whole. Raises Malformed."""
+    return _one_of(_band, answer, session_key=session_key, request_id=request_id)
+
+
 def deny_page(answer: DenyAnswer, *, session_key: bytes, request_id: str) -> bytes:
     """The answer with the deny list as it is sent."""
     line = _encoder.encode(answer) + b"\n"
@@ -741,11 +790,18 @@ def deny_page(answer: DenyAnswer, *, session_key: bytes, request_id: str) -> byt
 
 def deny_of(answer: bytes, *, session_key: bytes, request_id: str) -> DenyAnswer:
     """An answer with the deny list, checked whole but for the list itself. Raises Malformed."""
+    return _one_of(_deny, answer, session_key=session_key, request_id=request_id)
+
+
+def _one_of(
+    decoder: msgspec.json.Decoder[_One], answer: bytes, *, session_key: bytes, request_id: str
+) -> _One:
+    """The one value of an answer that has one line."""
     lines, _ = checked(answer, session_key=session_key, request_id=request_id)
     if len(lines) != 1:
-        raise Malformed("the answer does not hold one list")
+        raise Malformed("the answer is not one line")
     try:
-        return _deny.decode(lines[0])
+        return decoder.decode(lines[0])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed("a line of the answer does not parse") from error
 

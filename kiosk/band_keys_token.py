@@ -1,0 +1,348 @@
+"""The brand's own band keys in a PKCS#11 token: what fills `sync.central.ports.BandKeys` where a hardware module keeps them.
+
+    tapthread-band-master-0    AES-128, sensitive, never extractable: every K_band follows from it (AN10922)
+    tapthread-band-group-0     AES-128, extractable: K_uid, which every kiosk is told anyway
+
+To prove a band from afar no key of it leaves the token either: K_band is derived from the master key *in* the token, as an
+object of one session that may not be read, and the chip's messages are enciphered and deciphered by it there. Only what is
+lent to a store comes out: the CMAC that is K_band, sealed for that store by the caller.
+
+    AN10922      K_band = CMAC(master, 01 || M), M of 19 bytes, so two blocks, the second padded
+    in a token   X = E(master, block 1);  K_band = E(master, X xor block 2 xor K2)      CKM_AES_ECB_ENCRYPT_DATA
+    lent         the same as CKM_AES_CMAC
+
+K2 is the subkey of the CMAC that pads. X and K2 pass through this process: neither is a key, and neither gives one back.
+
+The only importer of `pkcs11`. A token that went away is looked for again at every call; sessions are kept for reuse.
+Source: PKCS#11 3.0, 2.10 (AES) and 2.15 (key derivation by encryption); NXP AN10922, 2.2; NIST SP 800-38B.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import Any, Final
+
+import pkcs11
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+from pkcs11.exceptions import (
+    MultipleObjectsReturned,
+    NoSuchKey,
+    PinIncorrect,
+    PinLenRange,
+    PinLocked,
+    PKCS11Error,
+    UserAlreadyLoggedIn,
+)
+
+from drivers.credential.handshake import answered
+from drivers.credential.kdf import BLOCK, ZERO
+from drivers.credential.layout import KEY_SIZE, band_id_of_uid, diversification_input
+from hardware.errors import EnrolmentError
+from kiosk.band_keys import KEY_VERSION, not_proved, session_of
+from sync.central.errors import BandKeysAway
+from sync.central.ports import ChipSession
+
+log = logging.getLogger(__name__)
+
+MASTER_LABEL: Final = f"tapthread-band-master-{KEY_VERSION}"
+GROUP_LABEL: Final = f"tapthread-band-group-{KEY_VERSION}"
+
+SESSIONS_KEPT: Final = 8
+"""Sessions kept for reuse; as many proofs run at once without opening one."""
+
+KEY_BITS: Final = 8 * KEY_SIZE
+_DIVERSIFIES: Final = b"\x01"
+_PADDING: Final = b"\x80"
+_CARRY: Final = 0x87
+"""Source: NIST SP 800-38B, 5.3, R128."""
+
+
+class _TokenCipher:
+    """AES with a key that stays in the token; fills `drivers.credential.kdf.BlockCipher`."""
+
+    size = BLOCK
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+
+    def __repr__(self) -> str:
+        return "_TokenCipher(<hidden>)"
+
+    def block(self, plain: bytes) -> bytes:
+        """One block on its own."""
+        return bytes(self._key.encrypt(plain, mechanism=Mechanism.AES_ECB))
+
+    def encrypted(self, plain: bytes, iv: bytes = ZERO) -> bytes:
+        """CBC of whole blocks."""
+        return bytes(self._key.encrypt(plain, mechanism=Mechanism.AES_CBC, mechanism_param=iv))
+
+    def decrypted(self, enciphered: bytes, iv: bytes = ZERO) -> bytes:
+        """CBC of whole blocks, the other way."""
+        return bytes(
+            self._key.decrypt(enciphered, mechanism=Mechanism.AES_CBC, mechanism_param=iv)
+        )
+
+
+class TokenBandKeys:
+    """Keys of bands in one token. Close it; any thread."""
+
+    def __init__(self, module: Path, *, label: str, pin: str) -> None:
+        """Args: `module` is the PKCS#11 library, `label` the token's, `pin` of its user. Made by `open`."""
+        self._module = module
+        self._label = label
+        self._pin = pin
+        self._idle: LifoQueue[Any] = LifoQueue(SESSIONS_KEPT)
+        self._lender: Any = None
+        self._group: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"TokenBandKeys({self._label})"
+
+    @classmethod
+    def open(
+        cls, module: Path, *, label: str, pin: str, bring: tuple[bytes, bytes] | None = None
+    ) -> "TokenBandKeys":
+        """Open the keys in a token; made in it when it has none.
+
+        Args:
+            module: The PKCS#11 library.
+            label: Of the token.
+            pin: Of its user.
+            bring: Master and group key that were in files until now; None to let the token draw them.
+
+        Raises:
+            EnrolmentError: no such library or token, a wrong PIN, no room, or keys are brought to a token that has others.
+        """
+        keys = cls(module, label=label, pin=pin)
+        try:
+            # One session stays open and logged in: a token logs out with the last one.
+            keys._lender = keys._opened(is_writer=True)
+            keys._make(keys._lender, bring)
+            keys._group = keys._read_group(keys._lender)
+        except (PinIncorrect, PinLocked, PinLenRange) as error:
+            keys.close()
+            raise EnrolmentError(f"the token {label} does not take that PIN") from error
+        except (PKCS11Error, RuntimeError) as error:
+            keys.close()
+            raise EnrolmentError(
+                f"the token {label} cannot be used ({type(error).__name__})"
+            ) from error
+        return keys
+
+    def close(self) -> None:
+        """Log out and close all sessions; harmless when done twice."""
+        while True:
+            try:
+                _close(self._idle.get_nowait())
+            except Empty:
+                break
+        lender, self._lender = self._lender, None
+        if lender is not None:
+            _close(lender)
+
+    # What `sync.central.ports` asks for
+
+    def group_key(self) -> tuple[bytes, int]:
+        """`K_uid` and its version."""
+        return self._group, KEY_VERSION
+
+    def band_key(self, uid: bytes) -> tuple[bytes, int]:
+        """`K_band`, to be lent, and its version. Raises BandMalformed for a UID that is none, BandKeysAway."""
+        message = _DIVERSIFIES + diversification_input(uid)
+        with self._session() as session:
+            key = _master(session)
+            return bytes(key.sign(message, mechanism=Mechanism.AES_CMAC)), KEY_VERSION
+
+    def uid_hash(self, uid: bytes) -> str:
+        """The name a leased key is filed under. Raises BandMalformed for a UID that is none."""
+        return band_id_of_uid(self._group, uid)
+
+    def answer_chip(self, uid: bytes, challenge: bytes, rnd_a: bytes) -> tuple[bytes, bytes]:
+        """Answer the challenge of a chip; what to send to it, and its random number. Raises BandNotProved, BandKeysAway."""
+        with not_proved(), self._cipher(uid) as cipher:
+            so_far = answered(cipher, challenge, rnd_a, is_chained=False)
+        return so_far.token, so_far.rnd_b
+
+    def open_chip(self, uid: bytes, last: bytes, *, rnd_a: bytes, rnd_b: bytes) -> ChipSession:
+        """The session that the chip's last message opens. Raises BandNotProved, BandKeysAway."""
+        with not_proved(), self._cipher(uid) as cipher:
+            return session_of(cipher, last, rnd_a=rnd_a, rnd_b=rnd_b)
+
+    # In the token
+
+    @contextmanager
+    def _cipher(self, uid: bytes) -> Iterator[_TokenCipher]:
+        """A cipher with the band's key, which is in the token as long as the block and cannot be read."""
+        first, second = _blocks_of(_DIVERSIFIES + diversification_input(uid))
+        with self._session() as session:
+            master = _master(session)
+            chain = bytes(master.encrypt(first, mechanism=Mechanism.AES_ECB))
+            zeros = bytes(master.encrypt(ZERO, mechanism=Mechanism.AES_ECB))
+            key = master.derive_key(
+                KeyType.AES,
+                KEY_BITS,
+                store=False,
+                capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
+                mechanism=Mechanism.AES_ECB_ENCRYPT_DATA,
+                mechanism_param=_xor(_xor(chain, second), _doubled(_doubled(zeros))),
+                template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
+            )
+            try:
+                yield _TokenCipher(key)
+            finally:
+                key.destroy()
+
+    @contextmanager
+    def _session(self) -> Iterator[Any]:
+        """A session of its own for one piece of work; one that failed is not kept. Raises BandKeysAway."""
+        try:
+            try:
+                session = self._idle.get_nowait()
+            except Empty:
+                session = self._opened()
+        except (PKCS11Error, RuntimeError) as error:
+            raise _away(error) from error
+        try:
+            yield session
+        except PKCS11Error as error:
+            _close(session)
+            self._forget()
+            raise _away(error) from error
+        except BaseException:
+            self._keep(session)
+            raise
+        self._keep(session)
+
+    def _keep(self, session: Any) -> None:
+        if self._idle.full():
+            _close(session)
+        else:
+            self._idle.put_nowait(session)
+
+    def _forget(self) -> None:
+        """Keep no session of a token that may have gone away and come back."""
+        while True:
+            try:
+                _close(self._idle.get_nowait())
+            except Empty:
+                return
+
+    def _opened(self, *, is_writer: bool = False) -> Any:
+        token = pkcs11.lib(str(self._module)).get_token(token_label=self._label)
+        try:
+            return token.open(rw=is_writer, user_pin=self._pin)
+        except UserAlreadyLoggedIn:
+            return token.open(rw=is_writer)
+
+    def _make(self, session: Any, bring: tuple[bytes, bytes] | None) -> None:
+        has_master, has_group = (_has(session, label) for label in (MASTER_LABEL, GROUP_LABEL))
+        if bring is not None and (has_master or has_group):
+            self._check_brought(session, bring)
+            return
+        if not has_group:
+            self._make_one(session, GROUP_LABEL, bring and bring[1], _OF_GROUP)
+        if not has_master:  # last: a token with it is complete
+            self._make_one(session, MASTER_LABEL, bring and bring[0], _OF_MASTER)
+
+    @staticmethod
+    def _make_one(
+        session: Any, label: str, value: bytes | None, template: dict[Attribute, Any]
+    ) -> None:
+        named = {Attribute.LABEL: label, Attribute.TOKEN: True, **template}
+        if value is None:
+            session.generate_key(KeyType.AES, KEY_BITS, store=True, template=named)
+            log.info("band key made in the token")
+            return
+        session.create_object({
+            Attribute.CLASS: ObjectClass.SECRET_KEY,
+            Attribute.KEY_TYPE: KeyType.AES,
+            Attribute.VALUE: value,
+            **named,
+        })  # fmt: skip
+        log.info("band key brought into the token")
+
+    @staticmethod
+    def _check_brought(session: Any, bring: tuple[bytes, bytes]) -> None:
+        """The token has keys: they must be those that were brought, or half the bands would be of another shop."""
+        from drivers.credential.kdf import Aes
+
+        for label, value in zip((MASTER_LABEL, GROUP_LABEL), bring, strict=True):
+            key = session.get_key(object_class=ObjectClass.SECRET_KEY, label=label)
+            if bytes(key.encrypt(ZERO, mechanism=Mechanism.AES_ECB)) != Aes(value).block(ZERO):
+                raise EnrolmentError("the token has other keys than those that were brought")
+
+    @staticmethod
+    def _read_group(session: Any) -> bytes:
+        key = session.get_key(object_class=ObjectClass.SECRET_KEY, label=GROUP_LABEL)
+        return bytes(key[Attribute.VALUE])
+
+
+_OF_MASTER: Final[dict[Attribute, Any]] = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: False,
+    Attribute.ENCRYPT: True,
+    Attribute.DECRYPT: False,
+    Attribute.SIGN: True,
+    Attribute.VERIFY: False,
+    Attribute.WRAP: False,
+    Attribute.UNWRAP: False,
+    Attribute.DERIVE: True,
+}
+
+_OF_GROUP: Final[dict[Attribute, Any]] = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: False,
+    Attribute.EXTRACTABLE: True,
+    Attribute.ENCRYPT: True,
+    Attribute.WRAP: False,
+    Attribute.UNWRAP: False,
+    Attribute.DERIVE: False,
+}
+
+
+def _master(session: Any) -> Any:
+    return session.get_key(object_class=ObjectClass.SECRET_KEY, label=MASTER_LABEL)
+
+
+def _has(session: Any, label: str) -> bool:
+    try:
+        session.get_key(object_class=ObjectClass.SECRET_KEY, label=label)
+    except NoSuchKey:
+        return False
+    except MultipleObjectsReturned as error:
+        raise EnrolmentError(f"the token has two keys {label}") from error
+    return True
+
+
+def _away(error: Exception) -> BandKeysAway:
+    log.error("token failed", extra={"cause": type(error).__name__})
+    return BandKeysAway("the token that keeps the keys of bands does not answer")
+
+
+def _close(session: Any) -> None:
+    try:
+        session.close()
+    except PKCS11Error:
+        log.debug("session of the token was closed already")
+
+
+def _blocks_of(message: bytes) -> tuple[bytes, bytes]:
+    """Both blocks of the CMAC of AN10922, the second padded. Source: NXP AN10922, 2.2.1: always two."""
+    padded = message + _PADDING
+    padded += bytes(2 * BLOCK - len(padded))
+    return padded[:BLOCK], padded[BLOCK:]
+
+
+def _doubled(block: bytes) -> bytes:
+    """Source: NIST SP 800-38B, 6.1."""
+    number = int.from_bytes(block, "big") << 1
+    if number >> 8 * BLOCK:
+        number = (number ^ _CARRY) & ((1 << 8 * BLOCK) - 1)
+    return number.to_bytes(BLOCK, "big")
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
