@@ -22,15 +22,108 @@ A use on a DESFire, in a session opened with K_band:
                       |            |
                  not done      UNKNOWN  ->  select, authenticate, read_witness, `credential.witness.is_recorded`
 
+    witnessed       both, and the judgement between: is it free of uses nobody heard of?
+
 What breaks off before the commit was not done, and the error says so. A commit that broke off is done whole or not at all;
 reading back says which, by the operation in the records. Writing the same operation again is safe as well: whoever writes
 has read before, and `record_use` does not write what is there.
 """
 
+from collections.abc import Collection
+from enum import Enum
+from typing import Protocol
+
+from drivers.chips.counting import UseCounter, count_use
 from drivers.chips.desfire import Desfire
 from drivers.credential.layout import USES_FILE, USES_MAX, WITNESS_FILE
-from drivers.credential.witness import Use, Witness, record_of, use_of
+from drivers.credential.witness import Use, Witness, record_of, spent_at_most, use_of
 from drivers.errors import BandMalformed, BandRefused, Delivery, DriverError
+
+
+class Outcome(Enum):
+    """What became of a use that was to be witnessed. Public: said by the reader process."""
+
+    RECORDED = "recorded"  # it stands on the band: give
+    THERE = "there"  # the same operation stood there already: it was given, or give now
+    USED = "used"  # somebody else gave it, and we had not heard: do not give
+    UNSURE = "unsure"  # the band cannot say what was used: do not give
+
+
+class WitnessPlace(Protocol):
+    """Where a chip remembers its uses, in a session with K_band. Raises DriverError as the chip does."""
+
+    def read(self) -> Witness:
+        """What the band says."""
+        ...
+
+    def add(self, use: Use, *, before: Witness) -> Witness:
+        """Add a use; what the band says then. When `delivery` is UNKNOWN only the band can tell."""
+        ...
+
+
+class DesfireWitness:
+    """Value and records of a DESFire of ours."""
+
+    def __init__(self, chip: Desfire) -> None:
+        self._chip = chip
+
+    def read(self) -> Witness:
+        """See `read_witness`."""
+        return read_witness(self._chip)
+
+    def add(self, use: Use, *, before: Witness) -> Witness:
+        """See `record_use`."""
+        return record_use(self._chip, use, before=before)
+
+
+class CounterWitness:
+    """The one-way counter of a chip that has no records."""
+
+    def __init__(self, counter: UseCounter) -> None:
+        self._counter = counter
+
+    def read(self) -> Witness:
+        """How often, and nothing else."""
+        return Witness(self._counter.uses())
+
+    def add(self, use: Use, *, before: Witness) -> Witness:  # noqa: ARG002 (a counter cannot say what for)
+        """See `counting.count_use`."""
+        return Witness(count_use(self._counter, before=before.uses))
+
+
+def witnessed(
+    place: WitnessPlace,
+    use: Use,
+    *,
+    amount: int,
+    free: int,
+    heard: int,
+    operations: Collection[bytes] = (),
+) -> Outcome:
+    """Put a use on the band, unless the band says that there is not so much left.
+
+    Args:
+        place: Of a band in the field.
+        use: What is to be given; its `amount_class` is that of `amount`.
+        amount: How much, 1 for a use.
+        free: How much was left by all that we have heard of.
+        heard: Uses the band had when that was written down.
+        operations: Tags of operations that are known besides.
+
+    Raises:
+        DriverError: nothing may be given yet. `delivery` UNKNOWN: the same order again, at the next tap, finds out; any other:
+            it was not done.
+    """
+    before = place.read()
+    if before.has(use.operation):
+        return Outcome.THERE
+    spent = spent_at_most(before, use.mark, heard=heard, operations=operations)
+    if spent is None:
+        return Outcome.UNSURE
+    if spent + amount > free:
+        return Outcome.USED
+    place.add(use, before=before)
+    return Outcome.RECORDED
 
 
 def read_witness(chip: Desfire) -> Witness:

@@ -15,6 +15,7 @@ from drivers.errors import BandLeft, Delivery
 from drivers.ports import LeasedKey
 from drivers.target import Target, Technology
 from hardware.entropy import SeededEntropy
+from hardware.virtual.band import Garbled
 from hardware.virtual.desfire import (
     AnyVirtualFile,
     VirtualApplication,
@@ -137,7 +138,10 @@ class ChipConnection:
         if self.is_dead:
             raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
         self.sent.append(command)
-        answer = self._chip.exchange(command)
+        try:
+            answer = self._chip.exchange(command)
+        except Garbled as error:
+            raise BandLeft("damaged on its way") from error
         if self._spoil is not None:
             answer = self._spoil(len(self.sent), answer)
         if answer is None:

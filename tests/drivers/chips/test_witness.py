@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.chips.desfire import Desfire
-from drivers.chips.witness import read_witness, record_use
+from drivers.chips.witness import (
+    CounterWitness,
+    DesfireWitness,
+    Outcome,
+    read_witness,
+    record_use,
+    witnessed,
+)
 from drivers.credential.layout import (
     AID,
     REFERENCE_FILE,
@@ -22,6 +29,7 @@ from drivers.credential.witness import (
     Kind,
     Use,
     Witness,
+    amount_class_of,
     is_recorded,
     mark_of,
     record_of,
@@ -265,20 +273,6 @@ def test_a_use_torn_at_each_byte_there_is_is_done_or_not_done(ev: int) -> None:
         _settled(virtual, before, error, mine)
 
 
-@EVS
-@pytest.mark.parametrize("kind", [FaultKind.WRONG_MAC, FaultKind.SHORT, FaultKind.EMPTY])
-def test_a_use_whose_answers_are_spoiled_is_done_or_not_done_and_both_are_known(
-    ev: int, kind: FaultKind
-) -> None:
-    for at in range(N_COMMANDS[ev] - 4, N_COMMANDS[ev] + 1):
-        virtual, mine = used(band(ev=ev), use(1, TICKET)), use(2)
-
-        before, error = _write_torn(virtual, Fault(kind, at), mine)
-
-        assert error is not None
-        _settled(virtual, before, error, mine)
-
-
 @pytest.mark.parametrize("status", [0x0C, 0x1E, 0xAE, 0xCA, 0xEE])
 def test_a_commit_that_seems_refused_is_read_back_all_the_same(status: int) -> None:
     """A status carries no MAC: who sits in between may say "refused" of what was done."""
@@ -366,6 +360,98 @@ def test_no_use_is_lost_whatever_its_record_is_made_of(ev: int) -> None:
     assert lost == []
     assert read_witness(chip) == seen
     assert seen.uses == 2_000
+
+
+WAYS = tuple(kind for kind in FaultKind if kind not in {FaultKind.NONE, FaultKind.DELAY})
+
+
+@EVS
+@pytest.mark.parametrize("kind", WAYS)
+def test_whatever_goes_wrong_between_a_use_and_the_band_the_next_tap_knows(
+    ev: int, kind: FaultKind
+) -> None:
+    for at in range(N_COMMANDS[ev] - 5, N_COMMANDS[ev] + 1):
+        virtual, mine = used(band(ev=ev), use(1, TICKET)), use(2)
+
+        before, error = _write_torn(virtual, Fault(kind, at), mine)
+
+        _settled(virtual, before, error, mine)
+
+
+def _give(virtual: VirtualBand, mine: Use, *, free: int = 1, heard: int = 0) -> Outcome:
+    place = DesfireWitness(tap(virtual).chip)
+    return witnessed(place, mine, amount=1, free=free, heard=heard)
+
+
+@EVS
+def test_a_shop_gives_once_and_another_one_not_again(ev: int) -> None:
+    virtual = band(ev=ev)
+    first, second, other = use(1), use(2, store="hamburg"), use(3, TICKET, store="hamburg")
+    first, second, other = (
+        dataclasses.replace(each, amount_class=1) for each in (first, second, other)
+    )
+
+    outcomes = [_give(virtual, each) for each in (first, first, second, other)]
+
+    assert outcomes == [Outcome.RECORDED, Outcome.THERE, Outcome.USED, Outcome.RECORDED]
+    assert _give(virtual, second, free=2) is Outcome.RECORDED
+    assert n_uses(virtual) == 3
+
+
+def test_money_is_not_spent_beyond_what_is_left_for_certain() -> None:
+    virtual = band()
+    spent = [
+        dataclasses.replace(use(number), kind=Kind.SPENT, amount_class=amount_class_of(amount))
+        for number, amount in enumerate((400, 400, 100), start=1)
+    ]
+
+    outcomes = [
+        witnessed(DesfireWitness(tap(virtual).chip), each, amount=amount, free=1_000, heard=0)
+        for each, amount in zip(spent, (400, 400, 100), strict=True)
+    ]
+
+    # 400 may have been up to 511; 511 + 400 fits in 1000, 1022 + 100 does not.
+    assert outcomes == [Outcome.RECORDED, Outcome.RECORDED, Outcome.USED]
+
+
+def test_a_torn_use_is_asked_for_again_and_given_once() -> None:
+    for at in range(1, N_COMMANDS[2] + 1):
+        virtual, mine = (
+            used(band(), use(1, TICKET)),
+            dataclasses.replace(use(2), amount_class=1),
+        )
+        chip_side = _torn(virtual, Fault(FaultKind.TEAR_ANSWER, at))
+        with pytest.raises(BandLeft):
+            _give(chip_side, mine)
+
+        again = _give(virtual, mine)
+
+        assert again in {Outcome.RECORDED, Outcome.THERE}
+        assert operations(virtual).count(mine.operation) == 1
+        assert _give(virtual, dataclasses.replace(use(3), amount_class=1)) is Outcome.USED
+
+
+class Counted:
+    """A one-way counter."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def uses(self) -> int:
+        return self.at
+
+    def add_use(self) -> None:
+        self.at += 1
+
+
+def test_a_band_that_only_counts_gives_while_every_use_was_heard_of() -> None:
+    counter = Counted(4)
+
+    known = witnessed(CounterWitness(counter), use(1), amount=1, free=1, heard=4)
+    unknown = witnessed(CounterWitness(counter), use(2), amount=1, free=1, heard=4)
+
+    assert (known, unknown) == (Outcome.RECORDED, Outcome.UNSURE)
+    assert counter.at == 5
 
 
 Ask = Callable[[Desfire], object]
