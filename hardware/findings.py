@@ -38,6 +38,10 @@ ASSETS: Final = Path(__file__).parent / "assets"
 """Files a technician installs: rules for udev, modprobe, polkit, systemd."""
 
 
+PSEUDO_MAKERS: Final = frozenset({"/dev/ptmx", "/dev/pts/ptmx"})
+"""What a program has open that made a pseudo terminal. Source: pts(4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """Another program of this machine."""
@@ -99,22 +103,28 @@ class Machine:
         return tuple(sorted(found, key=lambda each: each.pid))
 
     def holders(self, path: Path) -> tuple[Process, ...]:
-        """Programs that have the file open, this one not. Of others' programs only the superuser sees it."""
-        wanted = str(path.resolve())
-        return tuple(
-            each
-            for each in self.processes()
-            if each.pid != os.getpid() and self._has_open(each, wanted)
-        )
+        """Programs that have the file open, this one not. Of others' programs only the superuser sees it.
 
-    def _has_open(self, process: Process, wanted: str) -> bool:
+        Of a pseudo terminal the program on its other side is none of them: it is the device.
+        """
+        wanted = str(path.resolve())
+        is_pseudo = wanted.startswith("/dev/pts/")
+        found = []
+        for process in self.processes():
+            names = self._open_files(process) if process.pid != os.getpid() else frozenset()
+            is_other_side = is_pseudo and not names.isdisjoint(PSEUDO_MAKERS)
+            if wanted in names and not is_other_side:
+                found.append(process)
+        return tuple(found)
+
+    def _open_files(self, process: Process) -> frozenset[str]:
+        found = set()
         try:
-            return any(
-                str(each.readlink()) == wanted
-                for each in self.path(f"/proc/{process.pid}/fd").iterdir()
-            )
+            for each in self.path(f"/proc/{process.pid}/fd").iterdir():
+                found.add(str(each.readlink()))
         except OSError:
-            return False
+            pass  # It ended meanwhile, or is not ours to look at.
+        return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

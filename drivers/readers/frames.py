@@ -38,6 +38,9 @@ TYPE_2_MODES = bytes.fromhex("D408630280630300")
 TRANSCEIVE, ANSWER, ERROR_STATE = 0x95, 0x97, 0xC0
 """Tags of a transparent exchange. Source: PC/SC part 3 amendment 1."""
 
+LONG_SIZE = 0x81
+"""Says that the size of an object is in the next byte. Source: ISO/IEC 7816-4:2020, 6.3."""
+
 MORE_FOLLOWS = 0x61
 """SW1 of an answer that has to be fetched. Source: ISO/IEC 7816-4:2020, 5.6."""
 
@@ -72,15 +75,18 @@ def answer_object(content: bytes) -> bytes | None:
         BandMalformed: the objects do not parse, or there is neither answer nor error among them.
     """
     found: dict[int, bytes] = {}
-    at = 0
-    while at < len(content):
-        if at + 2 > len(content) or content[at + 1] > 0x7F:
+    rest = content
+    while rest:
+        tag, head = rest[0], 2
+        size = rest[1] if len(rest) > 1 else LONG_SIZE
+        if size == LONG_SIZE and len(rest) > 2:
+            size, head = rest[2], 3
+        elif size >= LONG_SIZE:
             raise BandMalformed("the objects of an answer do not parse")
-        end = at + 2 + content[at + 1]
-        if end > len(content):
+        if head + size > len(rest):
             raise BandMalformed("the objects of an answer do not parse")
-        found[content[at]] = content[at + 2 : end]
-        at = end
+        found[tag] = rest[head : head + size]
+        rest = rest[head + size :]
     error = found.get(ERROR_STATE, b"")
     if len(error) == 3 and (error[0] or error[1:] != b"\x90\x00"):
         return None

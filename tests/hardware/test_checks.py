@@ -133,6 +133,18 @@ def test_another_program_on_the_port_is_named_with_the_command_that_ends_it(
     os.close(outer)
 
 
+def test_the_program_that_made_a_pseudo_terminal_is_the_device_on_it(machine: Machine) -> None:
+    outer, inner, real = _port(machine)
+    _runs(machine, 4711, "virtual", "virtual", opens=real)
+    machine.path("/proc/4711/fd/4").symlink_to("/dev/ptmx")
+
+    found = _by_code(serial_port(machine, "/dev/ttyUSB0"))
+
+    assert "port-holder" not in found
+    os.close(inner)
+    os.close(outer)
+
+
 def test_our_own_reader_process_on_the_port_is_as_it_should_be(machine: Machine) -> None:
     outer, inner, real = _port(machine)
     _runs(

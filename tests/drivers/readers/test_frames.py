@@ -103,13 +103,20 @@ def test_a_transparent_exchange_has_objects_on_both_ways() -> None:
     assert reader.sent == ["FFC200010395016000"]
 
 
+def test_a_long_answer_in_a_transparent_exchange_has_its_size_behind_81() -> None:
+    reader = Reader(f"C003009000 9781C8 {bytes(200).hex()} 9000")
+
+    assert exchanged(Raw.TRANSPARENT, reader, b"\x3a\x00\x30", is_type_2=True) == bytes(200)
+
+
 @pytest.mark.parametrize("answer", ["C003016401 9000", "C003006401 9000", "6A81"])
 def test_an_error_object_is_no_answer(answer: str) -> None:
     assert exchanged(Raw.TRANSPARENT, Reader(answer), b"\x60", is_type_2=True) is None
 
 
 @pytest.mark.parametrize(
-    "content", ["", "97", "9705", "970501", "97810101", "C003009000", "FF00"]
+    "content",
+    ["", "97", "9705", "970501", "978101", "97820001FF", "9781", "C003009000", "FF00"],
 )
 def test_objects_that_do_not_parse_are_malformed(content: str) -> None:
     with pytest.raises(BandMalformed):

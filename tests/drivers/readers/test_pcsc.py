@@ -1,22 +1,33 @@
 """Our PC/SC reader against a daemon of the test's own with a virtual slot; and which reader it chooses."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from drivers.chips.reading import read_band
-from drivers.errors import BandLeft, BandUnsupported, ReaderAbsent, ReaderBusy, ServiceDown
+from drivers.errors import (
+    BandLeft,
+    BandSilent,
+    BandUnsupported,
+    ReaderAbsent,
+    ReaderBusy,
+    ServiceDown,
+)
 from drivers.lines import Failed, Proved, ReaderState, Said
 from drivers.proof import ProofKind
 from drivers.pump import Hearing, Means, Pump
 from drivers.readers.pcsc import PcscReader, chosen
-from drivers.target import Target
+from drivers.readers.profiles import Raw
+from drivers.target import Target, Technology
 from hardware.clock import FixedClock, SystemClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
+from hardware.virtual.felica import VirtualFelica
 from hardware.virtual.field import Field
 from hardware.virtual.private_pcscd import PrivatePcscd
+from hardware.virtual.uid_bands import VirtualNtag213
 from hardware.virtual.vpcd import VirtualVpcd
 from tests.support.bands import UID, Keys, band
 
@@ -155,6 +166,49 @@ def test_a_proof_needs_the_band_to_stay_powered_between_commands(field: Field) -
 
     assert proof.kind is ProofKind.MUTUAL
     reader.close()
+
+
+@pytest.mark.parametrize("raw", [Raw.DIRECT, Raw.PN53X, Raw.TRANSPARENT])
+def test_a_type_2_band_answers_frames_through_a_real_daemon(field: Field, raw: Raw) -> None:
+    field.present(VirtualNtag213(uid=UID))
+    reader = PcscReader.opened("", SystemClock())
+    reader._profile = replace(reader.profile, raw=raw)
+    connection = reader.connect(_arrived(reader))
+
+    version = connection.transmit(b"\x60")
+    written = connection.transmit(b"\xa2\x05wxyz")
+    pages = connection.transmit(b"\x30\x04")
+    reader.close()
+
+    assert version == bytes.fromhex("0004040201000F03")
+    assert (written, pages[4:8], len(pages)) == (b"\x0a", b"wxyz", 16)
+
+
+def test_a_silent_type_2_band_behind_a_real_daemon_is_activated_anew(field: Field) -> None:
+    field.present(VirtualNtag213(uid=UID))
+    reader = PcscReader.opened("", SystemClock())
+    connection = reader.connect(_arrived(reader))
+
+    with pytest.raises(BandSilent):
+        connection.transmit(b"\x1a\x00")
+
+    assert connection.transmit(b"\x60") == bytes.fromhex("0004040201000F03")
+    reader.close()
+
+
+def test_a_felica_band_answers_frames_through_a_real_daemon(field: Field) -> None:
+    idm = bytes.fromhex("0102030405060708")
+    field.present(VirtualFelica(idm=idm))
+    reader = PcscReader.opened("", SystemClock())
+    target = _arrived(reader)
+
+    answer = reader.connect(target).transmit(
+        bytes.fromhex("1006") + idm + bytes.fromhex("010B00018000")
+    )
+    reader.close()
+
+    assert (target.technology, target.uid) == (Technology.FELICA, idm)
+    assert (answer[0], answer[1], answer[2:10]) == (len(answer), 0x07, idm)
 
 
 class FakeDaemon:
