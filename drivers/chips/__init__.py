@@ -16,5 +16,7 @@ Files:
     uid_only   bands that can only be known by their UID
     identify   which chip this may be, from what the reader saw
     reading    one band, read with the fewest exchanges security allows
+    reading_ntag424  the same for an NTAG 424 DNA
+    reading_pages    the same for a band of pages: Ultralight AES and C, NTAG 21x
     capsules   renewing the capsule on a band, after the page is shown
 """

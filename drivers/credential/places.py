@@ -9,8 +9,8 @@
     Ultralight C    key K_band, as 2K3DES
                     pages 04-07 reference, 08-27 capsule: K_band reads and writes, nothing protected on the air
                     counter in page 29   uses; K_band adds
-    NTAG 21x        pages 04-07 reference, free to read: anybody can copy it
-                    password made of K_band guards writing
+    NTAG 21x        nothing of ours: it is known by its UID, which anybody can copy
+                    password made of K_band guards writing, where there is a link on it
 
 K_band and K_uid are what they are on DESFire: the one diversified with `layout.diversification_input` and leased, the other
 the same on all kiosks. K_sun follows from K_band, so that whoever holds the lease can verify a SUN message without asking.

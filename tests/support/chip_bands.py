@@ -27,8 +27,8 @@ from tests.support.bands import GROUP_KEY, REFERENCE, UID, band_key
 ISSUING_KEYS = bytes(range(32, 48)), bytes(range(48, 64))
 """K_app and the key of the slot that is not used, on the NTAG 424 of these tests."""
 
-CAPSULE = bytes(range(200, 255))
-"""Stands for a signed capsule; nothing here looks into it."""
+CAPSULE = bytes.fromhex("D28440A041005840") + bytes(range(64))
+"""Has the shape of a signed capsule; nothing here looks into it."""
 
 LINK = "https://tap.example/b"
 
