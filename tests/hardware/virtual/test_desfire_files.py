@@ -26,6 +26,7 @@ from tests.hardware.virtual.chips import (
     Ev2Reader,
     ask,
     crypt,
+    jamcrc,
     padded,
 )
 
@@ -536,3 +537,79 @@ def test_a_torn_write_leaves_a_backup_file_as_it_was() -> None:
         write(by, BACKUP, b"N" * 16)
 
     assert chip.contents[AID, BACKUP] == OLD
+
+
+def test_a_right_everybody_has_travels_plainly_in_a_session_too() -> None:
+    chip = VirtualDesfire(
+        uid=UID,
+        ev=2,
+        applications=(
+            VirtualApplication(
+                AID, KEYS, (VirtualFile(1, Mode.FULL, FREE, NEVER, NEVER, NEVER, OLD),)
+            ),
+        ),
+        entropy=SeededEntropy("free"),
+    )
+
+    answer = ask(reader(chip, 1).chip, b"\xad" + span(1, 0, 4))
+
+    assert answer == b"\x00" + OLD[:4]
+
+
+def test_a_file_that_is_deleted_takes_its_change_with_it() -> None:
+    chip, by = maker()
+    write(by, BACKUP, b"new")
+
+    by.run(bytes([0xDF, BACKUP]))
+
+    assert status_of(by, b"\xc7") == 0x0C
+    assert (AID, BACKUP) not in chip.contents
+
+
+def test_the_chip_itself_has_no_files() -> None:
+    by = Ev2Reader(band().power_up(), 0, bytes(16))
+
+    assert status_of(by, b"\xcd\x01\x00\x00\x00\x10\x00\x00") == 0x9D
+
+
+def test_more_bytes_than_a_write_announces_are_refused() -> None:
+    chip = band(mode=Mode.PLAIN)
+    by = reader(chip, 2)
+
+    answer = ask(by.chip, b"\x3d" + span(STANDARD, 0, 4) + b"12345")
+
+    assert answer == b"\x7e"
+    assert chip.contents[AID, STANDARD] == OLD
+
+
+@pytest.mark.parametrize("damage", ["checksum", "padding"])
+def test_an_ev1_cryptogram_is_taken_only_with_its_checksum_and_its_zeros(damage: str) -> None:
+    chip = band(1)
+    powered = chip.power_up()
+    ask(powered, b"\x5a" + AID)
+    by = Ev1Reader(powered, 2, KEYS[2])
+    command = b"\x3d" + span(STANDARD, 0, 4)
+    crc = jamcrc(command + b"new!")
+    plain = b"new!" + (bytes(4) if damage == "checksum" else crc) + bytes(7)
+    plain += b"\x00" if damage == "checksum" else b"\x01"
+
+    answer = ask(powered, command + crypt(by.key, by.iv, plain))
+
+    assert answer == b"\x1e"
+    assert chip.contents[AID, STANDARD] == OLD
+
+
+def test_a_refused_long_read_leaves_the_next_answer_in_frames() -> None:
+    chip = VirtualDesfire(
+        uid=UID,
+        ev=2,
+        applications=tuple(
+            VirtualApplication(bytes([number, 0, 0]), KEYS) for number in range(1, 26)
+        ),
+        entropy=SeededEntropy("many"),
+    ).power_up()
+    ask(chip, b"\xad" + span(1, 0, 4))
+
+    first = ask(chip, b"\x6a")
+
+    assert (first[0], len(first)) == (0xAF, 60)

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from hardware.entropy import SeededEntropy
 from hardware.virtual.des import des_decrypted, des_encrypted, des_version, is_single_des
 from hardware.virtual.desfire import VirtualApplication, VirtualDesfire, VirtualFile
+from hardware.virtual.desfire_chip import PoweredDesfire
 from hardware.virtual.desfire_memory import KeyType
-from hardware.virtual.messaging import Mode
+from hardware.virtual.iso_dep import Pcd, Picc, crc_a
+from hardware.virtual.messaging import D40Session, Mode
 from tests.hardware.virtual.chips import (
     AID,
     KEYS,
@@ -210,6 +212,75 @@ def test_one_key_three_times_is_single_des(key: bytes, content: bytes) -> None:
     secrets = {des_encrypted(each, bytes(8), content) for each in (key, key * 2, key * 3)}
 
     assert len(secrets) == 1
+
+
+def legacy() -> tuple[VirtualDesfire, PoweredDesfire]:
+    """A chip in a D40 session whose key is known: file 1 enciphered, file 2 with MACs, both open to key 0."""
+    rights = (0, 0, 0, 0)
+    files = (
+        VirtualFile(1, Mode.FULL, *rights, bytes(16)),
+        VirtualFile(2, Mode.MAC, *rights, bytes(16)),
+    )
+    application = VirtualApplication(AID, (DES_KEY,), files, key_type=KeyType.DES)
+    band = VirtualDesfire(
+        uid=UID, ev=1, applications=(application,), entropy=SeededEntropy("legacy")
+    )
+    chip = band.power_up()
+    ask(chip, b"\x5a" + AID)
+    chip._core.session = D40Session(DES_KEY)
+    chip._core.key_number = 0
+    return band, chip
+
+
+def by_decryption(plain: bytes) -> bytes:
+    """What a reader sends an old chip: each block xor the one sent before, decrypted."""
+    sent, before = b"", bytes(8)
+    for at in range(0, len(plain), 8):
+        mixed = bytes(a ^ b for a, b in zip(plain[at : at + 8], before, strict=True))
+        before = des_decrypted(DES_KEY, bytes(8), mixed)
+        sent += before
+    return sent
+
+
+@pytest.mark.parametrize("spoiled", ["nothing", "checksum", "padding"])
+def test_a_legacy_cryptogram_is_taken_only_with_its_checksum_and_its_zeros(
+    spoiled: str,
+) -> None:
+    band, chip = legacy()
+    crc = bytes(2) if spoiled == "checksum" else crc_a(b"content!")
+    padding = bytes(5) + (b"\x01" if spoiled == "padding" else b"\x00")
+
+    answer = ask(
+        chip, b"\x3d\x01\x00\x00\x00\x08\x00\x00" + by_decryption(b"content!" + crc + padding)
+    )
+
+    assert answer == (b"\x00" if spoiled == "nothing" else b"\x1e")
+    assert (band.contents[AID, 1][:8] == b"content!") is (spoiled == "nothing")
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+def test_a_legacy_mac_is_four_bytes_over_the_content_alone(*, is_good: bool) -> None:
+    band, chip = legacy()
+    mac = des_encrypted(DES_KEY, bytes(8), b"content" + b"\x00")[-8:-4]
+    mac = mac if is_good else mac[:3] + bytes([mac[3] ^ 1])
+
+    answer = ask(chip, b"\x3d\x02\x00\x00\x00\x07\x00\x00content" + mac)
+
+    assert answer == (b"\x00" if is_good else b"\x1e")
+    assert (band.contents[AID, 2][:7] == b"content") is is_good
+
+
+def test_a_legacy_answer_of_any_size_ends_with_80_and_one_of_a_known_size_with_zeros() -> None:
+    asked_for_all = ask(legacy()[1], b"\xbd\x01" + bytes(6))
+    asked_for_some = ask(legacy()[1], b"\xbd\x01\x00\x00\x00\x10\x00\x00")
+
+    plains = [
+        des_decrypted(DES_KEY, bytes(8), answer[1:])
+        for answer in (asked_for_all, asked_for_some)
+    ]
+
+    crc = crc_a(bytes(16))
+    assert plains == [bytes(16) + crc + b"\x80" + bytes(5), bytes(16) + crc + bytes(6)]
 
 
 # --- applications
@@ -496,3 +567,51 @@ def test_the_checksum_is_the_one_of_the_data_sheet() -> None:
     """JAMCRC, checked against the library's CRC by its own definition."""
     assert jamcrc(b"123456789") == (zlib.crc32(b"123456789") ^ 0xFFFFFFFF).to_bytes(4, "little")
     assert jamcrc(b"123456789").hex() == "d9c60b34"
+
+
+def test_a_secret_of_the_wrong_size_is_refused() -> None:
+    chip = band()
+
+    answer = secret(reader(chip, 0), b"\x54", b"\x07\x07")
+
+    assert answer == b"\x7e"
+    assert chip.applications[AID].key_settings == 0x0F
+
+
+def test_an_application_does_not_delete_another() -> None:
+    chip = band()
+    ask(chip.power_up(), b"\xca\x07\x08\x09\x0f\x81")
+
+    assert maced(reader(chip, 0), b"\xda\x07\x08\x09") == b"\x9d"
+
+
+def test_a_key_of_an_application_keeps_its_kind() -> None:
+    chip = band()
+
+    assert secret(reader(chip, 0), b"\xc4\x80", NEW_KEY + b"\x07") == b"\x40"
+
+
+def test_a_file_selected_by_iso_is_forgotten_when_another_application_is() -> None:
+    powered = with_message().power_up()
+    for command in ("00A4040007D276000085010100", "00A4000C02E104"):
+        ask(powered, bytes.fromhex(command))
+
+    ask(powered, b"\x5a\x00\x00\x00")
+
+    assert ask(powered, bytes.fromhex("00B0000005")).hex() == "6986"
+
+
+def test_a_chip_that_is_selected_anew_has_no_session_and_no_application() -> None:
+    picc = Picc(band().power_up())
+    pcd = Pcd(picc)
+    picc.request()
+    picc.select()
+    pcd.activate()
+    pcd.exchange(b"\x5a" + AID)
+
+    pcd.deselect()
+    assert picc.request(is_wake_up=True)
+    picc.select()
+    pcd.activate()
+
+    assert pcd.exchange(b"\x6a") == b"\x00" + AID

@@ -118,6 +118,28 @@ def slow(n_waits: int) -> Picc:
     return picc
 
 
+class Plain:
+    """A chip without ISO 14443-4 that says yes to one command and no to another."""
+
+    anticollision = Anticollision(b"\x00\x44", bytes.fromhex("04112233445566"), 0x00)
+
+    def exchange(self, command: bytes) -> bytes | None:
+        return b"\x0a" if command == b"yes" else b"\x00"
+
+
+def test_a_chip_that_refuses_a_frame_must_be_selected_anew() -> None:
+    picc = Picc(Plain())
+    picc.request()
+    picc.select()
+
+    answers = [picc.receive(frame) for frame in (b"yes", b"yes", b"no", b"yes")]
+    picc.request()
+    picc.select()
+
+    assert answers == [b"\x0a", b"\x0a", b"\x00", None]
+    assert picc.receive(b"yes") == b"\x0a"
+
+
 def test_a_slow_chip_asks_for_time_and_then_answers() -> None:
     picc = slow(2)
     picc.receive(b"\xe0\x50")
