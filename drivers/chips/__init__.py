@@ -18,5 +18,6 @@ Files:
     reading    one band, read with the fewest exchanges security allows
     reading_ntag424  the same for an NTAG 424 DNA
     reading_pages    the same for a band of pages: Ultralight AES and C, NTAG 21x
+    capsule_places  where it stands on bands that are no DESFire
     capsules   renewing the capsule on a band, after the page is shown
 """
