@@ -1,15 +1,18 @@
-"""`tapthread virtual`: virtual readers and the demo's bands, for any program that speaks to a PN532 or to PC/SC.
+"""`tapthread virtual`: virtual readers and virtual bands, for any program that speaks to a PN532 or to PC/SC.
 
 It says one line when its readers can be used and answers each line of standard input with one line:
 
-    ready pn532=LINK vpcd=HOST:PORT
+    ready pn532=PATH vpcd=HOST:PORT
     present NAME [NAME ...]   ->  ok present NAME ...       exactly these bands lie on the readers
     remove                    ->  ok remove                 none does
     fault NAME [N]            ->  ok fault NAME N           of bands presented from now on; or of a reader, at once
     quit                      ->  ok quit                   the end, as with SIGTERM and SIGINT
     anything else             ->  error CODE words
 
-Codes: unknown-band, unknown-command, unknown-fault, link, usage. The end of standard input ends nothing unless
+Bands are the demo's and one of each kind in `hardware.virtual.catalogue`; hardware/virtual/README.md says what their keys
+are. Without a LINK the PN532 is on a terminal of its own, which the first line names.
+
+Codes: unknown-band, unknown-command, unknown-fault, impossible, link, usage. The end of standard input ends nothing unless
 --until-eof is given. A link to a terminal is taken over, for who made it may be gone; anything else is left alone. Exit codes: 0 ended as asked, 1 a reader could not be brought up, 2 the command line made no sense.
 """
 
@@ -17,6 +20,7 @@ import os
 import select
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -24,13 +28,16 @@ import typer
 
 from hardware.clock import Clock, SystemClock
 from hardware.descriptors import hold_standard
-from hardware.virtual.faults import Fault, FaultKind, FaultyBand
+from hardware.entropy import SystemEntropy
+from hardware.virtual.band import VirtualBand
+from hardware.virtual.catalogue import SAMPLES, sample_band
+from hardware.virtual.faults import MEANINGS, Fault, FaultKind, FaultyBand
 from hardware.virtual.field import BAND_COUNT_MAX, Field
-from hardware.virtual.pn532 import VirtualPn532
+from hardware.virtual.pn532 import LineFault, VirtualPn532
 from hardware.virtual.vpcd import VirtualVpcd, VpcdAbsent
 from kiosk import settings
 from kiosk.commands import options
-from kiosk.demo.bands import DemoBand, demo_bands
+from kiosk.demo.bands import demo_bands
 from kiosk.demo.virtual_bands import virtual_band_of
 
 EXIT_FAILED: Final = 1
@@ -51,11 +58,23 @@ PORT_DIGITS_MAX: Final = 5
 TERMINALS: Final = Path("/dev/pts")
 """Where pseudo terminals are; a link to one was made by a virtual reader, and may be stale."""
 
-NOISE: Final = bytes.fromhex("5500FF13370000FF02")
-"""What `fault uart-garbage` puts on the line: pieces that look like the start of a frame and are none."""
+READER_MEANINGS: Final = {
+    "uart-garbage": "noise on the serial line before the next answer",
+    "uart-late": "the next answer comes N milliseconds late",
+    "uart-no-ack": "the next command is not acknowledged",
+    "uart-bad-checksum": "the checksum of the next answer does not fit",
+    "reader-lost": "the PN532 is unplugged",
+    "reader-back": "and plugged in again",
+    "slot-lost": "the PC/SC slot is left, as when its daemon restarts",
+    "slot-back": "and joined again",
+}
+"""Faults of the readers themselves, which act at once, in words for a list."""
 
-READER_FAULTS: Final = ("uart-garbage", "reader-lost", "reader-back")
-"""Faults of the PN532 itself; they act at once."""
+DEVICES: Final = (
+    ("--pn532 [LINK]", "a PN532 on a pseudo terminal, linked at LINK"),
+    ("--vpcd HOST:PORT", "a card in the slot that vpcd offers there to a PC/SC daemon"),
+)
+"""The readers, as the command line asks for them."""
 
 
 class Unready(Exception):
@@ -74,39 +93,49 @@ class Rig:
     """
 
     def __init__(
-        self, *, clock: Clock, link: Path | None, slot: tuple[str, int] | None, pace_baud: int
+        self,
+        *,
+        clock: Clock,
+        link: Path | None,
+        has_pn532: bool,
+        slot: tuple[str, int] | None,
+        pace_baud: int,
     ) -> None:
-        """Prepare the readers; `start` brings them up."""
+        """Prepare the readers; `start` brings them up. `link` None: the PN532 has only its own terminal."""
         self._clock = clock
         self._link = link
+        self._has_pn532 = has_pn532
+        self._slot = slot
         self._pace_baud = pace_baud
         self._field = Field()
         self._fault = Fault(FaultKind.NONE)
-        self._known: Mapping[str, DemoBand] = {band.name: band for band in demo_bands()}
-        self._bands = {name: virtual_band_of(band) for name, band in self._known.items()}
+        entropy = SystemEntropy()
+        self._bands: dict[str, VirtualBand] = {
+            sample.name: sample_band(sample.name, entropy=entropy) for sample in SAMPLES
+        }
+        self._bands |= {band.name: virtual_band_of(band) for band in demo_bands()}
         self._pn532: VirtualPn532 | None = None
-        self._vpcd = (
-            None if slot is None else VirtualVpcd(field=self._field, host=slot[0], port=slot[1])
-        )
+        self._vpcd: VirtualVpcd | None = None
         self._acts: Mapping[str, Callable[[list[str]], str]] = {
             "present": self._present,
             "remove": self._remove,
             "fault": self._set_fault,
         }
 
+    @property
+    def where(self) -> str:
+        """Where the readers are, as the first line says it."""
+        told = [] if self._pn532 is None else [f"pn532={self._link or self._pn532.path}"]
+        if self._slot is not None:
+            told.append(f"vpcd={self._slot[0]}:{self._slot[1]}")
+        return " ".join(told)
+
     def start(self) -> None:
         """Bring the readers up. Raises Unready."""
-        if self._link is not None:
-            self._plug_in(self._link)
-        if self._vpcd is not None:
-            try:
-                self._vpcd.start()
-            except VpcdAbsent as error:
-                raise Unready(
-                    "vpcd-absent",
-                    f"{error}; is pcscd running with its vpcd driver?",
-                    exit_code=EXIT_FAILED,
-                ) from error
+        if self._has_pn532:
+            self._plug_in()
+        if self._slot is not None:
+            self._join(self._slot)
 
     def close(self) -> None:
         """Take the readers down and remove the link. A band that dawdles is taken away first."""
@@ -128,8 +157,22 @@ class Rig:
             return f"error unknown-command {_short(words[0])}; there are {', '.join(self._acts)}, quit"
         return act(words[1:])
 
-    def _plug_in(self, link: Path) -> None:
-        if os.path.lexists(link) and not _is_to_terminal(link):
+    def _join(self, slot: tuple[str, int]) -> None:
+        vpcd = VirtualVpcd(field=self._field, host=slot[0], port=slot[1])
+        try:
+            vpcd.start()
+        except VpcdAbsent as error:
+            vpcd.close()
+            raise Unready(
+                "vpcd-absent",
+                f"{error}; is pcscd running with its vpcd driver?",
+                exit_code=EXIT_FAILED,
+            ) from error
+        self._vpcd = vpcd
+
+    def _plug_in(self) -> None:
+        link = self._link
+        if link is not None and os.path.lexists(link) and not _is_to_terminal(link):
             raise Unready(
                 "link",
                 f"{link} is there already and is no link to a terminal; it is left alone",
@@ -155,12 +198,14 @@ class Rig:
             )
         if not 1 <= len(names) <= BAND_COUNT_MAX or len(set(names)) != len(names):
             return f"error usage present one to {BAND_COUNT_MAX} different bands"
-        self._field.present(
-            *(
+        try:
+            bands = [
                 FaultyBand(self._bands[name], self._fault, field=self._field, clock=self._clock)
                 for name in names
-            )
-        )
+            ]
+        except ValueError as error:
+            return f"error impossible {error}"
+        self._field.present(*bands)
         return f"ok present {' '.join(names)}"
 
     def _remove(self, rest: list[str]) -> str:
@@ -180,27 +225,40 @@ class Rig:
         ):
             return f"error usage fault NAME [N], N from 1 to {FAULT_AT_MAX}"
         name = words[0]
-        if name in READER_FAULTS:
-            return self._hurt_reader(name)
+        if name in READER_MEANINGS:
+            return self._hurt_reader(name, *(int(word) for word in words[1:]))
         if name not in kinds:
-            return f"error unknown-fault {_short(name)}; there are {', '.join((*kinds, *READER_FAULTS))}"
+            return f"error unknown-fault {_short(name)}; there are {', '.join((*kinds, *READER_MEANINGS))}"
         self._fault = Fault(kinds[name], *(int(word) for word in words[1:]))
         return f"ok fault {name} {self._fault.at}"
 
-    def _hurt_reader(self, name: str) -> str:
-        if self._link is None:
-            return f"error usage {name} needs a reader made with --pn532"
+    def _hurt_reader(self, name: str, delay_ms: int = 1) -> str:
+        is_slot = name.startswith("slot-")
+        if not (self._slot if is_slot else self._has_pn532):
+            return f"error usage {name} needs a reader made with {'--vpcd' if is_slot else '--pn532'}"
+        try:
+            self._plug(name)
+        except Unready as error:
+            return f"error {error.code} {error}"
+        lines = {fault.value: fault for fault in LineFault}
+        if name in lines:
+            if self._pn532 is None:
+                return f"error usage {name} needs a reader that is plugged in"
+            self._pn532.hurt(lines[name], delay_ms=delay_ms)
+        return f"ok fault {name}"
+
+    def _plug(self, name: str) -> None:
+        """Lose a reader or bring it back; harmless when it is so already. Raises Unready."""
         if name == "reader-back" and self._pn532 is None:
-            try:
-                self._plug_in(self._link)
-            except Unready as error:
-                return f"error {error.code} {error}"
+            self._plug_in()
         elif name == "reader-lost" and self._pn532 is not None:
             self._pn532.close()
             self._pn532 = None
-        elif name == "uart-garbage" and self._pn532 is not None:
-            self._pn532.disturb(NOISE)
-        return f"ok fault {name}"
+        elif name == "slot-back" and self._vpcd is None and self._slot is not None:
+            self._join(self._slot)
+        elif name == "slot-lost" and self._vpcd is not None:
+            self._vpcd.close()
+            self._vpcd = None
 
 
 def _short(word: str) -> str:
@@ -285,8 +343,17 @@ def slot_of(text: str) -> tuple[str, int]:
 
 
 def _list() -> None:
+    """Name, kind and words of everything there is, a line each: bands of the demo, one band of each kind, faults, readers."""
     for band in demo_bands():
         say(f"{band.name}  {band.chip}  {band.customer or '-'}")
+    for sample in SAMPLES:
+        say(f"{sample.name}  {sample.chip}  {sample.words}")
+    for kind, words in MEANINGS.items():
+        say(f"{kind.value}  fault  {words}")
+    for name, words in READER_MEANINGS.items():
+        say(f"{name}  reader fault  {words}")
+    for name, words in DEVICES:
+        say(f"{name}  reader  {words}")
 
 
 def run(  # noqa: PLR0913, PLR0917 (its arguments are the command's options)
@@ -303,8 +370,16 @@ def run(  # noqa: PLR0913, PLR0917 (its arguments are the command's options)
         ),
     ] = None,
     band: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--band",
+            metavar="NAME",
+            help="Put this band in the field at once; more than one may be.",
+        ),
+    ] = None,
+    fault: Annotated[
         str | None,
-        typer.Option("--band", metavar="NAME", help="Put this band in the field at once."),
+        typer.Option("--fault", metavar="NAME[:N]", help="What is wrong with it."),
     ] = None,
     pace: Annotated[
         int,
@@ -316,7 +391,8 @@ def run(  # noqa: PLR0913, PLR0917 (its arguments are the command's options)
         ),
     ] = 0,
     list_bands: Annotated[
-        bool, typer.Option("--list", help="Print the bands, one a line, name first.")
+        bool,
+        typer.Option("--list", help="Print bands, faults and readers, one a line, name first."),
     ] = False,
     until_eof: Annotated[
         bool, typer.Option("--until-eof", help="End when standard input ends.")
@@ -325,48 +401,63 @@ def run(  # noqa: PLR0913, PLR0917 (its arguments are the command's options)
     centre: options.Centre = None,
     reader: options.Reader = None,
 ) -> None:
-    """Run virtual readers and the demo's bands; lines on standard input say what lies on the readers."""
+    """Run virtual readers and bands; lines on standard input say what lies on the readers."""
     hold_standard()
     settings.load(data=data, centre=centre, reader=reader)
     if list_bands:
         _list()
         return
     try:
-        _serve(pn532, vpcd, band, pace_baud=pace, is_end_the_end=until_eof)
+        _serve(_Wish(pn532, vpcd, tuple(band or ()), fault, pace), is_end_the_end=until_eof)
     except Unready as error:
         typer.echo(f"tapthread virtual: {error} [{error.code}]", err=True)
         raise typer.Exit(error.exit_code) from error
 
 
-def _serve(
-    link: Path | None,
-    vpcd: str | None,
-    band: str | None,
-    *,
-    pace_baud: int,
-    is_end_the_end: bool,
-) -> None:
-    slot = None if vpcd is None else slot_of(vpcd)
-    if link is None and slot is None:
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What the command line asks for."""
+
+    link: Path | None
+    vpcd: str | None
+    bands: tuple[str, ...]
+    fault: str | None
+    pace_baud: int
+
+    @property
+    def has_pn532(self) -> bool:
+        """Asked for by a link, or by a band without any reader to lie on."""
+        return self.link is not None or (self.vpcd is None and bool(self.bands))
+
+    def lines(self) -> Iterator[str]:
+        """What of it standard input could have said."""
+        if self.fault is not None:
+            yield f"fault {self.fault.replace(':', ' ', 1)}"
+        if self.bands:
+            yield f"present {' '.join(self.bands)}"
+
+
+def _serve(wish: _Wish, *, is_end_the_end: bool) -> None:
+    slot = None if wish.vpcd is None else slot_of(wish.vpcd)
+    if not wish.has_pn532 and slot is None:
         raise Unready(
-            "usage", "say --pn532 LINK, --vpcd HOST:PORT, both, or --list", exit_code=EXIT_USAGE
+            "usage",
+            "say --band NAME, --pn532 LINK, --vpcd HOST:PORT, or --list",
+            exit_code=EXIT_USAGE,
         )
     talk = _Talk()
     rig = Rig(
-        clock=SystemClock(), link=link and link.absolute(), slot=slot, pace_baud=pace_baud
+        clock=SystemClock(),
+        link=wish.link and wish.link.absolute(),
+        has_pn532=wish.has_pn532,
+        slot=slot,
+        pace_baud=wish.pace_baud,
     )
     try:
-        if band is not None:
-            answer = rig.answer(f"present {band}")
-            if answer.startswith("error"):
-                raise Unready(
-                    "unknown-band",
-                    f"there is no band {band[:60]!a}; --list names them",
-                    exit_code=EXIT_USAGE,
-                )
+        for line in wish.lines():
+            _expect_done(rig.answer(line))
         rig.start()
-        where = [f"pn532={link}"] if link is not None else []
-        talk.say(" ".join(["ready", *where, *([f"vpcd={vpcd}"] if vpcd is not None else [])]))
+        talk.say(f"ready {rig.where}")
         for line in talk.lines(is_end_the_end=is_end_the_end):
             if line == "quit":
                 talk.say("ok quit")
@@ -374,3 +465,10 @@ def _serve(
             talk.say(rig.answer(line))
     finally:
         rig.close()
+
+
+def _expect_done(answer: str) -> None:
+    """Raises Unready with what an answer says when it is an error."""
+    if answer.startswith("error "):
+        _, code, sentence = answer.split(" ", 2)
+        raise Unready(code, sentence, exit_code=EXIT_USAGE)

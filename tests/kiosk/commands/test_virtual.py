@@ -15,6 +15,9 @@ import pytest
 from drivers.errors import BandLeft
 from drivers.readers.pn532 import Pn532Reader
 from hardware.clock import SystemClock
+from hardware.virtual.catalogue import SAMPLES, uid_of
+from hardware.virtual.faults import FaultKind
+from hardware.virtual.pn532 import LineFault
 from kiosk.demo.bands import demo_band
 from tests.support.commands import environment, line_of, run
 
@@ -79,13 +82,53 @@ def uid_seen(link: Path) -> bytes | None:
     return None
 
 
-def test_the_list_has_a_band_a_line_and_a_person_with_an_ev2_first() -> None:
+def test_the_list_has_bands_faults_and_readers_a_line_each() -> None:
     listed = run("virtual", "--list").stdout.splitlines()
 
     first = demo_band(listed[0].split("  ")[0])
     assert listed[0] == f"{first.name}  desfire_ev2  {first.customer}"
-    assert first.customer
-    assert len(listed) == len({line.split("  ")[0] for line in listed}) > 10
+    assert {len(line.split("  ")) for line in listed} == {3}
+    assert len(listed) == len({line.split("  ")[0] for line in listed})
+    names = {line.split("  ")[0] for line in listed}
+    assert names >= {"maya", "ntag424-sun-lrp", "ultralight-aes-mac", "ntag216", "felica"}
+    assert names >= {"bank-card", "telephone-yes", "twin-b", "uid-changing", "desfire-fresh"}
+    assert names >= {fault.value for fault in FaultKind} | {fault.value for fault in LineFault}
+    assert names >= {"reader-lost", "slot-back", "--vpcd HOST:PORT"}
+
+
+def test_any_band_runs_with_any_fault_on_a_reader_that_says_where_it_is() -> None:
+    with started("--band", "ntag213-password", "--fault", "wrong-mac:2") as child:
+        ready = child.heard()
+        where = Path(ready.removeprefix("ready pn532="))
+        seen = uid_seen(where)
+        lines = [
+            child.ask(line)
+            for line in ("present twin-a twin-b", "fault uart-late 5", "fault counter-reset 3",
+                         "present ntag213", "present ntag424", "present uid-zero maya")
+        ]  # fmt: skip
+
+    assert where.parent == Path("/dev/pts")
+    assert seen == uid_of("ntag213-password")
+    assert lines == [
+        "ok present twin-a twin-b",
+        "ok fault uart-late",
+        "ok fault counter-reset 3",
+        "error impossible this band cannot have the fault counter-reset",
+        "ok present ntag424",
+        "error impossible this band cannot have the fault counter-reset",
+    ]
+
+
+def test_every_listed_band_can_be_presented_and_every_fault_set() -> None:
+    names = [sample.name for sample in SAMPLES]
+    with started("--band", "maya", "--band", "lena") as child:
+        child.heard()
+
+        presented = [child.ask(f"present {name}") for name in names]
+        faults = [child.ask(f"fault {fault.value} 2") for fault in FaultKind]
+
+    assert presented == [f"ok present {name}" for name in names]
+    assert faults == [f"ok fault {fault.value} 2" for fault in FaultKind]
 
 
 def test_bands_come_and_go_as_they_are_told_to(tmp_path: Path) -> None:
@@ -207,6 +250,11 @@ def test_a_link_that_another_reader_took_over_is_left_alone(tmp_path: Path) -> N
         (("--vpcd", "127.0.0.1:1"), "vpcd-absent", 1),
         (("--pn532", "/no/such/folder/pn532"), "link", 2),
         (("--pn532", "LINK", "--band", "stranger"), "unknown-band", 2),
+        (("--band", "stranger"), "unknown-band", 2),
+        (("--band", "maya", "--fault", "gravity"), "unknown-fault", 2),
+        (("--band", "ntag213", "--fault", "wrong-rotation:2"), "impossible", 2),
+        (("--band", "maya", "--fault", "uart-late:20"), "usage", 2),
+        (("--band", "maya", "--fault", "slot-lost"), "usage", 2),
     ],
 )
 def test_a_line_that_makes_no_sense_is_refused_in_a_sentence(
