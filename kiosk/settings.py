@@ -17,6 +17,9 @@ PREFIX: Final = "TAPTHREAD_"
 FILE_VARIABLE: Final = "TAPTHREAD_SETTINGS"
 """Names the settings file; without it `DEFAULT_FILE` is read if it is there."""
 
+READER_KINDS: Final = ("pcsc", "pn532", "wedge", "wedge-reversed")
+"""What may stand before the colon; as in `drivers.readers.opening`, whose import would cost every command 20 ms."""
+
 DEFAULT_FILE: Final = Path("/etc/tapthread.toml")
 
 
@@ -33,7 +36,7 @@ class Settings:
         centre: Base URL of the centre, "" to take the one the device was enrolled with.
         centre_ca: One or two files of authorities (PEM, with a colon between) whose certificates the centre may have; then no
             other counts. Two while one follows the other. "" for those this machine knows.
-        reader: Which reader: pcsc | pcsc:NAME | pn532:PATH | virtual.
+        reader: Which reader: pcsc | pcsc:NAME | pn532:PATH | wedge:PATH | wedge-reversed:PATH | virtual.
         language: Language of the shop, BCP 47; a band's own language wins.
         relay: Address of the relay of this store in its own network, for example "http://10.0.0.5:8470"; "" for none, or
             for the one this device hosts.
@@ -140,7 +143,7 @@ def _checked(name: str, value: object, origin: str) -> object:
         raise SettingsError(f"{name} ({origin}) must be text, not {type(value).__name__}")
     if name == "reader" and not _is_reader(value):
         raise SettingsError(
-            f"reader ({origin}) must be pcsc, pcsc:NAME, pn532:PATH or virtual, not {value[:60]!r}"
+            f"reader ({origin}) must be pcsc, pcsc:NAME, pn532:PATH, wedge:PATH or virtual, not {value[:60]!r}"
         )
     if name == "centre" and value and not value.startswith(("http://", "https://")):
         raise SettingsError(f"centre ({origin}) must be an http or https address")
@@ -191,4 +194,4 @@ def _is_relay(url: str) -> bool:
 
 def _is_reader(spec: str) -> bool:
     kind, _, rest = spec.partition(":")
-    return spec in ("pcsc", "virtual") or (kind in ("pcsc", "pn532") and bool(rest))
+    return spec in ("pcsc", "virtual") or (kind in READER_KINDS and bool(rest))

@@ -21,7 +21,7 @@ import typer
 from drivers.errors import BandMalformed
 from drivers.lines import LINE_SIZE_MAX, Said, line_of, told_of
 from drivers.pump import Hearing, Means, Pump
-from drivers.readers.opening import is_known, opened
+from drivers.readers.opening import KINDS, is_known, opened
 from hardware.clock import SystemClock
 from hardware.descriptors import hold_standard
 from hardware.entropy import SystemEntropy
@@ -129,7 +129,9 @@ class Mouth:
 def run(
     reader: Annotated[
         str | None,
-        typer.Option("--reader", help="pcsc, pcsc:NAME or pn532:PATH"),
+        typer.Option(
+            "--reader", help="pcsc, pcsc:NAME, pn532:PATH, wedge:PATH or wedge-reversed:PATH"
+        ),
     ] = None,
 ) -> None:
     """Own one reader and say what it sees, a value a line; keys are asked for and told over the same pipe."""
@@ -141,7 +143,7 @@ def run(
         raise typer.Exit(EXIT_USAGE) from error
     if not is_known(spec):
         print(
-            f"no reader of the kind {spec!r}; there are pcsc, pcsc:NAME, pn532:PATH",
+            f"no reader of the kind {spec!r}; there are pcsc and {', '.join(f'{kind}:...' for kind in KINDS)}",
             file=sys.stderr,
         )
         raise typer.Exit(EXIT_USAGE)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kiosk.settings import Settings, SettingsError, address_of, load
+from drivers.readers.opening import KINDS
+from kiosk.settings import READER_KINDS, Settings, SettingsError, address_of, load
 
 NOWHERE = {"HOME": "/nowhere"}
 
@@ -60,7 +61,7 @@ def test_a_misspelt_variable_is_an_error_too() -> None:
 
 @pytest.mark.parametrize("reader", ["acr122u", "pn532", "pn532:", "pcsc:", "", "virtual:x"])
 def test_a_reader_we_do_not_know_is_refused_with_those_we_do(reader: str) -> None:
-    with pytest.raises(SettingsError, match="must be pcsc, pcsc:NAME, pn532:PATH or virtual"):
+    with pytest.raises(SettingsError, match="must be pcsc, pcsc:NAME, pn532:PATH, wedge:PATH or virtual"):
         load(reader=reader, environment=NOWHERE)
 
 
@@ -110,3 +111,7 @@ def test_an_address_to_listen_on_has_a_host_and_a_port(
 
     assert address_of(settings.relay_listen) == address
     assert settings.relay == "http://till-1:8470"
+
+
+def test_settings_know_every_kind_of_reader_that_can_be_opened() -> None:
+    assert READER_KINDS == KINDS
