@@ -114,7 +114,9 @@ def send(connection: Connection, code: int, content: bytes, *, size_max: int) ->
         BandLeft, ReaderError, BandUnsupported, BandMalformed: as `collect`.
         BandMalformed: the chip wants more than there is.
     """
-    pieces = [content[at : at + size_max] for at in range(0, len(content), size_max)] or [b""]
+    if len(content) <= size_max:
+        return _collected(connection, exchange(connection, code, content))
+    pieces = [content[at : at + size_max] for at in range(0, len(content), size_max)]
     for piece in pieces[:-1]:
         try:
             answer = exchange(connection, code, piece)
