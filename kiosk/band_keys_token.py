@@ -13,7 +13,8 @@ lent to a store comes out: the CMAC that is K_band, sealed for that store by the
 
 K2 is the subkey of the CMAC that pads. X and K2 pass through this process: neither is a key, and neither gives one back.
 
-The only importer of `pkcs11`. A token that went away is looked for again at every call; sessions are kept for reuse.
+The only importer of `pkcs11`, which tells the module that it is called by one thread at a time: so one lock is around all of
+it, and a proof takes its ten calls under it. A token that went away is looked for again at every call.
 Source: PKCS#11 3.0, 2.10 (AES) and 2.15 (key derivation by encryption); NXP AN10922, 2.2; NIST SP 800-38B.
 """
 
@@ -21,19 +22,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty, LifoQueue
+from threading import Lock
 from typing import Any, Final
 
 import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.exceptions import (
-    MultipleObjectsReturned,
     NoSuchKey,
     PinIncorrect,
     PinLenRange,
     PinLocked,
     PKCS11Error,
-    UserAlreadyLoggedIn,
 )
 
 from drivers.credential.handshake import answered
@@ -48,9 +47,6 @@ log = logging.getLogger(__name__)
 
 MASTER_LABEL: Final = f"tapthread-band-master-{KEY_VERSION}"
 GROUP_LABEL: Final = f"tapthread-band-group-{KEY_VERSION}"
-
-SESSIONS_KEPT: Final = 8
-"""Sessions kept for reuse; as many proofs run at once without opening one."""
 
 KEY_BITS: Final = 8 * KEY_SIZE
 _DIVERSIFIES: Final = b"\x01"
@@ -93,8 +89,9 @@ class TokenBandKeys:
         self._module = module
         self._label = label
         self._pin = pin
-        self._idle: LifoQueue[Any] = LifoQueue(SESSIONS_KEPT)
-        self._lender: Any = None
+        self._using = Lock()
+        self._session: Any = None
+        self._master: Any = None
         self._group: bytes = b""
 
     def __repr__(self) -> str:
@@ -117,10 +114,10 @@ class TokenBandKeys:
         """
         keys = cls(module, label=label, pin=pin)
         try:
-            # One session stays open and logged in: a token logs out with the last one.
-            keys._lender = keys._opened(is_writer=True)
-            keys._make(keys._lender, bring)
-            keys._group = keys._read_group(keys._lender)
+            keys._session = keys._opened()
+            keys._make(keys._session, bring)
+            keys._group = keys._read_group(keys._session)
+            keys._master = _found(keys._session, MASTER_LABEL)
         except (PinIncorrect, PinLocked, PinLenRange) as error:
             keys.close()
             raise EnrolmentError(f"the token {label} does not take that PIN") from error
@@ -132,15 +129,10 @@ class TokenBandKeys:
         return keys
 
     def close(self) -> None:
-        """Log out and close all sessions; harmless when done twice."""
-        while True:
-            try:
-                _close(self._idle.get_nowait())
-            except Empty:
-                break
-        lender, self._lender = self._lender, None
-        if lender is not None:
-            _close(lender)
+        """Log out and close the session; harmless when done twice."""
+        session, self._session, self._master = self._session, None, None
+        if session is not None:
+            _close(session)
 
     # What `sync.central.ports` asks for
 
@@ -151,9 +143,8 @@ class TokenBandKeys:
     def band_key(self, uid: bytes) -> tuple[bytes, int]:
         """`K_band`, to be lent, and its version. Raises BandMalformed for a UID that is none, BandKeysAway."""
         message = _DIVERSIFIES + diversification_input(uid)
-        with self._session() as session:
-            key = _master(session)
-            return bytes(key.sign(message, mechanism=Mechanism.AES_CMAC)), KEY_VERSION
+        with self._used() as master:
+            return bytes(master.sign(message, mechanism=Mechanism.AES_CMAC)), KEY_VERSION
 
     def uid_hash(self, uid: bytes) -> str:
         """The name a leased key is filed under. Raises BandMalformed for a UID that is none."""
@@ -176,8 +167,7 @@ class TokenBandKeys:
     def _cipher(self, uid: bytes) -> Iterator[_TokenCipher]:
         """A cipher with the band's key, which is in the token as long as the block and cannot be read."""
         first, second = _blocks_of(_DIVERSIFIES + diversification_input(uid))
-        with self._session() as session:
-            master = _master(session)
+        with self._used() as master:
             chain = bytes(master.encrypt(first, mechanism=Mechanism.AES_ECB))
             zeros = bytes(master.encrypt(ZERO, mechanism=Mechanism.AES_ECB))
             key = master.derive_key(
@@ -195,46 +185,31 @@ class TokenBandKeys:
                 key.destroy()
 
     @contextmanager
-    def _session(self) -> Iterator[Any]:
-        """A session of its own for one piece of work; one that failed is not kept. Raises BandKeysAway."""
-        try:
+    def _used(self) -> Iterator[Any]:
+        """The master key in the token, for one piece of work at a time; after a failure it is opened anew. Raises BandKeysAway."""
+        with self._using:
             try:
-                session = self._idle.get_nowait()
-            except Empty:
-                session = self._opened()
-        except (PKCS11Error, RuntimeError) as error:
-            raise _away(error) from error
+                if self._session is None:
+                    self._session = self._opened_again()
+                    self._master = _found(self._session, MASTER_LABEL)
+                yield self._master
+            except (PKCS11Error, RuntimeError) as error:
+                self.close()
+                log.error("token failed", extra={"cause": type(error).__name__})  # noqa: TRY400  # the trace may hold what it worked on
+                raise BandKeysAway(
+                    "the token with the keys of bands does not answer"
+                ) from error
+
+    def _opened_again(self) -> Any:
         try:
-            yield session
-        except PKCS11Error as error:
-            _close(session)
-            self._forget()
-            raise _away(error) from error
-        except BaseException:
-            self._keep(session)
-            raise
-        self._keep(session)
+            return self._opened()
+        except PKCS11Error:
+            pkcs11.lib(str(self._module)).reinitialize()  # it may have been put back in
+            return self._opened()
 
-    def _keep(self, session: Any) -> None:
-        if self._idle.full():
-            _close(session)
-        else:
-            self._idle.put_nowait(session)
-
-    def _forget(self) -> None:
-        """Keep no session of a token that may have gone away and come back."""
-        while True:
-            try:
-                _close(self._idle.get_nowait())
-            except Empty:
-                return
-
-    def _opened(self, *, is_writer: bool = False) -> Any:
+    def _opened(self) -> Any:
         token = pkcs11.lib(str(self._module)).get_token(token_label=self._label)
-        try:
-            return token.open(rw=is_writer, user_pin=self._pin)
-        except UserAlreadyLoggedIn:
-            return token.open(rw=is_writer)
+        return token.open(rw=True, user_pin=self._pin)
 
     def _make(self, session: Any, bring: tuple[bytes, bytes] | None) -> None:
         has_master, has_group = (_has(session, label) for label in (MASTER_LABEL, GROUP_LABEL))
@@ -269,14 +244,13 @@ class TokenBandKeys:
         from drivers.credential.kdf import Aes
 
         for label, value in zip((MASTER_LABEL, GROUP_LABEL), bring, strict=True):
-            key = session.get_key(object_class=ObjectClass.SECRET_KEY, label=label)
+            key = _found(session, label)
             if bytes(key.encrypt(ZERO, mechanism=Mechanism.AES_ECB)) != Aes(value).block(ZERO):
                 raise EnrolmentError("the token has other keys than those that were brought")
 
     @staticmethod
     def _read_group(session: Any) -> bytes:
-        key = session.get_key(object_class=ObjectClass.SECRET_KEY, label=GROUP_LABEL)
-        return bytes(key[Attribute.VALUE])
+        return bytes(_found(session, GROUP_LABEL)[Attribute.VALUE])
 
 
 _OF_MASTER: Final[dict[Attribute, Any]] = {
@@ -303,29 +277,31 @@ _OF_GROUP: Final[dict[Attribute, Any]] = {
 }
 
 
-def _master(session: Any) -> Any:
-    return session.get_key(object_class=ObjectClass.SECRET_KEY, label=MASTER_LABEL)
+def _found(session: Any, label: str) -> Any:
+    """The key with this label. Raises NoSuchKey, EnrolmentError."""
+    named = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: label}
+    keys = list(
+        session.get_objects(named)
+    )  # to the end: a search that is left open is in the way of the next call
+    if len(keys) > 1:
+        raise EnrolmentError(f"the token has two keys {label}")
+    if not keys:
+        raise NoSuchKey(label)
+    return keys[0]
 
 
 def _has(session: Any, label: str) -> bool:
     try:
-        session.get_key(object_class=ObjectClass.SECRET_KEY, label=label)
+        _found(session, label)
     except NoSuchKey:
         return False
-    except MultipleObjectsReturned as error:
-        raise EnrolmentError(f"the token has two keys {label}") from error
     return True
-
-
-def _away(error: Exception) -> BandKeysAway:
-    log.error("token failed", extra={"cause": type(error).__name__})
-    return BandKeysAway("the token that keeps the keys of bands does not answer")
 
 
 def _close(session: Any) -> None:
     try:
         session.close()
-    except PKCS11Error:
+    except (PKCS11Error, RuntimeError):
         log.debug("session of the token was closed already")
 
 
