@@ -1,7 +1,9 @@
 """Every band of the catalogue is what its line says, and other people's programs find it so."""
 
 import os
+import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import nfc
@@ -10,6 +12,7 @@ import nfc.clf.transport
 import pytest
 
 from hardware.entropy import SeededEntropy
+from hardware.virtual import catalogue
 from hardware.virtual.catalogue import (
     DESFIRE_AID,
     PACK,
@@ -23,6 +26,8 @@ from hardware.virtual.catalogue import (
     uid_of,
     uri_message,
 )
+from hardware.virtual.faults import FaultKind
+from hardware.virtual.pn532 import LineFault
 from hardware.virtual.sdm import sdm_of
 from tests.hardware.virtual.chips import Ev2Reader, ask
 from tests.support.virtual_reader import VirtualReader
@@ -171,3 +176,14 @@ def test_other_peoples_tools_find_the_band(
     told = done.stdout.lower().replace(" ", "").replace(":", "").replace("0x", "")
     assert words.lower() in done.stdout.lower().replace(" ", ""), done.stdout + done.stderr
     assert uid in told, done.stdout
+
+
+def test_the_page_about_them_names_every_band_and_every_fault() -> None:
+    page = (Path(catalogue.__file__).parent / "README.md").read_text()
+
+    names = {sample.name for sample in SAMPLES}
+    faults = {kind.value for kind in FaultKind} | {kind.value for kind in LineFault}
+    told = set(re.findall(r"`([a-z0-9-]+)`", page))
+    assert names | faults <= told
+    assert {PASSWORD.decode(), PACK.decode()} <= set(re.findall(r"`([^`]+)`", page))
+    assert DESFIRE_AID.hex().upper() in page
