@@ -26,7 +26,7 @@ from hardware.virtual.desfire_core import (
 from hardware.virtual.desfire_files import Files
 from hardware.virtual.desfire_iso import IsoCommands
 from hardware.virtual.desfire_memory import Memory
-from hardware.virtual.messaging import Ev2Session, Tampered
+from hardware.virtual.messaging import Ev1Session, Ev2Session, Tampered
 
 
 class PoweredDesfire:
@@ -61,9 +61,9 @@ class PoweredDesfire:
         self._core.nonce_turn = count
 
     def reset_counter(self) -> None:
-        """Count the commands of an EV2 session from 0 again, as no chip does."""
-        if isinstance(self._core.session, Ev2Session):
-            self._core.session.counter = 0
+        """Begin the counting, or chaining, of the session where it began, as no chip does."""
+        if isinstance(self._core.session, Ev1Session | Ev2Session):
+            self._core.session.start_over()
 
     def reselected(self) -> None:
         """It was let go and selected again: the chip itself is selected, and nobody is authenticated."""

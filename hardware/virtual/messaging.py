@@ -176,6 +176,10 @@ class Ev1Session:
         self._whole_subkey = _doubled(ecb)
         self._short_subkey = _doubled(self._whole_subkey)
 
+    def start_over(self) -> None:
+        """Chain from 0 again; no chip does, but one that fails."""
+        self._iv = bytes(self._block_size)
+
     def mac_size_of(self, mode: Mode) -> int:  # noqa: ARG002 (the same for every mode)
         """None: only commands with content are protected."""
         return 0
@@ -355,6 +359,10 @@ class Ev2Session:
         self._mac_key = mac_key
         self.transaction = transaction
         self.counter = counter
+
+    def start_over(self) -> None:
+        """Count from 0 again; no chip does, but one that fails."""
+        self.counter = 0
 
     def mac_size_of(self, mode: Mode) -> int:
         """A MAC in every mode but PLAIN."""

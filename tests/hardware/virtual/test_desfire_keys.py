@@ -18,6 +18,7 @@ from tests.hardware.virtual.chips import (
     KEYS,
     RND_A,
     UID,
+    Ev1Reader,
     Ev2Reader,
     ask,
     crypt,
@@ -592,11 +593,16 @@ def test_a_key_of_an_application_keeps_its_kind() -> None:
 
 
 def test_a_file_selected_by_iso_is_forgotten_when_another_application_is() -> None:
-    powered = with_message().power_up()
+    mine = with_message().applications[AID]
+    other = VirtualApplication(b"\x09\x08\x07", KEYS, mine.files)
+    band = VirtualDesfire(
+        uid=UID, ev=2, applications=(mine, other), entropy=SeededEntropy("two")
+    )
+    powered = band.power_up()
     for command in ("00A4040007D276000085010100", "00A4000C02E104"):
         ask(powered, bytes.fromhex(command))
 
-    ask(powered, b"\x5a\x00\x00\x00")
+    ask(powered, b"\x5a\x09\x08\x07")
 
     assert ask(powered, bytes.fromhex("00B0000005")).hex() == "6986"
 
@@ -615,3 +621,30 @@ def test_a_chip_that_is_selected_anew_has_no_session_and_no_application() -> Non
     pcd.activate()
 
     assert pcd.exchange(b"\x6a") == b"\x00" + AID
+
+
+@pytest.mark.parametrize("with_reader", [Ev1Reader, Ev2Reader])
+def test_a_chip_can_be_made_to_prove_itself_wrongly(
+    with_reader: type[Ev1Reader] | type[Ev2Reader],
+) -> None:
+    chip = band().power_up()
+    ask(chip, b"\x5a" + AID)
+    chip.nonce_turn += 1
+
+    with pytest.raises(AssertionError):
+        with_reader(chip, 1, KEYS[1])
+
+
+@pytest.mark.parametrize("with_reader", [Ev1Reader, Ev2Reader])
+def test_a_chip_can_be_made_to_count_anew(
+    with_reader: type[Ev1Reader] | type[Ev2Reader],
+) -> None:
+    chip = band().power_up()
+    ask(chip, b"\x5a" + AID)
+    by = with_reader(chip, 1, KEYS[1])
+    by.read(b"\x64\x01") if isinstance(by, Ev1Reader) else by.run(b"\x64\x01")
+
+    chip.reset_counter()
+
+    with pytest.raises(AssertionError):
+        by.read(b"\x64\x01") if isinstance(by, Ev1Reader) else by.run(b"\x64\x01")
