@@ -179,7 +179,8 @@ def test_other_peoples_tools_find_the_band(
 
 
 def test_the_page_about_them_names_every_band_and_every_fault() -> None:
-    page = (Path(catalogue.__file__).parent / "README.md").read_text()
+    whole = (Path(catalogue.__file__).parent / "README.md").read_text()
+    page = re.sub(r"```.*?```", "", whole, flags=re.DOTALL)
 
     names = {sample.name for sample in SAMPLES}
     faults = {kind.value for kind in FaultKind} | {kind.value for kind in LineFault}
