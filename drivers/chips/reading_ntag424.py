@@ -11,6 +11,8 @@
 The counter is what the chip can witness of its use, see `counting`.
 """
 
+import contextlib
+
 from drivers.chips.counting import Ntag424Uses
 from drivers.chips.desfire import KeyRefused
 from drivers.chips.identify import leasable_uid
@@ -33,6 +35,9 @@ from hardware.entropy import Entropy
 
 GENERATION = 2
 """Its messaging is that of EV2."""
+
+NO_COUNTER = 0x919D
+"""Status of a chip that was encoded without a link, so without a counter. Source: NXP NT4H2421Gx data sheet, table 77."""
 
 
 def read_ntag424(
@@ -76,7 +81,8 @@ def _open(chip: Ntag424, leased: LeasedKey) -> None:
     try:
         chip.authenticate_first(NTAG424_BAND, leased.value)
     except KeyRefused:
-        chip.check_key_version(NTAG424_BAND, leased.version)
+        with contextlib.suppress(BandRefused, BandMalformed):
+            chip.check_key_version(NTAG424_BAND, leased.version)
         raise
 
 
@@ -121,8 +127,10 @@ def _proved(chip: Ntag424, uid: bytes) -> Proof:
     reference = chip.read(NTAG424_REFERENCE)
     try:
         uses = Ntag424Uses(chip).uses()
-    except BandRefused:
-        uses = None  # encoded without a link, so without a counter
+    except BandRefused as error:
+        if error.status != NO_COUNTER:
+            raise
+        uses = None
     return Proof(
         kind=ProofKind.MUTUAL,
         family=ChipFamily.NTAG424,

@@ -121,10 +121,7 @@ def _proved(
     Generation 1 says that what it answers is not protected against who stands between.
     """
     reference = chip.read(REFERENCE_PAGE)
-    try:
-        uses = counter.uses()
-    except BandRefused:
-        uses = None
+    uses = counter.uses()
     return Proof(
         kind=ProofKind.MUTUAL,
         family=family,
