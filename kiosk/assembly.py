@@ -35,7 +35,7 @@ from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of, moment_of
 from hardware.network import network_mark
 from kiosk.capsules import checked
-from kiosk.core.carried import Carried
+from kiosk.core.carried import CARRIED, Carried
 from kiosk.core.entries import Post
 from kiosk.core.page import (
     Page,
@@ -356,7 +356,7 @@ class LocalRecogniser:
         carried = band.carried if assurance.covers(Assurance.A1) and not is_held else None
         if carried is not None and self._lookup.is_shown():
             # Never seen here, and not a stranger.
-            page, reason = carried_page(carried, shop=shop), "carried"
+            page, reason = carried_page(carried, shop=shop), CARRIED
         elif not shop.synced_at and profile is None:
             # Nothing was ever pulled, or the cache is being made anew: that says nothing of the band.
             page, reason = not_possible_page(shop.language), "not_synced"

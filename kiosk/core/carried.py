@@ -5,6 +5,10 @@ waits and that we owe an answer; the line is for staff, and for them only once t
 """
 
 from dataclasses import dataclass, field
+from typing import Final
+
+CARRIED: Final = "carried"
+"""The reason staff are given when a page is made of nothing but this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ A clerk sees more than a customer's panel: case text, shelf places, the age and 
 
 from dataclasses import dataclass
 
+from kiosk.core.carried import Carried
 from kiosk.core.counter_now import (
     ID_LENGTH_MAX,
     Cases,
@@ -202,3 +203,17 @@ def unsaved_names(names: tuple[str, ...], words: StaffWords) -> str:
 def nobody_here(reason: str, post: Post, words: StaffWords) -> str:
     """What staff read when a tap opened no page; the customer's panel never says it."""
     return words.either(f"here.nobody.{reason}", "here.nobody", store=post.store)
+
+
+def carried_here(carried: Carried, *, key: str, words: StaffWords) -> str:
+    """What staff read when a band speaks for a wearer this device knows nothing of: who, and how to read on."""
+    name = words.name(carried.name) or words.say("rings.nobody")
+    return words.say("here.carried", name=name, key=key)
+
+
+def carried_said(carried: Carried, *, now: int, words: StaffWords) -> str:
+    """What the band says of its wearer's thread, for staff who have seen an identity document."""
+    when, line = words.moment(carried.issued_at, now=now), words.text(carried.line)
+    if not line:
+        return words.say("here.carried.none", when=when)
+    return words.say("here.carried.said", when=when, line=line)

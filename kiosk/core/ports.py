@@ -48,7 +48,7 @@ class Recognition:
     Attributes:
         owner: Customer id; "" for unknown, unlinked and blocked bands alike.
         reason: For staff only: "" | unknown_band | unlinked | blocked | not_held | untrusted | uid_only |
-            denied | no_deny_list | not_synced | lease_over.
+            denied | no_deny_list | not_synced | lease_over | carried.
         carried: What the band alone says of its wearer, where that is all there is: staff may read its line with an ID.
         lookup_us, decide_us: How long the two parts took.
     """

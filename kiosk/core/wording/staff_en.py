@@ -187,6 +187,11 @@ SENTENCES: Final[Mapping[str, str]] = {
     "here.nobody.not_held": "A band was tapped whose owner is not held here. Find them by order.",
     "here.nobody.uid_only": "A band was tapped that anybody could have copied. See ID.",
     "here.nobody.untrusted": "A band was tapped that could not prove itself. See ID.",
+    "here.nobody.carried": "A band was tapped whose wearer is not known in this shop. It greets them by what it carries."
+    " See ID before you say more.",
+    "here.carried": "{name} is here, not known in this shop. ID seen? {key} says what the band tells.",
+    "here.carried.said": "The band told on {when}: {line}. More is known at the centre.",
+    "here.carried.none": "The band told nothing more on {when}. Find the customer by order.",
     "rings.ring_counter": "{name} rings: here for the parcel.",
     "rings.ask_team": "{name} rings: about what we owe.",
     "rings.ask_about": "{name} rings: something with an order is not right.",

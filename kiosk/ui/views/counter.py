@@ -21,7 +21,15 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 from textual.widgets.option_list import Option
 
-from kiosk.core.counter import Sheet, nobody_here, sheet_of, unsaved_names
+from kiosk.core.carried import CARRIED, Carried
+from kiosk.core.counter import (
+    Sheet,
+    carried_here,
+    carried_said,
+    nobody_here,
+    sheet_of,
+    unsaved_names,
+)
 from kiosk.core.counter_now import Parcel, Ticket
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
 from kiosk.core.faults import fault_of_code
@@ -97,6 +105,14 @@ class _Here:
 
 
 @dataclass(frozen=True, slots=True)
+class _Spoken:
+    """What a band said of a wearer this device knows nothing of, and when it was tapped."""
+
+    carried: Carried
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Done:
     """What was recorded last, and can be taken back for a while."""
 
@@ -143,6 +159,7 @@ class CounterView(Vertical):
         self._sheet: Sheet | None = None
         self._tapped_at = 0
         self._here: _Here | None = None
+        self._carried: _Spoken | None = None
         self._drafts: dict[str, NoteDraft] = {}
         self._names: dict[str, str] = {}
         self._shows_ages = False
@@ -222,6 +239,14 @@ class CounterView(Vertical):
         reason, which the customer's panel never says.
         """
         notice = self.query_one("#here", Notice)
+        self._carried = None
+        if recognition.carried is not None:
+            self._here = None
+            self._carried = _Spoken(recognition.carried, self._desk.standing().now)
+            text = carried_here(recognition.carried, key=OPEN_KEY, words=self._words)
+            notice.announce(text, tone=Tone.ASK, name="here")
+            self._show_keys()
+            return
         if not recognition.owner:
             self._here = None
             notice.announce(
@@ -259,6 +284,8 @@ class CounterView(Vertical):
 
     def staff_told(self, code: str) -> None:
         """A fault, or the reason why a tap opened no page, in words."""
+        if code == CARRIED and self._carried is not None:
+            return  # said with the wearer's name already
         keys = (f"here.nobody.{code}", f"notice.{code}")
         known = [key for key in keys if self._words.has(key)]
         if known:
@@ -291,8 +318,9 @@ class CounterView(Vertical):
         if self._last is not None and now - self._last.at > UNDO_WITHIN_US:
             self._last = None
             self._show_keys()
-        if self._here is not None and now - self._here.at > HELD_US:
-            self._here = None
+        is_old = self._carried is not None and now - self._carried.at > HELD_US
+        if is_old or (self._here is not None and now - self._here.at > HELD_US):
+            self._here = self._carried = None
             self.query_one("#here", Notice).clear()
             self._show_keys()
         if self._tapped_at and now - self._tapped_at > HELD_US:
@@ -606,8 +634,14 @@ class CounterView(Vertical):
         self._show_keys()
 
     def action_open_here(self) -> None:
-        """Open the page of whoever tapped."""
-        if self._here is not None:
+        """Open the page of whoever tapped; of a wearer who has none here, say what the band tells, once ID was seen."""
+        if self._carried is not None:
+            spoken, self._carried = self._carried, None
+            now = self._desk.standing().now
+            text = carried_said(spoken.carried, now=now, words=self._words)
+            self.query_one("#here", Notice).announce(text)
+            self._show_keys()
+        elif self._here is not None:
             here = self._here
             self.open(here.owner, here.opened)
             self._tapped_at = here.at
@@ -853,7 +887,7 @@ class CounterView(Vertical):
             ]
         if self._last is not None and self.page != "find" and not self._is_writing:
             keys.append(("Z", "undo"))
-        if self._here is not None:
+        if self._here is not None or self._carried is not None:
             keys.insert(0, (OPEN_KEY, "here"))
         return [(key, self._word_of(name), name) for key, name in keys]
 
