@@ -17,6 +17,12 @@ import nfc
 import nfc.clf.pn532
 import nfc.clf.transport
 import pytest
+from smartcard import scard
+
+from hardware.virtual.band import VirtualBand
+from hardware.virtual.field import Field
+from hardware.virtual.private_pcscd import PrivatePcscd
+from hardware.virtual.vpcd import VirtualVpcd
 
 TIMEOUT_S = 30
 """No referee takes a second; one that hangs is ended."""
@@ -131,3 +137,32 @@ def nfcpy_tag(frontend: Any, *, at: str = "106A") -> Any:
 
     frontend.connect(rdwr={"targets": [at], "on-connect": keep})
     return found[0]
+
+
+@contextmanager
+def in_slot(daemon: PrivatePcscd, *bands: VirtualBand) -> Iterator[None]:
+    """The bands lie on the daemon's virtual slot, and PC/SC has seen the first."""
+    field = Field()
+    slot = VirtualVpcd(field=field, host="127.0.0.1", port=daemon.port)
+    slot.start()
+    field.present(*bands)
+    try:
+        _wait_for_a_card()
+        yield
+    finally:
+        slot.close()
+
+
+def _wait_for_a_card() -> None:
+    """Wait until the first reader has a card in it, 30 s at most."""
+    result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+    assert result == scard.SCARD_S_SUCCESS
+    result, (reader, *_) = scard.SCardListReaders(context, [])
+    state = scard.SCARD_STATE_UNAWARE
+    for _ in range(20):
+        result, states = scard.SCardGetStatusChange(context, 1_500, [(reader, state)])
+        state = states[0][1]
+        if state & scard.SCARD_STATE_PRESENT:
+            break
+    scard.SCardReleaseContext(context)
+    assert state & scard.SCARD_STATE_PRESENT, "PC/SC sees no card"

@@ -2,21 +2,15 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from smartcard import scard
 
 from hardware.entropy import SeededEntropy
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.desfire_memory import KeyType
-from hardware.virtual.field import Field
 from hardware.virtual.private_pcscd import PrivatePcscd
-from hardware.virtual.vpcd import VirtualVpcd
 from tests.hardware.virtual.chips import UID
-from tests.hardware.virtual.test_vpcd import Client
 from tests.support import referees
 from tests.support.referees import asked_libnfc, nfcpy_frontend, nfcpy_tag
 from tests.support.virtual_reader import VirtualReader
@@ -131,54 +125,35 @@ def test_libnfc_recognises_the_chip_by_its_answers(virtual_reader: VirtualReader
     assert "Max Frame Size accepted by PICC: 64 bytes" in said
 
 
-@pytest.fixture
-def lying_there(private_pcscd: PrivatePcscd) -> Iterator[VirtualDesfire]:
-    """A band that lies on the daemon's virtual slot and was seen there."""
-    field = Field()
-    slot = VirtualVpcd(field=field, host="127.0.0.1", port=private_pcscd.port)
-    slot.start()
-    band = fresh(2)
-    field.present(band)
-    with closing(Client()) as client:
-        client.wait(scard.SCARD_STATE_PRESENT)
-    yield band
-    slot.close()
-
-
 def test_opensc_reads_the_atr_and_asks_the_chip_for_its_version(
-    lying_there: VirtualDesfire,
+    private_pcscd: PrivatePcscd,
 ) -> None:
+    band = fresh(2)
     sent = [part for apdu in ("60", "AF", "AF") for part in ("-s", f"90:{apdu}:00:00:00")]
 
-    said = referees.asked([referees.program("opensc-tool"), "--atr", *sent])
+    with referees.in_slot(private_pcscd, band):
+        said = referees.asked([referees.program("opensc-tool"), "--atr", *sent])
 
     assert "3b:81:80:01:80:80" in said
     assert "04 01 01 12 00 1A 05" in said
-    assert lying_there.uid.hex(" ").upper() in said
+    assert band.uid.hex(" ").upper() in said
     statuses = re.findall(r"SW1=0x(..), SW2=0x(..)", said)
     assert statuses == [("91", "AF"), ("91", "AF"), ("91", "00")]
 
 
-def test_pcsc_scan_sees_the_band_come(private_pcscd: PrivatePcscd) -> None:
-    field = Field()
-    slot = VirtualVpcd(field=field, host="127.0.0.1", port=private_pcscd.port)
-    slot.start()
-    field.present(fresh(3))
-    scan = subprocess.Popen(
-        [referees.program("pcsc_scan"), "-n"], stdout=subprocess.PIPE, text=True
-    )
-
+def test_pcsc_scan_sees_the_band(private_pcscd: PrivatePcscd) -> None:
     seen = []
-    try:
+    with referees.in_slot(private_pcscd, fresh(3)):
+        scan = subprocess.Popen(
+            [referees.program("pcsc_scan"), "-n"], stdout=subprocess.PIPE, text=True
+        )
         assert scan.stdout is not None
         for line in scan.stdout:
             seen.append(line)
             if "ATR:" in line:
                 break
-    finally:
         scan.terminate()
         scan.communicate()
-        slot.close()
 
     assert "3B 81 80 01 80 80" in seen[-1]
     assert any("Card inserted" in line for line in seen)

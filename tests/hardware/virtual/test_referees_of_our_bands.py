@@ -1,5 +1,6 @@
 """Judges of what our drivers write: libfreefare opens bands we issued, nfcpy and libfreefare read messages we wrote."""
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -26,11 +27,19 @@ from hardware.virtual.band import VirtualBand
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.ntag21x import Ntag21xModel, VirtualNtag21x
 from hardware.virtual.ntag424 import VirtualNtag424
+from hardware.virtual.private_pcscd import PrivatePcscd
 from hardware.virtual.ultralight_aes import VirtualUltralightAes
 from hardware.virtual.ultralight_c import VirtualUltralightC
 from tests.support.bands import ChipConnection
 from tests.support.issuing import GROUP, UID, TestStationKeys, fresh, issued
-from tests.support.referees import asked_libnfc, nfcpy_frontend, nfcpy_tag
+from tests.support.referees import (
+    asked,
+    asked_libnfc,
+    in_slot,
+    nfcpy_frontend,
+    nfcpy_tag,
+    program,
+)
 from tests.support.virtual_reader import VirtualReader
 
 REFERENCE = b"R" * 16
@@ -226,3 +235,24 @@ def test_libfreefare_recognises_a_type_2_band_and_opens_it(
     told = asked_libnfc(virtual_reader.path, "mifare-ultralight-info")
 
     assert told == f"Tag with UID {UID.hex()} {said}"
+
+
+def test_opensc_reads_the_message_we_wrote_on_an_ntag_424_in_a_pcsc_reader(
+    private_pcscd: PrivatePcscd,
+) -> None:
+    band = VirtualNtag424(uid=UID, entropy=SeededEntropy("ntag424"))
+    ours = Type4(ChipConnection(band.power_up()))
+    assert ours.select()
+    ours.write_ndef(uri_message(ADDRESS))
+    apdus = (
+        "00:A4:04:00:07:D2:76:00:00:85:01:01:00",
+        "00:A4:00:0C:02:E1:04",
+        f"00:B0:00:02:{len(uri_message(ADDRESS)):02X}",
+    )
+
+    with in_slot(private_pcscd, band):
+        sent = [part for apdu in apdus for part in ("-s", apdu)]
+        said = asked([program("opensc-tool"), *sent])
+
+    shown = re.findall(r"^((?:[0-9A-F]{2} )+)", said, re.MULTILINE)
+    assert bytes.fromhex("".join(shown)) == uri_message(ADDRESS)
