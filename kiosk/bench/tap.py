@@ -10,6 +10,13 @@ daemon's client library. Ours and raw alternate, so that what disturbs the machi
     tap.ours.X, tap.raw.X     both by themselves, in ms
     tap.reader.X   what the reader takes to report the band, in ms, in none of the above
 
+And whole, from the moment the reader is asked for a band, on the PN532, beside other people's libraries (`tap_peers`):
+
+    tap.whole.pn532, tap.whole_ev1.pn532   ours, on an EV2 and on an EV1, in ms
+    tap.nfcpy, tap.libfreefare             theirs, in ms; libfreefare on the EV1
+    tap.vs_nfcpy, tap.vs_libfreefare       theirs over ours: how many times faster we are
+    tap.air.R                              the least time the air takes for our exchanges at R kbit/s, computed (`air`), in ms
+
 X is pn532 (a line paced at 115,200 baud) or vpcd (a private PC/SC daemon).
 """
 
@@ -21,6 +28,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -36,6 +44,7 @@ from hardware.clock import Clock, SystemClock
 from hardware.entropy import Entropy, SystemEntropy
 from hardware.virtual.hsu import ACK, TO_CHIP, answer_frame
 from hardware.virtual.private_pcscd import PcscdUnavailable, PrivatePcscd
+from kiosk.bench import air, tap_peers
 from kiosk.bench.figures import BenchImpossible, Figure, figure_of
 from kiosk.bench.rig import FixedEntropy, Subject, rig
 
@@ -267,6 +276,14 @@ class _Lane:
         raw.end()
         return _Pair(ours_us, raw_us, begun_us - asked_us)
 
+    def whole_ms(self) -> float:
+        """One tap from asking for a band to its proof."""
+        self._reader.wait_for_removal(0)
+        begun_us = self._clock.ticks_us()
+        target = self._target()
+        self._read(self._reader.connect(target), target, SystemEntropy())
+        return (self._clock.ticks_us() - begun_us) / 1_000
+
     def _target(self) -> Target:
         for wait_ms in (0, *[WAIT_MS_MAX] * TARGET_WAITS):
             target = self._reader.wait_for_target(wait_ms)
@@ -301,7 +318,67 @@ def measure(
             report_missing(BenchImpossible("reader", f"The reader on {name} failed: {error}."))
             continue
         results |= _figures(name, pairs)
+    try:
+        results |= _beside_others(subject, runs, report_missing)
+    except DriverError as error:
+        report_missing(BenchImpossible("reader", f"The reader failed: {error}."))
     return results
+
+
+def _beside_others(
+    subject: Subject, runs: int, report_missing: Callable[[BenchImpossible], None]
+) -> dict[str, Figure]:
+    """Whole taps, ours and others'; and what the air alone would take for ours."""
+    clock = SystemClock()
+    whole: dict[int, list[float]] = {}
+    exchanges: dict[int, tuple[Exchange, ...]] = {}
+    for ev in (2, 1):
+        tap_peers.at_own_pn532(
+            subject, partial(_whole_taps, subject, runs, whole, exchanges, ev), ev=ev
+        )
+    results = {
+        "tap.whole.pn532": figure_of(whole[2], "ms"),
+        "tap.whole_ev1.pn532": figure_of(whole[1], "ms"),
+    }
+    pairs = tuple((each.command, each.answer) for each in exchanges[2])
+    peers: tuple[tuple[str, int, Callable[[Path], list[float]]], ...] = (
+        ("nfcpy", 2, lambda path: tap_peers.nfcpy_ms(path, pairs, runs=runs, clock=clock)),
+        ("libfreefare", 1, lambda path: tap_peers.libfreefare_ms(path, subject, runs=runs)),
+    )
+    for name, ev, measured in peers:
+        try:
+            theirs = figure_of(tap_peers.at_own_pn532(subject, measured, ev=ev), "ms")
+        except BenchImpossible as missing:
+            report_missing(missing)
+            continue
+        ours = results["tap.whole.pn532" if ev == 2 else "tap.whole_ev1.pn532"]
+        ratio = round(theirs.median / ours.median, 2)
+        results[f"tap.{name}"] = theirs
+        results[f"tap.vs_{name}"] = Figure(ratio, ratio, "x", runs)
+    sizes = [(len(command), len(answer)) for command, answer in pairs]
+    for kbit in air.RATES_KBIT:
+        at_least = air.tap_ms(sizes, kbit=kbit, uid_size=len(subject.uid))
+        results[f"tap.air.{kbit}"] = figure_of([at_least], "ms")
+    return results
+
+
+def _whole_taps(
+    subject: Subject,
+    runs: int,
+    whole: dict[int, list[float]],
+    exchanges: dict[int, tuple[Exchange, ...]],
+    ev: int,
+    path: Path,
+) -> list[float]:
+    clock = SystemClock()
+    reader = opened(f"pn532:{path}", clock)
+    try:
+        lane = _Lane(reader, _Keys(subject), clock)
+        exchanges[ev] = lane.recorded()
+        whole[ev] = [lane.whole_ms() for _ in range(WARM_UP + runs)][WARM_UP:]
+        return whole[ev]
+    finally:
+        reader.close()
 
 
 def _figures(name: str, pairs: tuple[_Pair, ...]) -> dict[str, Figure]:
