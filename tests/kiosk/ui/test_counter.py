@@ -1,5 +1,6 @@
 """A clerk at the counter, with keys and with the mouse."""
 
+import dataclasses
 import gc
 import unicodedata
 
@@ -8,9 +9,10 @@ import pytest
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 
+from kiosk.core.carried import Carried
 from kiosk.core.entries import Opened, found
 from kiosk.core.ports import Found, Unsettled
-from kiosk.core.staff_words import MINUTE_US
+from kiosk.core.staff_words import DAY_US, MINUTE_US
 from kiosk.ui.screens.hand_over import HandOverQuestion
 from kiosk.ui.themes import CONTRAST_MIN, THEMES
 from kiosk.ui.views.counter import HELD_US
@@ -609,6 +611,41 @@ async def test_why_a_tap_opened_no_page_is_told_to_staff_alone(reason: str, word
 
         assert at.notice("here") == words
         assert at.view.page == "find"
+
+
+LENA_BY_HER_BAND = Carried(
+    issued_at=NOW_US - DAY_US, name="Lena", is_owed=True, line="case C-4711 by phone; 1 pick-up"
+)
+
+
+async def test_the_line_a_strange_band_carries_is_read_only_once_an_identity_document_was_seen() -> (
+    None
+):
+    async with counter() as at:
+        tapped = recognition("", reason="carried", assurance="A1")
+        at.view.customer_here(dataclasses.replace(tapped, carried=LENA_BY_HER_BAND))
+        at.view.staff_told("carried")
+        await at.pilot.pause()
+        before = at.screen
+
+        await at.press("f4")
+
+        assert "Lena is here, not known in this shop. ID seen? F4 says" in before
+        assert "4711" not in before
+        assert at.notice("here").startswith("The band told on ")
+        assert "case C-4711 by phone; 1 pick-up" in at.notice("here")
+        assert at.view.page == "find"
+
+
+async def test_a_strange_band_says_nothing_more_once_another_was_tapped() -> None:
+    async with counter() as at:
+        tapped = recognition("", reason="carried", assurance="A1")
+        at.view.customer_here(dataclasses.replace(tapped, carried=LENA_BY_HER_BAND))
+        at.view.customer_here(recognition("", reason="unknown_band", assurance="A0"))
+
+        await at.press("f4")
+
+        assert "4711" not in at.screen
 
 
 async def test_a_fault_is_told_with_what_to_try() -> None:
