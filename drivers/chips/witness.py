@@ -97,8 +97,7 @@ def witnessed(
     *,
     amount: int,
     free: int,
-    heard: int,
-    operations: Collection[bytes] = (),
+    heard: Collection[bytes],
 ) -> Outcome:
     """Put a use on the band, unless the band says that there is not so much left.
 
@@ -107,8 +106,7 @@ def witnessed(
         use: What is to be given; its `amount_class` is that of `amount`.
         amount: How much, 1 for a use.
         free: How much was left by all that we have heard of.
-        heard: Uses the band had when that was written down.
-        operations: Tags of operations that are known besides.
+        heard: Tags of the operations we have heard of that this band witnessed.
 
     Raises:
         DriverError: nothing may be given yet. `delivery` UNKNOWN: the same order again, at the next tap, finds out; any other:
@@ -117,7 +115,7 @@ def witnessed(
     before = place.read()
     if before.has(use.operation):
         return Outcome.THERE
-    spent = spent_at_most(before, use.mark, heard=heard, operations=operations)
+    spent = spent_at_most(before, use.mark, heard=heard)
     if spent is None:
         return Outcome.UNSURE
     if spent + amount > free:

@@ -16,7 +16,9 @@ forgotten is known to be forgotten. A chip with only a counter has uses and no r
     heard of all uses                    nothing more was used          0
     every unheard use has its record     those with the mark count      n
     an unheard use has no record         nobody can say                 None, and None refuses
-    fewer uses than we heard of          not the band it was            None
+    heard of more uses than there are    not the band it was            None
+
+Whoever asks says which operations it has heard of that were witnessed by this band; they may have come in any order.
 """
 
 import hashlib
@@ -99,22 +101,17 @@ class Witness:
         """Is there a record of this operation?"""
         return any(hmac.compare_digest(each.operation, operation) for each in self.records)
 
-    def unheard(
-        self, *, heard: int, operations: Collection[bytes] = ()
-    ) -> tuple[Use, ...] | None:
+    def unheard(self, heard: Collection[bytes]) -> tuple[Use, ...] | None:
         """The uses that whoever asks has not heard of, the newest first.
 
         Args:
-            heard: Uses the band had when what is known of it was written down.
-            operations: Tags of operations that are known besides.
+            heard: Tags of all operations that are known to have been witnessed by this band.
 
         Returns:
             None when nobody can say: there are more than the records name, or fewer uses than heard of.
         """
-        n_new = self.uses - heard
-        if n_new < 0 or n_new > len(self.records):
-            return None
-        return tuple(each for each in self.records[:n_new] if each.operation not in operations)
+        found = tuple(each for each in self.records if each.operation not in heard)
+        return found if len(found) == self.uses - len(heard) else None
 
 
 def mark_of(key: bytes, entitlement: str) -> bytes:
@@ -200,31 +197,24 @@ def is_recorded(witness: Witness, use: Use, *, before: Witness) -> bool | None:
     return False if 0 <= n_since <= len(witness.records) else None
 
 
-def uses_of(
-    witness: Witness, mark: bytes, *, heard: int, operations: Collection[bytes] = ()
-) -> int | None:
+def uses_of(witness: Witness, mark: bytes, *, heard: Collection[bytes]) -> int | None:
     """How often an entitlement was used that whoever asks has not heard of.
 
     Args:
         witness: What the band says.
         mark: Of the entitlement, as `mark_of` makes it.
-        heard: Uses the band had when what is known of it was written down.
-        operations: Tags of operations that are known besides.
+        heard: As in `Witness.unheard`.
 
     Returns:
         None when nobody can say; whoever must not give twice refuses then.
     """
-    unheard = witness.unheard(heard=heard, operations=operations)
-    if unheard is None:
-        return None
-    return len(_with_mark(unheard, mark))
+    unheard = witness.unheard(heard)
+    return None if unheard is None else len(_with_mark(unheard, mark))
 
 
-def spent_at_most(
-    witness: Witness, mark: bytes, *, heard: int, operations: Collection[bytes] = ()
-) -> int | None:
+def spent_at_most(witness: Witness, mark: bytes, *, heard: Collection[bytes]) -> int | None:
     """The most that can have been taken from an account that whoever asks has not heard of. As `uses_of`."""
-    unheard = witness.unheard(heard=heard, operations=operations)
+    unheard = witness.unheard(heard)
     if unheard is None:
         return None
     return sum(each.amount_below - 1 for each in _with_mark(unheard, mark))
