@@ -148,6 +148,19 @@ class Feed:
                         "UPDATE cursor SET epoch = ? WHERE scope = ?", (grant.epoch, scope)
                     )
 
+    def purge(self, pinned: Callable[[], frozenset[str]]) -> None:
+        """Let rows go that left while an operation needed them, where it is settled. Raises StoreError.
+
+        A page does the same; a device that may hold nothing any more gets none.
+
+        Args:
+            pinned: Says, when there are such rows, which keys unanswered operations need.
+        """
+        if self._store.cache.glance("SELECT 1 FROM row WHERE seq = -1 LIMIT 1"):
+            keys = pinned()
+            with self._store.cache.write() as file:
+                _purge_settled(file, keys)
+
     def cursors(self) -> tuple[Cursor, ...]:
         """How far each scope is held, with the newest mark and the newest kept one, to ask for what comes after.
 

@@ -123,6 +123,7 @@ class Work:
             log.warning("token not known")
             self._pins.forget(is_more=True)
         self.feed.grant(answer.grants, pinned=self._pins.keys())
+        self.feed.purge(self._pins.keys)
         self._leases.note_time(answer.server_time)
         self.outbox.note_time(answer.server_time)
         self._decided.update(self.outbox.held())  # cut off before what was decided was noted
@@ -358,6 +359,7 @@ class Work:
                 self._settle_owed()
             self._take_back()
         self._pins.forget()
+        self.feed.purge(self._pins.keys)
         n_settled = self.outbox.n_settling(ours)
         self._ops.add(n_settled, now_ms=self._clock.ticks_ms())
         return Pushed(len(batch), n_settled)
@@ -428,6 +430,8 @@ class Work:
         self._pins.forget()
         n_settled = self.outbox.settle(ours, token=answer.token)
         self._note_decisions_on(ours)
+        self._pins.forget()
+        self.feed.purge(self._pins.keys)
         return n_settled
 
     def _note_decisions_on(self, results: Iterable[OpResult]) -> None:

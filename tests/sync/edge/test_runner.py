@@ -697,6 +697,7 @@ def test_a_revoked_device_keeps_nothing_it_was_lent_and_still_tells_what_it_did(
     assert "device_revoked" in runner.status().alerts
     assert Lookup(store).by_band(shop.BAND) is None
     assert Feed(store).cursors() == ()
+    assert store.cache.glance("SELECT key FROM row") == []
     found = centre.operation(op.id)
     assert found is not None
     assert found.status in ("held", "applied")
