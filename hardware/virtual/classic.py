@@ -6,7 +6,8 @@ The cipher (Crypto-1) runs between card and reader chip and is not here: what a 
     60|61 BLOCK KEY(6) UID(4)   key A or B for the block's sector; ACK or silence
     30 BLOCK  ->  16 bytes      A0 BLOCK, then 16 bytes  ->  ACK, ACK
 
-Who may do what with a sector's blocks (its access bits) is not modelled beyond: either key opens it.
+The last block of a sector is its trailer: key A, access bits, key B. Writing it changes the keys; key A reads as zeros.
+What the access bits forbid is not forbidden here: either key opens the whole sector.
 
 Source: NXP MF1S50yyX data sheet rev 3.2, 8 and 12.
 """
@@ -16,7 +17,11 @@ from hardware.virtual.type2 import ACK
 
 BLOCK_SIZE = 16
 SECTOR_COUNT, BLOCKS_PER_SECTOR = 16, 4
-FACTORY_KEY = b"\xff" * 6
+KEY_SIZE = 6
+FACTORY_KEY = b"\xff" * KEY_SIZE
+
+FACTORY_ACCESS = bytes.fromhex("FF078069")
+"""Access bits as they leave the factory, and the byte of nobody's after them."""
 
 NAK = b"\x04"
 """4-bit NAK: not allowed here."""
@@ -40,13 +45,33 @@ class VirtualClassic1K:
         if len(uid) not in {4, 7} or len(keys) != 2 * SECTOR_COUNT:
             raise ValueError("a UID of 4 or 7 bytes and two keys a sector")
         self.uid = uid
-        self.keys = keys
         self.memory = bytearray(SECTOR_COUNT * BLOCKS_PER_SECTOR * BLOCK_SIZE)
         check = 0
         for byte in uid[:4]:
             check ^= byte
         head = uid + bytes([check]) if len(uid) == 4 else uid
         self.memory[: len(head)] = head
+        for sector in range(SECTOR_COUNT):
+            key_a, key_b = keys[2 * sector : 2 * sector + 2]
+            self.put(self.trailer_of(sector), key_a + FACTORY_ACCESS + key_b)
+
+    @staticmethod
+    def trailer_of(sector: int) -> int:
+        """The block that holds a sector's keys."""
+        return (sector + 1) * BLOCKS_PER_SECTOR - 1
+
+    def block(self, number: int) -> bytes:
+        """What a block holds, keys and all."""
+        return bytes(self.memory[number * BLOCK_SIZE : (number + 1) * BLOCK_SIZE])
+
+    def put(self, number: int, content: bytes) -> None:
+        """Set a block."""
+        self.memory[number * BLOCK_SIZE : (number + 1) * BLOCK_SIZE] = content
+
+    def key(self, sector: int, *, is_b: bool) -> bytes:
+        """Key A or B of a sector."""
+        trailer = self.block(self.trailer_of(sector))
+        return trailer[-KEY_SIZE:] if is_b else trailer[:KEY_SIZE]
 
     def power_up(self) -> "_PoweredClassic1K":
         """A chip freshly powered."""
@@ -95,7 +120,7 @@ class _PoweredClassic1K:
         self._sector = None
         is_good = (
             sector < SECTOR_COUNT
-            and command[2:8] == self._card.keys[2 * sector + (command[0] & 1)]
+            and command[2:8] == self._card.key(sector, is_b=command[0] == 0x61)
             and command[8:] == self._card.uid[-4:]
         )
         if not is_good:
@@ -104,14 +129,14 @@ class _PoweredClassic1K:
         return ACK
 
     def _read(self, block: int) -> bytes:
-        content = bytes(self._card.memory[block * BLOCK_SIZE : (block + 1) * BLOCK_SIZE])
+        content = self._card.block(block)
         is_trailer = block % BLOCKS_PER_SECTOR == BLOCKS_PER_SECTOR - 1
-        return bytes(6) + content[6:] if is_trailer else content
+        return bytes(KEY_SIZE) + content[KEY_SIZE:] if is_trailer else content
 
     def _write(self, block: int, content: bytes) -> bytes | None:
         if len(content) != BLOCK_SIZE:
             return None
         if block == 0:
             return NAK
-        self._card.memory[block * BLOCK_SIZE : (block + 1) * BLOCK_SIZE] = content
+        self._card.put(block, content)
         return ACK

@@ -23,6 +23,7 @@ from hardware.virtual.band import (
     VirtualBand,
 )
 from hardware.virtual.field import Field
+from hardware.virtual.iso_dep import Slow
 
 DELAY_STEP_MS = 20
 """Between two looks whether a band that answers late is still there."""
@@ -48,6 +49,7 @@ class FaultKind(Enum):
     TEAR_ANSWER = "tear-answer"  # leaves after command N was carried out, before its answer
     MUTE = "mute"  # silent from command N on, and stays
     DELAY = "delay"  # every answer comes N milliseconds late
+    WAIT = "wait"  # asks for more time N times before every answer, where it speaks ISO 14443-4
     CRC_ERROR = "crc-error"  # answer N reaches the reader damaged
     WRONG_MAC = "wrong-mac"  # one bit of answer N is turned
     CUT_MAC = "cut-mac"  # half of the MAC of answer N is missing
@@ -79,6 +81,7 @@ MEANINGS = {
     FaultKind.TEAR_ANSWER: "leaves after command N was carried out, before its answer",
     FaultKind.MUTE: "silent from command N on, and stays",
     FaultKind.DELAY: "every answer comes N milliseconds late",
+    FaultKind.WAIT: "asks for more time N times before every answer",
     FaultKind.CRC_ERROR: "answer N reaches the reader damaged",
     FaultKind.WRONG_MAC: "one bit of answer N is turned",
     FaultKind.CUT_MAC: "half of the MAC of answer N is missing",
@@ -187,6 +190,13 @@ class _FaultyChip:
     def anticollision(self) -> Anticollision:
         """What it tells while being selected."""
         return self._chip.anticollision
+
+    @property
+    def n_waits(self) -> int:
+        """How often it asks for more time before each answer."""
+        if self._fault.kind is FaultKind.WAIT:
+            return self._fault.at
+        return self._chip.n_waits if isinstance(self._chip, Slow) else 0
 
     def reselected(self) -> None:
         """It was selected anew; the count of its commands goes on."""

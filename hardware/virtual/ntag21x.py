@@ -10,6 +10,8 @@ Commands: 60 GET_VERSION, 30 READ, 3A FAST_READ, A2 WRITE, A0 COMPATIBILITY_WRIT
     CFG1  access: 80 reads too, 40 configuration locked, 10 counter on, 08 counter needs the password, 07 limit
     PWD, PACK  read as zeros
 
+CFG0 and CFG1 count from the next time the field comes: who writes them protects nothing from himself yet.
+
 Source: NXP NTAG213/215/216 data sheet rev 3.2, 8.5 to 8.8 and 10.
 """
 
@@ -140,6 +142,7 @@ class _PoweredNtag21x:
     def __init__(self, band: VirtualNtag21x) -> None:
         self._band = band
         self._anticollision = Anticollision(b"\x00\x44", band.uid, 0x00)
+        self._cfg = band.pages.page(band.configuration), band.pages.page(band.configuration + 1)
         self._is_open = False
         self._is_counted = False
         self._write_page: int | None = None
@@ -189,7 +192,7 @@ class _PoweredNtag21x:
     # --- configuration
 
     def _byte(self, page: int, offset: int) -> int:
-        return self._band.pages.page(self._band.configuration + page)[offset]
+        return self._cfg[page][offset]
 
     @property
     def _access(self) -> int:

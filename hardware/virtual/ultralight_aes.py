@@ -12,6 +12,8 @@ good one is met with silence, and the session is over.
     page 2A  80 reads too, 40 configuration locked, 08/04 counter 2 may be moved/read by anybody; bytes 2-3 limit
     page 2D  40/80 data/UID key locked;  30-33, 34-37  the keys, last byte first, read as zeros
 
+Pages 29 and 2A count from the next time the field comes: an encoder writes them, then goes on writing.
+
 Sources: NXP MF0AES(H)20 data sheet, 8; AN13452. Not checked on a chip: with a random UID pages 0 and 1 read as zeros
 until an authentication, and the count of wrong authentications starts anew after a good one.
 """
@@ -181,6 +183,7 @@ class _PoweredUltralightAes:
     def __init__(self, band: VirtualUltralightAes, anticollision: Anticollision) -> None:
         self._band = band
         self._anticollision = anticollision
+        self._cfg_0, self._cfg_1 = band.pages.page(CFG_0), band.pages.page(CFG_1)
         self._opened_by: int | None = None
         self._session: _Session | None = None
         self._challenge: tuple[int, bytes] | None = None
@@ -243,7 +246,7 @@ class _PoweredUltralightAes:
 
     def _begin_authentication(self, number: int) -> bytes:
         self._forget()
-        limit = int.from_bytes(self._band.pages.page(CFG_1)[2:], "little") & 0x3FF
+        limit = int.from_bytes(self._cfg_1[2:], "little") & 0x3FF
         if number not in {DATA_KEY_NUMBER, UID_KEY_NUMBER}:
             return NAK
         if limit and self._band.n_wrong >= limit:
@@ -263,7 +266,7 @@ class _PoweredUltralightAes:
             return NAK
         self._band.n_wrong = 0
         self._opened_by = number
-        if self._band.pages.page(CFG_0)[0] & MESSAGING:
+        if self._cfg_0[0] & MESSAGING:
             self._session = _Session(ev2_session_keys(key, rnd_a, rnd_b)[1])
         return b"\x00" + encrypted(key, ZERO_IV, turned(rnd_a, self.nonce_turn))
 
@@ -275,20 +278,20 @@ class _PoweredUltralightAes:
 
     @property
     def _access(self) -> int:
-        return self._band.pages.page(CFG_1)[0]
+        return self._cfg_1[0]
 
     @property
     def _readable_end(self) -> int:
         """First page that cannot be read now."""
         if self._is_open or not self._access & READS_TOO:
             return PAGE_COUNT
-        return min(self._band.pages.page(CFG_0)[3], PAGE_COUNT)
+        return min(self._cfg_0[3], PAGE_COUNT)
 
     def _shown(self) -> bytes:
         """All pages as they are read now: keys hidden, the UID too while it is random and nobody authenticated."""
         shown = bytearray(self._band.pages.content)
         shown[DATA_KEY * PAGE_SIZE :] = bytes((PAGE_COUNT - DATA_KEY) * PAGE_SIZE)
-        if self._band.pages.page(CFG_0)[0] & RANDOM_UID and self._opened_by is None:
+        if self._cfg_0[0] & RANDOM_UID and self._opened_by is None:
             shown[: 2 * PAGE_SIZE] = bytes(2 * PAGE_SIZE)
         return bytes(shown)
 
@@ -304,7 +307,7 @@ class _PoweredUltralightAes:
 
     def _write(self, data: bytes) -> bytes:
         page, content = data[0], data[1:]
-        is_guarded = page >= self._band.pages.page(CFG_0)[3] and not self._is_open
+        is_guarded = page >= self._cfg_0[3] and not self._is_open
         if is_guarded or page >= KEYS_END or self._is_frozen(page):
             return NAK
         return ACK if self._band.pages.write(page, content) else NAK

@@ -13,6 +13,7 @@ from hardware.entropy import SeededEntropy
 from hardware.virtual.band import Garbled, PoweredChip, VirtualBand
 from hardware.virtual.faults import MEANINGS, Fault, FaultKind, FaultyBand
 from hardware.virtual.field import BAND_COUNT_MAX, Field
+from hardware.virtual.iso_dep import Picc
 from hardware.virtual.ntag21x import VirtualNtag21x
 from hardware.virtual.ntag424 import VirtualNtag424
 from hardware.virtual.pn532 import LineFault
@@ -371,3 +372,25 @@ def test_a_command_without_its_acknowledgement_is_answered_all_the_same(
     os.close(line)
 
     assert heard[1] == bytes.fromhex("0000FF00FF00") + heard[0]
+
+
+def test_a_band_asks_for_more_time_as_often_as_it_is_told(
+    virtual_reader: VirtualReader,
+) -> None:
+    picc = Picc(faulty(desfire(), FaultKind.WAIT, 2).power_up())
+    picc.request()
+    picc.select()
+    picc.receive(b"\xe0\x50")
+
+    frames = [picc.receive(b"\x02" + SELECT)]
+    frames += [picc.receive(bytes(frames[-1] or b"")) for _ in range(2)]
+
+    assert [(frame or b"")[:1] for frame in frames] == [b"\xf2", b"\xf2", b"\x02"]
+    assert (frames[-1] or b"")[1:] == b"\x91\x00"
+    virtual_reader.field.present(faulty(desfire(), FaultKind.WAIT, 2))
+    device = nfc.clf.pn532.init(nfc.clf.transport.TTY(str(virtual_reader.path)))
+    device.chipset.command(0x12, b"\x14", timeout=1.0)
+    device.chipset.command(0x4A, b"\x01\x00", timeout=1.0)
+    answer = bytes(device.chipset.command(0x40, b"\x01" + SELECT, timeout=1.0))
+    device.close()
+    assert answer == b"\x00\x91\x00"

@@ -191,6 +191,17 @@ def test_a_locked_configuration_stays_as_it_is() -> None:
     assert said(chip, "a204" + b"user".hex()) == ACK.hex()
 
 
+def test_what_is_protected_is_protected_from_the_next_tap_on() -> None:
+    tag, ultralight = ntag(), aes_band()
+    for chip, page in ((tag.power_up(), 0x29), (ultralight.power_up(), 0x29)):
+        protected = said(chip, f"a2{page:02x}00000004")
+        still_written = said(chip, "a205" + b"more".hex())
+        assert (protected, still_written) == (ACK.hex(), ACK.hex())
+
+    for band in (tag, ultralight):
+        assert said(band.power_up(), "a205" + b"late".hex()) == NAK.hex()
+
+
 def test_the_long_form_of_write_takes_four_bytes_of_sixteen() -> None:
     band = ntag()
     chip = band.power_up()
