@@ -118,6 +118,15 @@ class Recorder:
         """Record one operation; durable when this returns. Refusal when a rule forbids it here. Raises StoreError."""
         return self._kept((self._operation(act, doer),))
 
+    def foreseen(self, act: Act, doer: Doer) -> Kept | Refusal:
+        """What `record` would do now, with the operation it would record; nothing is kept. Raises StoreError."""
+        return self._judged((self._operation(act, doer),))
+
+    def record_as(self, op_id: str, act: Act, doer: Doer) -> Kept | Refusal:
+        """As `record`, under an id that was drawn before: that of an operation that was `foreseen`. Raises StoreError."""
+        op = msgspec.structs.replace(self._operation(act, doer), id=op_id)
+        return self._kept((op,))
+
     def record_group(self, acts: Sequence[Act], doer: Doer) -> Kept | Refusal:
         """Record several that are done all or none. Refusal when one of them is forbidden. Raises StoreError."""
         group = self._new_id()

@@ -263,6 +263,7 @@ class LedgerEntry(Record, frozen=True):
         of: Key of what it moves.
         delta: Points, uses or pieces; negative when they went out.
         reason: Kind of the operation.
+        band: Id of the band that witnessed it, "" for none.
     """
 
     id: str
@@ -271,6 +272,7 @@ class LedgerEntry(Record, frozen=True):
     reason: str
     store: str
     at: int
+    band: str = ""
 
 
 class Allowance(Record, frozen=True):

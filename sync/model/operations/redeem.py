@@ -1,6 +1,7 @@
 """Points, a use of an entitlement, or a piece of a stock go to a customer. A request, unless this store may act alone.
 
-Its home store may, and a store that was lent an allowance, up to that: there it is given out at once, and for the centre
+Its home store may, and a store that was lent an allowance, up to that; and any store while the customer's band witnesses
+it: the use stands on the band, which said before that nobody else had it. There it is given out at once, and for the centre
 it is a fact. Anybody else records it and waits for the centre's answer; nothing is handed out before.
 
 not_enough       there is not so much left                        refused
@@ -27,7 +28,7 @@ from sync.model.operation import (
     Refusal,
 )
 from sync.model.operations.take_back_redeem import TakeBackRedeem
-from sync.model.records import Case, Entitlement, LedgerEntry, Side, key_of
+from sync.model.records import Allowance, Case, Entitlement, LedgerEntry, Side, key_of
 from sync.model.row import Cell, Missing, Row
 from sync.model.rules import clash_case, happened_at
 from sync.model.wire import Short
@@ -46,13 +47,15 @@ class Redeem(msgspec.Struct, frozen=True, kw_only=True):
         of: Key of the account, entitlement or stock.
         amount: Points, uses or pieces.
         reason: What for, in words.
-        alone: The right by which it was given out before the centre answered: home | allowance; "" when it waits.
+        alone: The right by which it was given out before the centre answered: home | allowance | witness; "" when it waits.
+        band: Id of the band the use stands on, "" when it stands on none.
     """
 
     of: Of
     amount: Annotated[int, msgspec.Meta(ge=1, le=AMOUNT_MAX)] = 1
     reason: Short = ""
-    alone: Literal["", "home", "allowance"] = ""
+    alone: Literal["", "home", "allowance", "witness"] = ""
+    band: Annotated[str, msgspec.Meta(max_length=120)] = ""
 
 
 def keys(op: Operation, args: Redeem) -> tuple[str, ...]:
@@ -75,8 +78,9 @@ def claim(rows: Mapping[str, Cell], op: Operation, args: Redeem, now: int) -> Re
         return msgspec.structs.replace(args, alone="allowance")
     row = rows.get(args.of)
     subject = ledger.subject_of(row) if isinstance(row, Row) else None
-    is_home = subject is not None and ledger.home_of(subject) == op.store != ""
-    return msgspec.structs.replace(args, alone="home" if is_home else "")
+    if subject is not None and ledger.home_of(subject) == op.store != "":
+        return msgspec.structs.replace(args, alone="home")
+    return msgspec.structs.replace(args, alone="witness" if args.band else "")
 
 
 def apply(rows: Mapping[str, Cell], op: Operation, args: Redeem, now: int) -> Outcome:
@@ -117,7 +121,7 @@ def _taken(  # what a redemption is made of
             ledger.changed_row(row, ledger.moved(subject, 0, last=ours), at),
         )
         return _given(op, args, row, (held.key, changed, code), ours)
-    if args.alone and allowance is None and ledger.home_of(subject) != op.store:
+    if not _may_act_alone(args, allowance, is_home=ledger.home_of(subject) == op.store):
         code = code or "no_right"
     free = ledger.free_of(subject)
     if free is not None and free < args.amount:
@@ -126,6 +130,12 @@ def _taken(  # what a redemption is made of
         code = "overdrawn"
     less = ledger.changed_row(row, ledger.moved(subject, -args.amount, last=ours), at)
     return _given(op, args, row, (args.of, (less,), code), ours)
+
+
+def _may_act_alone(args: Redeem, allowance: Allowance | None, *, is_home: bool) -> bool:
+    """Was it right to give it out before the centre answered; also where it was not."""
+    is_witnessed = args.alone == "witness" and bool(args.band)
+    return not args.alone or is_home or allowance is not None or is_witnessed
 
 
 def _forbidden(row: Row, subject: ledger.Subject, op: Operation, at: int) -> str:
@@ -148,7 +158,7 @@ def _given(
 ) -> Effects:
     """Its entry beside what it changed, and the case where it clashes. `taken`: from which key, changed rows, clash."""
     of, changed, clash = taken
-    entry = LedgerEntry(op.id, of, -args.amount, KIND.name, op.store, ours.at)
+    entry = LedgerEntry(op.id, of, -args.amount, KIND.name, op.store, ours.at, args.band)
     rows = (*changed, ledger.entry_row(entry, owner=row.owner))
     if not clash:
         return Effects(rows)

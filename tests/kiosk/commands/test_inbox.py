@@ -70,7 +70,7 @@ def test_what_waits_is_listed_in_words_with_what_was_recorded(
         "Léna Müller: use a ticket or points",
     )
     assert first["text"].startswith("Not settled: it was recorded for another store")
-    assert first["args"] == {"of": POINTS, "amount": 80, "reason": "", "alone": ""}
+    assert first["args"] == {"of": POINTS, "amount": 80, "reason": "", "alone": "", "band": ""}
     assert second["code"] == "unknown_kind"
 
 

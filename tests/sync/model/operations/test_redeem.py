@@ -59,11 +59,12 @@ def with_points(points: int = 100, *, home: str = "harbour", lent: int = 0) -> R
 def redeem(
     amount: int = 80,
     *,
-    alone: Literal["", "home", "allowance"] = "",
+    alone: Literal["", "home", "allowance", "witness"] = "",
     of: str = POINTS,
+    band: str = "",
     **fields: Any,
 ) -> Operation:
-    return shop.operation(Redeem(of=of, amount=amount, alone=alone), **fields)
+    return shop.operation(Redeem(of=of, amount=amount, alone=alone, band=band), **fields)
 
 
 def claimed(rows: Rows, op: Operation) -> str:
@@ -104,6 +105,41 @@ def test_a_store_with_an_allowance_may_act_alone_up_to_it_and_until_its_end() ->
     late = readable.claimed(rows, NOON + 61 * MINUTE).args
     assert isinstance(late, Redeem)
     assert late.alone == ""
+
+
+def test_a_store_may_act_alone_while_a_band_witnesses_it_and_there_is_enough() -> None:
+    rows = with_points(100)
+
+    assert claimed(rows, redeem(80, store="station", band="b1")) == "witness"
+    assert claimed(rows, redeem(101, store="station", band="b1")) == ""
+    assert claimed(rows, redeem(80, store="station", alone="witness")) == ""
+    assert claimed(rows, redeem(80, band="b1")) == "home"
+    assert claimed({}, redeem(80, store="station", band="b1")) == ""
+
+
+def test_a_witnessed_use_is_no_clash_and_says_which_band_witnessed_it() -> None:
+    rows, clash = done(
+        with_points(100), redeem(80, store="station", alone="witness", band="b1")
+    )
+
+    entry = body(rows, f"ledger/{FIRST}")
+    assert isinstance(entry, LedgerEntry)
+    assert (entry.band, entry.store, clash) == ("b1", "station", "")
+    assert_books_balance(rows)
+
+
+def test_a_witness_that_no_band_stands_for_is_no_right() -> None:
+    _, clash = done(with_points(100), redeem(80, store="station", alone="witness"))
+
+    assert clash == "no_right"
+
+
+def test_a_witnessed_use_of_what_somebody_else_had_becomes_a_case_and_is_not_refused() -> None:
+    rows, _ = done(with_points(100), redeem(80))
+
+    _, clash = done(rows, redeem(80, op_id=SECOND, store="station", alone="witness", band="b1"))
+
+    assert clash == "overdrawn"
 
 
 def test_without_a_right_a_device_waits_and_only_the_centre_decides() -> None:
