@@ -140,7 +140,21 @@ class Refreshed(msgspec.Struct, frozen=True, tag="refreshed", tag_field="say"):
     outcome: str
 
 
-Said = ReaderState | Seen | KeyWanted | Proved | Failed | Left | Challenge | Refreshed
+class Used(msgspec.Struct, frozen=True, tag="used", tag_field="say"):
+    """What became of a use that the band was to witness.
+
+    Attributes:
+        operation: As in `Use`.
+        outcome: recorded (give) | there (it stands there from before: give) | used (somebody else gave it: do not give) |
+            unsure (the band cannot say) | undone (not written, for certain) | torn (only the band can tell: tell it again).
+    """
+
+    tap: int
+    operation: str
+    outcome: str
+
+
+Said = ReaderState | Seen | KeyWanted | Proved | Failed | Left | Challenge | Refreshed | Used
 
 
 class GroupKey(_Discreet, frozen=True, tag="group_key", tag_field="tell"):
@@ -200,11 +214,41 @@ class Refresh(_Discreet, frozen=True, tag="refresh", tag_field="tell"):
         return f"Refresh(tap={self.tap})"
 
 
+class Use(_Discreet, frozen=True, tag="use", tag_field="tell"):
+    """Let the band of that tap witness a use, if what it says of others leaves it free.
+
+    Attributes:
+        operation: Id of the operation that will say that it was given; a UUID.
+        of: Key of the entitlement or account.
+        kind: Number of a `drivers.credential.witness.Kind`.
+        amount: How much, 1 for a use.
+        free: How much was left by all that was heard of.
+        at: Now, Unix time in seconds.
+        store: Id of this store.
+        heard: Tags of the newest operations that were heard of and stand on this band; hex of 8 bytes each.
+        n_heard: How many were heard of in all.
+    """
+
+    tap: int
+    operation: str
+    of: str
+    kind: int
+    amount: int
+    free: int
+    at: int
+    store: str
+    heard: tuple[str, ...] = ()
+    n_heard: int = 0
+
+    def __repr__(self) -> str:
+        return f"Use(tap={self.tap})"
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="tell"):
     """Close the reader and end."""
 
 
-Told = GroupKey | Key | Prove | Response | Refresh | Stop
+Told = GroupKey | Key | Prove | Response | Refresh | Use | Stop
 
 LINE_SIZE_MAX = 4_096
 """A line is a few hundred bytes; a longer one is not ours."""

@@ -98,6 +98,7 @@ def witnessed(
     amount: int,
     free: int,
     heard: Collection[bytes],
+    n_heard: int | None = None,
 ) -> Outcome:
     """Put a use on the band, unless the band says that there is not so much left.
 
@@ -106,7 +107,8 @@ def witnessed(
         use: What is to be given; its `amount_class` is that of `amount`.
         amount: How much, 1 for a use.
         free: How much was left by all that we have heard of.
-        heard: Tags of the operations we have heard of that this band witnessed.
+        heard: Tags of the operations we have heard of that this band witnessed, the newest at least.
+        n_heard: How many we have heard of in all; None when `heard` has them all.
 
     Raises:
         DriverError: nothing may be given yet. `delivery` UNKNOWN: the same order again, at the next tap, finds out; any other:
@@ -115,7 +117,7 @@ def witnessed(
     before = place.read()
     if before.has(use.operation):
         return Outcome.THERE
-    spent = spent_at_most(before, use.mark, heard=heard)
+    spent = spent_at_most(before, use.mark, heard=heard, n_heard=n_heard)
     if spent is None:
         return Outcome.UNSURE
     if spent + amount > free:

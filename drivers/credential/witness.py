@@ -101,17 +101,21 @@ class Witness:
         """Is there a record of this operation?"""
         return any(hmac.compare_digest(each.operation, operation) for each in self.records)
 
-    def unheard(self, heard: Collection[bytes]) -> tuple[Use, ...] | None:
+    def unheard(
+        self, heard: Collection[bytes], *, n_heard: int | None = None
+    ) -> tuple[Use, ...] | None:
         """The uses that whoever asks has not heard of, the newest first.
 
         Args:
-            heard: Tags of all operations that are known to have been witnessed by this band.
+            heard: Tags of the operations that are known to have been witnessed by this band, the newest at least.
+            n_heard: How many are known in all; None when `heard` has them all.
 
         Returns:
             None when nobody can say: there are more than the records name, or fewer uses than heard of.
         """
         found = tuple(each for each in self.records if each.operation not in heard)
-        return found if len(found) == self.uses - len(heard) else None
+        n_known = len(heard) if n_heard is None else n_heard
+        return found if len(found) == self.uses - n_known else None
 
 
 def mark_of(key: bytes, entitlement: str) -> bytes:
@@ -212,9 +216,11 @@ def uses_of(witness: Witness, mark: bytes, *, heard: Collection[bytes]) -> int |
     return None if unheard is None else len(_with_mark(unheard, mark))
 
 
-def spent_at_most(witness: Witness, mark: bytes, *, heard: Collection[bytes]) -> int | None:
+def spent_at_most(
+    witness: Witness, mark: bytes, *, heard: Collection[bytes], n_heard: int | None = None
+) -> int | None:
     """The most that can have been taken from an account that whoever asks has not heard of. As `uses_of`."""
-    unheard = witness.unheard(heard)
+    unheard = witness.unheard(heard, n_heard=n_heard)
     if unheard is None:
         return None
     return sum(each.amount_below - 1 for each in _with_mark(unheard, mark))

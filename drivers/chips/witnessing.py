@@ -1,0 +1,96 @@
+"""A use told to the reader process, carried out on the band that is there: opened with its own key, judged, written, said.
+
+The band was read before, so nothing of that session is needed: it is selected and opened anew, which also drops whatever an
+earlier use left uncommitted.
+"""
+
+from collections.abc import Callable
+
+from drivers.chips.desfire import Desfire
+from drivers.chips.framing import OK
+from drivers.chips.witness import DesfireWitness, WitnessPlace, witnessed
+from drivers.connection import Connection
+from drivers.credential.layout import AID, KeySlot
+from drivers.credential.witness import (
+    OPERATION_SIZE,
+    Kind,
+    Use,
+    amount_class_of,
+    mark_of,
+    operation_tag,
+    store_tag,
+)
+from drivers.errors import BandUnsupported, Delivery, DriverError
+from drivers.lines import Use as Order
+from drivers.lines import Used
+from hardware.entropy import Entropy
+
+TORN, UNDONE, UNSURE = "torn", "undone", "unsure"
+"""Outcomes beside those of `witness.Outcome`, and the one for a band that cannot witness. Public: said by the reader process."""
+
+
+def desfire_place(connection: Connection, key: bytes, entropy: Entropy) -> WitnessPlace:
+    """Where a DESFire of ours remembers its uses, opened with K_band.
+
+    Raises:
+        BandUnsupported: our application is not there.
+        DriverError: as `Desfire`.
+    """
+    chip = Desfire(connection, entropy)
+    if chip.select_application(AID).status != OK:
+        raise BandUnsupported("no band of ours", delivery=Delivery.REFUSED)
+    if not chip.authenticate_ev2_first(KeySlot.BAND.value, key):
+        chip.authenticate_aes(KeySlot.BAND.value, key)
+    return DesfireWitness(chip)
+
+
+def carried_out(order: Order, *, key: bytes, place: Callable[[], WitnessPlace]) -> Used:
+    """Carry out an order; whatever goes wrong is an outcome, for the page of the customer stands.
+
+    Args:
+        order: As it was told; what does not fit a band is an outcome too.
+        key: K_band.
+        place: Opens the band and says where it remembers.
+    """
+    return Used(order.tap, order.operation, _outcome(order, key, place))
+
+
+def _outcome(order: Order, key: bytes, place: Callable[[], WitnessPlace]) -> str:
+    try:
+        use, heard = _use_of(order, key), tuple(_tag(each) for each in order.heard)
+    except ValueError:
+        return UNDONE
+    try:
+        outcome = witnessed(
+            place(),
+            use,
+            amount=order.amount,
+            free=order.free,
+            heard=heard,
+            n_heard=order.n_heard,
+        )
+    except BandUnsupported:
+        return UNSURE
+    except DriverError as error:
+        # Only a write can be done and not known to be; a read that broke off has changed nothing, but says so as well.
+        return TORN if error.delivery is Delivery.UNKNOWN else UNDONE
+    return outcome.value
+
+
+def _use_of(order: Order, key: bytes) -> Use:
+    """Raises ValueError for what does not fit a record."""
+    return Use(
+        operation=operation_tag(order.operation),
+        at=order.at,
+        store=store_tag(order.store),
+        kind=Kind(order.kind),
+        amount_class=amount_class_of(order.amount),
+        mark=mark_of(key, order.of),
+    )
+
+
+def _tag(text: str) -> bytes:
+    tag = bytes.fromhex(text)
+    if len(tag) != OPERATION_SIZE:
+        raise ValueError("a tag is 8 bytes")
+    return tag
