@@ -28,6 +28,9 @@ from kiosk.bench.figures import BenchImpossible
 from kiosk.bench.rig import UART_BAUD, Subject, rig
 
 SOURCE: Final = Path(__file__).with_name("freefare_tap.c")
+HEADER = Path("/usr/include/freefare.h")
+"""Where Debian's libfreefare-dev puts it."""
+
 COMPILE_S: Final = 60
 RUN_S: Final = 60
 WARM_UP: Final = 5
@@ -89,7 +92,7 @@ def libfreefare_ms(path: Path, subject: Subject, *, runs: int) -> list[float]:
 
 def _compiled(folder: Path) -> Path:
     compiler, program = shutil.which("gcc"), folder / "freefare_tap"
-    if compiler is None or not Path("/usr/include/freefare.h").exists():
+    if compiler is None or not HEADER.exists():
         raise BenchImpossible("libfreefare", "gcc or libfreefare-dev is missing.")
     done = subprocess.run(  # noqa: S603  # our own source
         [compiler, "-O2", "-o", str(program), str(SOURCE), "-lfreefare", "-lnfc"],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hardware.virtual import private_pcscd
-from kiosk.bench import tap
+from kiosk.bench import tap, tap_peers
 from kiosk.bench.figures import BenchImpossible
 from kiosk.bench.rig import Subject
 from kiosk.demo.bands import DEMO_TEST_GROUP_KEY, demo_bands
@@ -20,6 +20,26 @@ METRICS = {
     "tap.raw": "ms",
     "tap.reader": "ms",
 }
+BAND = demo_bands()[0]
+SUBJECT = Subject(
+    uid=BAND.uid,
+    ev=2,
+    application=application_of(uid=BAND.uid, reference=BAND.reference),
+    group_key=DEMO_TEST_GROUP_KEY,
+    band_key=band_key_of(BAND.uid),
+)
+WHOLE = {
+    "tap.whole.pn532": "ms",
+    "tap.whole_ev1.pn532": "ms",
+    "tap.nfcpy": "ms",
+    "tap.vs_nfcpy": "x",
+    "tap.libfreefare": "ms",
+    "tap.vs_libfreefare": "x",
+    "tap.air.106": "ms",
+    "tap.air.212": "ms",
+    "tap.air.424": "ms",
+    "tap.air.848": "ms",
+}
 
 
 @pytest.mark.slow
@@ -32,35 +52,22 @@ def test_every_metric_is_printed_for_both_readers() -> None:
         f"{name}.{reader}": unit
         for reader in ("pn532", "vpcd")
         for name, unit in METRICS.items()
-    }
-    assert {each["runs"] for each in printed["results"].values()} == {2}
+    } | WHOLE
+    measured = {name: each for name, each in printed["results"].items() if "air" not in name}
+    assert {each["runs"] for each in measured.values()} == {2}
 
 
 @pytest.mark.slow
-def test_a_machine_without_the_daemon_still_measures_the_pn532(
+def test_a_machine_without_daemon_and_libfreefare_still_measures_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    band = demo_bands()[0]
-    subject = Subject(
-        uid=band.uid,
-        ev=2,
-        application=application_of(uid=band.uid, reference=band.reference),
-        group_key=DEMO_TEST_GROUP_KEY,
-        band_key=band_key_of(band.uid),
-    )
     monkeypatch.setattr(private_pcscd, "DRIVER", Path("/no/such/driver.so"))
+    monkeypatch.setattr(tap_peers, "HEADER", Path("/no/such/header.h"))
     missing: list[BenchImpossible] = []
 
-    results = tap.measure(subject=subject, runs=1, report_missing=missing.append)
+    results = tap.measure(subject=SUBJECT, runs=1, report_missing=missing.append)
 
-    assert set(results) == {f"{name}.pn532" for name in METRICS}
-    assert [each.code for each in missing] == ["pcscd-absent"]
+    theirs = {"tap.libfreefare", "tap.vs_libfreefare"}
+    assert set(results) == {f"{name}.pn532" for name in METRICS} | set(WHOLE) - theirs
+    assert [each.code for each in missing] == ["pcscd-absent", "libfreefare"]
     assert "vsmartcard-vpcd" in str(missing[0])
-
-
-def test_an_unknown_bench_is_refused_with_the_known_ones() -> None:
-    done = run("bench", "tapp")
-
-    assert done.returncode == 2
-    assert "tap, screen" in done.stderr
-    assert done.stdout == ""
