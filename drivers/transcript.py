@@ -4,6 +4,7 @@
     = 3B 8F 80 01              answer of the band when it entered the field, once, before the first exchange
     > FF CA 00 00 00           sent
     < 04 A1 B2 90 00           received
+    ! silent                   it did not answer, and was activated anew; a band without ISO-DEP says no that way
     ! left                     the band was taken away instead of answering; nothing follows
 
 Two spaces or more after the bytes begin a remark.
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from drivers.connection import Connection
-from drivers.errors import BandLeft, BandMalformed, Delivery, ReaderFault
+from drivers.errors import BandLeft, BandMalformed, BandSilent, Delivery, ReaderFault
 
 TEXT_SIZE_MAX = 65_536
 """Characters of a transcript; a person could not review a longer one."""
@@ -22,15 +23,25 @@ TEXT_SIZE_MAX = 65_536
 EXCHANGE_MAX = 256
 """Exchanges of a transcript; the longest reading of ours takes eight."""
 
+LEFT, SILENT = "! left", "! silent"
+"""Lines in the place of an answer."""
+
 _BYTES = re.compile(r"[0-9A-Fa-f]{2}(?: [0-9A-Fa-f]{2})*")
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One command and its answer; None when the band was taken away instead."""
+    """One command and its answer; None when none came.
+
+    Attributes:
+        sent: The command.
+        received: The answer; None when the band was taken away instead, or fell silent.
+        is_silent: There was none, and the band is still there.
+    """
 
     sent: bytes
     received: bytes | None
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class Transcript:
     Attributes:
         title: What reader, band and day; the comments of the text.
         answer: ATR or ATS.
-        exchanges: In order; only the last may have no answer.
+        exchanges: In order; after one where the band left there is none.
     """
 
     title: tuple[str, ...]
@@ -74,16 +85,16 @@ class _Reading:
 
     def take(self, line: str) -> str:
         """Take in one line; "" or what is wrong with it."""
-        if not line:
-            return ""
-        if line.startswith("#"):
-            self.title.append(line[1:].strip())
+        if not line or line.startswith("#"):
+            self.title += [line[1:].strip()] if line else []
             return ""
         if self._is_over or len(self.exchanges) >= EXCHANGE_MAX:
             return "nothing may follow"
-        if line == "! left" or line.startswith("! left  "):
+        if _is_sign(line, LEFT):
             self._is_over = True
             return self._received(None)
+        if _is_sign(line, SILENT):
+            return self._received(None, is_silent=True)
         sign, _, rest = line.partition(" ")
         content = _bytes_of(rest)
         if content is None:
@@ -101,12 +112,17 @@ class _Reading:
             return self._received(content)
         return "out of order"
 
-    def _received(self, content: bytes | None) -> str:
+    def _received(self, content: bytes | None, *, is_silent: bool = False) -> str:
         if self.sent is None:
             return "an answer without a command"
-        self.exchanges.append(Exchange(self.sent, content))
+        self.exchanges.append(Exchange(self.sent, content, is_silent))
         self.sent = None
         return ""
+
+
+def _is_sign(line: str, sign: str) -> bool:
+    """Is the line this sign, perhaps with a remark?"""
+    return line == sign or line.startswith(f"{sign}  ")
 
 
 def _bytes_of(rest: str) -> bytes | None:
@@ -122,7 +138,8 @@ def text_of(transcript: Transcript) -> str:
     for exchange in transcript.exchanges:
         lines.append("> " + exchange.sent.hex(" ").upper())
         received = exchange.received
-        lines.append("! left" if received is None else "< " + received.hex(" ").upper())
+        none = SILENT if exchange.is_silent else LEFT
+        lines.append(none if received is None else "< " + received.hex(" ").upper())
     return "\n".join(lines) + "\n"
 
 
@@ -145,14 +162,16 @@ class ReplayConnection:
         return self._at == len(self._exchanges)
 
     def transmit(self, command: bytes) -> bytes:
-        """The recorded answer. Raises ReaderFault for a command that was not recorded here, BandLeft as recorded."""
+        """The recorded answer. Raises ReaderFault for a command that was not recorded here, BandLeft and BandSilent as recorded."""
         if self.is_used_up or self._exchanges[self._at].sent != command:
             raise ReaderFault("this was not recorded", delivery=Delivery.NOT_SENT)
-        received = self._exchanges[self._at].received
+        exchange = self._exchanges[self._at]
         self._at += 1
-        if received is None:
+        if exchange.is_silent:
+            raise BandSilent("the band did not answer", delivery=Delivery.UNKNOWN)
+        if exchange.received is None:
             raise BandLeft("the band was taken away", delivery=Delivery.UNKNOWN)
-        return received
+        return exchange.received
 
 
 class RecordingConnection:
@@ -175,9 +194,12 @@ class RecordingConnection:
         return self._connection.generation
 
     def transmit(self, command: bytes) -> bytes:
-        """As in the connection underneath; a band that left is remembered too."""
+        """As in the connection underneath; a band that left or fell silent is remembered too."""
         try:
             received = self._connection.transmit(command)
+        except BandSilent:
+            self._exchanges.append(Exchange(self._clean(command), None, is_silent=True))
+            raise
         except BandLeft:
             self._exchanges.append(Exchange(self._clean(command), None))
             raise

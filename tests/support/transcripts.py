@@ -14,21 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from drivers.chips.desfire import Desfire
-from drivers.chips.ntag21x import Ntag21x
-from drivers.chips.ntag424 import Ntag424
+from drivers.chips.reading import read_band
 from drivers.chips.type4 import Type4
 from drivers.chips.ultralight_aes import UltralightAes
-from drivers.chips.ultralight_c import UltralightC
 from drivers.chips.witness import read_witness, record_use
 from drivers.connection import Connection
 from drivers.credential.layout import AID, CAPSULE_FILE, REFERENCE_FILE, KeySlot
-from drivers.credential.places import (
-    CONTENT_FILE,
-    NTAG424_BAND,
-    REFERENCE_PAGE,
-    USES_COUNTER,
-    password_of,
-)
+from drivers.credential.places import REFERENCE_PAGE, USES_COUNTER
 from drivers.credential.witness import Kind, Use
 from drivers.errors import BandLeft
 from drivers.issuing.desfire import DesfireBand, Means
@@ -37,8 +29,8 @@ from drivers.transcript import RecordingConnection, Transcript, text_of
 from hardware.entropy import Entropy, SeededEntropy
 from hardware.virtual.band import PoweredChip, VirtualBand
 from tests.support import chip_bands, issuing
-from tests.support.bands import GROUP_KEY, UID, ChipConnection, band, band_key, target_of
-from tests.support.chip_bands import Type2Connection
+from tests.support.bands import GROUP_KEY, UID, ChipConnection, Keys, band, band_key, target_of
+from tests.support.chip_bands import Type2Connection, type2_target
 
 FOLDER: Final = Path(__file__).parents[1] / "drivers" / "transcripts"
 """Where the texts are."""
@@ -103,14 +95,6 @@ def _issued(connection: Connection, entropy: Entropy) -> Any:
     return before
 
 
-def _ntag424_read(connection: Connection, entropy: Entropy) -> Any:
-    chip = Ntag424(connection, entropy)
-    chip.select()
-    link = chip.read_link()
-    chip.authenticate_first(NTAG424_BAND, band_key(UID))
-    return link, chip.read(CONTENT_FILE)
-
-
 def _ultralight_aes_used(connection: Connection, entropy: Entropy) -> Any:
     chip = UltralightAes(connection, entropy)
     chip.authenticate(0, band_key(UID))
@@ -119,17 +103,15 @@ def _ultralight_aes_used(connection: Connection, entropy: Entropy) -> Any:
     return before, chip.read_counter(USES_COUNTER), chip.read_pages(REFERENCE_PAGE, 4)
 
 
-def _ultralight_c_read(connection: Connection, entropy: Entropy) -> Any:
-    chip = UltralightC(connection, entropy)
-    chip.authenticate(band_key(UID))
-    return chip.read(REFERENCE_PAGE)
+def _tap(name: str, make: Callable[[], VirtualBand]) -> Scene:
+    """What the reader process does with a band whose key is leased."""
 
+    def act(connection: Connection, entropy: Entropy) -> Any:
+        chip = make().power_up()
+        target = target_of(chip) if chip.anticollision.ats else type2_target(chip)
+        return read_band(connection, target, Keys(UID), entropy)
 
-def _ntag213_read(connection: Connection, _entropy: Entropy) -> Any:
-    chip = Ntag21x(connection)
-    told = chip.model(), chip.signature()
-    chip.unlock(*password_of(band_key(UID)))
-    return told, chip.read(REFERENCE_PAGE)
+    return Scene(f"{name}, tapped with its key leased", make, act)
 
 
 def _message_read(connection: Connection, _entropy: Entropy) -> Any:
@@ -155,11 +137,6 @@ SCENES: Final = {
         lambda: issuing.fresh(ev=3),
         _issued,
     ),
-    "ntag424-link-and-content": Scene(
-        "NTAG 424, its address mirrored, then opened with K_band",
-        chip_bands.ntag424,
-        _ntag424_read,
-    ),
     "ntag424-message": Scene(
         "NTAG 424, its NDEF message read without a key", chip_bands.ntag424, _message_read
     ),
@@ -168,12 +145,11 @@ SCENES: Final = {
         chip_bands.ultralight_aes,
         _ultralight_aes_used,
     ),
-    "ultralight-c-read": Scene(
-        "Ultralight C, read with K_band", chip_bands.ultralight_c, _ultralight_c_read
-    ),
-    "ntag213-read": Scene(
-        "NTAG213, its maker's signature, then its password", chip_bands.ntag21x, _ntag213_read
-    ),
+    "tap-desfire-ev3": _tap("DESFire EV3", lambda: band(ev=3)),
+    "tap-ntag424": _tap("NTAG 424", chip_bands.ntag424),
+    "tap-ultralight-aes": _tap("Ultralight AES", chip_bands.ultralight_aes),
+    "tap-ultralight-c": _tap("Ultralight C", chip_bands.ultralight_c),
+    "tap-ntag213": _tap("NTAG213", chip_bands.ntag21x),
 }
 """The scenes by the name of their text."""
 
