@@ -1,30 +1,38 @@
 """One band, read with the fewest exchanges security allows.
 
-    UID that stays, key leased      select, EV2First K_band (2), read                             4   MUTUAL
-    UID that stays, no lease        select, EV2First K_uid (2), read                              4   NONE, with band
-    random UID, key leased          select, EV2First K_uid (2), true UID, NonFirst K_band (2), read   7   MUTUAL
-    random UID, no lease            select, EV2First K_uid (2), true UID, read                    5   NONE, with band
-    older chip (EV1)                the same with AuthenticateAES, one exchange more, generation 1
-    no application of ours          select                                                        1   NONE
-    no ISO-DEP                      nothing                                                       0   NONE
+    DESFire, UID that stays, key leased   select, EV2First K_band (2), reference                              4   MUTUAL
+             UID that stays, no lease     select, EV2First K_uid (2), reference, capsule                      5   NONE, with band
+             random UID, key leased       select, EV2First K_uid (2), true UID, NonFirst K_band (2), reference   7   MUTUAL
+             random UID, no lease         select, EV2First K_uid (2), true UID, reference, capsule            6   NONE, with band
+             older chip (EV1)             the same with AuthenticateAES, one exchange more, generation 1; capsule (3)
+             a long capsule               one more
+             key of another version       three more, then as without a lease
+             no application of ours       select                                                              1   NONE
+    NTAG 424                              see `reading_ntag424`; where its ATS does not say so, one more      1 to 9
+    Type 2                                see `reading_pages`                                                 0 to 7
+    telephone, Type 4 of somebody else    select, select NDEF                                                 2   NONE
+    FeliCa, Classic, others               nothing                                                             0   NONE
 
-What the chip says of its generation is not asked: it is what it authenticated with.
+What the chip says of its generation is not asked: it is what it authenticated with. The capsule is read only where it is all
+there will be to say who this is; a band whose key is here is known by its reference.
 """
 
-from drivers.chips.desfire import Desfire, KeyRefused
+import contextlib
+
+from drivers.chips.desfire import PIECE_SIZE_MAX, Desfire, KeyRefused
 from drivers.chips.framing import APPLICATION_NOT_FOUND, ILLEGAL_COMMAND, OK
-from drivers.chips.identify import family_of, leasable_uid, speaks_iso_dep
+from drivers.chips.identify import family_of, leasable_uid, may_be_ntag424, speaks_iso_dep
+from drivers.chips.reading_ntag424 import read_ntag424
+from drivers.chips.reading_pages import read_pages
 from drivers.chips.uid_only import proof_of_uid
 from drivers.connection import Connection
-from drivers.credential.layout import AID, REFERENCE_FILE, KeySlot
-from drivers.errors import BandMalformed, BandRefused, BandUnsupported
-from drivers.ports import KeyProvider
+from drivers.credential.capsule import contained
+from drivers.credential.layout import AID, CAPSULE_FILE, REFERENCE_FILE, KeySlot
+from drivers.errors import BandMalformed, BandRefused, BandUnsupported, KeyUnknown
+from drivers.ports import KeyProvider, LeasedKey
 from drivers.proof import ChipFamily, Proof, ProofKind
-from drivers.target import Target
+from drivers.target import Target, Technology
 from hardware.entropy import Entropy
-
-NTAG_HARDWARE = 0x04
-"""Hardware type of NTAG chips in GetVersion. Source: NXP NT4H2421Gx data sheet."""
 
 
 def read_band(
@@ -38,29 +46,32 @@ def read_band(
         BandRefused, BandMalformed: a band of ours that is not as it should be.
         ReaderError: the machine's side failed.
     """
+    if target.technology is Technology.TYPE_2:
+        return read_pages(connection, target, keys, entropy)
     if not speaks_iso_dep(target):
         return proof_of_uid(target, family_of(target))
+    if may_be_ntag424(target):
+        proof = read_ntag424(connection, target, keys, entropy)
+        if proof is not None:
+            return proof
+    return _read_iso_dep(connection, target, keys, entropy)
+
+
+def _read_iso_dep(
+    connection: Connection, target: Target, keys: KeyProvider, entropy: Entropy
+) -> Proof:
     chip = Desfire(connection, entropy)
     try:
         status = chip.select_application(AID).status
     except BandUnsupported:
-        return proof_of_uid(target, ChipFamily.UNKNOWN)
+        status = ILLEGAL_COMMAND
     if status == OK:
         return _read_ours(chip, target, keys)
-    return proof_of_uid(target, _foreign_family(chip, status))
-
-
-def _foreign_family(chip: Desfire, status: int) -> ChipFamily:
-    """Which chip speaks DESFire and does not have our application."""
     if status == APPLICATION_NOT_FOUND:
-        return ChipFamily.DESFIRE
-    if status != ILLEGAL_COMMAND:
-        return ChipFamily.UNKNOWN
-    try:
-        is_ntag = chip.version().hardware_type == NTAG_HARDWARE
-    except (BandRefused, BandMalformed, BandUnsupported):
-        return ChipFamily.UNKNOWN
-    return ChipFamily.NTAG424 if is_ntag else ChipFamily.UNKNOWN
+        return proof_of_uid(target, ChipFamily.DESFIRE)
+    # No DESFire: an NTAG 424 on a reader that does not tell the ATS, a telephone, or somebody else's.
+    proof = None if may_be_ntag424(target) else read_ntag424(connection, target, keys, entropy)
+    return proof_of_uid(target, ChipFamily.UNKNOWN) if proof is None else proof
 
 
 def _read_ours(chip: Desfire, target: Target, keys: KeyProvider) -> Proof:
@@ -68,8 +79,8 @@ def _read_ours(chip: Desfire, target: Target, keys: KeyProvider) -> Proof:
     if uid is not None:
         leased = keys.band_key(uid)
         if leased is not None:
-            generation = _opened(chip, KeySlot.BAND, leased.value)
-            return _proof(ProofKind.MUTUAL, generation, uid, chip.read(REFERENCE_FILE))
+            with contextlib.suppress(KeyUnknown):
+                return _proved(chip, _opened_leased(chip, leased), uid)
     group = keys.group_key()
     if group is None:
         return proof_of_uid(target, ChipFamily.DESFIRE)
@@ -79,7 +90,7 @@ def _read_ours(chip: Desfire, target: Target, keys: KeyProvider) -> Proof:
         # Another epoch's band, or another shop's: not an attack on a key that was lent for this very band.
         return proof_of_uid(target, ChipFamily.DESFIRE)
     if uid is not None:
-        return _proof(ProofKind.NONE, generation, uid, chip.read(REFERENCE_FILE))
+        return _known(chip, generation, uid)
     return _read_random(chip, generation, keys)
 
 
@@ -87,12 +98,22 @@ def _read_random(chip: Desfire, generation: int, keys: KeyProvider) -> Proof:
     uid = chip.card_uid()
     leased = keys.band_key(uid)
     if leased is None:
-        return _proof(ProofKind.NONE, generation, uid, chip.read(REFERENCE_FILE))
+        return _known(chip, generation, uid)
     if generation > 1:
         chip.authenticate_ev2_non_first(KeySlot.BAND.value, leased.value)
     else:
         chip.authenticate_aes(KeySlot.BAND.value, leased.value)
-    return _proof(ProofKind.MUTUAL, generation, uid, chip.read(REFERENCE_FILE))
+    return _proved(chip, generation, uid)
+
+
+def _opened_leased(chip: Desfire, leased: LeasedKey) -> int:
+    """Authenticate with the leased key. Raises KeyUnknown when the chip holds another version of it, else KeyRefused."""
+    try:
+        return _opened(chip, KeySlot.BAND, leased.value)
+    except KeyRefused:
+        with contextlib.suppress(BandRefused, BandMalformed):
+            chip.check_key_version(KeySlot.BAND.value, leased.version)
+        raise
 
 
 def _opened(chip: Desfire, slot: KeySlot, key: bytes) -> int:
@@ -103,7 +124,29 @@ def _opened(chip: Desfire, slot: KeySlot, key: bytes) -> int:
     return 1
 
 
-def _proof(kind: ProofKind, generation: int, uid: bytes, band: bytes) -> Proof:
-    return Proof(
-        kind=kind, family=ChipFamily.DESFIRE, generation=generation, uid=uid, band=band
-    )
+def _proved(chip: Desfire, generation: int, uid: bytes) -> Proof:
+    band = chip.read(REFERENCE_FILE)
+    return Proof(ProofKind.MUTUAL, ChipFamily.DESFIRE, generation, uid, band)
+
+
+def _known(chip: Desfire, generation: int, uid: bytes) -> Proof:
+    """Whose band it says it is, read with the key every kiosk has: reference and capsule."""
+    band = chip.read(REFERENCE_FILE)
+    try:
+        capsule = _capsule(chip)
+    except (BandMalformed, BandRefused):
+        capsule = None  # it says nothing, and the band is still whose it says
+    return Proof(ProofKind.NONE, ChipFamily.DESFIRE, generation, uid, band, capsule=capsule)
+
+
+SHORT_SIZE = 128
+"""Bytes of a capsule that are read first of an older chip, which cuts its answers small; a capsule without words has no more."""
+
+
+def _capsule(chip: Desfire) -> bytes | None:
+    """The capsule, read as far as it goes: it says itself where it ends. Raises BandMalformed, BandRefused."""
+    size = PIECE_SIZE_MAX if chip.is_ev2 else SHORT_SIZE
+    head = chip.read(CAPSULE_FILE, size=size)
+    with contextlib.suppress(BandMalformed):
+        return contained(head)
+    return contained(head + chip.read(CAPSULE_FILE, offset=size))

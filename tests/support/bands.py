@@ -48,6 +48,7 @@ def band(
     group_key: bytes = GROUP_KEY,
     key_version: int = 0,
     has_witness: bool = True,
+    capsule: bytes = b"",
 ) -> VirtualDesfire:
     """A band as `drivers.credential.layout` says, issued by this shop; without the witness files as the first ones were."""
     files: tuple[AnyVirtualFile, ...] = tuple(
@@ -58,7 +59,7 @@ def band(
             write=each.write,
             read_write=each.read_write,
             change=each.change,
-            content=reference if each is REFERENCE_FILE else bytes(each.size),
+            content=(reference if each is REFERENCE_FILE else capsule).ljust(each.size, b"\0"),
         )
         for each in FILES
     )

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.chips.reading import read_band
+from drivers.credential.cbor import encoded
 from drivers.errors import (
     BandLeft,
     BandMalformed,
@@ -18,6 +19,7 @@ from drivers.errors import (
     DriverError,
     ReaderFault,
 )
+from drivers.ports import LeasedKey
 from drivers.proof import ChipFamily, Proof, ProofKind
 from drivers.target import Target, Technology
 from drivers.transcript import ReplayConnection, transcript_of
@@ -34,6 +36,7 @@ from tests.support.bands import (
     band_key,
     target_of,
 )
+from tests.support.chip_bands import Type2Connection, ntag424, type2_target, ultralight_aes
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 
@@ -72,7 +75,7 @@ def test_a_band_with_a_leased_key_proves_itself_in_the_fewest_exchanges(
 
 @pytest.mark.parametrize(
     ("ev", "is_random", "n_exchanges", "generation"),
-    [(2, False, 4, 2), (1, False, 5, 1), (2, True, 5, 2), (1, True, 6, 1)],
+    [(2, False, 5, 2), (1, False, 8, 1), (2, True, 6, 2), (1, True, 9, 1)],
 )
 def test_a_band_without_a_lease_is_named_but_proves_nothing(
     ev: int, is_random: bool, n_exchanges: int, generation: int
@@ -158,13 +161,12 @@ def test_a_telephone_is_known_by_nothing() -> None:
     proof, connection = _read(VirtualPhone(uid=b"\x08\x01\x02\x03"), Keys(UID))
 
     assert proof == Proof(ProofKind.NONE, ChipFamily.UNKNOWN, 0, None, None)
-    assert len(connection.sent) == 1
+    assert len(connection.sent) == 2
 
 
 @pytest.mark.parametrize(
     ("technology", "sak", "family"),
     [
-        (Technology.TYPE_2, 0x00, ChipFamily.ULTRALIGHT),
         (Technology.OTHER, 0x08, ChipFamily.CLASSIC),
         (Technology.OTHER, None, ChipFamily.UNKNOWN),
         (Technology.FELICA, None, ChipFamily.FELICA),
@@ -182,14 +184,77 @@ def test_a_band_without_iso_dep_is_not_spoken_to(
     assert connection.sent == []
 
 
-def test_a_chip_that_does_not_know_applications_says_which_it_is() -> None:
-    def ntag(number: int, answer: bytes) -> bytes:
-        version = ("04040201001105" + "91AF", "04040201021105" + "91AF", "00" * 14 + "9100")
-        return bytes.fromhex("911C" if number == 1 else version[number - 2])
+@pytest.mark.parametrize(("answer", "n_exchanges"), [(None, 5), (ATS, 6)])
+@pytest.mark.parametrize("is_lrp", [False, True])
+def test_an_ntag_424_is_found_by_its_ats_and_without_it_one_exchange_later(
+    answer: bytes | None, n_exchanges: int, is_lrp: bool
+) -> None:
+    chip = ntag424(is_lrp=is_lrp).power_up()
+    target = (
+        target_of(chip)
+        if answer is None
+        else dataclasses.replace(target_of(chip), answer=answer)
+    )
+    connection = ChipConnection(chip)
 
-    proof, _ = _read(band(), Keys(UID), ntag)
+    proof = read_band(connection, target, Keys(UID), SeededEntropy("reader"))
 
-    assert proof == Proof(ProofKind.NONE, ChipFamily.NTAG424, 0, UID, None)
+    assert (proof.kind, proof.family, proof.band) == (
+        ProofKind.MUTUAL, ChipFamily.NTAG424, REFERENCE
+    )  # fmt: skip
+    assert len(connection.sent) == n_exchanges
+
+
+def test_an_ultralight_aes_is_read_where_it_is_tapped() -> None:
+    chip = ultralight_aes().power_up()
+
+    proof = read_band(
+        Type2Connection(chip), type2_target(chip), Keys(UID), SeededEntropy("reader")
+    )
+
+    assert (proof.kind, proof.family, proof.generation) == (
+        ProofKind.MUTUAL, ChipFamily.ULTRALIGHT_AES, 2
+    )  # fmt: skip
+
+
+CAPSULES = {size: encoded((b"\x5a" * (size - 3),)) for size in (100, 200, 223, 224, 225, 256)}
+"""Of the shape of a capsule: one value that says itself where it ends."""
+
+
+@pytest.mark.parametrize("size", CAPSULES)
+@pytest.mark.parametrize("ev", [1, 2])
+def test_the_capsule_is_read_whole_where_it_is_all_that_says_who_this_is(
+    ev: int, size: int
+) -> None:
+    capsule = CAPSULES[size]
+
+    proof, connection = _read(band(ev=ev, capsule=capsule), Keys())
+    proved, _ = _read(band(ev=ev, capsule=capsule), Keys(UID))
+
+    assert len(capsule) == size
+    assert proof.capsule == capsule
+    assert proved.capsule is None
+    assert len(connection.sent) <= (14 if ev == 1 else 6 if size > 224 else 5)
+
+
+def test_a_place_with_something_else_than_a_capsule_leaves_the_band_named() -> None:
+    proof, _ = _read(band(capsule=b"\x01\x02\x03"), Keys())
+
+    assert (proof.band, proof.capsule) == (REFERENCE, None)
+
+
+@pytest.mark.parametrize(("ev", "n_exchanges"), [(2, 8), (1, 12)])
+def test_a_band_whose_key_is_of_a_later_version_is_one_without_a_lease(
+    ev: int, n_exchanges: int
+) -> None:
+    class Old(Keys):  # lent before the band was given another key
+        def band_key(self, uid: bytes) -> LeasedKey | None:
+            return LeasedKey(bytes(16), version=7)
+
+    proof, connection = _read(band(ev=ev), Old())
+
+    assert (proof.kind, proof.band) == (ProofKind.NONE, REFERENCE)
+    assert len(connection.sent) == n_exchanges
 
 
 @pytest.mark.parametrize("ev", [1, 2])
@@ -211,8 +276,10 @@ def test_a_band_torn_away_at_any_byte_of_the_exchange_proves_nothing(
             # taken for another answer: refused, malformed, not trusted, or not a chip of ours. Never a proof.
             with contextlib.suppress(DriverError):
                 proof, _ = _read(band(ev=ev, is_random=is_random), Keys(*leases), torn)
-                assert proof.band is None
                 assert proof.kind is ProofKind.NONE
+                # The capsule comes last: without it the band is still whose it said it is.
+                assert proof.band in (None, REFERENCE)
+                assert proof.capsule is None
 
 
 @pytest.mark.parametrize("at", range(1, 8))
