@@ -24,6 +24,9 @@ BLOCK_SIZE = 16
 USER_BLOCK_COUNT = 14
 """Blocks anybody writes; one that only counts down follows, which is not there."""
 
+SERVICE_MAX = 32
+"""Services one command asks for."""
+
 READ_MAX = 4
 """Blocks one command reads."""
 
@@ -113,7 +116,7 @@ class _PoweredFelica:
         self._band = band
         # Without SENS_RES: it takes no part in the anticollision of type A.
         self._anticollision = Anticollision(b"", band.idm, 0x00)
-        self._commands: dict[int, Callable[[bytes], bytes]] = {
+        self._commands: dict[int, Callable[[bytes], bytes | None]] = {
             0x02: self._request_service,
             0x04: lambda _: b"\x00",
             0x06: self._read,
@@ -136,7 +139,8 @@ class _PoweredFelica:
         act = self._commands.get(command[1])
         if act is None or idm != self._band.idm:
             return None
-        return _framed(command[1] + 1, self._band.idm + act(data))
+        answer = act(data)
+        return None if answer is None else _framed(command[1] + 1, self._band.idm + answer)
 
     def _poll(self, data: bytes) -> bytes | None:
         if len(data) != 4:
@@ -148,9 +152,11 @@ class _PoweredFelica:
         more = {0x01: system, 0x02: b"\x00\x83"}.get(request, b"")
         return _framed(0x01, self._band.idm + PARAMETERS + more)
 
-    def _request_service(self, data: bytes) -> bytes:
-        """The key version of each service; FFFF where there is none."""
+    def _request_service(self, data: bytes) -> bytes | None:
+        """The key version of each service, FFFF where there is none; silence to a list of another length."""
         count = data[0] if data else 0
+        if not 1 <= count <= SERVICE_MAX or len(data) != 1 + 2 * count:
+            return None
         told = b""
         for at in range(1, 1 + 2 * count, 2):
             code = int.from_bytes(data[at : at + 2], "little")

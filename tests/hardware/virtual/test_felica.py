@@ -95,6 +95,12 @@ def test_services_and_systems_are_told() -> None:
     assert said("0a0c" + IDM.hex()) == "0f0d" + IDM.hex() + "0288b412fc"
 
 
+def test_a_list_of_services_of_another_length_is_not_answered() -> None:
+    for count, codes in (("ff", ""), ("00", ""), ("02", "0900"), ("01", "09000b00")):
+        frame = "02" + IDM.hex() + count + codes
+        assert said(f"{len(frame) // 2 + 1:02x}" + frame) is None
+
+
 def test_a_message_too_long_for_its_blocks_is_refused() -> None:
     with pytest.raises(ValueError, match="at most"):
         ndef_blocks(bytes(13 * BLOCK_SIZE + 1))
