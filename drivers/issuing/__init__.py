@@ -8,5 +8,6 @@ journal     what was begun and done to which band, append-only; no keys in it
 label       what is printed on a band or its packet: a short code and a QR picture
 steps       what an issue does, in order, in words; the dry run
 desfire     how a DESFire is issued, verified, read and retired, from wherever it stands
+ntag424     the same for an NTAG 424 DNA
 station     one band after the other on a reader
 """

@@ -323,6 +323,8 @@ class DesfireBand:
             case Action.SET_RANDOM_UID:
                 self._open_chip(uid, is_ours=True)
                 self._setup.set_configuration(has_random_uid=True)
+            case Action.WRITE_LINK | Action.SET_UP_FILE | Action.PROTECT | Action.LOCK_KEYS:
+                raise TypeError("a DESFire has no such step")
 
     def _change_key(self, slot: int, uid: bytes) -> None:
         key = self._keys_of(uid)[slot]

@@ -4,7 +4,8 @@
     chip = "desfire"              desfire | ntag424 | ultralight_aes
     generation_min = 2            DESFire: 1, 2 or 3
     signature = "where_it_exists" or "required": chips whose maker never signed are then refused as well
-    random_uid = true             DESFire and NTAG 424: show a random UID to strangers. Cannot be taken back
+    random_uid = true             show a random UID to strangers. Cannot be taken back, but on an Ultralight AES
+    link = ""                     NTAG 424: the https address its message for telephones is put into; "" for none
     factory_key = "des"           DESFire: kind of the key of zeros it is delivered with, des | aes
     label = "Band {number}"       what people call a band; {number} counts, {code} is the code printed on it
 
@@ -29,6 +30,7 @@ LABEL_SIZE_MAX: Final = 60
 
 _Choice = TypeVar("_Choice", bound=Enum)
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
+_LINK: Final = re.compile(r"https://[A-Za-z0-9./_~:-]{1,112}")
 
 
 class Chip(Enum):
@@ -64,6 +66,7 @@ class Plan:
         has_random_uid: Strangers see another UID each time.
         factory_key: Kind of the key the chip is delivered with.
         label: What people call a band, with {number} or {code}.
+        link: The address an NTAG 424 puts its SUN message into; "" for none.
     """
 
     chip: Chip = Chip.DESFIRE
@@ -72,6 +75,7 @@ class Plan:
     has_random_uid: bool = True
     factory_key: FactoryKey = FactoryKey.DES
     label: str = "Band {number}"
+    link: str = ""
 
     @property
     def digest(self) -> str:
@@ -85,6 +89,7 @@ class Plan:
                 str(self.has_random_uid),
                 self.factory_key.value,
                 self.label,
+                *((self.link,) if self.link else ()),
             )
         )
         return hashlib.sha256(values.encode()).hexdigest()[:16]
@@ -106,11 +111,12 @@ signature = "where_it_exists"    # or "required": then a chip its maker never si
 random_uid = true                # strangers see another UID each time; cannot be taken back
 factory_key = "des"              # des | aes: kind of the key of zeros the chips are delivered with
 label = "Band {number}"          # {number} counts; {code} is the code on the printed label
+link = ""                        # ntag424: https address a telephone opens, with a fresh signed message behind it
 """
 """A plan with every name in it."""
 
 _NAMES: Final = (
-    "layout", "chip", "generation_min", "signature", "random_uid", "factory_key", "label",
+    "layout", "chip", "generation_min", "signature", "random_uid", "factory_key", "label", "link",
 )  # fmt: skip
 
 
@@ -133,9 +139,10 @@ def plan_of(content: bytes) -> Plan:
         has_random_uid=_flag(found.get("random_uid", True)),
         factory_key=_choice(found, "factory_key", FactoryKey.DES),
         label=_label(found.get("label", "Band {number}")),
+        link=_link(found.get("link", "")),
     )
-    if plan.chip is Chip.ULTRALIGHT_AES and plan.has_random_uid and "random_uid" in found:
-        raise PlanMalformed("random_uid is not written to an Ultralight AES by this version")
+    if plan.link and plan.chip is not Chip.NTAG424:
+        raise PlanMalformed("only an NTAG 424 has a link")
     return plan
 
 
@@ -163,6 +170,14 @@ def _generation(value: object) -> int:
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise PlanMalformed("random_uid must be true or false")
+    return value
+
+
+def _link(value: object) -> str:
+    if not isinstance(value, str) or (value and not _LINK.fullmatch(value)):
+        raise PlanMalformed(
+            "link must be an https address of at most 120 letters, without parameters"
+        )
     return value
 
 

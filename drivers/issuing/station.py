@@ -21,6 +21,7 @@ from drivers.issuing.desfire import DesfireBand, Means
 from drivers.issuing.errors import BandRejected, PlanMalformed, WrongBand
 from drivers.issuing.journal import RETIRE, Journal, State
 from drivers.issuing.label import code_of, qr_text_of
+from drivers.issuing.ntag424 import Ntag424Band
 from drivers.issuing.plan import Chip
 from drivers.issuing.ports import Appender
 from drivers.issuing.sheet import (
@@ -73,6 +74,8 @@ def work_of(connection: Connection, target: Target, means: Means) -> BandWork:
     """The work on a band with the plan's chip. Raises PlanMalformed for a chip this version does not write."""
     if means.plan.chip is Chip.DESFIRE:
         return DesfireBand(connection, target, means)
+    if means.plan.chip is Chip.NTAG424:
+        return Ntag424Band(connection, target, means)
     raise PlanMalformed(f"this version does not write {means.plan.chip.value} yet")
 
 

@@ -35,9 +35,13 @@ class Action(Enum):
     CHANGE_CHIP_KEY = "change_key_chip"
     LOCK_CHIP = "lock_chip"
     SET_RANDOM_UID = "set_random_uid"
+    WRITE_LINK = "write_link"  # NTAG 424
+    SET_UP_FILE = "set_up_file"  # NTAG 424
+    PROTECT = "protect"  # Ultralight AES
+    LOCK_KEYS = "lock_keys"  # Ultralight AES
 
 
-_NUMBERED = (Action.CHANGE_KEY, Action.CREATE_FILE)
+_NUMBERED = (Action.CHANGE_KEY, Action.CREATE_FILE, Action.SET_UP_FILE)
 
 _WORDS = {
     Action.CREATE_APPLICATION: "make the application",
@@ -47,6 +51,10 @@ _WORDS = {
     Action.CHANGE_CHIP_KEY: "put our key in place of the factory's",
     Action.LOCK_CHIP: "let nobody else make or delete applications",
     Action.SET_RANDOM_UID: "show a random UID from now on; this cannot be taken back",
+    Action.WRITE_LINK: "write the link",
+    Action.SET_UP_FILE: "say who may read and write file {}",
+    Action.PROTECT: "ask for our key before anything is read or written",
+    Action.LOCK_KEYS: "let nobody change the keys; this cannot be taken back",
 }
 
 
