@@ -1,16 +1,17 @@
 """A use told to the reader process, carried out on the band that is there: opened with its own key, judged, written, said.
 
-The band was read before, so nothing of that session is needed: it is selected and opened anew, which also drops whatever an
-earlier use left uncommitted.
+It is opened anew for it, which also drops whatever an earlier use left uncommitted.
 """
 
 from collections.abc import Callable
+from typing import assert_never
 
+from drivers.chips.counting import Ntag424Uses, UltralightAesUses, UltralightCUses
 from drivers.chips.desfire import Desfire
-from drivers.chips.framing import OK
-from drivers.chips.witness import DesfireWitness, WitnessPlace, witnessed
-from drivers.connection import Connection
-from drivers.credential.layout import AID, KeySlot
+from drivers.chips.ntag424 import Ntag424
+from drivers.chips.ultralight_aes import UltralightAes
+from drivers.chips.ultralight_c import UltralightC
+from drivers.chips.witness import CounterWitness, DesfireWitness, WitnessPlace, witnessed
 from drivers.credential.witness import (
     OPERATION_SIZE,
     Kind,
@@ -18,30 +19,33 @@ from drivers.credential.witness import (
     amount_class_of,
     mark_of,
     operation_tag,
+    record_of,
     store_tag,
 )
 from drivers.errors import BandUnsupported, Delivery, DriverError
 from drivers.lines import Use as Order
 from drivers.lines import Used
-from hardware.entropy import Entropy
 
 TORN, UNDONE, UNSURE = "torn", "undone", "unsure"
 """Outcomes beside those of `witness.Outcome`, and the one for a band that cannot witness. Public: said by the reader process."""
 
 
-def desfire_place(connection: Connection, key: bytes, entropy: Entropy) -> WitnessPlace:
-    """Where a DESFire of ours remembers its uses, opened with K_band.
+Chip = Desfire | Ntag424 | UltralightAes | UltralightC
 
-    Raises:
-        BandUnsupported: our application is not there.
-        DriverError: as `Desfire`.
-    """
-    chip = Desfire(connection, entropy)
-    if chip.select_application(AID).status != OK:
-        raise BandUnsupported("no band of ours", delivery=Delivery.REFUSED)
-    if not chip.authenticate_ev2_first(KeySlot.BAND.value, key):
-        chip.authenticate_aes(KeySlot.BAND.value, key)
-    return DesfireWitness(chip)
+
+def witness_place_of(chip: Chip) -> WitnessPlace:
+    """Where this chip remembers its uses; its session is of K_band."""
+    match chip:
+        case Desfire():
+            return DesfireWitness(chip)
+        case Ntag424():
+            return CounterWitness(Ntag424Uses(chip))
+        case UltralightAes():
+            return CounterWitness(UltralightAesUses(chip))
+        case UltralightC():
+            return CounterWitness(UltralightCUses(chip))
+        case _:
+            assert_never(chip)
 
 
 def carried_out(order: Order, *, key: bytes, place: Callable[[], WitnessPlace]) -> Used:
@@ -79,7 +83,7 @@ def _outcome(order: Order, key: bytes, place: Callable[[], WitnessPlace]) -> str
 
 def _use_of(order: Order, key: bytes) -> Use:
     """Raises ValueError for what does not fit a record."""
-    return Use(
+    use = Use(
         operation=operation_tag(order.operation),
         at=order.at,
         store=store_tag(order.store),
@@ -87,6 +91,8 @@ def _use_of(order: Order, key: bytes) -> Use:
         amount_class=amount_class_of(order.amount),
         mark=mark_of(key, order.of),
     )
+    record_of(use)
+    return use
 
 
 def _tag(text: str) -> bytes:
