@@ -466,8 +466,6 @@ class Pn532Reader:
     def _presence(self, frame: bytes) -> int:
         """The status a frame is answered with."""
         answer = self._asked(lambda: self._command(IN_COMMUNICATE_THRU, frame))
-        if self._is_raw and len(answer) == 2 and answer[1:] != ACK:
-            self._is_deaf = True  # It refused, so it is there, and will not say so twice.
         return answer[0] & STATUS_MASK if answer else CLEAN_TIMEOUT
 
     def _is_found_again(self, target: Target) -> bool:

@@ -14,6 +14,7 @@ ISO_DEP_ATR = bytes.fromhex("3B8180018080")
 SHARING_VIOLATION = 0x8010000B
 NOT_TRANSACTED = 0x80100016
 UNSUPPORTED = 0x8010001F
+NAKS = (b"\x00", b"\x01", b"\x04", b"\x05")
 
 
 class FakeScard:
@@ -24,7 +25,7 @@ class FakeScard:
         n_busy: How many connections another program refuses from now on.
         control_error: Every control code is answered with this instead of success.
         share_error: Every connection is.
-        is_dropping: A refused frame deselects the band until its UID is asked for, as on an ACR122U.
+        is_dropping: Asking for the UID activates a band again that refused a frame, as on an ACR122U; else only a reset does.
     """
 
     SCARD_SHARE_EXCLUSIVE = 1
@@ -118,7 +119,7 @@ class FakeScard:
 
     def _answer(self, chip: PoweredChip, apdu: bytes) -> bytes:
         if apdu[:2] == b"\xff\xca":
-            if self._is_dropped:
+            if self._is_dropped and self.is_dropping:
                 self._powered_at = -1
                 chip = self._powered() or chip
             return chip.anticollision.uid + b"\x90\x00"
@@ -138,7 +139,7 @@ class FakeScard:
         if self._is_dropped:
             return None
         answer = chip.exchange(frame)
-        self._is_dropped = answer is None and self.is_dropping
+        self._is_dropped = answer is None or answer in NAKS
         return answer
 
     def _words(self, chip: PoweredChip, apdu: bytes) -> bytes | None:

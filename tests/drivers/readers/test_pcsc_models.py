@@ -74,6 +74,18 @@ def test_a_frame_the_band_does_not_know_leaves_it_there_and_activated_anew(name:
     assert connection.transmit(b"\x60") == VERSION
 
 
+@pytest.mark.parametrize("name", list(MODELS))
+def test_a_refusal_is_one_byte_and_the_next_frame_reaches_the_band(name: str) -> None:
+    field, _, reader = _plugged(name)
+    field.present(VirtualNtag213(uid=UID))
+    connection = _connected(reader)
+
+    refusal = connection.transmit(b"\x30\xf0")
+
+    assert refusal == b"\x00"
+    assert connection.transmit(b"\x60") == VERSION
+
+
 @pytest.mark.parametrize("name", [*MODELS, PLAIN])
 def test_a_band_that_is_gone_has_left_and_is_not_said_to_be_silent(name: str) -> None:
     field, _, reader = _plugged(name)

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.connection import Connection
 from drivers.lines import Proved, ReaderState, Said, Seen
-from drivers.pump import Hearing, Means, Pump
+from drivers.pump import TORN_MAX, Hearing, Means, Pump
 from drivers.readers.base import Reader
 from drivers.readers.opening import opened
 from drivers.readers.pn532 import Pn532Reader
@@ -142,7 +142,8 @@ def test_a_band_that_answers_nothing_or_changes_its_uid_is_no_storm_of_taps(
     said = _pumped(open_reader, _end_at_other)
 
     n_taps = len([each for each in said if isinstance(each, Seen)])
-    assert n_taps <= (2 if kind is UidKind.SEVEN else 3)
+    # Read a few times as a band that slipped, taken for another one once, and the last tap is the other band's.
+    assert n_taps <= (2 if kind is UidKind.SEVEN else 2 * TORN_MAX + 1)
 
 
 def test_a_pn532_that_is_unplugged_is_said_and_found_again_when_it_is_back(
