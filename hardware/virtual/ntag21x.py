@@ -122,7 +122,7 @@ class VirtualNtag21x:
         self.configuration = layout.lock.page + 1
         cfg = bytes([mirror[0], 0x00, mirror[1], auth_first, access, 0x00, 0x00, 0x00])
         self.pages.put(self.configuration, cfg + password + pack + bytes(2))
-        self.signature = NTAG21X_TEST_KEY.sign(uid) if signature is None else signature
+        self._signature = signature
         self.counter = 0
         self.n_wrong = 0
 
@@ -130,6 +130,13 @@ class VirtualNtag21x:
     def memory(self) -> bytearray:
         """All pages as they stand."""
         return self.pages.content
+
+    @property
+    def signature(self) -> bytes:
+        """What READ_SIG answers; made when it is first asked for."""
+        if self._signature is None:
+            self._signature = NTAG21X_TEST_KEY.sign(self.uid)
+        return self._signature
 
     def power_up(self) -> "_PoweredNtag21x":
         """A chip freshly powered."""

@@ -207,12 +207,19 @@ class VirtualNtag424:
         self.is_lrp = is_lrp
         self.has_random_uid = has_random_uid
         self.n_wrong = [0] * KEY_COUNT
-        self.signature = NTAG424_TEST_KEY.sign(uid) if signature is None else signature
+        self._signature = signature
 
     @property
     def capabilities(self) -> bytes:
         """PDCap2 as it is told in an authentication."""
         return bytes([0x02 * self.is_lrp]) + bytes(5)
+
+    @property
+    def signature(self) -> bytes:
+        """What READ_SIG answers; made when it is first asked for."""
+        if self._signature is None:
+            self._signature = NTAG424_TEST_KEY.sign(self.uid)
+        return self._signature
 
     def power_up(self) -> "_PoweredNtag424":
         """A chip freshly powered."""

@@ -137,12 +137,19 @@ class VirtualUltralightAes:
         self.pages.put(DATA_KEY, data_key[::-1] + uid_key[::-1])
         self.counters = list(counters)
         self.n_wrong = 0
-        self.signature = ULTRALIGHT_AES_TEST_KEY.sign(uid) if signature is None else signature
+        self._signature = signature
 
     def key(self, number: int) -> bytes:
         """A key as it stands now."""
         first = (DATA_KEY, UID_KEY)[number]
         return b"".join(self.pages.page(first + index) for index in range(4))[::-1]
+
+    @property
+    def signature(self) -> bytes:
+        """What READ_SIG answers; made when it is first asked for."""
+        if self._signature is None:
+            self._signature = ULTRALIGHT_AES_TEST_KEY.sign(self.uid)
+        return self._signature
 
     def power_up(self) -> "_PoweredUltralightAes":
         """A chip freshly powered."""
