@@ -438,9 +438,9 @@ class Pn532Reader:
             case Technology.TYPE_2 if not self._is_deaf:
                 status = self._presence(READ_FIRST_PAGE)
             case _:
-                return self._is_found_again(target)
+                return self._is_woken(target)
         if status not in (0, CLEAN_TIMEOUT) and target.technology is Technology.TYPE_2:
-            return self._is_found_again(target)
+            return self._is_woken(target)
         return status != CLEAN_TIMEOUT
 
     def _is_lying(self) -> bool:
@@ -452,12 +452,12 @@ class Pn532Reader:
         target = self._target
         if target is None or target.technology in (Technology.ISO_DEP, Technology.FELICA):
             return False
+        if self._is_woken(target):
+            return True  # In the same generation: a connection to it goes on, whatever was agreed with it is gone.
         found = self._listed()
         if len(found) != 1:
             return False
         self._target = found[0]
-        if found[0].uid == target.uid:
-            return True
         now_ms = self._clock.ticks_ms()
         is_again = now_ms - self._changed_ms < CHANGES_MS
         self._changed_ms = now_ms
@@ -467,15 +467,6 @@ class Pn532Reader:
         """The status a frame is answered with."""
         answer = self._asked(lambda: self._command(IN_COMMUNICATE_THRU, frame))
         return answer[0] & STATUS_MASK if answer else CLEAN_TIMEOUT
-
-    def _is_found_again(self, target: Target) -> bool:
-        """For bands that allow no question: is the same UID in the field when it is searched anew?"""
-        if target.technology is Technology.FELICA:
-            return self._is_woken(target)
-        found = self._listed()
-        if len(found) == 1:
-            self._target = found[0]
-        return any(one.uid == target.uid for one in found)
 
     def _banded(self, code: int, content: bytes) -> bytes:
         """A host command whose status is the band's; anything but success means that it is out of reach."""

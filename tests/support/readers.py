@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from drivers.atr import technology_of_sak
-from drivers.errors import BandCollision, BandLeft, Delivery, ReaderAbsent, ReaderError
+from drivers.errors import BandCollision, BandLeft, BandSilent, Delivery, ReaderAbsent, ReaderError
 from drivers.readers.signals import Signal
 from drivers.target import Target
 from hardware.clock import FixedClock
@@ -101,6 +101,8 @@ class FakeReader:
         self._check()
         if not self._is_still_there():
             return None
+        if answer is None and not self._chip.anticollision.ats:
+            raise BandSilent("no answer, and the band is still there")
         if self.spoil is None or answer is None:
             return answer
         return self.spoil(number, answer)

@@ -11,8 +11,9 @@ from drivers.readers.crc import crc_a, frame_of
 from drivers.readers.pn532 import Pn532Reader, cascade_of, felica_of
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
+from hardware.entropy import SeededEntropy
 from hardware.virtual.felica import VirtualFelica
-from hardware.virtual.uid_bands import VirtualClassic, VirtualNtag213
+from hardware.virtual.uid_bands import UidBand, UidKind, VirtualClassic, VirtualNtag213
 from tests.support.bands import UID
 from tests.support.virtual_reader import VirtualReader
 
@@ -120,6 +121,18 @@ def test_a_band_with_a_random_uid_that_falls_silent_has_left(
     assert not isinstance(left.value, BandSilent)
 
 
+def test_a_band_that_is_mute_while_it_lies_there_is_one_that_lies_there(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    virtual_reader.field.present(UidBand(UidKind.SEVEN, entropy=SeededEntropy("band")))
+    target = _found(reader)
+
+    looks = [reader.wait_for_removal(150) for _ in range(3)]
+
+    assert looks == [False] * 3
+    assert reader.generation == target.generation
+
+
 @pytest.mark.parametrize("last", [GET_VERSION, READ_BEYOND, UNKNOWN])
 def test_a_type_2_band_lies_there_until_it_is_taken_away_whatever_it_was_asked(
     virtual_reader: VirtualReader, reader: Pn532Reader, last: bytes
@@ -132,9 +145,11 @@ def test_a_type_2_band_lies_there_until_it_is_taken_away_whatever_it_was_asked(
         assert last == UNKNOWN
 
     looks = [reader.wait_for_removal(150) for _ in range(3)]
+    version = connection.transmit(GET_VERSION)
     virtual_reader.field.remove()
 
     assert looks == [False] * 3
+    assert version == NTAG213_VERSION
     assert any(reader.wait_for_removal(500) for _ in range(3))
 
 
