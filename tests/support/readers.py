@@ -7,7 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from drivers.atr import technology_of_sak
-from drivers.errors import BandCollision, BandLeft, BandSilent, Delivery, ReaderAbsent, ReaderError
+from drivers.errors import (
+    BandCollision,
+    BandLeft,
+    BandSilent,
+    Delivery,
+    ReaderAbsent,
+    ReaderError,
+)
 from drivers.readers.signals import Signal
 from drivers.target import Target
 from hardware.clock import FixedClock
