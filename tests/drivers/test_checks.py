@@ -30,7 +30,9 @@ KNOWN = {"ifdVendorID": ["0x072F"], "ifdProductID": ["0x223B"]}
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine of its own, with the driver of readers and nothing else, no daemon of another test either."""
+    monkeypatch.delenv("PCSCLITE_CSOCK_NAME", raising=False)
     made = Machine(root=tmp_path, user="kiosk", is_root=False)
     _driver(made)
     return made
@@ -347,8 +349,11 @@ def test_the_real_library_at_a_daemon_that_hangs_up_is_found_to_be_polkit(
 
 
 def test_a_real_daemon_is_surveyed_and_its_reader_opened(
-    private_pcscd: PrivatePcscd, machine: Machine
+    private_pcscd: PrivatePcscd, tmp_path: Path
 ) -> None:
+    machine = Machine(root=tmp_path)
+    _driver(machine)
+
     found = {each.code: each for each in pcsc_findings(machine, "")}
 
     assert not _bad(found)
