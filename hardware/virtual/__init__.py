@@ -9,7 +9,9 @@ desfire_core   what those commands share: statuses, session, frames, transaction
 desfire_memory what a DESFire keeps without a field, and changes not committed yet
 messaging      secure messaging as the chip does it: D40, EV1, EV2
 des            DES and triple DES, and key versions in parity bits
-ntag424        an NTAG 424 DNA: files, keys, AES and LRP messaging
+ntag424        an NTAG 424 DNA from plain values: files, keys, settings, counters
+ntag424_chip   the same while a field powers it; its commands are also in ntag424_authentication, ntag424_iso
+ntag424_core   what those commands share: statuses, session, the file as a reader sees it
 sdm            what it puts into a file while the file is read
 lrp            the leakage resilient primitive, and messages with it
 type2          pages, locks and ACKs every Type 2 chip has

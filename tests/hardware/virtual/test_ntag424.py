@@ -85,13 +85,13 @@ def in_session(tag: VirtualNtag424, name: str, key_number: int = 0) -> Any:
     """A chip that stands where a published session stood."""
     inputs = VECTORS[name]["inputs"]
     chip = opened(tag)
-    chip._session = Ev2Session(
+    chip._core.session = Ev2Session(
         encryption_key=bytes.fromhex(inputs.get("ses_auth_enc", "00" * 16)),
         mac_key=bytes.fromhex(inputs["ses_auth_mac"]),
         transaction=bytes.fromhex(inputs["ti"]),
         counter=inputs["cmd_ctr"],
     )
-    chip._key_number = key_number
+    chip._core.key_number = key_number
     return chip
 
 
