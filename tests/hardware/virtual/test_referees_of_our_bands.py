@@ -22,9 +22,11 @@ from drivers.credential.layout import (
 from drivers.credential.witness import Kind, Use, record_of
 from drivers.issuing.plan import Plan
 from drivers.ndef import records_of, text_of, uri_message, uri_of
+from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual.band import VirtualBand
 from hardware.virtual.desfire import VirtualDesfire
+from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.ntag21x import Ntag21xModel, VirtualNtag21x
 from hardware.virtual.ntag424 import VirtualNtag424
 from hardware.virtual.private_pcscd import PrivatePcscd
@@ -89,6 +91,22 @@ def test_libfreefare_is_refused_with_another_key(
     )
 
     assert "chip says ae" in said
+
+
+def test_libfreefare_notices_one_turned_bit_of_an_answer(
+    virtual_reader: VirtualReader, libfreefare_judge: Path
+) -> None:
+    fourth = Fault(FaultKind.WRONG_MAC, 4)  # select, two of the authentication, then the read
+    faulty = FaultyBand(issued_band(1), fourth, field=virtual_reader.field, clock=SystemClock())
+    virtual_reader.field.present(faulty)
+    place = (OUR_AID, str(KeySlot.UID.value), GROUP.hex(), str(REFERENCE_FILE.number), "16")
+
+    said = asked_libnfc(
+        virtual_reader.path, str(libfreefare_judge), "read", *place, is_good=False
+    )
+
+    assert REFERENCE.hex() not in said
+    assert "library says 01" in said
 
 
 @pytest.mark.parametrize("ev", [1, 2])
