@@ -69,6 +69,7 @@ from kiosk.core.ports import (
 from kiosk.links import ReaderLink
 from kiosk.settings import SettingsError, address_of
 from kiosk.vouched import Vouched
+from kiosk.witnessing import BandWitness, Witnessing
 from sync.edge import recorder
 from sync.edge.capsules import CapsulesSeen
 from sync.edge.client import CentreClient, HttpxTransport
@@ -642,9 +643,14 @@ class StoreDesk:
     """What a counter can ask and do, over this device's files."""
 
     def __init__(
-        self, device: Device, sync: Sync | None, *, watch: ReaderWatch | None = None
+        self,
+        device: Device,
+        sync: Sync | None,
+        *,
+        watch: ReaderWatch | None = None,
+        witness: BandWitness | None = None,
     ) -> None:
-        """Args: without `sync` this device is offline; without `watch` it has no reader to speak of."""
+        """Args: without `sync` this device is offline; without `watch` it has no reader to speak of, without `witness` no band."""
         self._device = device
         self._sync = sync
         self._watch = watch
@@ -660,6 +666,23 @@ class StoreDesk:
             order=sync.relay.peers if sync is not None and sync.relay is not None else None,
         )
         self._settling: set[str] = set()
+        self._witness = witness or BandWitness()
+        self._witnessing = Witnessing(
+            device.store,
+            self._recorder,
+            self._witness,
+            place=device.identity.store,
+            clock=device.world.clock,
+        )
+
+    def is_there(self, band: str) -> bool:
+        """Does this band lie on the reader, proved?"""
+        return self._witness.is_there(band)
+
+    async def use(self, of: str, *, owner: str, actor: str, evidence: Evidence) -> Recorded:
+        """Use something once, with the band of the evidence as witness where it is there. Raises StoreError, Refused."""
+        kept = await self._witnessing.use(of, Doer(actor, owner, evidence))
+        return self._recorded(kept)[0]
 
     def find(self, text: str, *, limit: int = 20) -> tuple[Found, ...]:
         """Customers by name, phone, e-mail, order number or band. Raises StoreError."""
@@ -818,7 +841,12 @@ def standing_of(device: Device, sync: Sync | None, watch: ReaderWatch | None) ->
 
 @asynccontextmanager
 async def living(
-    device: Device, sync: Sync, *, spec: str, heard: Callable[[Said], None]
+    device: Device,
+    sync: Sync,
+    *,
+    spec: str,
+    heard: Callable[[Said], None],
+    witness: BandWitness | None = None,
 ) -> AsyncIterator[None]:
     """The device with its sync thread and its reader process running, until the block ends.
 
@@ -827,9 +855,12 @@ async def living(
         sync: Of the same device, not started yet.
         spec: Reader as `tapthread reader --reader` takes it.
         heard: Called on the event loop with everything the reader process says.
+        witness: Hears it too, and tells the reader process of uses.
     """
 
     def hear(said: Said) -> None:
+        if witness is not None:
+            witness.heard(said)
         # Somebody is here: a good moment to look whether the centre answers again.
         if isinstance(said, Seen) and sync.runner.status().network != HERE:
             sync.runner.hurry()
@@ -838,6 +869,8 @@ async def living(
     link = ReaderLink(
         spec=spec, keys=CacheKeys(device.store), heard=hear, clock=device.world.clock
     )
+    if witness is not None:
+        witness.connect(link.tell)
     sync.start()
     reading = asyncio.create_task(link.run())
     try:

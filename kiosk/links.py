@@ -26,6 +26,7 @@ from drivers.lines import (
     Said,
     Seen,
     Stop,
+    Told,
     line_of,
     said_of,
 )
@@ -84,6 +85,12 @@ class ReaderLink:
         self._keys = keys
         self._heard = heard
         self._clock = clock
+        self._child: asyncio.subprocess.Process | None = None
+
+    def tell(self, value: Told) -> None:
+        """Tell the process something; on the event loop. What is told while none runs is not heard by anybody."""
+        if self._child is not None:
+            self._tell(self._child, line_of(value))
 
     async def run(self) -> None:
         """Keep a reader process until this task is cancelled."""
@@ -103,12 +110,14 @@ class ReaderLink:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
+        self._child = child
         try:
             n_lines, code = await self._listen(child)
         except asyncio.CancelledError:
             self._tell(child, line_of(Stop()))
             raise
         finally:
+            self._child = None
             await _ended(child)
         self._heard(ReaderState(name=self._spec, code=code, reason="its process ended"))
         return n_lines

@@ -50,6 +50,7 @@ async def _run(device: "Device", chosen: settings.Settings, *, clerk: str) -> in
     from kiosk.core.staff_words import StaffWords
     from kiosk.ui.counter_app import CounterApp
     from kiosk.ui.messages import CustomerHere, StaffTold
+    from kiosk.witnessing import BandWitness
     from sync.model.errors import StoreError
 
     sync, watch = (
@@ -57,8 +58,9 @@ async def _run(device: "Device", chosen: settings.Settings, *, clerk: str) -> in
         ReaderWatch(device.world.clock),
     )
     recogniser = LocalRecogniser(device)
+    witness = BandWitness()
     app = CounterApp(
-        StoreDesk(device, sync, watch=watch),
+        StoreDesk(device, sync, watch=watch, witness=witness),
         post=post_of(device, clerk=clerk),
         words=StaffWords(local_zone(device.world.clock)),
         told=tuple(notice.code for notice in device.store.notices),
@@ -76,6 +78,6 @@ async def _run(device: "Device", chosen: settings.Settings, *, clerk: str) -> in
 
     async with (
         reader_spec(chosen.reader) as real_spec,
-        living(device, sync, spec=real_spec, heard=hear),
+        living(device, sync, spec=real_spec, heard=hear, witness=witness),
     ):
         return await run_on_terminal(app)

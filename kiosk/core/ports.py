@@ -225,6 +225,19 @@ class Desk(Protocol):
         ...
 
 
+@runtime_checkable
+class Witnesses(Protocol):
+    """A desk whose uses a band on the reader can witness."""
+
+    def is_there(self, band: str) -> bool:
+        """Does this band lie on the reader, proved?"""
+        ...
+
+    async def use(self, of: str, *, owner: str, actor: str, evidence: Evidence) -> Recorded:
+        """Use something with the band of the evidence as witness. Raises StoreError, and Refused when it is not to be given."""
+        ...
+
+
 class CounterDesk(Desk, Protocol):
     """What only staff can do: take back, and settle what is not settled."""
 

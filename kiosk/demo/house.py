@@ -25,6 +25,7 @@ from drivers.lines import (
     Refreshed,
     Said,
     Seen,
+    Used,
 )
 from kiosk.assembly import (
     CacheKeys,
@@ -161,7 +162,16 @@ def second_reader(said: Said, *, was_there: bool) -> Said | None:
     match said:
         case ReaderState():
             return None if said.code and not was_there else said
-        case Seen() | Proved() | Failed() | Left() | KeyWanted() | Challenge() | Refreshed():
+        case (
+            Seen()
+            | Proved()
+            | Failed()
+            | Left()
+            | KeyWanted()
+            | Challenge()
+            | Refreshed()
+            | Used()
+        ):
             return msgspec.structs.replace(said, tap=said.tap + PCSC_TAPS)
 
 

@@ -30,6 +30,7 @@ from drivers.lines import (
     Refreshed,
     Said,
     Seen,
+    Used,
 )
 from hardware.clock import Clock
 from hardware.entropy import Entropy
@@ -163,7 +164,7 @@ class CustomerPane(Widget):
             case ReaderState():
                 lost = visit.ReaderLost(said.code) if said.code else visit.ReaderFound()
                 self._happened(lost)
-            case KeyWanted() | Proved() | Failed() | Challenge() | Refreshed():
+            case KeyWanted() | Proved() | Failed() | Challenge() | Refreshed() | Used():
                 pass
             case _:
                 assert_never(said)

@@ -320,6 +320,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "why.unknown_account": "the centre knows no such points or ticket",
     "why.over": "it ended before",
     "why.no_right": "a store gave it out that may not do so alone",
+    "why.used_elsewhere": "the band says that another shop gave it already",
+    "why.hold_again": "the band was not held long enough: hold it there again, then press once more",
     "why.overdrawn": "it was used somewhere else first",
     "why.unknown_band": "the centre knows no such band",
     "why.linked_to_other": "the band is another customer's already",

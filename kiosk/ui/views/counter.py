@@ -40,6 +40,7 @@ from kiosk.core.ports import (
     Recorded,
     Refused,
     Unsettled,
+    Witnesses,
     held_by,
 )
 from kiosk.core.settling import (
@@ -497,10 +498,28 @@ class CounterView(Vertical):
         self.app.push_screen(question, answered)
 
     def _use(self, owner: str, ticket: Ticket) -> None:
-        if not self._record(
-            "redeem", Redeem(of=ticket.of), owner=owner, evidence=ticket.evidence
-        ):
+        desk = self._desk
+        if isinstance(desk, Witnesses) and desk.is_there(ticket.evidence.band):
+            self.run_worker(self._use_witnessed(desk, owner, ticket), group="use")
             return
+        args = Redeem(of=ticket.of)
+        if self._record("redeem", args, owner=owner, evidence=ticket.evidence):
+            self._used(ticket)
+
+    async def _use_witnessed(self, desk: Witnesses, owner: str, ticket: Ticket) -> None:
+        """With the customer's band, which lies there, as witness."""
+        try:
+            recorded = await desk.use(
+                ticket.of, owner=owner, actor=self._post.clerk, evidence=ticket.evidence
+            )
+        except (Refused, StoreError) as error:
+            self._say_not_done(error)
+            return
+        self._recorded(recorded, "redeem", owner)
+        self.look()
+        self._used(ticket)
+
+    def _used(self, ticket: Ticket) -> None:
         if self._waits is not self._last:
             self._say("ticket.done", title=ticket.title)
         else:
@@ -824,16 +843,18 @@ class CounterView(Vertical):
         """Whether it was done; if not, the message says why and nothing was."""
         try:
             do()
-        except Refused as refused:
-            reason = why(refused.code, self._words)
-            self._say("trouble.refused", why=reason, tone=Tone.ALERT)
-            return False
-        except StoreError as error:
-            reason = self._words.either(f"trouble.{error.code}", "trouble.store")
-            self._say("trouble.record", why=reason, tone=Tone.ALERT)
+        except (Refused, StoreError) as error:
+            self._say_not_done(error)
             return False
         self.look()
         return True
+
+    def _say_not_done(self, error: Refused | StoreError) -> None:
+        if isinstance(error, Refused):
+            self._say("trouble.refused", why=why(error.code, self._words), tone=Tone.ALERT)
+            return
+        reason = self._words.either(f"trouble.{error.code}", "trouble.store")
+        self._say("trouble.record", why=reason, tone=Tone.ALERT)
 
     def _say(self, sentence: str, *, tone: Tone = Tone.PLAIN, **values: str) -> None:
         self._is_note_asked = False

@@ -1,0 +1,232 @@
+"""Using something with the customer's band as witness: judged here, told to the band, recorded under the same id.
+
+    foreseen here -- refused ------------------------------------------------> refused, nothing is recorded
+        |   no band of the customer's on the reader -------------------------> recorded as ever: by right, or it waits
+        v
+    told to the band -- recorded, there -> recorded, and given: the band says it to every other shop
+                     -- used ------------> refused: another shop gave it, and we had not heard
+                     -- unsure ----------> recorded as ever
+                     -- torn, undone ----> a right to act alone: recorded as ever; else refused: hold the band there again
+
+A use keeps the id of its operation until it is settled, so what was torn is found on the band at the next try and not
+written twice. A use that stands on the band and is recorded nowhere, because nobody tried again, is not counted by the
+centre: it only makes shops without a network refuse.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.credential.witness import Kind, operation_tag
+from drivers.lines import Left, Proved, ReaderState, Said, Told, Use, Used
+from drivers.proof import ProofKind
+from hardware.clock import Clock
+from hardware.moments import micros_of
+from sync.edge.lookup import Lookup
+from sync.edge.recorder import Act, Doer, Kept, Recorder
+from sync.edge.store import EdgeStore
+from sync.model import ledger
+from sync.model.operation import Operation, Refusal
+from sync.model.operations.redeem import Redeem
+from sync.model.records import LedgerEntry
+from sync.model.row import Row
+
+ANSWER_MS: Final = 1_500
+"""How long the reader process may take: opening the band, reading its witness, one transaction; ten times what it needs."""
+
+HEARD_MAX: Final = 64
+"""Operations named to the band as heard of, the newest; it remembers seven."""
+
+PLENTY: Final = 1 << 40
+"""Left of what does not run out, or of what this store was lent for itself alone."""
+
+OPEN_MAX: Final = 64
+"""Torn uses that are remembered to be tried again."""
+
+TORN: Final = "torn"
+UNDONE: Final = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    tap: int
+    band: str
+
+
+class BandWitness:
+    """Which proved band lies on the reader, and what it said to the uses it was told. Used on the event loop."""
+
+    def __init__(self) -> None:
+        self._tell: Callable[[Told], None] | None = None
+        self._there: _There | None = None
+        self._asked: dict[str, asyncio.Future[str]] = {}
+
+    def connect(self, tell: Callable[[Told], None]) -> None:
+        """Speak to this reader process from now on."""
+        self._tell = tell
+
+    def heard(self, said: Said) -> None:
+        """What the reader process said."""
+        match said:
+            case Proved(kind=kind, band=str(band)) if kind == ProofKind.MUTUAL.value:
+                self._there = _There(said.tap, band)
+            case Proved():
+                self._there = None
+            case Left(tap=tap) if self._there is not None and self._there.tap == tap:
+                self._go()
+            case ReaderState(code=code) if code:
+                self._go()
+            case Used(operation=operation, outcome=outcome):
+                asked = self._asked.pop(operation, None)
+                if asked is not None and not asked.done():
+                    asked.set_result(outcome)
+            case _:
+                pass
+
+    def _go(self) -> None:
+        """The band left, or the reader: what was asked may be done or not. Its answer would have come before."""
+        self._there = None
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_result(TORN)
+        self._asked.clear()
+
+    def is_there(self, band: str) -> bool:
+        """Does this band lie on the reader, proved?"""
+        there = self._there
+        return self._tell is not None and there is not None and there.band == band != ""
+
+    async def asked(self, order: Use) -> str:
+        """What becomes of a use told to the band that is there; `torn` when nothing is said in time. `order.tap` is filled in."""
+        if self._tell is None or self._there is None:
+            return UNDONE
+        told = Use(
+            tap=self._there.tap,
+            operation=order.operation,
+            of=order.of,
+            kind=order.kind,
+            amount=order.amount,
+            free=order.free,
+            at=order.at,
+            store=order.store,
+            heard=order.heard,
+            n_heard=order.n_heard,
+        )
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._asked[order.operation] = answer
+        self._tell(told)
+        try:
+            async with asyncio.timeout(ANSWER_MS / 1_000):
+                return await answer
+        except TimeoutError:
+            return TORN
+        finally:
+            self._asked.pop(order.operation, None)
+
+
+class Witnessing:
+    """Redemptions of one device, witnessed by the band where it is there. Used on one thread, with a running loop."""
+
+    def __init__(
+        self,
+        store: EdgeStore,
+        recorder: Recorder,
+        witness: BandWitness,
+        *,
+        place: str,
+        clock: Clock,
+    ) -> None:
+        """Args: `place` is the id of this device's store."""
+        self._lookup = Lookup(store)
+        self._recorder = recorder
+        self._witness = witness
+        self._place = place
+        self._clock = clock
+        self._open: dict[tuple[str, str], str] = {}
+
+    async def use(self, of: str, doer: Doer, *, amount: int = 1) -> Kept | Refusal:
+        """Use something of a customer's; durable when this returns.
+
+        Args:
+            of: Key of the account or entitlement.
+            doer: Who, for whom; the band of its evidence is the one that witnesses.
+            amount: How much.
+
+        Returns:
+            Refusal `used_elsewhere` when the band says so, `hold_again` when it was torn and nothing may be given yet, or
+            what a rule here forbids.
+
+        Raises:
+            StoreError: nothing was recorded; what stands on the band is found there at the next try.
+        """
+        plain = Act("redeem", Redeem(of=of, amount=amount))
+        foreseen = self._recorder.foreseen(plain, doer)
+        if isinstance(foreseen, Refusal):
+            return foreseen
+        band = doer.evidence.band
+        if not self._witness.is_there(band):
+            return self._recorder.record(plain, doer)
+        key = (band, of)
+        op_id = self._open.get(key, foreseen.ops[0].id)
+        self._remember(key, op_id)
+        order = self._order(op_id, foreseen.ops[0], of, amount)
+        outcome = await self._witness.asked(order)
+        return self._settled(outcome, key, foreseen, doer, amount)
+
+    def _settled(
+        self, outcome: str, key: tuple[str, str], foreseen: Kept, doer: Doer, amount: int
+    ) -> Kept | Refusal:
+        (band, of), op_id = key, self._open[key]
+        is_torn = outcome in (TORN, UNDONE)
+        if is_torn and foreseen.waits:
+            return Refusal("hold_again")
+        if outcome == "used":
+            self._open.pop(key, None)
+            return Refusal("used_elsewhere")
+        stands = band if outcome in ("recorded", "there") else ""
+        act = Act("redeem", Redeem(of=of, amount=amount, band=stands))
+        kept = self._recorder.record_as(op_id, act, doer)
+        self._open.pop(key, None)
+        return kept
+
+    def _remember(self, key: tuple[str, str], op_id: str) -> None:
+        self._open[key] = op_id
+        while len(self._open) > OPEN_MAX:
+            self._open.pop(next(iter(self._open)))
+
+    def _order(self, op_id: str, op: Operation, of: str, amount: int) -> Use:
+        heard = self._heard(op.owner, op.evidence.band)
+        return Use(
+            tap=0,
+            operation=op_id,
+            of=of,
+            kind=Kind.REDEEMED.value,
+            amount=amount,
+            free=self._free(of, op.owner),
+            at=micros_of(self._clock.now()) // 1_000_000,
+            store=self._place,
+            heard=heard[:HEARD_MAX],
+            n_heard=len(heard),
+        )
+
+    def _free(self, of: str, owner: str) -> int:
+        """What is left by all that was heard of; what was lent to this store is nobody else's to use."""
+        lent = ledger.allowance_key(self._place, of)
+        cells = self._lookup.cells((of, lent), owner=owner)
+        if ledger.allowance_of(cells.get(lent)) is not None:
+            return PLENTY
+        row = cells.get(of)
+        subject = ledger.subject_of(row) if isinstance(row, Row) else None
+        free = None if subject is None else ledger.free_of(subject)
+        return PLENTY if free is None else max(free, 0)
+
+    def _heard(self, owner: str, band: str) -> tuple[str, ...]:
+        """Tags of the operations this device has heard of that stand on the band, the newest first."""
+        entries = [
+            entry
+            for _, entry in self._lookup.profile(owner).of(LedgerEntry)
+            if entry.band == band and entry.delta < 0
+        ]
+        newest_first = sorted(entries, key=lambda entry: (-entry.at, entry.id))
+        return tuple(operation_tag(entry.id).hex() for entry in newest_first)
