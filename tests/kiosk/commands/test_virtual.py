@@ -4,8 +4,10 @@ import contextlib
 import os
 import select
 import shlex
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from hardware.clock import SystemClock
 from hardware.virtual.catalogue import SAMPLES, uid_of
 from hardware.virtual.faults import FaultKind
 from hardware.virtual.pn532 import LineFault
+from hardware.virtual.private_pcscd import PrivatePcscd
 from kiosk.demo.bands import demo_band
 from tests.support.commands import environment, line_of, run
 
@@ -389,3 +392,44 @@ def test_a_file_where_the_link_should_be_is_not_overwritten(tmp_path: Path) -> N
 
     assert done.returncode == 2
     assert path.read_text() == "kept"
+
+
+def test_a_program_for_pcsc_meets_the_band_and_a_slot_that_is_left_and_joined_again() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="pcscd-"))
+    daemon = PrivatePcscd(folder, clock=SystemClock())
+    daemon.start()
+    words = ["opensc-tool", "--wait", "-s", "00:A4:04:0C:07:D2:76:00:00:85:01:01"]
+    try:
+        with started("--vpcd", f"127.0.0.1:{daemon.port}", "--band", "ntag424") as child:
+            ready = child.heard()
+            first = said_by(words, daemon)
+            lines = [child.ask("fault slot-lost"), child.ask("fault slot-back")]
+            second = said_by(words, daemon)
+            refused = child.ask("fault reader-lost")
+    finally:
+        daemon.stop()
+        shutil.rmtree(folder)
+
+    assert ready == f"ready vpcd=127.0.0.1:{daemon.port}"
+    assert lines == ["ok fault slot-lost", "ok fault slot-back"]
+    assert refused.startswith("error usage")
+    assert "SW1=0x90, SW2=0x00" in first
+    assert "SW1=0x90, SW2=0x00" in second
+
+
+def said_by(words: list[str], daemon: PrivatePcscd) -> str:
+    """What a PC/SC program says, once it found its card."""
+    for _ in range(
+        5
+    ):  # A slot that was left and joined at once may show its last card for a moment.
+        done = subprocess.run(
+            words,
+            env=environment(**daemon.environment),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        if done.returncode == 0 and "SW1" in done.stdout:
+            break
+    return done.stdout
