@@ -23,11 +23,13 @@ from drivers.chips.desfire import KeyRefused
 from drivers.chips.type2 import (
     FAST_READ,
     FAST_READ_PAGES_MAX,
+    GET_VERSION,
     GOES_ON,
     PAGE_SIZE,
     READ,
     READ_SIGNATURE,
     READ_SIZE,
+    VERSION_SIZE,
     WRITE,
     acknowledged,
     challenge,
@@ -62,8 +64,8 @@ SIGNATURE_SIZE = 48
 RANDOM_UID, WITH_MACS = 0x01, 0x02
 """Bits of the first byte of page 29."""
 
-READING_TOO = 0x80
-"""Bit of the first byte of page 2A."""
+READING_TOO, COUNTER_FREE = 0x80, 0x0C
+"""Bits of the first byte of page 2A."""
 
 KEYS_LOCKED = 0xE0
 """First byte of page 2D: both keys, and these bits."""
@@ -79,6 +81,7 @@ class Protection:
         first_page: First page that needs slot 0.
         needs_key_to_read: Or only to write?
         fails_max: Authentications that may fail before it refuses for ever; 0 for any number.
+        is_counter_free: May anybody add to and read counter 2?
     """
 
     has_random_uid: bool
@@ -86,6 +89,7 @@ class Protection:
     first_page: int
     needs_key_to_read: bool
     fails_max: int
+    is_counter_free: bool = False
 
     def security_page(self) -> bytes:
         """Page 29."""
@@ -93,8 +97,9 @@ class Protection:
         return bytes((flags, 0, 0, self.first_page))
 
     def protection_page(self) -> bytes:
-        """Page 2A; counter 2 needs slot 0 for everything."""
+        """Page 2A."""
         flags = READING_TOO if self.needs_key_to_read else 0
+        flags |= COUNTER_FREE if self.is_counter_free else 0
         return bytes((flags, 0x05)) + self.fails_max.to_bytes(2, "little")
 
 
@@ -108,6 +113,7 @@ def protection_of(pages: bytes) -> Protection:
         first_page=pages[3],
         needs_key_to_read=bool(pages[4] & READING_TOO),
         fails_max=int.from_bytes(pages[6:8], "little") & 0x3FF,
+        is_counter_free=bool(pages[4] & COUNTER_FREE),
     )
 
 
@@ -209,6 +215,10 @@ class UltralightAes:
         """The maker's signature of the UID, 48 bytes, to be held against `originality`. One exchange."""
         return self._run(bytes((READ_SIGNATURE, 0)), size=SIGNATURE_SIZE)
 
+    def version(self) -> bytes:
+        """What the chip says of itself, 8 bytes; a claim. One exchange."""
+        return self._run(bytes((GET_VERSION,)), size=VERSION_SIZE)
+
     # --- setting up, at an issuing station
 
     def protection(self) -> Protection:
@@ -228,6 +238,10 @@ class UltralightAes:
         """
         self.write(PROTECTION_PAGE, wanted.protection_page())
         self.write(SECURITY_PAGE, wanted.security_page())
+
+    def are_keys_locked(self) -> bool:
+        """Can nobody change the keys? One exchange."""
+        return self.read(KEY_LOCK_PAGE)[0] & KEYS_LOCKED == KEYS_LOCKED
 
     def lock_keys(self) -> None:
         """Let nobody change the keys, for ever."""

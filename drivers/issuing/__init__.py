@@ -9,5 +9,6 @@ label       what is printed on a band or its packet: a short code and a QR pictu
 steps       what an issue does, in order, in words; the dry run
 desfire     how a DESFire is issued, verified, read and retired, from wherever it stands
 ntag424     the same for an NTAG 424 DNA
+ultralight_aes  the same for an Ultralight AES
 station     one band after the other on a reader
 """

@@ -134,6 +134,18 @@ def steps_to_do(standing: Standing, plan: Plan, *, is_lrp: bool) -> tuple[Step, 
     return tuple(steps)
 
 
+def whole(plan: Plan) -> tuple[Step, ...]:
+    """Everything that is done to a band fresh from the factory."""
+    fresh = Standing(
+        b"",
+        has_random_uid=False,
+        our_slots=frozenset(),
+        link=FACTORY_LINK,
+        content=FACTORY_CONTENT,
+    )
+    return steps_to_do(fresh, plan, is_lrp=False)
+
+
 class Ntag424Band:
     """One NTAG 424 in the field of an encoder station. Used by one thread, for one activation.
 

@@ -17,12 +17,13 @@ from typing import Final, Protocol
 from drivers.connection import Connection
 from drivers.credential.layout import REFERENCE_SIZE, band_id_of_reference
 from drivers.errors import BandError, BandLeft
+from drivers.issuing import ntag424, steps, ultralight_aes
 from drivers.issuing.desfire import DesfireBand, Means
 from drivers.issuing.errors import BandRejected, PlanMalformed, WrongBand
 from drivers.issuing.journal import RETIRE, Journal, State
 from drivers.issuing.label import code_of, qr_text_of
 from drivers.issuing.ntag424 import Ntag424Band
-from drivers.issuing.plan import Chip
+from drivers.issuing.plan import Chip, Plan
 from drivers.issuing.ports import Appender
 from drivers.issuing.sheet import (
     Outcome,
@@ -32,7 +33,8 @@ from drivers.issuing.sheet import (
     line_of_report,
     reported_of,
 )
-from drivers.issuing.steps import Found
+from drivers.issuing.steps import Found, Step
+from drivers.issuing.ultralight_aes import UltralightAesBand
 from drivers.readers.base import WAIT_MS_MAX, Reader
 from drivers.target import Target
 
@@ -71,12 +73,25 @@ class BandWork(Protocol):
 
 
 def work_of(connection: Connection, target: Target, means: Means) -> BandWork:
-    """The work on a band with the plan's chip. Raises PlanMalformed for a chip this version does not write."""
-    if means.plan.chip is Chip.DESFIRE:
-        return DesfireBand(connection, target, means)
-    if means.plan.chip is Chip.NTAG424:
-        return Ntag424Band(connection, target, means)
-    raise PlanMalformed(f"this version does not write {means.plan.chip.value} yet")
+    """The work on a band with the plan's chip. Writes nothing yet."""
+    match means.plan.chip:
+        case Chip.DESFIRE:
+            return DesfireBand(connection, target, means)
+        case Chip.NTAG424:
+            return Ntag424Band(connection, target, means)
+        case Chip.ULTRALIGHT_AES:
+            return UltralightAesBand(connection, target, means)
+
+
+def whole_of(plan: Plan) -> tuple[Step, ...]:
+    """Everything that is done to a band of the plan's chip fresh from the factory."""
+    match plan.chip:
+        case Chip.DESFIRE:
+            return steps.whole(plan)
+        case Chip.NTAG424:
+            return ntag424.whole(plan)
+        case Chip.ULTRALIGHT_AES:
+            return ultralight_aes.whole(plan)
 
 
 @dataclass(frozen=True, slots=True)

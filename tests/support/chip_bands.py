@@ -128,6 +128,9 @@ def ntag21x(*, uid: bytes = UID, signature: bytes | None = None) -> VirtualNtag2
     )
 
 
+READ_0 = b"\x30\x00"
+"""What any Type 2 band answers that is there; a reader selects it again instead."""
+
 Spoil = Callable[[int, bytes | None], bytes | None]
 """Gets the number of the exchange from 1 and the answer; returns what arrives, None when nothing does."""
 
@@ -159,10 +162,11 @@ class Type2Connection:
             self._chip.reselected()
         if answer:
             return answer
-        if len(self._chip.anticollision.uid) == 4:
-            self.has_left = True
-            raise BandLeft("it fell silent")
-        raise BandSilent("it fell silent")
+        is_found_again = len(self._chip.anticollision.uid) > 4 and self._chip.exchange(READ_0)
+        if is_found_again:
+            raise BandSilent("it fell silent")
+        self.has_left = True
+        raise BandLeft("it fell silent")
 
 
 def type2_target(chip: PoweredChip) -> Target:

@@ -11,10 +11,18 @@ from drivers.chips.reading_ntag424 import read_ntag424
 from drivers.credential.places import sun_key_of
 from drivers.credential.sdm import message_of, verified
 from drivers.errors import BandLeft
-from drivers.issuing.desfire import Means
-from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned, NotGenuine
+from drivers.issuing.desfire import DesfireBand, Means
+from drivers.issuing.errors import (
+    BandOfAnother,
+    BandRejected,
+    NotAsPlanned,
+    NotGenuine,
+    PlanMalformed,
+)
 from drivers.issuing.ntag424 import Ntag424Band, Standing
-from drivers.issuing.plan import Chip, Plan
+from drivers.issuing.plan import Chip, Plan, plan_of
+from drivers.issuing.station import whole_of, work_of
+from drivers.issuing.ultralight_aes import UltralightAesBand
 from drivers.ports import LeasedKey
 from drivers.proof import ProofKind
 from hardware.clock import FixedClock
@@ -137,6 +145,7 @@ def test_plan_without_a_link_leaves_a_band_without_a_message() -> None:
 def test_plan_of_a_fresh_band_is_every_step_in_order_and_the_random_uid_last() -> None:
     steps = _held(_fresh()).survey().steps
 
+    assert steps == whole_of(PLAN)
     assert tuple(step.name for step in steps) == STEPS
     assert all(step.words for step in steps)
 
@@ -307,3 +316,39 @@ def test_retirement_torn_at_any_command_is_gone_on_with() -> None:
 def test_band_that_is_none_of_ours_is_not_retired() -> None:
     with pytest.raises(BandOfAnother):
         _held(_fresh()).retire(straight)
+
+
+@pytest.mark.parametrize(("chip", "kind"), [
+    (Chip.DESFIRE, DesfireBand), (Chip.NTAG424, Ntag424Band), (Chip.ULTRALIGHT_AES, UltralightAesBand),
+])  # fmt: skip
+def test_station_has_work_and_steps_for_every_chip_a_plan_may_name(
+    chip: Chip, kind: type
+) -> None:
+    powered = _fresh().power_up()
+    means = Means(Plan(chip=chip), TestStationKeys(), SeededEntropy("station"))
+
+    work = work_of(ChipConnection(powered), target_of(powered), means)
+
+    assert isinstance(work, kind)
+    assert whole_of(Plan(chip=chip))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_good"),
+    [
+        ('layout = 1\nchip = "ntag424"\nlink = "https://tap.example/b"', True),
+        ('layout = 1\nchip = "ntag424"\nlink = ""', True),
+        ('layout = 1\nchip = "desfire"\nlink = "https://tap.example/b"', False),
+        ('layout = 1\nchip = "ntag424"\nlink = "http://tap.example/b"', False),
+        ('layout = 1\nchip = "ntag424"\nlink = "https://tap.example/?b"', False),
+        ('layout = 1\nchip = "ntag424"\nlink = 7', False),
+        ('layout = 1\nchip = "ntag424"\nlink = "https://' + "x" * 113 + '"', False),
+        ('layout = 1\nchip = "ultralight_aes"\nrandom_uid = true', True),
+    ],
+)
+def test_plan_takes_a_link_that_fits_an_ntag424_and_no_other(text: str, is_good: bool) -> None:
+    if is_good:
+        assert whole_of(plan_of(text.encode()))
+        return
+    with pytest.raises(PlanMalformed):
+        plan_of(text.encode())
