@@ -181,6 +181,11 @@ def targets_of(answer: bytes, generation: int) -> tuple[Target, ...]:
     return tuple(found)
 
 
+def is_random(uid: bytes) -> bool:
+    """Is it a UID that is drawn anew whenever the field comes? Source: ISO/IEC 14443-3:2018, 6.5.4."""
+    return len(uid) == 4 and uid[0] == RANDOM_UID_FIRST
+
+
 def felica_of(answer: bytes, generation: int) -> Target | None:
     """The FeliCa band in an answer to InListPassiveTarget at 212 kbit/s; None when there is none.
 
@@ -417,13 +422,21 @@ class Pn532Reader:
             self._is_field_stale = False
 
     def _is_woken(self, target: Target) -> bool:
-        """Is the band still there, activated anew? A random UID cannot say; FeliCa needs no activation."""
+        """Is the band still there, activated anew in the same generation?
+
+        First with the field on, for a random UID stays as it is then; next after the field was off, which wakes a halted one.
+        """
         if target.technology is Technology.FELICA:
             found = self._felica()
             return found is not None and found.uid == target.uid
-        if len(target.uid) == 4 and target.uid[0] == RANDOM_UID_FIRST:
-            return False
+        self._is_field_stale = False
+        if self._finds(target):
+            return True
         self._is_field_stale = True
+        return not is_random(target.uid) and self._finds(target)
+
+    def _finds(self, target: Target) -> bool:
+        """Does a search for this UID find it?"""
         again = self._searched(bytes((1, TYPE_A_106)) + cascade_of(target.uid))
         return len(again) == 1 and again[0].uid == target.uid
 
@@ -459,7 +472,8 @@ class Pn532Reader:
             return False
         self._target = found[0]
         now_ms = self._clock.ticks_ms()
-        is_again = now_ms - self._changed_ms < CHANGES_MS
+        is_alike = is_random(found[0].uid) == is_random(target.uid)
+        is_again = is_alike and now_ms - self._changed_ms < CHANGES_MS
         self._changed_ms = now_ms
         return is_again
 

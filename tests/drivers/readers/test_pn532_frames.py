@@ -13,8 +13,9 @@ from drivers.target import Target, Technology
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual.felica import VirtualFelica
-from hardware.virtual.uid_bands import UidBand, UidKind, VirtualClassic, VirtualNtag213
+from hardware.virtual.uid_bands import UidBand, UidKind, VirtualNtag213
 from tests.support.bands import UID
+from tests.support.chip_bands import ultralight_aes
 from tests.support.virtual_reader import VirtualReader
 
 GET_VERSION = b"\x60"
@@ -109,11 +110,27 @@ def test_another_band_in_its_place_is_not_taken_for_the_silent_one(
     assert not isinstance(left.value, BandSilent)
 
 
-def test_a_band_with_a_random_uid_that_falls_silent_has_left(
+def test_a_band_with_a_random_uid_that_falls_silent_is_known_while_the_field_stays_on(
     virtual_reader: VirtualReader, reader: Pn532Reader
 ) -> None:
-    virtual_reader.field.present(VirtualClassic(uid=b"\x08\x01\x02\x03"))
+    virtual_reader.field.present(ultralight_aes(is_random=True))
+    target = _found(reader)
+    connection = reader.connect(target)
+
+    with pytest.raises(BandSilent):
+        connection.transmit(b"\x1b\x00\x00\x00\x00")
+
+    assert target.uid[0] == 0x08
+    assert connection.transmit(GET_VERSION)[:2] == bytes.fromhex("0004")
+
+
+def test_a_band_with_another_random_uid_is_not_taken_for_the_silent_one(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    lifted = ultralight_aes(is_random=True)
+    virtual_reader.field.present(lifted)
     connection = reader.connect(_found(reader))
+    virtual_reader.field.present(lifted)  # lifted and put back: another UID
 
     with pytest.raises(BandLeft) as left:
         connection.transmit(GET_VERSION)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drivers.connection import Connection
-from drivers.lines import Proved, ReaderState, Said, Seen
+from drivers.lines import GroupKey, Key, KeyWanted, Proved, ReaderState, Said, Seen
 from drivers.pump import TORN_MAX, Hearing, Means, Pump
 from drivers.readers.base import Reader
 from drivers.readers.opening import opened
@@ -23,7 +23,8 @@ from hardware.virtual.field import Field
 from hardware.virtual.pn532 import VirtualPn532
 from hardware.virtual.uid_bands import UidBand, UidKind, VirtualNtag213
 from tests.drivers.readers.test_wedge import _typed
-from tests.support.bands import UID, band
+from tests.support.bands import GROUP_KEY, UID, band, band_key
+from tests.support.chip_bands import ultralight_aes, ultralight_c
 from tests.support.virtual_reader import VirtualReader
 
 OTHER = bytes.fromhex("04FFFFFFFFFFFF")
@@ -35,10 +36,13 @@ def _pumped(
 ) -> list[Said]:
     """All that was said until `heard` ended it."""
     hearing = Hearing()
+    hearing.tell(GroupKey(GROUP_KEY.hex()))
     said: list[Said] = []
 
     def say(value: Said) -> None:
         said.append(value)
+        if isinstance(value, KeyWanted):
+            hearing.tell(Key(value.tap, band_key(bytes.fromhex(value.uid)).hex()))
         heard(value, hearing)
 
     means = Means(SystemClock(), SeededEntropy("reader"), reopen_ms=(20,), key_wait_ms=1)
@@ -106,8 +110,15 @@ def test_a_number_a_keyboard_types_over_and_over_is_one_tap() -> None:
 
 @pytest.mark.parametrize(
     ("lying", "uid"),
-    [(band(), UID), (VirtualNtag213(uid=UID), UID), (VirtualFelica(idm=IDM), IDM)],
-    ids=["desfire", "ntag", "felica"],
+    [
+        (band(), UID),
+        (VirtualNtag213(uid=UID), UID),
+        (VirtualFelica(idm=IDM), IDM),
+        (ultralight_aes(), UID),
+        (ultralight_aes(is_random=True), UID),
+        (ultralight_c(), UID),
+    ],
+    ids=["desfire", "ntag", "felica", "ultralight-aes", "random", "ultralight-c"],
 )
 def test_a_band_left_on_a_pn532_and_lifted_for_a_moment_is_one_tap(
     virtual_reader: VirtualReader, lying: VirtualBand, uid: bytes
