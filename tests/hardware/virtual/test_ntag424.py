@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hardware.entropy import SeededEntropy
+from hardware.virtual.lrp import Lrp, LrpSession
 from hardware.virtual.messaging import Ev2Session, Mode
 from hardware.virtual.ntag424 import NDEF, VirtualNtag424, delivered_files
 from hardware.virtual.originality import NTAG424_TEST_KEY
@@ -55,7 +56,8 @@ SUN = Sdm(
 
 VECTORS: dict[str, dict[str, Any]] = {
     vector["id"]: vector
-    for vector in json.loads((Path(__file__).parents[2] / "vectors" / "nfc.json").read_text())[
+    for name in ("nfc.json", "chips.json")
+    for vector in json.loads((Path(__file__).parents[2] / "vectors" / name).read_text())[
         "vectors"
     ]
 }
@@ -192,6 +194,43 @@ def test_the_published_uid_is_told_in_a_session() -> None:
     chip = in_session(band(uid=raw(name, "expected", "resp_plain")), name)
 
     assert ask(chip, raw(name, "expected", "c_apdu")) == raw(name, "expected", "r_apdu")
+
+
+@pytest.mark.parametrize(
+    ("name", "slot"), [("an12321-lrp-first-key3", 3), ("ntag424-lrp-first-key0", 0)]
+)
+def test_the_published_lrp_authentications_open_the_chip(name: str, slot: int) -> None:
+    drawn = raw(name, "expected", "ti"), raw(name, "inputs", "rndb")
+    tag = band(keys=(bytes(16),) * 5, entropy=FixedEntropy(*drawn), is_lrp=True)
+    chip = opened(tag)
+
+    challenge = ask(chip, wrapped(0x71, bytes([slot]) + b"\x06\x02" + bytes(5)))
+    answer = ask(chip, wrapped(0xAF, raw(name, "expected", "part2_command")))
+
+    assert challenge == b"\x01" + raw(name, "inputs", "rndb") + b"\x91\xaf"
+    assert answer == raw(name, "inputs", "part2_response") + b"\x91\x00"
+
+
+@pytest.mark.parametrize("name", ["ntag424-lrp-getcarduid", "ntag424-lrp-write-read"])
+def test_a_session_in_lrp_goes_as_it_went_with_a_real_tag(name: str) -> None:
+    tag = band(
+        keys=(bytes(16),) * 5,
+        is_lrp=True,
+        uid=bytes.fromhex("04940D2A2F7080"),
+        files=with_file(3, read=0, write=0),
+    )
+    chip = opened(tag)
+    master = Lrp(raw(name, "inputs", "key")).cmac(raw(name, "inputs", "session_vector"))
+    chip._core.session = LrpSession(master, transaction=raw(name, "inputs", "ti"), n_blocks=1)
+    chip._core.key_number = 0
+    exchanges = VECTORS[name]["expected"]["exchanges"]
+
+    answers = [
+        ask(chip, wrapped(int(each["code"], 16), bytes.fromhex(each["sent"]))).hex()
+        for each in exchanges
+    ]
+
+    assert answers == [each["received"].lower() + "9100" for each in exchanges]
 
 
 # --- published dynamic messages
