@@ -19,7 +19,8 @@ def proved(tap: int = 1, kind: str = "mutual", band: str | None = BAND) -> Prove
 
 
 def connected(*said: object) -> tuple[BandWitness, list[Told]]:
-    witness, told = BandWitness(), []
+    witness = BandWitness()
+    told: list[Told] = []
     witness.connect(told.append)
     for one in said:
         witness.heard(one)  # type: ignore[arg-type]
