@@ -141,20 +141,23 @@ def nfcpy_tag(frontend: Any, *, at: str = "106A") -> Any:
 
 @contextmanager
 def in_slot(daemon: PrivatePcscd, *bands: VirtualBand) -> Iterator[None]:
-    """The bands lie on the daemon's virtual slot, and PC/SC has seen the first."""
+    """The bands lie on the daemon's virtual slot, and PC/SC has seen the first; in the end it has seen it go."""
     field = Field()
     slot = VirtualVpcd(field=field, host="127.0.0.1", port=daemon.port)
     slot.start()
     field.present(*bands)
     try:
-        _wait_for_a_card()
+        _wait_for(scard.SCARD_STATE_PRESENT)
         yield
+        # Whoever comes next must not take the card that PC/SC has not missed yet for his own.
+        field.remove()
+        _wait_for(scard.SCARD_STATE_EMPTY)
     finally:
         slot.close()
 
 
-def _wait_for_a_card() -> None:
-    """Wait until the first reader has a card in it, 30 s at most."""
+def _wait_for(wanted: int) -> None:
+    """Wait until the first reader has, or has no, card in it, 30 s at most."""
     result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
     assert result == scard.SCARD_S_SUCCESS
     result, (reader, *_) = scard.SCardListReaders(context, [])
@@ -162,7 +165,7 @@ def _wait_for_a_card() -> None:
     for _ in range(20):
         result, states = scard.SCardGetStatusChange(context, 1_500, [(reader, state)])
         state = states[0][1]
-        if state & scard.SCARD_STATE_PRESENT:
+        if state & wanted:
             break
     scard.SCardReleaseContext(context)
-    assert state & scard.SCARD_STATE_PRESENT, "PC/SC sees no card"
+    assert state & wanted, "PC/SC does not see it"
