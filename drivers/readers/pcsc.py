@@ -316,10 +316,15 @@ class PcscReader:
         return self._connection
 
     def wait_for_removal(self, timeout_ms: int) -> bool:
-        """Is the field empty, or was it in the meantime? See `Reader`."""
-        self._disconnect()
+        """Is the field empty, or was it in the meantime? See `Reader`.
+
+        The band stays connected while it lies there: it may be spoken to again, and no other program resets it.
+        """
         seen = self._look(timeout_ms, until_present=False)
-        return not seen.is_present or self._is_another(seen)
+        is_gone = not seen.is_present or self._is_another(seen)
+        if is_gone:
+            self._disconnect()
+        return is_gone
 
     def signal(self, signal: Signal) -> None:
         """Show and sound it where the profile says how. See `Reader`."""

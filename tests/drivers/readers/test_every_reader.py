@@ -143,6 +143,21 @@ LYING: dict[str, VirtualBand] = {
 }
 
 
+def test_a_band_that_lies_there_can_be_spoken_to_again(plugged: Plugged) -> None:
+    field, reader = plugged
+    field.present(band())
+    target = _arrived(reader)
+    connection = reader.connect(target)
+    before = read_band(connection, target, Keys(UID), SeededEntropy("before"))
+
+    is_gone = reader.wait_for_removal(WAIT_MS_MAX)
+    after = read_band(connection, target, Keys(UID), SeededEntropy("after"))
+
+    assert not is_gone
+    assert before == after
+    assert after.kind is ProofKind.MUTUAL
+
+
 @pytest.mark.parametrize(
     ("plugged", "name"),
     [("fake", "random"), *(("pn532", name) for name in LYING), ("pcsc", "random")],
