@@ -1,0 +1,107 @@
+"""A use told to the reader process while the band lies on its reader, and what it says of it."""
+
+import pytest
+
+from drivers.credential.layout import AID, USES_FILE, USES_MAX
+from drivers.lines import Left, Use, Used
+from hardware.virtual.desfire import VirtualDesfire
+from hardware.virtual.faults import Fault, FaultKind, FaultyBand
+from tests.drivers.test_pump import Scene
+from tests.support.bands import band
+
+pytestmark = pytest.mark.timeout(20)
+
+FIRST = "01890a5d-ac96-774b-bcce-b302099a8057"
+SECOND = "01890a5d-ac96-774b-bcce-b302099a8058"
+
+
+def order(operation: str = FIRST, *, tap: int = 1) -> Use:
+    return Use(tap, operation, "entitlement/coffee", 1, 1, 1, 1_700_000_000, "berlin")
+
+
+def n_uses(virtual: VirtualDesfire) -> int:
+    return USES_MAX - virtual.values[AID, USES_FILE.number]
+
+
+def outcomes(scene: Scene) -> list[tuple[int, str, str]]:
+    return [
+        (said.tap, said.operation, said.outcome)
+        for said in scene.said
+        if isinstance(said, Used)
+    ]
+
+
+@pytest.mark.parametrize("ev", [1, 2])
+def test_a_use_is_witnessed_while_the_band_lies_there_and_not_twice(ev: int) -> None:
+    scene, virtual = Scene(), band(ev=ev)
+
+    scene.play(
+        scene.present(virtual),
+        lambda: scene.hearing.tell(order()),
+        scene.wait(200),
+        lambda: scene.hearing.tell(order(SECOND)),
+        scene.wait(200),
+        scene.remove(),
+    )
+
+    assert outcomes(scene) == [(1, FIRST, "recorded"), (1, SECOND, "used")]
+    assert n_uses(virtual) == 1
+    assert isinstance(scene.said[-1], Left)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.TEAR_COMMAND, FaultKind.TEAR_ANSWER])
+def test_a_band_torn_away_from_its_use_is_asked_again_at_the_next_tap(kind: FaultKind) -> None:
+    torn = set()
+
+    for at in range(1, 12):
+        scene, virtual = Scene(), band()
+        fault = Fault(kind, at)
+        faulty = FaultyBand(virtual, fault, field=scene.field, clock=scene.clock)
+        scene.play(
+            scene.present(faulty),
+            lambda scene=scene: scene.hearing.tell(order()),  # type: ignore[misc]
+            scene.wait(200),
+            scene.remove(),
+            scene.wait(10_000),
+            scene.present(virtual),
+            lambda scene=scene: scene.hearing.tell(order(tap=2)),  # type: ignore[misc]
+            scene.wait(200),
+            scene.remove(),
+        )
+
+        first = {outcome for tap, _, outcome in outcomes(scene) if tap == 1}
+        torn |= first
+        if 2 not in {tap for tap, _, _ in outcomes(scene)}:
+            continue  # torn while it was read: it is not the second tap yet
+        assert outcomes(scene)[-1][2] in {"recorded", "there"}
+        assert n_uses(virtual) == 1
+
+    assert {"torn", "undone"} & torn
+
+
+def test_a_use_for_another_tap_is_not_witnessed_by_the_band_that_lies_there() -> None:
+    scene, virtual = Scene(), band()
+
+    scene.play(
+        scene.present(virtual),
+        lambda: scene.hearing.tell(order(tap=7)),
+        scene.wait(200),
+        scene.remove(),
+    )
+
+    assert outcomes(scene) == []
+    assert n_uses(virtual) == 0
+
+
+def test_a_band_whose_key_is_not_here_cannot_witness() -> None:
+    scene, virtual = Scene(leased=()), band()
+
+    scene.play(
+        scene.present(virtual),
+        lambda: scene.hearing.tell(order()),
+        scene.wait(200),
+        scene.remove(),
+    )
+
+    assert outcomes(scene) == [(1, FIRST, "unsure")]
+    assert n_uses(virtual) == 0
