@@ -12,7 +12,8 @@ transcript   recorded exchanges: the connection that replays and refuses what wa
 ports        what drivers need from others: keys
 lines        what the reader process says and is told, one value a line
 pump         the loop of the reader process
+checks       what can be wrong with the reader that is meant, in one line each
 credential/  pure: band layout, key derivation, secure messaging
 chips/       one file a chip family
-readers/     PC/SC and PN532 behind one Protocol
+readers/     PC/SC, PN532 and keyboards behind one Protocol; what is known of each model
 """
