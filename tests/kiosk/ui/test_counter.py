@@ -11,7 +11,7 @@ from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 
 from kiosk.core.carried import Carried
 from kiosk.core.entries import Opened, found
-from kiosk.core.ports import Found, Unsettled
+from kiosk.core.ports import Found, Recorded, Refused, Unsettled
 from kiosk.core.staff_words import DAY_US, MINUTE_US
 from kiosk.ui.screens.hand_over import HandOverQuestion
 from kiosk.ui.themes import CONTRAST_MIN, THEMES
@@ -1189,3 +1189,63 @@ async def test_what_another_till_recorded_is_seen_and_can_only_be_settled_as_not
         await at.type("done")
         await at.press("enter")
         assert at.desk.settled == [Settled("e", "void", "done", None)]
+
+
+# With the customer's band as witness
+
+
+def let_the_band_witness(at: Counter, *outcomes: str) -> list[str]:
+    """The band of whoever is served lies there; it says these in turn, a code to refuse with or "" to record."""
+    asked: list[str] = []
+    said = list(outcomes)
+
+    async def use(of: str, *, owner: str, actor: str, evidence: Evidence) -> Recorded:
+        asked.append(of)
+        code = said.pop(0)
+        if code:
+            raise Refused(code)
+        args = Redeem(of=of, band="b1")
+        return at.desk.record("redeem", args, owner=owner, actor=actor, evidence=evidence)
+
+    at.desk.is_there = lambda band: True  # type: ignore[attr-defined]
+    at.desk.use = use  # type: ignore[attr-defined]
+    return asked
+
+
+async def use_the_ticket(at: Counter) -> None:
+    at.view.open("sam", found("name"))
+    (line,) = [
+        one for one in at.view.query_one("#now", EntryList).entries if one.label == "Ticket"
+    ]
+    await at.press(line.digit, "y")
+    await at.app.workers.wait_for_complete()
+    await at.pilot.pause()
+
+
+async def test_a_ticket_is_given_when_the_band_there_witnessed_it() -> None:
+    async with counter() as at:
+        asked = let_the_band_witness(at, "")
+
+        await use_the_ticket(at)
+
+        assert asked == ["entitlement/sam:ticket"]
+        assert at.notice("message").startswith("Recorded: Kite workshop")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("used_elsewhere", "the band says that another shop gave it already"),
+        ("hold_again", "hold it there again, then press once more"),
+    ],
+)
+async def test_what_the_band_says_against_it_is_told_and_nothing_is_recorded(
+    code: str, words: str
+) -> None:
+    async with counter() as at:
+        let_the_band_witness(at, code)
+
+        await use_the_ticket(at)
+
+        assert words in at.notice("message")
+        assert at.desk.done == []
