@@ -102,6 +102,30 @@ def args_of(op: Operation) -> Any:
     return readable.args
 
 
+def test_what_is_foreseen_is_judged_and_not_kept(station: Counter) -> None:
+    foreseen = station.recorder.foreseen(redeem(), BEN)
+
+    assert isinstance(foreseen, Kept)
+    assert foreseen.waits
+    assert station.pushed() == []
+
+
+def test_what_was_foreseen_is_kept_under_its_id_with_the_band_that_witnessed_it(
+    station: Counter,
+) -> None:
+    foreseen = station.recorder.foreseen(redeem(), BEN)
+    assert isinstance(foreseen, Kept)
+    witnessed = Act("redeem", Redeem(of=POINTS, amount=80, band="b1"))
+
+    kept = station.recorder.record_as(foreseen.ops[0].id, witnessed, BEN)
+
+    assert isinstance(kept, Kept)
+    assert (kept.waits, station.points()) == (False, 20)
+    (op,) = station.pushed()
+    assert op.id == foreseen.ops[0].id
+    assert (args_of(op).alone, args_of(op).band) == ("witness", "b1")
+
+
 def test_what_it_was_judged_on_and_when_in_which_start_travels_with_it(at: Counter) -> None:
     op = at.do(redeem())
 
