@@ -43,6 +43,11 @@ class PortLock:
             raise
         return cls(descriptor)
 
+    @property
+    def is_terminal(self) -> bool:
+        """Is it a serial port at all?"""
+        return os.isatty(self._descriptor)
+
     def exclude(self) -> None:
         """Keep programs out that do not ask for the lock. Call it when the port is not opened again by us."""
         if os.major(os.fstat(self._descriptor).st_rdev) not in PTY_MAJORS:

@@ -130,6 +130,50 @@ def test_a_program_that_was_killed_leaves_the_port_free(virtual_reader: VirtualR
     PortLock.taken(str(virtual_reader.path)).release()
 
 
+@contextlib.contextmanager
+def _program_without_a_lock(path: str) -> Iterator[int]:
+    """Another process that has the port open; its number."""
+    script = (
+        "import os, sys\n"
+        "os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)\n"
+        "print('open', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"open\n"
+    yield other.pid
+    other.communicate()
+
+
+def test_answers_that_another_program_may_have_taken_make_the_reader_one_in_use(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    _delay(reader, 0x4A, 3, errno.ETIMEDOUT)
+
+    with (
+        _program_without_a_lock(str(virtual_reader.path)) as pid,
+        pytest.raises(ReaderBusy, match=f"process {pid} has the port open too"),
+    ):
+        reader.wait_for_target(500)
+
+
+def test_a_mute_port_that_another_program_has_open_is_in_use_and_not_absent() -> None:
+    outer, inner = os.openpty()
+    path = os.ttyname(inner)
+
+    with (
+        _program_without_a_lock(path) as pid,
+        pytest.raises(ReaderBusy, match=f"process {pid} has the port open too"),
+    ):
+        Pn532Reader.opened(path, SystemClock())
+
+    os.close(inner)
+    os.close(outer)
+
+
 @pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.EIO])
 @pytest.mark.parametrize("n_late", [1, 2])
 def test_a_search_whose_answer_was_late_is_made_again_and_nobody_is_told(
