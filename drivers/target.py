@@ -19,8 +19,8 @@ class Target:
 
     Attributes:
         technology: How the band spoke.
-        uid: 4, 7 or 10 bytes, or 4 random ones starting 08; a claim, never proof.
-        answer: ATR (PC/SC) or ATS (ISO 14443-4) as the reader gave it; empty when there is none.
+        uid: 4, 7 or 10 bytes, or 4 random ones starting 08; the IDm of FeliCa, 8 bytes; a claim, never proof.
+        answer: ATR (PC/SC), ATS (ISO 14443-4) or PMm (FeliCa) as the reader gave it; empty when there is none.
         generation: Counts activations; a connection to an older one is dead.
         sak: SAK of ISO 14443-3 where the reader tells it, else None.
     """
