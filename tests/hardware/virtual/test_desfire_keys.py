@@ -648,3 +648,28 @@ def test_a_chip_can_be_made_to_count_anew(
 
     with pytest.raises(AssertionError):
         by.read(b"\x64\x01") if isinstance(by, Ev1Reader) else by.run(b"\x64\x01")
+
+
+def test_an_application_finds_no_room_on_a_full_chip() -> None:
+    chip = band()
+    powered = chip.power_up()
+    ask(powered, b"\xca\x01\x00\x00\x0f\x81")
+    ask(powered, b"\x5a\x01\x00\x00")
+    free = int.from_bytes(ask(powered, b"\x6e")[1:], "little")
+    assert ask(powered, b"\xcd\x01\x00\x00\x00" + free.to_bytes(3, "little")) == b"\x00"
+    ask(powered, b"\x5a\x00\x00\x00")
+
+    refused = ask(powered, b"\xca\x02\x00\x00\x0f\x81")
+
+    assert refused == b"\x0e"
+    assert b"\x02\x00\x00" not in chip.applications
+
+
+@pytest.mark.parametrize(("key_type", "size"), [(KeyType.AES, 24), (KeyType.TDES3, 16)])
+def test_a_key_of_the_wrong_size_makes_no_band(key_type: KeyType, size: int) -> None:
+    application = VirtualApplication(AID, (bytes(size),), key_type=key_type)
+
+    with pytest.raises(ValueError, match="a key of this kind has"):
+        VirtualDesfire(
+            uid=UID, ev=1, applications=(application,), entropy=SeededEntropy("wrong")
+        )
