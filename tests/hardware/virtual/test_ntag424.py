@@ -21,6 +21,7 @@ from hardware.virtual.sdm import (
     PART_ENCRYPTED,
     TEXT,
     UID_SHOWN,
+    UNSHOWN,
     Moment,
     Sdm,
     Unacceptable,
@@ -421,6 +422,81 @@ def test_settings_that_contradict_each_other_are_refused(changes: dict[str, int]
 
     with pytest.raises(Unacceptable):
         sdm_of(sdm.to_bytes(), file_size=256, is_lrp=False, counter=5)
+
+
+PART = replace(
+    SUN,
+    options=SUN.options | PART_ENCRYPTED,
+    picc_at=0,
+    mac_from=40,
+    part_at=50,
+    part_size=64,
+    mac_at=120,
+)
+PLAIN = Sdm(
+    options=UID_SHOWN | COUNTED | TEXT,
+    meta=FREE,
+    file=NONE,
+    counter=NONE,
+    uid_at=10,
+    counter_at=24,
+)
+
+
+@pytest.mark.parametrize(
+    "sdm",
+    [
+        replace(PART, part_size=32 + 16),  # no whole blocks as text
+        replace(PART, part_size=0),
+        replace(PART, part_at=39),  # begins before the MAC does
+        replace(PART, part_size=96),  # over the MAC
+        replace(PART, picc_at=30),  # over the encrypted part
+        replace(PLAIN, counter_at=23),  # over the UID
+        replace(PLAIN, uid_at=243),  # over the end
+        replace(PLAIN, counter_at=0xFFFFFE),
+        replace(PLAIN, options=TEXT, uid_at=None, counter_at=None),  # shows nothing
+        replace(PLAIN, meta=NONE, uid_at=None, counter_at=None),  # a UID nobody may see
+        replace(PLAIN, counter=5),
+    ],
+)
+def test_pieces_that_overlap_or_show_nothing_are_refused(sdm: Sdm) -> None:
+    with pytest.raises(Unacceptable):
+        sdm_of(sdm.to_bytes(), file_size=256, is_lrp=False, counter=0)
+
+
+@pytest.mark.parametrize(
+    "sdm",
+    [
+        PART,
+        replace(PART, part_at=40, part_size=32),
+        replace(PART, mac_at=114),
+        PLAIN,
+        replace(PLAIN, uid_at=242),
+        replace(PLAIN, counter_at=UNSHOWN),
+        replace(PLAIN, options=UID_SHOWN | TEXT, counter_at=None),
+        replace(PLAIN, options=COUNTED | TEXT, meta=NONE, uid_at=None, counter_at=None),
+        replace(PLAIN, counter=4),
+        replace(SUN, mac_at=240, mac_from=240),
+    ],
+)
+def test_pieces_that_just_fit_are_taken(sdm: Sdm) -> None:
+    assert sdm_of(sdm.to_bytes(), file_size=256, is_lrp=False, counter=0) == sdm
+
+
+def test_a_counter_that_is_shown_nowhere_is_in_no_mac_and_in_no_text() -> None:
+    content = b"x" * 60
+    base = replace(PLAIN, file=2, uid_at=0, mac_from=30, mac_at=30)
+    moments = [Moment(UID, count, bytes(24), is_lrp=False) for count in (1, 2)]
+
+    unshown = [
+        shown(content, replace(base, counter_at=UNSHOWN), KEYS, each) for each in moments
+    ]
+    visible = [shown(content, replace(base, counter_at=20), KEYS, each) for each in moments]
+
+    assert unshown[0] == unshown[1]
+    assert unshown[0][14:30] == b"x" * 16
+    assert visible[0][20:26] == b"000001"
+    assert visible[0][30:46] != visible[1][30:46]
 
 
 def test_settings_are_taken_as_they_are_told() -> None:

@@ -65,6 +65,7 @@ def test_each_ntag_says_its_version_size_and_uid(
     assert said(chip, "60") == version
     assert head[:6] + head[8:16] == UID.hex()
     assert head[6:8] == f"{0x88 ^ 0x04 ^ 0x11 ^ 0x22:02x}"
+    assert head[16:18] == f"{0x33 ^ 0x44 ^ 0x55 ^ 0x66:02x}"
     assert head[24:] == capability
     assert end[8:] == head[:24], "behind the last page comes the first"
     assert beyond == NAK.hex()
@@ -187,8 +188,9 @@ def test_the_capability_page_only_gains_bits() -> None:
 def test_a_locked_configuration_stays_as_it_is() -> None:
     chip = ntag(access=ntag21x.CONFIGURATION_LOCKED).power_up()
 
-    assert said(chip, "a229040000ff") == NAK.hex()
-    assert said(chip, "a204" + b"user".hex()) == ACK.hex()
+    answers = [said(chip, f"a2{page:02x}00000000") for page in (0x29, 0x2A, 0x2B, 0x04, 0x2D)]
+
+    assert answers == [each.hex() for each in (NAK, NAK, ACK, ACK, NAK)]
 
 
 def test_what_is_protected_is_protected_from_the_next_tap_on() -> None:
@@ -305,6 +307,56 @@ def test_ultralight_c_counter_goes_one_way() -> None:
     chip = full.power_up()
     assert [said(chip, "a229ffff0000"), said(chip, "a22901000000")] == [ACK.hex(), LIMIT.hex()]
     assert full.counter == 0xFFFF
+
+
+def test_ultralight_c_lock_bits_lock_what_the_data_sheet_says() -> None:
+    locked = {}
+    for bit in range(16):
+        chip = VirtualUltralightC(uid=UID, entropy=SeededEntropy("ulc")).power_up()
+        said(chip, "a228" + (1 << bit).to_bytes(2, "little").hex() + "0000")
+        locked[bit] = [
+            page for page in range(16, 48) if said(chip, f"a2{page:02x}30000000") == NAK.hex()
+        ]
+
+    assert [locked[bit] for bit in (0, 4, 8, 9, 10, 11)] == [[]] * 6
+    assert [locked[bit] for bit in (1, 2, 3)] == [[*range(at, at + 4)] for at in (16, 20, 24)]
+    assert [locked[bit] for bit in (5, 6, 7)] == [[*range(at, at + 4)] for at in (28, 32, 36)]
+    assert [locked[bit] for bit in (12, 13, 14)] == [[41], [42], [43]]
+    assert locked[15] == [44, 45, 46, 47]
+
+
+def test_ultralight_c_closes_at_a_refusal() -> None:
+    chip = VirtualUltralightC(
+        uid=UID, entropy=SeededEntropy("ulc"), auth_first=8, is_read_open=False
+    ).power_up()
+    ultralight_c_opened(chip, ultralight_c.FACTORY_KEY)
+    opened = said(chip, "3008")
+
+    refused = said(chip, "302c")
+
+    assert len(opened) == 32
+    assert (refused, said(chip, "3008")) == (NAK.hex(), NAK.hex())
+
+
+def test_chips_are_not_made_of_what_does_not_fit() -> None:
+    entropy = SeededEntropy("x")
+    whole = bytes(144)
+    VirtualUltralightC(uid=UID, entropy=entropy, user_pages=whole)
+    VirtualUltralightAes(uid=UID, entropy=entropy, user_pages=whole, wrong_max=1023)
+    VirtualNtag21x(uid=UID, user_pages=whole)
+
+    for make in (
+        lambda: VirtualUltralightC(uid=UID, entropy=entropy, user_pages=whole + b"x"),
+        lambda: VirtualUltralightC(uid=UID, entropy=entropy, key=bytes(24)),
+        lambda: VirtualUltralightAes(uid=UID, entropy=entropy, user_pages=whole + b"x"),
+        lambda: VirtualUltralightAes(uid=UID, entropy=entropy, data_key=bytes(15)),
+        lambda: VirtualUltralightAes(uid=UID, entropy=entropy, wrong_max=1024),
+        lambda: VirtualNtag21x(uid=UID, user_pages=whole + b"x"),
+        lambda: VirtualNtag21x(uid=UID, pack=b"x"),
+        lambda: VirtualNtag21x(uid=UID[:4]),
+    ):
+        with pytest.raises(ValueError, match=r"bytes|fit"):
+            make()
 
 
 # --- Ultralight AES
@@ -479,6 +531,19 @@ def test_ultralight_aes_keeps_its_keys_to_itself_and_takes_new_ones() -> None:
     assert band.key(0) == fresh
     assert said(chip, "a23000000000") == NAK.hex(), "a locked key stays"
     assert said(chip, "a23400000000") == ACK.hex()
+
+
+def test_ultralight_aes_locks_its_configuration_and_reads_pages_exactly() -> None:
+    pages = bytes(range(0x80, 0x90))
+    band = aes_band(access=ultralight_aes.CONFIGURATION_LOCKED, user_pages=pages)
+    chip = band.power_up()
+
+    answers = [said(chip, f"a2{page:02x}00000000") for page in (0x29, 0x2A, 0x2B, 0x38)]
+
+    assert answers == [each.hex() for each in (NAK, NAK, ACK, NAK)]
+    assert said(chip, "3a0506") == pages[4:12].hex()
+    assert said(chip, "3a0605") == NAK.hex()
+    assert said(aes_band().power_up(), "3a3a3b") == "00" * 8
 
 
 def test_ultralight_aes_counter_two_is_guarded_and_never_runs_over() -> None:
