@@ -115,15 +115,28 @@ def witnessed(
             it was not done.
     """
     before = place.read()
+    outcome = judged(before, use, amount=amount, free=free, heard=heard, n_heard=n_heard)
+    if outcome is Outcome.RECORDED:
+        place.add(use, before=before)
+    return outcome
+
+
+def judged(
+    before: Witness,
+    use: Use,
+    *,
+    amount: int,
+    free: int,
+    heard: Collection[bytes],
+    n_heard: int | None = None,
+) -> Outcome:
+    """What `witnessed` makes of a band that says this; RECORDED when it is to be recorded now."""
     if before.has(use.operation):
         return Outcome.THERE
     spent = spent_at_most(before, use.mark, heard=heard, n_heard=n_heard)
     if spent is None:
         return Outcome.UNSURE
-    if spent + amount > free:
-        return Outcome.USED
-    place.add(use, before=before)
-    return Outcome.RECORDED
+    return Outcome.USED if spent + amount > free else Outcome.RECORDED
 
 
 def read_witness(chip: Desfire) -> Witness:

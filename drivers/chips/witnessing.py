@@ -11,7 +11,13 @@ from drivers.chips.desfire import Desfire
 from drivers.chips.ntag424 import Ntag424
 from drivers.chips.ultralight_aes import UltralightAes
 from drivers.chips.ultralight_c import UltralightC
-from drivers.chips.witness import CounterWitness, DesfireWitness, WitnessPlace, witnessed
+from drivers.chips.witness import (
+    CounterWitness,
+    DesfireWitness,
+    Outcome,
+    WitnessPlace,
+    judged,
+)
 from drivers.credential.witness import (
     OPERATION_SIZE,
     Kind,
@@ -22,7 +28,7 @@ from drivers.credential.witness import (
     record_of,
     store_tag,
 )
-from drivers.errors import BandUnsupported, Delivery, DriverError
+from drivers.errors import BandLeft, Delivery, DriverError, ReaderError
 from drivers.lines import Use as Order
 from drivers.lines import Used
 
@@ -65,20 +71,30 @@ def _outcome(order: Order, key: bytes, place: Callable[[], WitnessPlace]) -> str
     except ValueError:
         return UNDONE
     try:
-        outcome = witnessed(
-            place(),
+        there = place()
+        before = there.read()
+        outcome = judged(
+            before,
             use,
             amount=order.amount,
             free=order.free,
             heard=heard,
             n_heard=order.n_heard,
         )
-    except BandUnsupported:
-        return UNSURE
     except DriverError as error:
-        # Only a write can be done and not known to be; a read that broke off has changed nothing, but says so as well.
-        return TORN if error.delivery is Delivery.UNKNOWN else UNDONE
-    return outcome.value
+        return _undone(error)
+    if outcome is not Outcome.RECORDED:
+        return str(outcome.value)
+    try:
+        there.add(use, before=before)
+    except DriverError as error:
+        return TORN if error.delivery is Delivery.UNKNOWN else _undone(error)
+    return str(outcome.value)
+
+
+def _undone(error: DriverError) -> str:
+    """Not written, for certain: can the customer do something about it, or will the band never witness?"""
+    return UNDONE if isinstance(error, BandLeft | ReaderError) else UNSURE
 
 
 def _use_of(order: Order, key: bytes) -> Use:

@@ -18,6 +18,9 @@ forgotten is known to be forgotten. A chip with only a counter has uses and no r
     an unheard use has no record         nobody can say                 None, and None refuses
     heard of more uses than there are    not the band it was            None
 
+A mark holds as long as the band's key does: what an issuing station changes the key of is a new band, or its older uses
+are no longer told apart.
+
 Whoever asks says which operations it has heard of that were witnessed by this band; they may have come in any order.
 """
 

@@ -164,7 +164,7 @@ def airport(centre: Centre, tmp_path: Path) -> Iterator[Till]:
     yield from _till(centre, tmp_path, "airport")
 
 
-def lenas_band(till: Till, *, ev: int = 2) -> VirtualDesfire:
+def lenas_band(till: Till, *, ev: int = 2, has_witness: bool = True) -> VirtualDesfire:
     """Lena's band, with the keys the centre leases for it."""
     leased, group = till.reader.keys.band_key(UID), till.reader.keys.group_key()
     assert leased is not None
@@ -175,6 +175,7 @@ def lenas_band(till: Till, *, ev: int = 2) -> VirtualDesfire:
         key_version=leased.version,
         group_key=group.value,
         reference=bytes.fromhex(BAND),
+        has_witness=has_witness,
     )
 
 
@@ -274,6 +275,16 @@ def test_without_the_band_everything_is_as_it_was(station: Till) -> None:
 
     assert recorded.waits
     assert station.reader.told == []
+
+
+def test_with_a_band_that_cannot_witness_everything_is_as_it_was(station: Till) -> None:
+    station.cable.cut()
+    station.reader.put(lenas_band(station, has_witness=False))
+
+    recorded = station.use()
+
+    assert recorded.waits
+    assert len(station.reader.told) == 1
 
 
 def test_a_band_that_left_before_it_answered_is_torn_and_the_clerk_is_told(

@@ -16,6 +16,8 @@ from tests.support.bands import band
 FIRST = "01890a5d-ac96-774b-bcce-b302099a8057"
 SECOND = "01890a5d-ac96-774b-bcce-b302099a8058"
 COFFEE = "entitlement/coffee"
+N_COMMIT = 7
+"""Select, authenticate (2), value, record, debit, commit."""
 
 
 def order(operation: str = FIRST, **fields: object) -> Use:
@@ -74,6 +76,31 @@ def test_a_band_that_cannot_witness_is_not_sure() -> None:
     used = carried_out(order(), key=KEY, place=nothing)  # type: ignore[arg-type]
 
     assert used.outcome == "unsure"
+
+
+@pytest.mark.parametrize("ev", [1, 2])
+def test_a_band_from_before_the_witness_is_not_sure_and_not_asked_for_ever(ev: int) -> None:
+    virtual = band(ev=ev, has_witness=False)
+
+    used = carried_out(order(), key=KEY, place=lambda: witness_place_of(tap(virtual).chip))
+
+    assert used.outcome == "unsure"
+
+
+@pytest.mark.parametrize("kind", [FaultKind.REFUSED, FaultKind.WRONG_MAC, FaultKind.NO_MAC])
+@pytest.mark.parametrize("at", range(1, 8))
+def test_whatever_an_answer_says_against_a_use_it_is_not_given_and_not_half_there(
+    at: int, kind: FaultKind
+) -> None:
+    virtual = band()
+    faulty = _torn(virtual, Fault(kind, at))
+
+    used = carried_out(order(), key=KEY, place=lambda: witness_place_of(tap(faulty).chip))
+
+    is_there = bool(n_uses(virtual))
+    assert used.outcome in ({"torn", "recorded"} if is_there else {"unsure", "torn"})
+    if at == N_COMMIT:
+        assert used.outcome == "torn"
 
 
 @pytest.mark.parametrize(
