@@ -745,11 +745,55 @@ def test_a_replayed_command_is_no_command() -> None:
         (bytes.fromhex("00a4040c0e325041592e5359532e444446303100"), "6a82"),
         (bytes.fromhex("00b0000000"), "6985"),
         (bytes.fromhex("00840000"), "6d00"),
+        (bytes.fromhex("00a40500"), "6a86"),
+        (bytes.fromhex("00a4000102e104"), "6a86"),
+        (bytes.fromhex("00a4000002e104"), "9000"),
+        (bytes.fromhex("00a4020c02e10400"), "9000"),
+        (bytes.fromhex("00a4010c02e104"), "6a82"),
+        (bytes.fromhex("00a4010c02e110"), "9000"),
+        (bytes.fromhex("00a4000c02e1"), "6700"),
+        (bytes.fromhex("00a4000c02e1040000"), "6700"),
+        (bytes.fromhex("00a4000c02e1ff"), "6a82"),
+        (bytes.fromhex("00a403000000"), "9000"),
+        (bytes.fromhex("00b0e40001"), "6a86"),
+        (bytes.fromhex("00b0900001"), "6a82"),
+        (bytes.fromhex("00b0840001"), "009000"),
+        (bytes.fromhex("00b084000100"), "6700"),
+        (bytes.fromhex("00b0850001"), "6982"),
+        (bytes.fromhex("00b0830002"), "00179000"),
+        (bytes.fromhex("00b0832001"), "6a86"),
+        (bytes.fromhex("00d684ff0161"), "9000"),
+        (bytes.fromhex("00d684ff026161"), "6a86"),
+        (bytes.fromhex("00d683000161"), "6982"),
+        (bytes.fromhex("00d684000261"), "6700"),
+        (bytes.fromhex("00a4"), "6700"),
         (bytes.fromhex("8060000000"), "6e00"),
     ],
 )
 def test_what_cannot_be_done_has_the_data_sheets_status(command: bytes, status: str) -> None:
     assert ask(opened(band()), command).hex() == status
+
+
+def test_leaving_the_application_leaves_its_files_and_its_session() -> None:
+    for away in ("00A4000C023F00", "00A4040C07D2760000850100", "00A4000C"):
+        chip = opened(band())
+        AesReader(chip, 0, KEYS[0])
+        ask(chip, bytes.fromhex("00A4000C02E104"))
+
+        assert ask(chip, bytes.fromhex(away)) == b"\x90\x00"
+
+        assert ask(chip, bytes.fromhex("00B0000001")) == b"\x69\x85"
+        assert ask(chip, wrapped(0x51)) == b"\x91\xae"
+        assert ask(chip, bytes.fromhex("00A4000C02E104")) == b"\x6a\x82"
+
+
+def test_in_a_session_nothing_is_read_or_written_in_clear() -> None:
+    chip = opened(band())
+    AesReader(chip, 0, KEYS[0])
+
+    answers = [ask(chip, bytes.fromhex(each)) for each in ("00B0840001", "00D684000161")]
+
+    assert answers == [b"\x69\x82", b"\x69\x82"]
 
 
 def test_keys_are_out_of_reach_before_the_application_is_selected() -> None:
@@ -810,3 +854,97 @@ def test_the_signature_is_told_plainly_and_in_a_session() -> None:
 
     assert plain == NTAG424_TEST_KEY.sign(UID) + b"\x91\x00"
     assert sealed == NTAG424_TEST_KEY.sign(UID)
+
+
+# --- settings and content through a session
+
+
+def changed(session: AesReader, number: int, settings: str) -> str:
+    """ChangeFileSettings in full messages; the status when it is refused."""
+    content = bytes.fromhex(settings)
+    try:
+        session.run(0x5F, bytes([number]), content, mode=Mode.FULL)
+    except AssertionError as error:
+        return str(error).splitlines()[0]
+    return "9100"
+
+
+@pytest.mark.parametrize(
+    ("number", "settings", "status"),
+    [
+        (2, "01E0EE", "9100"),
+        (2, "41E0EE", "919e"),  # announces dynamic settings and brings none
+        (3, "40E0EE" + SUN.to_bytes().hex(), "919d"),  # the one file that cannot
+        (2, "00E05E", "919e"),  # a key that is not there
+        (2, "80E0EE", "919e"),
+        (2, "00E0", "917e"),
+        (2, "00E0EE00", "917e"),
+        (9, "00E0EE", "91f0"),
+    ],
+)
+def test_settings_of_a_file_are_changed_by_the_rules(
+    number: int, settings: str, status: str
+) -> None:
+    tag = band()
+
+    answer = changed(AesReader(opened(tag), 0, KEYS[0]), number, settings)
+
+    assert answer == status
+    told = tag.files[2].settings().hex()[:8].upper()
+    assert told == ("00" + settings if status == "9100" else "0000E0EE")
+
+
+def test_only_the_key_for_changes_changes_settings_and_nobody_where_there_is_none() -> None:
+    frozen = band(files=with_file(2, change=NONE))
+    tag = band()
+
+    assert changed(AesReader(opened(tag), 3, KEYS[3]), 2, "00E0EE") == "91ae"
+    assert changed(AesReader(opened(frozen), 0, KEYS[0]), 2, "00E0EE") == "919d"
+    free = band(files=with_file(2, change=FREE))
+    assert ask(opened(free), wrapped(0x5F, bytes.fromhex("0203E0EE"))) == b"\x91\x00"
+    assert free.files[2].mode is Mode.FULL
+
+
+@pytest.mark.parametrize("mode", [Mode.PLAIN, Mode.MAC, Mode.FULL])
+def test_content_goes_where_it_is_told_in_every_mode(mode: Mode) -> None:
+    tag = band(files=with_file(3, mode=mode))
+    session = AesReader(opened(tag), 3, KEYS[3])
+
+    session.run(0x8D, bytes.fromhex("03050000030000"), b"abc", mode=mode)
+    session.run(0x8D, bytes.fromhex("037F0000010000"), b"z", mode=mode)
+    read = session.run(0xAD, bytes.fromhex("03040000050000"), mode=mode)
+    to_the_end = session.run(0xAD, bytes.fromhex("037D0000000000"), mode=mode)
+
+    assert read == b"\x00abc\x00"
+    assert to_the_end == b"\x00\x00z"
+    assert tag.contents[3][5:8] == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("header", "content", "status"),
+    [
+        ("037F0000020000", b"ab", "91be"),
+        ("03000000030000", b"ab", "917e"),
+        ("01000000020000", b"ab", "91ae"),
+    ],
+)
+def test_content_that_does_not_fit_is_not_written(
+    header: str, content: bytes, status: str
+) -> None:
+    tag = band(files=with_file(3, mode=Mode.MAC))
+    before = {number: bytes(each) for number, each in tag.contents.items()}
+    session = AesReader(opened(tag), 3, KEYS[3])
+
+    with pytest.raises(AssertionError, match=status):
+        session.run(0x8D, bytes.fromhex(header), content, mode=Mode.MAC)
+
+    assert {number: bytes(each) for number, each in tag.contents.items()} == before
+
+
+def test_an_answer_in_full_messages_stays_within_a_short_one() -> None:
+    tag = band(files=with_file(2, mode=Mode.FULL, read=1))
+    session = AesReader(opened(tag), 1, KEYS[1])
+
+    content = session.run(0xAD, bytes.fromhex("02000000000000"), mode=Mode.FULL)
+
+    assert len(content) == 232
