@@ -136,3 +136,16 @@ def test_reading_back_says_done_not_done_or_that_nobody_can_say(
     before: int, after: int, is_done: bool | None
 ) -> None:
     assert is_counted(before=before, after=after) is is_done
+
+
+def test_ntag424_whose_application_is_gone_counts_nothing() -> None:
+    class Gone:
+        generation = 1
+
+        def transmit(self, command: bytes) -> bytes:
+            return b"\x6a\x82"
+
+    with pytest.raises(BandMalformed) as caught:
+        Ntag424Uses(Ntag424(Gone(), READER)).add_use()
+
+    assert caught.value.delivery is Delivery.NOT_SENT

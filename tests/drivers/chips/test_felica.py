@@ -111,3 +111,20 @@ def test_whatever_a_card_answers_only_errors_of_ours_are_raised(
             continue
 
     assert card is not None
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 0), (0, 5), (-1, 1), (253, 4)])
+def test_blocks_that_cannot_be_named_are_our_own_mistake(first: int, count: int) -> None:
+    connection = _Scripted()
+
+    with pytest.raises(ValueError, match="255"):
+        Felica(connection, IDM).read(first, count)
+
+    assert connection.sent == []
+
+
+def test_last_block_can_be_named() -> None:
+    connection = _Scripted(_frame(0x07, IDM + b"\x00\x00\x01" + bytes(16)))
+
+    assert Felica(connection, IDM).read(255, 1) == bytes(16)
+    assert Felica(_Scripted(_frame(0x07, IDM + b"\x00\x00\x01" + bytes(16))), IDM).read(0, 1)

@@ -177,6 +177,8 @@ def test_band_that_allows_no_question_is_not_asked(target: Target, family: ChipF
     ("name", "family"),
     [
         ("0001", ChipFamily.CLASSIC),
+        ("0002", ChipFamily.CLASSIC),
+        ("0026", ChipFamily.CLASSIC),
         ("0003", ChipFamily.ULTRALIGHT),
         ("003A", ChipFamily.ULTRALIGHT_C),
         ("003B", ChipFamily.FELICA),

@@ -150,7 +150,7 @@ def test_counter_that_is_switched_off_is_not_told() -> None:
 def test_uid_in_the_first_pages_is_checked() -> None:
     first = Type2(Type2Connection(ntag21x().power_up())).read(0)
 
-    assert uid_of_pages(first) == UID
+    assert uid_of_pages(first) == uid_of_pages(first[:9]) == UID
     with pytest.raises(BandMalformed):
         uid_of_pages(first[:2] + b"\x00" + first[3:])
     with pytest.raises(BandMalformed):
@@ -243,3 +243,42 @@ def test_whatever_a_chip_answers_only_errors_of_ours_are_raised(answers: list[by
             continue
 
     assert connection.n_sent < 100
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 0), (-1, 4), (250, 7)])
+def test_pages_that_are_not_there_are_our_own_mistake(first: int, count: int) -> None:
+    chip, connection = _chip()
+
+    with pytest.raises(ValueError, match="0 to 255"):
+        chip.read_many(first, count)
+
+    assert connection.sent == []
+
+
+@pytest.mark.parametrize("version", [b"", bytes(7), b"\x01" + bytes(7), bytes(9)])
+def test_version_that_does_not_parse_is_malformed(version: bytes) -> None:
+    with pytest.raises(BandMalformed):
+        model_of(version)
+
+
+@pytest.mark.parametrize("model", list(Ntag21xModel))
+def test_password_of_every_model_is_put_where_the_chip_looks_for_it(
+    model: Ntag21xModel,
+) -> None:
+    band = VirtualNtag21x(uid=UID, model=model)
+    password, answer = password_of(band_key(UID))
+    station, _ = _chip(band)
+
+    station.guard(station.model(), password=password, answer=answer, first_page=4)
+
+    chip, _ = _chip(band)
+    chip.unlock(password, answer)
+
+
+def test_password_of_another_size_is_our_own_mistake() -> None:
+    chip, connection = _chip()
+
+    for wrong in ((b"abc", b"ef"), (b"abcd", b"e")):
+        with pytest.raises(ValueError, match="password"):
+            chip.unlock(*wrong)
+    assert connection.sent == []

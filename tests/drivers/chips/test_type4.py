@@ -178,3 +178,21 @@ def test_whatever_a_band_answers_only_errors_of_ours_are_raised(answers: list[by
             continue
 
     assert connection.n_sent < 3 * PIECE_COUNT_MAX
+
+
+def test_length_past_the_file_is_not_read_up_to_its_end() -> None:
+    connection = _Scripted({"00B000000F": CONTAINER + "9000", "00B0000002": "003D9000"})
+    band = Type4(connection)
+    band.select()
+
+    with pytest.raises(BandMalformed):
+        band.ndef()
+
+    assert connection.sent[-1] == bytes.fromhex("00B0000002")
+
+
+def test_empty_message_has_no_records() -> None:
+    band = Type4(_Scripted({"00B000000F": CONTAINER + "9000", "00B0000002": "00009000"}))
+    band.select()
+
+    assert band.ndef() == ()

@@ -1,12 +1,14 @@
 """Ultralight AES and Ultralight C: our drivers against the virtual chips."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.chips.desfire import KeyRefused
 from drivers.chips.type2 import challenge
-from drivers.chips.ultralight_aes import Protection, UltralightAes
+from drivers.chips.ultralight_aes import Protection, UltralightAes, protection_of
 from drivers.chips.ultralight_c import UltralightC
 from drivers.credential.originality import is_signed
 from drivers.credential.places import (
@@ -381,3 +383,58 @@ def test_whatever_a_chip_answers_only_errors_of_ours_are_raised(answers: list[by
             continue
 
     assert connection.n_sent < 100
+
+
+def test_pages_of_protection_are_those_of_the_data_sheet() -> None:
+    wanted = Protection(
+        has_random_uid=True,
+        has_macs=True,
+        first_page=0x10,
+        needs_key_to_read=True,
+        fails_max=0x102,
+        is_counter_free=True,
+    )
+
+    assert wanted.security_page() == bytes.fromhex("03000010")
+    assert wanted.protection_page() == bytes.fromhex("8C050201")
+    assert protection_of(wanted.security_page() + wanted.protection_page()) == wanted
+    with pytest.raises(BandMalformed):
+        protection_of(wanted.security_page() + wanted.protection_page()[:3])
+
+
+@pytest.mark.parametrize(("number", "amount"), [(3, 1), (-1, 1), (2, -1), (2, 1 << 24)])
+def test_counter_that_is_not_there_is_our_own_mistake(number: int, amount: int) -> None:
+    chip, connection = _aes()
+    chip.authenticate(MFUL_BAND, KEY)
+    n_before = len(connection.sent)
+
+    with pytest.raises(ValueError, match="counter"):
+        chip.add(number, amount)
+
+    assert len(connection.sent) == n_before
+
+
+def test_bytes_that_do_not_fit_are_our_own_mistake() -> None:
+    of_aes, of_c = _aes()[0], _c()[0]
+
+    wrongs: tuple[Callable[[], None], ...] = (
+        lambda: of_aes.write(4, b"abc"),
+        lambda: of_aes.write_pages(4, b""),
+        lambda: of_aes.write_key(0, bytes(15)),
+        lambda: of_c.write_key(bytes(15)),
+        lambda: of_c.authenticate(bytes(8)),
+        lambda: of_c.add(0),
+        lambda: of_c.add(16),
+        lambda: of_c.write(4, b"abc"),
+    )
+    for wrong in wrongs:
+        with pytest.raises(ValueError, match=r".+"):
+            wrong()
+
+
+@pytest.mark.parametrize("last", [b"\x01" + bytes(8), b"\xaf" + bytes(8), b"\x00" + bytes(7)])
+def test_last_message_of_an_ultralight_c_that_does_not_parse_is_malformed(last: bytes) -> None:
+    chip, _ = _c(spoil=_second(last))
+
+    with pytest.raises(BandMalformed):
+        chip.authenticate(KEY)
