@@ -67,6 +67,24 @@ def test_the_kind_of_key_says_how_long_random_numbers_and_session_key_are(
     assert len(session_key_iso(key, *numbers)) == session_size
 
 
+NIST_KEY = bytes.fromhex("8aa83bf8cbda10620bc1bf19fbb6cd58bc313d4a371ca8b5")
+NIST_TEXT = bytes.fromhex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51")
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (0, "b7a688e122ffaf95"),
+        (8, "8e8f293136283797"),
+        (20, "743ddbe0ce2dc2ed"),
+        (32, "33e6b1092400eae5"),
+    ],
+)
+def test_cmac_with_triple_des_is_that_of_nist(size: int, expected: str) -> None:
+    """Source: NIST SP 800-38B, D.4, three keys."""
+    assert Cmac(TripleDes(NIST_KEY)).over(NIST_TEXT[:size]).hex() == expected
+
+
 @pytest.mark.parametrize("size", [0, 7, 9, 15, 17, 23, 25, 32])
 def test_a_key_of_no_des_is_our_mistake(size: int) -> None:
     with pytest.raises(ValueError, match="8, 16 or 24"):
