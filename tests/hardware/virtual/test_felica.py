@@ -101,6 +101,20 @@ def test_a_list_of_services_of_another_length_is_not_answered() -> None:
         assert said(f"{len(frame) // 2 + 1:02x}" + frame) is None
 
 
+def test_a_felica_is_not_made_of_what_does_not_fit() -> None:
+    VirtualFelica(idm=IDM, user_blocks=bytes(224))
+
+    for idm, size in ((IDM[:7], 0), (IDM, 225)):
+        with pytest.raises(ValueError, match="IDm"):
+            VirtualFelica(idm=idm, user_blocks=bytes(size))
+
+
+def test_as_many_services_as_one_command_asks_for_are_told() -> None:
+    for count, is_answered in ((32, True), (33, False)):
+        frame = "02" + IDM.hex() + f"{count:02x}" + "0900" * count
+        assert (said(f"{len(frame) // 2 + 1:02x}" + frame) is not None) == is_answered
+
+
 def test_a_message_too_long_for_its_blocks_is_refused() -> None:
     with pytest.raises(ValueError, match="at most"):
         ndef_blocks(bytes(13 * BLOCK_SIZE + 1))

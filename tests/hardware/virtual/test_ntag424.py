@@ -828,6 +828,25 @@ def test_wrong_proofs_lock_a_key_and_the_master_key_frees_it() -> None:
     assert AesReader(opened(tag), 1, fresh).run(0x64, b"\x01", mode=Mode.MAC) == b"\x05"
 
 
+def test_a_good_proof_forgives_some_wrong_ones() -> None:
+    tag = band()
+    tag.n_wrong[0] = 25
+
+    counts = []
+    for _ in range(3):
+        AesReader(opened(tag), 0, KEYS[0])
+        counts.append(tag.n_wrong[0])
+
+    assert counts == [15, 5, 0]
+
+
+@pytest.mark.parametrize(
+    "data", ["", "00", "0001", "000000", "00070000000000 0000", "000102 00"]
+)
+def test_an_authentication_of_the_wrong_length_does_not_begin(data: str) -> None:
+    assert ask(opened(band()), wrapped(0x71, bytes.fromhex(data))) == b"\x91\x7e"
+
+
 def test_a_telephone_finds_capability_and_message_and_may_write_it() -> None:
     tag = band()
     chip = opened(tag)

@@ -82,6 +82,27 @@ def test_the_pn532_speaks_the_classics_cipher_for_its_host(
     assert card.memory[8 * 16 : 9 * 16] == b"sixteen bytes!!!"
 
 
+def test_a_classic_is_not_made_of_what_does_not_fit() -> None:
+    for uid, n_keys in ((UID[:5], 32), (UID, 31)):
+        with pytest.raises(ValueError, match="UID"):
+            VirtualClassic1K(uid=uid, keys=(FACTORY_KEY,) * n_keys)
+
+
+def test_a_trailer_holds_both_keys_and_shows_one() -> None:
+    keys = tuple(bytes([number]) * 6 for number in range(32))
+    card = VirtualClassic1K(uid=UID[:4], keys=keys)
+    chip = card.power_up()
+
+    ask(chip, b"\x61\x07" + keys[3] + UID[:4])
+    trailer = ask(chip, b"\x30\x07")
+    ask(chip, b"\xa0\x07")
+    ask(chip, b"newkey" + trailer[6:10] + keys[3])
+
+    assert trailer == bytes(6) + bytes.fromhex("FF078069") + keys[3]
+    assert card.key(1, is_b=False) == b"newkey"
+    assert ask(chip, b"\x60\x04newkey" + UID[:4]) == b"\x0a"
+
+
 # --- telephones and bank cards
 
 
