@@ -67,7 +67,7 @@ def read_pages(
         ReaderError: the machine's side failed.
     """
     if not has_true_uid(target):
-        return _read_random(UltralightAes(connection, entropy), target, keys)
+        return _read_random(connection, target, keys, entropy)
     leased = keys.band_key(target.uid)
     if leased is not None:
         try:
@@ -94,15 +94,22 @@ def _read_leased(
     return _proved(of_c, UltralightCUses(of_c), ChipFamily.ULTRALIGHT_C, uid)
 
 
-def _read_random(chip: UltralightAes, target: Target, keys: KeyProvider) -> Proof:
+def _read_random(
+    connection: Connection, target: Target, keys: KeyProvider, entropy: Entropy
+) -> Proof:
     """A chip that shows a random UID: of the chips with pages only an Ultralight AES does."""
     group = keys.group_key()
     is_random = len(target.uid) == RANDOM_UID_SIZE and target.uid[0] == RANDOM_UID_FIRST
     if group is None or not is_random:
         return proof_of_uid(target, family_of(target))
+    chip = UltralightAes(connection, entropy)
     try:
-        chip.authenticate(MFUL_UID, group.value)
-    except (KeyRefused, BandRefused, BandUnsupported):
+        asked = challenge(connection, MFUL_UID)
+    except (BandSilent, BandRefused, BandUnsupported):
+        return proof_of_uid(target, family_of(target))
+    try:
+        chip.authenticate(MFUL_UID, group.value, asked=asked)
+    except (KeyRefused, BandUnsupported):
         # Somebody else's: no attack on a key that was lent for this very band.
         return proof_of_uid(target, family_of(target))
     uid = chip.uid()

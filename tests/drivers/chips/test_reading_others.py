@@ -9,6 +9,7 @@ from drivers.errors import (
     BandError,
     BandLeft,
     BandRefused,
+    BandSilent,
     BandUntrusted,
     Delivery,
     ReaderFault,
@@ -252,6 +253,20 @@ def test_ultralight_without_a_lease_is_only_seen() -> None:
 @pytest.mark.parametrize("keys", [Keys(group=None), Keys(group=OTHER_KEY)])
 def test_random_uid_of_somebody_elses_ultralight_stays_unknown(keys: Keys) -> None:
     proof, _ = _pages(ultralight_aes(is_random=True), keys)
+
+    assert proof == Proof(ProofKind.NONE, ChipFamily.ULTRALIGHT, 0, None, None)
+
+
+def test_chip_without_keys_behind_a_random_uid_is_only_seen() -> None:
+    class Silent:
+        generation = 1
+
+        def transmit(self, command: bytes) -> bytes:
+            raise BandSilent("it does not know the command")
+
+    target = Target(Technology.TYPE_2, b"\x08abc", b"", 1, 0)
+
+    proof = read_pages(Silent(), target, Keys(UID), READER)
 
     assert proof == Proof(ProofKind.NONE, ChipFamily.ULTRALIGHT, 0, None, None)
 
