@@ -30,7 +30,12 @@ class Finding:
 
 
 def judged(
-    target: Target, data: bytes, *, is_timed: bool = False, is_weighed: bool = False
+    target: Target,
+    data: bytes,
+    *,
+    is_timed: bool = False,
+    is_weighed: bool = False,
+    slower: int = 1,
 ) -> Finding | None:
     """Run one input; what is wrong, if anything.
 
@@ -39,13 +44,14 @@ def judged(
         data: At most `target.largest` bytes; more are cut off.
         is_timed: Look at the clock as well.
         is_weighed: Look at the memory as well; slow.
+        slower: How many times slower code runs here than in a shop: under instrumentation.
     """
     data = data[: target.largest]
     began = time.thread_time_ns()
     found = _run(target, data)
     if found is not None:
         return found
-    limit_us = target.cpu_us
+    limit_us = None if target.cpu_us is None else target.cpu_us * slower
     took_us = (time.thread_time_ns() - began) // 1_000
     if is_timed and limit_us is not None and took_us > limit_us:
         took_us = min(_timed_us(target, data) for _ in range(AGAIN))

@@ -1,0 +1,237 @@
+"""Fuzzes the parsers for a given time: `python -m tests.fuzz.run --seconds 60 [--target capsule] [--keep FOLDER]`.
+
+Each target is run by atheris (libFuzzer, guided by coverage of our own code) in a process of its own, beginning with its
+seeds and what `--keep` holds from before. Prints one line a target and ends with 1 when something was found; each finding
+is kept as a file that `--again FILE --target NAME` runs once more. Where atheris is not installed a mutation loop without
+coverage runs in its place, and the line says so.
+"""
+
+# ruff: noqa: T201  # a command that prints
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.fuzz.judging import Finding
+
+ROOT = Path(__file__).parents[2]
+WEIGHED_EVERY = 512
+"""Of so many inputs the memory of one is looked at: that takes several times as long."""
+
+GRACE_S = 60
+"""How much longer than asked a child may take to start and to end."""
+
+FINDINGS_MAX = 20
+"""Different defects of one target that are kept; one with more needs no further search."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one target."""
+
+    target: str
+    engine: str
+    executions: int
+    seconds: float
+    findings: tuple[tuple[str, str], ...]
+
+
+def main() -> int:
+    """Run as asked; 1 when something was found."""
+    asked = _asked()
+    if asked.child:
+        return _child(asked)
+    from tests.fuzz.judging import judged
+    from tests.fuzz.targets import TARGETS
+
+    names = asked.target or sorted(TARGETS)
+    unknown = [name for name in names if name not in TARGETS]
+    if unknown:
+        print(f"no such target: {', '.join(unknown)}; there are {', '.join(sorted(TARGETS))}")
+        return 2
+    if asked.again:
+        found = judged(
+            TARGETS[names[0]], asked.again.read_bytes(), is_timed=True, is_weighed=True
+        )
+        print("nothing" if found is None else f"{found.kind}: {found.what}")
+        return int(found is not None)
+    keep = asked.keep or Path(tempfile.mkdtemp(prefix="tapthread-fuzz-"))
+    each_s = max(1, asked.seconds // len(names))
+    outcomes = [_run_one(name, each_s, keep) for name in names]
+    _say(outcomes, keep)
+    return int(any(one.findings for one in outcomes))
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Fuzz the parsers of band and reader bytes.")
+    parser.add_argument("--seconds", type=int, default=60, help="shared by all targets")
+    parser.add_argument("--target", action="append", help="only this one; may be repeated")
+    parser.add_argument("--keep", type=Path, help="folder for inputs and findings")
+    parser.add_argument("--again", type=Path, help="run this one input again")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _run_one(name: str, seconds: int, keep: Path) -> Outcome:
+    """One target in a process of its own; a fuzzer may take its process with it."""
+    line = (
+        sys.executable, "-m", "tests.fuzz.run", "--child", "--target", name,
+        "--seconds", str(seconds), "--keep", str(keep),
+    )  # fmt: skip
+    report = keep / name / "report.json"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    try:
+        ended = subprocess.run(
+            line, cwd=ROOT, capture_output=True, timeout=seconds + GRACE_S, check=False
+        )
+        said = ended.stderr.decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        said = "it did not end"
+    if not report.exists():
+        (keep / name / "died.txt").write_text(said)
+        return Outcome(name, "?", 0, seconds, (("died", said.strip()[-200:]),))
+    told = json.loads(report.read_text())
+    findings = tuple((kind, what) for kind, what in told["findings"])
+    return Outcome(name, told["engine"], told["executions"], told["seconds"], findings)
+
+
+def _say(outcomes: list[Outcome], keep: Path) -> None:
+    for one in outcomes:
+        rate = one.executions / max(one.seconds, 0.001)
+        print(
+            f"{one.target:12} {one.engine:8} {one.executions:>10} executions  {rate:>8.0f} a second  {len(one.findings)} found"
+        )
+        for kind, what in one.findings:
+            print(f"             {kind}: {what}")
+    total, found = (
+        sum(one.executions for one in outcomes),
+        sum(len(one.findings) for one in outcomes),
+    )
+    print(f"{total} executions, {found} found; kept in {keep}")
+
+
+class _Hunt:
+    """One target, what was found in it so far, and a report that is there whenever the process ends."""
+
+    def __init__(self, name: str, engine: str, folder: Path) -> None:
+        from tests.fuzz.judging import judged
+        from tests.fuzz.targets import TARGETS
+
+        self.target = TARGETS[name]
+        self._judged = judged
+        self._engine = engine
+        self._folder = folder
+        self._began = time.monotonic()
+        self._told_at = self._began
+        self._found: dict[tuple[str, str], Finding] = {}
+        self._slow = (
+            1 if engine == "mutation" else 4
+        )  # instrumented code takes longer than the shop's
+        self.executions = 0
+
+    def one(self, data: bytes) -> None:
+        """Run one input."""
+        self.executions += 1
+        is_weighed = self.executions % WEIGHED_EVERY == 0
+        found = self._judged(
+            self.target, data, is_timed=True, is_weighed=is_weighed, slower=self._slow
+        )
+        if found is not None and (found.kind, found.what) not in self._found:
+            self._found[found.kind, found.what] = found
+            (self._folder / f"found-{len(self._found)}").write_bytes(found.data)
+            self.tell()
+        now = time.monotonic()
+        if now - self._told_at > 1:
+            self._told_at = now
+            self.tell()
+
+    @property
+    def is_over(self) -> bool:
+        """Are there enough findings?"""
+        return len(self._found) >= FINDINGS_MAX
+
+    def tell(self) -> None:
+        """Write down what was done so far."""
+        told = {
+            "engine": self._engine,
+            "executions": self.executions,
+            "seconds": time.monotonic() - self._began,
+            "findings": [list(one) for one in self._found],
+        }
+        (self._folder / "report.json").write_text(json.dumps(told))
+
+
+def _child(asked: argparse.Namespace) -> int:
+    name, folder = asked.target[0], asked.keep / asked.target[0]
+    inputs = folder / "inputs"
+    inputs.mkdir(parents=True, exist_ok=True)
+    try:
+        import atheris  # type: ignore[import-untyped]  # it has no types
+    except ImportError:
+        return _without_coverage(name, folder, asked.seconds)
+    with atheris.instrument_imports(include=["drivers", "hardware.virtual", "sync.model"]):
+        import tests.fuzz.targets  # noqa: F401  # first here: what it imports is to be instrumented
+    _quiet()
+    hunt = _Hunt(name, "atheris", folder)
+    for number, seed in enumerate(hunt.target.seeds):
+        (inputs / f"seed-{number}").write_bytes(seed)
+        hunt.one(seed)
+    hunt.tell()
+    arguments = (
+        sys.argv[0], f"-max_total_time={asked.seconds}", f"-max_len={min(hunt.target.largest, 4_096)}",
+        "-print_final_stats=0", "-verbosity=0", "-rss_limit_mb=2048", str(inputs),
+    )  # fmt: skip
+    atheris.Setup(arguments, hunt.one)
+    atheris.Fuzz()
+    return 0
+
+
+def _without_coverage(name: str, folder: Path, seconds: int) -> int:
+    """Seeds changed at random, for machines without atheris."""
+    _quiet()
+    hunt = _Hunt(name, "mutation", folder)
+    chance, until = random.Random(f"{name}/{time.time_ns()}"), time.monotonic() + seconds
+    pool = [*hunt.target.seeds, b""]
+    while time.monotonic() < until and not hunt.is_over:
+        hunt.one(_mutated(chance.choice(pool), chance))
+    hunt.tell()
+    return 0
+
+
+def _mutated(raw: bytes, chance: random.Random) -> bytes:
+    """Some of it cut, doubled, flipped or overwritten."""
+    made = bytearray(raw)
+    for _ in range(chance.randint(1, 6)):
+        at = chance.randint(0, len(made))
+        match chance.randrange(5):
+            case 0 if made:
+                made[at % len(made)] ^= 1 << chance.randrange(8)
+            case 1:
+                made[at:at] = chance.randbytes(chance.randint(1, 8))
+            case 2:
+                del made[at : at + chance.randint(1, 8)]
+            case 3:
+                made[at:at] = made[at : at + chance.randint(1, 64)]
+            case _:
+                made[at : at + 1] = bytes((chance.choice((0, 1, 0x7F, 0x80, 0xFE, 0xFF)),))
+    return bytes(made)
+
+
+def _quiet() -> None:
+    """A reader that lies is logged each time; nobody reads that here."""
+    import logging
+
+    logging.disable(logging.CRITICAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
