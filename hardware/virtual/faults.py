@@ -353,6 +353,9 @@ def _refused(parts: _Parts) -> _Parts:
 
 
 def _reflected(parts: _Parts) -> _Parts:
+    if parts.is_plain and len(parts.content) <= 1:
+        # The chip refused; a mirror does not. It says half of what it heard: the half that is a nonce.
+        return replace(parts, before=b"\x00", content=parts.sent[: len(parts.sent) // 2])
     size = len(parts.content) or len(parts.sent)
     after = b"\x91\x00" if parts.after[:1] == b"\x91" else parts.after
     before = b"\x00" if parts.before else b""

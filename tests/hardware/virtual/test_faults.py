@@ -238,6 +238,35 @@ def test_a_reflected_challenge_is_what_the_reader_sent() -> None:
     assert ask(chip, b"\x90\xaf\x00\x00\x20" + token + b"\x00") == token + b"\x91\x00"
 
 
+def test_a_native_answer_keeps_its_status_in_front() -> None:
+    turned_bit = faulty(desfire(), FaultKind.WRONG_MAC).power_up()
+    bare = faulty(desfire(), FaultKind.CUT_MAC).power_up()
+    reflecting = faulty(desfire(), FaultKind.REFLECTED).power_up()
+    good = ask(desfire().power_up(), b"\x60")
+
+    assert ask(turned_bit, b"\x60") == good[:-1] + bytes([good[-1] ^ 1])
+    assert ask(bare, b"\x60") == good[:-4]
+    assert ask(reflecting, b"\x5a" + AID) == b"\x00" + AID
+
+
+def test_a_type_2_answer_is_content_but_for_the_steps_of_an_authentication() -> None:
+    band = VirtualUltralightAes(uid=UID, entropy=SeededEntropy("aes"))
+    token = bytes(range(32))
+
+    def spoiled(kind: FaultKind, *commands: bytes) -> bytes:
+        chip = faulty(band, kind, len(commands)).power_up()
+        return [ask(chip, command) for command in commands][-1]
+
+    assert len(spoiled(FaultKind.LONG, b"\x30\x00")) == 16 + 9
+    assert spoiled(FaultKind.NO_MAC, b"\x30\x00") == ask(band.power_up(), b"\x30\x00")[:8]
+    assert spoiled(FaultKind.REFUSED, b"\x1a\x00") == b"\x00"
+    assert len(spoiled(FaultKind.CUT_MAC, b"\x1a\x00")) == 1 + 12
+    assert spoiled(FaultKind.MORE_FOREVER, b"\x60") == ask(band.power_up(), b"\x60")
+    # To a wrong proof the chip says NAK; a mirror says what it heard.
+    mirrored = spoiled(FaultKind.REFLECTED, b"\x1a\x00", b"\xaf" + token)
+    assert mirrored == b"\x00" + token[:16]
+
+
 def test_more_frames_are_announced_for_ever() -> None:
     chip = faulty(desfire(), FaultKind.MORE_FOREVER, 2).power_up()
     ask(chip, SELECT)

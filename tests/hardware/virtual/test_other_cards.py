@@ -15,7 +15,13 @@ from hardware.virtual.phone import (
     VirtualObligingPhone,
     VirtualType4,
 )
-from hardware.virtual.uid_bands import UidBand, UidKind, VirtualNtag213
+from hardware.virtual.uid_bands import (
+    UidBand,
+    UidKind,
+    VirtualClassic,
+    VirtualNtag213,
+    VirtualPhone,
+)
 from tests.hardware.virtual.chips import AID, ask, desfire
 from tests.support.virtual_reader import VirtualReader
 
@@ -130,6 +136,81 @@ def test_a_type_4_message_is_found_the_way_telephones_look_for_it() -> None:
     assert band.message == b"\x54"
 
 
+def test_a_type_4_band_has_a_status_for_every_step_out_of_place() -> None:
+    chip = VirtualType4(uid=UID, message=MESSAGE, capacity=16, is_writable=True).power_up()
+    dialogue = (
+        ("00A4000C02E104", "6a82"),  # no application yet
+        ("00B0000002", "6986"),
+        ("00D600000100", "6986"),
+        ("9060000000", "6e00"),
+        ("00A404", "6e00"),
+        ("0084000008", "6d00"),
+        ("00A4040007D276000085010100", "9000"),
+        ("00A4000C02E105", "6a82"),
+        ("00A4000C02E104", "9000"),
+        ("00B0000F05", "009000"),
+        ("00B0000E00", "00009000"),
+        ("00B0001001", "6b00"),
+        ("00D6000F0161", "9000"),
+        ("00D6000F026161", "6b00"),
+        ("00A4000C02E103", "9000"),
+        ("00D600000100", "6986"),
+        ("00A4040007D276000085010000", "6a82"),
+        ("00A4000C02E104", "6a82"),  # the application was left
+    )
+
+    answers = [ask(chip, bytes.fromhex(command)).hex() for command, _ in dialogue]
+
+    assert answers == [answer for _, answer in dialogue]
+
+
+def test_a_whole_file_is_read_at_once_and_messages_fit_their_files() -> None:
+    chip = VirtualType4(uid=UID, message=bytes(254)).power_up()
+    ask(chip, selected(bytes.fromhex("D2760000850101")))
+    ask(chip, bytes.fromhex("00A4000C02E104"))
+
+    assert len(ask(chip, bytes.fromhex("00B0000000"))) == 256 + 2
+    VirtualType4(uid=UID, capacity=0x7FFF)
+    for size, capacity in ((255, 256), (0, 0x8000)):
+        with pytest.raises(ValueError, match="fit"):
+            VirtualType4(uid=UID, message=bytes(size), capacity=capacity)
+
+
+def test_bands_with_nothing_but_a_uid_answer_as_such() -> None:
+    phone = VirtualPhone(uid=bytes.fromhex("08112233")).power_up()
+    old, seven = VirtualClassic(uid=UID[:4]).power_up(), VirtualClassic(uid=UID).power_up()
+    bare = UidBand(UidKind.SEVEN, entropy=SeededEntropy("bare")).power_up()
+
+    assert [ask(phone, b"\x00\xa4\x04\x00"), ask(phone, b"\x90\x60\x00\x00\x00")] == [
+        b"\x6a\x82",
+        b"\x6d\x00",
+    ]
+    assert [old.exchange(b"\x30\x04"), old.exchange(b"\x60")] == [b"\x04", None]
+    assert [chip.anticollision.atqa for chip in (old, seven)] == [b"\x00\x04", b"\x00\x44"]
+    assert (bare.anticollision.sak, bare.exchange(b"\x30\x00")) == (0x00, None)
+    assert VirtualNtag213(uid=UID).memory[16:20] == bytes.fromhex("0300FE00")
+    assert VirtualNtag213(uid=UID, user_pages=b"mine").memory[16:20] == b"mine"
+    for uid in (UID[:5], b""):
+        with pytest.raises(ValueError, match="UID"):
+            VirtualClassic(uid=uid)
+    for uid in (UID[:4], b"\x08\x01\x02"):
+        with pytest.raises(ValueError, match="08"):
+            VirtualPhone(uid=uid)
+
+
+def test_what_lies_behind_an_odd_uid_answers_and_forgets_as_always() -> None:
+    band = UidBand(UidKind.FOUR, entropy=SeededEntropy("x"), behind=VirtualClassic1K(uid=UID))
+    chip = band.power_up()
+    ask(chip, b"\x60\x04" + FACTORY_KEY + UID[-4:])
+    opened = chip.exchange(b"\x30\x04")
+
+    chip.reselected()
+
+    assert opened == bytes(16)
+    assert chip.exchange(b"\x30\x04") == b"\x04"
+    assert chip.anticollision.sak == 0x08
+
+
 def test_a_read_only_message_is_not_written() -> None:
     chip = VirtualType4(uid=UID, message=MESSAGE).power_up()
     ask(chip, selected(bytes.fromhex("D2760000850101")))
@@ -183,7 +264,9 @@ def test_a_bank_card_remembers_who_asked_it_for_payment() -> None:
 
     assert asked_before == ()
     assert card.payment_asked == (PAYMENT_DIRECTORY, bytes.fromhex("A0000000041010"))
-    assert directory[:2] == b"\x6f" + bytes([len(directory) - 4])
+    assert directory[:-2].hex() == (
+        "6f20840e" + PAYMENT_DIRECTORY.hex() + "a50ebf0c0b61094f07a0000000031010"
+    )
     assert directory[-2:] == b"\x90\x00"
 
 
