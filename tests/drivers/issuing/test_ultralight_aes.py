@@ -305,3 +305,24 @@ def test_retirement_torn_at_any_command_is_gone_on_with() -> None:
 def test_band_that_is_none_of_ours_is_not_retired() -> None:
     with pytest.raises((BandOfAnother, BandError)):
         _held(_fresh()).retire(straight)
+
+
+def test_chip_that_says_it_wrote_the_id_and_did_not_is_found() -> None:
+    class Forgetful(Type2Connection):
+        def transmit(self, command: bytes) -> bytes:
+            if command[:2] == b"\xa2\x05":
+                return b"\x0a"
+            return super().transmit(command)
+
+    chip = _fresh().power_up()
+    means = Means(
+        PLAN,
+        TestStationKeys(),
+        SeededEntropy("station"),
+        lambda _: (ULTRALIGHT_AES_TEST_KEY.public,),
+    )
+    work = UltralightAesBand(Forgetful(chip), type2_target(chip), means)
+    work.look()
+
+    with pytest.raises(NotAsPlanned, match="not what was written"):
+        work.finish(reference=REFERENCE, note=straight)
