@@ -188,3 +188,19 @@ def test_the_page_about_them_names_every_band_and_every_fault() -> None:
     assert names | faults <= told
     assert {PASSWORD.decode(), PACK.decode()} <= set(re.findall(r"`([^`]+)`", page))
     assert DESFIRE_AID.hex().upper() in page
+
+
+def test_the_example_on_the_page_puts_a_band_on_a_reader() -> None:
+    page = (Path(catalogue.__file__).parent / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+
+    exec(compile(example, "README.md", "exec"), names)
+
+    reader = names["reader"]
+    device = nfc.clf.pn532.init(nfc.clf.transport.TTY(str(reader.path)))
+    found = bytes(device.chipset.command(0x4A, b"\x01\x00", timeout=1.0))
+    device.close()
+    reader.close()
+    assert found[0] == 1
+    assert uid_of("ntag424") in found
