@@ -34,7 +34,7 @@ from hardware.errors import AddressTaken
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of, moment_of
 from hardware.network import network_mark
-from kiosk.capsules import checked
+from kiosk.capsules import CapsuleRefresher, checked
 from kiosk.core.carried import CARRIED, Carried
 from kiosk.core.entries import Post
 from kiosk.core.page import (
@@ -865,9 +865,15 @@ async def living(
         if isinstance(said, Seen) and sync.runner.status().network != HERE:
             sync.runner.hurry()
         heard(said)
+        refresher.heard(said)  # last: the page comes first
 
     link = ReaderLink(
         spec=spec, keys=CacheKeys(device.store), heard=hear, clock=device.world.clock
+    )
+    refresher = CapsuleRefresher(
+        device.store,
+        ask=lambda band, size: sync.runner.capsule(band, size=size),
+        tell=link.tell,
     )
     if witness is not None:
         witness.connect(link.tell)
@@ -877,6 +883,7 @@ async def living(
         yield
     finally:
         reading.cancel()
+        refresher.close()
         await asyncio.gather(reading, asyncio.to_thread(sync.stop), return_exceptions=True)
 
 

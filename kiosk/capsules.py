@@ -156,6 +156,12 @@ class CapsuleRefresher:
             case _:
                 pass
 
+    def close(self) -> None:
+        """Ask for nothing more; harmless when done twice."""
+        self._tap = 0
+        for task in self._asking:
+            task.cancel()
+
     async def wait(self) -> None:
         """Until nothing is on its way any more; for who ends, and for tests."""
         while self._asking:
