@@ -451,6 +451,9 @@ PLAIN = Sdm(
         replace(PART, part_at=39),  # begins before the MAC does
         replace(PART, part_size=96),  # over the MAC
         replace(PART, picc_at=30),  # over the encrypted part
+        replace(PART, options=COUNTED | TEXT | PART_ENCRYPTED, counter=NONE),  # without a UID
+        replace(PART, options=UID_SHOWN | TEXT | PART_ENCRYPTED, counter=NONE),
+        replace(PLAIN, file=2, mac_from=0, mac_at=29),  # over the counter
         replace(PLAIN, counter_at=23),  # over the UID
         replace(PLAIN, uid_at=243),  # over the end
         replace(PLAIN, counter_at=0xFFFFFE),
@@ -472,6 +475,7 @@ def test_pieces_that_overlap_or_show_nothing_are_refused(sdm: Sdm) -> None:
         replace(PART, mac_at=114),
         PLAIN,
         replace(PLAIN, uid_at=242),
+        replace(PLAIN, file=2, mac_from=0, mac_at=30),
         replace(PLAIN, counter_at=UNSHOWN),
         replace(PLAIN, options=UID_SHOWN | TEXT, counter_at=None),
         replace(PLAIN, options=COUNTED | TEXT, meta=NONE, uid_at=None, counter_at=None),
@@ -739,6 +743,11 @@ def test_a_replayed_command_is_no_command() -> None:
         (wrapped(0xAD, bytes.fromhex("02010000000100")), "91be"),
         (wrapped(0xC4, b"\x01" + bytes(29)), "91ae"),
         (wrapped(0x3C, b"\x01"), "919e"),
+        (wrapped(0x64, b"\x05"), "9140"),
+        (wrapped(0x64), "917e"),
+        (wrapped(0x64, b"\x01\x01"), "917e"),
+        (wrapped(0xF6, b"\x03"), "919d"),
+        (wrapped(0x5C, b"\x00" + bytes(24)), "91ae"),
         (bytes.fromhex("9051000001"), "91ae"),
         (bytes.fromhex("9051"), "917e"),
         (bytes.fromhex("00a40400"), "6a82"),
@@ -801,6 +810,8 @@ def test_keys_are_out_of_reach_before_the_application_is_selected() -> None:
 
     assert ask(chip, wrapped(0x71, b"\x00\x00")) == b"\x91\x40"
     assert ask(chip, wrapped(0xF5, b"\x02")) == b"\x91\x9d"
+    assert ask(chip, wrapped(0x64, b"\x00")) == b"\x91\x40"
+    assert ask(chip, wrapped(0xC4, b"\x00" + bytes(40))) == b"\x91\x9d"
 
 
 def test_another_command_aborts_an_authentication() -> None:
@@ -911,6 +922,34 @@ def test_settings_of_a_file_are_changed_by_the_rules(
     assert answer == status
     told = tag.files[2].settings().hex()[:8].upper()
     assert told == ("00" + settings if status == "9100" else "0000E0EE")
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "status"),
+    [
+        (0x00, "00", "9100"),
+        (0x00, "01", "919e"),
+        (0x00, "0200", "917e"),
+        (0x01, "00", "919e"),
+        (0x05, "00" * 9, "917e"),
+        (0x05, "00" * 10, "9100"),
+        (0x0A, "0100000000", "9100"),
+    ],
+)
+def test_the_configuration_takes_what_the_data_sheet_lists(
+    option: int, values: str, status: str
+) -> None:
+    tag = band()
+    session = AesReader(opened(tag), 0, KEYS[0])
+
+    try:
+        session.run(0x5C, bytes([option]), bytes.fromhex(values), mode=Mode.FULL)
+        told = "9100"
+    except AssertionError as error:
+        told = str(error).splitlines()[0]
+
+    assert told == status
+    assert (tag.has_random_uid, tag.is_lrp) == (False, False)
 
 
 def test_only_the_key_for_changes_changes_settings_and_nobody_where_there_is_none() -> None:
