@@ -81,6 +81,22 @@ def test_the_password_and_pack_are_never_read_back() -> None:
     assert PACK.hex() not in whole
 
 
+def test_the_first_guarded_page_is_the_one_that_is_told() -> None:
+    for make in (
+        lambda: ntag(auth_first=0x10),
+        lambda: aes_band(auth_first=0x10, access=0),
+        lambda: VirtualUltralightC(uid=UID, entropy=SeededEntropy("c"), auth_first=0x10),
+    ):
+        answers = [said(make().power_up(), f"a2{page:02x}00000000") for page in (0x0F, 0x10)]
+        assert answers == [ACK.hex(), NAK.hex()]
+
+
+def test_an_ntag_leaves_the_factory_with_the_data_sheets_configuration() -> None:
+    whole = said(VirtualNtag21x(uid=UID).power_up(), "3a282c")
+
+    assert whole == "000000bd" + "040000ff" + "00" * 12
+
+
 def test_a_wrong_password_closes_what_the_right_one_opened() -> None:
     chip = ntag(auth_first=0x10, access=ntag21x.READS_TOO).power_up()
     before = said(chip, "3010")
