@@ -1,0 +1,399 @@
+"""What `tapthread band` does at an encoder station: opens reader, keys and journal, and talks with the person there.
+
+Imported by `kiosk.commands.band` when it is used, and only where `drivers.issuing` is installed.
+"""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+import typer
+
+from drivers.errors import BandError, DriverError, ReaderError
+from drivers.issuing.desfire import Means
+from drivers.issuing.errors import BandRejected, JournalDamaged, PlanMalformed, WrongBand
+from drivers.issuing.journal import Journal
+from drivers.issuing.label import svg_of
+from drivers.issuing.plan import EXAMPLE, Chip, Plan, plan_of
+from drivers.issuing.sheet import Outcome, Reported, Wanted, wanted_of
+from drivers.issuing.station import Errand, Job, Said, Station, name_of_sheet
+from drivers.issuing.steps import whole
+from drivers.readers.base import Reader
+from drivers.readers.opening import is_known, opened
+from drivers.target import Target
+from hardware.clock import Clock, SystemClock
+from hardware.disk import SystemDisk
+from hardware.entropy import SystemEntropy
+from hardware.errors import DeviceError
+from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
+from kiosk.commands.progress_line import ProgressLine
+from kiosk.commands.tap import MESSAGES
+from kiosk.station_keys import StationKeyFiles
+from sync.edge.progress import Meter
+
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_NO_BAND: Final = 3
+EXIT_READER: Final = 4
+EXIT_OWN_FILES: Final = 6
+
+CENTRE_FOLDER: Final = "centre"
+"""Where a centre on this machine keeps its files, and the band keys beside them."""
+
+STATION_FOLDER: Final = "encoder"
+"""Where a station keeps its journal, its own key and reports of bands without a sheet, inside the data folder."""
+
+JOURNAL_FILE: Final = "bands.journal"
+FILE_SIZE_MAX: Final = 16 * 1_024 * 1_024
+"""Bytes of a plan or sheet that is read at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The command line.
+
+    Attributes:
+        data: The data folder.
+        reader: The reader, as in the settings.
+        plan, sheet, report, labels, keys: Files and folders; None where none was given.
+        count: Bands without a sheet.
+        sealed: Store that may link them.
+        band: Id of a band.
+        is_dry: Write nothing.
+        is_giving_up: Lines whose band was begun go to others.
+        timeout_ms: How long a band is waited for; None for ever.
+    """
+
+    data: Path
+    reader: str
+    plan: Path | None = None
+    sheet: Path | None = None
+    report: Path | None = None
+    labels: Path | None = None
+    keys: Path | None = None
+    count: int = 0
+    sealed: str = ""
+    band: str = ""
+    is_dry: bool = False
+    is_giving_up: bool = False
+    timeout_ms: int | None = None
+
+
+def fail(sentence: str, code: int = EXIT_FAILED) -> NoReturn:
+    """Say what is wrong, on standard error, and end."""
+    print(f"tapthread band: {sentence}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def run(what: str, asked: Asked) -> None:
+    """Do it; ends the command with its exit code."""
+    try:
+        if what == "plan":
+            say_plan(asked)
+        elif what in ("issue", "replace"):
+            _issue(asked, is_replacing=what == "replace")
+        else:
+            _one(what, asked)
+    except (PlanMalformed, JournalDamaged) as error:
+        fail(f"{error}.", EXIT_USAGE if isinstance(error, PlanMalformed) else EXIT_OWN_FILES)
+    except DeviceError as error:
+        fail(f"This station's files: {error}.", EXIT_OWN_FILES)
+    except ReaderError as error:
+        fail(MESSAGES.get(error.code, f"The reader failed: {error}."), EXIT_READER)
+
+
+# --- plan
+
+
+def say_plan(asked: Asked) -> None:
+    """Print an example, or what a plan does, without a band. Raises PlanMalformed."""
+    if asked.plan is None:
+        print(EXAMPLE, end="")
+        return
+    plan = _plan(asked)
+    wanted = _wanted(asked)[0] if asked.sheet or asked.count else ()
+    print(f"plan {plan.digest}: {plan.chip.value}, EV{plan.generation_min} and later")
+    print(f"signature of the maker: {plan.signature.value.replace('_', ' ')}")
+    if plan.chip is Chip.DESFIRE:
+        for number, step in enumerate(whole(plan), start=1):
+            print(f"{number:3}  {step.name:22} {step.words}")
+    if wanted:
+        print(f"{len(wanted)} bands, the first: {wanted[0].label or plan.label}")
+
+
+def _plan(asked: Asked) -> Plan:
+    if asked.plan is None:
+        raise PlanMalformed(
+            "give a plan with --plan; `tapthread band plan` prints one to begin with"
+        )
+    return plan_of(_content(asked.plan))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(FILE_SIZE_MAX + 1)
+    except OSError as error:
+        raise PlanMalformed(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _wanted(asked: Asked) -> tuple[tuple[Wanted, ...], str]:
+    """The lines, and their name in the journal."""
+    if asked.sheet is not None:
+        if asked.count:
+            raise PlanMalformed("give --sheet or --count, not both")
+        content = _content(asked.sheet)
+        return wanted_of(content), name_of_sheet(content)
+    if not asked.count:
+        raise PlanMalformed("say which bands: --sheet FILE, or --count N")
+    name = f"{asked.count} {asked.sealed}".encode()
+    return tuple(Wanted(number) for number in range(1, asked.count + 1)), name_of_sheet(name)
+
+
+# --- the station
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """Everything on the station's bench."""
+
+    reader: Reader
+    station: Station
+    journal: Journal
+    means: Means
+    disk: SystemDisk
+    clock: Clock
+    is_over: Callable[[], bool]
+    asked: Asked
+
+    def target(self) -> Target | None:
+        """The next band; None when the time is over. What cannot be one band is said."""
+        until = self.asked.timeout_ms
+        deadline = None if until is None else self.clock.ticks_ms() + until
+
+        def is_over() -> bool:
+            return self.is_over() or (
+                deadline is not None and self.clock.ticks_ms() >= deadline
+            )
+
+        while not is_over():
+            try:
+                target = self.station.wait(is_over)
+            except BandError as error:
+                _say(MESSAGES.get(error.code, "Hold one band to the reader."))
+                self.station.wait_for_removal(is_over)
+                continue
+            if target is not None:
+                return target
+        return None
+
+
+@contextlib.contextmanager
+def _bench(asked: Asked, plan: Plan) -> Iterator[_Bench]:
+    """Open everything; closed when the block ends. Raises ReaderError, DeviceError, JournalDamaged, PlanMalformed."""
+    if plan.chip is not Chip.DESFIRE:
+        raise PlanMalformed(f"this version does not write {plan.chip.value} yet")
+    if not is_known(asked.reader):
+        raise PlanMalformed(
+            "an encoder station has a reader of its own: --reader pcsc, pcsc:NAME or pn532:PATH"
+        )
+    disk, entropy, clock = SystemDisk(), SystemEntropy(), SystemClock()
+    folder = asked.data / STATION_FOLDER
+    lock = disk.lock(folder)
+    with contextlib.ExitStack() as held:
+        held.callback(lock.close)
+        lent = _lent_keys(asked, disk=disk, entropy=entropy)
+        keys = StationKeyFiles.open(folder, lent, disk=disk, entropy=entropy)
+        means = Means(plan, keys, entropy)
+        journal = Journal(folder / JOURNAL_FILE, disk=disk, clock=clock, entropy=entropy)
+        stop = _Stop()
+        held.enter_context(stop.heard())
+        reader = opened(asked.reader, clock)
+        held.callback(reader.close)
+        station = Station(reader, means, journal)
+        yield _Bench(reader, station, journal, means, disk, clock, stop.is_over, asked)
+
+
+class _Stop:
+    """Told to end by a signal: after the band on the reader, never within one."""
+
+    def __init__(self) -> None:
+        self._is_over = False
+
+    def is_over(self) -> bool:
+        """Was it told to end?"""
+        return self._is_over
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[None]:
+        """Listen for SIGINT and SIGTERM within the block."""
+
+        def end(_number: int, _frame: object) -> None:
+            self._is_over = True
+
+        before = {
+            number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _lent_keys(asked: Asked, *, disk: SystemDisk, entropy: SystemEntropy) -> BandKeyFiles:
+    """The brand's keys that are there. They are never drawn here: bands of a key nobody else has would open nowhere."""
+    folder = asked.keys or asked.data / CENTRE_FOLDER
+    for name in (MASTER_FILE, GROUP_FILE):
+        if disk.read(folder / name) is None:
+            raise PlanMalformed(
+                f"{folder} holds no {name}: give --keys the folder with the keys the centre lends bands by"
+            )
+    return BandKeyFiles.open(folder, disk=disk, entropy=entropy)
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)
+
+
+# --- issue and replace
+
+
+def _issue(asked: Asked, *, is_replacing: bool) -> None:
+    plan = _plan(asked)
+    if is_replacing:
+        wanted, name = _replacement(asked)
+    else:
+        wanted, name = _wanted(asked)
+    with _bench(asked, plan) as bench:
+        if asked.is_dry:
+            _dry(bench)
+            return
+        job = Job(
+            wanted,
+            name=name,
+            journal=bench.journal,
+            report=_report(asked, name),
+            disk=bench.disk,
+        )
+        if asked.is_giving_up:
+            _say(f"{job.give_up()} lines go to other bands.")
+        errand = Errand(store=asked.sealed, replaces=asked.band if is_replacing else "")
+        if job.n_done:
+            _say(f"{job.n_done} of {job.n_wanted} were issued before.")
+        n_failed = _all(bench, job, errand)
+        _say(f"{job.n_done} of {job.n_wanted} bands are issued, {n_failed} were refused.")
+        if job.begun:
+            numbers = ", ".join(str(number) for number in job.begun)
+            _say(
+                f"Begun and not whole: line {numbers}. Hold those bands again, or give them up with --give-up."
+            )
+        _say(f"Report: {_report(asked, name)}")
+        if not job.is_over:
+            raise typer.Exit(EXIT_FAILED)
+
+
+def _replacement(asked: Asked) -> tuple[tuple[Wanted, ...], str]:
+    if len(asked.band) != 32 or not set(asked.band) <= set("0123456789abcdef"):
+        raise PlanMalformed("say which band it replaces: --band and its id, 32 hex digits")
+    return (Wanted(1),), name_of_sheet(f"replace {asked.band}".encode())
+
+
+def _report(asked: Asked, name: str) -> Path:
+    if asked.report is not None:
+        return asked.report
+    if asked.sheet is not None:
+        return asked.sheet.with_name(asked.sheet.stem + ".issued.csv")
+    return asked.data / STATION_FOLDER / f"issued-{name}.csv"
+
+
+def _all(bench: _Bench, job: Job, errand: Errand) -> int:
+    """One band after the other until all are issued, the time is over, or it is told to end; how many were refused."""
+    meter, n_failed = Meter("bands"), 0
+    line = ProgressLine(sys.stderr, clock=bench.clock)
+    meter.begin(job.n_wanted, now_ms=bench.clock.ticks_ms())
+    try:
+        while not job.is_over:
+            meter.reach(job.n_done, now_ms=bench.clock.ticks_ms())
+            progress = meter.progress()
+            if progress is not None:
+                line.show([progress])
+            target = bench.target()
+            if target is None:
+                break
+            said = bench.station.issue(target, job, errand)
+            line.end()
+            _say(said.words)
+            n_failed += said.reported is not None and said.reported.outcome is Outcome.FAILED
+            _print_label(bench.asked, said)
+            if job.n_done == job.n_wanted:
+                break
+            bench.station.wait_for_removal(bench.is_over)
+    finally:
+        line.end()
+    return n_failed
+
+
+def _print_label(asked: Asked, said: Said) -> None:
+    done = said.reported
+    if asked.labels is None or done is None or done.outcome is Outcome.FAILED:
+        return
+    SystemDisk().write(asked.labels / f"{done.code}.svg", svg_of(done.band, label=_title(done)))
+
+
+def _title(done: Reported) -> str:
+    return f"{done.label} {done.code}"
+
+
+def _dry(bench: _Bench) -> None:
+    target = bench.target()
+    if target is None:
+        fail("Nobody held a band to the reader.", EXIT_NO_BAND)
+    try:
+        found = bench.station.look(target)
+    except (BandRejected, BandError) as error:
+        fail(f"This band would not be issued: {_words(error)}")
+    if not found.steps:
+        _say(f"{found.chip}: nothing to do, it is issued.")
+    for number, step in enumerate(found.steps, start=1):
+        _say(f"{number:3}  {step.name:22} {step.words}")
+
+
+# --- one band
+
+
+def _one(what: str, asked: Asked) -> None:
+    with _bench(asked, _plan(asked)) as bench:
+        target = bench.target()
+        if target is None:
+            fail("Nobody held a band to the reader.", EXIT_NO_BAND)
+        try:
+            _done(what, bench, target)
+        except WrongBand as error:
+            fail(f"{error}.")
+        except (BandRejected, BandError) as error:
+            fail(f"This band: {_words(error)}")
+
+
+def _done(what: str, bench: _Bench, target: Target) -> None:
+    if what == "verify":
+        bench.station.check(target)
+        _say("This band is as planned: every key of ours opens it, and no key of the factory.")
+    elif what == "read":
+        for name, value in bench.station.told(target):
+            _say(f"{name:16} {value}")
+    else:
+        gone = bench.station.retire(target, band_id=bench.asked.band)
+        _say(
+            f"Band {gone.reference.hex() or 'without an id'} is retired: nothing is on it that a kiosk reads."
+        )
+
+
+def _words(error: DriverError | BandRejected) -> str:
+    if isinstance(error, BandRejected):
+        return f"{error}."
+    return MESSAGES.get(error.code, f"{error}.")

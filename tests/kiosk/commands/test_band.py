@@ -1,0 +1,251 @@
+"""`tapthread band` at an encoder station, as the person there uses it: a reader, a plan, a sheet, bands held one by one."""
+
+import csv
+import json
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from drivers.credential.layout import AID, REFERENCE_FILE
+from drivers.issuing.plan import EXAMPLE, plan_of
+from hardware.clock import SystemClock
+from hardware.entropy import SeededEntropy, SystemEntropy
+from hardware.virtual.desfire import VirtualDesfire
+from hardware.virtual.faults import Fault, FaultKind, FaultyBand
+from hardware.virtual.field import Field
+from kiosk.commands import band_station
+from tests.support.commands import Running, run, running
+from tests.support.virtual_reader import VirtualReader, virtual_reader
+
+USED = (virtual_reader,)
+PLAN = 'layout = 1\ngeneration_min = 1\nlabel = "Band {number}"\n'
+"""EV1 is taken: a virtual one has no signature of a maker, as many real ones have none."""
+
+
+def chip(number: int) -> VirtualDesfire:
+    """An EV1 fresh from the factory."""
+    uid = bytes((0x04, 1, 2, 3, 4, 5, number))
+    return VirtualDesfire.fresh(uid=uid, ev=1, entropy=SeededEntropy(f"chip {number}"))
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A station."""
+
+    folder: Path
+    reader: VirtualReader
+
+    def arguments(self, what: str, *more: str | Path) -> list[str | Path]:
+        return [
+            "band", what, "--plan", self.folder / "plan.toml", "--data", self.folder / "data",
+            "--reader", f"pn532:{self.reader.path}", *more,
+        ]  # fmt: skip
+
+    def rows(self, name: str = "sheet.issued.csv") -> list[dict[str, str]]:
+        with (self.folder / name).open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    @property
+    def field(self) -> Field:
+        return self.reader.field
+
+
+@pytest.fixture
+def at(tmp_path: Path, virtual_reader: VirtualReader) -> At:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    (tmp_path / "sheet.csv").write_text("label\nMaya\nTom\nLena\n")
+    keys = tmp_path / "data/centre"
+    keys.mkdir(parents=True)
+    for name in ("band-master.key", "band-group.key"):
+        (keys / name).write_bytes(SystemEntropy().draw(16))
+    return At(tmp_path, virtual_reader)
+
+
+def held(at: At, station: Running, band: VirtualDesfire | FaultyBand) -> str:
+    """Hold a band until the station has said what became of it."""
+    at.field.present(band)
+    words = station.line()
+    at.field.remove()
+    return words
+
+
+def issued(at: At, *bands: VirtualDesfire) -> list[str]:
+    with running(*at.arguments("issue", "--sheet", at.folder / "sheet.csv")) as station:
+        return [held(at, station, band) for band in bands]
+
+
+def test_a_plan_to_begin_with_is_printed_and_holds() -> None:
+    printed = run("band", "plan")
+
+    assert (printed.returncode, printed.stdout) == (0, EXAMPLE)
+    assert plan_of(printed.stdout.encode()).has_random_uid
+
+
+def test_what_a_plan_does_is_said_without_a_band(at: At) -> None:
+    said = run(
+        "band", "plan", "--plan", at.folder / "plan.toml", "--sheet", at.folder / "sheet.csv"
+    )
+
+    assert said.returncode == 0
+    assert "create_application" in said.stdout
+    assert "3 bands, the first: Maya" in said.stdout
+
+
+def test_a_sheet_is_issued_band_by_band_with_report_and_labels(at: At) -> None:
+    bands = [chip(number) for number in range(3)]
+    arguments = at.arguments(
+        "issue", "--sheet", at.folder / "sheet.csv", "--labels", at.folder / "l"
+    )
+
+    with running(*arguments) as station:
+        said = [held(at, station, band) for band in bands]
+        rest = [station.line(), station.line()]
+        code = station.process.wait(20)
+
+    rows = at.rows()
+    assert [words.split(" is issued")[0] for words in said] == ["Maya", "Tom", "Lena"]
+    assert rest[0] == "3 of 3 bands are issued, 0 were refused."
+    assert code == 0
+    for row, band in zip(rows, bands, strict=True):
+        assert row["outcome"] == "issued"
+        assert bytes.fromhex(row["uid"]) == band.uid
+        assert bytes.fromhex(row["band"]) == band.contents[AID, REFERENCE_FILE.number]
+        assert (at.folder / "l" / f"{row['code']}.svg").read_bytes().startswith(b"<?xml")
+    assert stat.S_IMODE((at.folder / "sheet.issued.csv").stat().st_mode) == 0o600
+
+
+def test_a_torn_band_is_asked_for_again_and_keeps_its_line(at: At) -> None:
+    first, second = chip(1), chip(2)
+    with running(*at.arguments("issue", "--sheet", at.folder / "sheet.csv")) as station:
+        torn = FaultyBand(
+            first, Fault(FaultKind.TEAR_ANSWER, 40), field=at.field, clock=SystemClock()
+        )
+        words = held(at, station, torn)
+        others = held(at, station, second)
+        again = held(at, station, first)
+
+    assert words == "The band was taken away too early. Hold the same band again."
+    assert others.startswith("Tom is issued")
+    assert again.startswith("Maya is issued")
+
+
+def test_a_station_that_died_goes_on_where_it_was(at: At) -> None:
+    bands = [chip(number) for number in range(3)]
+    with running(*at.arguments("issue", "--sheet", at.folder / "sheet.csv")) as station:
+        held(at, station, bands[0])
+        at.field.present(bands[1])
+        station.kill()
+        at.field.remove()
+
+    with running(*at.arguments("issue", "--sheet", at.folder / "sheet.csv")) as station:
+        before = station.line()
+        said = [held(at, station, band) for band in bands[1:]]
+
+    assert before == "1 of 3 were issued before."
+    assert [words.split(" is issued")[0] for words in said] == ["Tom", "Lena"]
+
+
+def test_the_journal_holds_neither_a_key_nor_a_uid(at: At) -> None:
+    band = chip(1)
+
+    issued(at, band)
+
+    journal = (at.folder / "data/encoder/bands.journal").read_text()
+    assert json.loads(journal.splitlines()[0])["step"] == "issue"
+    secrets = [
+        *band.applications[AID].keys, *band.picc.keys, band.uid,
+        *(path.read_bytes() for path in (at.folder / "data").rglob("*.key")),
+    ]  # fmt: skip
+    for secret in secrets:
+        assert secret.hex() not in journal.lower()
+
+
+def test_a_dry_run_says_the_steps_and_leaves_the_band_as_it_is(at: At) -> None:
+    band = chip(1)
+    at.field.present(band)
+
+    said = run(*at.arguments("issue", "--count", "1", "--dry-run"))
+
+    assert said.returncode == 0
+    assert "change_key_2" in said.stdout
+    assert not band.applications
+
+
+def test_a_band_is_verified_read_retired_and_replaced(at: At) -> None:
+    band, other = chip(1), chip(2)
+    issued(at, band)
+    reference = band.contents[AID, REFERENCE_FILE.number].hex()
+    at.field.present(band)
+
+    whole = run(*at.arguments("verify"))
+    read = run(*at.arguments("read"))
+    retired = run(*at.arguments("retire", "--band", reference))
+    after = run(*at.arguments("verify"))
+    at.field.present(other)
+    replaced = run(
+        *at.arguments("replace", "--band", reference, "--report", at.folder / "r.csv")
+    )
+
+    assert (whole.returncode, read.returncode, retired.returncode) == (0, 0, 0)
+    assert reference in read.stdout
+    assert after.returncode == 1
+    assert "make file 1" in after.stderr
+    assert not band.contents
+    assert replaced.returncode == 0
+    assert at.rows("r.csv")[0]["replaces"] == reference
+
+
+def test_nobody_holding_a_band_ends_the_wait(at: At) -> None:
+    said = run(*at.arguments("read", "--timeout", "0.2"))
+
+    assert said.returncode == 3
+    assert said.stderr == "tapthread band: Nobody held a band to the reader.\n"
+
+
+def test_a_band_of_another_is_refused_and_stands_in_the_report(at: At) -> None:
+    foreign = VirtualDesfire(
+        uid=bytes.fromhex("04AABBCCDDEEFF"), ev=1, applications=(),
+        entropy=SeededEntropy("x"), picc_key=b"k" * 16, picc_key_version=9,
+    )  # fmt: skip
+
+    said = issued(at, foreign, chip(1))
+
+    assert "version 9" in said[0]
+    assert said[1].startswith("Maya is issued")
+    assert [row["outcome"] for row in at.rows()] == ["failed", "issued"]
+    assert at.rows()[0]["problem"].startswith("of_another")
+
+
+@pytest.mark.parametrize(
+    ("what", "more", "words"),
+    [
+        ("issue", {"plan": None}, "give a plan"),
+        ("issue", {"plan": Path("/nowhere.toml"), "count": 1}, "cannot be read"),
+        ("replace", {"band": "xyz"}, "32 hex digits"),
+        ("issue", {}, "--sheet FILE, or --count N"),
+        ("issue", {"count": 1, "sheet": Path("/dev/null")}, "not both"),
+        ("issue", {"count": 1, "reader": "virtual"}, "a reader of its own"),
+        ("issue", {"count": 1, "keys": Path("/nowhere")}, "holds no band-master.key"),
+    ],
+)
+def test_what_makes_no_sense_ends_with_2_and_a_sentence(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+    more: dict[str, Any],
+    words: str,
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    asked = band_station.Asked(data=tmp_path, reader="pn532:/dev/nowhere", plan=plan)
+
+    with pytest.raises(typer.Exit) as ended:
+        band_station.run(what, replace(asked, **more))
+
+    assert ended.value.exit_code == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "encoder/bands.journal").exists()
