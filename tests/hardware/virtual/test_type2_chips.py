@@ -505,6 +505,32 @@ def test_ultralight_aes_falls_silent_at_a_replayed_command() -> None:
     assert chip.exchange(whole) is not None, "the session is over; what is open to all is open"
 
 
+def test_ultralight_aes_ends_a_session_at_what_it_refuses_or_does_not_know() -> None:
+    for command, answer in (("303c", NAK), ("3c01", NAK), ("ff", None), ("4b00", None)):
+        chip = aes_band(options=ultralight_aes.MESSAGING).power_up()
+        reader = MacReader(chip, 0, bytes(range(16)))
+        signature = reader.run("3c00")
+        whole = bytes.fromhex(command)
+
+        refused = chip.exchange(whole + reader.maced(whole))
+
+        assert refused == answer, "and a refusal has no MAC"
+        assert len(signature) == 48
+        reader.counter += 1
+        later = b"\x30\x04" + reader.maced(b"\x30\x04")
+        assert chip.exchange(later) is None
+    assert aes_band().power_up().exchange(b"\xff") is None
+    assert said(aes_band().power_up(), "3c01") == NAK.hex()
+
+
+def test_ultralights_show_their_configuration_as_it_was_made() -> None:
+    aes = said(aes_band(options=3, access=0x88, wrong_max=256).power_up(), "3a292a")
+    c_chip = VirtualUltralightC(uid=UID, entropy=SeededEntropy("c"), auth_first=0x2A)
+
+    assert aes == "0300003c" + "88050001"
+    assert said(c_chip.power_up(), "3028")[16:] == "2a000000" + "01000000"
+
+
 def test_ultralight_aes_hides_its_uid_until_the_uid_key_opens_it() -> None:
     band = aes_band(options=ultralight_aes.RANDOM_UID, auth_first=0x04)
     chip, again = band.power_up(), band.power_up()
