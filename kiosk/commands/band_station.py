@@ -20,8 +20,7 @@ from drivers.issuing.journal import Journal
 from drivers.issuing.label import svg_of
 from drivers.issuing.plan import EXAMPLE, Chip, Plan, plan_of
 from drivers.issuing.sheet import Outcome, Reported, Wanted, wanted_of
-from drivers.issuing.station import Errand, Job, Said, Station, name_of_sheet
-from drivers.issuing.steps import whole
+from drivers.issuing.station import Errand, Job, Said, Station, name_of_sheet, whole_of
 from drivers.readers.base import Reader
 from drivers.readers.opening import is_known, opened
 from drivers.target import Target
@@ -116,11 +115,11 @@ def say_plan(asked: Asked) -> None:
         return
     plan = _plan(asked)
     wanted = _wanted(asked)[0] if asked.sheet or asked.count else ()
-    print(f"plan {plan.digest}: {plan.chip.value}, EV{plan.generation_min} and later")
+    oldest = f", EV{plan.generation_min} and later" if plan.chip is Chip.DESFIRE else ""
+    print(f"plan {plan.digest}: {plan.chip.value}{oldest}")
     print(f"signature of the maker: {plan.signature.value.replace('_', ' ')}")
-    if plan.chip is Chip.DESFIRE:
-        for number, step in enumerate(whole(plan), start=1):
-            print(f"{number:3}  {step.name:22} {step.words}")
+    for number, step in enumerate(whole_of(plan), start=1):
+        print(f"{number:3}  {step.name:22} {step.words}")
     if wanted:
         print(f"{len(wanted)} bands, the first: {wanted[0].label or plan.label}")
 
@@ -195,8 +194,6 @@ class _Bench:
 @contextlib.contextmanager
 def _bench(asked: Asked, plan: Plan) -> Iterator[_Bench]:
     """Open everything; closed when the block ends. Raises ReaderError, DeviceError, JournalDamaged, PlanMalformed."""
-    if plan.chip is not Chip.DESFIRE:
-        raise PlanMalformed(f"this version does not write {plan.chip.value} yet")
     if not is_known(asked.reader):
         raise PlanMalformed(
             "an encoder station has a reader of its own: --reader pcsc, pcsc:NAME or pn532:PATH"
