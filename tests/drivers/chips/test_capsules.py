@@ -102,6 +102,39 @@ def test_a_band_torn_away_at_any_exchange_carries_the_old_the_new_or_none_and_is
     assert found == {None, made(NEWER), None if before is None else made(before)}
 
 
+class Tearing(DesfireCapsule):
+    """A band whose chip stops in the middle of one of the writes."""
+
+    def __init__(self, chip: VirtualDesfire, *, write: int, after: int) -> None:
+        super().__init__(opened(chip)[0])
+        self._virtual = chip
+        self._left = write
+        self._after = after
+
+    def write(self, offset: int, content: bytes) -> None:
+        if not self._left:
+            self._virtual.tear_next_write(after=self._after)
+        self._left -= 1
+        super().write(offset, content)
+
+
+@pytest.mark.parametrize(
+    ("write", "after"), [(0, 0), (1, 0), (1, 1), (1, 60), (1, 150), (1, 254), (2, 0)]
+)
+def test_a_chip_that_stops_in_the_middle_of_a_write_carries_the_old_or_none_and_is_renewed_next(
+    write: int, after: int
+) -> None:
+    chip = band()
+    brought(chip, LENA)
+
+    with pytest.raises(BandLeft):
+        refreshed(Tearing(chip, write=write, after=after), made(NEWER))
+
+    assert carried(chip) == (None if write else made(LENA))
+    assert brought(chip, NEWER) is Outcome.WRITTEN
+    assert carried(chip) == made(NEWER)
+
+
 def test_bytes_that_are_no_capsule_are_never_sent_to_a_band() -> None:
     driver, connection = opened(band())
     n_before = len(connection.sent)
