@@ -8,7 +8,7 @@ every capsule that is out worth nothing once kiosks have heard of the new key, a
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -25,7 +25,9 @@ from drivers.credential.capsule import (
 from hardware.disk import Disk
 from hardware.entropy import Entropy
 from hardware.identity import lasting_bytes
-from sync.central.ports import CapsuleWords
+
+if TYPE_CHECKING:
+    from sync.central.ports import CapsuleWords  # a kiosk is installed without the centre
 
 KEY_FILE: Final = "capsule-signing.key"
 SEED_SIZE: Final = 32
@@ -53,7 +55,7 @@ class CapsuleKeyFile:
         """The key that signs, then older ones."""
         return (self._public_key, *self.older)
 
-    def signed(self, words: CapsuleWords, *, uid: bytes, band: bytes, size: int) -> bytes:
+    def signed(self, words: "CapsuleWords", *, uid: bytes, band: bytes, size: int) -> bytes:
         """The capsule of a band, with as many of the words as fit. Raises ValueError where not even none fit."""
         capsule = Capsule(
             issued_at=words.issued_at,
