@@ -5,6 +5,7 @@ those on the network; a program that fills a centre calls it directly.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,8 @@ from sync.central.parts import Parts
 from sync.central.ports import AsgiApp, BandKeys, BandProver, CapsuleSigner
 from sync.central.pulls import Held, Pulls
 from sync.central.pushes import Pushed, Pushes
+from sync.central.spares import ENTER_MAX, Entered, MadeBand, enter
+from sync.central.spares import check as check_band
 from sync.central.store import AlertRecord, OpRecord, Store, Transaction
 from sync.central.wants import Wants
 from sync.model.errors import CentreRefused, Malformed, StoreError
@@ -222,6 +225,25 @@ class Centre:
         if len(uid) not in UID_SIZES:
             raise Malformed("a UID is 4, 7 or 10 bytes")
         self._parts.write(lambda it: it.link_chip(band_id, uid))
+
+    def enter_bands(self, bands: Iterable[MadeBand]) -> Entered:
+        """Write down the bands an encoder station made; none of them when one is no band. Raises Malformed, StoreError."""
+        made, now = tuple(bands), self._parts.now
+        for each in made:
+            check_band(each)
+        parts = (made[at : at + ENTER_MAX] for at in range(0, len(made), ENTER_MAX))
+        done = [
+            self._parts.write(
+                partial(enter, bands=part, now=now),
+                keys=tuple(f"band/{each.band}" for each in part),
+            )
+            for part in parts
+        ]
+        return Entered(
+            sum(it.n_new for it in done),
+            sum(it.n_known for it in done),
+            sum(it.n_retired for it in done),
+        )
 
     def lend(self, loan: Loan) -> Refusal | None:
         """Lend a store what it may give out alone; None when it was lent. Raises StoreError."""

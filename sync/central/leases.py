@@ -64,8 +64,11 @@ class Leases:
 
 
 def _is_leasable(body: bytes) -> bool:
+    """Active, or a sealed spare of this very store."""
     try:
         band = body_of("band", body)
     except Malformed:
         return False
-    return isinstance(band, Band) and band.state == "active" and not band.is_uid_only
+    return (
+        isinstance(band, Band) and band.state in ("active", "unlinked") and not band.is_uid_only
+    )

@@ -461,12 +461,17 @@ class Snapshot:
         return str(found[0][0]) if found else ""
 
     def leasable(self, scope: str) -> list[tuple[bytes, bytes]]:
-        """UID and body of each band with a known chip whose owner the scope holds."""
+        """UID and body of each band with a known chip whose owner the scope holds, and of each that is its spare."""
         found = self._sql.all(
             "SELECT band_chip.uid, doc.body FROM interest"
             " JOIN doc ON doc.owner = interest.owner AND doc.kind = 'band'"
             " JOIN band_chip ON 'band/' || band_chip.band = doc.key"
             " WHERE interest.scope = :scope ORDER BY doc.key",
+            scope=scope,
+        ) + self._sql.all(
+            "SELECT band_chip.uid, doc.body FROM band_chip"
+            " JOIN doc ON doc.key = 'band/' || band_chip.band"
+            " WHERE doc.kind = 'band' AND doc.owner = '' AND doc.scope = :scope ORDER BY doc.key",
             scope=scope,
         )
         return [(bytes.fromhex(uid), body.encode()) for uid, body in found]
