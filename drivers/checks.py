@@ -62,6 +62,9 @@ COMPETITORS = {
 }
 """Programs known to take cards, and how to make them stop."""
 
+READER_OPTION = "--reader"
+"""How a reader process of ours is told which reader it owns."""
+
 RESTART = "systemctl restart pcscd.socket pcscd.service"
 INSTALL = "apt-get install pcscd libccid"
 
@@ -229,7 +232,11 @@ def reader_findings(slots: Sequence[Slot], slot: Slot, wanted: str) -> tuple[Fin
 def busy_findings(machine: Machine, slot: Slot) -> tuple[Finding, ...]:
     """Who else has the reader, or may take it."""
     running = machine.processes()
-    ours = [each for each in running if each.is_ours and each.pid != os.getpid()]
+    ours = [
+        each
+        for each in running
+        if each.is_ours and each.pid != os.getpid() and _is_told(each, slot)
+    ]
     rivals = [each for each in running if each.name in COMPETITORS]
     if slot.is_held and ours and not rivals:
         line = f"This product's reader process {ours[0].pid} has the reader."
@@ -249,6 +256,14 @@ def busy_findings(machine: Machine, slot: Slot) -> tuple[Finding, ...]:
         line = "Another program has the reader and lets nobody else in."
         return (Finding("pcsc-busy", Standing.BROKEN, line, sudo(machine, RESTART)),)
     return ()
+
+
+def _is_told(process: Process, slot: Slot) -> bool:
+    """May this be the slot a reader process of ours was told to own? With two readers another process has the other one."""
+    words = process.words
+    at = words.index(READER_OPTION) + 1 if READER_OPTION in words else len(words)
+    kind, _, name = (words[at] if at < len(words) else "pcsc").partition(":")
+    return kind == "pcsc" and name.lower() in slot.name.lower()
 
 
 def profile_finding(profile: Profile, name: str) -> Finding:

@@ -237,6 +237,38 @@ def test_a_program_that_takes_cards_is_named_with_the_command_that_stops_it(
     assert found.fix == "gpgconf --kill scdaemon"
 
 
+def test_a_program_that_uses_the_reader_without_keeping_others_out_has_it_all_the_same(
+    machine: Machine,
+) -> None:
+    _runs(machine, 78, "pcsc_scan", "pcsc_scan")
+
+    found = _found(machine, Slot(PICC, is_used=True, is_held=False, is_mute=False))["pcsc-busy"]
+
+    assert found.standing is Standing.BROKEN
+    assert found.line == "pcsc_scan (process 78) has the reader."
+    assert found.fix == "kill 78"
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_it"),
+    [
+        ("pcsc", True),
+        ("pcsc:acr1252", True),
+        (f"pcsc:{PICC}", True),
+        (f"pcsc:{SECOND}", False),
+        ("pn532:/dev/ttyUSB0", False),
+    ],
+)
+def test_our_reader_process_has_the_reader_it_was_told_to_own_and_no_other(
+    machine: Machine, spec: str, is_it: bool
+) -> None:
+    _runs(machine, 12, "python", "python", "-m", "kiosk.cli", "reader", "--reader", spec)
+
+    found = _found(machine, _slot(is_held=True), wanted=PICC)["pcsc-busy"]
+
+    assert found.standing is (Standing.WELL if is_it else Standing.BROKEN)
+
+
 def test_a_reader_in_unknown_hands_is_broken(machine: Machine) -> None:
     found = _found(machine, _slot(is_held=True))
 
