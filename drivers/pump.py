@@ -9,46 +9,98 @@ is said of it. It is the same when its reference is the same, or its UID if that
 nothing, so such a band is read first and `seen` is said when it turns out to be another. A key may thus be wanted for a
 tap that is never said to be seen.
 
+While a band that was proved is still there, orders are followed: `Prove` asks whoever has its key to prove it, and it is
+said to be proved again; `Refresh` writes a capsule to it. Nothing that goes wrong then is a failed tap: the page stands.
+
 A band torn away is said at once as failed and left; if it is still there it is read again as another tap, a few times.
 """
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from drivers.chips.afterwards import (
+    Chip,
+    FromAfar,
+    capsule_place_of,
+    is_provable,
+    opened_leased,
+    prove_remotely,
+)
+from drivers.chips.capsules import refreshed
 from drivers.chips.identify import has_true_uid, leasable_uid
 from drivers.chips.reading import read_band
+from drivers.chips.witnessing import UNSURE, carried_out, witness_place_of
 from drivers.connection import CountingConnection
+from drivers.credential.handshake import Ev2Opened
+from drivers.credential.kdf import SessionKeys
 from drivers.credential.layout import KEY_SIZE
-from drivers.errors import BandError, BandLeft, DriverError, ReaderError
+from drivers.credential.session import TI_SIZE
+from drivers.errors import (
+    BandError,
+    BandLeft,
+    BandMalformed,
+    BandRefused,
+    BandUntrusted,
+    Delivery,
+    DriverError,
+    ReaderError,
+    ReaderFault,
+)
 from drivers.lines import (
+    Challenge,
     Failed,
     GroupKey,
     Key,
     KeyWanted,
     Left,
+    Prove,
     Proved,
     ReaderState,
+    Refresh,
+    Refreshed,
+    Response,
     Said,
     Seen,
     Stop,
     Told,
+    Use,
+    Used,
 )
 from drivers.ports import LeasedKey
-from drivers.proof import Proof
+from drivers.proof import Proof, ProofKind
 from drivers.readers.base import WAIT_MS_MAX, Reader
+from drivers.readers.signals import Signal
 from drivers.target import Target, Technology
 from hardware.clock import Clock
 from hardware.entropy import Entropy
 
 log = logging.getLogger(__name__)
 
-REOPEN_MS = (200, 500, 1_000, 2_000, 5_000)
+REOPEN_MS = (200, 500, 1_000, 2_000)
 """Pauses before the reader is opened again; the last one repeats."""
 
 KEY_WAIT_MS = 400
 """How long a key is waited for; a key that is not in the kiosk's cache by then counts as not leased."""
+
+FAULT_SAID_MS = 1_500
+"""A reader that answers nonsense for less than this is opened again and nobody is told; an overloaded machine does that."""
+
+REMOTE_MS = 400
+"""How long a proof from afar may take, from the chip's challenge to the keys: after that the wrist is gone."""
+
+ORDER_WAIT_MS = 100
+"""How long an order is waited for right after a band was proved that somebody else could prove better."""
+
+ATTENTIVE_MS = 1_500
+"""So long after the last thing that was said or done an order is followed within ATTENTIVE_LOOK_MS, later within half a second."""
+
+ATTENTIVE_LOOK_MS = 60
+
+ORDERS_MAX = 8
+"""Orders that wait; more are somebody's mistake."""
 
 SAME_TAP_MS = 2_500
 """The same band again within this time of being last on the reader is the same tap."""
@@ -72,6 +124,8 @@ class Hearing:
         self._group_key: LeasedKey | None = None
         self._is_group_key_awaited = True
         self._key: Key | None = None
+        self._response: Response | None = None
+        self._orders: deque[Prove | Refresh | Use] = deque(maxlen=ORDERS_MAX)
 
     def tell(self, value: Told) -> None:
         """Take in one value; on any thread."""
@@ -81,6 +135,10 @@ class Hearing:
                     self._group_key = _leased(value.key, value.version)
                 case Key():
                     self._key = value
+                case Response():
+                    self._response = value
+                case Prove() | Refresh() | Use():
+                    self._orders.append(value)
                 case Stop():
                     self._is_over = True
             self._changed.notify_all()
@@ -122,6 +180,30 @@ class Hearing:
             self._key = None
             return _leased(told.key, told.version)
 
+    def response_to(self, tap: int, step: int, timeout_ms: int) -> Response | None:
+        """The answer to that challenge; None when none came in time."""
+
+        def is_here() -> bool:
+            told = self._response
+            return told is not None and (told.tap, told.step) == (tap, step)
+
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_over or is_here(), timeout_ms / 1_000)
+            told, self._response = self._response if is_here() else None, None
+            return told
+
+    def order(self, tap: int, timeout_ms: int) -> Prove | Refresh | Use | None:
+        """The next order about this tap; those about others are dropped. None when there is none in time."""
+
+        def is_here() -> bool:
+            while self._orders and self._orders[0].tap != tap:
+                self._orders.popleft()
+            return bool(self._orders)
+
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_over or is_here(), timeout_ms / 1_000)
+            return None if self._is_over or not is_here() else self._orders.popleft()
+
 
 def _leased(key: str, version: int) -> LeasedKey | None:
     try:
@@ -145,6 +227,7 @@ class PipeKeys:
         self._hearing = hearing
         self._wait_ms = wait_ms
         self._asked: bytes | None = None
+        self.held: LeasedKey | None = None
 
     def ask(self, uid: bytes) -> None:
         """Say which key is wanted, so that it is looked up while the band is spoken to."""
@@ -161,7 +244,9 @@ class PipeKeys:
         self.ask(uid)
         if uid != self._asked:
             return None
-        return self._hearing.key_of(self._tap, self._wait_ms)
+        if self.held is None:
+            self.held = self._hearing.key_of(self._tap, self._wait_ms)
+        return self.held
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +257,8 @@ class Means:
         reopen_ms: Pauses before the reader is opened again; the last one repeats.
         key_wait_ms: How long a key is waited for.
         stuck_pause_ms: Between two looks at a field that holds something that cannot be read.
+        order_wait_ms: How long an order is waited for right after a band was said that could be proved from afar.
+        remote_ms: How long that may take.
     """
 
     clock: Clock
@@ -179,6 +266,8 @@ class Means:
     reopen_ms: tuple[int, ...] = REOPEN_MS
     key_wait_ms: int = KEY_WAIT_MS
     stuck_pause_ms: int = STUCK_PAUSE_MS
+    order_wait_ms: int = ORDER_WAIT_MS
+    remote_ms: int = REMOTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +277,17 @@ class _Recent:
     uid: bytes | None = field(repr=False)
     band: bytes | None = field(repr=False)
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """A band that was said to be proved, while it is on the reader."""
+
+    tap: int
+    target: Target
+    proof: Proof
+    keys: PipeKeys
+    said: Proved
 
 
 class Pump:
@@ -211,6 +311,9 @@ class Pump:
         self._reopen_ms = means.reopen_ms
         self._key_wait_ms = means.key_wait_ms
         self._stuck_pause_ms = means.stuck_pause_ms
+        self._order_wait_ms = means.order_wait_ms
+        self._remote_ms = means.remote_ms
+        self._fault_since_ms: int | None = None
         self._n_taps = 0
         self._n_torn = 0
         self._n_failures = 0
@@ -231,11 +334,25 @@ class Pump:
                 self._serve_one()
             except ReaderError as error:
                 self._settle_stuck()
-                self._say_state(self._spec, error)
+                self._note_failure(error)
                 pause_ms = self._reopen_ms[min(self._n_failures, len(self._reopen_ms) - 1)]
                 self._n_failures += 1
                 self._n_steps += 1
                 self._hearing.wait_for_end(pause_ms)
+
+    def _note_failure(self, error: ReaderError) -> None:
+        """Log why the reader failed, and tell people: at once, or when nonsense has lasted."""
+        log.warning(
+            "the reader failed",
+            extra={"code": error.code, "cause": str(error), "attempt": self._n_failures + 1},
+        )
+        if isinstance(error, ReaderFault):
+            now_ms = self._clock.ticks_ms()
+            if self._fault_since_ms is None:
+                self._fault_since_ms = now_ms
+            if now_ms - self._fault_since_ms < FAULT_SAID_MS:
+                return
+        self._say_state(self._spec, error)
 
     def _serve_one(self) -> None:
         """Serve with one opened reader until it fails or we are told to stop."""
@@ -252,18 +369,22 @@ class Pump:
         try:
             target = reader.wait_for_target(WAIT_MS_MAX)
         except BandError as error:
-            self._n_failures = 0
-            self._say_state(reader.name)
-            self._say_stuck(error)
+            self._is_well(reader)
+            if self._say_stuck(error):
+                reader.signal(Signal.DENY)
             self._hearing.wait_for_end(self._stuck_pause_ms)
             return
-        self._n_failures = 0
-        self._say_state(reader.name)
+        self._is_well(reader)
         self._settle_stuck()
         if target is None:
             self._n_torn = 0
         else:
             self._tap(reader, target)
+
+    def _is_well(self, reader: Reader) -> None:
+        self._n_failures = 0
+        self._fault_since_ms = None
+        self._say_state(reader.name)
 
     def _tap(self, reader: Reader, target: Target) -> None:
         """One band from its arrival to its leaving."""
@@ -284,7 +405,7 @@ class Pump:
         if is_said:
             self._say(seen)
         try:
-            proof, n_exchanges = self._read(reader, target, seen.tap)
+            proof, n_exchanges, keys = self._read(reader, target, seen.tap)
         except DriverError as error:
             if not is_said:
                 self._say(seen)
@@ -297,22 +418,118 @@ class Pump:
                 return
             self._say(seen)
         took_us = self._clock.ticks_us() - at_us
-        self._say(_proved(seen.tap, proof, detect_us, took_us, n_exchanges))
+        said = _proved(seen.tap, proof, detect_us, took_us, n_exchanges)
+        self._say(said)
+        reader.signal(Signal.ACCEPT)
         self._recent = _Recent(proof.uid, proof.band, self._clock.ticks_ms())
-        self._await_removal(reader, seen.tap)
+        there = _There(seen.tap, target, proof, keys, said)
+        if said.is_provable:
+            there = self._ordered(reader, there, self._order_wait_ms)
+        self._await_removal(reader, seen.tap, there)
 
-    def _read(self, reader: Reader, target: Target, tap: int) -> tuple[Proof, int]:
+    def _read(self, reader: Reader, target: Target, tap: int) -> tuple[Proof, int, PipeKeys]:
         keys = PipeKeys(tap, self._say, self._hearing, wait_ms=self._key_wait_ms)
         uid = leasable_uid(target)
         if uid is not None:
             keys.ask(uid)
         connection = CountingConnection(reader.connect(target))
         proof = read_band(connection, target, keys, self._entropy)
-        return proof, connection.count
+        return proof, connection.count, keys
+
+    # While the band is there
+
+    def _ordered(self, reader: Reader, there: _There, timeout_ms: int) -> _There:
+        """Follow the next order about the band that is there, if one comes in time; what is known of the band then."""
+        order = self._hearing.order(there.tap, timeout_ms)
+        match order:
+            case None:
+                return there
+            case Prove():
+                return self._prove(reader, there)
+            case Refresh():
+                self._refresh(reader, there, order.capsule)
+                return there
+            case Use():
+                self._witness(reader, there, order)
+                return there
+
+    def _prove(self, reader: Reader, there: _There) -> _There:
+        """Have the band proved by whoever has its key, and say it again."""
+        if not is_provable(there.proof):
+            return there
+        started_us = self._clock.ticks_us()
+        try:
+            proof, _, count = self._remotely(reader, there)
+        except BandError as error:
+            log.info("band not proved from afar", extra={"code": error.code})
+            return there
+        took_us = self._clock.ticks_us() - started_us
+        said = _proved(
+            there.tap,
+            proof,
+            there.said.detect_us,
+            there.said.authenticate_us + took_us,
+            there.said.n_exchanges + count,
+        )
+        self._say(said)
+        return _There(there.tap, there.target, proof, there.keys, said)
+
+    def _remotely(self, reader: Reader, there: _There) -> tuple[Proof, Chip, int]:
+        """The proof, the chip in its session, and how many exchanges that took. Raises BandError, ReaderError."""
+        until_ms = self._clock.ticks_ms() + self._remote_ms
+        uid = (there.proof.uid or b"").hex()
+
+        def ask(step: int, data: bytes) -> FromAfar:
+            self._say(Challenge(there.tap, uid, step, data.hex()))
+            left_ms = max(0, until_ms - self._clock.ticks_ms())
+            return _from_afar(self._hearing.response_to(there.tap, step, left_ms), step)
+
+        connection = CountingConnection(reader.connect(there.target))
+        known = _as_known(there.proof)
+        proof, chip = prove_remotely(connection, known, ask, self._entropy)
+        return proof, chip, connection.count
+
+    def _refresh(self, reader: Reader, there: _There, capsule: str) -> None:
+        """Bring a capsule to the band, and say what became of it."""
+        try:
+            raw = bytes.fromhex(capsule)
+            outcome = refreshed(capsule_place_of(self._opened(reader, there)), raw).value
+        except (ValueError, BandRefused, BandUntrusted, BandMalformed):
+            outcome = "refused"
+        except BandError:
+            outcome = "torn"
+        self._say(Refreshed(there.tap, outcome))
+
+    def _witness(self, reader: Reader, there: _There, order: Use) -> None:
+        """Let the band witness a use, and say what became of it; for that its key must be here."""
+        held = there.keys.held
+        if held is None or there.proof.kind is not ProofKind.MUTUAL:
+            self._say(Used(there.tap, order.operation, UNSURE))
+            return
+        self._say(
+            carried_out(
+                order,
+                key=held.value,
+                place=lambda: witness_place_of(self._opened(reader, there)),
+            )
+        )
+
+    def _opened(self, reader: Reader, there: _There) -> Chip:
+        """The chip in a session of K_band, by the leased key or by whoever has it. Raises BandError, ReaderError."""
+        if there.proof.kind is not ProofKind.MUTUAL:
+            raise BandUntrusted("it was not proved", delivery=Delivery.NOT_SENT)
+        if there.keys.held is None:
+            return self._remotely(reader, there)[1]
+        connection = reader.connect(there.target)
+        return opened_leased(connection, there.proof, there.keys.held, self._entropy)
+
+    # Failing and leaving
 
     def _fail(self, reader: Reader, tap: int, error: DriverError) -> None:
         """Say that a band could not be read, and go on as its kind of failure allows."""
         self._say(Failed(tap, error.code, error.delivery.value))
+        if not isinstance(error, ReaderError):
+            reader.signal(Signal.DENY)
         self._recent = None
         self._n_torn += 1
         if isinstance(error, ReaderError):
@@ -326,11 +543,26 @@ class Pump:
         self._await_removal(reader, tap)
         self._n_torn = 0
 
-    def _await_removal(self, reader: Reader, tap: int | None) -> None:
-        """Until the field is empty or we are told to stop; `tap` is said to have left, unless it was never said."""
+    def _await_removal(
+        self, reader: Reader, tap: int | None, there: _There | None = None
+    ) -> None:
+        """Until the field is empty or we are told to stop; `tap` is said to have left, unless it was never said.
+
+        Orders about a band that is `there` are followed meanwhile.
+        """
+        attentive_until_ms = self._clock.ticks_ms() + ATTENTIVE_MS
         try:
-            while not self._hearing.is_over and not reader.wait_for_removal(WAIT_MS_MAX):
+            while not self._hearing.is_over:
+                is_attentive = there is not None and self._clock.ticks_ms() < attentive_until_ms
+                if reader.wait_for_removal(ATTENTIVE_LOOK_MS if is_attentive else WAIT_MS_MAX):
+                    reader.signal(Signal.IDLE)
+                    break
                 self._n_steps += 1
+                if there is not None:
+                    after = self._ordered(reader, there, 0)
+                    if after is not there:
+                        attentive_until_ms = self._clock.ticks_ms() + ATTENTIVE_MS
+                    there = after
         finally:
             if self._recent is not None:
                 recent = self._recent
@@ -351,15 +583,16 @@ class Pump:
             return band == recent.band
         return uid is not None and uid == recent.uid
 
-    def _say_stuck(self, error: BandError) -> None:
-        """Say once that the field holds something that cannot be read."""
+    def _say_stuck(self, error: BandError) -> bool:
+        """Say once that the field holds something that cannot be read; whether it was said now."""
         if self._stuck is not None and self._stuck[1] == error.code:
-            return
+            return False
         self._settle_stuck()
         self._n_taps += 1
         self._stuck = (self._n_taps, error.code)
         self._say(Seen(self._n_taps, Technology.OTHER.value, self._clock.ticks_us()))
         self._say(Failed(self._n_taps, error.code, error.delivery.value))
+        return True
 
     def _settle_stuck(self) -> None:
         if self._stuck is not None:
@@ -392,4 +625,33 @@ def _proved(
         detect_us=detect_us,
         authenticate_us=authenticate_us,
         n_exchanges=n_exchanges,
+        capsule=None if proof.capsule is None else proof.capsule.hex(),
+        counter=proof.counter,
+        uses=proof.uses,
+        is_provable=is_provable(proof),
     )
+
+
+def _as_known(proof: Proof) -> Proof:
+    """What is known of a band that is to be proved (again)."""
+    return replace(proof, kind=ProofKind.NONE)
+
+
+def _from_afar(told: Response | None, step: int) -> FromAfar:
+    """What whoever has the key answered. Raises BandUntrusted where that is nothing, or not what it should be."""
+    try:
+        if told is not None and step == 1 and told.data:
+            return FromAfar(token=_hex(told.data, 2 * KEY_SIZE))
+        if told is not None and step == 2 and told.enc and told.mac and told.ti:
+            keys = SessionKeys(_hex(told.enc, KEY_SIZE), _hex(told.mac, KEY_SIZE))
+            return FromAfar(opened=Ev2Opened(keys, _hex(told.ti, TI_SIZE)))
+    except ValueError as error:
+        raise BandUntrusted("the answer does not parse", delivery=Delivery.UNKNOWN) from error
+    raise BandUntrusted("there is no answer for it", delivery=Delivery.UNKNOWN)
+
+
+def _hex(text: str, size: int) -> bytes:
+    value = bytes.fromhex(text)
+    if len(value) != size:
+        raise ValueError("another size")
+    return value

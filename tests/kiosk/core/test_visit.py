@@ -58,7 +58,7 @@ def test_what_was_proved_is_looked_up_and_the_page_opens() -> None:
     assert opened == visit.Open(A, MAYA, 61 + visit.IDLE_MS)
 
 
-def first_name_of(page: visit.Page) -> visit.Page:
+def first_name_of(page: Page) -> Page:
     return dataclasses.replace(page, kind=PageKind.FIRST_NAME)
 
 
@@ -77,7 +77,10 @@ def test_what_is_recognised_later_never_takes_away_nor_shows_another_person() ->
     less, other = first_name_of(MAYA), visit.Open(A, first_name_of(TOM), 30_000)
 
     assert visit.step(opened, visit.Recognised(A, less), 300) == (opened, ())
-    assert visit.step(opened, visit.Recognised(A, NOBODY, "denied"), 300) == (opened, ())
+    assert visit.step(opened, visit.Recognised(A, neutral_page("en"), "denied"), 300) == (
+        opened,
+        (),
+    )
     assert visit.step(opened, visit.Unavailable(A, "store"), 300) == (opened, ())
     assert visit.step(other, visit.Recognised(A, MAYA), 300) == (other, ())
     assert visit.step(other, visit.Recognised(B, TOM), 300) == (other, ())
