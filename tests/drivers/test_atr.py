@@ -15,7 +15,7 @@ STORAGE = "3B8F8001804F0CA000000306"
     [
         ("3B8180018080", Technology.ISO_DEP, ChipFamily.UNKNOWN),
         (STORAGE + "0300030000000068", Technology.TYPE_2, ChipFamily.ULTRALIGHT),
-        (STORAGE + "03003A0000000051", Technology.TYPE_2, ChipFamily.ULTRALIGHT),
+        (STORAGE + "03003A0000000051", Technology.TYPE_2, ChipFamily.ULTRALIGHT_C),
         (STORAGE + "030001000000006A", Technology.OTHER, ChipFamily.CLASSIC),
         (STORAGE + "0300020000000069", Technology.OTHER, ChipFamily.CLASSIC),
         (STORAGE + "11003B0000000042", Technology.FELICA, ChipFamily.FELICA),

@@ -4,7 +4,7 @@
     what it leaves     the band as it was: reading changes nothing, however it ends
     what follows       the same band without the fault is proved
 
-`test_faulty_bands` says which error which fault is; `test_desfire_hostile` breaks what writes.
+`test_faulty_bands` says which error which fault is with other chips; `test_desfire_hostile` breaks what writes.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,14 @@ from collections.abc import Callable
 import pytest
 
 from drivers.chips.reading import read_band
-from drivers.errors import BandError, Delivery
+from drivers.errors import (
+    BandError,
+    BandLeft,
+    BandMalformed,
+    BandRefused,
+    BandUntrusted,
+    Delivery,
+)
 from drivers.proof import Proof, ProofKind
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
@@ -138,3 +145,62 @@ def test_bad_input_is_typed_changes_nothing_and_is_over_at_the_next_tap(
             assert (again.kind, again.band) == (ProofKind.MUTUAL, REFERENCE), (
                 f"{kind.value}:{at}"
             )
+
+
+@pytest.mark.parametrize("name", ["DESFire EV1", "DESFire EV2", "DESFire EV2, random UID"])
+@pytest.mark.parametrize(
+    ("kind", "error", "delivery"),
+    [
+        (FaultKind.WRONG_ROTATION, BandUntrusted, Delivery.UNKNOWN),
+        (FaultKind.WRONG_MAC, BandUntrusted, Delivery.UNKNOWN),
+        (FaultKind.CUT_MAC, BandUntrusted, Delivery.UNKNOWN),
+        (FaultKind.NO_MAC, BandUntrusted, Delivery.UNKNOWN),
+        (FaultKind.STALE_COUNTER, BandUntrusted, Delivery.UNKNOWN),
+        (FaultKind.REFLECTED, BandUntrusted, Delivery.UNKNOWN),
+        (FaultKind.LONG, BandMalformed, Delivery.UNKNOWN),
+        (FaultKind.MORE_FOREVER, BandMalformed, Delivery.UNKNOWN),
+        (FaultKind.REFUSED, BandRefused, Delivery.REFUSED),
+        (FaultKind.SHORT, BandLeft, Delivery.UNKNOWN),
+        (FaultKind.EMPTY, BandLeft, Delivery.UNKNOWN),
+        (FaultKind.CRC_ERROR, BandLeft, Delivery.UNKNOWN),
+        (FaultKind.MUTE, BandLeft, Delivery.UNKNOWN),
+    ],
+    ids=lambda each: each.value if isinstance(each, FaultKind) else None,
+)
+def test_what_is_wrong_with_the_answer_that_proves_a_desfire_is_said_by_its_type(
+    name: str, kind: FaultKind, error: type[BandError], delivery: Delivery
+) -> None:
+    """The last exchange reads the reference under the session; whatever stands there is not believed."""
+    last = {"DESFire EV1": 5, "DESFire EV2": 4, "DESFire EV2, random UID": 7}[name]
+    at = 1 if kind is FaultKind.WRONG_ROTATION else last
+    bad = FaultyBand(BANDS[name](), Fault(kind, at), field=Field(), clock=SystemClock())
+
+    said = _said(bad, Keys(UID))
+
+    assert isinstance(said, error)
+    assert said.delivery is delivery
+
+
+@pytest.mark.parametrize("at", [3, 4])
+def test_the_readers_own_message_sent_back_opens_no_desfire(at: int) -> None:
+    """EV2 answers the authentication at its third exchange, EV1 at its fourth."""
+    given = band(ev=2 if at == 3 else 1)
+    bad = FaultyBand(given, Fault(FaultKind.REFLECTED, at), field=Field(), clock=SystemClock())
+
+    said = _said(bad, Keys(UID))
+
+    assert isinstance(said, BandUntrusted)
+
+
+def test_a_chip_that_counts_its_commands_anew_in_a_session_is_refused_by_itself() -> None:
+    bad = FaultyBand(
+        band(is_random=True),
+        Fault(FaultKind.COUNTER_RESET, 7),
+        field=Field(),
+        clock=SystemClock(),
+    )
+
+    said = _said(bad, Keys(UID))
+
+    assert isinstance(said, BandRefused)
+    assert said.delivery is Delivery.REFUSED
