@@ -8,6 +8,7 @@ A clerk sees more than a customer's panel: case text, shelf places, the age and 
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from kiosk.core.carried import Carried
 from kiosk.core.counter_now import (
@@ -22,7 +23,7 @@ from kiosk.core.counter_now import (
 )
 from kiosk.core.counter_thread import n_lines_of, timeline_of, told_of
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, name_of, why
-from kiosk.core.ports import Unsettled
+from kiosk.core.ports import Recognition, Unsettled
 from kiosk.core.staff_words import StaffWords
 from sync.model import ledger
 from sync.model.operation import OperationState
@@ -198,6 +199,19 @@ def _reason(unsettled: Unsettled, profile: Profile, tell: Telling) -> str:
 def unsaved_names(names: tuple[str, ...], words: StaffWords) -> str:
     """Whose notes were begun and not saved, in one line; "" when there are none."""
     return words.say("find.drafts", names=", ".join(names)) if names else ""
+
+
+UNLINKED: Final = "unlinked"
+"""Reason of a tap of a band that is nobody's yet."""
+
+PROVED: Final = ("mutual", "cryptogram")
+"""What a spare must have shown: a copied one must not become somebody's band."""
+
+
+def is_spare(recognition: Recognition) -> bool:
+    """Was a band tapped that is ours, proved, and nobody's yet?"""
+    evidence = recognition.evidence
+    return recognition.reason == UNLINKED and evidence.proof in PROVED and bool(evidence.band)
 
 
 def nobody_here(reason: str, post: Post, words: StaffWords) -> str:

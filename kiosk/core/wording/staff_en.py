@@ -175,6 +175,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "here.again": "{name} tapped again.",
     "here.nobody": "A band was tapped that opens no page.",
     "here.nobody.unknown_band": "A band was tapped that we do not know. Find the customer by name.",
+    "here.spare": "A sealed spare is at the reader. Once you have seen ID, {key} makes it the band of {name}.",
+    "link.done": "The spare is now the band of {name}.",
     "here.nobody.unlinked": "A fresh band was tapped: not linked to anybody yet.",
     "here.nobody.blocked": "A blocked band was tapped. Keep it apart and see ID.",
     "here.nobody.denied": "A band was tapped that the centre has blocked. Keep it apart and see ID.",

@@ -23,9 +23,11 @@ from textual.widgets.option_list import Option
 
 from kiosk.core.carried import CARRIED, Carried
 from kiosk.core.counter import (
+    UNLINKED,
     Sheet,
     carried_here,
     carried_said,
+    is_spare,
     nobody_here,
     sheet_of,
     unsaved_names,
@@ -65,6 +67,7 @@ from kiosk.ui.widgets.strip import StaffStrip
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence, OperationState
 from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
@@ -110,6 +113,14 @@ class _Spoken:
     """What a band said of a wearer this device knows nothing of, and when it was tapped."""
 
     carried: Carried
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Spare:
+    """A band of ours that is nobody's yet, and when it was tapped."""
+
+    band: str
     at: int
 
 
@@ -161,6 +172,7 @@ class CounterView(Vertical):
         self._tapped_at = 0
         self._here: _Here | None = None
         self._carried: _Spoken | None = None
+        self._spare: _Spare | None = None
         self._drafts: dict[str, NoteDraft] = {}
         self._names: dict[str, str] = {}
         self._shows_ages = False
@@ -240,7 +252,7 @@ class CounterView(Vertical):
         reason, which the customer's panel never says.
         """
         notice = self.query_one("#here", Notice)
-        self._carried = None
+        self._carried = self._spare = None
         if recognition.carried is not None:
             self._here = None
             self._carried = _Spoken(recognition.carried, self._desk.standing().now)
@@ -250,9 +262,12 @@ class CounterView(Vertical):
             return
         if not recognition.owner:
             self._here = None
-            notice.announce(
-                nobody_here(recognition.reason, self._post, self._words), tone=Tone.ASK
-            )
+            if is_spare(recognition):
+                now = self._desk.standing().now
+                self._spare = _Spare(recognition.evidence.band, now)
+            if not self._tell_spare():
+                text = nobody_here(recognition.reason, self._post, self._words)
+                notice.announce(text, tone=Tone.ASK)
             self._show_keys()
             return
         opened = Opened(recognition.evidence)
@@ -287,6 +302,8 @@ class CounterView(Vertical):
         """A fault, or the reason why a tap opened no page, in words."""
         if code == CARRIED and self._carried is not None:
             return  # said with the wearer's name already
+        if code == UNLINKED and self._spare is not None and self.owner:
+            return  # said with what can be done with it
         keys = (f"here.nobody.{code}", f"notice.{code}")
         known = [key for key in keys if self._words.has(key)]
         if known:
@@ -318,6 +335,9 @@ class CounterView(Vertical):
         """What a tap proved ends after a while: the customer may be gone, and somebody else may stand there."""
         if self._last is not None and now - self._last.at > UNDO_WITHIN_US:
             self._last = None
+            self._show_keys()
+        if self._spare is not None and now - self._spare.at > HELD_US:
+            self._spare = None
             self._show_keys()
         is_old = self._carried is not None and now - self._carried.at > HELD_US
         if is_old or (self._here is not None and now - self._here.at > HELD_US):
@@ -664,6 +684,26 @@ class CounterView(Vertical):
             here = self._here
             self.open(here.owner, here.opened)
             self._tapped_at = here.at
+        elif self._spare is not None and self.owner:
+            self._link_spare(self._spare, self.owner)
+
+    def _tell_spare(self) -> bool:
+        """Say that the spare on the reader can become the band of whoever's page is open; whether there are both."""
+        if self._spare is None or not self.owner:
+            return False
+        text = self._words.say("here.spare", name=self._name_of(self.owner), key=OPEN_KEY)
+        self.query_one("#here", Notice).announce(text, tone=Tone.READY, name="here")
+        return True
+
+    def _link_spare(self, spare: _Spare, owner: str) -> None:
+        """Make it theirs: a clerk's own act, who has seen who they are; it can be taken back."""
+        evidence = found("name").by_staff
+        args = LinkBand(band=spare.band)
+        if self._record("link_band", args, owner=owner, evidence=evidence):
+            self._spare = None
+            self._say("link.done", name=self._name_of(owner))
+            self.query_one("#here", Notice).clear()
+            self._show_keys()
 
     def action_ages(self) -> None:
         """Show or hide the age and source of every line."""
@@ -908,7 +948,11 @@ class CounterView(Vertical):
             ]
         if self._last is not None and self.page != "find" and not self._is_writing:
             keys.append(("Z", "undo"))
-        if self._here is not None or self._carried is not None:
+        if (
+            self._here is not None
+            or self._carried is not None
+            or (self._spare is not None and self.owner)
+        ):
             keys.insert(0, (OPEN_KEY, "here"))
         return [(key, self._word_of(name), name) for key, name in keys]
 
