@@ -3,6 +3,7 @@
 import json
 import os
 import plistlib
+import shlex
 import socket
 import subprocess
 import sys
@@ -294,6 +295,7 @@ def test_a_user_who_may_not_use_bands_is_given_the_rule(machine: Machine) -> Non
     assert "polkit" in access.line
     assert "/etc/polkit-1/rules.d/50-tapthread.rules" in access.fix
     assert "usermod -aG tapthread kiosk" in access.fix
+    assert Path(shlex.split(access.fix)[4]).is_file(), "the file it tells to install is there"
 
 
 @pytest.mark.parametrize("error", [ReaderBusy("busy"), ReaderFault("fault")])

@@ -1,6 +1,7 @@
 """What is found of a machine, from the files of one that a test lays out."""
 
 import os
+import shlex
 import tty
 from pathlib import Path
 
@@ -177,6 +178,7 @@ def test_a_modem_manager_is_a_warning_until_our_rules_are_there(machine: Machine
 
     assert before["modem-manager"].standing is Standing.WARNING
     assert "udevadm" in before["modem-manager"].fix
+    assert Path(shlex.split(before["modem-manager"].fix)[4]).is_file()
     assert "modem-manager" not in after
     os.close(inner)
     os.close(outer)
