@@ -8,6 +8,7 @@
     tapthread band read --plan P               what the band on the reader says
     tapthread band retire --plan P             take everything off it
     tapthread band replace --plan P --band ID  issue one band in place of another
+    tapthread band enter --report R            at the centre: learn the bands of a report, while no centre runs in the folder
 
 Exit codes: 0 done; 1 not done, or not for all; 2 the command line, plan or sheet makes no sense; 3 nobody held a band;
 4 the reader; 6 the station's own files. A kiosk's installation cannot issue bands: it says so, and ends with 1.
@@ -35,6 +36,7 @@ class What(Enum):
     READ = "read"
     RETIRE = "retire"
     REPLACE = "replace"
+    ENTER = "enter"
 
 
 def run(  # noqa: PLR0913, PLR0917  # its options

@@ -19,7 +19,7 @@ from drivers.issuing.errors import BandRejected, JournalDamaged, PlanMalformed, 
 from drivers.issuing.journal import Journal
 from drivers.issuing.label import svg_of
 from drivers.issuing.plan import EXAMPLE, Chip, Plan, plan_of
-from drivers.issuing.sheet import Outcome, Reported, Wanted, wanted_of
+from drivers.issuing.sheet import Outcome, Reported, Wanted, reported_of, wanted_of
 from drivers.issuing.station import Errand, Job, Said, Station, name_of_sheet, whole_of
 from drivers.readers.base import Reader
 from drivers.readers.opening import is_known, opened
@@ -93,6 +93,8 @@ def run(what: str, asked: Asked) -> None:
     try:
         if what == "plan":
             say_plan(asked)
+        elif what == "enter":
+            _enter(asked)
         elif what in ("issue", "replace"):
             _issue(asked, is_replacing=what == "replace")
         else:
@@ -151,6 +153,41 @@ def _wanted(asked: Asked) -> tuple[tuple[Wanted, ...], str]:
         raise PlanMalformed("say which bands: --sheet FILE, or --count N")
     name = f"{asked.count} {asked.sealed}".encode()
     return tuple(Wanted(number) for number in range(1, asked.count + 1)), name_of_sheet(name)
+
+
+# --- the centre
+
+
+def _enter(asked: Asked) -> None:
+    """Tell the centre in the data folder which bands were made. Raises PlanMalformed, DeviceError."""
+    from sync.central.centre import Centre
+    from sync.central.spares import MadeBand
+    from sync.model.errors import Malformed, StoreError
+
+    if asked.report is None:
+        raise PlanMalformed("give the report of a station with --report")
+    made = [
+        MadeBand(each.band, each.uid, each.label, each.store, each.replaces)
+        for each in reported_of(_content(asked.report))
+        if each.outcome in (Outcome.ISSUED, Outcome.ALREADY)
+    ]
+    disk, clock, entropy = SystemDisk(), SystemClock(), SystemEntropy()
+    folder = asked.data / CENTRE_FOLDER
+    if not folder.is_dir():
+        raise PlanMalformed(f"{folder} is no centre; give --data the folder above it")
+    try:
+        centre = Centre.open(folder, disk=disk, clock=clock, entropy=entropy)
+        try:
+            done = centre.enter_bands(made)
+        finally:
+            centre.close()
+    except Malformed as error:
+        raise PlanMalformed(f"the report holds what is no band: {error}") from error
+    except StoreError as error:
+        fail(f"The centre's database cannot be used: {error}.", EXIT_OWN_FILES)
+    _say(
+        f"{done.n_new} bands are new, {done.n_known} were known, {done.n_retired} others are retired."
+    )
 
 
 # --- the station

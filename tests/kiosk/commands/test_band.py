@@ -12,6 +12,7 @@ import typer
 
 from drivers.credential.layout import AID, REFERENCE_FILE
 from drivers.issuing.plan import EXAMPLE, plan_of
+from drivers.issuing.sheet import Outcome, Reported, heading, line_of_report
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy, SystemEntropy
 from hardware.virtual.desfire import VirtualDesfire
@@ -197,6 +198,26 @@ def test_a_band_is_verified_read_retired_and_replaced(at: At) -> None:
     assert not band.contents
     assert replaced.returncode == 0
     assert at.rows("r.csv")[0]["replaces"] == reference
+
+
+def test_a_report_is_entered_at_the_centre_and_the_store_knows_its_spares(
+    at: At, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Reported(
+        1, Outcome.ISSUED, "Spare 1", "C", "5a" * 16, bytes.fromhex("04010203040506"), "harbour"
+    )
+    failed = Reported(0, Outcome.FAILED, problem="not_genuine: no")
+    report = at.folder / "r.csv"
+    report.write_bytes(heading() + line_of_report(failed) + line_of_report(made))
+    asked = band_station.Asked(data=at.folder / "data", reader="pcsc", report=report)
+
+    band_station.run("enter", asked)
+    band_station.run("enter", asked)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "1 bands are new, 0 were known, 0 others are retired.",
+        "0 bands are new, 1 were known, 0 others are retired.",
+    ]
 
 
 def test_nobody_holding_a_band_ends_the_wait(at: At) -> None:
