@@ -15,7 +15,7 @@ ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Without I, L, O and U, which are read as others. Source: Crockford, Base 32, 2019 edition."""
 
 CHECK_MODULUS: Final = 31
-"""The largest prime below 32, so that every wrong or swapped letter of a code changes its check letter."""
+"""The largest prime below 32, so that a wrong letter of a code changes its check letter, but for 0 and Z."""
 
 QR_PREFIX: Final = "TAPTHREAD:"
 _MISREAD: Final = str.maketrans("ILO", "110", "- ")
