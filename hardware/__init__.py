@@ -1,6 +1,7 @@
 """The box itself: what prepares it, what time it is, chance, files, and virtual devices.
 
 bootstrap    prepares a machine once, then runs the rest of its line there
+kiosk_wheel  builds what is installed on a kiosk: the same without issuing, centre and virtual devices
 locks/       pinned requirements with hashes, one file a set
 clock        wall time, time that never goes back, and sleeping
 moments      wall time as a number and back

@@ -19,5 +19,7 @@ Files:
     reading_ntag424  the same for an NTAG 424 DNA
     reading_pages    the same for a band of pages: Ultralight AES and C, NTAG 21x
     capsule_places  where it stands on bands that are no DESFire
+    witnessing a use told to the reader process, carried out on the band that is there
+    afterwards what is done with a band after its page is shown: proved from afar, its capsule renewed
     capsules   renewing the capsule on a band, after the page is shown
 """

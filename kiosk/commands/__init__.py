@@ -8,6 +8,7 @@ bench     measurements                       picture   a screen as SVG
 sync      one exchange with the centre       options   the options every command takes
 own_files this device's files, or why not    running   a reader and a terminal for those that need them
 simulate  both ends under faults that a seed decides   inbox   what waits at the centre, settled
+band      issuing bands, checking, reading, retiring and replacing them; band_station does it
 doctor    what is wrong with the reader or this machine, and what mends it
 progress_line  how far something long is, on a terminal or in plain lines
 """

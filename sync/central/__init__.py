@@ -17,6 +17,9 @@ wants         customers on demand, repair by bucket, snapshots handed out
 snapshots     scopes written whole, in parts
 inbox         operations that wait for a person, and what was decided
 capsules      what bands are to carry, signed
+bands         proves a band for a device that has no key of it
+spares        bands an encoder station made, and which store may link the sealed ones
+denials       the deny list of bands, signed and dated
 leases        keys of bands, sealed for a session
 erasure       a customer erased, and which devices have not heard of it
 housekeeping  what is done now and then

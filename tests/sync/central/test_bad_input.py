@@ -36,7 +36,9 @@ BODIES = {
     "push": b'{"lineage":"l","ops":[]}', "pull": PULL, "leases": b"{}", "want": b"{}",
     "snapshot": b'{"scope":"g"}', "custody": b'{"lineage":"l","ops":[]}', "inbox": b"{}",
     "diff": b'{"scope":"g","buckets":[' + b",".join([b'"0000000000000000"'] * 256) + b"]}",
-    "decide": b'{"op":"none","decision":"void","by":"b"}',
+    "decide": b'{"op":"none","decision":"void","by":"b"}', "deny": b"{}",
+    "band": b'{"uid":"04010203040506","step":1,"data":"00112233445566778899aabbccddeeff"}',
+    "capsule": b'{"band":"00112233445566778899aabbccddeeff","size":256}',
 }  # fmt: skip
 PATHS = ("/v1/hello", *(f"/v1/{name}" for name in BODIES))
 
@@ -120,7 +122,7 @@ async def test_a_request_made_twice_is_answered_once(kiosk: PlainDevice, path: s
 
     first, second = await kiosk.send(request), await kiosk.send(request)
 
-    assert first.status == 200
+    assert first.status == 200 or code_of(first) in ("not_allowed", "not_found")
     assert code_of(second) == "replayed"
 
 
@@ -299,7 +301,11 @@ async def test_each_role_may_ask_for_what_is_on_its_list_and_nothing_else(
     requests["metrics"] = device.get_request("/v1/metrics")
     for endpoint, request in requests.items():
         got = await device.send(device.signed(request))
-        if got.status in (200, 404) or b'"detail":"op"' in got.body:
+        if (
+            got.status in (200, 404)
+            or b'"detail":"op"' in got.body
+            or b"not_proved" in got.body
+        ):
             allowed.add(endpoint)
         else:
             assert code_of(got) == "not_allowed"
