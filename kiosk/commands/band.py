@@ -84,6 +84,20 @@ def run(  # noqa: PLR0913, PLR0917  # its options
             show_default=False,
         ),
     ] = None,
+    token: Annotated[
+        str,
+        typer.Option(
+            "--token", help="Label of the PKCS#11 token with the band keys, instead of --keys."
+        ),
+    ] = "",
+    token_module: Annotated[
+        Path | None,
+        typer.Option("--token-module", help="Its PKCS#11 library.", show_default=False),
+    ] = None,
+    token_pin: Annotated[
+        Path | None,
+        typer.Option("--token-pin", help="File with its user's PIN.", show_default=False),
+    ] = None,
     band: Annotated[
         str, typer.Option("--band", help="Id of the band to retire or to replace.")
     ] = "",
@@ -128,6 +142,9 @@ def run(  # noqa: PLR0913, PLR0917  # its options
             report=report,
             labels=labels,
             keys=keys,
+            token=token,
+            token_module=token_module,
+            token_pin=token_pin,
             band=band,
             is_dry=dry_run,
             is_giving_up=give_up,

@@ -31,7 +31,7 @@ from hardware.errors import DeviceError
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
 from kiosk.commands.progress_line import ProgressLine
 from kiosk.commands.tap import MESSAGES
-from kiosk.station_keys import StationKeyFiles
+from kiosk.station_keys import LentKeys, StationKeyFiles
 from sync.edge.progress import Meter
 
 EXIT_FAILED: Final = 1
@@ -59,6 +59,7 @@ class Asked:
         data: The data folder.
         reader: The reader, as in the settings.
         plan, sheet, report, labels, keys: Files and folders; None where none was given.
+        token, token_module, token_pin: Label, library and PIN file of a PKCS#11 token with the band keys.
         count: Bands without a sheet.
         sealed: Store that may link them.
         band: Id of a band.
@@ -74,6 +75,9 @@ class Asked:
     report: Path | None = None
     labels: Path | None = None
     keys: Path | None = None
+    token: str = ""
+    token_module: Path | None = None
+    token_pin: Path | None = None
     count: int = 0
     sealed: str = ""
     band: str = ""
@@ -240,7 +244,7 @@ def _bench(asked: Asked, plan: Plan) -> Iterator[_Bench]:
     lock = disk.lock(folder)
     with contextlib.ExitStack() as held:
         held.callback(lock.close)
-        lent = _lent_keys(asked, disk=disk, entropy=entropy)
+        lent = held.enter_context(_lent_keys(asked, disk=disk, entropy=entropy))
         keys = StationKeyFiles.open(folder, lent, disk=disk, entropy=entropy)
         means = Means(plan, keys, entropy)
         journal = Journal(folder / JOURNAL_FILE, disk=disk, clock=clock, entropy=entropy)
@@ -279,7 +283,25 @@ class _Stop:
                 signal.signal(number, handler)
 
 
-def _lent_keys(asked: Asked, *, disk: SystemDisk, entropy: SystemEntropy) -> BandKeyFiles:
+@contextlib.contextmanager
+def _lent_keys(asked: Asked, *, disk: SystemDisk, entropy: SystemEntropy) -> Iterator[LentKeys]:
+    """The brand's keys, from a token or from files."""
+    if not asked.token:
+        yield _key_files(asked, disk=disk, entropy=entropy)
+        return
+    if asked.token_module is None or asked.token_pin is None:
+        raise PlanMalformed("--token needs --token-module and --token-pin")
+    from kiosk.band_keys_token import TokenBandKeys
+
+    pin = _content(asked.token_pin).decode("utf-8", "replace").strip()
+    keys = TokenBandKeys.open(asked.token_module, label=asked.token, pin=pin)
+    try:
+        yield keys
+    finally:
+        keys.close()
+
+
+def _key_files(asked: Asked, *, disk: SystemDisk, entropy: SystemEntropy) -> BandKeyFiles:
     """The brand's keys that are there. They are never drawn here: bands of a key nobody else has would open nowhere."""
     folder = asked.keys or asked.data / CENTRE_FOLDER
     for name in (MASTER_FILE, GROUP_FILE):

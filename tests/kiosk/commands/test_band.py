@@ -18,7 +18,9 @@ from hardware.entropy import SeededEntropy, SystemEntropy
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
+from kiosk.band_keys_token import TokenBandKeys
 from kiosk.commands import band_station
+from tests.support import softhsm
 from tests.support.commands import Running, run, running
 from tests.support.virtual_reader import VirtualReader, virtual_reader
 
@@ -270,3 +272,31 @@ def test_what_makes_no_sense_ends_with_2_and_a_sentence(
     assert ended.value.exit_code == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "encoder/bands.journal").exists()
+
+
+def test_a_band_issued_with_keys_of_files_is_whole_by_the_same_keys_in_a_token(
+    at: At, capsys: pytest.CaptureFixture[str]
+) -> None:
+    band, folder = chip(1), at.folder / "data/centre"
+    issued(at, band)
+    master, group = (
+        (folder / name).read_bytes() for name in ("band-master.key", "band-group.key")
+    )
+    label = softhsm.new_token()
+    TokenBandKeys.open(
+        softhsm.module(), label=label, pin=softhsm.PIN, bring=(master, group)
+    ).close()
+    for path in folder.iterdir():
+        path.unlink()
+    (at.folder / "pin").write_text(f"{softhsm.PIN}\n")
+    at.field.present(band)
+
+    band_station.run(
+        "verify",
+        band_station.Asked(
+            data=at.folder / "data", reader=f"pn532:{at.reader.path}", plan=at.folder / "plan.toml",
+            token=label, token_module=softhsm.module(), token_pin=at.folder / "pin",
+        ),
+    )  # fmt: skip
+
+    assert "This band is as planned" in capsys.readouterr().out
