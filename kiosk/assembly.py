@@ -67,6 +67,7 @@ from kiosk.core.ports import (
     Unsettled,
 )
 from kiosk.links import ReaderLink
+from kiosk.proving import Around, RemoteProver
 from kiosk.settings import SettingsError, address_of
 from kiosk.vouched import Vouched
 from kiosk.witnessing import BandWitness, Witnessing
@@ -107,6 +108,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HELD: Final = OperationState.HELD.value
+
+DENY_EVERY_MS: Final = 15 * 60_000
+"""How long a band that was blocked elsewhere may go unnoticed at a device that is online."""
 
 HERE: Final = "ok"
 """What `Standing` calls a part that works."""
@@ -866,6 +870,7 @@ async def living(
             sync.runner.hurry()
         heard(said)
         refresher.heard(said)  # last: the page comes first
+        prover.heard(said)
 
     link = ReaderLink(
         spec=spec, keys=CacheKeys(device.store), heard=hear, clock=device.world.clock
@@ -875,16 +880,45 @@ async def living(
         ask=lambda band, size: sync.runner.capsule(band, size=size),
         tell=link.tell,
     )
+    lookup = Lookup(device.store)
+    prover = RemoteProver(
+        Around(
+            ask=lambda uid, step, data, state: sync.runner.prove_band(
+                uid, step=step, data=data, state=state
+            ),
+            want=lambda want: sync.runner.want((want,)),
+            is_held=lambda band: lookup.row(key_of("band", band)) is not None,
+            is_online=lambda: sync.runner.status().network == HERE,
+            tell=link.tell,
+            again=heard,
+        ),
+        vouched=device.vouched,
+    )
     if witness is not None:
         witness.connect(link.tell)
     sync.start()
     reading = asyncio.create_task(link.run())
+    listing = asyncio.create_task(_keep_denied(sync, device.world.clock))
     try:
         yield
     finally:
         reading.cancel()
+        listing.cancel()
         refresher.close()
-        await asyncio.gather(reading, asyncio.to_thread(sync.stop), return_exceptions=True)
+        prover.close()
+        await asyncio.gather(
+            reading, listing, asyncio.to_thread(sync.stop), return_exceptions=True
+        )
+
+
+async def _keep_denied(sync: Sync, clock: Clock) -> None:
+    """Have the newest deny list now and then, while the centre answers: leases bring it far less often."""
+    while True:
+        await clock.pause_ms(DENY_EVERY_MS)
+        if sync.runner.status().network != HERE:
+            continue
+        with contextlib.suppress(CentreError, StoreError):  # the next one comes soon enough
+            await asyncio.wrap_future(sync.runner.fetch_deny())
 
 
 def post_of(device: Device, *, clerk: str) -> Post:

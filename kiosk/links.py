@@ -148,6 +148,10 @@ class ReaderLink:
                     told = self._tell_group_key(child, told)
                 case _:
                     pass
+            if isinstance(said, ReaderState) and said.code:
+                log.warning(
+                    "the reader failed", extra={"code": said.code, "cause": said.reason}
+                )
             if isinstance(said, KeyWanted):
                 self._answer(child, said)
             else:

@@ -27,6 +27,7 @@ from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
+from sync.edge.band_auth import BAND_MS, BandStep, step_of
 from sync.edge.leases import BandLease, LeasedKey, Lent
 from sync.model import forms
 from sync.model.answers import diff_of, inbox_of, push_of, snapshot_of, want_of
@@ -58,6 +59,7 @@ from sync.model.wire import (
     PAGE_ROWS_MAX,
     PROBLEM,
     PROTOCOL,
+    BandRequest,
     CapsuleRequest,
     Cursor,
     CustodyRequest,
@@ -79,6 +81,7 @@ from sync.model.wire import (
     Unread,
     Wanted,
     WantRequest,
+    band_of,
     capsule_of,
     deny_of,
     leases_of,
@@ -405,6 +408,14 @@ class CentreClient:
         if answer.deny:
             self._check_list(answer.deny)
         return Lent(leases, group, answer.deny, _keys_of(answer.capsule_keys))
+
+    async def band(self, *, uid: str, step: int, data: bytes, state: str = "") -> BandStep:
+        """One step of the proof of a band whose key is not lent to this store. Raises CentreError."""
+        body = msgspec.json.encode(BandRequest(uid, 1 if step == 1 else 2, data.hex(), state))
+        session = self._session
+        _, answer = await self._read("band", body, band_of, deadline_ms=BAND_MS)
+        assert session is not None, "there was one to ask in"
+        return step_of(answer, session_key=session.key, uid=uid, step=step)
 
     async def capsule(self, band: str, *, size: int) -> bytes:
         """What this band is to carry, as the centre signed it; whether it holds is another question. Raises CentreError."""

@@ -1,0 +1,137 @@
+"""Bands whose key is not lent to this store, proved through the centre while they are on the reader.
+
+    proved (nothing, but provable)  ->  the page of what is known is shown  ->  told: prove
+    challenge 1  ->  the centre  ->  response 1  ->  challenge 2  ->  the centre  ->  response 2, keys of this one session
+    proved (mutual)  ->  its page; where this store does not hold its wearer yet: asked for, and the page once more
+
+Nobody waits for any of it: an answer that does not come within PROVE_MS is told as none, and the page stands as it is.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final
+
+from drivers.credential.layout import band_id_of_reference
+from drivers.errors import BandMalformed
+from drivers.lines import Challenge, Left, Prove, Proved, Response, Said, Seen, Told
+from drivers.proof import ProofKind
+from kiosk.vouched import Vouched
+from sync.edge.band_auth import BandStep
+from sync.model.errors import CentreError, StoreError
+from sync.model.wire import Want, Wanted
+
+log = logging.getLogger(__name__)
+
+PROVE_MS: Final = 400
+"""How long one answer is waited for; the reader process gives the whole proof no more than that."""
+
+WANT_S: Final = 5.0
+"""How long a wearer this store did not hold is waited for: the page is refined as long as they may stand there."""
+
+AskBand = Callable[[str, int, bytes, str], "Future[BandStep]"]
+"""UID, step, what the chip said, state of the step before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the proof of a band talks to.
+
+    Attributes:
+        ask: One step at the centre; never waits.
+        want: Has the wearer of a band held here; never waits.
+        is_held: Whether this device has the row of a band. Raises StoreError.
+        is_online: Whether the centre answered the last time.
+        tell: Says something to the reader process.
+        again: Takes a band that was proved once more, now that its wearer is held.
+    """
+
+    ask: AskBand
+    want: Callable[[Want], "Future[tuple[Wanted, ...]]"]
+    is_held: Callable[[str], bool]
+    is_online: Callable[[], bool]
+    tell: Callable[[Told], None]
+    again: Callable[[Said], None]
+
+
+class RemoteProver:
+    """Proves bands through the centre; on one event loop, beside the reader link."""
+
+    def __init__(self, around: Around, *, vouched: Vouched) -> None:
+        self._around = around
+        self._vouched = vouched
+        self._tap = 0
+        self._state = ""
+        self._uid = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def heard(self, said: Said) -> None:
+        """Take in a line of the reader process; returns at once. Call it after the page is shown."""
+        match said:
+            case Seen(tap=tap):
+                self._tap, self._state, self._uid = tap, "", ""
+            case Left():
+                self._tap = 0
+            case Proved(is_provable=True) if said.tap == self._tap and self._around.is_online():
+                self._uid = said.uid or ""
+                self._around.tell(Prove(said.tap))
+            case Proved(kind=ProofKind.MUTUAL.value) if said.tap == self._tap:
+                self._start(self._fetch_wearer(said))
+            case Challenge():
+                self._start(self._answer(said))
+            case _:
+                pass
+
+    def close(self) -> None:
+        """Ask for nothing more; harmless when done twice."""
+        self._tap = 0
+        for task in self._tasks:
+            task.cancel()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, challenge: Challenge) -> None:
+        """Ask the centre, and tell its answer or that there is none."""
+        response = Response(challenge.tap, challenge.step)
+        if challenge.tap == self._tap and challenge.uid == self._uid:
+            try:
+                response = await self._response_to(challenge)
+            except (CentreError, TimeoutError, ValueError) as error:
+                log.info("band not proved by the centre", extra={"cause": type(error).__name__})
+        self._around.tell(response)
+
+    async def _response_to(self, challenge: Challenge) -> Response:
+        asked = self._around.ask(
+            challenge.uid, challenge.step, bytes.fromhex(challenge.data), self._state
+        )
+        async with asyncio.timeout(PROVE_MS / 1_000):
+            answer = await asyncio.wrap_future(asked)
+        if challenge.step == 1:
+            self._state = answer.state
+            return Response(challenge.tap, 1, data=answer.data.hex())
+        self._vouched.note(bytes.fromhex(challenge.uid))
+        return Response(
+            challenge.tap, 2, enc=answer.enc.hex(), mac=answer.mac.hex(), ti=answer.ti.hex()
+        )
+
+    async def _fetch_wearer(self, said: Proved) -> None:
+        """A band the centre proved belongs to somebody: have them here, and show their page."""
+        try:
+            if not said.uid or not said.band or not self._vouched.has(bytes.fromhex(said.uid)):
+                return
+            band = band_id_of_reference(bytes.fromhex(said.band))
+            if self._around.is_held(band):
+                return
+            async with asyncio.timeout(WANT_S):
+                await asyncio.wrap_future(self._around.want(Want(band=band)))
+        except (CentreError, StoreError, TimeoutError, BandMalformed, ValueError) as error:
+            log.info("wearer not fetched", extra={"cause": type(error).__name__})
+            return
+        if said.tap == self._tap:
+            self._vouched.note(bytes.fromhex(said.uid))
+            self._around.again(said)
