@@ -66,6 +66,9 @@ class BandKeyFiles:
     def _cipher(self, uid: bytes) -> Aes:
         return Aes(self.band_key(uid)[0])
 
+    def close(self) -> None:
+        """Nothing is open; a token has something to close."""
+
     def uid_hash(self, uid: bytes) -> str:
         """The name a leased key is filed under. Raises BandMalformed for a UID that is none."""
         return band_id_of_uid(self.group, uid)

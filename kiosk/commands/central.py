@@ -3,6 +3,8 @@
 With `--database postgresql://...` it is one of any number of nodes, which share that database and, by `--key`, the centre's
 key with the keys of bands beside it; each has a data folder of its own. Otherwise its database is a file in its folder.
 
+With `--token-module` the keys of bands are in a PKCS#11 token and not in files: `kiosk.band_keys_token`.
+
 Prints one line of JSON on standard output when it listens, {"ready":true,"url":...,"key":...}: where devices reach it, and
 the key they pin. Ends with 0 on SIGTERM or SIGINT. What cannot be started ends with 1 and a sentence on standard error:
 the port is taken, another centre owns the folder, it cannot be written, a file of it is damaged.
@@ -14,9 +16,9 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -26,13 +28,16 @@ from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
 from hardware.errors import DeviceError, FolderInUse
 from kiosk import settings
-from kiosk.band_keys import BandKeyFiles
+from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
 from kiosk.capsule_signing import CapsuleKeyFile
 from kiosk.commands.options import Data
 from sync.central.app import Tls, serve
 from sync.central.centre import KEY_FILE, Centre
 from sync.central.sql import is_address
 from sync.model.errors import StoreError
+
+if TYPE_CHECKING:
+    from kiosk.band_keys_token import TokenBandKeys
 
 FOLDER: Final = "centre"
 """Where the centre keeps its files, inside the data folder."""
@@ -82,6 +87,27 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     tls_key: Annotated[
         Path | None, typer.Option("--tls-key", help="Key of that certificate, PEM.")
     ] = None,
+    token_module: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-module",
+            help="PKCS#11 library of the token that keeps the keys of bands, instead of files beside the centre's key.",
+        ),
+    ] = None,
+    token_label: Annotated[
+        str, typer.Option("--token-label", help="Label of that token.")
+    ] = "tapthread",  # noqa: S107  # the name of a token
+    token_pin_file: Annotated[
+        Path | None,
+        typer.Option("--token-pin-file", help="File with its PIN, readable by nobody else."),
+    ] = None,
+    token_bring: Annotated[
+        bool,
+        typer.Option(
+            "--token-bring",
+            help="Bring the keys that were in files until now into the token; remove the files once that was said to be done.",
+        ),
+    ] = False,
     until_eof: Annotated[
         bool, typer.Option("--until-eof", help="End when standard input does.")
     ] = False,
@@ -97,7 +123,14 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     if (tls_cert is None) != (tls_key is None):
         _fail("--tls-cert and --tls-key belong together: give both, or neither.")
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
-    node = _Node(folder, database, key, tls)
+    if token_module is None and (token_pin_file is not None or token_bring):
+        _fail("--token-pin-file and --token-bring need --token-module.")
+    token = (
+        _Token(token_module, token_label, _pin_in(token_pin_file), token_bring)
+        if token_module
+        else None
+    )
+    node = _Node(folder, database, key, tls, token)
     where = "that --database names" if database else f"in {folder}"
     try:
         _run(node, host=host, port=port, public_url=public_url, until_eof=until_eof)
@@ -117,6 +150,63 @@ class _Node:
     database: str
     key: Path | None
     tls: Tls | None
+    token: "_Token | None"
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """The token with the keys of bands. `is_bringing` says that keys in files go into it."""
+
+    module: Path
+    label: str
+    pin: str = field(repr=False)
+    is_bringing: bool
+
+
+def _pin_in(file: Path | None) -> str:
+    """The PIN in a file that others cannot read."""
+    if file is None:
+        _fail("--token-module needs --token-pin-file.")
+    try:
+        if file.stat().st_mode & 0o077:
+            _fail(f"Others can read {file}. Run: chmod 600 {file}")
+        pin = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        _fail(f"The PIN in {file} cannot be read.")
+    if not pin:
+        _fail(f"There is no PIN in {file}.")
+    return pin
+
+
+def _band_keys(node: _Node, keys: Path) -> "BandKeyFiles | TokenBandKeys":
+    """The keys of bands: in files, or in a token. Raises EnrolmentError, DiskFull, DiskFault."""
+    disk, entropy = SystemDisk(), SystemEntropy()
+    token = node.token
+    if token is None:
+        return BandKeyFiles.open(keys, disk=disk, entropy=entropy)
+    try:
+        # Built for the centre alone: a kiosk has no such module.
+        from kiosk.band_keys_token import TokenBandKeys
+    except ModuleNotFoundError as error:
+        _fail(f"--token-module needs the package {error.name}; install the extra `centre`.")
+    has_files = all((keys / name).exists() for name in (MASTER_FILE, GROUP_FILE))
+    if token.is_bringing and not has_files:
+        _fail(f"There are no keys in {keys} to bring into the token.")
+    if has_files and not token.is_bringing:
+        _fail(
+            f"There are keys of bands in {keys} as well. Add --token-bring once, then remove {MASTER_FILE} and {GROUP_FILE}."
+        )
+    brought = None
+    if token.is_bringing:
+        files = BandKeyFiles.open(keys, disk=disk, entropy=entropy)
+        brought = (files.master, files.group)
+    opened = TokenBandKeys.open(token.module, label=token.label, pin=token.pin, bring=brought)
+    if brought is not None:
+        print(
+            f"tapthread central: the keys are in the token. Remove {keys / MASTER_FILE} and {keys / GROUP_FILE} now.",
+            file=sys.stderr,
+        )
+    return opened
 
 
 def _run(node: _Node, *, host: str, port: int, public_url: str, until_eof: bool) -> None:
@@ -127,12 +217,13 @@ def _run(node: _Node, *, host: str, port: int, public_url: str, until_eof: bool)
 
     disk, entropy, clock = SystemDisk(), SystemEntropy(), SystemClock()
     keys = node.key.parent if node.key else node.folder
+    band_keys = _band_keys(node, keys)
     centre = Centre.open(
         node.folder,
         disk=disk,
         clock=clock,
         entropy=entropy,
-        band_keys=BandKeyFiles.open(keys, disk=disk, entropy=entropy),
+        band_keys=band_keys,
         capsule_signer=CapsuleKeyFile.open(keys, disk=disk, entropy=entropy),
         database=node.database,
         key=node.key,
@@ -150,6 +241,7 @@ def _run(node: _Node, *, host: str, port: int, public_url: str, until_eof: bool)
             )
     finally:
         centre.close()
+        band_keys.close()
 
 
 def _end_with_input() -> None:
