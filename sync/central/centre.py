@@ -275,7 +275,9 @@ class Centre:
 
     def erase(self, owner: str) -> int:
         """Erase a customer everywhere; how many rows went. Raises StoreError: nothing was erased."""
-        return self._erasure.erase(owner)
+        count = self._erasure.erase(owner)
+        self._denials.forget()
+        return count
 
     def erasure(self, owner: str) -> ErasureStatus | None:
         """How far an erasure has come; None for a customer that was not erased."""

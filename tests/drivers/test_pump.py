@@ -51,6 +51,8 @@ class Scene:
         self.answer: Callable[[KeyWanted], None] = self._lend
         self.openings: list[Callable[[], Reader]] = []
         self._leased = leased
+        self.order_wait_ms = 5
+        self.remote_ms = 400
         self.hearing.tell(GroupKey(GROUP_KEY.hex()))
 
     def play(self, *steps: Step) -> list[Said]:
@@ -62,6 +64,8 @@ class Scene:
             reopen_ms=(1,),
             key_wait_ms=20,
             stuck_pause_ms=1,
+            order_wait_ms=self.order_wait_ms,
+            remote_ms=self.remote_ms,
         )
         Pump("fake", self._opened, say=self._say, hearing=self.hearing, means=means).run()
         return self.said
