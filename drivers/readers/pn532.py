@@ -246,12 +246,15 @@ class Pn532Reader:
 
     @classmethod
     def opened(cls, path: str, clock: Clock) -> "Pn532Reader":
-        """The PN532 on the serial port `path`. Takes 20 ms on a quick port, up to 2 s on a slow USB one.
+        """The PN532 on the serial port `path`, from the working folder. Takes 20 ms on a quick port, up to 2 s on a slow USB one.
 
         Raises:
             ReaderAbsent: no such port, or nothing answers there.
             ReaderBusy: another program holds it, or we may not open it.
         """
+        path = str(
+            Path(path).absolute()
+        )  # not resolved: a link may lead elsewhere the next time
         if not PLAIN_PATH.fullmatch(path):
             raise ReaderAbsent("that is no path of a serial port", delivery=Delivery.NOT_SENT)
         if not Path(path).exists():

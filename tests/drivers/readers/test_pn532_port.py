@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -265,3 +266,15 @@ def test_a_late_answer_while_a_band_is_read_is_a_band_to_be_read_again(
     again = reader.wait_for_target(500)
     assert again is not None
     assert reader.connect(again).transmit(bytes.fromhex("9060000000"))[-2:] == b"\x91\xaf"
+
+
+def test_a_port_named_from_the_folder_we_are_in_opens(
+    virtual_reader: VirtualReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reader").symlink_to(virtual_reader.path)
+    monkeypatch.chdir(tmp_path)
+
+    opened = Pn532Reader.opened("reader", SystemClock())
+
+    assert opened.name == f"PN532 on {tmp_path}/reader"
+    opened.close()
