@@ -252,9 +252,8 @@ class Pn532Reader:
             ReaderAbsent: no such port, or nothing answers there.
             ReaderBusy: another program holds it, or we may not open it.
         """
-        path = str(
-            Path(path).absolute()
-        )  # not resolved: a link may lead elsewhere the next time
+        # not resolved: a link may lead elsewhere the next time
+        path = str(Path(path).absolute())
         if not PLAIN_PATH.fullmatch(path):
             raise ReaderAbsent("that is no path of a serial port", delivery=Delivery.NOT_SENT)
         if not Path(path).exists():
