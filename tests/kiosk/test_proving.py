@@ -1,0 +1,225 @@
+"""A band this store has no key of, proved through a real centre whose keys are in a token: the whole way, at its most talkative.
+
+virtual PN532 (process) -- reader process -- this process -- the centre (process) -- SoftHSM
+"""
+
+import asyncio
+import dataclasses
+import logging
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.lines import Left, Proved, Said
+from hardware import identity as identities
+from hardware import log
+from hardware.clock import SystemClock
+from hardware.disk import SystemDisk
+from hardware.entropy import SystemEntropy
+from kiosk.assembly import Device, LocalRecogniser, Sync, World, living
+from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
+from kiosk.core.policy import Assurance
+from kiosk.core.ports import Recognition
+from kiosk.demo.bands import DEMO_TEST_GROUP_KEY, DEMO_TEST_MASTER_KEY, demo_band
+from kiosk.links import VirtualLink
+from sync.edge.band_auth import BandStep
+from sync.model.records import Band, Customer
+from sync.model.row import row_of
+from tests.support import centre as real
+from tests.support import softhsm
+from tests.support.centre import RunningCentre
+
+WAIT_S = 40
+MAYA = demo_band("maya")
+MAYAS_BAND = MAYA.reference.hex()
+
+
+def prepared(folder: Path, *, store: str, state: str = "active") -> identities.DeviceIdentity:
+    """A centre with the demo's keys that knows Maya and her band, held by `store`; and a device of the store "harbour"."""
+    keys = folder / "centre"
+    keys.mkdir(parents=True)
+    for name, key in ((MASTER_FILE, DEMO_TEST_MASTER_KEY), (GROUP_FILE, DEMO_TEST_GROUP_KEY)):
+        (keys / name).write_bytes(key)
+        (keys / name).chmod(0o600)
+    rows = (
+        row_of(Customer(id="maya", given_name="Maya"), owner="maya", as_of=1, source="web"),
+        row_of(Band(id=MAYAS_BAND, state=state), owner="maya", as_of=1, source="desk"),
+    )
+    opened = real.open_centre(keys)
+    try:
+        opened.put_rows(rows, interest=[(store, "maya")])
+        opened.link_chip(MAYAS_BAND, MAYA.uid)
+        return real.new_device(opened, store="harbour")
+    finally:
+        opened.close()
+
+
+class Scene:
+    """A device with its reader, and what was made of each line that proves something."""
+
+    def __init__(self, device: Device, sync: Sync, field: VirtualLink) -> None:
+        self.sync, self.field = sync, field
+        self.said: list[Said] = []
+        self.found: list[Recognition] = []
+        self.changed = asyncio.Event()
+        self._recogniser = LocalRecogniser(device)
+
+    def heard(self, said: Said) -> None:
+        self.said.append(said)
+        if isinstance(said, Proved):
+            self.found.append(self._recogniser.recognise(self._recogniser.evidence(said)))
+        self.changed.set()
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while not is_so():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@asynccontextmanager
+async def scene_of(
+    folder: Path, identity: identities.DeviceIdentity, url: str
+) -> AsyncIterator[Scene]:
+    identity = dataclasses.replace(identity, centre_url=url)
+    identities.save(identity, folder / "kiosk", disk=SystemDisk())
+    world = World(SystemClock(), SystemEntropy(), SystemDisk())
+    device, field = (
+        Device.open(folder / "kiosk", world=world),
+        VirtualLink(link=folder / "pn532"),
+    )
+    sync = Sync(device, on_change=lambda: None)
+    scene = Scene(device, sync, field)
+    assert await asyncio.to_thread(sync.once) == "ok"
+    await field.start()
+    try:
+        async with living(device, sync, spec=field.spec, heard=scene.heard):
+            async with asyncio.timeout(WAIT_S):
+                while sync.runner.status().network != "ok":  # noqa: ASYNC110  # another thread's
+                    await asyncio.sleep(0.02)
+            yield scene
+    finally:
+        await field.close()
+        device.close()
+
+
+@pytest.fixture(scope="module")
+def token(tmp_path_factory: pytest.TempPathFactory) -> tuple[str | Path, ...]:
+    """What brings the demo's keys into a token."""
+    pin = tmp_path_factory.mktemp("pin") / "pin"
+    pin.write_text(softhsm.PIN)
+    pin.chmod(0o600)
+    return (
+        "--token-module", softhsm.module(), "--token-label", softhsm.new_token(),
+        "--token-pin-file", pin, "--token-bring",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def talkative(tmp_path: Path) -> Iterator[Path]:
+    """The device's log at its most verbose, refusing whatever may not be said."""
+    file = tmp_path / "device.log"
+    with log.started(file, is_strict=True, level=logging.DEBUG):
+        yield file
+
+
+def steps_of(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[BandStep]:
+    """What the centre answered, as it comes."""
+    steps: list[BandStep] = []
+    asked = scene.sync.runner.prove_band
+
+    def watched(*args: Any, **more: Any) -> Any:
+        future = asked(*args, **more)
+        future.add_done_callback(
+            lambda done: steps.append(done.result()) if not done.exception() else None
+        )
+        return future
+
+    monkeypatch.setattr(scene.sync.runner, "prove_band", watched)
+    return steps
+
+
+def spellings(secret: bytes) -> tuple[str, ...]:
+    """How a secret could have got into a text."""
+    plain = secret.hex()
+    return (
+        plain, plain.upper(), " ".join(f"{byte:02x}" for byte in secret),
+        b64encode(secret).decode().rstrip("="), repr(secret)[2:-1], str(list(secret))[1:-1],
+    )  # fmt: skip
+
+
+async def test_a_band_of_another_store_is_named_proved_and_shown_while_it_lies_there_and_no_key_is_said(
+    tmp_path: Path,
+    token: tuple[str | Path, ...],
+    talkative: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    identity = prepared(tmp_path, store="berlin")
+    centre = RunningCentre(tmp_path, *token)
+    try:
+        async with scene_of(tmp_path, identity, centre.url) as scene:
+            steps = steps_of(scene, monkeypatch)
+            await scene.field.present("maya")
+            await scene.until(lambda: any(found.owner for found in scene.found))
+            await scene.field.remove()
+            await scene.until(lambda: isinstance(scene.said[-1], Left))
+    finally:
+        centre.stop()
+
+    proofs = [said.kind for said in scene.said if isinstance(said, Proved)]
+    assert proofs == ["none", "mutual", "mutual"]
+    assert [one.assurance for one in scene.found] == [Assurance.A0, Assurance.A0, Assurance.A2]
+    assert [one.owner for one in scene.found] == ["", "", "maya"]
+    keys = BandKeyFiles(DEMO_TEST_MASTER_KEY, DEMO_TEST_GROUP_KEY)
+    session = steps[1]
+    secrets = (keys.master, keys.group, keys.band_key(MAYA.uid)[0], session.enc, session.mac)
+    logs = [
+        talkative,
+        *(tmp_path / "centre").glob("*.log*"),
+        *(tmp_path / "kiosk").glob("*.log*"),
+    ]
+    written = "".join(path.read_text(errors="replace") for path in logs)
+    written += caplog.text + repr(scene.said) + repr(steps) + repr(scene.found)
+    assert all(len(secret) == 16 for secret in secrets)
+    assert "centre started" in written
+    assert not [one for secret in secrets for one in spellings(secret) if one in written]
+    assert softhsm.PIN not in written
+
+
+async def test_a_blocked_band_is_not_proved_for_anybody(tmp_path: Path) -> None:
+    identity = prepared(tmp_path, store="berlin", state="blocked")
+    centre = RunningCentre(tmp_path)
+    try:
+        async with scene_of(tmp_path, identity, centre.url) as scene:
+            await scene.field.present("maya")
+            await scene.until(lambda: bool(scene.found))
+            await scene.field.remove()
+            await scene.until(lambda: isinstance(scene.said[-1], Left))
+    finally:
+        centre.stop()
+
+    assert [said.kind for said in scene.said if isinstance(said, Proved)] == ["none"]
+    assert [(one.assurance, one.owner) for one in scene.found] == [(Assurance.A0, "")]
+
+
+async def test_a_band_whose_key_is_lent_is_proved_without_asking_the_centre(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = prepared(tmp_path, store="harbour")
+    centre = RunningCentre(tmp_path)
+    try:
+        async with scene_of(tmp_path, identity, centre.url) as scene:
+            steps = steps_of(scene, monkeypatch)
+            await scene.field.present("maya")
+            await scene.until(lambda: bool(scene.found))
+    finally:
+        centre.stop()
+
+    assert [(one.assurance, one.owner) for one in scene.found] == [(Assurance.A2, "maya")]
+    assert steps == []
