@@ -39,7 +39,7 @@ DEMO_CENTRE_URL: Final = "http://127.0.0.1:8490"
 
 OURS: Final = (
     "cache.db*", "outbox.*", "device.json*", "device.key*", "store.key*", MARK_FILE + "*",
-    "store.json*", "sync.json*", "*.log*",
+    "store.json*", "sync.json*", "deny.list*", "*.log*",
 )  # fmt: skip
 """Files a demo device leaves in its folder and the next one must not find; what is not among them is somebody else's."""
 

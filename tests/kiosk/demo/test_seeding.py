@@ -27,7 +27,14 @@ def test_a_demo_that_runs_is_not_made_anew(tmp_path: Path, part: str) -> None:
 def test_nothing_of_the_last_demo_is_found_by_the_next(tmp_path: Path) -> None:
     disk = SystemDisk()
     prepare_folder(tmp_path, disk=disk)
-    for name in ("outbox.db", "outbox.db-wal", "outbox.commits", "cache.db", "sync.json"):
+    for name in (
+        "outbox.db",
+        "outbox.db-wal",
+        "outbox.commits",
+        "cache.db",
+        "sync.json",
+        "deny.list",
+    ):
         (tmp_path / name).write_text("of the last demo")
 
     prepare_folder(tmp_path, disk=disk)
