@@ -10,6 +10,7 @@ links        the reader process and virtual devices, as this process sees them
 band_keys    the brand's own band keys, in two files beside the centre
 band_keys_token   the same in a PKCS#11 token, which lets none of them out
 station_keys the keys of an encoder station
+proving      bands whose key is not here, proved through the centre while they are on the reader
 vouched      which bands the centre proved in their present tap
 witnessing   using something with the customer's band as witness
 capsules     which capsules are believed, and which bands are brought a younger one
