@@ -39,6 +39,7 @@ from drivers.ports import LeasedKey
 from drivers.proof import ProofKind
 from drivers.readers.base import WAIT_MS_MAX, Reader
 from drivers.readers.opening import opened
+from drivers.readers.pcsc import PcscConnection
 from drivers.target import Target
 from hardware.clock import Clock, SystemClock
 from hardware.entropy import Entropy, SystemEntropy
@@ -267,8 +268,10 @@ class _Lane:
         begun_us = self._clock.ticks_us()
         self._read(self._reader.connect(target), target, SystemEntropy())
         ours_us = self._clock.ticks_us() - begun_us
-        self._target()
+        again = self._reader.connect(self._target())
         self._reader.wait_for_removal(0)
+        if isinstance(again, PcscConnection):
+            again.close()  # the driver keeps a band that lies there to itself
         raw.begin()
         begun_raw_us = self._clock.ticks_us()
         raw.send()
