@@ -36,6 +36,9 @@ READ_MS: Final = 10_000
 HEAD_S: Final = 10.0
 """A connection whose next request's head takes longer to come is closed: an idle one costs a descriptor."""
 
+KEEP_ALIVE_S: Final = 30
+"""How long a connection is kept after an answer: a kiosk asks again at once, one of a fleet on a busy line soon."""
+
 HEAD_SIZE_MAX: Final = 16_384
 """Bytes of line and headers of a request; ours have about 1,200. The parser itself would take any number."""
 
@@ -256,6 +259,8 @@ def serve(
             http=BoundedProtocol,
             ws="none",
             server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=SHUTDOWN_S,
             backlog=BACKLOG,
             ssl_certfile=str(tls.certificate) if tls else None,

@@ -200,12 +200,13 @@ class Service:
         return Answer(pushed.body, status=409 if pushed.is_forked else 200)
 
     async def _pull(self, request: Request) -> Answer:
-        centre = self._centre
+        centre, n_rung = self._centre, self._centre.bell.n_rung
         held = await self._run(lambda: centre.begin_pull(request))
         if held.page is None:
             with centre.bell.heard(held.scopes) as rung:
-                # Once more, now that the bell is listened to: a change in between would not ring for us.
-                held = await self._run(lambda: centre.look_again(held))
+                # A change before the bell was listened to did not ring for us; other nodes ring for none but who waits.
+                if centre.is_shared or centre.bell.n_rung != n_rung:
+                    held = await self._run(lambda: centre.look_again(held))
                 if held.page is None:
                     await _rung(rung, centre.clock, held.pull.wait_ms)
             if held.page is None:

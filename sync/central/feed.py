@@ -220,6 +220,12 @@ class Bell:
         self._waiting: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
         self._lock = Lock()
         self._is_closed = False
+        self._n_rung = 0
+
+    @property
+    def n_rung(self) -> int:
+        """Grows with every ring, whoever waits."""
+        return self._n_rung
 
     @contextmanager
     def heard(self, scopes: tuple[str, ...]) -> Iterator[asyncio.Event]:
@@ -256,6 +262,7 @@ class Bell:
         """These scopes moved."""
         events: dict[asyncio.AbstractEventLoop, set[asyncio.Event]] = {}
         with self._lock:
+            self._n_rung += 1
             for scope in scopes:
                 for loop, event in self._waiting.get(scope, ()):
                     events.setdefault(loop, set()).add(event)
