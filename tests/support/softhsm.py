@@ -12,7 +12,7 @@ MODULES = (
     Path("/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"),
 )
 PIN = "482615"
-LABELS = tuple(f"tapthread {number}" for number in range(8))
+LABELS = tuple(f"tapthread {number}" for number in range(32))
 _numbers = count()
 
 
