@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import threading
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,13 @@ class Disk(Protocol):
 
     def write(self, path: Path, content: bytes, *, private: bool = False) -> None:
         """Replace `path` at once or not at all, durably; `private` means mode 0600. Raises DiskFull, DiskFault."""
+        ...
+
+    def keep(self, path: Path, content: bytes) -> bytes:
+        """Put a private file at `path` unless there is one, durably; what is there now, the same for all that try at once.
+
+        Raises DiskFull, DiskFault.
+        """
         ...
 
     def note(self, path: Path, content: bytes) -> None:
@@ -100,6 +108,21 @@ class SystemDisk:
             ):  # half a file takes room that somebody else needs
                 beside.unlink()
             raise _error_of(error, path) from error
+
+    def keep(self, path: Path, content: bytes) -> bytes:
+        """Put a private file at `path` unless there is one; of several that try at once, the first decides for all."""
+        own = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+        self.write(own, content, private=True)
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.link(own, path)
+                _sync_folder(path.parent)
+            return path.read_bytes()
+        except OSError as error:
+            raise _error_of(error, path) from error
+        finally:
+            with contextlib.suppress(OSError):  # what matters is at `path`
+                own.unlink()
 
     def append(self, path: Path, content: bytes) -> None:
         """Add `content` at the end of `path`, made with mode 0600 if need be, durably. Raises DiskFull, DiskFault."""

@@ -158,8 +158,7 @@ def lasting_bytes(path: Path, *, size: int, disk: Disk, entropy: Entropy) -> byt
     """The `size` secret bytes kept at `path`, drawn on the first call. Raises EnrolmentError, DiskFull, DiskFault."""
     kept = disk.read(path)
     if kept is None:
-        kept = entropy.draw(size)
-        disk.write(path, kept, private=True)
+        kept = disk.keep(path, entropy.draw(size))
     if len(kept) != size:
         raise EnrolmentError(f"{path.name} is damaged. Put back the file from a copy.")
     return kept
@@ -170,10 +169,9 @@ def lasting_key(path: Path, *, disk: Disk, entropy: Entropy) -> ec.EllipticCurve
     pem = disk.read(path)
     if pem is not None:
         return _private_key_of(pem, name=path.name)
-    private_key = new_private_key(entropy)
-    pem = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    disk.write(path, pem, private=True)
-    return private_key
+    drawn = new_private_key(entropy)
+    pem = drawn.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return _private_key_of(disk.keep(path, pem), name=path.name)
 
 
 def _private_key_of(pem: bytes, *, name: str = KEY_FILE) -> ec.EllipticCurvePrivateKey:

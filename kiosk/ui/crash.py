@@ -26,6 +26,11 @@ class CrashSafeApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        # A page is where the key said at once: nobody waits for it to glide, and a slow panel draws it once.
+        self.animation_level = "none"
+
     def _fatal_error(self) -> None:
         """End after an unhandled exception: where it happened goes to the log, no value does."""
         error = sys.exc_info()[1]

@@ -1,5 +1,7 @@
 """This device's identity: kept, found again, and said in words when it cannot be."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,12 +25,14 @@ from hardware.identity import (
     PUBLIC_FILE,
     STORE_KEY_FILE,
     DeviceIdentity,
+    lasting_bytes,
     lasting_key,
     store_key,
     thumbprint_of,
 )
 
 DISK = SystemDisk()
+N_AT_ONCE = 8
 
 
 def new(seed: str = "a") -> DeviceIdentity:
@@ -166,3 +170,19 @@ def test_a_lasting_key_is_the_same_every_time(tmp_path: Path) -> None:
     second = lasting_key(path, disk=DISK, entropy=SystemEntropy())
 
     assert first.private_numbers() == second.private_numbers()
+
+
+def test_who_draws_a_secret_at_the_same_moment_has_the_same_secret(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "capsule-signing.key"
+    gate = threading.Barrier(N_AT_ONCE)
+
+    def drawn(_index: int) -> bytes:
+        gate.wait()
+        return lasting_bytes(path, size=32, disk=DISK, entropy=SystemEntropy())
+
+    with ThreadPoolExecutor(N_AT_ONCE) as nodes:
+        secrets = set(nodes.map(drawn, range(N_AT_ONCE)))
+
+    assert secrets == {path.read_bytes()}
+    assert [it.name for it in path.parent.iterdir()] == [path.name]
+    assert path.stat().st_mode & 0o777 == 0o600
