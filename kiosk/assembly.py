@@ -72,6 +72,7 @@ from kiosk.settings import SettingsError, address_of
 from kiosk.vouched import Vouched
 from kiosk.witnessing import BandWitness, Witnessing
 from sync.edge import recorder
+from sync.edge.band_line import BandLine
 from sync.edge.capsules import CapsulesSeen
 from sync.edge.client import CentreClient, HttpxTransport
 from sync.edge.deny import deny_of
@@ -89,7 +90,7 @@ from sync.edge.recorder import Doer, Kept, Recorder
 from sync.edge.relay import Mailbox
 from sync.edge.relay_client import RelayClient
 from sync.edge.report import ReportFile
-from sync.edge.runner import Once, SyncRunner
+from sync.edge.runner import Once, SyncRunner, SyncStatus
 from sync.edge.store import EdgeStore
 from sync.edge.tls import pinned
 from sync.model.deny import mark_of
@@ -533,6 +534,7 @@ class Sync:
 
     Attributes:
         relay: This device among the others of its store; None where no relay is set.
+        bands: Its way to the centre for proofs of bands.
     """
 
     def __init__(  # what it talks to, and who hears of it
@@ -540,11 +542,21 @@ class Sync:
         device: Device,
         *,
         transport: Transport | None = None,
+        band_transport: Transport | None = None,
         on_change: Callable[[], None] = lambda: None,
         relay: str = "",
         relay_listen: str = "",
     ) -> None:
-        """Args: transport is the real one unless given; `on_change` is called on the sync thread and on the relay's."""
+        """Put it together.
+
+        Args:
+            device: An open device.
+            transport: The real one unless given.
+            band_transport: For proofs of bands, on a thread of its own; the real one unless given.
+            on_change: Called on the sync thread and on the relay's.
+            relay: Address of the store's relay.
+            relay_listen: Where to host it.
+        """
         world = device.world
         self.relay = (
             StoreRelay(device, url=relay, listen=relay_listen, on_change=self._relay_changed)
@@ -554,15 +566,19 @@ class Sync:
         self._clock = world.clock
         self._on_change = on_change
         self.network_since = micros_of(world.clock.now())
-        client = CentreClient(
-            transport or centre_transport(device),
-            identity=device.identity,
-            centre_url=device.centre_url,
-            clock=world.clock,
-            entropy=world.entropy,
-        )
+
+        def client_over(given: Transport | None) -> CentreClient:
+            return CentreClient(
+                given or centre_transport(device),
+                identity=device.identity,
+                centre_url=device.centre_url,
+                clock=world.clock,
+                entropy=world.entropy,
+            )
+
+        self.bands = BandLine(client_over(band_transport), lineage=lambda: device.store.lineage)
         self.runner = SyncRunner(
-            client,
+            client_over(transport),
             device.store,
             clock=world.clock,
             entropy=world.entropy,
@@ -609,6 +625,7 @@ class Sync:
     def start(self) -> None:
         """Begin, in threads of their own."""
         self.runner.start()
+        self.bands.start()
         if self.relay is not None:
             self.relay.start()
 
@@ -616,6 +633,7 @@ class Sync:
         """End all threads; harmless when done twice."""
         if self.relay is not None:
             self.relay.stop()
+        self.bands.stop()
         self.runner.stop()
         with self._reporting:
             late, self._late = self._late, None
@@ -883,12 +901,13 @@ async def living(
     lookup = Lookup(device.store)
     prover = RemoteProver(
         Around(
-            ask=lambda uid, step, data, state: sync.runner.prove_band(
+            ready=sync.bands.ready,
+            ask=lambda uid, step, data, state: sync.bands.prove(
                 uid, step=step, data=data, state=state
             ),
             want=lambda want: sync.runner.want((want,)),
             is_held=lambda band: lookup.row(key_of("band", band)) is not None,
-            is_online=lambda: sync.runner.status().network == HERE,
+            is_online=lambda: _is_askable(sync.runner.status()),
             tell=link.tell,
             again=heard,
         ),
@@ -909,6 +928,11 @@ async def living(
         await asyncio.gather(
             reading, listing, asyncio.to_thread(sync.stop), return_exceptions=True
         )
+
+
+def _is_askable(status: SyncStatus) -> bool:
+    """Whether the centre answered the last time, or nobody asked it yet."""
+    return status.network == HERE or not status.is_asked
 
 
 async def _keep_denied(sync: Sync, clock: Clock) -> None:

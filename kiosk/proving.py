@@ -40,14 +40,16 @@ class Around:
     """What the proof of a band talks to.
 
     Attributes:
+        ready: A band is at the reader, which the centre may be asked about; never waits.
         ask: One step at the centre; never waits.
         want: Has the wearer of a band held here; never waits.
         is_held: Whether this device has the row of a band. Raises StoreError.
-        is_online: Whether the centre answered the last time.
+        is_online: Whether the centre answered the last time, or was not asked yet.
         tell: Says something to the reader process.
         again: Takes a band that was proved once more, now that its wearer is held.
     """
 
+    ready: Callable[[], None]
     ask: AskBand
     want: Callable[[Want], "Future[tuple[Wanted, ...]]"]
     is_held: Callable[[str], bool]
@@ -72,6 +74,8 @@ class RemoteProver:
         match said:
             case Seen(tap=tap):
                 self._tap, self._state, self._uid = tap, "", ""
+                if self._around.is_online():
+                    self._around.ready()
             case Left():
                 self._tap = 0
             case Proved(is_provable=True) if said.tap == self._tap and self._around.is_online():

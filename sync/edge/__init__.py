@@ -22,6 +22,7 @@ near_parts a snapshot whose parts are asked for in the shop first
 relay_wire what goes over the shop's network between the two
 leases     the keys of bands that are lent to this store
 band_auth  what the centre answers when it proves a band for this device
+band_line  proofs of bands, on a connection of their own
 deny       the deny list of bands this device holds
 capsules   which capsules are known to be on which bands
 lease      how long the cache may be shown after the centre was last heard

@@ -16,7 +16,6 @@ from typing import Any, Final, assert_never
 
 from hardware.clock import Clock
 from hardware.entropy import Entropy
-from sync.edge.band_auth import BandStep
 from sync.edge.client import CentreClient
 from sync.edge.engine import (
     BATCH_FAULTS,
@@ -230,12 +229,6 @@ class SyncRunner:
     def fetch_deny(self) -> "Future[None]":
         """Have the newest deny list. From any thread."""
         return self._asked(lambda work: work.fetch_deny())
-
-    def prove_band(
-        self, uid: str, *, step: int, data: bytes, state: str = ""
-    ) -> "Future[BandStep]":
-        """One step of the proof of a band whose key is not lent to this store. From any thread."""
-        return self._asked(lambda work: work.band(uid, step, data, state))
 
     def capsule(self, band: str, *, size: int) -> "Future[bytes]":
         """What this band is to carry now, in at most `size` bytes, as the centre signed it. From any thread."""

@@ -10,7 +10,6 @@ from typing import Final
 
 from hardware.clock import Clock
 from hardware.moments import micros_of
-from sync.edge.band_auth import BandStep
 from sync.edge.client import CentreClient, page_in
 from sync.edge.deny import deny_of
 from sync.edge.engine import Fetched, Forked, GivenAway, Greeted, Mended, Pulled, Pushed
@@ -165,10 +164,6 @@ class Work:
         self._leases.replace(lent.leases, group=lent.group, capsule_keys=lent.capsule_keys)
         self.leased_at = micros_of(self._clock.now())
         return len(lent.leases)
-
-    async def band(self, uid: str, step: int, data: bytes, state: str) -> BandStep:
-        """One step of the proof of a band whose key is not lent to this store."""
-        return await self.client.band(uid=uid, step=step, data=data, state=state)
 
     async def capsule(self, band: str, size: int) -> bytes:
         """What this band is to carry, as the centre signed it."""

@@ -130,7 +130,7 @@ def talkative(tmp_path: Path) -> Iterator[Path]:
 def steps_of(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[BandStep]:
     """What the centre answered, as it comes."""
     steps: list[BandStep] = []
-    asked = scene.sync.runner.prove_band
+    asked = scene.sync.bands.prove
 
     def watched(*args: Any, **more: Any) -> Any:
         future = asked(*args, **more)
@@ -139,7 +139,7 @@ def steps_of(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[BandStep]:
         )
         return future
 
-    monkeypatch.setattr(scene.sync.runner, "prove_band", watched)
+    monkeypatch.setattr(scene.sync.bands, "prove", watched)
     return steps
 
 
