@@ -32,7 +32,7 @@ from sync.central.leases import Leases
 from sync.central.lending import lend
 from sync.central.openapi import Metrics
 from sync.central.parts import Parts
-from sync.central.ports import AsgiApp, BandKeys, BandProver, CapsuleSigner
+from sync.central.ports import AsgiApp, BandKeys, BandProver, CapsuleSigner, Site
 from sync.central.pulls import Held, Pulls
 from sync.central.pushes import Pushed, Pushes
 from sync.central.spares import ENTER_MAX, Entered, MadeBand, enter
@@ -92,6 +92,7 @@ class Centre:
         self._erasure = Erasure(parts, self._pulls)
         self._housekeeping = Housekeeping(parts, self._pulls)
         self._heads: dict[str, int] = {}
+        self.sites: dict[str, Site] = {}
 
     @classmethod
     def open(  # noqa: PLR0913  # what a node is made of

@@ -24,6 +24,7 @@ from sync.central.centre import Centre
 from sync.central.errors import StoreConflict, StoreUnreachable
 from sync.central.gate import denied
 from sync.central.openapi import document
+from sync.central.ports import Site
 from sync.central.pulls import Held
 from sync.model.errors import CentreRefused, StoreCorrupt, StoreError, StoreFull
 from sync.model.ports import Request, Response
@@ -129,6 +130,10 @@ class Service:
         refused = self.refused(request)
         if refused is not None:
             return refused
+        site = self._site_of(request)
+        return await (self._asked(request) if site is None else self._visited(site, request))
+
+    async def _asked(self, request: Request) -> Response:
         route = self._route_of(request)
         assert route is not None  # `refused` looked
         try:
@@ -152,6 +157,8 @@ class Service:
 
     def refused(self, request: Request) -> Response | None:
         """The problem of a request that is wrong by its line and headers, before a byte of its body is read."""
+        if self._site_of(request) is not None:
+            return None  # it answers everything itself
         route = self._route_of(request)
         if route is None:
             return self.problem(request, "not_found")
@@ -183,6 +190,26 @@ class Service:
         if path.startswith(SNAP):
             return self._snap if _PART.fullmatch(path[len(SNAP) :]) else None
         return self._routes.get(path)
+
+    def _site_of(self, request: Request) -> Site | None:
+        try:
+            path = urlsplit(request.url).path
+        except ValueError:
+            return None
+        return self._centre.sites.get(path.split("/", 2)[1] if path.startswith("/") else "")
+
+    async def _visited(self, site: Site, request: Request) -> Response:
+        try:
+            response = await self._run(lambda: site.answer(request))
+        except StoreError:
+            log.exception("store failed", extra={"endpoint": site.path})
+            return self.problem(request, "busy")
+        except Exception:
+            # The top of a request: one that fails must not take the process, nor its text the log.
+            log.exception("request failed", extra={"endpoint": site.path})
+            return self.problem(request, "failed")
+        self._centre.counters.add(f"answered.{site.path}")
+        return response
 
     # What each address asks of the centre
 

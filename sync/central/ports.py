@@ -4,8 +4,24 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from sync.model.ports import Request, Response
+
 AsgiApp = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 """An HTTP service as servers and in-process transports call it: scope, receive, send. Source: ASGI 3.0."""
+
+
+class Site(Protocol):
+    """Addresses for who is no device: other systems' webhooks, people's browsers. Each proves its visitors in its own way.
+
+    Attributes:
+        path: First segment of all its addresses; not "v1".
+    """
+
+    path: str
+
+    def answer(self, request: Request) -> Response:
+        """The response, whatever came; blocking, called in a worker thread. Raises StoreError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,15 @@
     device_cursor how far each device said it holds a scope
     alert         what happened to a device that a person should know
     erasure       customers that were erased, and when
+    channel       whether another system's channel is paused, and how far it was read
+    event         what other systems sent, with its own bytes and what became of it
+    told_at       how new what a channel said of a row is, so that an older event changes nothing
+    alias         which customer another system's id means; point how a customer can be reached, in one form
+    joined        two customers made one, and why; joined_row what moved; folded who is whom now
+    likeness      two customers who may be one, for a person to say
+    outgoing      messages to customers, and what became of them
+    change        what other systems may need to know; change_due which of them still must hear it
+    agent         people who sign in to the centre; sign_in their browsers; serving who is with a customer now
     meta          the centre's own: schema, epoch
 
 A released migration never changes.
@@ -121,12 +130,77 @@ MIGRATIONS: Final = (
       band TEXT PRIMARY KEY, seq BIGINT NOT NULL, issued_at BIGINT NOT NULL, digest TEXT NOT NULL
     )
     """,
+    """
+    CREATE TABLE channel (
+      name TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL, changed_at BIGINT NOT NULL,
+      position TEXT NOT NULL DEFAULT ''
+    );
+    CREATE TABLE event (
+      channel TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+      at BIGINT NOT NULL, came_at BIGINT NOT NULL, n_tries BIGINT NOT NULL, next_at BIGINT NOT NULL,
+      owner TEXT NOT NULL, raw BLOB, PRIMARY KEY (channel, id)
+    );
+    CREATE INDEX event_due ON event (next_at) WHERE state = 'waiting';
+    CREATE INDEX event_stuck ON event (came_at) WHERE state IN ('held', 'forged');
+    CREATE INDEX event_owner ON event (owner) WHERE owner <> '';
+    CREATE TABLE told_at (key TEXT PRIMARY KEY, at BIGINT NOT NULL, channel TEXT NOT NULL, event TEXT NOT NULL);
+    CREATE TABLE alias (
+      channel TEXT NOT NULL, ref TEXT NOT NULL, owner TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (channel, ref)
+    );
+    CREATE INDEX alias_owner ON alias (owner);
+    CREATE TABLE point (
+      term TEXT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL, is_verified BIGINT NOT NULL, channel TEXT NOT NULL,
+      at BIGINT NOT NULL, PRIMARY KEY (term, owner)
+    );
+    CREATE INDEX point_owner ON point (owner);
+    CREATE TABLE joined (
+      id TEXT PRIMARY KEY, kept TEXT NOT NULL, folded TEXT NOT NULL, why TEXT NOT NULL, risk_ppm BIGINT NOT NULL,
+      by_whom TEXT NOT NULL, at BIGINT NOT NULL, undone_at BIGINT NOT NULL, undone_by TEXT NOT NULL
+    );
+    CREATE INDEX joined_kept ON joined (kept);
+    CREATE INDEX joined_folded ON joined (folded);
+    CREATE TABLE joined_row (
+      joined TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, before TEXT NOT NULL, PRIMARY KEY (joined, key)
+    );
+    CREATE TABLE folded (owner TEXT PRIMARY KEY, kept TEXT NOT NULL, joined TEXT NOT NULL);
+    CREATE TABLE likeness (
+      one TEXT NOT NULL, other TEXT NOT NULL, state TEXT NOT NULL, risk_ppm BIGINT NOT NULL, why TEXT NOT NULL,
+      by_whom TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (one, other)
+    );
+    CREATE TABLE outgoing (
+      id TEXT PRIMARY KEY, owner TEXT NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
+      body TEXT NOT NULL, due_at BIGINT NOT NULL, n_tries BIGINT NOT NULL, reason TEXT NOT NULL, ref TEXT NOT NULL,
+      at BIGINT NOT NULL, changed_at BIGINT NOT NULL
+    );
+    CREATE INDEX outgoing_due ON outgoing (due_at) WHERE state = 'queued';
+    CREATE INDEX outgoing_ref ON outgoing (ref) WHERE ref <> '';
+    CREATE INDEX outgoing_owner ON outgoing (owner);
+    CREATE TABLE change (id TEXT PRIMARY KEY, type TEXT NOT NULL, subject TEXT NOT NULL, owner TEXT NOT NULL, at BIGINT NOT NULL, body TEXT NOT NULL);
+    CREATE INDEX change_owner ON change (owner) WHERE owner <> '';
+    CREATE TABLE change_due (
+      subscriber TEXT NOT NULL, change TEXT NOT NULL, state TEXT NOT NULL, next_at BIGINT NOT NULL, n_tries BIGINT NOT NULL,
+      reason TEXT NOT NULL, PRIMARY KEY (subscriber, change)
+    );
+    CREATE INDEX change_due_next ON change_due (next_at) WHERE state = 'waiting';
+    CREATE TABLE agent (
+      name TEXT PRIMARY KEY, shown TEXT NOT NULL, password TEXT NOT NULL, role TEXT NOT NULL, state TEXT NOT NULL,
+      n_wrong BIGINT NOT NULL, locked_until BIGINT NOT NULL, changed_at BIGINT NOT NULL
+    );
+    CREATE TABLE sign_in (
+      digest TEXT PRIMARY KEY, agent TEXT NOT NULL, at BIGINT NOT NULL, seen_at BIGINT NOT NULL
+    );
+    CREATE TABLE serving (
+      owner TEXT NOT NULL, agent TEXT NOT NULL, channel TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (owner, agent)
+    )
+    """,
 )
 """Numbered from 1; a released one never changes."""
 
 TABLES: Final = frozenset({
     "doc", "op", "ptr", "scope", "device", "interest", "band_chip", "nonce", "mark", "lineage", "snapshot", "snap_part",
     "device_cursor", "alert", "erasure", "capsule",
+    "channel", "event", "told_at", "alias", "point", "joined", "joined_row", "folded", "likeness", "outgoing", "change",
+    "change_due", "agent", "sign_in", "serving",
 })  # fmt: skip
 """What may be counted by name."""
 

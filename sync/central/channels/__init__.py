@@ -1,0 +1,5 @@
+"""What other systems send us, in their own shapes: one file an adapter, a mapping to the same few facts.
+
+facts      what any channel can tell, as values: somebody spoke, something was bought, a stock moved
+adapter    what an adapter is; where they are found by name
+"""
