@@ -12,6 +12,6 @@ settling  what staff can do about something that is not settled
 entries   one line of the counter, and what every line is made with
 strip     the staff strip in one line
 staff_words  sentences, moments, spans and money for staff
-ticker    what the demo hears of all channels;  scoreboard  counts the three sins;  trap  the shop without connected channels
+ticker    what the demo hears of all channels;  trap  the shop without connected channels
 wording/  every sentence on screen or spoken, by language
 """

@@ -21,7 +21,6 @@ from kiosk.core.entries import (
     why,
 )
 from kiosk.core.page import DAY_US, HELP_DAYS
-from kiosk.core.scoreboard import WEB
 from sync.model import ledger
 from sync.model.operation import Evidence
 from sync.model.profile import Profile
@@ -40,6 +39,7 @@ from sync.model.records import (
     key_of,
 )
 from sync.model.row import Row
+from sync.model.sins import WEB
 
 PARCELS_MAX: Final = 9
 """Parcels with a digit; a tenth is found once another is handed over."""

@@ -11,6 +11,7 @@ rules        what each assurance may do, and the shop's rules
 contacts     contact values as they are compared
 profile      all rows of one customer, as a screen needs them
 deny         the deny list of bands: signed, dated, of keyed hashes
+sins         counts the three sins: asked twice, unanswered, contradictions
 gist         a customer's thread in a few words, for the capsule on their band
 wire         what goes over the network: requests, rows, and the page of a pull
 answers      the other answers as lines, written and read

@@ -20,7 +20,6 @@ from textual.widget import Widget
 
 from kiosk.core.entries import Post, Telling
 from kiosk.core.ports import CounterDesk, Recognition, held_by
-from kiosk.core.scoreboard import scoreboard_of
 from kiosk.core.staff_words import StaffWords
 from kiosk.core.ticker import ticker_of
 from kiosk.core.trap import trap_of
@@ -37,6 +36,7 @@ from kiosk.ui.views.counter import CounterView
 from kiosk.ui.widgets.key_bar import Key, KeyBar
 from kiosk.ui.widgets.plain_text import PlainText
 from sync.model.errors import StoreError
+from sync.model.sins import scoreboard_of
 
 DEMO_STYLES: Final = COUNTER_STYLES.with_name("demo.tcss")
 

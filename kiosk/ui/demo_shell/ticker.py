@@ -9,10 +9,10 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from kiosk.core import foreign
-from kiosk.core.scoreboard import Scoreboard
 from kiosk.core.staff_words import StaffWords
 from kiosk.core.ticker import TickerLine
 from kiosk.ui.widgets.plain_text import PlainText
+from sync.model.sins import Scoreboard
 
 SINS: Final = ("asked_twice", "unanswered", "contradictions")
 """In the order they are shown; names of Scoreboard's fields."""

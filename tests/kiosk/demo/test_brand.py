@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from hardware.moments import micros_of, moment_of
-from kiosk.core.scoreboard import scoreboard_of
+from sync.model.sins import scoreboard_of
 from kiosk.demo.bands import band_id_of, demo_band, demo_bands
 from kiosk.demo.brand import demo_interest, demo_rows
 from kiosk.demo.catalogue import CONTRADICTIONS, HOME_STORE, SENSITIVE

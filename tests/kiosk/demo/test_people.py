@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.moments import micros_of, moment_of
-from kiosk.core.scoreboard import scoreboard_of
+from sync.model.sins import scoreboard_of
 from kiosk.demo.bands import band_id_of, demo_band
 from kiosk.demo.brand import demo_rows
 from kiosk.demo.catalogue import HOME_STORE, JACKET, catalogue_rows

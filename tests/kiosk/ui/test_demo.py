@@ -10,7 +10,7 @@ from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from kiosk.core.scoreboard import scoreboard_of
+from sync.model.sins import scoreboard_of
 from kiosk.core.visit import Face
 from kiosk.ui.bridge import CustomerPane
 from kiosk.ui.demo_shell.alt_keys import DIGITS, tell_alt_digits_apart

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from kiosk.core.scoreboard import ASKED_TWICE_US, Scoreboard, scoreboard_of
-from kiosk.core.staff_words import HOUR_US
 from sync.model.records import Interaction, Price, Record, Stock
 from sync.model.row import Row, row_of
+from sync.model.sins import ASKED_TWICE_US, Scoreboard, scoreboard_of
 
 NOW_US = 1_800_000_000_000_000
+HOUR_US = 3_600 * 1_000_000
 
 
 def count(*rows: Row) -> Scoreboard:

@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from kiosk.core.staff_words import DAY_US
 from sync.model.records import Interaction, Price, Stock
 from sync.model.row import Row
 
-ASKED_TWICE_US: Final = 7 * DAY_US
+ASKED_TWICE_US: Final = 7 * 24 * 3_600 * 1_000_000
 """Within this time we should have remembered; the week in which a customer surely does."""
 
 WEB: Final = "web"
