@@ -5,7 +5,8 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from types import ModuleType
+from typing import Annotated, Any, Final, get_args
 
 import typer
 
@@ -35,10 +36,10 @@ EXIT_USAGE: Final = 2
 EXIT_FAILED: Final = 1
 
 
-def _loaded(name: str) -> Callable[..., None]:
-    """The `run` of one command; its module is imported now. Ends the process in words when a package is missing."""
+def _loaded(name: str) -> ModuleType:
+    """The module of one command, imported now. Ends the process in words when a package is missing."""
     try:
-        module = importlib.import_module(f"kiosk.commands.{name}")
+        return importlib.import_module(f"kiosk.commands.{name}")
     except ModuleNotFoundError as error:
         if _is_left_out(error.name or ""):
             typer.echo(f"tapthread {name} is not part of a kiosk's installation.", err=True)
@@ -51,8 +52,6 @@ def _loaded(name: str) -> Callable[..., None]:
             err=True,
         )
         raise SystemExit(EXIT_FAILED) from error
-    run: Callable[..., None] = module.run
-    return _with_common_options(run)
 
 
 def _is_left_out(module: str) -> bool:
@@ -60,15 +59,40 @@ def _is_left_out(module: str) -> bool:
     return any(module == one or module.startswith(f"{one}.") for one in NOT_ON_A_KIOSK)
 
 
-def _with_common_options(run: Callable[..., None]) -> Callable[..., None]:
+def _add(app: typer.Typer, name: str, line: str, module: ModuleType) -> None:
+    """One command; where its module has ACTS, a command for each of them below it, with help of its own."""
+    run: Callable[..., None] = _with_common_options(module.run)
+    acts: tuple[Callable[..., None], ...] = getattr(module, "ACTS", ())
+    if not acts:
+        app.command(name=name, short_help=line, help=run.__doc__)(run)
+        return
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group.callback()(run)
+    for act in acts:
+        group.command(name=act.__name__, help=act.__doc__)(
+            _with_common_options(act, is_hidden=True)
+        )
+    app.add_typer(group, name=name, short_help=line, help=run.__doc__)
+
+
+def _with_common_options(
+    run: Callable[..., None], *, is_hidden: bool = False
+) -> Callable[..., None]:
     """The same command, taking --data, --centre and --reader also where it needs none of them.
 
-    So that one line of options serves a whole script; what is given is checked all the same.
+    So that one line of options serves a whole script; what is given is checked all the same. `is_hidden` leaves those that
+    are not its own out of its help.
     """
     from kiosk import settings
     from kiosk.commands import options
 
-    common = {"data": options.Data, "centre": options.Centre, "reader": options.Reader}
+    common: dict[str, Any] = {
+        "data": options.Data,
+        "centre": options.Centre,
+        "reader": options.Reader,
+    }
+    if is_hidden:
+        common = {name: _hidden(name, kind) for name, kind in common.items()}
     own = inspect.signature(run)
     added = {name: kind for name, kind in common.items() if name not in own.parameters}
 
@@ -91,6 +115,11 @@ def _with_common_options(run: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def _hidden(name: str, kind: Any) -> Any:
+    """A common option that no help shows."""
+    return Annotated[get_args(kind)[0], typer.Option(f"--{name}", hidden=True)]
+
+
 def _listed() -> None:
     """Stand in the list of commands without being imported."""
 
@@ -103,8 +132,10 @@ def _app_for(name: str | None) -> typer.Typer:
     )  # fmt: skip
     app.callback(invoke_without_command=True)(_root)
     for known, line in COMMANDS.items():
-        run = _loaded(known) if known == name else _listed
-        app.command(name=known, short_help=line, help=run.__doc__)(run)
+        if known == name:
+            _add(app, known, line, _loaded(known))
+        else:
+            app.command(name=known, short_help=line)(_listed)
     return app
 
 

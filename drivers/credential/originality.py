@@ -149,6 +149,12 @@ def is_signed(public_key: bytes, uid: bytes, signature: bytes) -> bool:
     return x * pow(z, -2, curve.p) % curve.p % curve.n == r
 
 
+def is_public_key(key: bytes) -> bool:
+    """Is this a public key that can sign UIDs: a point of one of the curves, uncompressed?"""
+    curve = CURVES.get(len(key) - 1)
+    return curve is not None and _point(curve, key) is not None
+
+
 KEYS: Mapping[Maker, bytes] = MappingProxyType(
     {maker: bytes.fromhex(maker.value) for maker in Maker}
 )

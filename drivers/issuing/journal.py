@@ -7,7 +7,8 @@ One line is one JSON object, at most `LINE_SIZE_MAX` bytes:
     band    what the band is filed under: the keyed hash of its UID, never the UID
     step    name of the step; see `steps`
     state   begun | done | failed
-    with    the values a person may need: the band's id, its label, a code of what went wrong. Never a key
+    with    the values a person may need: the band's id, its label, a code of what went wrong. Never a key. In a journal of
+            bands that were only for practice, every line has its mark here
 
 Lines are only ever added, and each is on the disk before the call returns. A power cut can leave the last line cut short:
 it is cut off when the journal is opened. Any other line that does not parse is an error a person must look at.
@@ -30,7 +31,17 @@ from hardware.moments import micros_of
 LINE_SIZE_MAX: Final = 1_000
 """Bytes of a line with its end."""
 
-VALUE_NAMES: Final = ("band_id", "label", "code", "chip", "plan", "replaces", "store", "line")
+VALUE_NAMES: Final = (
+    "band_id",
+    "label",
+    "code",
+    "chip",
+    "plan",
+    "replaces",
+    "store",
+    "line",
+    "mark",
+)
 """What may stand beside a step. There is no place for a key."""
 
 VALUE_SIZE_MAX: Final = 120
@@ -64,9 +75,12 @@ class Entry:
 class Journal:
     """The journal of one station. One process writes it."""
 
-    def __init__(self, path: Path, *, disk: Appender, clock: Clock, entropy: Entropy) -> None:
-        """Open it, or begin it. Raises JournalDamaged, DiskFault."""
+    def __init__(
+        self, path: Path, *, disk: Appender, clock: Clock, entropy: Entropy, mark: str = ""
+    ) -> None:
+        """Open it, or begin it; every line that is added has `mark`. Raises JournalDamaged, DiskFault."""
         self._path = path
+        self._mark = mark
         self._disk = disk
         self._clock = clock
         self._lock = threading.Lock()
@@ -89,6 +103,7 @@ class Journal:
         Raises:
             ValueError: our own mistake: a value with a name that has no place here.
         """
+        values |= {"mark": self._mark}
         strange = set(values) - set(VALUE_NAMES)
         if strange:
             raise ValueError(f"the journal has no place for {', '.join(sorted(strange))}")

@@ -5,8 +5,8 @@ among the bands of a shop and opens nothing: a counter that has the band's row f
 The QR text is "TAPTHREAD:" and the id in upper case, so that the picture needs only letters and digits.
 """
 
-import io
 from typing import Final
+from xml.sax.saxutils import escape  # writes, parses nothing
 
 import segno
 
@@ -18,6 +18,11 @@ CHECK_MODULUS: Final = 31
 """The largest prime below 32, so that a wrong letter of a code changes its check letter, but for 0 and Z."""
 
 QR_PREFIX: Final = "TAPTHREAD:"
+PRACTICE_PREFIX: Final = "PRACTICE:"
+"""Of bands that are only for practice: a counter that reads it finds no band."""
+
+UNIT: Final = 4
+"""Width of a square of the picture; the words below it are five squares high."""
 _MISREAD: Final = str.maketrans("ILO", "110", "- ")
 
 
@@ -41,15 +46,28 @@ def is_code(text: str) -> bool:
     return plain[-1] == ALPHABET[number % CHECK_MODULUS]
 
 
-def qr_text_of(band_id: str) -> str:
+def qr_text_of(band_id: str, *, is_practice: bool = False) -> str:
     """What the QR picture of a band says."""
-    return QR_PREFIX + band_id.upper()
+    return (PRACTICE_PREFIX if is_practice else QR_PREFIX) + band_id.upper()
 
 
-def svg_of(band_id: str, *, label: str) -> bytes:
-    """A label as SVG: the QR picture with the label as its title, and quiet space around. Source: ISO/IEC 18004:2015, 6."""
-    out = io.BytesIO()
-    segno.make_qr(qr_text_of(band_id), error="m").save(
-        out, kind="svg", scale=4, border=4, title=label, xmldecl=True, svgns=True
+def svg_of(qr_text: str, *, lines: tuple[str, ...]) -> bytes:
+    """A label as SVG: the QR picture with quiet space around, and the lines below it.
+
+    Source: ISO/IEC 18004:2015, 6.
+    """
+    qr = segno.make_qr(qr_text, error="m")
+    picture = qr.svg_inline(scale=UNIT, border=4, omitsize=False)
+    width, height = qr.symbol_size(scale=UNIT, border=4)
+    step = 5 * UNIT
+    texts = "".join(
+        f'<text x="{width // 2}" y="{height + number * step}" font-size="{step - UNIT}"'
+        f' font-family="sans-serif" text-anchor="middle">{escape(line)}</text>'
+        for number, line in enumerate(lines, start=1)
     )
-    return out.getvalue()
+    size = f'width="{width}" height="{height + (len(lines) + 1) * step}"'
+    title = f"<title>{escape(' '.join(lines))}</title>"
+    head = '<?xml version="1.0" encoding="utf-8"?>\n'
+    return (
+        f'{head}<svg xmlns="http://www.w3.org/2000/svg" {size}>{title}{picture}{texts}</svg>\n'
+    ).encode()

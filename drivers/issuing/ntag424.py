@@ -24,7 +24,7 @@ from drivers.chips.identify import leasable_uid, speaks_iso_dep
 from drivers.chips.ntag424 import KEY_COUNT, LINK_FILE, Ntag424
 from drivers.connection import Connection
 from drivers.credential.layout import KEY_SIZE, REFERENCE_SIZE, BandFile, CommMode
-from drivers.credential.originality import Maker, is_signed
+from drivers.credential.originality import Maker
 from drivers.credential.places import (
     CONTENT_FILE,
     NTAG424_APP,
@@ -44,7 +44,7 @@ from drivers.credential.sdm_file import (
 )
 from drivers.errors import BandRefused, BandUnsupported
 from drivers.issuing.desfire import Means
-from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned, NotGenuine
+from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned
 from drivers.issuing.plan import Plan
 from drivers.issuing.ports import IssuedKey
 from drivers.issuing.steps import Action, Found, Step
@@ -176,8 +176,7 @@ class Ntag424Band:
         shown = leasable_uid(self._target)
         uid = shown if shown is not None else self._hidden_uid()
         keys = self._means.public_keys(SIGNATURE_GENERATION) or MAKERS_KEYS
-        if not any(is_signed(key, uid, signature) for key in keys):
-            raise NotGenuine("the maker did not sign this chip's UID")
+        self._means.need_signed(keys, uid, signature)
         ours = frozenset(
             slot for slot, key in self._keys_of(uid).items() if self._is_ours(slot, key)
         )

@@ -9,7 +9,13 @@
     factory_key = "des"           DESFire: kind of the key of zeros it is delivered with, des | aes
     label = "Band {number}"       what people call a band; {number} counts, {code} is the code printed on it
 
-Unknown names and wrong values are errors before anything is touched. No key ever stands here.
+    [practice]                    with this table it is a plan to practise with, on chips no maker made
+    maker_keys = ["04..."]        the public keys that sign those chips; 1 to 8
+
+A plan to practise with believes these keys and no maker's, so that no chip of a maker is ever spoilt by it; and it asks every chip for its
+signature. Labels, reports and journals of it say PRACTICE. A plan without that table believes the makers alone.
+
+Unknown names and wrong values are errors before anything is touched. No secret key ever stands here.
 """
 
 import hashlib
@@ -20,6 +26,7 @@ from enum import Enum
 from typing import Final, TypeVar
 
 from drivers.credential import layout
+from drivers.credential.originality import KEYS, is_public_key
 from drivers.issuing.errors import PlanMalformed
 
 SIZE_MAX: Final = 16_384
@@ -27,6 +34,12 @@ SIZE_MAX: Final = 16_384
 
 LABEL_SIZE_MAX: Final = 60
 """Characters of a label; it must fit a clerk's line."""
+
+PRACTICE: Final = "PRACTICE"
+"""What every label, report and journal of a run says that was only for practice."""
+
+PRACTICE_KEYS_MAX: Final = 8
+"""One for each kind of chip that somebody imitates."""
 
 _Choice = TypeVar("_Choice", bound=Enum)
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
@@ -67,6 +80,7 @@ class Plan:
         factory_key: Kind of the key the chip is delivered with.
         label: What people call a band, with {number} or {code}.
         link: The address an NTAG 424 puts its SUN message into; "" for none.
+        practice_keys: Public keys that sign chips to practise with; none for a plan that is meant.
     """
 
     chip: Chip = Chip.DESFIRE
@@ -76,6 +90,12 @@ class Plan:
     factory_key: FactoryKey = FactoryKey.DES
     label: str = "Band {number}"
     link: str = ""
+    practice_keys: tuple[bytes, ...] = ()
+
+    @property
+    def is_practice(self) -> bool:
+        """Is it only for practice?"""
+        return bool(self.practice_keys)
 
     @property
     def digest(self) -> str:
@@ -90,6 +110,7 @@ class Plan:
                 self.factory_key.value,
                 self.label,
                 *((self.link,) if self.link else ()),
+                *(f"practice {key.hex()}" for key in self.practice_keys),
             )
         )
         return hashlib.sha256(values.encode()).hexdigest()[:16]
@@ -97,6 +118,10 @@ class Plan:
     def label_of(self, *, number: int, code: str) -> str:
         """What people call the band with this number and code."""
         return self.label.replace("{number}", str(number)).replace("{code}", code)
+
+    def marked(self, words: str) -> str:
+        """The words as they stand on a label or in a report of this plan."""
+        return f"{PRACTICE} {words}".rstrip() if self.is_practice else words
 
 
 LAYOUT: Final = 1
@@ -117,7 +142,22 @@ link = ""                        # ntag424: https address a telephone opens, wit
 
 _NAMES: Final = (
     "layout", "chip", "generation_min", "signature", "random_uid", "factory_key", "label", "link",
+    "practice",
 )  # fmt: skip
+
+
+def practice_example(chip: Chip, maker_key: bytes) -> str:
+    """A plan to practise with on chips of one kind, as TOML."""
+    return f"""\
+# A plan to PRACTISE with: it believes the key below and no maker's, so no real chip is issued by it,
+# and its station draws keys of its own, which no kiosk has. Everything it makes says {PRACTICE}.
+layout = {LAYOUT}
+chip = "{chip.value}"
+label = "Band {{number}}"
+
+[practice]
+maker_keys = ["{maker_key.hex()}"]
+"""
 
 
 def plan_of(content: bytes) -> Plan:
@@ -132,18 +172,49 @@ def plan_of(content: bytes) -> Plan:
         if name not in _NAMES:
             raise PlanMalformed(f"the plan has no {name!r}; there are {', '.join(_NAMES)}")
     _check_layout(found)
+    practice_keys = _practice(found)
+    signature = _choice(found, "signature", Signature.WHERE_IT_EXISTS)
     plan = Plan(
         chip=_choice(found, "chip", Chip.DESFIRE),
         generation_min=_generation(found.get("generation_min", 2)),
-        signature=_choice(found, "signature", Signature.WHERE_IT_EXISTS),
+        # Chips without a signature are somebody's, and real: practice leaves them alone.
+        signature=Signature.REQUIRED if practice_keys else signature,
         has_random_uid=_flag(found.get("random_uid", True)),
         factory_key=_choice(found, "factory_key", FactoryKey.DES),
         label=_label(found.get("label", "Band {number}")),
         link=_link(found.get("link", "")),
+        practice_keys=practice_keys,
     )
     if plan.link and plan.chip is not Chip.NTAG424:
         raise PlanMalformed("only an NTAG 424 has a link")
     return plan
+
+
+def _practice(found: dict[str, object]) -> tuple[bytes, ...]:
+    """The keys of a plan to practise with; none where it has no such table."""
+    if "practice" not in found:
+        return ()
+    table = found["practice"]
+    if not isinstance(table, dict) or set(table) != {"maker_keys"}:
+        raise PlanMalformed("practice is a table with maker_keys and nothing else")
+    texts = table["maker_keys"]
+    if not isinstance(texts, list) or not 1 <= len(texts) <= PRACTICE_KEYS_MAX:
+        raise PlanMalformed(f"maker_keys is a list of 1 to {PRACTICE_KEYS_MAX} public keys")
+    return tuple(_public_key(text) for text in texts)
+
+
+def _public_key(text: object) -> bytes:
+    try:
+        key = bytes.fromhex(text) if isinstance(text, str) else b""
+    except ValueError:
+        key = b""
+    if not is_public_key(key):
+        raise PlanMalformed("maker_keys holds what is no public key: 04, x and y in hex")
+    if key in KEYS.values():
+        raise PlanMalformed(
+            "maker_keys holds a maker's own key: nobody practises on real chips"
+        )
+    return key
 
 
 def _check_layout(found: dict[str, object]) -> None:

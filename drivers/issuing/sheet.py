@@ -7,8 +7,15 @@ What comes in has a heading line; every column may be left out, others are refus
     store   the store that may link it, for sealed spares
     id, pin columns of makers' lists; read over, never kept
 
-What comes out, one line a band: number, outcome, label, code, band, uid, store, qr, replaces, problem. It holds true UIDs, which
-the centre must learn to lease keys, so it is written with mode 0600.
+What comes out, a row for each band, also for those that were refused:
+
+    number     counts the rows of the report from 1
+    line       line of the sheet the band was for, its heading being line 1; without a sheet the how-manieth band; "" for none
+    outcome    issued | already | failed | retired
+    label, code, band, uid, store, qr, replaces, problem
+    mark       PRACTICE in every row of a run that was only for practice
+
+It holds true UIDs, which the centre must learn to lease keys, so it is written with mode 0600.
 """
 
 import csv
@@ -32,7 +39,8 @@ COLUMNS: Final = ("label", "uid", "store")
 READ_OVER: Final = ("id", "pin")
 
 REPORT_COLUMNS: Final = (
-    "number", "outcome", "label", "code", "band", "uid", "store", "qr", "replaces", "problem",
+    "number", "line", "outcome", "label", "code", "band", "uid", "store", "qr", "replaces", "problem",
+    "mark",
 )  # fmt: skip
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -48,12 +56,19 @@ class Wanted:
         label: What people call it; "" leaves it to the plan.
         uid: The UID it must have; None takes any.
         store: The store that may link it, "" for none.
+        line: Line of the sheet, its heading being 1; 0 where there is no sheet.
     """
 
     number: int
     label: str = ""
     uid: bytes | None = field(default=None, repr=False)
     store: str = ""
+    line: int = 0
+
+    @property
+    def place(self) -> int:
+        """What people find it by: its line of the sheet, else the how-manieth it is."""
+        return self.line or self.number
 
 
 class Outcome(Enum):
@@ -67,15 +82,17 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """One line of the report.
+    """One row of the report.
 
     Attributes:
-        number: As in the sheet.
+        number: Counts the rows from 1; whoever appends it counts.
+        line: `Wanted.place` of what it was for; 0 for none.
         outcome: What became of it.
         label, code, band, store, qr: As issued; "" when it was not.
         uid: The true UID; empty when it was never read.
         replaces: Id of the band it stands in for, "" for none.
         problem: Why it failed, in words; "" when it did not.
+        mark: PRACTICE when it was only for practice, else "".
     """
 
     number: int
@@ -88,6 +105,8 @@ class Reported:
     qr: str = ""
     replaces: str = ""
     problem: str = ""
+    line: int = 0
+    mark: str = ""
 
 
 def wanted_of(content: bytes) -> tuple[Wanted, ...]:
@@ -135,7 +154,7 @@ def _row(line: int, cells: dict[str, str], number: int) -> Wanted:
         is_fit = cell.isprintable() and len(cell) <= LABEL_SIZE_MAX
         if cell and (not is_fit or cell.startswith(_FORMULA)):
             raise PlanMalformed(f"line {line} of the sheet has a cell that cannot be printed")
-    return Wanted(number, label, _uid(line, cells.get("uid", "")), store)
+    return Wanted(number, label, _uid(line, cells.get("uid", "")), store, line)
 
 
 def _uid(line: int, cell: str) -> bytes | None:
@@ -172,9 +191,9 @@ def line_of_report(reported: Reported) -> bytes:
     """One line of a report."""
     return _line(
         (
-            str(reported.number), reported.outcome.value, reported.label, reported.code,
-            reported.band, reported.uid.hex(), reported.store, reported.qr, reported.replaces,
-            reported.problem,
+            str(reported.number), str(reported.line or ""), reported.outcome.value, reported.label,
+            reported.code, reported.band, reported.uid.hex(), reported.store, reported.qr,
+            reported.replaces, reported.problem, reported.mark,
         )
     )  # fmt: skip
 
@@ -205,8 +224,9 @@ def _reported(cells: dict[str, str]) -> Reported:
         raise ValueError("another number of cells")
     texts = {
         name: cells[name]
-        for name in ("label", "code", "band", "store", "qr", "replaces", "problem")
+        for name in ("label", "code", "band", "store", "qr", "replaces", "problem", "mark")
     }
     return Reported(
-        number=int(cells["number"]), outcome=Outcome(cells["outcome"]), uid=bytes.fromhex(cells["uid"]), **texts,
+        number=int(cells["number"]), outcome=Outcome(cells["outcome"]), uid=bytes.fromhex(cells["uid"]),
+        line=int(cells["line"] or 0), **texts,
     )  # fmt: skip

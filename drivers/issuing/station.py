@@ -120,6 +120,7 @@ class Job:
         journal: Journal,
         report: Path,
         disk: Appender,
+        mark: str = "",
     ) -> None:
         """Go on with a job.
 
@@ -129,12 +130,16 @@ class Job:
             journal: Where begun bands stand.
             report: Where what became of them is appended.
             disk: Appends.
+            mark: Stands in every row of the report; "" for bands that are meant.
 
         Raises:
             PlanMalformed: the report is another job's, or damaged.
         """
         self._wanted = {each.number: each for each in wanted}
         self._by_uid = {each.uid: each for each in wanted if each.uid is not None}
+        self._by_place = {each.place: each for each in wanted}
+        self._mark = mark
+        self._n_rows = 0
         self._name = name
         self._journal = journal
         self._path = report
@@ -164,12 +169,17 @@ class Job:
 
     @property
     def begun(self) -> tuple[int, ...]:
-        """Lines whose band was begun and is not whole."""
+        """Numbers of those whose band was begun and is not whole."""
         lines = (line.rpartition(":") for line in self._journal.begun(ISSUE))
         numbers = sorted(int(number) for name, _, number in lines if name == self._name)
         return tuple(
             number for number in numbers if number in self._wanted and number not in self._done
         )
+
+    @property
+    def begun_places(self) -> tuple[int, ...]:
+        """The same, by the lines people find them by."""
+        return tuple(self._wanted[number].place for number in self.begun)
 
     def key_of(self, number: int) -> str:
         """What a line is called in the journal."""
@@ -200,6 +210,15 @@ class Job:
                 return self._wanted[left]
         raise WrongBand("every line that is left has a band that was begun; hold one of those")
 
+    def place_of(self, uid: bytes, band: str) -> int:
+        """Where people find what this band is for, as far as the sheet or the journal says; 0 for nowhere."""
+        wanted = self._by_uid.get(uid)
+        for line, held in self._journal.begun(ISSUE).items():
+            name, _, number = line.rpartition(":")
+            if wanted is None and held == band and name == self._name:
+                wanted = self._wanted.get(int(number))
+        return 0 if wanted is None else wanted.place
+
     def give_up(self) -> int:
         """Let the lines whose band was begun go to other bands; how many."""
         begun = dict(self._journal.begun(ISSUE))
@@ -214,10 +233,12 @@ class Job:
     def note(self, reported: Reported) -> None:
         """Append to the report, durably. Raises DiskFull, DiskFault."""
         is_new = self._disk.read(self._path) is None
-        line = line_of_report(reported)
+        self._n_rows += 1
+        row = replace(reported, number=self._n_rows, mark=self._mark)
+        line = line_of_report(row)
         self._disk.append(self._path, heading() + line if is_new else line)
-        if reported.outcome is not Outcome.FAILED and reported.number in self._wanted:
-            self._done[reported.number] = reported
+        if row.outcome is not Outcome.FAILED and row.line in self._by_place:
+            self._done[self._by_place[row.line].number] = row
 
     def _so_far(self) -> dict[int, Reported]:
         content = self._disk.read(self._path)
@@ -229,16 +250,21 @@ class Job:
         if not whole:
             self._disk.append(self._path, heading())
             return {}
+        rows = reported_of(whole)
+        self._n_rows = len(rows)
+        if any(each.mark != self._mark for each in rows):
+            raise PlanMalformed(
+                "practice and real bands do not stand in one report; give another with --report"
+            )
         done = {
-            each.number: each
-            for each in reported_of(whole)
-            if each.outcome is not Outcome.FAILED and each.number in self._wanted
+            self._by_place[each.line].number: each
+            for each in rows
+            if each.outcome is not Outcome.FAILED and each.line in self._by_place
         }
         for number, each in done.items():
             wanted = self._wanted[number]
-            if (wanted.uid or each.uid) != each.uid or (
-                wanted.label or each.label
-            ) != each.label:
+            label = each.label.removeprefix(f"{self._mark} ") if self._mark else each.label
+            if (wanted.uid or each.uid) != each.uid or (wanted.label or label) != label:
                 raise PlanMalformed(
                     "the report is of another sheet; give another with --report"
                 )
@@ -394,17 +420,19 @@ class Station:
         if not band_id:
             band_id = band_id_of_reference(self._means.entropy.draw(REFERENCE_SIZE))
         code = code_of(band_id)
-        label = wanted.label or self._means.plan.label_of(number=wanted.number, code=code)
+        plan = self._means.plan
+        label = plan.marked(wanted.label or plan.label_of(number=wanted.number, code=code))
         is_whole = not found.steps and not self._journal.is_begun(held.name, ISSUE)
         return Reported(
-            number=wanted.number,
+            number=0,
+            line=wanted.place,
             outcome=Outcome.ALREADY if is_whole else Outcome.ISSUED,
             label=label,
             code=code,
             band=band_id,
             uid=found.uid,
             store=wanted.store or errand.store,
-            qr=qr_text_of(band_id),
+            qr=qr_text_of(band_id, is_practice=plan.is_practice),
             replaces=errand.replaces,
         )
 
@@ -418,10 +446,13 @@ class Station:
         raise BandLeft("it left before it was checked")
 
     def _failed(self, held: _Held | None, job: Job, error: BandRejected) -> Said:
-        uid = held.found.uid if held is not None else b""
+        uid, place = b"", 0
         if held is not None:
+            uid, place = held.found.uid, job.place_of(held.found.uid, held.name)
             self._journal.write(held.name, ISSUE, State.FAILED, code=error.code)
-        reported = Reported(0, Outcome.FAILED, uid=uid, problem=f"{error.code}: {error}")
+        reported = Reported(
+            0, Outcome.FAILED, uid=uid, problem=f"{error.code}: {error}", line=place
+        )
         job.note(reported)
         return Said(0, f"This band was not issued: {error}.", reported)
 

@@ -27,7 +27,7 @@ from drivers.chips.type2 import PAGE_SIZE, Type2
 from drivers.chips.ultralight_aes import Protection, UltralightAes
 from drivers.connection import Connection
 from drivers.credential.layout import KEY_SIZE, REFERENCE_SIZE
-from drivers.credential.originality import Maker, is_signed
+from drivers.credential.originality import Maker
 from drivers.credential.places import (
     CAPSULE_PAGE,
     CAPSULE_SIZE_PAGES,
@@ -38,7 +38,7 @@ from drivers.credential.places import (
 )
 from drivers.errors import BandRefused, BandSilent
 from drivers.issuing.desfire import Means
-from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned, NotGenuine
+from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned
 from drivers.issuing.plan import Plan
 from drivers.issuing.steps import Action, Found, Step
 from drivers.target import Target, Technology
@@ -232,8 +232,7 @@ class UltralightAesBand:
 
     def _check_signature(self, uid: bytes, signature: bytes) -> None:
         keys = self._means.public_keys(SIGNATURE_GENERATION) or MAKERS_KEYS
-        if not any(is_signed(key, uid, signature) for key in keys):
-            raise NotGenuine("the maker did not sign this chip's UID")
+        self._means.need_signed(keys, uid, signature)
 
     def _held(self, slot: int, uid: bytes) -> Held:
         """Which key the slot holds, by trying. Raises BandOfAnother when it is none of those it may be."""

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Final, NoReturn
 
 import typer
@@ -18,20 +19,21 @@ from drivers.issuing.desfire import Means
 from drivers.issuing.errors import BandRejected, JournalDamaged, PlanMalformed, WrongBand
 from drivers.issuing.journal import Journal
 from drivers.issuing.label import svg_of
-from drivers.issuing.plan import EXAMPLE, Chip, Plan, plan_of
-from drivers.issuing.sheet import Outcome, Reported, Wanted, reported_of, wanted_of
+from drivers.issuing.looking import Ring, told
+from drivers.issuing.plan import EXAMPLE, PRACTICE, Chip, Plan, plan_of, practice_example
+from drivers.issuing.sheet import Outcome, Wanted, reported_of, wanted_of
 from drivers.issuing.station import Errand, Job, Said, Station, name_of_sheet, whole_of
-from drivers.readers.base import Reader
+from drivers.readers.base import WAIT_MS_MAX, Reader
 from drivers.readers.opening import is_known, opened
 from drivers.target import Target
 from hardware.clock import Clock, SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
-from hardware.errors import DeviceError
+from hardware.errors import DeviceError, FolderInUse
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
 from kiosk.commands.progress_line import ProgressLine
 from kiosk.commands.tap import MESSAGES
-from kiosk.station_keys import LentKeys, StationKeyFiles
+from kiosk.station_keys import ISSUER_FILE, LentKeys, StationKeyFiles
 from sync.edge.progress import Meter
 
 EXIT_FAILED: Final = 1
@@ -46,6 +48,9 @@ CENTRE_FOLDER: Final = "centre"
 STATION_FOLDER: Final = "encoder"
 """Where a station keeps its journal, its own key and reports of bands without a sheet, inside the data folder."""
 
+PRACTICE_FOLDER: Final = "encoder-practice"
+"""The same for practice, with the keys practised with, which nobody else has."""
+
 JOURNAL_FILE: Final = "bands.journal"
 FILE_SIZE_MAX: Final = 16 * 1_024 * 1_024
 """Bytes of a plan or sheet that is read at all."""
@@ -57,6 +62,8 @@ class Asked:
 
     Attributes:
         data: The data folder.
+        practice_chip: Print a plan to practise with on this kind of chip; "" for none.
+        database, key: Where nodes of a centre share one, and the centre's key; "" and None for what is in its folder.
         reader: The reader, as in the settings.
         plan, sheet, report, labels, keys: Files and folders; None where none was given.
         token, token_module, token_pin: Label, library and PIN file of a PKCS#11 token with the band keys.
@@ -65,6 +72,7 @@ class Asked:
         band: Id of a band.
         is_dry: Write nothing.
         is_giving_up: Lines whose band was begun go to others.
+        is_uid_shown: Say the UID of a band that is read.
         timeout_ms: How long a band is waited for; None for ever.
     """
 
@@ -83,6 +91,10 @@ class Asked:
     band: str = ""
     is_dry: bool = False
     is_giving_up: bool = False
+    practice_chip: str = ""
+    database: str = ""
+    key: Path | None = None
+    is_uid_shown: bool = False
     timeout_ms: int | None = None
 
 
@@ -101,6 +113,8 @@ def run(what: str, asked: Asked) -> None:
             _enter(asked)
         elif what in ("issue", "replace"):
             _issue(asked, is_replacing=what == "replace")
+        elif what == "read" and asked.plan is None:
+            _read(asked)
         else:
             _one(what, asked)
     except (PlanMalformed, JournalDamaged) as error:
@@ -108,7 +122,8 @@ def run(what: str, asked: Asked) -> None:
     except DeviceError as error:
         fail(f"This station's files: {error}.", EXIT_OWN_FILES)
     except ReaderError as error:
-        fail(MESSAGES.get(error.code, f"The reader failed: {error}."), EXIT_READER)
+        words = MESSAGES.get(error.code, f"The reader failed: {error}.")
+        fail(f"{words} See: tapthread doctor --reader {quote(asked.reader)}", EXIT_READER)
 
 
 # --- plan
@@ -116,18 +131,43 @@ def run(what: str, asked: Asked) -> None:
 
 def say_plan(asked: Asked) -> None:
     """Print an example, or what a plan does, without a band. Raises PlanMalformed."""
+    if asked.practice_chip:
+        print(_practice_plan(asked), end="")
+        return
     if asked.plan is None:
         print(EXAMPLE, end="")
         return
     plan = _plan(asked)
     wanted = _wanted(asked)[0] if asked.sheet or asked.count else ()
     oldest = f", EV{plan.generation_min} and later" if plan.chip is Chip.DESFIRE else ""
+    if plan.is_practice:
+        print(PRACTISED)
     print(f"plan {plan.digest}: {plan.chip.value}{oldest}")
     print(f"signature of the maker: {plan.signature.value.replace('_', ' ')}")
     for number, step in enumerate(whole_of(plan), start=1):
         print(f"{number:3}  {step.name:22} {step.words}")
     if wanted:
-        print(f"{len(wanted)} bands, the first: {wanted[0].label or plan.label}")
+        print(f"{len(wanted)} bands, the first: {plan.marked(wanted[0].label or plan.label)}")
+
+
+def _practice_plan(asked: Asked) -> str:
+    """A plan for the virtual chips of one kind."""
+    from hardware.virtual.originality import (
+        DESFIRE_TEST_KEY,
+        NTAG424_TEST_KEY,
+        ULTRALIGHT_AES_TEST_KEY,
+    )
+
+    keys = {
+        Chip.DESFIRE.value: DESFIRE_TEST_KEY,
+        Chip.NTAG424.value: NTAG424_TEST_KEY,
+        Chip.ULTRALIGHT_AES.value: ULTRALIGHT_AES_TEST_KEY,
+    }
+    if asked.plan is not None:
+        raise PlanMalformed("give --plan or --practice, not both")
+    if asked.practice_chip not in keys:
+        raise PlanMalformed(f"--chip is one of {', '.join(keys)}")
+    return practice_example(Chip(asked.practice_chip), keys[asked.practice_chip].public)
 
 
 def _plan(asked: Asked) -> Plan:
@@ -164,29 +204,52 @@ def _wanted(asked: Asked) -> tuple[tuple[Wanted, ...], str]:
 
 def _enter(asked: Asked) -> None:
     """Tell the centre in the data folder which bands were made. Raises PlanMalformed, DeviceError."""
-    from sync.central.centre import Centre
+    from sync.central.centre import KEY_FILE, Centre
     from sync.central.spares import MadeBand
+    from sync.central.sql import is_address
     from sync.model.errors import Malformed, StoreError
 
     if asked.report is None:
         raise PlanMalformed("give the report of a station with --report")
+    rows = reported_of(_content(asked.report))
+    if any(each.mark for each in rows):
+        raise PlanMalformed(f"these bands are {PRACTICE}: no centre learns of them")
     made = [
         MadeBand(each.band, each.uid, each.label, each.store, each.replaces)
-        for each in reported_of(_content(asked.report))
+        for each in rows
         if each.outcome in (Outcome.ISSUED, Outcome.ALREADY)
     ]
     disk, clock, entropy = SystemDisk(), SystemClock(), SystemEntropy()
     folder = asked.data / CENTRE_FOLDER
-    if not folder.is_dir():
-        raise PlanMalformed(f"{folder} is no centre; give --data the folder above it")
+    if asked.database and not is_address(asked.database):
+        raise PlanMalformed("--database takes an address, postgresql://USER@HOST/NAME")
+    if not (asked.key or folder / KEY_FILE).is_file():
+        # One that is drawn here would make another centre.
+        raise PlanMalformed(
+            f"{asked.key} is no key of a centre"
+            if asked.key
+            else f"{folder} is no centre; give --data the folder above it, or --key its key"
+        )
     try:
-        centre = Centre.open(folder, disk=disk, clock=clock, entropy=entropy)
+        centre = Centre.open(
+            folder,
+            disk=disk,
+            clock=clock,
+            entropy=entropy,
+            database=asked.database,
+            key=asked.key,
+        )
         try:
             done = centre.enter_bands(made)
         finally:
             centre.close()
     except Malformed as error:
         raise PlanMalformed(f"the report holds what is no band: {error}") from error
+    except FolderInUse:
+        fail(
+            f"A centre runs in {folder}. Stop it; where nodes share a database, give --data another folder, --key and --database.",
+            EXIT_OWN_FILES,
+        )
     except StoreError as error:
         fail(f"The centre's database cannot be used: {error}.", EXIT_OWN_FILES)
     _say(
@@ -212,14 +275,7 @@ class _Bench:
 
     def target(self) -> Target | None:
         """The next band; None when the time is over. What cannot be one band is said."""
-        until = self.asked.timeout_ms
-        deadline = None if until is None else self.clock.ticks_ms() + until
-
-        def is_over() -> bool:
-            return self.is_over() or (
-                deadline is not None and self.clock.ticks_ms() >= deadline
-            )
-
+        is_over = self._patience()
         while not is_over():
             try:
                 target = self.station.wait(is_over)
@@ -231,29 +287,67 @@ class _Bench:
                 return target
         return None
 
+    def removed(self) -> bool:
+        """Was the band taken away? False when the time is over, or it is told to end."""
+        is_over = self._patience()
+        self.station.wait_for_removal(is_over)
+        return not is_over()
+
+    def _patience(self) -> Callable[[], bool]:
+        """Says when the time that begins now is over, or the command is told to end."""
+        until = self.asked.timeout_ms
+        deadline = None if until is None else self.clock.ticks_ms() + until
+
+        def is_over() -> bool:
+            return self.is_over() or (
+                deadline is not None and self.clock.ticks_ms() >= deadline
+            )
+
+        return is_over
+
 
 @contextlib.contextmanager
 def _bench(asked: Asked, plan: Plan) -> Iterator[_Bench]:
     """Open everything; closed when the block ends. Raises ReaderError, DeviceError, JournalDamaged, PlanMalformed."""
-    if not is_known(asked.reader):
-        raise PlanMalformed(
-            "an encoder station has a reader of its own: --reader pcsc, pcsc:NAME or pn532:PATH"
-        )
+    _need_reader(asked)
     disk, entropy, clock = SystemDisk(), SystemEntropy(), SystemClock()
-    folder = asked.data / STATION_FOLDER
-    lock = disk.lock(folder)
+    folder = asked.data / (PRACTICE_FOLDER if plan.is_practice else STATION_FOLDER)
     with contextlib.ExitStack() as held:
+        if plan.is_practice:
+            lent: LentKeys = _practice_keys(asked, disk=disk, entropy=entropy)
+            _say(PRACTISED)
+        else:
+            lent = held.enter_context(_lent_keys(asked, disk=disk, entropy=entropy))
+        lock = disk.lock(folder)
         held.callback(lock.close)
-        lent = held.enter_context(_lent_keys(asked, disk=disk, entropy=entropy))
         keys = StationKeyFiles.open(folder, lent, disk=disk, entropy=entropy)
         means = Means(plan, keys, entropy)
-        journal = Journal(folder / JOURNAL_FILE, disk=disk, clock=clock, entropy=entropy)
+        journal = Journal(
+            folder / JOURNAL_FILE,
+            disk=disk,
+            clock=clock,
+            entropy=entropy,
+            mark=plan.marked(""),
+        )
         stop = _Stop()
         held.enter_context(stop.heard())
         reader = opened(asked.reader, clock)
         held.callback(reader.close)
         station = Station(reader, means, journal)
         yield _Bench(reader, station, journal, means, disk, clock, stop.is_over, asked)
+
+
+PRACTISED: Final = f"{PRACTICE}: on chips no maker made, with keys no kiosk has. These bands are worth nothing."
+"""Said before anything else in a run that is only for practice."""
+
+
+def _need_reader(asked: Asked) -> None:
+    """Raises PlanMalformed where the reader is none of an encoder station."""
+    if not is_known(asked.reader):
+        raise PlanMalformed(
+            "an encoder station has a reader of its own: --reader pcsc, pcsc:NAME or pn532:PATH;"
+            " `tapthread virtual --pn532 PATH` makes one to practise with"
+        )
 
 
 class _Stop:
@@ -301,6 +395,13 @@ def _lent_keys(asked: Asked, *, disk: SystemDisk, entropy: SystemEntropy) -> Ite
         keys.close()
 
 
+def _practice_keys(asked: Asked, *, disk: SystemDisk, entropy: SystemEntropy) -> BandKeyFiles:
+    """Keys drawn for practice, in its folder. The brand's never come onto a chip that is not genuine."""
+    if asked.keys is not None or asked.token:
+        raise PlanMalformed("practice has keys of its own; leave out --keys and --token")
+    return BandKeyFiles.open(asked.data / PRACTICE_FOLDER, disk=disk, entropy=entropy)
+
+
 def _key_files(asked: Asked, *, disk: SystemDisk, entropy: SystemEntropy) -> BandKeyFiles:
     """The brand's keys that are there. They are never drawn here: bands of a key nobody else has would open nowhere."""
     folder = asked.keys or asked.data / CENTRE_FOLDER
@@ -333,8 +434,9 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
             wanted,
             name=name,
             journal=bench.journal,
-            report=_report(asked, name),
+            report=_report(asked, name, plan),
             disk=bench.disk,
+            mark=plan.marked(""),
         )
         if asked.is_giving_up:
             _say(f"{job.give_up()} lines go to other bands.")
@@ -342,13 +444,17 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
         if job.n_done:
             _say(f"{job.n_done} of {job.n_wanted} were issued before.")
         n_failed = _all(bench, job, errand)
-        _say(f"{job.n_done} of {job.n_wanted} bands are issued, {n_failed} were refused.")
+        _say(
+            plan.marked(
+                f"{job.n_done} of {job.n_wanted} bands are issued, {n_failed} were refused."
+            )
+        )
         if job.begun:
-            numbers = ", ".join(str(number) for number in job.begun)
+            numbers = ", ".join(str(place) for place in job.begun_places)
             _say(
                 f"Begun and not whole: line {numbers}. Hold those bands again, or give them up with --give-up."
             )
-        _say(f"Report: {_report(asked, name)}")
+        _say(f"Report: {_report(asked, name, plan)}")
         if not job.is_over:
             raise typer.Exit(EXIT_FAILED)
 
@@ -359,12 +465,14 @@ def _replacement(asked: Asked) -> tuple[tuple[Wanted, ...], str]:
     return (Wanted(1),), name_of_sheet(f"replace {asked.band}".encode())
 
 
-def _report(asked: Asked, name: str) -> Path:
+def _report(asked: Asked, name: str, plan: Plan) -> Path:
     if asked.report is not None:
         return asked.report
     if asked.sheet is not None:
-        return asked.sheet.with_name(asked.sheet.stem + ".issued.csv")
-    return asked.data / STATION_FOLDER / f"issued-{name}.csv"
+        kind = "practice" if plan.is_practice else "issued"
+        return asked.sheet.with_name(f"{asked.sheet.stem}.{kind}.csv")
+    folder = PRACTICE_FOLDER if plan.is_practice else STATION_FOLDER
+    return asked.data / folder / f"issued-{name}.csv"
 
 
 def _all(bench: _Bench, job: Job, errand: Errand) -> int:
@@ -388,7 +496,9 @@ def _all(bench: _Bench, job: Job, errand: Errand) -> int:
             _print_label(bench.asked, said)
             if job.n_done == job.n_wanted:
                 break
-            bench.station.wait_for_removal(bench.is_over)
+            if not bench.removed():
+                _say("The band still lies on the reader.")
+                break
     finally:
         line.end()
     return n_failed
@@ -398,11 +508,8 @@ def _print_label(asked: Asked, said: Said) -> None:
     done = said.reported
     if asked.labels is None or done is None or done.outcome is Outcome.FAILED:
         return
-    SystemDisk().write(asked.labels / f"{done.code}.svg", svg_of(done.band, label=_title(done)))
-
-
-def _title(done: Reported) -> str:
-    return f"{done.label} {done.code}"
+    picture = svg_of(done.qr, lines=(done.label, done.code))
+    SystemDisk().write(asked.labels / f"{done.code}.svg", picture)
 
 
 def _dry(bench: _Bench) -> None:
@@ -420,6 +527,52 @@ def _dry(bench: _Bench) -> None:
 
 
 # --- one band
+
+
+def _read(asked: Asked) -> None:
+    """What the band on the reader is, whoever made it. Raises ReaderError, DeviceError, PlanMalformed."""
+    _need_reader(asked)
+    disk, entropy, clock = SystemDisk(), SystemEntropy(), SystemClock()
+    stop = _Stop()
+    with contextlib.ExitStack() as held:
+        rings = tuple(_rings(asked, held, disk=disk, entropy=entropy))
+        held.enter_context(stop.heard())
+        reader = opened(asked.reader, clock)
+        held.callback(reader.close)
+        until = asked.timeout_ms
+        deadline = None if until is None else clock.ticks_ms() + until
+        target = None
+        while target is None and not stop.is_over():
+            if deadline is not None and clock.ticks_ms() >= deadline:
+                break
+            try:
+                target = reader.wait_for_target(WAIT_MS_MAX)
+            except BandError as error:
+                fail(MESSAGES.get(error.code, "Hold one band to the reader."))
+        if target is None:
+            fail("Nobody held a band to the reader.", EXIT_NO_BAND)
+        try:
+            said = told(reader, target, rings, entropy=entropy, is_uid_shown=asked.is_uid_shown)
+        except BandError as error:
+            fail(f"This band: {_words(error)}")
+        for name, value in said:
+            _say(f"{name:16} {value}")
+
+
+def _rings(
+    asked: Asked, held: contextlib.ExitStack, *, disk: SystemDisk, entropy: SystemEntropy
+) -> Iterator[Ring]:
+    """The keys there are: the shop's where this station has issued by them, then those of practice. None is drawn here."""
+    folder, centre = asked.data / STATION_FOLDER, asked.keys or asked.data / CENTRE_FOLDER
+    has_files = all((centre / name).exists() for name in (MASTER_FILE, GROUP_FILE))
+    if (folder / ISSUER_FILE).exists() and (asked.token or asked.keys or has_files):
+        lent = held.enter_context(_lent_keys(asked, disk=disk, entropy=entropy))
+        yield Ring(StationKeyFiles.open(folder, lent, disk=disk, entropy=entropy), "yes")
+    practice = asked.data / PRACTICE_FOLDER
+    if (practice / ISSUER_FILE).exists():
+        files = BandKeyFiles.open(practice, disk=disk, entropy=entropy)
+        keys = StationKeyFiles.open(practice, files, disk=disk, entropy=entropy)
+        yield Ring(keys, f"{PRACTICE}: made here to practise with")
 
 
 def _one(what: str, asked: Asked) -> None:

@@ -3,15 +3,25 @@
 import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.credential.originality import Maker
 from drivers.issuing.errors import JournalDamaged, PlanMalformed
 from drivers.issuing.journal import Journal, State
 from drivers.issuing.label import code_of, is_code, qr_text_of, svg_of
-from drivers.issuing.plan import EXAMPLE, Plan, plan_of
+from drivers.issuing.plan import (
+    EXAMPLE,
+    PRACTICE,
+    Chip,
+    Plan,
+    Signature,
+    plan_of,
+    practice_example,
+)
 from drivers.issuing.sheet import (
     Outcome,
     Reported,
@@ -24,6 +34,7 @@ from drivers.issuing.sheet import (
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
+from hardware.virtual.originality import DESFIRE_TEST_KEY
 
 BAND = "c0ffee" + "0" * 26
 FILE = Path("bands.journal")
@@ -51,11 +62,33 @@ def test_the_example_is_the_plan_by_default() -> None:
         ("layout = 1\nlabel = '{uid}'", "{number} and {code} only"),
         ("layout = 1\nlabel = ''", "at most 60"),
         ("layout", "not TOML"),
+        ("layout = 1\npractice = true", "practice is a table"),
+        ("layout = 1\n[practice]", "practice is a table"),
+        ("layout = 1\n[practice]\nmaker_keys = []", "1 to 8 public keys"),
+        ("layout = 1\n[practice]\nmaker_keys = ['04']", "no public key"),
+        ("layout = 1\n[practice]\nmaker_keys = [4]", "no public key"),
+        (
+            f"layout = 1\n[practice]\nmaker_keys = ['{Maker.DESFIRE_EV2.value}']",
+            "maker's own key",
+        ),
     ],
 )
 def test_a_plan_that_cannot_be_followed_to_the_letter_is_refused(said: str, words: str) -> None:
     with pytest.raises(PlanMalformed, match=words.replace("{", r"\{")):
         plan_of(said.encode())
+
+
+@pytest.mark.parametrize("chip", Chip)
+def test_a_plan_to_practise_with_believes_its_own_keys_alone_and_says_so(chip: Chip) -> None:
+    key = DESFIRE_TEST_KEY.public
+
+    plan = plan_of(practice_example(chip, key).encode())
+
+    assert (plan.chip, plan.practice_keys, plan.is_practice) == (chip, (key,), True)
+    assert plan.signature is Signature.REQUIRED
+    assert (plan.marked("Maya"), Plan().marked("Maya")) == ("PRACTICE Maya", "Maya")
+    assert plan.digest != Plan(chip=chip, signature=Signature.REQUIRED).digest
+    assert not Plan().is_practice
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,7 +102,16 @@ def test_any_bytes_are_a_plan_and_a_sheet_or_refused_in_words(content: bytes) ->
 def test_a_makers_list_is_read_and_its_pins_are_read_over() -> None:
     sheet = "\ufeffUID;x\n".replace(";x", ",id,pin") + "04:A1:B2:C3:D4:E5:F6,7,1234\n"
 
-    assert wanted_of(sheet.encode()) == (Wanted(1, uid=bytes.fromhex("04A1B2C3D4E5F6")),)
+    assert wanted_of(sheet.encode()) == (
+        Wanted(1, uid=bytes.fromhex("04A1B2C3D4E5F6"), line=2),
+    )
+
+
+def test_a_band_is_found_by_the_line_people_see_in_their_sheet() -> None:
+    wanted = wanted_of(b"label\n\nMaya\n\n\nTom\n")
+
+    assert [(each.number, each.line, each.place) for each in wanted] == [(1, 3, 3), (2, 6, 6)]
+    assert Wanted(7).place == 7
 
 
 @pytest.mark.parametrize(
@@ -94,7 +136,7 @@ def test_a_sheet_that_is_not_meant_is_refused(sheet: str, words: str) -> None:
 def test_a_report_says_what_was_put_in() -> None:
     line = Reported(
         3, Outcome.ISSUED, "Band, 3", code_of(BAND), BAND, b"1234567", "harbour",
-        qr_text_of(BAND), "a" * 32, 'a "problem"',
+        qr_text_of(BAND), "a" * 32, 'a "problem"', line=7, mark=PRACTICE,
     )  # fmt: skip
 
     assert reported_of(heading() + line_of_report(line)) == (line,)
@@ -114,10 +156,12 @@ def test_a_code_with_one_wrong_letter_is_none(raw: bytes, at: int, by: int) -> N
 
 
 def test_a_label_is_a_picture_with_the_bands_name() -> None:
-    picture = svg_of(BAND, label="Band <1>")
+    picture = ET.fromstring(svg_of(qr_text_of(BAND), lines=("Band <1>", "7K2M")))
 
-    assert b"<title>Band &lt;1&gt;</title>" in picture
-    assert picture.rstrip().endswith(b"</svg>")
+    texts = [each.text for each in picture if each.tag.endswith("text")]
+    assert picture[0].text == "Band <1> 7K2M"
+    assert texts == ["Band <1>", "7K2M"]
+    assert all(int(each.get("y", "0")) < int(picture.get("height", "0")) for each in picture)
 
 
 def test_a_journal_cut_short_at_any_byte_keeps_every_whole_line(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from hardware.virtual.field import Field
 from kiosk.band_keys_token import TokenBandKeys
 from kiosk.commands import band_station
 from tests.support import softhsm
+from tests.support.centre import open_centre
 from tests.support.commands import Running, run, running
 from tests.support.virtual_reader import VirtualReader, virtual_reader
 
@@ -210,6 +211,7 @@ def test_a_report_is_entered_at_the_centre_and_the_store_knows_its_spares(
     )
     failed = Reported(0, Outcome.FAILED, problem="not_genuine: no")
     report = at.folder / "r.csv"
+    open_centre(at.folder / "data/centre").close()
     report.write_bytes(heading() + line_of_report(failed) + line_of_report(made))
     asked = band_station.Asked(data=at.folder / "data", reader="pcsc", report=report)
 
