@@ -1,7 +1,7 @@
 """One band of each kind there is here, by name, with keys everybody may know: for any program that wants to be tried.
 
 Keys are `sample_key(n)`: "tapthread key 00" and on. UIDs follow from the names, so that a band is the same each time.
-What is written to a band stays as long as the object lives.
+What is written to a band stays as long as the object lives. `NAME:2` and on are further bands of a kind, with UIDs of their own.
 """
 
 import hashlib
@@ -38,6 +38,9 @@ DESFIRE_AID = bytes.fromhex("F07474")
 
 UNKNOWN_VERSION = 0xEE
 """Version of the keys of bands whose keys nobody knows."""
+
+FURTHER_MAX = 999
+"""Bands of one kind, so that nobody runs out of them and no name is endless."""
 
 PASSWORD, PACK = b"tap!", b"OK"
 """Of the NTAG21x with a password."""
@@ -143,6 +146,12 @@ def _fresh_desfire(name: str, entropy: Entropy) -> VirtualBand:
     return VirtualDesfire.fresh(uid=uid_of(name), ev=2, entropy=entropy)
 
 
+def _new_desfire(name: str, entropy: Entropy, *, ev: int) -> VirtualBand:
+    uid = uid_of(name)
+    signature = DESFIRE_TEST_KEY.sign(uid)
+    return VirtualDesfire.fresh(uid=uid, ev=ev, entropy=entropy, signature=signature)
+
+
 def _unknown_desfire(name: str, entropy: Entropy) -> VirtualBand:
     keys = tuple(entropy.draw(16) for _ in range(3))
     versions = (UNKNOWN_VERSION,) * 3
@@ -181,6 +190,10 @@ def _unknown_ntag424(name: str, entropy: Entropy) -> VirtualBand:
 def _ntag21x(name: str, _: Entropy, *, model: Ntag21xModel) -> VirtualBand:
     pages = type_2_message(uri_message("ntag21x"))
     return VirtualNtag21x(uid=uid_of(name), model=model, user_pages=pages)
+
+
+def _new_ntag21x(name: str, _: Entropy, *, model: Ntag21xModel) -> VirtualBand:
+    return VirtualNtag21x(uid=uid_of(name), model=model)
 
 
 def _ntag213_password(name: str, _: Entropy) -> VirtualBand:
@@ -262,8 +275,23 @@ SAMPLES: tuple[Sample, ...] = (
     Sample(
         "desfire-fresh", "DESFire EV2", "as it is delivered: a DES key of zeros", _fresh_desfire
     ),
+    *(
+        Sample(
+            f"desfire-ev{ev}-new",
+            f"DESFire EV{ev}",
+            "as it is delivered, and signed with the test key",
+            partial(_new_desfire, ev=ev),
+        )
+        for ev in (2, 3)
+    ),
     Sample("desfire-strange", "DESFire EV2", "keys of an unknown version", _unknown_desfire),
     Sample("ntag424", "NTAG 424 DNA", "keys 0 to 4, a message that stays", _ntag424),
+    Sample(
+        "ntag424-new",
+        "NTAG 424 DNA",
+        "as it is delivered, and signed with the test key",
+        lambda name, entropy: VirtualNtag424(uid=uid_of(name), entropy=entropy),
+    ),
     Sample(
         "ntag424-sun",
         "NTAG 424 DNA",
@@ -301,8 +329,23 @@ SAMPLES: tuple[Sample, ...] = (
         _ntag213_password,
     ),
     Sample("ntag213-copied", "NTAG213", "the signature of another UID", _ntag213_copied),
+    *(
+        Sample(
+            f"{model.name.lower()}-new",
+            model.name,
+            "as it is delivered, and signed with the test key",
+            partial(_new_ntag21x, model=model),
+        )
+        for model in Ntag21xModel
+    ),
     Sample("ultralight-c", "Ultralight C", "key 0 from page 10 on", _ultralight_c),
     Sample("ultralight-aes", "Ultralight AES", "key 0 from page 10 on", _ultralight_aes),
+    Sample(
+        "ultralight-aes-new",
+        "Ultralight AES",
+        "as it is delivered, and signed with the test key",
+        lambda name, entropy: VirtualUltralightAes(uid=uid_of(name), entropy=entropy),
+    ),
     Sample(
         "ultralight-aes-mac",
         "Ultralight AES",
@@ -363,10 +406,15 @@ SAMPLES: tuple[Sample, ...] = (
 
 
 def sample_band(name: str, *, entropy: Entropy) -> VirtualBand:
-    """The band with this name.
+    """The band with this name, or `NAME:N` for the Nth of its kind.
 
     Raises:
         KeyError: There is none.
     """
-    found = {sample.name: sample for sample in SAMPLES}[name]
-    return found.make(found.name, entropy)
+    kind, colon, number = name.partition(":")
+    if colon and not (
+        number.isascii() and number.isdigit() and 2 <= int(number) <= FURTHER_MAX
+    ):
+        raise KeyError(name)
+    found = {sample.name: sample for sample in SAMPLES}[kind]
+    return found.make(f"{kind}:{int(number)}" if colon else kind, entropy)

@@ -7,8 +7,10 @@ The chip runs in one thread of its own, which owns everything here; other thread
 Source: NXP UM0701-02 (PN532 user manual), 6.2.
 """
 
+import hashlib
 import os
 import select
+import socket
 import termios
 import threading
 import tty
@@ -34,6 +36,10 @@ PACE_STEP_US = 50_000
 
 NOISE = bytes.fromhex("5500FF13370000FF02")
 """Line noise: pieces that look like the start of a frame and are none."""
+
+
+class LinkTaken(OSError):
+    """Another virtual reader that is running has this link."""
 
 
 class LineFault(Enum):
@@ -89,6 +95,7 @@ class VirtualPn532:
         self._hurt: _Hurt | None = None
         self._noise = b""
         self._is_closing = False
+        self._claim: socket.socket | None = None
         self._line_free_us = 0
         self._outer, self._inner = os.openpty()
         tty.setraw(self._inner)
@@ -106,8 +113,14 @@ class VirtualPn532:
         return self._link or self._terminal
 
     def start(self) -> None:
-        """Make the link and answer. Raises OSError when the link cannot be made."""
+        """Make the link and answer.
+
+        Raises:
+            LinkTaken: a reader that is running has it.
+            OSError: the link cannot be made.
+        """
         if self._link is not None:
+            self._claim = _claimed(self._link)
             beside = self._link.with_name(f".{self._link.name}.{os.getpid()}")
             beside.unlink(missing_ok=True)
             beside.symlink_to(self._terminal)
@@ -128,6 +141,8 @@ class VirtualPn532:
             os.close(descriptor)
         if self._link is not None and self._is_link_ours():
             self._link.unlink(missing_ok=True)
+        if self._claim is not None:
+            self._claim.close()
 
     def disturb(self, noise: bytes) -> None:
         """Put these bytes on the line before the next answer."""
@@ -256,6 +271,18 @@ class VirtualPn532:
             if left_us > AWAKE_US:
                 asleep_us = min(left_us - AWAKE_US, PACE_STEP_US)
                 select.select([], [], [], asleep_us / 1_000_000)
+
+
+def _claimed(link: Path) -> socket.socket:
+    """Holds the link for this process, by a name that goes with the process, however it ends. Raises LinkTaken."""
+    name = hashlib.sha256(os.fsencode(link.parent.resolve() / link.name)).hexdigest()
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0tapthread-virtual-{name}")
+    except OSError as error:
+        claim.close()
+        raise LinkTaken(error.errno, "a virtual reader that is running has it") from error
+    return claim
 
 
 def _speed_of(terminal: int) -> int:

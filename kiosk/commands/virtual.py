@@ -10,10 +10,11 @@ It says one line when its readers can be used and answers each line of standard 
     anything else             ->  error CODE words
 
 Bands are the demo's and one of each kind in `hardware.virtual.catalogue`; hardware/virtual/README.md says what their keys
-are. Without a LINK the PN532 is on a terminal of its own, which the first line names.
+are. NAME:2 and on are further bands of a kind. Without a LINK the PN532 is on a terminal of its own, which the first line names.
 
 Codes: unknown-band, unknown-command, unknown-fault, impossible, link, usage. The end of standard input ends nothing unless
---until-eof is given. A link to a terminal is taken over, for who made it may be gone; anything else is left alone. Exit codes: 0 ended as asked, 1 a reader could not be brought up, 2 the command line made no sense.
+--until-eof is given. A link that a virtual reader left behind is taken over; that of one that is running, and anything else, is
+left alone. Exit codes: 0 ended as asked, 1 a reader could not be brought up, 2 the command line made no sense.
 """
 
 import os
@@ -33,12 +34,18 @@ from hardware.virtual.band import VirtualBand
 from hardware.virtual.catalogue import SAMPLES, sample_band
 from hardware.virtual.faults import MEANINGS, Fault, FaultKind, FaultyBand
 from hardware.virtual.field import BAND_COUNT_MAX, Field
-from hardware.virtual.pn532 import LineFault, VirtualPn532
+from hardware.virtual.originality import (
+    DESFIRE_TEST_KEY,
+    NTAG21X_TEST_KEY,
+    NTAG424_TEST_KEY,
+    ULTRALIGHT_AES_TEST_KEY,
+)
+from hardware.virtual.pn532 import LineFault, LinkTaken, VirtualPn532
 from hardware.virtual.vpcd import VirtualVpcd, VpcdAbsent
 from kiosk import settings
 from kiosk.commands import options
 from kiosk.demo.bands import demo_bands
-from kiosk.demo.virtual_bands import virtual_band_of
+from kiosk.demo.virtual_bands import capsule_of, virtual_band_of
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -69,6 +76,14 @@ READER_MEANINGS: Final = {
     "slot-back": "and joined again",
 }
 """Faults of the readers themselves, which act at once, in words for a list."""
+
+MAKER_KEYS: Final = {
+    "maker-desfire": DESFIRE_TEST_KEY,
+    "maker-ntag424": NTAG424_TEST_KEY,
+    "maker-ultralight-aes": ULTRALIGHT_AES_TEST_KEY,
+    "maker-ntag21x": NTAG21X_TEST_KEY,
+}
+"""What signs the virtual chips, for plans to practise with."""
 
 DEVICES: Final = (
     ("--pn532 [LINK]", "a PN532 on a pseudo terminal, linked at LINK"),
@@ -109,11 +124,10 @@ class Rig:
         self._pace_baud = pace_baud
         self._field = Field()
         self._fault = Fault(FaultKind.NONE)
-        entropy = SystemEntropy()
         self._bands: dict[str, VirtualBand] = {
-            sample.name: sample_band(sample.name, entropy=entropy) for sample in SAMPLES
+            band.name: virtual_band_of(band, capsule=capsule_of(band, now=clock.now()))
+            for band in demo_bands()
         }
-        self._bands |= {band.name: virtual_band_of(band) for band in demo_bands()}
         self._pn532: VirtualPn532 | None = None
         self._vpcd: VirtualVpcd | None = None
         self._acts: Mapping[str, Callable[[list[str]], str]] = {
@@ -183,6 +197,13 @@ class Rig:
         )
         try:
             pn532.start()
+        except LinkTaken as error:
+            pn532.close()
+            raise Unready(
+                "link",
+                f"{link} is the PN532 of a `tapthread virtual` that is running; end that one, or give another link",
+                exit_code=EXIT_USAGE,
+            ) from error
         except OSError as error:
             pn532.close()
             raise Unready(
@@ -191,7 +212,7 @@ class Rig:
         self._pn532 = pn532
 
     def _present(self, names: list[str]) -> str:
-        unknown = [name for name in names if name not in self._bands]
+        unknown = [name for name in names if not self._is_band(name)]
         if unknown:
             return (
                 f"error unknown-band {_short(unknown[0])}; tapthread virtual --list names them"
@@ -207,6 +228,15 @@ class Rig:
             return f"error impossible {error}"
         self._field.present(*bands)
         return f"ok present {' '.join(names)}"
+
+    def _is_band(self, name: str) -> bool:
+        """Is there a band of that name? Made when it is first asked for; its signature takes a moment."""
+        if name not in self._bands:
+            try:
+                self._bands[name] = sample_band(name, entropy=SystemEntropy())
+            except KeyError:
+                return False
+        return True
 
     def _remove(self, rest: list[str]) -> str:
         if rest:
@@ -343,7 +373,7 @@ def slot_of(text: str) -> tuple[str, int]:
 
 
 def _list() -> None:
-    """Name, kind and words of everything there is, a line each: bands of the demo, one band of each kind, faults, readers."""
+    """Name, kind and words of everything there is, a line each: the demo's bands, one of each kind, faults, readers, keys."""
     for band in demo_bands():
         say(f"{band.name}  {band.chip}  {band.customer or '-'}")
     for sample in SAMPLES:
@@ -354,6 +384,8 @@ def _list() -> None:
         say(f"{name}  reader fault  {words}")
     for name, words in DEVICES:
         say(f"{name}  reader  {words}")
+    for name, key in MAKER_KEYS.items():
+        say(f"{name}  public key  {key.public.hex()}")
 
 
 def run(  # noqa: PLR0913, PLR0917 (its arguments are the command's options)

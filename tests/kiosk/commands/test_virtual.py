@@ -17,7 +17,8 @@ import pytest
 from drivers.errors import BandLeft
 from drivers.readers.pn532 import Pn532Reader
 from hardware.clock import SystemClock
-from hardware.virtual.catalogue import SAMPLES, uid_of
+from hardware.entropy import SeededEntropy
+from hardware.virtual.catalogue import FURTHER_MAX, SAMPLES, sample_band, uid_of
 from hardware.virtual.faults import FaultKind
 from hardware.virtual.pn532 import LineFault
 from hardware.virtual.private_pcscd import PrivatePcscd
@@ -96,7 +97,7 @@ def test_the_list_has_bands_faults_and_readers_a_line_each() -> None:
     assert names >= {"maya", "ntag424-sun-lrp", "ultralight-aes-mac", "ntag216", "felica"}
     assert names >= {"bank-card", "telephone-yes", "twin-b", "uid-changing", "desfire-fresh"}
     assert names >= {fault.value for fault in FaultKind} | {fault.value for fault in LineFault}
-    assert names >= {"reader-lost", "slot-back", "--vpcd HOST:PORT"}
+    assert names >= {"reader-lost", "slot-back", "--vpcd HOST:PORT", "maker-ntag424"}
 
 
 def test_any_band_runs_with_any_fault_on_a_reader_that_says_where_it_is() -> None:
@@ -231,16 +232,48 @@ def test_a_signal_is_a_clean_end(tmp_path: Path, number: signal.Signals) -> None
     assert not os.path.lexists(link)
 
 
-def test_a_link_that_another_reader_took_over_is_left_alone(tmp_path: Path) -> None:
+def test_the_link_of_a_reader_that_is_running_is_not_taken_over(tmp_path: Path) -> None:
+    link = tmp_path / "pn532"
+    with started("--pn532", link, "--band", "maya") as first:
+        first.heard()
+
+        second = run("virtual", "--pn532", link, "--band", "lena")
+
+        assert second.returncode == 2
+        assert "that is running; end that one, or give another link" in second.stderr
+        assert uid_seen(link) == demo_band("maya").uid
+
+
+def test_a_link_that_was_made_anew_by_hand_is_left_alone(tmp_path: Path) -> None:
     link = tmp_path / "pn532"
     with started("--pn532", link) as first:
         first.heard()
-        with started("--pn532", link, "--band", "maya") as second:
-            second.heard()
-            first.ask("quit")
-            first.process.wait(ANSWER_S)
+        link.unlink()
+        link.symlink_to("/dev/pts/ptmx")
 
-            assert uid_seen(link) == demo_band("maya").uid
+        first.ask("quit")
+        first.process.wait(ANSWER_S)
+
+    assert link.readlink() == Path("/dev/pts/ptmx")
+
+
+def test_there_are_as_many_new_chips_of_a_kind_as_somebody_asks_for() -> None:
+    with started("--band", "ntag424-new") as child:
+        child.heard()
+
+        told = [
+            child.ask(f"present {name}")
+            for name in (
+                "ntag424-new:2 ntag424-new:3", "ntag424-new:1", "ntag424-new:x", "maya:2",
+                f"ntag424-new:{FURTHER_MAX + 1}",
+            )
+        ]  # fmt: skip
+
+    assert told[0] == "ok present ntag424-new:2 ntag424-new:3"
+    assert all(words.startswith("error unknown-band") for words in told[1:])
+    entropy = SeededEntropy("x")
+    uids = {sample_band(name, entropy=entropy).uid for name in ("ntag213", "ntag213:2")}  # type: ignore[attr-defined]  # these have one
+    assert len(uids) == 2
 
 
 @pytest.mark.parametrize(
