@@ -15,6 +15,7 @@ findings     what a check found in one line, and the machine as checks see it
 checks       what can be wrong with the machine under a reader
 profiles/    what is known of each reader model, one TOML file each
 assets/      rules for udev, modprobe, polkit and systemd that a technician installs
+left_out     starts without packages that are only there by chance
 log          JSON lines with an allow-list of keys
 virtual/     bands, field, PN532 on a pty, vpcd: written without our drivers, so that it can disagree with them
 """

@@ -19,13 +19,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-import httpx
 import msgspec
 import zstandard
 
 from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.identity import DeviceIdentity
+from hardware.left_out import left_out
 from hardware.moments import micros_of
 from sync.edge.band_auth import BAND_MS, BandStep, step_of
 from sync.edge.leases import BandLease, LeasedKey, Lent
@@ -114,6 +114,12 @@ HELLO_SIZE_MAX: Final = 65_536
 WINDOW_SIZE_MAX: Final = 8 * 1_048_576
 """A compressed answer that asks for more memory than this to be read is not ours."""
 
+
+with left_out(
+    "trio", "httpx._main"
+):  # the latter is a command line of its own, with click and rich
+    import httpcore  # noqa: F401  # httpx imports it by its first client, outside of this block
+    import httpx
 
 if importlib.util.find_spec("sniffio") is None:
     # httpcore 1.0 looks for it four times a call, each time in every folder; so it is told once that there is none.

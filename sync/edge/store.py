@@ -30,19 +30,22 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
-import sqlite_utils
 from sqlcipher3 import dbapi2
 
 from hardware.clock import Clock
 from hardware.disk import Disk, FolderLock
 from hardware.entropy import Entropy, new_id
 from hardware.errors import DeviceError, DiskFull
+from hardware.left_out import left_out
 from hardware.moments import micros_of
 from sync.edge import reading, terms
 from sync.edge.ballast import Ballast
 from sync.edge.pages import SALT_SIZE, Pages
 from sync.edge.wal import committed_frames, mended, page_one
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
+
+with left_out("pandas", "numpy"):
+    import sqlite_utils
 
 log = logging.getLogger(__name__)
 
