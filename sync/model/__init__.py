@@ -12,6 +12,7 @@ contacts     contact values as they are compared
 profile      all rows of one customer, as a screen needs them
 deny         the deny list of bands: signed, dated, of keyed hashes
 sins         counts the three sins: asked twice, unanswered, contradictions
+watch        who waits for us, and how each channel does
 gist         a customer's thread in a few words, for the capsule on their band
 wire         what goes over the network: requests, rows, and the page of a pull
 answers      the other answers as lines, written and read
