@@ -1,6 +1,7 @@
 """The centre's end: what every device agrees with. One process with a file, or several nodes over one PostgreSQL.
 
-app           bytes of HTTP to requests as values and back, TLS, the server process; the only importer of the web framework
+app           the server process, TLS, and the service as an ASGI application; the only importer of the web framework
+connection    one connection: bytes of HTTP to requests as values and back, and how long each may take
 endpoints     the addresses: from a request as a value to a response as a value, errors as problems; without a network
 openapi       the protocol for programs, made from the structs
 centre        the centre as an object: what a program that fills or runs it does, and what each call does

@@ -1,7 +1,7 @@
-"""The centre on the network: bytes of HTTP to requests as values and back, and the server process.
+"""The centre on the network: the server process with TLS, and the service as an application for callers in this process.
 
-The only importer of the web framework. `endpoints` says what is answered; here is how long a body may take to come, that
-nothing larger than may be is read, and TLS. Database work runs in worker threads; a held poll costs a task and no thread.
+The only importer of the web framework. `endpoints` says what is answered, `connection` what may come over a socket.
+Database work runs in worker threads; a held poll costs a task and no thread.
 """
 
 import asyncio
@@ -12,35 +12,22 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
-import msgspec
 import uvicorn
 import uvloop
 from starlette.concurrency import run_in_threadpool
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from hardware.errors import AddressTaken, EnrolmentError
 from sync.central.centre import Centre
+from sync.central.connection import READ_S, Connection
 from sync.central.endpoints import Service
-from sync.central.ports import AsgiApp
 from sync.model.errors import StoreError
 from sync.model.ports import Request, Response
-from sync.model.wire import BODY_SIZE_MAX, PROBLEM, PROBLEMS, Problem
+from sync.model.wire import BODY_SIZE_MAX
 
 log = logging.getLogger(__name__)
-
-READ_MS: Final = 10_000
-"""A body that takes longer to come is given up; 1 MB in that time is a line of 1 Mbit/s."""
-
-HEAD_S: Final = 10.0
-"""A connection whose next request's head takes longer to come is closed: an idle one costs a descriptor."""
-
-KEEP_ALIVE_S: Final = 30
-"""How long a connection is kept after an answer: a kiosk asks again at once, one of a fleet on a busy line soon."""
-
-HEAD_SIZE_MAX: Final = 16_384
-"""Bytes of line and headers of a request; ours have about 1,200. The parser itself would take any number."""
 
 SHUTDOWN_S: Final = 3
 """How long requests may take to end when the centre goes down; held polls end at once."""
@@ -64,7 +51,26 @@ class Tls:
     key: Path
 
 
-def asgi_app(centre: Centre, *, public_url: str = "") -> AsgiApp:
+class CentreApp:
+    """The service over an open centre, as an application of ASGI: for callers in this process, and what `serve` serves."""
+
+    def __init__(self, centre: Centre, *, public_url: str = "") -> None:
+        """Arguments as `asgi_app`."""
+        self.service = Service(centre, run=_in_a_thread)
+        self.base = public_url.rstrip("/")
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return  # there is nothing else here
+        head = _head_of(scope, self.base)
+        response = self.service.refused(head)
+        if response is None:
+            response = await _answered(self.service, head, receive)
+        await _sent(response, send)
+
+
+def asgi_app(centre: Centre, *, public_url: str = "") -> CentreApp:
     """The service over an open centre.
 
     Args:
@@ -72,19 +78,7 @@ def asgi_app(centre: Centre, *, public_url: str = "") -> AsgiApp:
         public_url: How devices reach it, for example "https://centre.example", when something in front ends TLS: what
             they sign is this address. "" when they reach it directly.
     """
-    service = Service(centre, run=_in_a_thread)
-    base = public_url.rstrip("/")
-
-    async def app(scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return  # there is nothing else here
-        head = _head_of(scope, base)
-        response = service.refused(head)
-        if response is None:
-            response = await _answered(service, head, receive)
-        await _sent(response, send)
-
-    return app
+    return CentreApp(centre, public_url=public_url)
 
 
 async def _in_a_thread(work: Callable[[], Value], /) -> Value:
@@ -94,7 +88,7 @@ async def _in_a_thread(work: Callable[[], Value], /) -> Value:
 async def _answered(service: Service, head: Request, receive: Receive) -> Response:
     try:
         # The loop's own time: this guards a socket, and must not move a clock that moves when it is waited on.
-        async with asyncio.timeout(READ_MS / 1_000):
+        async with asyncio.timeout(READ_S):
             body = await _body_of(receive)
     except TimeoutError:
         return service.problem(head, "malformed", "the body did not come")
@@ -141,72 +135,27 @@ async def _sent(response: Response, send: Send) -> None:
 # The server process
 
 
-HEAD_END: Final = b"\r\n\r\n"
-
 BACKLOG: Final = 2_048
 """Connections that wait to be taken: a fleet that comes back together."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """A connection whose requests must begin soon and have a small head; the body is bounded where it is read."""
+class BoundedProtocol(Connection):
+    """Our connection as uvicorn makes one; its application is a `CentreApp`."""
 
-    head_s = HEAD_S
+    __slots__ = ()
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """As uvicorn makes it."""
-        super().__init__(*args, **kwargs)
-        self._head_size = 0
-        self._head_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Wait for the first request."""
-        super().connection_made(transport)
-        self._await_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
-        self._head_is_here()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Count what is not yet a whole head."""
-        is_between = self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # None at first
-        if self._head_timer is None and is_between:
-            self._await_head()
-        end = data.find(HEAD_END)
-        if self._head_timer is not None and end >= 0 and self._head_size + end > HEAD_SIZE_MAX:
-            self.transport.abort()
-            return
-        super().data_received(data)
-        if self._head_timer is not None:
-            self._head_size += len(data)
-            if self._head_size > HEAD_SIZE_MAX:
-                self.transport.abort()
-
-    def send_400_response(self, msg: str) -> None:
-        """What is no HTTP at all gets the same kind of answer as any other bad input."""
-        status, title = PROBLEMS["malformed"]
-        body = msgspec.json.encode(Problem("malformed", title, status, detail=msg))
-        head = (
-            f"HTTP/1.1 {status} Bad Request\r\ncontent-type: {PROBLEM}\r\ncontent-length: {len(body)}\r\n"
-            "cache-control: no-store\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
-
-    def on_headers_complete(self) -> None:
-        """From here on the request is the service's."""
-        self._head_is_here()
-        super().on_headers_complete()
-
-    def _await_head(self) -> None:
-        self._head_size = 0
-        self._head_timer = self.loop.call_later(self.head_s, self.transport.abort)
-
-    def _head_is_here(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # noqa: ARG002  # uvicorn's signature
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """As uvicorn calls it."""
+        app = config.app
+        assert isinstance(app, CentreApp)
+        host = cast("set[Connection]", server_state.connections)
+        super().__init__(app.service, base=app.base, host=host)
 
 
 class _Server(uvicorn.Server):
@@ -260,7 +209,6 @@ def serve(
             ws="none",
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=SHUTDOWN_S,
             backlog=BACKLOG,
             ssl_certfile=str(tls.certificate) if tls else None,

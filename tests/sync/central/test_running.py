@@ -18,7 +18,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from hardware.errors import FolderInUse
-from sync.central.app import HEAD_SIZE_MAX, BoundedProtocol
+from sync.central.app import BoundedProtocol
+from sync.central.connection import HEAD_SIZE_MAX
 from sync.central.schema import MIGRATIONS
 from sync.central.store import Store
 from sync.model.errors import StoreCorrupt, StoreTooNew
