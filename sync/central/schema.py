@@ -131,6 +131,8 @@ MIGRATIONS: Final = (
     )
     """,
     """
+    CREATE INDEX doc_said ON doc (as_of) WHERE kind = 'interaction';
+    CREATE INDEX doc_case ON doc (as_of) WHERE kind = 'case';
     CREATE TABLE channel (
       name TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL, changed_at BIGINT NOT NULL,
       position TEXT NOT NULL DEFAULT ''

@@ -212,6 +212,11 @@ class Snapshot:
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
 
+    @property
+    def sql(self) -> Connection:
+        """The database itself, for parts that keep tables of their own."""
+        return self._sql
+
     def head(self, scope: str) -> int:
         """The newest seq of a scope; 0 for one nobody wrote to."""
         found = self._sql.all("SELECT head FROM scope WHERE id = :scope", scope=scope)
@@ -487,6 +492,18 @@ class Snapshot:
             f"SELECT key, {_DOC} FROM doc WHERE owner = :owner ORDER BY key",  # noqa: S608  # a constant
             owner=owner,
         )
+        rows = []
+        for line in found:
+            with suppress(Malformed):
+                rows.append(_row(line[0], _Doc(*line[1:])))
+        return rows
+
+    def rows_of_kind(self, kind: str, *, since: int = 0) -> list[Row]:
+        """Every row of a kind as of `since` or later that this version can read."""
+        found = self._sql.all(
+            f"SELECT key, {_DOC} FROM doc WHERE kind = :kind AND as_of >= :since",  # noqa: S608  # a constant
+            kind=kind, since=since,
+        )  # fmt: skip
         rows = []
         for line in found:
             with suppress(Malformed):

@@ -428,6 +428,27 @@ class Stock(Record, frozen=True):
     ops: tuple[str, ...] = ()
 
 
+class ChannelWatch(Record, frozen=True):
+    """Who waits for us in one channel, counted by the centre; its id is the channel. It names nobody.
+
+    Attributes:
+        n_late: Contacts past their promise without an answer.
+        n_window_closing: Contacts to whom free text is soon not allowed any more.
+        oldest_at: When the one who waits longest wrote, 0 when nobody waits.
+        next_due_at: The earliest promise among them, 0 for none.
+        verdict, reason: What the report of the last weeks says of the channel, as `sync.model.watch` has them.
+    """
+
+    id: str
+    n_waiting: int
+    n_late: int
+    n_window_closing: int = 0
+    oldest_at: int = 0
+    next_due_at: int = 0
+    verdict: str = ""
+    reason: str = ""
+
+
 class Store(Record, frozen=True):
     """A shop. `name` is what people say: "Harbour"."""
 
@@ -464,6 +485,7 @@ KINDS: Final[dict[str, type[Record]]] = {
     "product": Product,
     "price": Price,
     "stock": Stock,
+    "watch": ChannelWatch,
     "store": Store,
     "staff": Staff,
 }
