@@ -149,12 +149,15 @@ class Side(msgspec.Struct, frozen=True):
 
 
 class CaseBefore(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a case said before the operation `op` changed it."""
+    """What a case said before the operation `op` changed it; None for lists that it left as they were."""
 
     op: str
     state: str
     promise: Promise | None = None
     next_step: str = ""
+    told: tuple[Told, ...] | None = None
+    missing: tuple[str, ...] | None = None
+    tried: tuple[Remedy, ...] | None = None
 
 
 class Case(Record, frozen=True):
@@ -186,6 +189,77 @@ class Case(Record, frozen=True):
     clash: str = ""
     sides: tuple[Side, ...] = ()
     before: CaseBefore | None = None
+    ops: tuple[str, ...] = ()
+
+
+class Server(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One of us who is with a customer.
+
+    Attributes:
+        actor: Staff or agent id; who comes again stands once.
+        by: What people call them: "Ana (call centre)".
+        channel: Where, one of CHANNELS.
+        at: Since when.
+        until: When it ends by itself.
+    """
+
+    actor: str
+    by: str
+    channel: str
+    at: int
+    until: int
+
+
+class Serving(Record, frozen=True):
+    """Who of us is with a customer now, so that nobody else begins. Its id is the customer's.
+
+    Attributes:
+        who: Who said so, the newest last; only those count whose `until` is not over.
+    """
+
+    id: str
+    who: tuple[Server, ...] = ()
+    ops: tuple[str, ...] = ()
+
+
+class ReferralBefore(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a referral said before the operation `op` changed it."""
+
+    op: str
+    state: str
+    by: str = ""
+    at: int = 0
+    note: str = ""
+
+
+class Referral(Record, frozen=True):
+    """A customer whom somebody sent to a store, with all that must be known there.
+
+    Attributes:
+        store: Where they were sent.
+        by: Who sent them, in words.
+        text: What is to be done there.
+        card: The hand-over card as text, as it was then; for staff.
+        due_at: When they are expected, 0 for any time.
+        case: Id of the case it is about, "" for none.
+        state: open | taken | done | taken_back.
+        changed_by, changed_at: Who took it last, or did it, and when.
+        note: What came of it.
+    """
+
+    id: str
+    store: str
+    by: str
+    text: str
+    at: int
+    card: str = ""
+    due_at: int = 0
+    case: str = ""
+    state: str = "open"
+    changed_by: str = ""
+    changed_at: int = 0
+    note: str = ""
+    before: ReferralBefore | None = None
     ops: tuple[str, ...] = ()
 
 
@@ -472,6 +546,8 @@ KINDS: Final[dict[str, type[Record]]] = {
     "band": Band,
     "interaction": Interaction,
     "case": Case,
+    "serving": Serving,
+    "referral": Referral,
     "order": Order,
     "pickup": Pickup,
     "account": Account,
