@@ -257,6 +257,10 @@ class Ntag424Band:
         if found.link not in (FACTORY_LINK, link) or found.content != FACTORY_CONTENT:
             raise BandOfAnother("its files are set up as neither we nor the factory do")
 
+    def _seen(self) -> Standing:
+        """What `look` saw in this activation: with a session open, the chip does not say a second time what it is."""
+        return self._standing or self.look()
+
     # --- doing
 
     def survey(self) -> Found:
@@ -365,7 +369,7 @@ class Ntag424Band:
 
     def told(self) -> tuple[tuple[str, str], ...]:
         """What it says, name by name, for people at a station. Writes nothing."""
-        standing = self.look()
+        standing = self._seen()
         said = [
             ("chip", CHIP + (" in LRP mode" if self._is_lrp else "")),
             ("band", standing.reference.hex() or "none"),
@@ -387,7 +391,7 @@ class Ntag424Band:
         Raises:
             BandOfAnother: its keys are not ours.
         """
-        standing = self.look()
+        standing = self._seen()
         if NTAG424_APP not in standing.our_slots or NTAG424_BAND not in standing.our_slots:
             raise BandOfAnother("it is no band of ours")
         if standing.content == CONTENT_SETTINGS:

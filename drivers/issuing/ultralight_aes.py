@@ -259,6 +259,10 @@ class UltralightAesBand:
         keys = self._means.keys
         return (keys.band_key(uid) if slot == MFUL_BAND else keys.group_key()).value
 
+    def _seen(self) -> Standing:
+        """What `look` saw in this activation: with a session open, the chip does not say a second time what it is."""
+        return self._standing or self.look()
+
     # --- doing
 
     def survey(self) -> Found:
@@ -330,7 +334,7 @@ class UltralightAesBand:
 
     def told(self) -> tuple[tuple[str, str], ...]:
         """What it says, name by name, for people at a station. Writes nothing."""
-        standing = self.look()
+        standing = self._seen()
         said = [
             ("chip", CHIP),
             ("band", standing.reference.hex() or "none"),
@@ -351,7 +355,7 @@ class UltralightAesBand:
         Raises:
             BandOfAnother: its keys are not ours.
         """
-        standing = self.look()
+        standing = self._seen()
         if standing.slots[MFUL_BAND] is not Held.OURS or not standing.protection.has_macs:
             raise BandOfAnother("it is no band of ours")
         note("wipe_pages", partial(self._wipe, standing.uid))

@@ -445,6 +445,8 @@ class Pn532Reader:
     def _finds(self, target: Target) -> bool:
         """Does a search for this UID find it?"""
         again = self._searched(bytes((1, TYPE_A_106)) + cascade_of(target.uid))
+        # It goes on without having lost its power; who looks for bands next wants it as it is when it comes.
+        self._is_field_stale = bool(again)
         return len(again) == 1 and again[0].uid == target.uid
 
     def _is_answering(self) -> bool:
