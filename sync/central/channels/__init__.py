@@ -2,4 +2,7 @@
 
 facts      what any channel can tell, as values: somebody spoke, something was bought, a stock moved
 adapter    what an adapter is; where they are found by name
+registry   all adapters by name
+parts      what several of them need: signatures, vendors' JSON that says where it is wrong, times, money, text from markup
+shopify    web shop: orders, parcels, customers, stock, products
 """

@@ -57,11 +57,18 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="fact"):
         ref: Vendor's id of what it is about.
         at: When it became so there; decides which of two facts about one thing is newer.
         who: The customer, None where it is about nobody.
+        also: Other ids that system has for it, by which a later event may name it alone: "order:450789469". A fact whose
+            `ref` is one of these is about that thing; one that is not known yet is kept until it is.
     """
 
     ref: str
     at: int
     who: Who | None = None
+    also: tuple[str, ...] = ()
+
+
+class Known(Fact, frozen=True, kw_only=True, tag="known"):
+    """A customer as that system knows them now; nothing happened but that. `ref` is `who.ref`."""
 
 
 class Said(Fact, frozen=True, kw_only=True, tag="said"):
@@ -126,6 +133,16 @@ class Bought(Fact, frozen=True, kw_only=True, tag="bought"):
     code: str = ""
     sensitivity: str = "normal"
     pickup_store: str = ""
+
+
+class Became(Fact, frozen=True, kw_only=True, tag="became"):
+    """An order is in another state, and nothing else of it is told; `ref` is its number, or an `also` of it.
+
+    Attributes:
+        state: As in `records.Order`.
+    """
+
+    state: str
 
 
 class Parcel(Fact, frozen=True, kw_only=True, tag="parcel"):
@@ -217,7 +234,7 @@ class Forget(Fact, frozen=True, kw_only=True, tag="forget"):
 
 
 AnyFact = (
-    Said | Called | Bought | Parcel | Problem | Agreed | Sold | Priced | Stocked | Delivered
-    | Proved | Forget
+    Known | Said | Called | Bought | Became | Parcel | Problem | Agreed | Sold | Priced | Stocked
+    | Delivered | Proved | Forget
 )  # fmt: skip
 """Everything a channel can tell. Its JSON (tagged by "fact") is our own event form: `app`, NDJSON and CloudEvents carry it."""

@@ -1,0 +1,395 @@
+"""What several adapters need: signatures, vendors' JSON that says where it is wrong, times, money, text from markup.
+
+Whatever is handed to anything here, only `Forged` or `Unmapped` leaves it.
+"""
+
+import binascii
+import hashlib
+import hmac
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from html.parser import HTMLParser
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from sync.central.channels.adapter import (
+    REPLAY_WITHIN_S,
+    Delivery,
+    Forged,
+    Settings,
+    Unmapped,
+)
+
+INTEGER_MAX: Final = 2**53 - 1
+"""What JSON numbers hold exactly everywhere. Source: RFC 8259 section 6."""
+
+REF_MAX: Final = 200
+"""Characters of another system's id; they become keys of rows. The longest known, of WhatsApp messages, have 128."""
+
+FIELDS_MAX: Final = 1_000
+"""Of one form."""
+
+AT_MAX: Final = 7_258_118_400_000_000
+"""The year 2200: nothing that happened is later."""
+
+WITHOUT_MINOR: Final = frozenset((
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF",
+))  # fmt: skip
+"""Currencies whose amounts have no decimals. Source: ISO 4217, list one."""
+
+WITH_THREE_MINOR: Final = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
+"""Currencies with three decimals. Source: ISO 4217, list one."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_SPACES: Final = re.compile(r"[ \t\r\f\v\xa0]+")
+_LINES: Final = re.compile(r"\n{3,}")
+
+
+# --- Signatures -------------------------------------------------------------
+
+
+def secrets_of(settings: Settings, name: str) -> tuple[str, ...]:
+    """The secret of this name, then older ones that still count: "signing", then all that begin with "signing_old"."""
+    older = sorted(one for one in settings.secrets if one.startswith(f"{name}_old"))
+    return tuple(settings.secrets[one] for one in (name, *older) if settings.secrets.get(one))
+
+
+def check_mac(
+    given: str,
+    signed: bytes,
+    secrets: Sequence[str],
+    *,
+    digest: str = "sha256",
+    is_hex: bool = True,
+) -> None:
+    """Raise Forged unless `given` is the HMAC of `signed` under one of `secrets`, in hex or else in base64."""
+    if not secrets:
+        raise Forged("no secret of this channel is set, so nothing can be believed")
+    if not given:
+        raise Forged("not signed")
+    try:
+        mac = bytes.fromhex(given) if is_hex else b64decode(given, validate=True)
+    except (ValueError, binascii.Error):
+        raise Forged("the signature is not one") from None
+    if not any(
+        hmac.compare_digest(mac, hmac.digest(one.encode(), signed, digest)) for one in secrets
+    ):
+        raise Forged("the signature does not fit")
+
+
+def check_shared(given: str, secrets: Sequence[str]) -> None:
+    """Raise Forged unless `given` is one of `secrets`: for vendors that sign nothing."""
+    if not secrets:
+        raise Forged("no secret of this channel is set, so nothing can be believed")
+    if not any(hmac.compare_digest(given.encode(), one.encode()) for one in secrets):
+        raise Forged("the shared secret does not fit")
+
+
+def check_time(told: str, now_s: int, *, within_s: int = REPLAY_WITHIN_S) -> None:
+    """Raise Forged unless the signed time, in seconds since 1970, is about now."""
+    if not re.fullmatch(r"[0-9]{1,12}", told):
+        raise Forged("the time it was signed at is missing")
+    if abs(now_s - int(told)) > within_s:
+        raise Forged("signed too long ago, or in the future")
+
+
+def header(delivery: Delivery, name: str) -> str:
+    """The header, or ""."""
+    return delivery.headers.get(name.lower(), "")
+
+
+def digest_of(*parts: bytes) -> str:
+    """An id for what has none: equal parts have equal ids."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(len(part).to_bytes(8, "big") + part)
+    return f"sha256:{whole.hexdigest()[:40]}"
+
+
+# --- Bodies -----------------------------------------------------------------
+
+
+def decoded(body: bytes) -> Any:
+    """Decoded JSON. Raises Unmapped."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Unmapped(f"not JSON: {type(error).__name__}") from None
+
+
+def form_of(body: bytes) -> tuple[tuple[str, str], ...]:
+    """Fields of an `application/x-www-form-urlencoded` body, in order. Raises Unmapped."""
+    try:
+        return tuple(
+            parse_qsl(
+                body.decode("ascii"),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=FIELDS_MAX,
+            )
+        )
+    except ValueError:
+        raise Unmapped("not a form") from None
+
+
+class Json:
+    """A place in decoded JSON. Asked for a type of thing by a dotted path, it has that, or nothing, or raises Unmapped.
+
+    What is missing or null is "" or 0 or empty; what is of another type than asked for is not as the vendor documents it.
+    """
+
+    __slots__ = ("path", "value")
+
+    def __init__(self, value: Any, path: str = "") -> None:
+        self.value = value
+        self.path = path
+
+    def at(self, path: str) -> "Json":
+        """What is at this path; its value is None where nothing is."""
+        here = self
+        for name in path.split("."):
+            if here.value is None:
+                return Json(None, f"{self.path}.{path}".lstrip("."))
+            if not isinstance(here.value, dict):
+                raise here.wrong("an object")
+            here = Json(here.value.get(name), f"{here.path}.{name}".lstrip("."))
+        return here
+
+    def wrong(self, wanted: str) -> Unmapped:
+        """The error that this is not what was wanted."""
+        told = (
+            "nothing" if self.value is None else _TYPES.get(type(self.value), "something else")
+        )
+        return Unmapped(f"{self.path or 'the body'} is {told}, not {wanted}")
+
+    def has(self, path: str) -> bool:
+        """Whether something is there."""
+        return self.at(path).value is not None
+
+    def text(self, path: str, default: str = "") -> str:
+        """Text, or the default."""
+        found = self.at(path)
+        if found.value is None:
+            return default
+        if not isinstance(found.value, str):
+            raise found.wrong("text")
+        return clean(found.value)
+
+    def need_text(self, path: str) -> str:
+        """Text that is not empty."""
+        text = self.text(path)
+        if not text:
+            raise Unmapped(f"{self.at(path).path} is empty")
+        return text
+
+    def ref(self, path: str) -> str:
+        """An id, which vendors write as text or as a number; "" for none."""
+        found = self.at(path)
+        if found.value is None:
+            return ""
+        if isinstance(found.value, bool) or not isinstance(found.value, str | int):
+            raise found.wrong("an id")
+        try:
+            text = clean(str(found.value)).strip()
+        except ValueError:  # a number of thousands of digits
+            text = "-" * (REF_MAX + 1)
+        if len(text) > REF_MAX:
+            raise found.wrong(f"an id of at most {REF_MAX} characters")
+        return text
+
+    def need_ref(self, path: str) -> str:
+        """An id that is there."""
+        ref = self.ref(path)
+        if not ref:
+            raise Unmapped(f"{self.at(path).path} is missing")
+        return ref
+
+    def number(self, path: str, default: int = 0) -> int:
+        """A whole number that every program can hold, or the default."""
+        found = self.at(path)
+        if found.value is None:
+            return default
+        if isinstance(found.value, bool) or not isinstance(found.value, int):
+            raise found.wrong("a whole number")
+        if abs(found.value) > INTEGER_MAX:
+            raise found.wrong("a number of a size that occurs")
+        return found.value
+
+    def flag(self, path: str, *, default: bool = False) -> bool:
+        """True or false, or the default."""
+        found = self.at(path)
+        if found.value is None:
+            return default
+        if not isinstance(found.value, bool):
+            raise found.wrong("true or false")
+        return found.value
+
+    def each(self, path: str) -> Iterator["Json"]:
+        """Elements of a list; none when it is not there."""
+        found = self.at(path) if path else self
+        if found.value is None:
+            return
+        if not isinstance(found.value, list):
+            raise found.wrong("a list")
+        for index, value in enumerate(found.value):
+            yield Json(value, f"{found.path}[{index}]")
+
+    def when(self, path: str) -> int:
+        """A time as ISO 8601 text, or as seconds since 1970, in microseconds since 1970; 0 for none."""
+        found = self.at(path)
+        if isinstance(found.value, str):
+            return instant(found.value, found.path) if found.value else 0
+        return micros(self.number(path), found.path)
+
+    def money(self, path: str, currency: str) -> int:
+        """An amount in minor units, from text or a number in major ones; 0 for none."""
+        found = self.at(path)
+        if found.value is None or found.value == "":
+            return 0
+        if isinstance(found.value, bool) or not isinstance(found.value, str | int | float):
+            raise found.wrong("an amount")
+        return minor(str(found.value), currency, found.path)
+
+    def amount(self, path: str) -> Decimal:
+        """An amount in major units, exactly as told; 0 for none."""
+        found = self.at(path)
+        if found.value is None or found.value == "":
+            return Decimal(0)
+        if isinstance(found.value, bool) or not isinstance(found.value, str | int | float):
+            raise found.wrong("an amount")
+        return amount(str(found.value), found.path)
+
+    def currency(self, path: str) -> str:
+        """Three capital letters that are there."""
+        text = self.need_text(path)
+        if not _CURRENCY.fullmatch(text):
+            raise self.at(path).wrong("a currency")
+        return text
+
+
+_TYPES: Final = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+}
+
+
+# --- Times, money, text -----------------------------------------------------
+
+
+def instant(text: str, path: str = "the time") -> int:
+    """Microseconds since 1970 of ISO 8601 text; one without an offset is UTC. Raises Unmapped."""
+    try:
+        when = datetime.fromisoformat(text)
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Unmapped(f"{path} is not a time") from None
+    at = (when - EPOCH) // timedelta(microseconds=1)
+    if not 0 <= at <= AT_MAX:
+        raise Unmapped(f"{path} is not a time that occurs")
+    return at
+
+
+def micros(seconds: int, path: str = "the time") -> int:
+    """Microseconds since 1970 of seconds since 1970. Raises Unmapped."""
+    if not 0 <= seconds <= AT_MAX // 1_000_000:
+        raise Unmapped(f"{path} is not a time that occurs")
+    return seconds * 1_000_000
+
+
+def amount(text: str, path: str = "the amount") -> Decimal:
+    """An exact amount in major units. Raises Unmapped."""
+    try:
+        value = Decimal(text.strip())
+    except InvalidOperation:
+        raise Unmapped(f"{path} is not an amount") from None
+    if not value.is_finite() or value.adjusted() > 12 or abs(value) > INTEGER_MAX // 1_000:
+        raise Unmapped(f"{path} is not an amount that occurs")
+    return value
+
+
+def rounded(value: Decimal, currency: str) -> int:
+    """The nearest minor units of an amount; a half goes up."""
+    places = 0 if currency in WITHOUT_MINOR else 3 if currency in WITH_THREE_MINOR else 2
+    return int(value.scaleb(places).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def minor(text: str, currency: str, path: str = "the amount") -> int:
+    """Minor units of an amount written in major ones: "31.92" EUR is 3192, "3192" JPY is 3192. Raises Unmapped."""
+    return rounded(amount(text, path), currency)
+
+
+def clean(text: str) -> str:
+    """Text without what no database and no screen can hold: NUL, and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+class _Markup(HTMLParser):
+    """Keeps the words of HTML: what begins a block begins a line, what is no text for people is left out."""
+
+    _BLOCKS = frozenset((
+        "address", "article", "blockquote", "br", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li",
+        "ol", "p", "pre", "table", "tr", "ul",
+    ))  # fmt: skip
+    _HIDDEN = frozenset(("script", "style", "title"))
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.words: list[str] = []
+        self._n_hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        if tag in self._HIDDEN:
+            self._n_hidden += 1
+        elif tag in self._BLOCKS:
+            self.words.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._HIDDEN:
+            self._n_hidden = max(0, self._n_hidden - 1)
+        elif tag in self._BLOCKS:
+            self.words.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._n_hidden:
+            self.words.append(_SPACES.sub(" ", data.replace("\n", " ")))
+
+
+def text_of_html(markup: str) -> str:
+    """The words of HTML as plain text, one line a block."""
+    reader = _Markup()
+    try:
+        reader.feed(markup)
+        reader.close()
+    except AssertionError:  # html.parser of 3.11 asserts on some broken declarations: "<![x"
+        return tidy(re.sub(r"<[^>]*>?", " ", markup))
+    return tidy("".join(reader.words))
+
+
+def tidy(text: str) -> str:
+    """Text without spaces at the ends of lines, and without more than one empty line in a row."""
+    lines = "\n".join(line.strip() for line in text.replace("\r\n", "\n").split("\n"))
+    return _LINES.sub("\n\n", lines).strip()
+
+
+# --- Options of a channel ---------------------------------------------------
+
+
+def items_of(option: str) -> tuple[str, ...]:
+    """What a list with commas holds."""
+    return tuple(one.strip() for one in option.split(",") if one.strip())
+
+
+def pairs_of(option: str) -> dict[str, str]:
+    """What a list like "65432=harbour, 65433=mill" maps."""
+    pairs = (one.partition("=") for one in items_of(option))
+    return {left.strip(): right.strip() for left, _, right in pairs}
