@@ -86,7 +86,8 @@ class Interaction(Record, frozen=True):
         sensitivity: normal | gift | sensitive; the latter two are never named on a public screen.
         answered_op: Id of the operation that answered it, "" when none did.
         taken_back_at: When whoever wrote it took it back; it is kept and no longer shown. 0 when not.
-        delivery: Of one that goes out through a channel: queued | sent | delivered | read | failed; "" for all others.
+        delivery: Of one that goes out through a channel: queued | sending | sent | delivered | read | failed; ""
+            for all others.
         delivery_reason: Why it failed, or what it waits for, in words for staff; "" for nothing to say.
         thread: The other system's own name of the conversation it belongs to, "" for none.
         is_automatic: A program wrote it; that is no answer.
