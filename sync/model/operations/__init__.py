@@ -11,6 +11,9 @@ unlink_band          a band is nobody's any more
 block_band           a band is lost: it opens nothing
 unblock_band         it was found
 set_consent          a customer agreed to something, or withdrew it
+answer_interaction   somebody answers a customer, in the customer's channel
+notify_customer      the shop tells a customer something
+take_back_answer     undoes an answer or a notice that has not gone out
 take_back_note       undoes a note or a contact
 take_back_case       undoes the opening of a case
 take_back_pickup     undoes a hand-over
