@@ -6,6 +6,7 @@ LocalRecogniser   from what a reader established to the customer's page, from lo
 StoreRelay        this device among the others of its store
 StoreDesk         what a counter can ask and do
 Sync              the sync thread of a device, and what it says of itself
+BandReader        a reader process, and what is done with a band on it after its page is shown
 """
 
 import asyncio
@@ -861,6 +862,75 @@ def standing_of(device: Device, sync: Sync | None, watch: ReaderWatch | None) ->
     )
 
 
+class BandReader:
+    """A reader process with all that is done with a band beside reading it: proved from afar, renewed, asked to witness."""
+
+    def __init__(
+        self,
+        device: Device,
+        sync: Sync,
+        *,
+        spec: str,
+        heard: Callable[[Said], None],
+        witness: BandWitness | None = None,
+    ) -> None:
+        """Put it together; used on one event loop.
+
+        Args:
+            device: An open device.
+            sync: Of the same device.
+            spec: Reader as `tapthread reader --reader` takes it.
+            heard: Called on the event loop with everything the reader process says.
+            witness: Hears it too, and tells the reader process of uses.
+        """
+        self._sync = sync
+        self._heard = heard
+        self._witness = witness
+        self._link = ReaderLink(
+            spec=spec, keys=CacheKeys(device.store), heard=self._hear, clock=device.world.clock
+        )
+        self._refresher = CapsuleRefresher(
+            device.store,
+            ask=lambda band, size: sync.runner.capsule(band, size=size),
+            tell=self._link.tell,
+        )
+        lookup = Lookup(device.store)
+        self._prover = RemoteProver(
+            Around(
+                ready=sync.bands.ready,
+                ask=lambda uid, step, data, state: sync.bands.prove(
+                    uid, step=step, data=data, state=state
+                ),
+                want=lambda want: sync.runner.want((want,)),
+                is_held=lambda band: _is_wearer_held(lookup, band),
+                is_online=lambda: _is_askable(sync.runner.status()),
+                tell=self._link.tell,
+                again=heard,
+            ),
+            vouched=device.vouched,
+        )
+        if witness is not None:
+            witness.connect(self._link.tell)
+
+    async def run(self) -> None:
+        """Keep the reader process until this task is cancelled."""
+        try:
+            await self._link.run()
+        finally:
+            self._refresher.close()
+            self._prover.close()
+
+    def _hear(self, said: Said) -> None:
+        if self._witness is not None:
+            self._witness.heard(said)
+        # Somebody is here: a good moment to look whether the centre answers again.
+        if isinstance(said, Seen) and self._sync.runner.status().network != HERE:
+            self._sync.runner.hurry()
+        self._heard(said)
+        self._refresher.heard(said)  # last: the page comes first
+        self._prover.heard(said)
+
+
 @asynccontextmanager
 async def living(
     device: Device,
@@ -879,55 +949,24 @@ async def living(
         heard: Called on the event loop with everything the reader process says.
         witness: Hears it too, and tells the reader process of uses.
     """
-
-    def hear(said: Said) -> None:
-        if witness is not None:
-            witness.heard(said)
-        # Somebody is here: a good moment to look whether the centre answers again.
-        if isinstance(said, Seen) and sync.runner.status().network != HERE:
-            sync.runner.hurry()
-        heard(said)
-        refresher.heard(said)  # last: the page comes first
-        prover.heard(said)
-
-    link = ReaderLink(
-        spec=spec, keys=CacheKeys(device.store), heard=hear, clock=device.world.clock
-    )
-    refresher = CapsuleRefresher(
-        device.store,
-        ask=lambda band, size: sync.runner.capsule(band, size=size),
-        tell=link.tell,
-    )
-    lookup = Lookup(device.store)
-    prover = RemoteProver(
-        Around(
-            ready=sync.bands.ready,
-            ask=lambda uid, step, data, state: sync.bands.prove(
-                uid, step=step, data=data, state=state
-            ),
-            want=lambda want: sync.runner.want((want,)),
-            is_held=lambda band: lookup.row(key_of("band", band)) is not None,
-            is_online=lambda: _is_askable(sync.runner.status()),
-            tell=link.tell,
-            again=heard,
-        ),
-        vouched=device.vouched,
-    )
-    if witness is not None:
-        witness.connect(link.tell)
+    reader = BandReader(device, sync, spec=spec, heard=heard, witness=witness)
     sync.start()
-    reading = asyncio.create_task(link.run())
-    listing = asyncio.create_task(_keep_denied(sync, device.world.clock))
+    reading = asyncio.create_task(reader.run())
+    listing = asyncio.create_task(keep_denied(sync, device.world.clock))
     try:
         yield
     finally:
         reading.cancel()
         listing.cancel()
-        refresher.close()
-        prover.close()
         await asyncio.gather(
             reading, listing, asyncio.to_thread(sync.stop), return_exceptions=True
         )
+
+
+def _is_wearer_held(lookup: Lookup, band: str) -> bool:
+    """Whether this device knows who wears a band. That it knows the band is not enough: all stores know all bands."""
+    sighting = lookup.by_band(band)
+    return sighting is not None and sighting.profile.customer is not None
 
 
 def _is_askable(status: SyncStatus) -> bool:
@@ -935,7 +974,7 @@ def _is_askable(status: SyncStatus) -> bool:
     return status.network == HERE or not status.is_asked
 
 
-async def _keep_denied(sync: Sync, clock: Clock) -> None:
+async def keep_denied(sync: Sync, clock: Clock) -> None:
     """Have the newest deny list now and then, while the centre answers: leases bring it far less often."""
     while True:
         await clock.pause_ms(DENY_EVERY_MS)

@@ -43,7 +43,7 @@ class Around:
         ready: A band is at the reader, which the centre may be asked about; never waits.
         ask: One step at the centre; never waits.
         want: Has the wearer of a band held here; never waits.
-        is_held: Whether this device has the row of a band. Raises StoreError.
+        is_held: Whether this device has the wearer of a band. Raises StoreError.
         is_online: Whether the centre answered the last time, or was not asked yet.
         tell: Says something to the reader process.
         again: Takes a band that was proved once more, now that its wearer is held.

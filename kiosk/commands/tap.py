@@ -5,13 +5,15 @@ waited for it, no printed time includes.
 """
 
 import asyncio
+import contextlib
 import json
 import sys
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from drivers.lines import Failed, Proved, ReaderState, Said
+from drivers.lines import Failed, Left, Proved, ReaderState, Said
 from hardware.clock import Clock
 from hardware.moments import micros_of, moment_of
 from kiosk import settings
@@ -28,12 +30,17 @@ if TYPE_CHECKING:
     from kiosk.assembly import Device, LocalRecogniser, Sync
     from kiosk.core.ports import Recognition
 
+    Page = tuple[Proved, Recognition]
+
 EXIT_NO_TAP: Final = 3
 EXIT_READER: Final = 4
 EXIT_BAND: Final = 5
 
 ONLINE_MS: Final = 1_500
 """The first word of the centre, or that nobody answers, is waited for until so long after the start: `online` is no guess."""
+
+PROVE_WAIT_FACTOR: Final = 3
+"""A proof from afar is two answers of the centre and four exchanges; on a slow machine the lines come later than they were said."""
 
 MESSAGES: Final = {
     "no_tap": "Nobody tapped in the time given.",
@@ -69,14 +76,10 @@ def run(
     with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
         print("waiting for a tap", file=sys.stderr, flush=True)
         try:
-            said, found, is_online = asyncio.run(
+            said, pages, is_online = asyncio.run(
                 _one_tap(device, LocalRecogniser(device), chosen, timeout_s=timeout)
             )
-            shown = (
-                _printed(device, said, found, is_online=is_online)
-                if isinstance(said, Proved) and found is not None
-                else {}
-            )
+            shown = _shown(device, pages, is_online=is_online)
         except StoreError as error:
             fail(error.code, f"This device's files do not answer: {error}.",
                  exit_code=EXIT_OWN_FILES, as_json=as_json)  # fmt: skip
@@ -97,8 +100,8 @@ async def _one_tap(
     chosen: Settings,
     *,
     timeout_s: float | None,
-) -> "tuple[Said | None, Recognition | None, bool]":
-    """What the reader said that ends the wait, and the page it led to; the reader's state, or None, when none came."""
+) -> "tuple[Said | None, tuple[Page, ...], bool]":
+    """What the reader said that ends the wait, its state or None when none came; and the pages it led to, in their order."""
     from kiosk.assembly import Sync, living
 
     heard: asyncio.Queue[Said] = asyncio.Queue()
@@ -111,9 +114,36 @@ async def _one_tap(
     ):
         said = await _first(heard, timeout_s)
         if not isinstance(said, Proved):
-            return said, None, False
-        found = recogniser.recognise(recogniser.evidence(said))
-        return said, found, await _is_online(sync, clock, until_ms=until_ms)
+            return said, (), False
+        pages = [(said, recogniser.recognise(recogniser.evidence(said)))]
+        if said.is_provable:
+            async for better in _proved_again(heard, said.tap):
+                pages.append((better, recogniser.recognise(recogniser.evidence(better))))
+                if not pages[-1][1].reason:
+                    break  # its wearer's own page
+        return said, tuple(pages), await _is_online(sync, clock, until_ms=until_ms)
+
+
+async def _proved_again(heard: "asyncio.Queue[Said]", tap: int) -> AsyncIterator[Proved]:
+    """What a band whose key is not lent here proves through the centre while it is there, as on the kiosk's screen.
+
+    Its proof is waited for as long as one may take; then its wearer, where this device does not hold them yet.
+    """
+    from kiosk.proving import PROVE_MS, WANT_S
+
+    wait_s = PROVE_WAIT_FACTOR * PROVE_MS / 1_000
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(wait_s):
+                said = await heard.get()
+            match said:
+                case Proved() if said.tap == tap:
+                    yield said
+                    wait_s = WANT_S
+                case Left() if said.tap == tap and wait_s < WANT_S:
+                    return
+                case _:
+                    pass
 
 
 async def _first(heard: "asyncio.Queue[Said]", timeout_s: float | None) -> Said | None:
@@ -135,6 +165,25 @@ async def _is_online(sync: "Sync", clock: Clock, *, until_ms: int) -> bool:
     while not sync.runner.status().is_asked and clock.ticks_ms() < until_ms:
         await clock.pause_ms(10)
     return sync.runner.status().network == "ok"
+
+
+def _shown(device: "Device", pages: "tuple[Page, ...]", *, is_online: bool) -> dict[str, Any]:
+    """The object `--json` prints; where a better page followed the first, with what that was.
+
+    A page that staff are given a reason for is somebody's own page not yet.
+    """
+    if not pages:
+        return {}
+    first = pages[0][1]
+    said, best = max(pages, key=lambda page: (not page[1].reason, page[1].assurance.value))
+    shown = _printed(device, said, best, is_online=is_online)
+    lines = [line for block in printed(first.page)["blocks"] for line in block["lines"]]
+    is_refined = best is not first
+    earlier = {
+        "assurance": first.assurance.value, "page_kind": first.page.kind.value,
+        "reason": first.reason, "lines": lines,
+    }  # fmt: skip
+    return {**shown, "first": earlier if is_refined else None}
 
 
 def _printed(
@@ -197,7 +246,9 @@ def _customer(device: "Device", found: "Recognition") -> dict[str, str] | None:
 
 def _in_words(shown: dict[str, Any]) -> str:
     """What `--json` prints, for a person."""
-    lines = [line for block in shown["page"] for line in block["lines"]]
+    first = shown["first"]
+    lines = [*first["lines"], f"({first['assurance']}; then:)", ""] if first else []
+    lines += [line for block in shown["page"] for line in block["lines"]]
     times = ", ".join(f"{name} {value} ms" for name, value in shown["timings_ms"].items())
     standing = "online" if shown["online"] else "offline"
     return "\n".join((*lines, f"({shown['proof']}, {shown['assurance']}, {standing}; {times})"))

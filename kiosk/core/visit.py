@@ -467,7 +467,8 @@ def _said_more(state: Open | Masked | Neutral, page: Page, now_ms: int) -> Step:
     if isinstance(state, Neutral):
         return _opened(state.visit, page, now_ms)
     had = state.page
-    is_theirs = had.owner == page.owner and len(had.owners) <= 1
+    # A page made of the band's own words names no owner: it is the same tap, so it is the same band.
+    is_theirs = had.owner in ("", page.owner) and len(had.owners) <= 1
     if not is_theirs or had == page or had.kind is not PageKind.FIRST_NAME:
         return state, ()
     shown = (ShowPage(state.visit, page),) if isinstance(state, Open) else ()

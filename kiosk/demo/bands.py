@@ -15,6 +15,12 @@ DEMO_TEST_MASTER_KEY: Final = bytes.fromhex("7465737420206D61737465722020206B")
 DEMO_TEST_GROUP_KEY: Final = bytes.fromhex("74657374202067726F7570202020206B")
 """Test key, for the demo alone: the demo's `K_uid`. Public, protects nothing, never in a shop."""
 
+DEMO_TEST_CAPSULE_KEY: Final = b"test capsule key of the demo    "
+"""Test key, for the demo alone: what its capsules are signed with. Public, protects nothing, never in a shop."""
+
+CARRYING: Final = ("visitor",)
+"""Bands that carry a capsule from the start; the others get theirs at their first tap online."""
+
 CHIPS: Final = ("desfire_ev2", "desfire_ev2_random", "desfire_ev1", "uid_only", "classic")
 """The chips a demo band can have; `desfire_ev2_random` shows a random UID until it is asked with the group key."""
 
@@ -66,7 +72,13 @@ _BANDS: Final[tuple[tuple[str, str, str, str, str], ...]] = (
     ("blocked", "", "desfire_ev2", "ruth", "Ruth's earlier band: reported lost, blocked"),
     ("oldband", "", "desfire_ev1", "walter", "an EV1 chip: proves less than an EV2"),
     ("festival", "", "uid_only", "nadia", "linked by its UID alone, which anybody can copy"),
-    ("visitor", "", "desfire_ev2", "greta", "a customer of another store, not held here"),
+    (
+        "visitor",
+        "",
+        "desfire_ev2",
+        "greta",
+        "a customer of another store: named by her band, then proved through the centre",
+    ),
     ("copied", "", "uid_only", "", "Maya's UID on another chip: shows nothing of hers"),
     ("classic", "", "classic", "", "an old card of somebody else"),
     ("phone", "", "uid_only", "", "a telephone held to the reader"),

@@ -28,7 +28,7 @@ from drivers.lines import (
     Used,
 )
 from kiosk.assembly import (
-    CacheKeys,
+    BandReader,
     Device,
     ReaderWatch,
     StoreDesk,
@@ -42,9 +42,10 @@ from kiosk.core.staff_words import StaffWords
 from kiosk.demo.bands import demo_bands
 from kiosk.demo.catalogue import HOME_STORE, STAFF
 from kiosk.demo.seeding import COUNTER_FOLDER
-from kiosk.links import ReaderLink, VirtualLink, command_line
+from kiosk.links import VirtualLink, command_line
 from kiosk.ui.demo_shell.app import DemoApp
 from kiosk.ui.messages import ReaderSaid
+from kiosk.witnessing import BandWitness
 from sync.edge.client import HttpxTransport
 from sync.edge.lookup import Lookup
 from sync.edge.switch import SwitchedTransport
@@ -52,6 +53,9 @@ from sync.model.row import Row
 
 HOLD_MS: Final = 900
 """How long a virtual band stays at the reader: about as long as a wrist does."""
+
+VISITOR: Final = "visitor"
+"""Her band has no lease here: it is proved through the centre."""
 
 PCSC_TAPS: Final = 1_000_000
 """Added to the taps of the second reader, so that the two never count the same."""
@@ -117,9 +121,16 @@ class House:
 
     def tap(self, digit: int) -> None:
         """Hold the band with this key to the virtual reader for a moment."""
+        self._begin(self._names[digit])
+
+    def tap_visitor(self) -> None:
+        """Hold the band of a customer of another store to the virtual reader."""
+        self._begin(VISITOR)
+
+    def _begin(self, name: str) -> None:
         if self._tapping is not None:
             self._tapping.cancel()
-        self._tapping = asyncio.create_task(self._hold(self._names[digit]))
+        self._tapping = asyncio.create_task(self._hold(name))
 
     async def _hold(self, name: str) -> None:
         await self._virtual.remove()
@@ -188,16 +199,20 @@ async def run_demo(
         virtual = VirtualLink(link=folder / "pn532")
         await virtual.start()
         stack.push_async_callback(virtual.close)
-        switches = (SwitchedTransport(HttpxTransport()), SwitchedTransport(HttpxTransport()))
+        switches = tuple(SwitchedTransport(HttpxTransport()) for _ in range(4))
         house = House(kiosk, virtual, switches)
         stack.push_async_callback(house.close)
-        kiosk_sync = Sync(kiosk, transport=switches[0], on_change=house.changed)
-        counter_sync = Sync(counter, transport=switches[1], on_change=house.changed)
+        kiosk_sync = Sync(
+            kiosk, transport=switches[0], band_transport=switches[1], on_change=house.changed
+        )
+        counter_sync = Sync(
+            counter, transport=switches[2], band_transport=switches[3], on_change=house.changed
+        )
         house.watch(kiosk_sync, counter_sync)
-        watch = ReaderWatch(world.clock)
-        desk = StoreDesk(counter, counter_sync, watch=watch)
+        watch, witness = ReaderWatch(world.clock), BandWitness()
+        desk = StoreDesk(counter, counter_sync, watch=watch, witness=witness)
         app = DemoApp(
-            customer_parts(kiosk, StoreDesk(kiosk, kiosk_sync, watch=watch)),
+            customer_parts(kiosk, StoreDesk(kiosk, kiosk_sync, watch=watch, witness=witness)),
             desk=desk,
             controls=house,
             post=post_of(counter, clerk=CLERK),
@@ -205,19 +220,23 @@ async def run_demo(
             told=tuple(notice.code for notice in counter.store.notices),
         )
         for sync in (kiosk_sync, counter_sync):
-            sync.runner.start()
-            stack.callback(sync.runner.stop)
-        for link in _reader_links(app, kiosk, virtual, watch):
-            task = asyncio.create_task(link.run())
+            sync.start()
+            stack.callback(sync.stop)
+        for reader in _readers(app, kiosk, kiosk_sync, virtual.spec, watch, witness):
+            task = asyncio.create_task(reader.run())
             stack.push_async_callback(_ended, task)
         return await run_app(app)
 
 
-def _reader_links(
-    app: DemoApp, kiosk: Device, virtual: VirtualLink, watch: ReaderWatch
-) -> tuple[ReaderLink, ReaderLink]:
-    """The virtual reader, and a real one where there is one."""
-    keys, clock = CacheKeys(kiosk.store), kiosk.world.clock
+def _readers(
+    app: DemoApp,
+    kiosk: Device,
+    sync: Sync,
+    spec: str,
+    watch: ReaderWatch,
+    witness: BandWitness,
+) -> tuple[BandReader, BandReader]:
+    """The virtual reader, and a real one where there is one; bands on the real one witness nothing."""
     was_there = False
 
     def hear(said: Said) -> None:
@@ -232,8 +251,8 @@ def _reader_links(
             app.post_message(ReaderSaid(line))
 
     return (
-        ReaderLink(spec=virtual.spec, keys=keys, heard=hear, clock=clock),
-        ReaderLink(spec="pcsc", keys=keys, heard=hear_second, clock=clock),
+        BandReader(kiosk, sync, spec=spec, heard=hear, witness=witness),
+        BandReader(kiosk, sync, spec="pcsc", heard=hear_second),
     )
 
 

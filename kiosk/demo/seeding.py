@@ -16,8 +16,10 @@ from hardware import identity as identities
 from hardware.disk import Disk
 from kiosk.assembly import Device, Sync, World, local_zone
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
+from kiosk.capsule_signing import KEY_FILE as CAPSULE_FILE
 from kiosk.capsule_signing import CapsuleKeyFile
 from kiosk.demo.bands import (
+    DEMO_TEST_CAPSULE_KEY,
     DEMO_TEST_GROUP_KEY,
     DEMO_TEST_MASTER_KEY,
     ENCODED_CHIPS,
@@ -90,6 +92,7 @@ def open_demo_centre(folder: Path, *, world: World) -> Centre:
     keys = BandKeyFiles(DEMO_TEST_MASTER_KEY, DEMO_TEST_GROUP_KEY)
     world.disk.write(folder / MASTER_FILE, keys.master, private=True)
     world.disk.write(folder / GROUP_FILE, keys.group, private=True)
+    world.disk.write(folder / CAPSULE_FILE, DEMO_TEST_CAPSULE_KEY, private=True)
     centre = Centre.open(
         folder,
         disk=world.disk,

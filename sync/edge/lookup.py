@@ -143,8 +143,8 @@ class Lookup:
 
 def _as_it_stands(key: str, found: list[Found]) -> Sighting | None:
     """The band of a customer where nothing is to be folded. None where it must be looked at more closely."""
-    if not found or not found[0][0]:
-        return None
+    if not found or not found[0][0] or all(one[0] == key for one in found):
+        return None  # with nothing but the band: it was answered, and whose it is the feed did not bring yet
     owner = found[0][2]
     view = _newest(found)
     row = view.get(key)

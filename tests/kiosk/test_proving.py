@@ -6,6 +6,7 @@ virtual PN532 (process) -- reader process -- this process -- the centre (process
 import asyncio
 import dataclasses
 import logging
+import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -190,6 +191,29 @@ async def test_a_band_of_another_store_is_named_proved_and_shown_while_it_lies_t
     assert "centre started" in written
     assert not [one for secret in secrets for one in spellings(secret) if one in written]
     assert softhsm.PIN not in written
+
+
+async def test_a_sync_thread_that_is_busy_keeps_no_band_from_being_proved(
+    tmp_path: Path,
+) -> None:
+    identity = prepared(tmp_path, store="berlin")
+    centre = RunningCentre(tmp_path)
+    may_go_on = threading.Event()
+    try:
+        async with scene_of(tmp_path, identity, centre.url) as scene:
+            assert scene.sync.runner._loop is not None
+            scene.sync.runner._loop.call_soon_threadsafe(may_go_on.wait, WAIT_S)
+            await scene.field.present("maya")
+            await scene.until(lambda: len(scene.found) == 2)
+            proofs = [said.kind for said in scene.said if isinstance(said, Proved)]
+            may_go_on.set()
+            await scene.until(lambda: any(found.owner for found in scene.found))
+    finally:
+        may_go_on.set()
+        centre.stop()
+
+    assert proofs == ["none", "mutual"]
+    assert scene.found[-1].assurance is Assurance.A2
 
 
 async def test_a_blocked_band_is_not_proved_for_anybody(tmp_path: Path) -> None:

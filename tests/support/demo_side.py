@@ -67,6 +67,7 @@ class DemoRig:
         self.brand = list(demo_rows(NOW))
         self.desk = MemoryDesk(self.brand, now=NOW_US)
         self.taps: list[int] = []
+        self.visitors = 0
         self.is_up = True
         self._n_rows_told = 0
         parts = Parts(
@@ -94,6 +95,9 @@ class DemoRig:
             Left(tap=number),
         ):
             self._say(said)
+
+    def tap_visitor(self) -> None:
+        self.visitors += 1
 
     def _say(self, said: Said) -> None:
         self.app.post_message(ReaderSaid(said))

@@ -216,3 +216,31 @@ def test_the_seed_survives_being_copied(seeded: Path, tmp_path: Path) -> None:
     moved = Path(shutil.move(seeded, tmp_path / "elsewhere"))
 
     assert tapped("--data", moved, "--reader", "virtual")["customer"]["id"] == "maya"
+
+
+def test_a_band_of_another_store_is_named_by_itself_and_then_proved_through_the_centre(
+    seeded: Path, tmp_path: Path
+) -> None:
+    with running("central", "--data", seeded, "--port", "0") as centre:
+        url = json.loads(centre.line())["url"]
+        with running("virtual", "--pn532", tmp_path / "pn532", "--band", "visitor") as device:
+            assert device.line().startswith("ready")
+
+            found = tapped(
+                "--data", seeded, "--reader", f"pn532:{tmp_path / 'pn532'}", "--centre", url
+            )
+
+    assert (found["first"]["assurance"], found["first"]["reason"]) == ("A1", "carried")
+    assert found["first"]["lines"][0] == "Hello, Greta."
+    assert (found["proof"], found["assurance"]) == ("mutual", "A2")
+    assert (found["customer"]["id"], found["page_kind"]) == ("greta", "personal")
+
+
+def test_without_the_centre_the_same_band_is_named_by_itself_alone(
+    seeded: Path, tmp_path: Path
+) -> None:
+    found = at_pn532("visitor", seeded, tmp_path)
+
+    assert (found["proof"], found["assurance"], found["first"]) == ("none", "A1", None)
+    assert (found["customer"], found["reason"]) == (None, "carried")
+    assert found["page"][0]["lines"][0] == "Hello, Greta."

@@ -1,7 +1,7 @@
 """The demo as one app: ticker, kiosk and counter side by side from 160 columns, one at a time below.
 
     F1 ticker   F2 kiosk   F3 counter                     everywhere
-    0-9 tap   N network   C counter   T trap   Q quit     in the ticker and on the attract page; elsewhere with Alt
+    0-9 tap   V visitor   N network   C counter   T trap   Q quit     in the ticker and on the attract page; elsewhere with Alt
     Ctrl+C quit                                           everywhere
 
 The kiosk and the counter in it are the real ones; only the band is pretended. Arrows and Tab stay within their column.
@@ -11,7 +11,7 @@ A question above them is answered with no by a key that leads elsewhere; the oth
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -51,7 +51,9 @@ LISTEN_S: Final = 1.0
 
 PLACES: Final = ("ticker", "kiosk", "counter")
 
-_LETTERS: Final = {"n": "network", "c": "counter", "t": "trap", "q": "quit"}
+_LETTERS: Final = {
+    "v": "visitor", "n": "network", "c": "counter", "t": "trap", "q": "quit",
+}  # fmt: skip
 
 
 def _bindings() -> Iterator[Binding]:
@@ -127,6 +129,7 @@ class DemoScreen(Screen[None]):
                 )
                 yield TrapPane(words, id="trap")
         yield PlainText(words.say("demo.alt"), id="alt")
+        yield PlainText("", id="said")
         yield KeyBar(id="demo-keys")
 
     def on_mount(self) -> None:
@@ -217,6 +220,10 @@ class DemoScreen(Screen[None]):
         match name:
             case "tap":
                 self._tap(digit)
+            case "visitor":
+                self._go_to_kiosk()
+                self._controls.tap_visitor()
+                self._say("demo.tapped.visitor", who=self._words.say("demo.band.visitor"))
             case "network":
                 self._is_up = self._controls.toggle_network()
                 self._say("demo.network.up" if self._is_up else "demo.network.cut")
@@ -232,10 +239,19 @@ class DemoScreen(Screen[None]):
 
     def _tap(self, digit: int) -> None:
         """A band is held to the reader; where only one place is shown, the kiosk is, unless a clerk is at work."""
-        if self._place == "ticker" and not self.is_wide:
-            self.action_go("kiosk")
+        self._go_to_kiosk()
         self._controls.tap(digit)
         self._say("demo.tapped", digit=digit, who=self._words.say(f"demo.band.{digit}"))
+
+    def _go_to_kiosk(self) -> None:
+        if self._place == "ticker" and not self.is_wide:
+            self.action_go("kiosk")
+
+    def on_key(self, event: events.Key) -> None:
+        """A digit that nothing on the page takes is not silent: it says which key taps a band here."""
+        if event.key in DIGITS and self._place == "kiosk" and not self._is_free:
+            event.stop()
+            self._say("demo.with-alt", digit=event.key)
 
     def action_go(self, place: str) -> None:
         """To another column; the trap gives the counter its place back."""
@@ -353,6 +369,9 @@ class DemoScreen(Screen[None]):
         self.set_class(is_over, "-over")
         tabs.display = not is_over or self.pane.is_attract
         keys.display = not is_small or self._place == "ticker"
+        said = self.query_one("#said", PlainText)
+        said.say(self._said, is_fixed=True)
+        said.display = bool(self._said) and not is_small
         self.query_one("#alt").display = is_small and self._place == "ticker"
         shown = self._keys_in_a_line() if is_over else self._tabs(is_small=is_small)
         tabs.show(tuple(shown), active=self._place, is_tight=is_small, tails=self._tails)
@@ -372,6 +391,8 @@ class DemoScreen(Screen[None]):
             yield "F1", words.say("demo.short.keys"), "ticker"
         yield "0-9", words.say("demo.press" if self._is_up else "demo.short.tap"), "tap 1"
         for letter, name in _LETTERS.items():
+            if name == "visitor" and self._place != "ticker":
+                continue  # there is room for six
             is_cut = name == "network" and not self._is_up
             short = words.say("demo.short.network.cut" if is_cut else f"demo.short.{name}")
             yield letter.upper(), short, name
@@ -379,7 +400,8 @@ class DemoScreen(Screen[None]):
     def _keys(self) -> Iterator[Key]:
         words = self._words
         alt = "" if self._is_free else "Alt+"
-        yield f"{alt}0-9", self._said or words.say("demo.press"), "tap 1"
+        is_told = bool(self._said)
+        yield f"{alt}0-9", words.say("demo.key.tap" if is_told else "demo.press"), "tap 1"
         for letter, name in _LETTERS.items():
             yield f"{alt}{letter.upper()}", words.say(f"demo.key.{name}"), name
 

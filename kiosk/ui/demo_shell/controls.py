@@ -12,6 +12,10 @@ class DemoControls(Protocol):
         """Hold the band with this key to the virtual reader for a moment; what comes of it arrives as ReaderSaid."""
         ...
 
+    def tap_visitor(self) -> None:
+        """The same with the band of a customer this store does not hold."""
+        ...
+
     def toggle_network(self) -> bool:
         """Cut the network, or restore it; returns whether it is up now."""
         ...

@@ -200,11 +200,13 @@ class CustomerView(Widget):
             self._detail = shown[item]
             self._draw()
 
+    def _is_item(self, digit: int) -> bool:
+        """Whether an item has that digit."""
+        return self._is_list and 1 <= digit <= len(self._open_items())
+
     def _open_digit(self, digit: int) -> None:
-        """Open the item with that digit, when there is one."""
-        items = self._open_items()
-        if 1 <= digit <= len(items):
-            self._open(items[digit - 1])
+        """Open the item with that digit."""
+        self._open(self._open_items()[digit - 1])
 
     @on(TouchButton.Pressed, "#back")
     def _back(self, event: TouchButton.Pressed) -> None:
@@ -280,7 +282,7 @@ class CustomerView(Widget):
             case "escape":
                 event.stop()
                 self._keys["back"].press()
-            case key if key.isdigit() and self._is_list:
+            case key if key.isdigit() and self._is_item(int(key)):
                 event.stop()
                 self._open_digit(int(key))
             case _:

@@ -72,6 +72,21 @@ def test_a_band_that_proves_more_while_it_is_there_opens_more_of_its_wearers_pag
     assert (refined, shown) == (visit.Open(A, MAYA, 30_000), (visit.ShowPage(A, MAYA),))
 
 
+def test_a_page_made_of_the_bands_own_words_becomes_its_wearers_once_the_band_is_proved() -> (
+    None
+):
+    carried = dataclasses.replace(first_name_of(MAYA), owner="")
+    opened = visit.Open(A, carried, 30_000)
+
+    refined, shown = visit.step(opened, visit.Recognised(A, MAYA), 300)
+
+    assert (refined, shown) == (visit.Open(A, MAYA, 30_000), (visit.ShowPage(A, MAYA),))
+    assert visit.step(opened, visit.Recognised(A, neutral_page("en"), "unknown"), 300) == (
+        opened,
+        (),
+    )
+
+
 def test_what_is_recognised_later_never_takes_away_nor_shows_another_person() -> None:
     opened = visit.Open(A, MAYA, 30_000)
     less, other = first_name_of(MAYA), visit.Open(A, first_name_of(TOM), 30_000)

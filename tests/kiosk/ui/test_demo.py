@@ -208,6 +208,31 @@ async def test_n_cuts_the_network_and_restores_it_and_the_strip_says_so() -> Non
         assert "Network ok" in at.screen
 
 
+async def test_what_was_done_stands_beside_the_keys_and_takes_no_label_away() -> None:
+    async with demo((80, 24)) as at:
+        await at.press("n")
+
+        rows = at.screen.splitlines()
+        assert [row for row in rows if row.strip() == "The network is cut. Tap on."]
+        assert [row for row in rows if "0-9  tap a band" in row]
+
+
+async def test_v_taps_the_band_of_a_customer_of_another_store() -> None:
+    async with demo() as at:
+        await at.press("v")
+
+        assert (at.rig.visitors, at.rig.taps) == (1, [])
+        assert "Greta, of another store" in at.screen
+
+
+async def test_a_digit_without_alt_on_a_customers_page_says_which_key_taps() -> None:
+    async with demo((80, 24)) as at:
+        await at.press("1", "2")
+
+        assert at.rig.taps == [1]
+        assert "On a customer's page Alt+2 taps a band." in at.screen
+
+
 async def test_with_the_network_cut_a_tap_answers_all_the_same() -> None:
     async with demo() as at:
         await at.press("n", "3")
@@ -272,12 +297,17 @@ async def test_behind_the_question_a_tap_is_announced_and_the_network_is_cut() -
         assert [done.owner for done in at.rig.desk.done] == ["lena"]
 
 
-@pytest.mark.parametrize("key", ["f2", "f1"])
-async def test_the_smallest_terminal_tells_every_key_in_one_line(key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("f2", "0-9 Press 1 N net C counter T trap Q quit"),
+        ("f1", "0-9 Press 1 V visitor N net C counter T trap Q quit"),
+    ],
+)
+async def test_the_smallest_terminal_tells_every_key_in_one_line(key: str, line: str) -> None:
     async with demo(SMALL) as at:
         await at.press(key)
 
-        line = "0-9 Press 1 N net C counter T trap Q quit"
         assert [row for row in at.screen.splitlines() if line in row]
 
 
@@ -287,7 +317,7 @@ async def test_the_smallest_terminal_tells_where_the_keys_need_alt() -> None:
         assert "On other pages: the same keys with Alt." in at.screen
         await at.press("f3")
 
-        assert "Alt+ 0-9 N C T Q" in at.screen
+        assert "Alt+ 0-9 V N C T Q" in at.screen
 
 
 async def test_the_smallest_terminal_says_that_the_network_is_cut() -> None:

@@ -11,7 +11,7 @@ from hardware.clock import FixedClock
 from sync.edge.feed import FULL_ROWS, MISMATCHES_MAX, TOGETHER_ROWS, Feed
 from sync.edge.lookup import Lookup
 from sync.edge.store import EdgeStore
-from sync.model.records import Customer, Decision
+from sync.model.records import Band, Customer, Decision
 from sync.model.row import Row
 from sync.model.sums import SUM_MASK, bucket_of, pointer_hash, sum_text
 from sync.model.wire import (
@@ -362,6 +362,18 @@ def test_a_customer_asked_for_is_here_at_once_and_stays_when_the_feed_brings_the
     feed.apply_page(edge.page_of([person("lena")], since=2), asked=asked(2))
     assert Lookup(store).profile("lena").rows != ()
     assert store.cache.look(lambda file: file.read("SELECT count(*) FROM answered")) == [(0,)]
+
+
+def test_a_band_asked_for_tells_whose_it_is_before_the_feed_brings_it(store: EdgeStore) -> None:
+    feed = edge.filled(store, people(2))
+    band = shop.row(Band(id="b1", state="active"), owner="lena")
+    rows = (edge.wire_row(band, 3), edge.wire_row(person("lena"), 4))
+
+    feed.keep_wanted([Wanted("lena", rows)])
+
+    sighting = Lookup(store).by_band("b1")
+    assert sighting is not None
+    assert sighting.profile.customer == Customer(id="lena", given_name="lena")
 
 
 # Much at once
