@@ -21,7 +21,7 @@ from typing import Final, TextIO
 import msgspec
 
 KEYS: Final = frozenset({
-    "attempt", "bytes", "cause", "code", "count", "device", "endpoint", "epoch", "file", "head", "held", "job", "kind",
+    "attempt", "bytes", "cause", "channel", "code", "count", "device", "endpoint", "epoch", "file", "head", "held", "job", "kind",
     "left", "limit", "line", "op", "path", "pid", "port", "proof", "reader", "request", "retry_ms", "role", "rows",
     "scope", "seq", "size", "state", "status", "step", "store", "took_ms", "took_us", "version", "visit", "worker",
 })  # fmt: skip

@@ -3,6 +3,7 @@
 app           the server process, TLS, and the service as an ASGI application; the only importer of the web framework
 connection    one connection: bytes of HTTP to requests as values and back, and how long each may take
 endpoints     the addresses: from a request as a value to a response as a value, errors as problems; without a network
+waiting       calls of many gathered into few pieces of work; one look at the clock for all who wait
 openapi       the protocol for programs, made from the structs
 centre        the centre as an object: what a program that fills or runs it does, and what each call does
 parts         what all calls share; how a body becomes a value
@@ -23,6 +24,7 @@ spares        bands an encoder station made, and which store may link the sealed
 denials       the deny list of bands, signed and dated
 leases        keys of bands, sealed for a session
 erasure       a customer erased, and which devices have not heard of it
+watch         who waits in each channel, told to every counter; alarms
 housekeeping  what is done now and then
 counters      what is counted
 batch         many writers, one transaction

@@ -39,6 +39,7 @@ from sync.central.spares import ENTER_MAX, Entered, MadeBand, enter
 from sync.central.spares import check as check_band
 from sync.central.store import AlertRecord, OpRecord, Store, Transaction
 from sync.central.wants import Wants
+from sync.central.watch import Watch
 from sync.model.errors import CentreRefused, Malformed, StoreError
 from sync.model.ledger import Loan
 from sync.model.operation import Refusal
@@ -90,7 +91,7 @@ class Centre:
         self._capsules = Capsules(parts, capsule_signer)
         self._leases = Leases(parts, band_keys, self._denials, self._capsules)
         self._erasure = Erasure(parts, self._pulls)
-        self._housekeeping = Housekeeping(parts, self._pulls)
+        self._housekeeping = Housekeeping(parts, self._pulls, Watch(parts))
         self._heads: dict[str, int] = {}
         self.sites: dict[str, Site] = {}
 

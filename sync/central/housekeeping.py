@@ -6,6 +6,7 @@ from sync.central import snapshots
 from sync.central.lending import take_back_over
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
+from sync.central.watch import Watch
 
 TOMBSTONES_US: Final = 45 * 86_400 * 1_000_000
 """How long it is known what left a scope; a device that comes back later pulls the scope from the beginning."""
@@ -26,9 +27,10 @@ ROUNDS_MAX: Final = 50
 class Housekeeping:
     """Tidies one centre up."""
 
-    def __init__(self, parts: Parts, pulls: Pulls) -> None:
-        """Over the parts of one centre, and what its devices said in pulls."""
+    def __init__(self, parts: Parts, pulls: Pulls, watch: Watch) -> None:
+        """Over the parts of one centre, what its devices said in pulls, and who waits in its channels."""
         self._parts = parts
+        self._watch = watch
         self._pulls = pulls
         self._forgot_ms: int | None = None
 
@@ -43,6 +45,7 @@ class Housekeeping:
             "interests": self._end_interests(self._parts.now),
             "allowances": self._take_back(self._parts.now),
             "snapshots": self._make_snapshots(),
+            "watched": self._watch.look_now_and_then(),
         }
         ticks = self._parts.clock.ticks_ms()
         if is_all or self._forgot_ms is None or ticks - self._forgot_ms >= SLOW_MS:

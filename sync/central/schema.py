@@ -133,6 +133,8 @@ MIGRATIONS: Final = (
     """
     CREATE INDEX doc_said ON doc (as_of) WHERE kind = 'interaction';
     CREATE INDEX doc_case ON doc (as_of) WHERE kind = 'case';
+    CREATE INDEX doc_waits ON doc (as_of) WHERE kind = 'interaction' AND body LIKE '%"due_at":%'
+      AND body NOT LIKE '%"answered_at":%';
     CREATE TABLE channel (
       name TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL, changed_at BIGINT NOT NULL,
       position TEXT NOT NULL DEFAULT ''

@@ -277,7 +277,8 @@ class SqliteEngine:
 
 @lru_cache(maxsize=512)
 def _for_postgres(sql: str) -> str:
-    translated = _PARAMETER.sub(r"%(\1)s", _AMONG.sub(r"= ANY(:\1)", sql))
+    # Its own percent signs first: after this each that stands alone names a parameter.
+    translated = _PARAMETER.sub(r"%(\1)s", _AMONG.sub(r"= ANY(:\1)", sql.replace("%", "%%")))
     if translated.lstrip().startswith(("CREATE TABLE", "ALTER TABLE")):
         translated = re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', translated)
         translated = re.sub(r"\bBLOB\b", "BYTEA", translated)
@@ -377,11 +378,11 @@ class _PostgresConnection:
 
     def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
         with _postgres_errors():
-            return self._raw.execute(_for_postgres(sql), values or None).fetchall()
+            return self._raw.execute(_for_postgres(sql), values).fetchall()
 
     def run(self, sql: str, **values: object) -> int:
         with _postgres_errors():
-            return self._raw.execute(_for_postgres(sql), values or None).rowcount
+            return self._raw.execute(_for_postgres(sql), values).rowcount
 
     def many(self, sql: str, values: Sequence[Values]) -> int:
         if not values:

@@ -198,6 +198,15 @@ class _Doc(NamedTuple):
     record: Record | None = None
 
 
+def _readable(lines: Iterable[tuple[Any, ...]]) -> list[Row]:
+    """Those of them that this version can read."""
+    rows = []
+    for line in lines:
+        with suppress(Malformed):
+            rows.append(_row(line[0], _Doc(*line[1:])))
+    return rows
+
+
 _OWNER: Final = "owner/"
 
 
@@ -492,11 +501,7 @@ class Snapshot:
             f"SELECT key, {_DOC} FROM doc WHERE owner = :owner ORDER BY key",  # noqa: S608  # a constant
             owner=owner,
         )
-        rows = []
-        for line in found:
-            with suppress(Malformed):
-                rows.append(_row(line[0], _Doc(*line[1:])))
-        return rows
+        return _readable(found)
 
     def rows_of_kind(self, kind: str, *, since: int = 0) -> list[Row]:
         """Every row of a kind as of `since` or later that this version can read."""
@@ -504,11 +509,17 @@ class Snapshot:
             f"SELECT key, {_DOC} FROM doc WHERE kind = :kind AND as_of >= :since",  # noqa: S608  # a constant
             kind=kind, since=since,
         )  # fmt: skip
-        rows = []
-        for line in found:
-            with suppress(Malformed):
-                rows.append(_row(line[0], _Doc(*line[1:])))
-        return rows
+        return _readable(found)
+
+    def contacts_owed(self, *, before: int) -> list[Row]:
+        """Contacts as of before `before` to which an answer is owed that nobody gave, however old."""
+        # What stands at its default is not written, so the text of a body says it; an index has just these.
+        found = self._sql.all(
+            f"SELECT key, {_DOC} FROM doc WHERE kind = 'interaction' AND body LIKE '%\"due_at\":%'"  # noqa: S608  # a constant
+            " AND body NOT LIKE '%\"answered_at\":%' AND as_of < :before",
+            before=before,
+        )
+        return _readable(found)
 
     def bands_in(self, states: Collection[str]) -> list[str]:
         """Ids of all bands in one of these states."""

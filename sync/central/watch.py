@@ -1,0 +1,186 @@
+"""The ghost-town watch at the centre: who waits for an answer, which promises run out, how each channel does.
+
+The numbers are counted anew every LOOK_MS, and told to every counter as one row a channel when they changed. What is late or
+soon will be rings once: a line in the log, a counter of the metrics, and `Alarm`s for whoever asks (the page, the command).
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sync.central.parts import Parts
+from sync.central.store import Snapshot, Store, Transaction
+from sync.model.records import CHANNELS, ChannelWatch, Customer, key_of
+from sync.model.row import Row, row_of
+from sync.model.sins import Scoreboard, scoreboard_of
+from sync.model.watch import (
+    REPORT_US,
+    ChannelReport,
+    ChannelWaiting,
+    Contact,
+    DuePromise,
+    by_channel,
+    contacts_of,
+    due_promises,
+    report_of,
+    waiting_of,
+)
+
+log = logging.getLogger(__name__)
+
+LOOK_MS: Final = 300_000
+"""How often it is counted: each change of a row wakes every counter of the brand."""
+
+KEPT_US: Final = 2 * REPORT_US
+"""How far back contacts are read; those that wait are read however old they are."""
+
+ALARMS_MAX: Final = 200
+"""Alarms listed; the numbers count all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that must not wait. `code` is late | window_closing | promise_broken | promise_due; public.
+
+    Attributes:
+        key: Key of the contact's or the case's row.
+        due_at: When it was or is due.
+    """
+
+    code: str
+    owner: str
+    name: str
+    channel: str
+    key: str
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was found at `at`."""
+
+    at: int
+    waiting: tuple[ChannelWaiting, ...]
+    report: tuple[ChannelReport, ...]
+    alarms: tuple[Alarm, ...]
+    sins: Scoreboard
+
+
+class Watch:
+    """Watches one centre."""
+
+    def __init__(self, parts: Parts, *, home: str = "") -> None:
+        """Args: `home` is the store from whose shelf the web shop sells, "" where there is none."""
+        self._parts = parts
+        self._home = home
+        self._looked_ms: int | None = None
+        self._rung: frozenset[tuple[str, str]] = frozenset()
+
+    def look_now_and_then(self) -> int:
+        """`look`, where it is time again; how many rows changed. Raises StoreError."""
+        ticks = self._parts.clock.ticks_ms()
+        if self._looked_ms is not None and ticks - self._looked_ms < LOOK_MS:
+            return 0
+        self._looked_ms = ticks
+        return self.look()
+
+    def look(self) -> int:
+        """Count, tell every counter what changed, ring for what is new; how many rows changed. Raises StoreError."""
+        found = watched(self._parts.store, now=self._parts.now, home=self._home)
+        self._ring(found.alarms)
+        told = tuple(_rows_of(found))
+        return self._parts.write(
+            lambda it: sum(_told(it, row) for row in told), keys=[row.key for row in told]
+        )
+
+    def _ring(self, alarms: Iterable[Alarm]) -> None:
+        ringing = {(alarm.code, alarm.key): alarm for alarm in alarms}
+        for name, alarm in ringing.items():
+            if name not in self._rung:
+                # Whom it is about is in the database, for who may see it; the log names nobody.
+                log.warning(
+                    "somebody waits", extra={"code": alarm.code, "channel": alarm.channel}
+                )
+                self._parts.counters.add(f"alarm.{alarm.code}")
+        self._rung = frozenset(ringing)
+
+
+def watched(store: Store, *, now: int, home: str = "") -> Watched:
+    """What there is to be watched at `now`, microseconds since 1970. Raises StoreError."""
+    with store.reading() as snapshot:
+        since = now - KEPT_US
+        said = [
+            *snapshot.contacts_owed(before=since),
+            *snapshot.rows_of_kind("interaction", since=since),
+        ]
+        cases = snapshot.rows_of_kind("case")
+        goods = [*snapshot.rows_of_kind("price"), *snapshot.rows_of_kind("stock")]
+        contacts = contacts_of(said)
+        alarms = tuple(_alarms(contacts, due_promises(cases, now=now), now))
+        named = tuple(_named(snapshot, alarm) for alarm in alarms[:ALARMS_MAX])
+    return Watched(
+        at=now,
+        waiting=by_channel(contacts, now=now),
+        report=report_of(contacts, now=now),
+        alarms=named,
+        sins=scoreboard_of([*said, *goods], home=home, now=now),
+    )
+
+
+def _alarms(
+    contacts: Iterable[Contact], promises: Iterable[DuePromise], now: int
+) -> list[Alarm]:
+    """What must not wait, the longest due first."""
+    found = [
+        Alarm("late", it.owner, "", it.channel, it.key, it.due_at)
+        if it.is_late(now)
+        else Alarm("window_closing", it.owner, "", it.channel, it.key, it.window_ends_at)
+        for it in waiting_of(contacts)
+        if it.is_late(now) or it.is_window_closing(now)
+    ]
+    found += [
+        Alarm(
+            "promise_broken" if it.is_broken(now) else "promise_due",
+            it.owner, "", "case", it.key, it.due_at,
+        )
+        for it in promises
+    ]  # fmt: skip
+    return sorted(found, key=lambda it: (it.due_at, it.key))
+
+
+def _named(snapshot: Snapshot, alarm: Alarm) -> Alarm:
+    row = snapshot.row(key_of("customer", alarm.owner)) if alarm.owner else None
+    if row is None or not isinstance(row.body, Customer):
+        return alarm
+    name = f"{row.body.given_name} {row.body.family_name}".strip()
+    return Alarm(alarm.code, alarm.owner, name, alarm.channel, alarm.key, alarm.due_at)
+
+
+def _rows_of(found: Watched) -> Iterable[Row]:
+    """One row for each channel."""
+    waiting = {it.channel: it for it in found.waiting}
+    reports = {it.channel: it for it in found.report}
+    for channel in CHANNELS:
+        waits, report = waiting.get(channel), reports.get(channel)
+        body = ChannelWatch(
+            id=channel,
+            n_waiting=waits.n_waiting if waits else 0,
+            n_late=waits.n_late if waits else 0,
+            n_window_closing=waits.n_window_closing if waits else 0,
+            oldest_at=waits.oldest_at if waits else 0,
+            next_due_at=waits.next_due_at if waits else 0,
+            verdict=report.verdict if report else "",
+            reason=report.reason if report else "",
+        )
+        yield row_of(body, owner="", as_of=found.at, source="centre")
+
+
+def _told(transaction: Transaction, row: Row) -> bool:
+    """Write a row that says something new; whether it did."""
+    known = transaction.read.row(row.key)
+    before = ChannelWatch(row.key.partition("/")[2], 0, 0) if known is None else known.body
+    if before == row.body:
+        return False
+    transaction.put(row)
+    return True
