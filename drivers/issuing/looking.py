@@ -111,17 +111,18 @@ def _anew(reader: Reader) -> Target:
     return target
 
 
-def _inside(work: BandWork, ring: Ring, plan: Plan) -> Lines:
+def _inside(work: BandWork, ring: Ring, plan: Plan, *, is_uid_shown: bool) -> Lines:
     """What it says to keys that fit. Raises BandRejected where they do not."""
     found = work.survey()
     if found.reference:
         ours = ring.words
     elif found.steps == whole_of(plan):
-        ours = "no: it is as the factory left it"
+        ours = "no: nothing of ours is on it, and the key of the factory opens it"
     else:
         ours = f"{ring.words}, by its keys; it has no id: begun and not whole, or retired"
     lines = tuple((name, value) for name, value in work.told() if name != "chip")
-    return (("ours", ours), *lines)
+    uid = (("true UID", found.uid.hex()),) if is_uid_shown else ()
+    return (("ours", ours), *uid, *lines)
 
 
 def _uid(target: Target, *, is_shown: bool) -> str:

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+import typer
 
+from drivers.issuing.sheet import Outcome, Reported, heading, line_of_report
 from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
 from hardware.identity import DeviceIdentity, lasting_key
 from kiosk.band_keys import BandKeyFiles
 from kiosk.bench.certificate import write_certificate
+from kiosk.commands import band_station
 from sync.central.centre import Centre
 from sync.model.operation import Operation
 from tests.support import commands
@@ -259,3 +262,23 @@ def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "certificate" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_bands_of_a_report_are_entered_while_the_nodes_run(
+    here: Centre, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    band, report = "5a" * 16, tmp_path / "r.csv"
+    made = Reported(1, Outcome.ISSUED, "Spare 1", "C", band, bytes.fromhex("04010203040506"))
+    report.write_bytes(heading() + line_of_report(made))
+    asked = band_station.Asked(
+        data=tmp_path / "desk", reader="pcsc", report=report, database=place[0]
+    )
+
+    band_station.run("enter", replace(asked, key=place[1]))
+    with pytest.raises(typer.Exit):
+        band_station.run("enter", asked)
+
+    said = capsys.readouterr()
+    assert said.out == "1 bands are new, 0 were known, 0 others are retired.\n"
+    assert "give --data the folder above it, or --key its key" in said.err
+    assert here.row(f"band/{band}") is not None

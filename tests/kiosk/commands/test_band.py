@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from drivers.issuing.plan import EXAMPLE, plan_of
 from drivers.issuing.sheet import Outcome, Reported, heading, line_of_report
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy, SystemEntropy
+from hardware.virtual.catalogue import sample_band, uid_of
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
@@ -245,6 +247,78 @@ def test_a_band_of_another_is_refused_and_stands_in_the_report(at: At) -> None:
     assert at.rows()[0]["problem"].startswith("of_another")
 
 
+def test_a_refused_band_that_stays_on_the_reader_does_not_outlast_the_patience(
+    at: At, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at.field.present(sample_band("desfire-strange", entropy=SeededEntropy("x")))
+    asked = band_station.Asked(
+        data=at.folder / "data", reader=f"pn532:{at.reader.path}", plan=at.folder / "plan.toml",
+        count=2, timeout_ms=300,
+    )  # fmt: skip
+
+    with pytest.raises(typer.Exit) as ended:
+        band_station.run("issue", asked)
+
+    said = capsys.readouterr().out.splitlines()
+    assert ended.value.exit_code == 1
+    assert said[0].startswith("This band was not issued")
+    assert said[1] == "The band still lies on the reader."
+
+
+NAMELESS = ("felica", "telephone", "ultralight-aes-random")
+"""Bands whose UID is random, or goes by another name."""
+
+
+@pytest.mark.parametrize(
+    ("name", "chip", "words"),
+    [
+        ("ntag213", "NTAG 213", "of nobody we know"),
+        ("mifare-classic", "MIFARE Classic", "not issued"),
+        ("felica", "FeliCa", "8 bytes (IDm), not shown"),
+        ("telephone", "telephone", "UID              random"),
+        ("desfire-ev3", "DESFire EV3", "nothing of ours is on it"),
+        ("ntag424-strange", "NTAG 424 DNA", "version 238, which is neither ours"),
+        ("ultralight-aes-random", "MIFARE Ultralight AES", "no key of ours tells which band"),
+        ("desfire-fresh", "DESFire EV2", "the key of the factory opens it"),
+    ],
+)
+def test_any_band_is_read_without_a_plan_and_its_uid_is_kept(
+    name: str, chip: str, words: str, at: At, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (at.folder / "data/encoder").mkdir()
+    (at.folder / "data/encoder/band-issuer.key").write_bytes(b"i" * 16)
+    band = sample_band(name, entropy=SystemEntropy())
+    at.field.present(band)
+    asked = band_station.Asked(
+        data=at.folder / "data", reader=f"pn532:{at.reader.path}", timeout_ms=5_000
+    )
+
+    band_station.run("read", asked)
+    hidden = capsys.readouterr().out
+    band_station.run("read", replace(asked, is_uid_shown=True))
+    shown = capsys.readouterr().out
+
+    uid = getattr(band, "uid", uid_of(name)).hex()
+    assert hidden.startswith(f"chip             {chip}")
+    assert words in hidden
+    assert uid not in hidden
+    assert (uid in shown) == (name not in NAMELESS)
+
+
+def test_each_act_has_help_with_its_own_options_alone() -> None:
+    shown = {act: run("band", act, "--help").stdout for act in ("enter", "retire")}
+
+    options = {
+        act: set(re.findall(r"^  (--[a-z-]+)", text, re.MULTILINE))
+        for act, text in shown.items()
+    }
+    assert options["enter"] == {"--report", "--database", "--key", "--data", "--help"}
+    assert options["retire"] == {
+        "--plan", "--band", "--timeout", "--keys", "--token", "--token-module", "--token-pin",
+        "--data", "--reader", "--help",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("what", "more", "words"),
     [
@@ -255,6 +329,10 @@ def test_a_band_of_another_is_refused_and_stands_in_the_report(at: At) -> None:
         ("issue", {"count": 1, "sheet": Path("/dev/null")}, "not both"),
         ("issue", {"count": 1, "reader": "virtual"}, "a reader of its own"),
         ("issue", {"count": 1, "keys": Path("/nowhere")}, "holds no band-master.key"),
+        ("plan", {"practice_chip": "desfire"}, "not both"),
+        ("plan", {"plan": None, "practice_chip": "ntag213"}, "--chip is one of desfire"),
+        ("read", {"plan": None, "reader": "virtual"}, "`tapthread virtual --pn532 PATH`"),
+        ("enter", {"report": None}, "give the report"),
     ],
 )
 def test_what_makes_no_sense_ends_with_2_and_a_sentence(
