@@ -10,6 +10,7 @@ forms        which form a body is written in, and how a newer one becomes an old
 rules        what each assurance may do, and the shop's rules
 contacts     contact values as they are compared
 profile      all rows of one customer, as a screen needs them
+checklist    what a case needs, has and misses, and what was tried
 card         the hand-over card: what whoever serves a customer next must know, on one screen
 deny         the deny list of bands: signed, dated, of keyed hashes
 sins         counts the three sins: asked twice, unanswered, contradictions

@@ -3,6 +3,14 @@
 record_interaction   a contact of a customer with us happened, in or out
 open_case            a customer told us about a problem
 note_case            somebody wrote something down about a case, promised, or solved it
+promise_answer       one of us promises an answer, by name and time
+need_fact            something must be known before a case can go on
+tell_fact            a customer told us something a case needs
+try_remedy           something is tried to solve a case; struck out where it failed twice
+serve_customer       somebody of us is with a customer now
+leave_customer       they are no longer
+refer_customer       a customer is sent to a store, with the card
+take_referral        the store takes them, or has done it
 hand_over_pickup     a parcel went out over the counter
 redeem               points, a use of an entitlement, or a piece of a stock go to a customer
 correct_stock        somebody counted a shelf, or could not find a thing
@@ -16,6 +24,8 @@ notify_customer      the shop tells a customer something
 take_back_answer     undoes an answer or a notice that has not gone out
 take_back_note       undoes a note or a contact
 take_back_case       undoes the opening of a case
+take_back_fact       undoes what was written on a case's checklist
+take_back_referral   undoes a referral, or that it was taken
 take_back_pickup     undoes a hand-over
 take_back_redeem     undoes a redemption
 take_back_stock      undoes a count or a doubt
