@@ -27,16 +27,23 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from hardware.moments import moment_of
+from sync.model.checklist import is_struck
 from sync.model.profile import Profile
-from sync.model.records import Case, Customer, Interaction, Order, Pickup, Remedy, Store
+from sync.model.records import (
+    Case,
+    Customer,
+    Interaction,
+    Order,
+    Pickup,
+    Referral,
+    Serving,
+    Store,
+)
 from sync.model.row import Row
 
 WIDTH: Final = 53
 HEIGHT: Final = 17
 """The smallest screen anybody serves at, in cells."""
-
-FAILED_MAX: Final = 1
-"""A remedy that failed more often than this is struck out."""
 
 CASES_MAX: Final = 3
 """Open cases told one by one; of more the rest is counted."""
@@ -62,7 +69,7 @@ _MONTHS: Final = (
 )  # fmt: skip
 _WEIGHTS: Final = {
     "promised": 100, "serving": 90, "waiting": 80, "missing": 75, "case": 70, "next": 60, "told": 50, "payer": 45,
-    "tried": 40, "here": 35, "referred": 30, "contacts": 20,
+    "tried": 40, "here": 35, "referred": 65, "contacts": 20,
 }  # fmt: skip
 """What is left out last where there is no room."""
 
@@ -129,7 +136,7 @@ def card_of(profile: Profile, *, now: int, zone: tzinfo = UTC, viewer: str = "")
         profile: Every row held of them; rows without an owner (stores) give names where they are among them.
         now: Microseconds since 1970.
         zone: Local time of whoever reads it.
-        viewer: Who reads it, as they sign what they do: that they serve the customer themselves is not told to them.
+        viewer: Id of who reads it, as in `Operation.actor`: that they serve the customer themselves is not told to them.
     """
     writer = _Writer(profile, now, zone, viewer)
     lines = tuple(writer.lines())
@@ -142,11 +149,6 @@ def card_of(profile: Profile, *, now: int, zone: tzinfo = UTC, viewer: str = "")
         owner=profile.owner, name=name or plain(profile.owner), lines=lines,
         keys=tuple(sorted(keys)), as_of=as_of, made_at=now, head=head,
     )  # fmt: skip
-
-
-def is_struck(remedy: Remedy) -> bool:
-    """Whether it failed so often that offering it again needs a reason."""
-    return remedy.n_failed > FAILED_MAX
 
 
 def card_rows(card: Card, width: int = WIDTH, height: int = HEIGHT) -> tuple[CardRow, ...]:
@@ -241,6 +243,7 @@ class _Writer:
     def lines(self) -> Iterator[CardLine]:
         """All of them, in the order they stand."""
         cases = self._open_cases()
+        yield from self._serving()
         yield from self._promised(cases)
         yield from self._waiting()
         for row, case in cases[:CASES_MAX]:
@@ -251,6 +254,7 @@ class _Writer:
                 plain(case.number, 20) for _, case in rest
             )
             yield self._line("case", text, (row for row, _ in rest))
+        yield from self._referred()
         yield from self._here()
         yield from self._contacts()
 
@@ -278,6 +282,28 @@ class _Writer:
             return False, promise.due_at, pair[0].key
 
         return sorted(cases, key=pressing)
+
+    def _serving(self) -> Iterator[CardLine]:
+        for row, serving in self._profile.of(Serving):
+            for one in serving.who:
+                if one.until > self._now and one.actor != self._viewer:
+                    by, where = plain(one.by, 40), plain(one.channel, 20)
+                    text = f"{by} is on this now in {where}, since {self.moment(one.at)}"
+                    yield self._line("serving", text, (row,), tone="ask")
+
+    def _referred(self) -> Iterator[CardLine]:
+        for row, referral in self._profile.of(Referral):
+            if referral.state not in ("open", "taken"):
+                continue
+            store = plain(self._stores.get(referral.store, referral.store), 40)
+            when = f" for {self.moment(referral.due_at)}" if referral.due_at else ""
+            how = (
+                f"taken by {plain(referral.changed_by, 40)}"
+                if referral.state == "taken"
+                else f"sent by {plain(referral.by, 40)}"
+            )
+            text = f"REFERRED to {store}{when} ({how}): {plain(referral.text)}"
+            yield self._line("referred", text, (row,), tone="ask")
 
     def _promised(self, cases: list[tuple[Row, Case]]) -> Iterator[CardLine]:
         for row, case in cases:
