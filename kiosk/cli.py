@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "counter": "Run the counter screen of this device.",
     "sync": "Exchange with the centre once: push, pull, leases.",
     "inbox": "List what waits for a person at the centre, and settle it.",
+    "watch": "Say who waits for an answer, and how each channel does.",
     "band": "Plan, issue, verify, read, retire and replace bands, at an encoder station.",
     "doctor": "Look for what keeps this device from working, with the command that fixes it.",
     "reader": "Own one reader and say what it sees, a value a line.",

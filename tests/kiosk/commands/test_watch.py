@@ -1,0 +1,99 @@
+"""`tapthread watch`: who waits, in words, with a status a timer can ring by."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+import typer
+
+from hardware.clock import SystemClock
+from hardware.moments import micros_of
+from kiosk.commands import watch
+from sync.model.records import Customer, Interaction, Record
+from sync.model.row import row_of
+from tests.support.centre import open_centre
+
+HOUR_US = 3_600 * 1_000_000
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder whose centre knows that Priya wrote 71 hours ago and Tom was answered."""
+    centre = open_centre(tmp_path / "centre")
+    now = micros_of(SystemClock().now())
+    wrote = Interaction(
+        id="p", at=now - 71 * HOUR_US, channel="whatsapp", direction="in", by="Priya", text="Hello?",
+        due_at=now - 47 * HOUR_US,
+    )  # fmt: skip
+    answered = [
+        msgspec.structs.replace(
+            wrote, id=f"t{index}", channel="email", at=now - 50 * HOUR_US, answered_at=now - 48 * HOUR_US
+        )
+        for index in range(6)
+    ]  # fmt: skip
+    bodies: list[tuple[str, Record]] = [
+        ("priya", Customer(id="priya", given_name="Priya")),
+        ("priya", wrote),
+        *((f"tom{index}", body) for index, body in enumerate(answered)),
+    ]
+    centre.put_rows(row_of(body, owner=owner, as_of=now, source="x") for owner, body in bodies)
+    centre.close()
+    return tmp_path
+
+
+def test_who_waits_longer_than_promised_is_named_and_the_status_says_so(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        watch.run(data=data)
+
+    said = capsys.readouterr().out
+    assert ended.value.exit_code == watch.EXIT_LATE
+    assert said.splitlines()[0] == "Asked twice 0   Unanswered 1   Contradictions 0"
+    assert "WhatsApp     1 wait, 1 late" in said
+    assert "! Priya (WhatsApp) wrote and was not answered" in said
+
+
+def test_each_channel_gets_a_verdict_with_its_reason(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit):
+        watch.run(data=data, report=True)
+
+    email, whatsapp = capsys.readouterr().out.splitlines()
+    assert "6 contacts of 6 (86%), answered 6, half within 2 h" in email
+    assert email.endswith("keep (customers are answered here)")
+    assert "nobody was answered, late 1" in whatsapp
+    assert whatsapp.endswith("keep (too few contacts to say anything)")
+
+
+def test_programs_get_one_object(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        watch.run(data=data, as_json=True)
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["sins"]["unanswered"] == 1
+    assert [it["code"] for it in found["alarms"]] == ["late"]
+    assert {it["channel"]: it["verdict"] for it in found["report"]} == {
+        "email": "keep",
+        "whatsapp": "keep",
+    }
+
+
+def test_nobody_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    open_centre(tmp_path / "centre").close()
+
+    watch.run(data=tmp_path)
+
+    assert capsys.readouterr().out.splitlines()[-1] == "Nobody waits."
+
+
+def test_a_folder_without_a_centre_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        watch.run(data=tmp_path)
+
+    assert ended.value.exit_code == watch.EXIT_DATABASE
+    assert "There is no centre" in capsys.readouterr().err
