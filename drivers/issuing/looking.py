@@ -88,10 +88,8 @@ def told(
             target = _anew(reader)
             means = Means(plan, ring.keys, entropy, is_only_read=True)
             try:
-                return (
-                    *head,
-                    *_inside(work(reader.connect(target), target, means), ring, plan),
-                )
+                held = work(reader.connect(target), target, means)
+                return (*head, *_inside(held, ring, plan, is_uid_shown=is_uid_shown))
             except BandRejected as error:
                 reasons.append(str(error))
     return (*head, ("ours", f"no: {reasons[0]}"))
