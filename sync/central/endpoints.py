@@ -5,20 +5,17 @@ Order of refusing: address, method, protocol, unsigned, size, content type, then
 problem+json here and nowhere else; one that was not foreseen is logged without its text and answered `failed`.
 """
 
-import asyncio
 import logging
 import re
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 import zstandard
 
-from hardware.clock import Clock
 from hardware.moments import micros_of
 from sync.central.centre import Centre
 from sync.central.errors import StoreConflict, StoreUnreachable
@@ -26,6 +23,7 @@ from sync.central.gate import denied
 from sync.central.openapi import document
 from sync.central.ports import Site
 from sync.central.pulls import Held
+from sync.central.waiting import Alarm, Gathered, Run, at_once, each
 from sync.model.errors import CentreRefused, StoreCorrupt, StoreError, StoreFull
 from sync.model.ports import Request, Response
 from sync.model.wire import BODY_SIZE_MAX, NDJSON, PROBLEM, PROBLEMS, PROTOCOL, Problem
@@ -41,8 +39,8 @@ COMPRESS_SIZE_MIN: Final = 1_024
 COMPRESS_LEVEL: Final = 1
 """Five times smaller at 580,000 rows a second; the higher levels cost more than the network they spare."""
 
-WOKEN_MAX: Final = 64
-"""Polls ended in one piece of work; bounds how long the first of them waits for the last."""
+PULL_PIECES: Final = 4
+"""Threads that begin pulls: more of them fight for the interpreter, and a database far away answers four at a time."""
 
 RETRY_AFTER_S: Final = 5
 """What a busy centre asks for."""
@@ -55,21 +53,6 @@ SNAP: Final = "/v1/snap/"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _PART: Final = re.compile(r"[0-9a-f]{64}")
 
-Value = TypeVar("Value")
-
-
-class Run(Protocol):
-    """Does blocking work without holding the event loop."""
-
-    async def __call__(self, work: Callable[[], Value], /) -> Value:
-        """What the work returns or raises."""
-        ...
-
-
-async def at_once(work: Callable[[], Value], /) -> Value:
-    """Blocking work right here, for a caller that has nothing else to do meanwhile."""
-    return work()
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -81,7 +64,7 @@ class Answer:
     is_part: bool = False
 
 
-Ask = Callable[[Request], Awaitable[Answer]]
+Ask = Callable[[Request], Awaitable[Answer | Held]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +82,10 @@ class Service:
         """Answer for `centre`; `run` carries its blocking calls."""
         self._centre = centre
         self._run = run
-        self._waking = _Waking(centre, run)
+        self._alarm = Alarm(centre.clock)
+        self._beginning = Gathered(each(self._begun), run, pieces=PULL_PIECES)
+        self._looking = Gathered(each(self._looked), run, pieces=PULL_PIECES)
+        self._ending = Gathered(self._ended, run, pieces=1)
         self._document = b""
         posts: dict[str, Callable[[Request], bytes]] = {
             "want": centre.want,
@@ -125,21 +111,25 @@ class Service:
         )
         self._snap = _Route("snap", "GET", self._part)
 
-    async def answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Coroutine[Any, Any, Response]:
         """The response to a whole request, whatever it is."""
+        site = self._site_of(request)
+        return self._asked(request) if site is None else self._visited(site, request)
+
+    async def _asked(self, request: Request) -> Response:
         refused = self.refused(request)
         if refused is not None:
             return refused
-        site = self._site_of(request)
-        return await (self._asked(request) if site is None else self._visited(site, request))
-
-    async def _asked(self, request: Request) -> Response:
         route = self._route_of(request)
         assert route is not None  # `refused` looked
         try:
             if len(request.body) > BODY_SIZE_MAX:
                 raise denied("too_large")  # noqa: TRY301  # one place makes problems
+            n_rung = self._centre.bell.n_rung
             answer = await route.ask(request)
+            if isinstance(answer, Held):
+                request = _kept(request)  # the rest of it would wait with it
+                answer = await self._held(answer, n_rung)
             self._centre.counters.add(f"answered.{route.name}")
             return await self._response(request, answer)
         except CentreRefused as error:
@@ -226,18 +216,31 @@ class Service:
         pushed = await self._run(lambda: self._centre.push(request))
         return Answer(pushed.body, status=409 if pushed.is_forked else 200)
 
-    async def _pull(self, request: Request) -> Answer:
-        centre, n_rung = self._centre, self._centre.bell.n_rung
-        held = await self._run(lambda: centre.begin_pull(request))
-        if held.page is None:
-            with centre.bell.heard(held.scopes) as rung:
-                # A change before the bell was listened to did not ring for us; other nodes ring for none but who waits.
-                if centre.is_shared or centre.bell.n_rung != n_rung:
-                    held = await self._run(lambda: centre.look_again(held))
-                if held.page is None:
-                    await _rung(rung, centre.clock, held.pull.wait_ms)
+    def _begun(self, request: Request) -> Held:
+        return self._centre.begin_pull(request)
+
+    def _looked(self, held: Held) -> Held:
+        return self._centre.look_again(held)
+
+    def _ended(self, held: Sequence[Held]) -> Sequence[Held | CentreRefused]:
+        return self._centre.end_pulls(held)
+
+    async def _pull(self, request: Request) -> Answer | Held:
+        held = await self._beginning.done(request)
+        return held if held.page is None else Answer(held.page, status=held.status)
+
+    async def _held(self, held: Held, n_rung: int) -> Answer:
+        """The answer of a poll once there is one; `n_rung` is how often the bell had rung before it was looked at."""
+        bell = self._centre.bell
+        with bell.heard(held.scopes) as rung:
+            # A change before the bell was listened to did not ring for us; other nodes ring for none but who waits.
+            if self._centre.is_shared or bell.n_rung != n_rung:
+                held = await self._looking.done(held)
             if held.page is None:
-                held = await self._waking.ended(held)
+                with self._alarm.rings(rung, held.pull.wait_ms):
+                    await rung
+        if held.page is None:
+            held = await self._ending.done(held)
         assert held.page is not None  # the last look always has one
         return Answer(held.page, status=held.status)
 
@@ -283,60 +286,12 @@ class Service:
         return tuple(headers)
 
 
-class _Waking:
-    """Ends polls that wake together in few pieces of work: a change everybody waits for wakes a fleet."""
-
-    def __init__(self, centre: Centre, run: Run) -> None:
-        self._centre = centre
-        self._run = run
-        self._waiting: deque[tuple[Held, asyncio.Future[Held]]] = deque()
-        self._worker: asyncio.Task[None] | None = None
-
-    async def ended(self, held: Held) -> Held:
-        """The poll with its page. Raises CentreRefused, StoreError."""
-        done: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
-        self._waiting.append((held, done))
-        if self._worker is None:
-            self._worker = asyncio.ensure_future(self._work())
-        return await done
-
-    async def _work(self) -> None:
-        try:
-            while self._waiting:
-                count = min(len(self._waiting), WOKEN_MAX)
-                some = [self._waiting.popleft() for _ in range(count)]
-                await self._end(some)
-        finally:
-            self._worker = None
-
-    async def _end(self, some: list[tuple[Held, asyncio.Future[Held]]]) -> None:
-        polls = [held for held, _ in some]
-        ended: Sequence[Held | Exception]
-        try:
-            ended = await self._run(lambda: self._centre.end_pulls(polls))
-        except Exception as error:  # noqa: BLE001  # carried to every poll that waited, which raises it
-            ended = [error for _ in polls]
-        for (_, done), result in zip(some, ended, strict=True):
-            if done.done():
-                continue  # nobody waits for it any more
-            if isinstance(result, Held):
-                done.set_result(result)
-            else:
-                done.set_exception(result)
-
-
-async def _rung(event: asyncio.Event, clock: Clock, wait_ms: int) -> None:
-    """Return when the bell is rung or the time is up."""
-    tasks = (
-        asyncio.ensure_future(event.wait()),
-        asyncio.ensure_future(clock.pause_ms(wait_ms)),
+def _kept(request: Request) -> Request:
+    """What of a request is needed for its answer: all that a held one keeps."""
+    names = ("x-req", "accept-encoding")
+    return Request(
+        request.method, request.url, tuple(it for it in request.headers if it[0] in names)
     )
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _wrong_head(request: Request, route: _Route) -> str:

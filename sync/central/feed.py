@@ -217,7 +217,7 @@ class Bell:
     """Wakes the polls that wait for a scope. Rung from any thread; waited for on event loops."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._lock = Lock()
         self._is_closed = False
         self._n_rung = 0
@@ -228,21 +228,20 @@ class Bell:
         return self._n_rung
 
     @contextmanager
-    def heard(self, scopes: tuple[str, ...]) -> Iterator[asyncio.Event]:
-        """An event that is set when one of the scopes moves, from now until the block is left."""
-        event = asyncio.Event()
-        entry = (asyncio.get_running_loop(), event)
+    def heard(self, scopes: tuple[str, ...]) -> Iterator["asyncio.Future[None]"]:
+        """A future that is done when one of the scopes moves, from now until the block is left."""
+        rung = asyncio.get_running_loop().create_future()
         with self._lock:
             for scope in scopes:
-                self._waiting.setdefault(scope, set()).add(entry)
+                self._waiting.setdefault(scope, set()).add(rung)
             if self._is_closed:
-                event.set()
+                rung.set_result(None)
         try:
-            yield event
+            yield rung
         finally:
             with self._lock:
                 for scope in scopes:
-                    self._waiting[scope].discard(entry)
+                    self._waiting[scope].discard(rung)
                     if not self._waiting[scope]:
                         del self._waiting[scope]
 
@@ -260,14 +259,14 @@ class Bell:
 
     def ring(self, scopes: tuple[str, ...]) -> None:
         """These scopes moved."""
-        events: dict[asyncio.AbstractEventLoop, set[asyncio.Event]] = {}
+        waits: dict[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] = {}
         with self._lock:
             self._n_rung += 1
             for scope in scopes:
-                for loop, event in self._waiting.get(scope, ()):
-                    events.setdefault(loop, set()).add(event)
-        for loop, its in events.items():
-            loop.call_soon_threadsafe(_set_all, its)  # once a loop: each call wakes it
+                for rung in self._waiting.get(scope, ()):
+                    waits.setdefault(rung.get_loop(), set()).add(rung)
+        for loop, its in waits.items():
+            loop.call_soon_threadsafe(_end_all, its)  # once a loop: each call wakes it
 
     def close(self) -> None:
         """End every poll, and let none wait any more: the centre goes down."""
@@ -277,6 +276,7 @@ class Bell:
         self.ring(scopes)
 
 
-def _set_all(events: set[asyncio.Event]) -> None:
-    for event in events:
-        event.set()
+def _end_all(waits: "set[asyncio.Future[None]]") -> None:
+    for rung in waits:
+        if not rung.done():
+            rung.set_result(None)

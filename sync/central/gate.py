@@ -54,6 +54,7 @@ SESSIONS_MAX: Final = 50_000
 SEQ_WINDOW: Final = 1_024
 """How far a request may be overtaken by others of its session; a device reserves 1,000 numbers at a time."""
 
+_WINDOW: Final = (1 << SEQ_WINDOW) - 1
 _NONCE_SIZE: Final = 12
 
 
@@ -70,7 +71,7 @@ class Session:
         key: What both ends agreed on.
         started_at: Microseconds since 1970.
         reads: Newest form this device reads, of those kinds of which there is a newer one.
-        highest: The highest `device-seq` taken; `taken` are those within SEQ_WINDOW below it.
+        highest: The highest `device-seq` taken; bit N of `taken` says that the number N below it was taken as well.
     """
 
     id: str
@@ -79,17 +80,19 @@ class Session:
     reads: Mapping[str, int]
     key: bytes = field(repr=False)
     highest: int = -1
-    taken: set[int] = field(default_factory=set, repr=False)
+    taken: int = field(default=0, repr=False)
 
     def take(self, seq: int) -> bool:
         """Whether this number is new in this session; it is then used up."""
-        if seq in self.taken or seq <= self.highest - SEQ_WINDOW:
+        above = seq - self.highest
+        if above > 0:
+            older = (self.taken << above) & _WINDOW if above < SEQ_WINDOW else 0
+            self.highest, self.taken = seq, older | 1
+            return True
+        bit = 1 << -above if -above < SEQ_WINDOW else 0
+        if not bit or self.taken & bit:
             return False
-        self.taken.add(seq)
-        if seq > self.highest:
-            self.highest = seq
-            if len(self.taken) > 2 * SEQ_WINDOW:
-                self.taken = {old for old in self.taken if old > seq - SEQ_WINDOW}
+        self.taken |= bit
         return True
 
 
