@@ -803,6 +803,11 @@ class Transaction:
         has_more = self._unwritten_docs or self._unwritten_ops or self._unwritten_holders
         return self.direct() if has_more else self._sql
 
+    @property
+    def beside(self) -> Connection:
+        """The database as it was written so far, to read tables nothing of which is kept in memory."""
+        return self._sql
+
     def direct(self) -> Connection:
         """The database itself, for what is not kept in memory: everything before is written, each open part has its savepoint."""
         for depth, part in enumerate(self._parts):
@@ -971,6 +976,27 @@ class Transaction:
         self._note(self._touched, row.key)
         if known and known.owner and known.owner != row.owner:
             self.lock_keys((owner_lock(known.owner),))
+
+    def give(self, key: str, owner: str) -> None:
+        """Make a row another customer's, as it stands, also one this version cannot read; nothing for one there is not."""
+        known = self.doc(key)
+        if known is None or known.owner == owner:
+            return
+        self.lock_keys(owner_lock(one) for one in (known.owner, owner) if one)
+        self._set(self._docs, key, known._replace(owner=owner, version=known.version + 1))
+        self._note(self._unwritten_docs, key)
+        self._note(self._touched, key)
+
+    def remove(self, key: str) -> None:
+        """A row is no more; it leaves every scope."""
+        known = self.doc(key)
+        if known is None:
+            return
+        if known.owner:
+            self.lock_keys((owner_lock(known.owner),))
+        self._set(self._docs, key, None)
+        self._note(self._unwritten_docs, key)
+        self._note(self._touched, key)
 
     def erase_owner(self, owner: str, *, at: int) -> int:
         """Erase a customer: their rows, who holds them, the chips of their bands, the bytes of settled operations; how many rows.
