@@ -206,6 +206,7 @@ def _sensitive(settings: Settings) -> set[str]:
 
 def _refund(refund: Json, settings: Settings) -> Iterator[AnyFact]:
     """Says what was sent back; that the order is now another, `orders/updated` says."""
+    why = f": {refund.text('note')}" if refund.text("note") else ""
     for paid in refund.each("transactions"):
         if paid.text("kind") == "refund" and paid.text("status") == "success":
             yield Said(
@@ -214,12 +215,7 @@ def _refund(refund: Json, settings: Settings) -> Iterator[AnyFact]:
                 channel=settings.channel or "web",
                 direction="note",
                 by="Shopify",
-                text=" - ".join(
-                    (
-                        f"Refunded {paid.amount('amount')} {paid.currency('currency')} to {paid.text('gateway')}",
-                        *((refund.text("note"),) if refund.text("note") else ()),
-                    )
-                ),
+                text=f"Refunded {paid.amount('amount')} {paid.currency('currency')} to {paid.text('gateway')}{why}",
                 about=f"order:{refund.need_ref('order_id')}",
                 is_automatic=True,
             )
