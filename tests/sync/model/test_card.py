@@ -1,0 +1,248 @@
+"""The hand-over card: whoever serves a customer next knows what they told us, what we owe them and what not to offer again."""
+
+import unicodedata
+from datetime import timedelta, timezone
+
+import pytest
+
+from sync.model.card import (
+    STAFF_ONLY,
+    Card,
+    card_lines,
+    card_of,
+    card_rows,
+    card_slip,
+    card_text,
+)
+from sync.model.profile import Profile
+from sync.model.records import (
+    Case,
+    Customer,
+    Interaction,
+    Order,
+    OrderLine,
+    Pickup,
+    Promise,
+    Record,
+    Referral,
+    Remedy,
+    Server,
+    Serving,
+    Store,
+    Told,
+)
+from tests.support import shop
+
+NOW = shop.NOON
+MINUTE = 60_000_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+TOM = "tom"
+
+
+def card(*bodies: Record, now: int = NOW, viewer: str = "", ages: int = HOUR) -> Card:
+    rows = tuple(shop.row(body, owner=TOM, as_of=now - ages) for body in bodies)
+    return card_of(Profile(TOM, rows), now=now, viewer=viewer)
+
+
+def contact(index: int, **fields: object) -> Interaction:
+    values: dict[str, object] = {
+        "id": f"c{index}", "at": NOW - 5 * DAY + index * HOUR, "channel": "phone", "direction": "in", "by": "Tom",
+        "text": "again", "topic": "password reset", "answered_at": NOW,
+    }  # fmt: skip
+    return Interaction(**(values | fields))  # type: ignore[arg-type]  # as the struct has them
+
+
+def bill(**fields: object) -> Case:
+    values: dict[str, object] = {
+        "id": "k1", "number": "C-4711", "state": "open", "topic": "bill his employer", "opened_at": NOW - 3 * DAY,
+        "channel": "phone",
+        "promise": Promise(by="Ana", text="an answer on the bill", due_at=NOW - 50 * HOUR),
+        "told": (Told("Employer", "Brightwater", "phone", NOW - 3 * DAY), Told("Card", "ends 4471", "x", NOW)),
+        "missing": ("the payer's consent",),
+        "tried": (Remedy("reset the password", 7, 7), Remedy("call the bank", 1, 1)),
+        "payer": "Acme", "next_step": "ask Brightwater",
+    }  # fmt: skip
+    return Case(**(values | fields))  # type: ignore[arg-type]  # as the struct has them
+
+
+PERSON = Customer(id=TOM, given_name="Tom", family_name="Becker")
+
+
+def test_toms_card_says_all_that_nobody_may_ask_him_again() -> None:
+    calls = [contact(index) for index in range(7)]
+    made = card(PERSON, bill(), *calls)
+
+    assert card_text(made).splitlines() == [
+        "Tom Becker, as of 11:00",
+        "PROMISED by Ana until Mon 10:00, 2 days over: an answer on the bill",
+        "C-4711 bill his employer (phone, Sun)",
+        "have 1/3 Employer: Brightwater (phone, Sun)",
+        "have 2/3 Card: ends 4471 (x, today)",
+        "MISSING: the payer's consent",
+        "DO NOT OFFER AGAIN: reset the password (failed 7 of 7; needs a reason)",
+        "tried: call the bank (failed 1 of 1)",
+        "pays: Acme",
+        "NEXT: ask Brightwater",
+        "phone: password reset x7, last Fri 18:00",
+        "Built from 1 case, 1 customer, 7 interactions.",
+    ]
+
+
+def test_it_names_the_rows_it_was_built_from_and_is_as_old_as_the_oldest() -> None:
+    rows = (
+        shop.row(PERSON, owner=TOM, as_of=NOW - MINUTE),
+        shop.row(bill(), owner=TOM, as_of=NOW - 2 * HOUR),
+        shop.row(Order("W-1", NOW, "web", "paid", (), 1), owner=TOM, as_of=NOW - 9 * DAY),
+    )
+    made = card_of(Profile(TOM, rows), now=NOW)
+
+    assert made.keys == ("case/k1", "customer/tom")
+    assert made.as_of == NOW - 2 * HOUR
+    assert all(line.keys == ("case/k1",) for line in made.lines)
+
+
+def test_what_ran_out_first_stands_first_and_is_an_alert() -> None:
+    later = bill(id="k2", number="C-2", promise=Promise("Ben", "a call", NOW + HOUR))
+    kept = bill(id="k3", number="C-3", promise=Promise("Cleo", "a mail", 1, kept_at=2))
+
+    lines = [line for line in card(kept, later, bill()).lines if line.part == "promised"]
+
+    assert [(line.text.split()[2], line.tone) for line in lines] == [
+        ("Ana", "alert"),
+        ("Ben", "plain"),
+    ]
+
+
+def test_what_nobody_answered_is_said_with_its_channel_and_age_and_once_a_channel() -> None:
+    waiting = [
+        contact(
+            at, answered_at=0, due_at=NOW - 2 * HOUR, channel="whatsapp", text=f"hello {at}"
+        )
+        for at in (1, 2)
+    ]
+    (line,) = (line for line in card(*waiting).lines if line.part == "waiting")
+
+    assert line.text == 'NOT ANSWERED: whatsapp of Fri 13:00 (2 of them), 2 h over: "hello 1"'
+    assert line.keys == ("interaction/c1", "interaction/c2")
+
+
+def test_who_serves_now_is_told_to_everybody_else_and_only_while_it_lasts() -> None:
+    ana = Server("ana", "Ana (call centre)", "chat", NOW - MINUTE, NOW + 9 * MINUTE)
+    gone = Server("ben", "Ben", "store", NOW - HOUR, NOW - 1)
+    serving = Serving(TOM, (gone, ana))
+
+    said = [line.text for line in card(serving).lines]
+
+    assert said == ["Ana (call centre) is on this now in chat, since 11:59"]
+    assert card(serving, viewer="ana").lines == ()
+
+
+def test_a_solved_case_and_what_was_taken_back_are_not_told() -> None:
+    solved, back = bill(state="solved"), bill(id="k2", state="taken_back")
+
+    assert card(solved, back, contact(1, taken_back_at=NOW)).lines == ()
+
+
+def test_a_parcel_and_a_referral_say_where_in_the_words_of_the_shop() -> None:
+    made = card(
+        Store(id="harbour", name="Harbour"),
+        Pickup(id="p", order="W-1", store="harbour", state="ready"),
+        Pickup(id="q", order="W-2", store="harbour", state="handed_over"),
+        Referral("r", "harbour", "Ana", "show the bill", NOW, due_at=NOW + HOUR),
+        Referral("s", "harbour", "Ana", "old", NOW, state="done"),
+    )
+
+    assert [line.text for line in made.lines] == [
+        "REFERRED to Harbour for 13:00 (sent by Ana): show the bill",
+        "parcel W-1 waits in Harbour",
+    ]
+
+
+def test_a_present_is_marked_for_staff_and_never_stands_on_paper() -> None:
+    present = Order("W-9", NOW, "web", "paid", (OrderLine("p", "ring"),), 1, sensitivity="gift")
+    made = card(
+        PERSON,
+        present,
+        contact(1, about="order/W-9", text="is the ring there?", topic="ring", answered_at=0, due_at=NOW + 1),
+        contact(2, sensitivity="sensitive", topic="test result"),
+        contact(3),
+    )  # fmt: skip
+
+    secret = [line for line in made.lines if line.is_staff_only]
+    assert [line.part for line in secret] == ["waiting", "contacts", "contacts"]
+    marked = [row for row in card_text(made).splitlines() if row.startswith(STAFF_ONLY)]
+    assert [row.removeprefix(f"{STAFF_ONLY} ") for row in marked] == [it.text for it in secret]
+    slip = card_slip(made)
+    assert not any(word in slip for word in ("ring", "test result"))
+    assert "3 lines for staff only: see the screen." in " ".join(slip.split())
+    assert "password reset" in slip
+
+
+@pytest.mark.parametrize(("width", "height"), [(53, 17), (38, 9), (20, 3), (120, 40)])
+def test_it_fits_the_screen_and_says_how_many_lines_it_left_out(
+    width: int, height: int
+) -> None:
+    made = card(
+        PERSON, bill(), bill(id="k2"), *(contact(at, topic=f"t{at}") for at in range(9))
+    )
+
+    rows = card_rows(made, width, height)
+
+    assert len(rows) <= height
+    assert max(len(row.text) for row in rows) <= width
+    n_shown = len({row.text for row in rows}) - 2
+    if n_shown < len(made.lines) and height < 40:
+        assert rows[-1].text.split()[1:4] in (
+            ["lines", "left", "out;"],
+            ["lines", "left", "out..."],
+        )
+
+
+def test_what_is_pressing_stays_where_there_is_little_room() -> None:
+    shown = " ".join(card_lines(card(PERSON, bill(), *(contact(at) for at in range(7))), 53, 7))
+
+    assert all(word in shown for word in ("PROMISED", "MISSING", "C-4711", "NEXT", "left out"))
+    assert "password reset x7" not in shown
+
+
+def test_with_room_enough_nothing_is_left_out_or_cut() -> None:
+    made = card(PERSON, bill(), contact(1, text="x " * 60, answered_at=0, due_at=1))
+
+    shown = " ".join(" ".join(card_lines(made, 200, 60)).split())
+
+    assert all(" ".join(line.text.split()) in shown for line in made.lines)
+    assert "left out" not in shown
+
+
+def test_foreign_text_cannot_break_the_screen() -> None:
+    hostile = "a\x1b[2J\u202eb\r\n\0c\ud800\u200d" + "word" * 100 + "漢字" * 40
+    made = card(
+        Customer(id=TOM, given_name=hostile),
+        bill(topic=hostile, number=hostile, missing=(hostile,), payer=hostile, channel=hostile),
+        contact(1, topic=hostile, channel=hostile, text=hostile, answered_at=0, due_at=1),
+    )
+
+    for text in (*card_lines(made), *card_text(made).split("\n"), *card_slip(made).split("\n")):
+        assert not any(unicodedata.category(sign)[0] == "C" for sign in text), text
+    for row in card_lines(made):
+        assert sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in row) <= 53
+
+
+def test_times_are_those_of_the_place_where_it_is_read() -> None:
+    rows = (shop.row(bill(), owner=TOM, as_of=NOW),)
+    made = card_of(Profile(TOM, rows), now=NOW, zone=timezone(timedelta(hours=2)))
+
+    assert "until Mon 12:00" in made.lines[0].text
+
+
+def test_nobody_known_is_said() -> None:
+    made = card()
+
+    assert card_text(made) == "tom, nothing is known here\nBuilt from no row."
+    assert len(card_lines(made)) == 2
+
+
+def test_it_shows_nothing_of_a_customer_in_a_traceback() -> None:
+    assert "Becker" not in repr(card(PERSON, bill()))
+    assert "Brightwater" not in repr(card(PERSON, bill()))
