@@ -17,10 +17,13 @@
     alert         what happened to a device that a person should know
     erasure       customers that were erased, and when
     channel       whether another system's channel is paused, and how far it was read
-    event         what other systems sent, with its own bytes and what became of it
+    event         what other systems sent, with its own bytes and what became of it; event_of whom it is about
     told_at       how new what a channel said of a row is, so that an older event changes nothing
-    alias         which customer another system's id means; point how a customer can be reached, in one form
-    joined        two customers made one, and why; joined_row what moved; folded who is whom now
+    alias         which customer another system's id means; named which row; point how a customer can be reached, in one form
+    said          what was told of a customer, field by field, by each record of them that was joined
+    joined        two customers made one, and why; joined_row what it replaced; folded who is whom now
+    origin        which of the joined customers a row came from, where it is not the one that was kept
+    forgotten     keyed digests of the ids and contact points of who was erased, so that an old event does not bring them back
     likeness      two customers who may be one, for a person to say
     outgoing      messages to customers, and what became of them
     change        what other systems may need to know; change_due which of them still must hear it
@@ -142,35 +145,53 @@ MIGRATIONS: Final = (
     CREATE TABLE event (
       channel TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
       at BIGINT NOT NULL, came_at BIGINT NOT NULL, n_tries BIGINT NOT NULL, next_at BIGINT NOT NULL,
-      owner TEXT NOT NULL, raw BLOB, PRIMARY KEY (channel, id)
+      n_more BIGINT NOT NULL DEFAULT 0, form TEXT NOT NULL, head TEXT NOT NULL, raw BLOB, PRIMARY KEY (channel, id)
     );
+    CREATE TABLE event_of (channel TEXT NOT NULL, id TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (channel, id, owner));
+    CREATE INDEX event_of_owner ON event_of (owner);
     CREATE INDEX event_due ON event (next_at) WHERE state = 'waiting';
     CREATE INDEX event_stuck ON event (came_at) WHERE state IN ('held', 'forged');
-    CREATE INDEX event_owner ON event (owner) WHERE owner <> '';
+    CREATE INDEX event_raw ON event (came_at) WHERE raw IS NOT NULL AND state IN ('done', 'ignored');
     CREATE TABLE told_at (key TEXT PRIMARY KEY, at BIGINT NOT NULL, channel TEXT NOT NULL, event TEXT NOT NULL);
     CREATE TABLE alias (
       channel TEXT NOT NULL, ref TEXT NOT NULL, owner TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (channel, ref)
     );
     CREATE INDEX alias_owner ON alias (owner);
+    CREATE TABLE named (
+      channel TEXT NOT NULL, ref TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (channel, ref)
+    );
+    CREATE INDEX named_key ON named (key);
+    CREATE TABLE said (
+      owner TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, at BIGINT NOT NULL, stamp TEXT NOT NULL,
+      PRIMARY KEY (owner, field)
+    );
     CREATE TABLE point (
       term TEXT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL, is_verified BIGINT NOT NULL, channel TEXT NOT NULL,
       at BIGINT NOT NULL, PRIMARY KEY (term, owner)
     );
     CREATE INDEX point_owner ON point (owner);
     CREATE TABLE joined (
-      id TEXT PRIMARY KEY, kept TEXT NOT NULL, folded TEXT NOT NULL, why TEXT NOT NULL, risk_ppm BIGINT NOT NULL,
-      by_whom TEXT NOT NULL, at BIGINT NOT NULL, undone_at BIGINT NOT NULL, undone_by TEXT NOT NULL
+      id TEXT PRIMARY KEY, one TEXT NOT NULL, other TEXT NOT NULL, kept TEXT NOT NULL, folded TEXT NOT NULL,
+      term TEXT NOT NULL, why TEXT NOT NULL, risk_ppm BIGINT NOT NULL, by_whom TEXT NOT NULL, at BIGINT NOT NULL,
+      undone_at BIGINT NOT NULL, undone_by TEXT NOT NULL
     );
-    CREATE INDEX joined_kept ON joined (kept);
-    CREATE INDEX joined_folded ON joined (folded);
+    CREATE INDEX joined_one ON joined (one);
+    CREATE INDEX joined_other ON joined (other);
+    CREATE INDEX joined_term ON joined (term) WHERE term <> '';
     CREATE TABLE joined_row (
       joined TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, before TEXT NOT NULL, PRIMARY KEY (joined, key)
     );
-    CREATE TABLE folded (owner TEXT PRIMARY KEY, kept TEXT NOT NULL, joined TEXT NOT NULL);
+    CREATE TABLE folded (owner TEXT PRIMARY KEY, kept TEXT NOT NULL);
+    CREATE INDEX folded_kept ON folded (kept);
+    CREATE TABLE origin (key TEXT PRIMARY KEY, owner TEXT NOT NULL);
+    CREATE INDEX origin_owner ON origin (owner);
+    CREATE TABLE forgotten (mark TEXT PRIMARY KEY, at BIGINT NOT NULL);
     CREATE TABLE likeness (
       one TEXT NOT NULL, other TEXT NOT NULL, state TEXT NOT NULL, risk_ppm BIGINT NOT NULL, why TEXT NOT NULL,
       by_whom TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (one, other)
     );
+    CREATE INDEX likeness_other ON likeness (other);
+    CREATE INDEX likeness_open ON likeness (at) WHERE state = 'open';
     CREATE TABLE outgoing (
       id TEXT PRIMARY KEY, owner TEXT NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
       body TEXT NOT NULL, due_at BIGINT NOT NULL, n_tries BIGINT NOT NULL, reason TEXT NOT NULL, ref TEXT NOT NULL,
@@ -203,8 +224,8 @@ MIGRATIONS: Final = (
 TABLES: Final = frozenset({
     "doc", "op", "ptr", "scope", "device", "interest", "band_chip", "nonce", "mark", "lineage", "snapshot", "snap_part",
     "device_cursor", "alert", "erasure", "capsule",
-    "channel", "event", "told_at", "alias", "point", "joined", "joined_row", "folded", "likeness", "outgoing", "change",
-    "change_due", "agent", "sign_in", "serving",
+    "channel", "event", "event_of", "told_at", "alias", "named", "said", "point", "joined", "joined_row", "folded", "origin",
+    "forgotten", "likeness", "outgoing", "change", "change_due", "agent", "sign_in", "serving",
 })  # fmt: skip
 """What may be counted by name."""
 
