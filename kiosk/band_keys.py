@@ -15,12 +15,14 @@ from typing import Final
 from drivers.credential.handshake import Answered, answered, ev2_opened
 from drivers.credential.kdf import ZERO, Aes, BlockCipher, diversified
 from drivers.credential.layout import KEY_SIZE, band_id_of_uid, diversification_input
+from drivers.credential.places import sun_key_of
+from drivers.credential.sdm import judged, message_of, verified
 from drivers.errors import BandMalformed, BandUntrusted
 from hardware.disk import Disk
 from hardware.entropy import Entropy
 from hardware.identity import lasting_bytes
 from sync.central.errors import BandNotProved
-from sync.central.ports import ChipSession
+from sync.central.ports import BandKeys, ChipSession, Touch, TouchJudgement
 
 MASTER_FILE: Final = "band-master.key"
 GROUP_FILE: Final = "band-group.key"
@@ -63,6 +65,14 @@ class BandKeyFiles:
         with not_proved():
             return session_of(self._cipher(uid), last, rnd_a=rnd_a, rnd_b=rnd_b)
 
+    def touch(self, link: str) -> Touch:
+        """What a link shown by a band says. Raises BandNotProved."""
+        return touch_of(link, self)
+
+    def judged(self, counter: int, known: int | None) -> TouchJudgement:
+        """What its counter says."""
+        return touch_judged(counter, known)
+
     def _cipher(self, uid: bytes) -> Aes:
         return Aes(self.band_key(uid)[0])
 
@@ -72,6 +82,23 @@ class BandKeyFiles:
     def uid_hash(self, uid: bytes) -> str:
         """The name a leased key is filed under. Raises BandMalformed for a UID that is none."""
         return band_id_of_uid(self.group, uid)
+
+
+def touch_of(link: str, keys: BandKeys) -> Touch:
+    """What a link shown by a band says, by these keys. Raises BandNotProved for what is none, and BandKeysAway."""
+
+    def sun_key(uid: bytes) -> bytes:
+        return sun_key_of(keys.band_key(uid)[0])
+
+    with not_proved():
+        found = verified(message_of(link), meta_key=keys.group_key()[0], file_key_of=sun_key)
+    return Touch(found.uid, found.counter)
+
+
+def touch_judged(counter: int, known: int | None) -> TouchJudgement:
+    """What the counter of a link says of when it was made."""
+    judgement = judged(counter, known)
+    return TouchJudgement(judgement.freshness.value, judgement.known, judgement.is_fresh)
 
 
 @contextmanager

@@ -39,9 +39,9 @@ from drivers.credential.handshake import answered
 from drivers.credential.kdf import BLOCK, ZERO
 from drivers.credential.layout import KEY_SIZE, band_id_of_uid, diversification_input
 from hardware.errors import EnrolmentError
-from kiosk.band_keys import KEY_VERSION, not_proved, session_of
+from kiosk.band_keys import KEY_VERSION, not_proved, session_of, touch_judged, touch_of
 from sync.central.errors import BandKeysAway
-from sync.central.ports import ChipSession
+from sync.central.ports import ChipSession, Touch, TouchJudgement
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +127,14 @@ class TokenBandKeys:
                 f"the token {label} cannot be used ({type(error).__name__})"
             ) from error
         return keys
+
+    def touch(self, link: str) -> Touch:
+        """What a link shown by a band says. Raises BandNotProved, BandKeysAway."""
+        return touch_of(link, self)
+
+    def judged(self, counter: int, known: int | None) -> TouchJudgement:
+        """What its counter says."""
+        return touch_judged(counter, known)
 
     def close(self) -> None:
         """Log out and close the session; harmless when done twice."""

@@ -20,6 +20,7 @@ snapshots     scopes written whole, in parts
 inbox         operations that wait for a person, and what was decided
 capsules      what bands are to carry, signed
 bands         proves a band for a device that has no key of it
+touches       the link a band shows to a telephone: one page for all, its cryptogram judged
 spares        bands an encoder station made, and which store may link the sealed ones
 denials       the deny list of bands, signed and dated
 leases        keys of bands, sealed for a session

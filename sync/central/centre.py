@@ -32,12 +32,21 @@ from sync.central.leases import Leases
 from sync.central.lending import lend
 from sync.central.openapi import Metrics
 from sync.central.parts import Parts
-from sync.central.ports import AsgiApp, BandKeys, BandProver, CapsuleSigner, Site
+from sync.central.ports import (
+    AsgiApp,
+    BandKeys,
+    BandProver,
+    CapsuleSigner,
+    Site,
+    TouchReader,
+)
 from sync.central.pulls import Held, Pulls
 from sync.central.pushes import Pushed, Pushes
 from sync.central.spares import ENTER_MAX, Entered, MadeBand, enter
 from sync.central.spares import check as check_band
 from sync.central.store import AlertRecord, OpRecord, Store, Transaction
+from sync.central.touches import PATH as TOUCHES
+from sync.central.touches import Touches
 from sync.central.wants import Wants
 from sync.central.watch import Watch
 from sync.model.errors import CentreRefused, Malformed, StoreError
@@ -93,7 +102,7 @@ class Centre:
         self._erasure = Erasure(parts, self._pulls)
         self._housekeeping = Housekeeping(parts, self._pulls, Watch(parts))
         self._heads: dict[str, int] = {}
-        self.sites: dict[str, Site] = {}
+        self.sites: dict[str, Site] = _sites_of(parts, band_keys)
 
     @classmethod
     def open(  # noqa: PLR0913  # what a node is made of
@@ -393,6 +402,11 @@ class Centre:
         """`metrics`, for a technician; JSON."""
         self._parts.gate.admit("metrics", request)
         return msgspec.json.encode(self.metrics())
+
+
+def _sites_of(parts: Parts, band_keys: object) -> dict[str, Site]:
+    """What is answered to who is no device, by first segment; others are added while the centre is put together."""
+    return {TOUCHES: Touches(parts, band_keys)} if isinstance(band_keys, TouchReader) else {}
 
 
 def _prover_of(band_keys: object) -> BandProver | None:

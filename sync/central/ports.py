@@ -85,6 +85,36 @@ class BandProver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Touch:
+    """What a link shown by a band says, its MAC verified: which chip, and how often it was read without a key."""
+
+    uid: bytes = field(repr=False)
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class TouchJudgement:
+    """What follows from a counter: a word for it, the highest known from now on, and whether the band is there now."""
+
+    freshness: str
+    known: int
+    is_fresh: bool
+
+
+@runtime_checkable
+class TouchReader(Protocol):
+    """Band keys that also verify the links bands show to telephones. Raises BandKeysAway as `BandKeys` does."""
+
+    def touch(self, link: str) -> Touch:
+        """What a link says. Raises BandNotProved for one that is none, forged, or of a band without a key of ours."""
+        ...
+
+    def judged(self, counter: int, known: int | None) -> TouchJudgement:
+        """What a counter says of when the link was made; `known` is the highest seen before, None for none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class CapsuleWords:
     """What a capsule is to say; shortened by whoever signs it until it fits. Its `repr` shows none of the words.
 

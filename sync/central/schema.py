@@ -25,9 +25,10 @@
     origin        which of the joined customers a row came from, where it is not the one that was kept
     forgotten     keyed digests of the ids and contact points of who was erased, so that an old event does not bring them back
     likeness      two customers who may be one, for a person to say
-    outgoing      messages to customers, and what became of them
-    change        what other systems may need to know; change_due which of them still must hear it
+    outgoing      messages to customers, and what became of them; outgoing_early what was said of one before it had a name
+    change        what other systems may need to know; subscriber who they are; change_due which of them still must hear it
     agent         people who sign in to the centre; sign_in their browsers; serving who is with a customer now
+    touch         the highest counter a band showed to a telephone, and when it was last a new one
     meta          the centre's own: schema, epoch
 
 A released migration never changes.
@@ -193,20 +194,28 @@ MIGRATIONS: Final = (
     CREATE INDEX likeness_other ON likeness (other);
     CREATE INDEX likeness_open ON likeness (at) WHERE state = 'open';
     CREATE TABLE outgoing (
-      id TEXT PRIMARY KEY, owner TEXT NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
-      body TEXT NOT NULL, due_at BIGINT NOT NULL, n_tries BIGINT NOT NULL, reason TEXT NOT NULL, ref TEXT NOT NULL,
-      at BIGINT NOT NULL, changed_at BIGINT NOT NULL
+      id TEXT PRIMARY KEY, owner TEXT NOT NULL, channel TEXT NOT NULL, via TEXT NOT NULL, kind TEXT NOT NULL,
+      state TEXT NOT NULL, body TEXT NOT NULL, due_at BIGINT NOT NULL, n_tries BIGINT NOT NULL, reason TEXT NOT NULL,
+      ref TEXT NOT NULL, node TEXT NOT NULL, at BIGINT NOT NULL, changed_at BIGINT NOT NULL
     );
-    CREATE INDEX outgoing_due ON outgoing (due_at) WHERE state = 'queued';
+    CREATE INDEX outgoing_due ON outgoing (due_at) WHERE state IN ('queued', 'sending');
     CREATE INDEX outgoing_ref ON outgoing (ref) WHERE ref <> '';
-    CREATE INDEX outgoing_owner ON outgoing (owner);
-    CREATE TABLE change (id TEXT PRIMARY KEY, type TEXT NOT NULL, subject TEXT NOT NULL, owner TEXT NOT NULL, at BIGINT NOT NULL, body TEXT NOT NULL);
+    CREATE INDEX outgoing_owner ON outgoing (owner, channel);
+    CREATE TABLE outgoing_early (ref TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL, at BIGINT NOT NULL);
+    CREATE TABLE subscriber (name TEXT PRIMARY KEY, state TEXT NOT NULL, at BIGINT NOT NULL);
+    CREATE TABLE change (
+      id TEXT PRIMARY KEY, type TEXT NOT NULL, subject TEXT NOT NULL, owner TEXT NOT NULL, origin TEXT NOT NULL,
+      seq BIGINT NOT NULL, at BIGINT NOT NULL, body TEXT NOT NULL
+    );
     CREATE INDEX change_owner ON change (owner) WHERE owner <> '';
     CREATE TABLE change_due (
-      subscriber TEXT NOT NULL, change TEXT NOT NULL, state TEXT NOT NULL, next_at BIGINT NOT NULL, n_tries BIGINT NOT NULL,
-      reason TEXT NOT NULL, PRIMARY KEY (subscriber, change)
+      subscriber TEXT NOT NULL, change TEXT NOT NULL, subject TEXT NOT NULL, seq BIGINT NOT NULL, state TEXT NOT NULL,
+      next_at BIGINT NOT NULL, n_tries BIGINT NOT NULL, reason TEXT NOT NULL, node TEXT NOT NULL,
+      PRIMARY KEY (subscriber, change)
     );
-    CREATE INDEX change_due_next ON change_due (next_at) WHERE state = 'waiting';
+    CREATE INDEX change_due_next ON change_due (subscriber, next_at) WHERE state IN ('waiting', 'sending');
+    CREATE INDEX change_due_subject ON change_due (subscriber, subject, seq);
+    CREATE INDEX change_due_of ON change_due (change);
     CREATE TABLE agent (
       name TEXT PRIMARY KEY, shown TEXT NOT NULL, password TEXT NOT NULL, role TEXT NOT NULL, state TEXT NOT NULL,
       n_wrong BIGINT NOT NULL, locked_until BIGINT NOT NULL, changed_at BIGINT NOT NULL
@@ -218,6 +227,9 @@ MIGRATIONS: Final = (
       owner TEXT NOT NULL, agent TEXT NOT NULL, channel TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (owner, agent)
     )
     """,
+    """
+    CREATE TABLE touch (band TEXT PRIMARY KEY, counter BIGINT NOT NULL, tapped_at BIGINT NOT NULL)
+    """,
 )
 """Numbered from 1; a released one never changes."""
 
@@ -225,7 +237,9 @@ TABLES: Final = frozenset({
     "doc", "op", "ptr", "scope", "device", "interest", "band_chip", "nonce", "mark", "lineage", "snapshot", "snap_part",
     "device_cursor", "alert", "erasure", "capsule",
     "channel", "event", "event_of", "told_at", "alias", "named", "said", "point", "joined", "joined_row", "folded", "origin",
-    "forgotten", "likeness", "outgoing", "change", "change_due", "agent", "sign_in", "serving",
+    "forgotten", "likeness", "outgoing",
+    "outgoing_early", "subscriber", "change",
+    "change_due", "agent", "sign_in", "serving", "touch",
 })  # fmt: skip
 """What may be counted by name."""
 

@@ -8,8 +8,10 @@ scope once, in sorted order, so that a reader never sees a number without all nu
 Tables are in `schema`, databases in `sql`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -42,6 +44,9 @@ INTEREST_STEP_US: Final = HOUR_US
 
 SNAPSHOTS_KEPT: Final = 2
 """The newest snapshot of a scope, and the one before it for who is just fetching its parts."""
+
+Writer = Callable[[Connection, list[Any]], None]
+"""Writes values of one kind to a table of some part's own."""
 
 _OP: Final = (
     "id, device, kind, status, code, clash, keys, at, store, owner, lineage, decision, decided_by, reason,"
@@ -546,6 +551,16 @@ class Snapshot:
         )
         return _band_of(found[0][0]) if len(found) == 1 else None
 
+    def touched(self, band: str) -> int | None:
+        """The highest counter a band showed to a telephone; None when it never did."""
+        found = self._sql.all("SELECT counter FROM touch WHERE band = :band", band=band)
+        return int(found[0][0]) if found else None
+
+    def tapped_at(self, band: str) -> int:
+        """When a band last showed a new counter to a telephone, microseconds since 1970; 0 for never."""
+        found = self._sql.all("SELECT tapped_at FROM touch WHERE band = :band", band=band)
+        return int(found[0][0]) if found else 0
+
     def cursors(self, scope: str = "") -> list[DeviceCursor]:
         """How far devices said they hold a scope, or all, by device."""
         whose = " WHERE scope = :scope" if scope else ""
@@ -751,6 +766,8 @@ class Transaction:
         self._unwritten_docs: dict[str, bool] = {}
         self._unwritten_ops: dict[str, bool] = {}
         self._unwritten_holders: dict[str, bool] = {}
+        self._later: dict[str, tuple[Writer, Any]] = {}
+        self._n_later = 0
         self._undo: list[_Change] = []
         self._parts: list[_Part] = []
         self._locked: set[str] = set()
@@ -800,7 +817,9 @@ class Transaction:
 
     def written(self) -> Connection:
         """The database itself, to read what this transaction wrote."""
-        has_more = self._unwritten_docs or self._unwritten_ops or self._unwritten_holders
+        has_more = (
+            self._unwritten_docs or self._unwritten_ops or self._unwritten_holders or self._later
+        )
         return self.direct() if has_more else self._sql
 
     @property
@@ -840,6 +859,10 @@ class Transaction:
         )
         self._flush_ops()
         self._flush_holders()
+        later = list(self._later.values())
+        self._later.clear()
+        for write, values in groupby(later, key=itemgetter(0)):
+            write(self._sql, [value for _, value in values])
 
     def _flush_ops(self) -> None:
         ids = list(self._unwritten_ops)
@@ -868,6 +891,16 @@ class Transaction:
                 for scope, (until, why) in self._holders[owner].items()
             ],
         )
+
+    def later(self, write: Writer, value: object) -> None:
+        """Have a part's own rows written with the others, not one by one; undone with the part of the transaction it is in.
+
+        Args:
+            write: Called with the database and its values in their order; those of neighbours together.
+            value: What it is to write.
+        """
+        self._n_later += 1
+        self._set(self._later, str(self._n_later), (write, value))
 
     # Locks, and what is known under them
 
@@ -1191,6 +1224,15 @@ class Transaction:
             band=band, seq=seq + 1, at=now, digest=digest,
         )  # fmt: skip
         return int(seq) + 1, now
+
+    def note_touch(self, band: str, *, counter: int, at: int) -> None:
+        """Remember the highest counter a band showed, and when that proved it to be there; 0 for a time that did not."""
+        self.direct().run(
+            "INSERT INTO touch (band, counter, tapped_at) VALUES (:band, :counter, :at)"
+            " ON CONFLICT (band) DO UPDATE SET counter = excluded.counter,"
+            " tapped_at = CASE WHEN excluded.tapped_at > 0 THEN excluded.tapped_at ELSE touch.tapped_at END",
+            band=band, counter=counter, at=at,
+        )  # fmt: skip
 
     def note_cursor(self, device: str, scope: str, *, seq: int, at: int) -> None:
         """Remember how far a device said it holds a scope."""

@@ -1,0 +1,87 @@
+"""The link a band shows to a telephone: verified by its own cryptogram, answered by one page for all, and remembered.
+
+    GET /t?e=<who, when, enciphered>&c=<MAC>      ->  200, one page without a word about anybody
+
+An NTAG 424 writes a new link at every reading. What holds is a proof that the band was there once; that it is there now
+follows only from a counter above the last one, which is written down before anything follows from it. A link that was
+forged, cut, shown before, or of a band that is out of use gets the same page: whoever holds it learns nothing. Each kind is
+counted by name (`touch.fresh`, `touch.repeated`, ...).
+
+`tapped_at` of a band is when such a message was fresh: the proof CRYPTOGRAM with a new counter of the table in DESIGN.md 6.
+"""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from sync.central.errors import BandNotProved
+from sync.central.parts import Parts
+from sync.central.ports import Touch, TouchReader
+from sync.central.store import Transaction
+from sync.model.ports import Request, Response
+
+PATH: Final = "t"
+
+ACTIVE: Final = "active"
+
+_PAGE: Final = (
+    b'<!doctype html><html lang="en"><meta charset="utf-8">'
+    b'<meta name="viewport" content="width=device-width,initial-scale=1">'
+    b"<title>Your band</title><h1>This is your band.</h1><p>Tap it in the store.</p></html>"
+)
+_HEADERS: Final = (
+    ("content-type", "text/html; charset=utf-8"),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+class Touches:
+    """Answers browsers at /t; fills `ports.Site`."""
+
+    path = PATH
+
+    def __init__(self, parts: Parts, reader: TouchReader) -> None:
+        """Over the parts of one centre; `reader` has the keys of bands."""
+        self._parts = parts
+        self._reader = reader
+
+    def answer(self, request: Request) -> Response:
+        """The one page, whatever came. Raises StoreError."""
+        if request.method not in ("GET", "HEAD"):
+            self._parts.counters.add("touch.wrong_method")
+            return Response(405, (*_HEADERS, ("allow", "GET, HEAD")), _PAGE)
+        self._parts.counters.add(f"touch.{self._judged(request)}")
+        return Response(200, _HEADERS, b"" if request.method == "HEAD" else _PAGE)
+
+    def _judged(self, request: Request) -> str:
+        """What a link is worth, in one word; a fresh one is written down."""
+        split = urlsplit(request.url)
+        if split.path != f"/{PATH}" or not split.query:
+            return "nothing"
+        try:
+            touch = self._reader.touch(f"?{split.query}")
+        except BandNotProved:
+            return "forged"
+        with self._parts.store.reading() as snapshot:
+            band = snapshot.band_of_chip(touch.uid)
+        if band is None or band.state != ACTIVE or band.is_uid_only:
+            return "out_of_use"
+        if request.method == "HEAD":
+            return "looked_at"  # somebody's preview of a link is nobody's tap
+        return self._noted(band.id, touch)
+
+    def _noted(self, band: str, touch: Touch) -> str:
+        now = self._parts.now
+
+        def change(transaction: Transaction) -> str:
+            known = transaction.read.touched(band)
+            judgement = self._reader.judged(touch.counter, known)
+            if judgement.known != known:
+                transaction.note_touch(
+                    band, counter=judgement.known, at=now if judgement.is_fresh else 0
+                )
+            return judgement.freshness
+
+        return self._parts.write(change, keys=(f"touch/{band}",))
