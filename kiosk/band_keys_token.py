@@ -1,7 +1,8 @@
-"""The brand's own band keys in a PKCS#11 token: what fills `sync.central.ports.BandKeys` where a hardware module keeps them.
+"""The brand's own keys in a PKCS#11 token: what fills `BandKeys` and `CapsuleSigner` of `sync.central.ports` where a module keeps them.
 
-    tapthread-band-master-0    AES-128, sensitive, never extractable: every K_band follows from it (AN10922)
-    tapthread-band-group-0     AES-128, extractable: K_uid, which every kiosk is told anyway
+    tapthread-band-master-1    AES-128, sensitive, never extractable: every K_band follows from it (AN10922)
+    tapthread-band-group-1     AES-128, extractable: K_uid, which every kiosk is told anyway
+    tapthread-capsule-1        Ed25519, sensitive, never extractable: signs what bands carry; where the token knows EdDSA
 
 To prove a band from afar no key of it leaves the token either: K_band is derived from the master key *in* the token, as an
 object of one session that may not be read, and the chip's messages are enciphered and deciphered by it there. Only what is
@@ -15,17 +16,19 @@ K2 is the subkey of the CMAC that pads. X and K2 pass through this process: neit
 
 The only importer of `pkcs11`, which tells the module that it is called by one thread at a time: so one lock is around all of
 it, and a proof takes its ten calls under it. A token that went away is looked for again at every call.
-Source: PKCS#11 3.0, 2.10 (AES) and 2.15 (key derivation by encryption); NXP AN10922, 2.2; NIST SP 800-38B.
+Source: PKCS#11 3.0, 2.10 (AES), 2.15 (key derivation by encryption) and 2.3.14 (EdDSA); NXP AN10922, 2.2; NIST SP 800-38B.
 """
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
 import pkcs11
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.exceptions import (
     NoSuchKey,
@@ -35,18 +38,27 @@ from pkcs11.exceptions import (
     PKCS11Error,
 )
 
+from drivers.credential.capsule import signed
 from drivers.credential.handshake import answered
 from drivers.credential.kdf import BLOCK, ZERO
 from drivers.credential.layout import KEY_SIZE, band_id_of_uid, diversification_input
 from hardware.errors import EnrolmentError
 from kiosk.band_keys import KEY_VERSION, not_proved, session_of, touch_judged, touch_of
+from kiosk.capsule_signing import capsule_of
 from sync.central.errors import BandKeysAway
-from sync.central.ports import ChipSession, Touch, TouchJudgement
+from sync.central.ports import CapsuleWords, ChipSession, Touch, TouchJudgement
 
 log = logging.getLogger(__name__)
 
 MASTER_LABEL: Final = f"tapthread-band-master-{KEY_VERSION}"
 GROUP_LABEL: Final = f"tapthread-band-group-{KEY_VERSION}"
+
+CAPSULE_LABEL: Final = f"tapthread-capsule-{KEY_VERSION}"
+EDWARDS_25519: Final = bytes.fromhex("06032B6570")
+"""The curve as CKA_EC_PARAMS, an object identifier in DER. Source: RFC 8410, 3."""
+
+POINT_SIZE: Final = 32
+"""Bytes of a public key; a token may put two bytes of DER before it. Source: RFC 8032, 5.1.5."""
 
 KEY_BITS: Final = 8 * KEY_SIZE
 _DIVERSIFIES: Final = b"\x01"
@@ -169,6 +181,47 @@ class TokenBandKeys:
         with not_proved(), self._cipher(uid) as cipher:
             return session_of(cipher, last, rnd_a=rnd_a, rnd_b=rnd_b)
 
+    # The key for capsules
+
+    @property
+    def knows_capsules(self) -> bool:
+        """Can this token keep a key that signs capsules? Raises BandKeysAway."""
+        with self._used():
+            known = self._session.token.slot.get_mechanisms()
+        return {Mechanism.EDDSA, Mechanism.EC_EDWARDS_KEY_PAIR_GEN} <= set(known)
+
+    @property
+    def has_capsule_key(self) -> bool:
+        """Does the token hold one? Raises BandKeysAway."""
+        with self._used():
+            return _has(self._session, CAPSULE_LABEL, ObjectClass.PRIVATE_KEY)
+
+    def capsule_key(self, bring: bytes | None = None) -> "TokenCapsuleKey":
+        """The key that signs capsules; made in the token when it has none.
+
+        Args:
+            bring: The 32 bytes that were in a file until now; None to let the token draw it.
+
+        Raises:
+            EnrolmentError: the token has another one than is brought.
+            BandKeysAway: it does not answer, or knows no EdDSA.
+        """
+        brought = None if bring is None else Ed25519PrivateKey.from_private_bytes(bring)
+        with self._used():
+            if not _has(self._session, CAPSULE_LABEL, ObjectClass.PRIVATE_KEY):
+                _make_capsule_key(self._session, brought)
+            found = _found(self._session, CAPSULE_LABEL, ObjectClass.PUBLIC_KEY)
+            public = bytes(found[Attribute.EC_POINT])[-POINT_SIZE:]
+        if brought is not None and brought.public_key().public_bytes_raw() != public:
+            raise EnrolmentError("the token has another key for capsules than is brought")
+        return TokenCapsuleKey(self, public)
+
+    def sign_capsule(self, content: bytes) -> bytes:
+        """An Ed25519 signature, 64 bytes, made in the token. Raises BandKeysAway."""
+        with self._used():
+            key = _found(self._session, CAPSULE_LABEL, ObjectClass.PRIVATE_KEY)
+            return bytes(key.sign(content, mechanism=Mechanism.EDDSA))
+
     # In the token
 
     @contextmanager
@@ -261,6 +314,80 @@ class TokenBandKeys:
         return bytes(_found(session, GROUP_LABEL)[Attribute.VALUE])
 
 
+@dataclass(frozen=True, slots=True)
+class TokenCapsuleKey:
+    """Signs capsules with a key in a token. Any thread; closed with the keys it was opened by.
+
+    Attributes:
+        keys: The token.
+        public_key: 32 bytes.
+        older: Public keys of the same brand that signed before and still count.
+    """
+
+    keys: TokenBandKeys = field(repr=False)
+    public_key: bytes
+    older: tuple[bytes, ...] = ()
+
+    def public_keys(self) -> tuple[bytes, ...]:
+        """The key that signs, then older ones."""
+        return (self.public_key, *self.older)
+
+    def signed(self, words: CapsuleWords, *, uid: bytes, band: bytes, size: int) -> bytes:
+        """The capsule of a band, with as many of the words as fit. Raises BandKeysAway, ValueError where not even none fit."""
+        return signed(
+            capsule_of(words, size),
+            uid=uid,
+            band=band,
+            public_key=self.public_key,
+            sign=self.keys.sign_capsule,
+        )
+
+
+def _make_capsule_key(session: Any, brought: Ed25519PrivateKey | None) -> None:
+    """The private half comes last: a token with it has both."""
+    public = {Attribute.LABEL: CAPSULE_LABEL, Attribute.TOKEN: True, **_OF_CAPSULE_PUBLIC}
+    private = {Attribute.LABEL: CAPSULE_LABEL, Attribute.TOKEN: True, **_OF_CAPSULE_PRIVATE}
+    if _has(session, CAPSULE_LABEL, ObjectClass.PUBLIC_KEY):
+        _found(session, CAPSULE_LABEL, ObjectClass.PUBLIC_KEY).destroy()
+    if brought is None:
+        curve = {Attribute.EC_PARAMS: EDWARDS_25519}
+        made = session.create_domain_parameters(KeyType.EC_EDWARDS, curve, local=True)
+        made.generate_keypair(
+            mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
+            store=True,
+            public_template=public,
+            private_template=private,
+        )
+        log.info("capsule key made in the token")
+        return
+    common = {Attribute.KEY_TYPE: KeyType.EC_EDWARDS, Attribute.EC_PARAMS: EDWARDS_25519}
+    point = brought.public_key().public_bytes_raw()
+    session.create_object({
+        Attribute.CLASS: ObjectClass.PUBLIC_KEY,
+        Attribute.EC_POINT: b"\x04" + bytes((POINT_SIZE,)) + point,
+        **common, **public,
+    })  # fmt: skip
+    session.create_object({
+        Attribute.CLASS: ObjectClass.PRIVATE_KEY,
+        Attribute.VALUE: brought.private_bytes_raw(),
+        **common, **private,
+    })  # fmt: skip
+    log.info("capsule key brought into the token")
+
+
+_OF_CAPSULE_PUBLIC: Final[dict[Attribute, Any]] = {
+    Attribute.PRIVATE: False,
+    Attribute.VERIFY: True,
+}
+
+_OF_CAPSULE_PRIVATE: Final[dict[Attribute, Any]] = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: False,
+    Attribute.SIGN: True,
+    Attribute.DERIVE: False,
+}
+
 _OF_MASTER: Final[dict[Attribute, Any]] = {
     Attribute.PRIVATE: True,
     Attribute.SENSITIVE: True,
@@ -285,9 +412,9 @@ _OF_GROUP: Final[dict[Attribute, Any]] = {
 }
 
 
-def _found(session: Any, label: str) -> Any:
+def _found(session: Any, label: str, kind: ObjectClass = ObjectClass.SECRET_KEY) -> Any:
     """The key with this label. Raises NoSuchKey, EnrolmentError."""
-    named = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: label}
+    named = {Attribute.CLASS: kind, Attribute.LABEL: label}
     keys = list(
         session.get_objects(named)
     )  # to the end: a search that is left open is in the way of the next call
@@ -298,9 +425,9 @@ def _found(session: Any, label: str) -> Any:
     return keys[0]
 
 
-def _has(session: Any, label: str) -> bool:
+def _has(session: Any, label: str, kind: ObjectClass = ObjectClass.SECRET_KEY) -> bool:
     try:
-        _found(session, label)
+        _found(session, label, kind)
     except NoSuchKey:
         return False
     return True

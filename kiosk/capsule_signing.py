@@ -2,6 +2,8 @@
 
     capsule-signing.key   32 bytes, mode 0600, drawn when it is not there: an Ed25519 private key
 
+Where the keys of bands are in a PKCS#11 token this one may be there too: `kiosk.band_keys_token.TokenCapsuleKey`.
+
 It signs what bands carry and nothing else; kiosks hold the public key, which comes with the leases. Losing the file makes
 every capsule that is out worth nothing once kiosks have heard of the new key, and each is signed again at the next tap.
 """
@@ -57,18 +59,8 @@ class CapsuleKeyFile:
 
     def signed(self, words: "CapsuleWords", *, uid: bytes, band: bytes, size: int) -> bytes:
         """The capsule of a band, with as many of the words as fit. Raises ValueError where not even none fit."""
-        capsule = Capsule(
-            issued_at=words.issued_at,
-            days=min(words.days, DAYS_MAX),
-            seq=words.seq,
-            is_waiting=words.is_waiting,
-            is_owed=words.is_owed,
-            language=cut(words.language, LANGUAGE_SIZE_MAX),
-            name=cut(words.name, NAME_SIZE_MAX),
-            line=cut(words.line, LINE_SIZE_MAX),
-        )
         return signed(
-            fitted(capsule, size),
+            capsule_of(words, size),
             uid=uid,
             band=band,
             public_key=self._public_key,
@@ -78,3 +70,18 @@ class CapsuleKeyFile:
     @property
     def _public_key(self) -> bytes:
         return self.private_key.public_key().public_bytes_raw()
+
+
+def capsule_of(words: "CapsuleWords", size: int) -> Capsule:
+    """What a capsule says, with as many of the words as fit into `size` bytes. Raises ValueError where not even none fit."""
+    capsule = Capsule(
+        issued_at=words.issued_at,
+        days=min(words.days, DAYS_MAX),
+        seq=words.seq,
+        is_waiting=words.is_waiting,
+        is_owed=words.is_owed,
+        language=cut(words.language, LANGUAGE_SIZE_MAX),
+        name=cut(words.name, NAME_SIZE_MAX),
+        line=cut(words.line, LINE_SIZE_MAX),
+    )
+    return fitted(capsule, size)

@@ -3,7 +3,8 @@
 With `--database postgresql://...` it is one of any number of nodes, which share that database and, by `--key`, the centre's
 key with the keys of bands beside it; each has a data folder of its own. Otherwise its database is a file in its folder.
 
-With `--token-module` the keys of bands are in a PKCS#11 token and not in files: `kiosk.band_keys_token`.
+With `--token-module` the keys of bands, and the one that signs capsules, are in a PKCS#11 token and not in files:
+`kiosk.band_keys_token`. A key for capsules that is in a file stays there until `--token-bring` brings it.
 
 Prints one line of JSON on standard output when it listens, {"ready":true,"url":...,"key":...}: where devices reach it, and
 the key they pin. Ends with 0 on SIGTERM or SIGINT. What cannot be started ends with 1 and a sentence on standard error:
@@ -27,12 +28,15 @@ from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
 from hardware.errors import DeviceError, FolderInUse
+from hardware.identity import lasting_bytes
 from kiosk import settings
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
-from kiosk.capsule_signing import CapsuleKeyFile
+from kiosk.capsule_signing import KEY_FILE as CAPSULE_FILE
+from kiosk.capsule_signing import SEED_SIZE, CapsuleKeyFile
 from kiosk.commands.options import Data
 from sync.central.app import Tls, serve
 from sync.central.centre import KEY_FILE, Centre
+from sync.central.ports import CapsuleSigner
 from sync.central.sql import is_address
 from sync.model.errors import StoreError
 
@@ -190,14 +194,14 @@ def _band_keys(node: _Node, keys: Path) -> "BandKeyFiles | TokenBandKeys":
     except ModuleNotFoundError as error:
         _fail(f"--token-module needs the package {error.name}; install the extra `centre`.")
     has_files = all((keys / name).exists() for name in (MASTER_FILE, GROUP_FILE))
-    if token.is_bringing and not has_files:
+    if token.is_bringing and not has_files and not (keys / CAPSULE_FILE).exists():
         _fail(f"There are no keys in {keys} to bring into the token.")
     if has_files and not token.is_bringing:
         _fail(
             f"There are keys of bands in {keys} as well. Add --token-bring once, then remove {MASTER_FILE} and {GROUP_FILE}."
         )
     brought = None
-    if token.is_bringing:
+    if token.is_bringing and has_files:
         files = BandKeyFiles.open(keys, disk=disk, entropy=entropy)
         brought = (files.master, files.group)
     opened = TokenBandKeys.open(token.module, label=token.label, pin=token.pin, bring=brought)
@@ -207,6 +211,31 @@ def _band_keys(node: _Node, keys: Path) -> "BandKeyFiles | TokenBandKeys":
             file=sys.stderr,
         )
     return opened
+
+
+def _capsule_signer(
+    node: _Node, keys: Path, band_keys: "BandKeyFiles | TokenBandKeys"
+) -> CapsuleSigner:
+    """The key for capsules: in the token where it is there, brought or drawn; else in a file. Raises as `_band_keys`."""
+    disk, entropy, token = SystemDisk(), SystemEntropy(), node.token
+    file = keys / CAPSULE_FILE
+    if token is None or isinstance(band_keys, BandKeyFiles) or not band_keys.knows_capsules:
+        return CapsuleKeyFile.open(keys, disk=disk, entropy=entropy)
+    if not file.exists():
+        return band_keys.capsule_key()
+    if token.is_bringing:
+        seed = lasting_bytes(file, size=SEED_SIZE, disk=disk, entropy=entropy)
+        brought = band_keys.capsule_key(seed)
+        print(
+            f"tapthread central: the key for capsules is in the token. Remove {file} now.",
+            file=sys.stderr,
+        )
+        return brought
+    if band_keys.has_capsule_key:
+        _fail(
+            f"There is a key for capsules in {keys} as well. Add --token-bring once, then remove {CAPSULE_FILE}."
+        )
+    return CapsuleKeyFile.open(keys, disk=disk, entropy=entropy)
 
 
 def _run(node: _Node, *, host: str, port: int, public_url: str, until_eof: bool) -> None:
@@ -224,7 +253,7 @@ def _run(node: _Node, *, host: str, port: int, public_url: str, until_eof: bool)
         clock=clock,
         entropy=entropy,
         band_keys=band_keys,
-        capsule_signer=CapsuleKeyFile.open(keys, disk=disk, entropy=entropy),
+        capsule_signer=_capsule_signer(node, keys, band_keys),
         database=node.database,
         key=node.key,
     )

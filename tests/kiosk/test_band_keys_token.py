@@ -5,20 +5,31 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pkcs11 import Attribute, ObjectClass
 from pkcs11.exceptions import AttributeSensitive, PKCS11Error
 
 from drivers.chips.desfire import Desfire
+from drivers.credential.capsule import verified
 from drivers.credential.handshake import Ev2Opened
 from drivers.credential.kdf import SessionKeys
 from drivers.credential.layout import AID, REFERENCE_FILE, KeySlot
 from hardware.entropy import SeededEntropy
 from hardware.errors import EnrolmentError
 from kiosk.band_keys import BandKeyFiles
-from kiosk.band_keys_token import GROUP_LABEL, MASTER_LABEL, TokenBandKeys
+from kiosk.band_keys_token import (
+    CAPSULE_LABEL,
+    GROUP_LABEL,
+    MASTER_LABEL,
+    TokenBandKeys,
+    _found,
+)
+from kiosk.capsule_signing import CapsuleKeyFile
 from sync.central.errors import BandKeysAway, BandNotProved
+from sync.central.ports import CapsuleSigner, CapsuleWords
 from tests.support import softhsm
 from tests.support.bands import GROUP_KEY, ISSUING_KEY, REFERENCE, UID, ChipConnection, band
+from tests.support.capsules import ISSUED
 
 RND_A = bytes(range(0x50, 0x60))
 FILES = BandKeyFiles(ISSUING_KEY, GROUP_KEY)
@@ -205,3 +216,44 @@ def test_neither_pin_nor_keys_are_in_what_is_printed_or_logged(
         assert secret.hex() not in "".join(said)
         assert repr(secret)[2:-1] not in "".join(said)
     assert softhsm.PIN not in "".join(said)
+
+
+WORDS = CapsuleWords(
+    issued_at=ISSUED, days=90, seq=3, is_waiting=True, is_owed=False, language="en", name="Lena",
+    line="1 pick-up",
+)  # fmt: skip
+
+
+def test_a_capsule_is_signed_in_the_token_as_by_the_file_that_was_brought() -> None:
+    seed = bytes(range(32))
+    file = CapsuleKeyFile(Ed25519PrivateKey.from_private_bytes(seed))
+    token = opened(softhsm.new_token())
+
+    signer: CapsuleSigner = token.capsule_key(seed)
+    raw = signer.signed(WORDS, uid=UID, band=REFERENCE, size=128)
+    again = token.capsule_key()
+
+    assert signer.public_keys() == file.public_keys() == again.public_keys()
+    assert raw == file.signed(WORDS, uid=UID, band=REFERENCE, size=128)
+    with token._used():
+        private = _found(token._session, CAPSULE_LABEL, ObjectClass.PRIVATE_KEY)
+        with pytest.raises(AttributeSensitive):
+            private[Attribute.VALUE]
+    with pytest.raises(EnrolmentError, match="another key for capsules"):
+        token.capsule_key(bytes(32))
+    token.close()
+
+
+def test_a_token_draws_a_key_for_capsules_and_keeps_it() -> None:
+    label = softhsm.new_token()
+    first = opened(label)
+    had, knows = first.has_capsule_key, first.knows_capsules
+    signer = first.capsule_key()
+    first.close()
+
+    second = opened(label)
+    raw = second.capsule_key().signed(WORDS, uid=UID, band=REFERENCE, size=128)
+    second.close()
+
+    found = verified(raw, keys=signer.public_keys(), uid=UID, band=REFERENCE, now=ISSUED)
+    assert (had, knows, found.seq) == (False, True, 3)
