@@ -27,7 +27,7 @@
     likeness      two customers who may be one, for a person to say
     outgoing      messages to customers, and what became of them; outgoing_early what was said of one before it had a name
     change        what other systems may need to know; subscriber who they are; change_due which of them still must hear it
-    agent         people who sign in to the centre; sign_in their browsers; serving who is with a customer now
+    agent         people who sign in to the centre; sign_in their browsers; looked who of them looked at whom, found how
     touch         the highest counter a band showed to a telephone, and when it was last a new one
     meta          the centre's own: schema, epoch
 
@@ -218,14 +218,18 @@ MIGRATIONS: Final = (
     CREATE INDEX change_due_of ON change_due (change);
     CREATE TABLE agent (
       name TEXT PRIMARY KEY, shown TEXT NOT NULL, password TEXT NOT NULL, role TEXT NOT NULL, state TEXT NOT NULL,
-      n_wrong BIGINT NOT NULL, locked_until BIGINT NOT NULL, changed_at BIGINT NOT NULL
+      n_wrong BIGINT NOT NULL, locked_until BIGINT NOT NULL, changed_at BIGINT NOT NULL, channel TEXT NOT NULL
     );
     CREATE TABLE sign_in (
       digest TEXT PRIMARY KEY, agent TEXT NOT NULL, at BIGINT NOT NULL, seen_at BIGINT NOT NULL
     );
-    CREATE TABLE serving (
-      owner TEXT NOT NULL, agent TEXT NOT NULL, channel TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (owner, agent)
-    )
+    CREATE INDEX sign_in_agent ON sign_in (agent);
+    CREATE TABLE looked (
+      id TEXT PRIMARY KEY, agent TEXT NOT NULL, sign_in TEXT NOT NULL, owner TEXT NOT NULL, how TEXT NOT NULL,
+      at BIGINT NOT NULL, seen_at BIGINT NOT NULL
+    );
+    CREATE INDEX looked_agent ON looked (agent, at);
+    CREATE INDEX looked_owner ON looked (owner, at)
     """,
     """
     CREATE TABLE touch (band TEXT PRIMARY KEY, counter BIGINT NOT NULL, tapped_at BIGINT NOT NULL)
@@ -239,7 +243,7 @@ TABLES: Final = frozenset({
     "channel", "event", "event_of", "told_at", "alias", "named", "said", "point", "joined", "joined_row", "folded", "origin",
     "forgotten", "likeness", "outgoing",
     "outgoing_early", "subscriber", "change",
-    "change_due", "agent", "sign_in", "serving", "touch",
+    "change_due", "agent", "sign_in", "looked", "touch",
 })  # fmt: skip
 """What may be counted by name."""
 
@@ -338,9 +342,9 @@ def _slices(sql: Connection, statement: str, n_key: int) -> Iterator[list[tuple[
         last = lines[-1]
 
 
-def _term(body: str) -> str:
+def _term(body: str, kind: str = "contact") -> str:
     try:
-        return term_of(body_of("contact", body.encode()))
+        return term_of(body_of(kind, body.encode()))
     except Malformed:
         return ""
 
@@ -358,4 +362,16 @@ def _whose(text: str) -> dict[str, str]:
     return {"store": found.store, "owner": found.owner}
 
 
-_STEPS: Final[dict[int, Callable[[Connection], None]]] = {2: _fill_second}
+def _fill_fourth(sql: Connection) -> None:
+    """What the fourth schema computes: customers are found by their names."""
+    customers = (
+        "SELECT key, body FROM doc WHERE kind = 'customer' AND key > :a ORDER BY key LIMIT :limit"
+    )
+    for lines in _slices(sql, customers, 1):
+        sql.many(
+            "UPDATE doc SET term = :term WHERE key = :key",
+            [{"key": key, "term": _term(body, "customer")} for key, body in lines],
+        )
+
+
+_STEPS: Final[dict[int, Callable[[Connection], None]]] = {2: _fill_second, 4: _fill_fourth}
