@@ -448,6 +448,27 @@ class Consent(Record, frozen=True):
     ops: tuple[str, ...] = ()
 
 
+class Pin(Record, frozen=True):
+    """What a PIN of a customer is compared with; its id is the customer's. Its `repr` shows none of it.
+
+    Attributes:
+        hash: Of PIN and pepper, as PHC text; never the PIN.
+        pepper: Version of the key the pepper follows from.
+        set_at: When it was set at a counter.
+        n_wrong: Wrong tries in a row since; from `rules.PIN_WRONG_MAX` on it is locked.
+    """
+
+    id: str
+    hash: str
+    pepper: int
+    set_at: int
+    n_wrong: int = 0
+    ops: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Pin(n_wrong={self.n_wrong})"
+
+
 class Product(Record, frozen=True):
     """Something we sell; its id is the article number."""
 
@@ -559,6 +580,7 @@ KINDS: Final[dict[str, type[Record]]] = {
     "entitlement": Entitlement,
     "offer": Offer,
     "consent": Consent,
+    "pin": Pin,
     "product": Product,
     "price": Price,
     "stock": Stock,

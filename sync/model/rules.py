@@ -21,6 +21,13 @@ TEXT_MAX: Final = 4_000
 ANSWER_WITHIN_US: Final = 24 * 3_600 * 1_000_000
 """A customer who writes to us is answered within a day: the window in which WhatsApp allows free text."""
 
+PIN_WRONG_MAX: Final = 5
+"""Wrong PINs in a row after which it is set anew at the counter: of 10,000 PINs of four digits one in 2,000 is guessed by then."""
+
+PIN_DIGITS_MIN: Final = 4
+PIN_DIGITS_MAX: Final = 8
+"""Digits of a PIN."""
+
 _NUMBERS: Final = 10_000_000
 
 

@@ -18,6 +18,9 @@ link_band            a band becomes a customer's
 unlink_band          a band is nobody's any more
 block_band           a band is lost: it opens nothing
 unblock_band         it was found
+set_pin              a customer gets a PIN at the counter, with their ID seen
+try_pin              somebody typed it: right or wrong
+request_erasure      a customer wants what we know of them deleted
 set_consent          a customer agreed to something, or withdrew it
 answer_interaction   somebody answers a customer, in the customer's channel
 notify_customer      the shop tells a customer something
