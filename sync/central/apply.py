@@ -27,6 +27,7 @@ from typing import Final
 
 import msgspec
 
+from sync.central import outgoing_rows
 from sync.central.enrolment import FINAL_STATES, State, scope_of
 from sync.central.lending import scope_of_row
 from sync.central.store import DeviceRecord, OpRecord, Transaction
@@ -268,6 +269,8 @@ def _judged(
     match outcome:
         case Effects(rows=rows, clash=clash):
             written = tuple(row for row in rows if _write(transaction, row, op, origin, lanes))
+            if not clash:
+                outgoing_rows.follow(transaction, op, readable.args, origin.now)
             touched = tuple(dict.fromkeys((*keys, *(row.key for row in written))))
             return _result(op, origin, APPLIED, clash=clash, keys=touched)
         case Refusal(code=code):
