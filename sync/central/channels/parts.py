@@ -8,12 +8,12 @@ import hashlib
 import hmac
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from html.parser import HTMLParser
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -24,6 +24,8 @@ from sync.central.channels.adapter import (
     Settings,
     Unmapped,
 )
+from sync.central.channels.facts import POINT_KINDS, AnyFact
+from sync.model.records import CHANNELS
 
 INTEGER_MAX: Final = 2**53 - 1
 """What JSON numbers hold exactly everywhere. Source: RFC 8259 section 6."""
@@ -44,6 +46,9 @@ WITHOUT_MINOR: Final = frozenset((
 
 WITH_THREE_MINOR: Final = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
 """Currencies with three decimals. Source: ISO 4217, list one."""
+
+OURS: Final = "tapthread-signature"
+"""Header of our own signatures."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -97,6 +102,52 @@ def check_time(told: str, now_s: int, *, within_s: int = REPLAY_WITHIN_S) -> Non
         raise Forged("the time it was signed at is missing")
     if abs(now_s - int(told)) > within_s:
         raise Forged("signed too long ago, or in the future")
+
+
+def check_hub(delivery: Delivery, settings: Settings) -> None:
+    """Raise Forged unless Meta's signature over the body fits: `sha256=` and hex, under the secret `app`."""
+    scheme, _, mac = header(delivery, "x-hub-signature-256").partition("=")
+    check_mac(mac if scheme == "sha256" else "", delivery.body, secrets_of(settings, "app"))
+
+
+def hub_greeting(delivery: Delivery, settings: Settings) -> bytes | None:
+    """Meta's challenge, where it asks for it with the word we agreed on; None for an ordinary delivery. Raises Forged."""
+    if delivery.method != "GET":
+        return None
+    asked = query_of(delivery)
+    if asked.get("hub.mode") != "subscribe" or "hub.challenge" not in asked:
+        raise Forged("neither a delivery nor a question")
+    check_shared(asked.get("hub.verify_token", ""), secrets_of(settings, "verify"))
+    return asked["hub.challenge"].encode()
+
+
+def query_of(delivery: Delivery) -> dict[str, str]:
+    """What the address asks; of a name that stands twice the first."""
+    try:
+        pairs = parse_qsl(
+            urlsplit(delivery.url).query, keep_blank_values=True, max_num_fields=FIELDS_MAX
+        )
+    except ValueError:
+        return {}
+    return dict(reversed(pairs))
+
+
+def check_ours(delivery: Delivery, settings: Settings) -> None:
+    """Raise Forged unless signed in our own way, "Tapthread-Signature: t=1789200000,v1=HEX", or read by us from a file.
+
+    HEX is the HMAC-SHA256 of the time, a point and the body, with the secret `signing`.
+    """
+    if is_local(delivery):
+        return
+    told = dict(one.split("=", 1) for one in items_of(header(delivery, OURS)) if "=" in one)
+    check_time(told.get("t", ""), delivery.now)
+    signed = f"{told['t']}.".encode() + delivery.body
+    check_mac(told.get("v1", ""), signed, secrets_of(settings, "signing"))
+
+
+def is_local(delivery: Delivery) -> bool:
+    """Whether we fetched it ourselves, from a file or a mailbox; what came by HTTP never has such an address."""
+    return delivery.url.startswith(("file:", "imap:", "imaps:"))
 
 
 def header(delivery: Delivery, name: str) -> str:
@@ -289,7 +340,7 @@ _TYPES: Final = {
 def instant(text: str, path: str = "the time") -> int:
     """Microseconds since 1970 of ISO 8601 text; one without an offset is UTC. Raises Unmapped."""
     try:
-        when = datetime.fromisoformat(text)
+        when = datetime.fromisoformat(text.removesuffix(" UTC"))
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Unmapped(f"{path} is not a time") from None
@@ -333,6 +384,17 @@ def clean(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
+def clean_all(value: Any) -> Any:
+    """Decoded JSON with every text in it clean."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [clean_all(one) for one in value]
+    if isinstance(value, dict):
+        return {clean(name): clean_all(one) for name, one in value.items()}
+    return value
+
+
 class _Markup(HTMLParser):
     """Keeps the words of HTML: what begins a block begins a line, what is no text for people is left out."""
 
@@ -340,21 +402,21 @@ class _Markup(HTMLParser):
         "address", "article", "blockquote", "br", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li",
         "ol", "p", "pre", "table", "tr", "ul",
     ))  # fmt: skip
-    _HIDDEN = frozenset(("script", "style", "title"))
 
-    def __init__(self) -> None:
+    def __init__(self, without: frozenset[str]) -> None:
         super().__init__(convert_charrefs=True)
         self.words: list[str] = []
+        self._hidden = without | {"script", "style", "title"}
         self._n_hidden = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        if tag in self._HIDDEN:
+        if tag in self._hidden:
             self._n_hidden += 1
         elif tag in self._BLOCKS:
             self.words.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in self._HIDDEN:
+        if tag in self._hidden:
             self._n_hidden = max(0, self._n_hidden - 1)
         elif tag in self._BLOCKS:
             self.words.append("\n")
@@ -364,9 +426,9 @@ class _Markup(HTMLParser):
             self.words.append(_SPACES.sub(" ", data.replace("\n", " ")))
 
 
-def text_of_html(markup: str) -> str:
-    """The words of HTML as plain text, one line a block."""
-    reader = _Markup()
+def text_of_html(markup: str, *, without: frozenset[str] = frozenset()) -> str:
+    """The words of HTML as plain text, one line a block, without what is in elements of these names."""
+    reader = _Markup(without)
     try:
         reader.feed(markup)
         reader.close()
@@ -393,3 +455,70 @@ def pairs_of(option: str) -> dict[str, str]:
     """What a list like "65432=harbour, 65433=mill" maps."""
     pairs = (one.partition("=") for one in items_of(option))
     return {left.strip(): right.strip() for left, _, right in pairs}
+
+
+def number_in(text: str, settings: Settings) -> str:
+    """The first number of an order or a case that a text names, by the option `numbers`: "W-, C-"; "" for none."""
+    for start in items_of(settings.options.get("numbers", "")):
+        found = re.search(rf"(?<!\w){re.escape(start)}[0-9]{{1,12}}(?!\w)", text, re.IGNORECASE)
+        if found:
+            return start + found[0][len(start) :]
+    return ""
+
+
+# --- Our own event form -----------------------------------------------------
+
+
+def fact_of(told: Any) -> AnyFact:
+    """A fact of decoded JSON in our own form (`facts.AnyFact`). Raises Unmapped for one that says what cannot be."""
+    try:
+        fact: AnyFact = msgspec.convert(clean_all(told), AnyFact)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Unmapped(str(error)) from None
+    check_fact(fact)
+    return fact
+
+
+def check_fact(fact: AnyFact) -> None:
+    """Raise Unmapped for a fact with an id, a time, a number or a word that cannot be."""
+    if not 0 < len(fact.ref) <= REF_MAX or any(
+        not 0 < len(one) <= REF_MAX for one in fact.also
+    ):
+        raise Unmapped(f"ref and also have 1 to {REF_MAX} characters")
+    for name in fact.__struct_fields__:
+        value = getattr(fact, name)
+        if name == "at" or name.endswith("_at") or name == "until":
+            if not 0 <= value <= AT_MAX:
+                raise Unmapped(f"{name} is not a time in microseconds since 1970")
+        elif isinstance(value, int) and abs(value) > INTEGER_MAX:
+            raise Unmapped(f"{name} is no number of a size that occurs")
+        allowed = _WORDS.get((type(fact).__name__, name)) or _WORDS.get(("", name))
+        if allowed and value not in allowed:
+            raise Unmapped(f"{name} is one of: {', '.join(allowed)}")
+    for point in fact.who.points if fact.who else ():
+        if point.kind not in POINT_KINDS:
+            raise Unmapped(f"the kind of a point is one of: {', '.join(POINT_KINDS)}")
+
+
+_ORDER_STATES: Final = (
+    "placed",
+    "paid",
+    "ready",
+    "shipped",
+    "delivered",
+    "collected",
+    "returned",
+    "cancelled",
+)
+_WORDS: Final[Mapping[tuple[str, str], Sequence[str]]] = {
+    ("", "channel"): CHANNELS,
+    ("", "sensitivity"): ("normal", "gift", "sensitive"),
+    ("", "direction"): ("in", "out", "note"),
+    ("Called", "state"): ("answered", "dropped", "missed"),
+    ("Bought", "state"): _ORDER_STATES,
+    ("Became", "state"): _ORDER_STATES,
+    ("Parcel", "state"): ("expected", "ready", "handed_over", "returned"),
+    ("Problem", "state"): ("open", "solved"),
+    ("Delivered", "state"): ("sent", "delivered", "read", "failed"),
+}
+"""Words a field may hold, by the name of its fact, "" for any."""

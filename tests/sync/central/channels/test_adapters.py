@@ -248,10 +248,9 @@ def test_whatever_is_missing_only_unmapped_leaves(vendor: Vendor, type_: str) ->
     ],
     ids=range(20),
 )  # fmt: skip
-def test_whatever_the_body_is_only_unmapped_leaves(
-    vendor: Vendor, type_: str, body: bytes
-) -> None:
-    told(vendor, type_, body)
+def test_whatever_the_body_is_only_unmapped_leaves(vendor: Vendor, body: bytes) -> None:
+    for type_ in vendor.types[:3] if len(body) < 10_000 else vendor.types[:1]:
+        told(vendor, type_, body)
 
 
 JSON = st.recursive(
