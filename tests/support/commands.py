@@ -8,6 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from tests.support.warm import WarmPopen
+from tests.support.warm import is_for as is_warm
 
 ANSWER_S = 30.0
 """Longest wait for one line; a loaded machine imports slowly."""
@@ -28,32 +32,40 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
+def started(
+    *arguments: str | Path, env: dict[str, str] | None = None, **streams: Any
+) -> subprocess.Popen[Any]:
+    """One that runs, started in the quick way of `tests.support.warm` where that is the same."""
+    env = env or environment()
+    if is_warm(env):
+        return WarmPopen(list(map(str, arguments)), env=env, **streams)
+    return subprocess.Popen(line_of(*arguments), env=env, **streams)
+
+
 def run(
     *arguments: str | Path, timeout_s: float = 60, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end."""
-    return subprocess.run(
-        line_of(*arguments),
-        capture_output=True,
+    with started(
+        *arguments, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
-        timeout=timeout_s,
-        check=False,
-        env=env or environment(),
-        stdin=subprocess.DEVNULL,
-    )
+    ) as process:  # fmt: skip
+        try:
+            said, wrong = process.communicate(timeout=timeout_s)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, said, wrong)
 
 
 class Running:
     """A `tapthread` process that answers in lines."""
 
     def __init__(self, *arguments: str | Path, env: dict[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
-            line_of(*arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=env or environment(),
-        )
+        self.process = started(
+            *arguments, env=env,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
         self._held = b""
 
     def tell(self, line: str) -> None:
