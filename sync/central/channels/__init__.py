@@ -5,4 +5,9 @@ adapter    what an adapter is; where they are found by name
 registry   all adapters by name
 parts      what several of them need: signatures, vendors' JSON that says where it is wrong, times, money, text from markup
 shopify    web shop: orders, parcels, customers, stock, products
+woocommerce, odoo   web shop; orders, tickets, stock and partners of an ERP
+zendesk, zammad     helpdesks: tickets as cases, and what was written in them
+whatsapp, meta      messages straight from Meta: WhatsApp; Messenger and Instagram
+tiktok, x           direct messages; posts that name us
+asterisk, reviews   call records; what customers wrote in public
 """

@@ -522,3 +522,13 @@ _WORDS: Final[Mapping[tuple[str, str], Sequence[str]]] = {
     ("Delivered", "state"): ("sent", "delivered", "read", "failed"),
 }
 """Words a field may hold, by the name of its fact, "" for any."""
+
+
+def number_of(settings: Settings, name: str, default: int) -> int:
+    """An option that is a number. Raises Unmapped for one that is none: what came waits until it is."""
+    text = settings.options.get(name, "")
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise Unmapped(f"the option {name} of this channel is no number")
+    return int(text)
