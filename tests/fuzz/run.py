@@ -1,15 +1,17 @@
 """Fuzzes the parsers for a given time: `python -m tests.fuzz.run --seconds 60 [--target capsule] [--keep FOLDER]`.
 
 Each target is run by atheris (libFuzzer, guided by coverage of our own code) in a process of its own, beginning with its
-seeds and what `--keep` holds from before. Prints one line a target and ends with 1 when something was found; each finding
-is kept as a file that `--again FILE --target NAME` runs once more. Where atheris is not installed a mutation loop without
-coverage runs in its place, and the line says so.
+seeds and what `--keep` holds from before. Says when a target begins and, in one line, what came of it; ends with 1 when
+something was found. Each finding is kept as a file that `--again FILE --target NAME` runs once more. It ends within the time it
+was given: where that is too short for all targets, chance says which are run, and the others are named at the end. Where atheris
+is not installed a mutation loop without coverage runs in its place, and the line says so.
 """
 
 # ruff: noqa: T201  # a command that prints
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -26,8 +28,11 @@ ROOT = Path(__file__).parents[2]
 WEIGHED_EVERY = 512
 """Of so many inputs the memory of one is looked at: that takes several times as long."""
 
-GRACE_S = 60
-"""How much longer than asked a child may take to start and to end."""
+SLOT_MIN_S = 4.0
+"""The shortest time a target gets: a child needs up to two seconds until it runs its first input."""
+
+END_S = 0.5
+"""Kept at the end of a slot for a child to end in; one that is still there then hangs in what it was given."""
 
 FINDINGS_MAX = 20
 """Different defects of one target that are kept; one with more needs no further search."""
@@ -64,10 +69,30 @@ def main() -> int:
         print("nothing" if found is None else f"{found.kind}: {found.what}")
         return int(found is not None)
     keep = asked.keep or Path(tempfile.mkdtemp(prefix="tapthread-fuzz-"))
-    each_s = max(1, asked.seconds // len(names))
-    outcomes = [_run_one(name, each_s, keep) for name in names]
-    _say(outcomes, keep)
+    outcomes = _run_all(list(names), asked.seconds, keep)
+    _say_sum(outcomes, set(names), keep)
     return int(any(one.findings for one in outcomes))
+
+
+def _run_all(names: list[str], seconds: int, keep: Path) -> list[Outcome]:
+    """One target after the other, each with its part of the time that is left; says how each went."""
+    until = time.monotonic() + seconds
+    n_fitting = max(1, int(seconds / SLOT_MIN_S))
+    if n_fitting < len(names):
+        random.shuffle(names)
+        names = names[:n_fitting]
+    outcomes: list[Outcome] = []
+    for number, name in enumerate(names):
+        left_s = until - time.monotonic()
+        if outcomes and left_s < SLOT_MIN_S / 2:
+            break
+        slot_s = left_s / (len(names) - number)
+        print(
+            f"{number + 1} of {len(names)}  {name}, {slot_s:.0f} s", file=sys.stderr, flush=True
+        )
+        outcomes.append(_run_one(name, time.monotonic() + slot_s, keep))
+        _say(outcomes[-1])
+    return outcomes
 
 
 def _asked() -> argparse.Namespace:
@@ -77,41 +102,49 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="folder for inputs and findings")
     parser.add_argument("--again", type=Path, help="run this one input again")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--until", type=float, default=0.0, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _run_one(name: str, seconds: int, keep: Path) -> Outcome:
-    """One target in a process of its own; a fuzzer may take its process with it."""
+def _run_one(name: str, until: float, keep: Path) -> Outcome:
+    """One target in a process of its own, which a fuzzer may take with it; it is gone at `until`, on the monotonic clock."""
+    began = time.monotonic()
     line = (
         sys.executable, "-m", "tests.fuzz.run", "--child", "--target", name,
-        "--seconds", str(seconds), "--keep", str(keep),
+        "--until", str(until - END_S), "--keep", str(keep),
     )  # fmt: skip
     report = keep / name / "report.json"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     try:
         ended = subprocess.run(
-            line, cwd=ROOT, capture_output=True, timeout=seconds + GRACE_S, check=False
+            line, cwd=ROOT, capture_output=True, timeout=max(until - began, END_S), check=False
         )
         said = ended.stderr.decode(errors="replace")
     except subprocess.TimeoutExpired:
         said = "it did not end"
     if not report.exists():
         (keep / name / "died.txt").write_text(said)
-        return Outcome(name, "?", 0, seconds, (("died", said.strip()[-200:]),))
+        return Outcome(name, "?", 0, time.monotonic() - began, (("died", said.strip()[-200:]),))
     told = json.loads(report.read_text())
     findings = tuple((kind, what) for kind, what in told["findings"])
     return Outcome(name, told["engine"], told["executions"], told["seconds"], findings)
 
 
-def _say(outcomes: list[Outcome], keep: Path) -> None:
-    for one in outcomes:
-        rate = one.executions / max(one.seconds, 0.001)
-        print(
-            f"{one.target:12} {one.engine:8} {one.executions:>10} executions  {rate:>8.0f} a second  {len(one.findings)} found"
-        )
-        for kind, what in one.findings:
-            print(f"             {kind}: {what}")
+def _say(one: Outcome) -> None:
+    rate = one.executions / max(one.seconds, 0.001)
+    print(
+        f"{one.target:12} {one.engine:8} {one.executions:>10} executions  {rate:>8.0f} a second  {len(one.findings)} found"
+    )
+    for kind, what in one.findings:
+        print(f"             {kind}: {what}")
+    sys.stdout.flush()
+
+
+def _say_sum(outcomes: list[Outcome], names: set[str], keep: Path) -> None:
+    left = sorted(names - {one.target for one in outcomes})
+    if left:
+        print(f"not run, there was no time for them: {', '.join(left)}")
     total, found = (
         sum(one.executions for one in outcomes),
         sum(len(one.findings) for one in outcomes),
@@ -122,7 +155,7 @@ def _say(outcomes: list[Outcome], keep: Path) -> None:
 class _Hunt:
     """One target, what was found in it so far, and a report that is there whenever the process ends."""
 
-    def __init__(self, name: str, engine: str, folder: Path) -> None:
+    def __init__(self, name: str, engine: str, folder: Path, until: float) -> None:
         from tests.fuzz.judging import judged
         from tests.fuzz.targets import TARGETS
 
@@ -130,6 +163,7 @@ class _Hunt:
         self._judged = judged
         self._engine = engine
         self._folder = folder
+        self._until = until
         self._began = time.monotonic()
         self._told_at = self._began
         self._found: dict[tuple[str, str], Finding] = {}
@@ -154,10 +188,17 @@ class _Hunt:
             self._told_at = now
             self.tell()
 
+    def one_more(self, data: bytes) -> None:
+        """Run one input; ends the process when it is over, for a fuzzer's own clock knows whole seconds only."""
+        self.one(data)
+        if self.is_over:
+            self.tell()
+            os._exit(0)
+
     @property
     def is_over(self) -> bool:
-        """Are there enough findings?"""
-        return len(self._found) >= FINDINGS_MAX
+        """Is the time over, or are there enough findings?"""
+        return time.monotonic() >= self._until or len(self._found) >= FINDINGS_MAX
 
     def tell(self) -> None:
         """Write down what was done so far."""
@@ -177,31 +218,33 @@ def _child(asked: argparse.Namespace) -> int:
     try:
         import atheris  # type: ignore[import-untyped]  # it has no types
     except ImportError:
-        return _without_coverage(name, folder, asked.seconds)
+        return _without_coverage(name, folder, asked.until)
     with atheris.instrument_imports(include=["drivers", "hardware.virtual", "sync.model"]):
         import tests.fuzz.targets  # noqa: F401  # first here: what it imports is to be instrumented
     _quiet()
-    hunt = _Hunt(name, "atheris", folder)
+    hunt = _Hunt(name, "atheris", folder, asked.until)
     for number, seed in enumerate(hunt.target.seeds):
         (inputs / f"seed-{number}").write_bytes(seed)
         hunt.one(seed)
     hunt.tell()
+    if hunt.is_over:
+        return 0
     arguments = (
-        sys.argv[0], f"-max_total_time={asked.seconds}", f"-max_len={min(hunt.target.largest, 4_096)}",
+        sys.argv[0], f"-max_len={min(hunt.target.largest, 4_096)}",
         "-print_final_stats=0", "-verbosity=0", "-rss_limit_mb=2048", str(inputs),
     )  # fmt: skip
-    atheris.Setup(arguments, hunt.one)
+    atheris.Setup(arguments, hunt.one_more)
     atheris.Fuzz()
     return 0
 
 
-def _without_coverage(name: str, folder: Path, seconds: int) -> int:
+def _without_coverage(name: str, folder: Path, until: float) -> int:
     """Seeds changed at random, for machines without atheris."""
     _quiet()
-    hunt = _Hunt(name, "mutation", folder)
-    chance, until = random.Random(f"{name}/{time.time_ns()}"), time.monotonic() + seconds
+    hunt = _Hunt(name, "mutation", folder, until)
+    chance = random.Random(f"{name}/{time.time_ns()}")
     pool = [*hunt.target.seeds, b""]
-    while time.monotonic() < until and not hunt.is_over:
+    while not hunt.is_over:
         hunt.one(_mutated(chance.choice(pool), chance))
     hunt.tell()
     return 0

@@ -14,13 +14,17 @@ def fuzzed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_short_run_counts_what_it_did_and_finds_nothing(tmp_path: Path) -> None:
-    done = fuzzed("--seconds", "1", "--target", "apdu", "--keep", tmp_path)
+def test_a_short_run_says_what_it_does_and_what_it_had_no_time_for(tmp_path: Path) -> None:
+    both = {"apdu", "tlv"}
+
+    done = fuzzed("--seconds", "3", "--target", "apdu", "--target", "tlv", "--keep", tmp_path)
 
     name, engine, count, *_ = done.stdout.split()
+    (left,) = both - {name}
     assert done.returncode == 0
-    assert (name, engine) == ("apdu", "atheris")
-    assert int(count) > 1_000
+    assert (engine, int(count) > 0) == ("atheris", True)
+    assert f"1 of 1  {name}" in done.stderr
+    assert f"no time for them: {left}\n" in done.stdout
     assert "0 found" in done.stdout
 
 
