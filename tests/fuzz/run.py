@@ -34,6 +34,9 @@ SLOT_MIN_S = 4.0
 END_S = 0.5
 """Kept at the end of a slot for a child to end in; one that is still there then hangs in what it was given."""
 
+STARTING = "no-time"
+"""In place of an engine while there was no time to start one."""
+
 FINDINGS_MAX = 20
 """Different defects of one target that are kept; one with more needs no further search."""
 
@@ -121,12 +124,15 @@ def _run_one(name: str, until: float, keep: Path) -> Outcome:
             line, cwd=ROOT, capture_output=True, timeout=max(until - began, END_S), check=False
         )
         said = ended.stderr.decode(errors="replace")
+        has_ended = True
     except subprocess.TimeoutExpired:
-        said = "it did not end"
-    if not report.exists():
+        said, has_ended = "it hung in what it was given", False
+    told = json.loads(report.read_text()) if report.exists() else {"engine": STARTING}
+    if told["engine"] == STARTING and not has_ended:
+        return Outcome(name, STARTING, 0, time.monotonic() - began, ())
+    if told["engine"] == STARTING or not has_ended:
         (keep / name / "died.txt").write_text(said)
         return Outcome(name, "?", 0, time.monotonic() - began, (("died", said.strip()[-200:]),))
-    told = json.loads(report.read_text())
     findings = tuple((kind, what) for kind, what in told["findings"])
     return Outcome(name, told["engine"], told["executions"], told["seconds"], findings)
 
@@ -215,6 +221,7 @@ def _child(asked: argparse.Namespace) -> int:
     name, folder = asked.target[0], asked.keep / asked.target[0]
     inputs = folder / "inputs"
     inputs.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps({"engine": STARTING}))
     try:
         import atheris  # type: ignore[import-untyped]  # it has no types
     except ImportError:
