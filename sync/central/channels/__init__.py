@@ -5,6 +5,8 @@ adapter    what an adapter is; where they are found by name
 registry   all adapters by name
 parts      what several of them need: signatures, vendors' JSON that says where it is wrong, times, money, text from markup
 shopify    web shop: orders, parcels, customers, stock, products
+chatwoot   helpdesk and chat: messages, notes, solved conversations, contacts
+twilio     telephone: calls, messages by SMS and WhatsApp, voice mail
 woocommerce, odoo   web shop; orders, tickets, stock and partners of an ERP
 zendesk, zammad     helpdesks: tickets as cases, and what was written in them
 whatsapp, meta      messages straight from Meta: WhatsApp; Messenger and Instagram
