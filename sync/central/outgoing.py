@@ -67,9 +67,7 @@ class Web:
 
     def __init__(self, *, timeout_s: float = CALL_S) -> None:
         """Connections are made when they are needed and kept for the next call."""
-        self._client = httpx.Client(
-            timeout=timeout_s, follow_redirects=False, trust_env=False, max_redirects=0
-        )
+        self._client = httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False)
 
     def carry(self, call: AnyCall) -> AnyReply:
         """Make one call; what came back, or that nothing did."""

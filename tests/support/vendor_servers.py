@@ -1,0 +1,257 @@
+"""Vendors for tests: real HTTP servers on loopback that answer as the vendors document, and fail as they do.
+
+Written without our senders, so that they can disagree: each checks what its vendor requires and refuses the rest. `fail_next`
+answers once with a status; `lose_next` does what was asked and breaks the line; `stall_next` does it and answers too late.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One answer."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Vendor:
+    """A vendor's service while its block is open. `answer` is what it does."""
+
+    name: ClassVar[str] = "vendor"
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self._next: list[Said | str] = []
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+        vendor = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _serve(self) -> None:
+                size = int(self.headers.get("content-length", 0))
+                headers = {key.lower(): value for key, value in self.headers.items()}
+                asked = Asked(self.command, self.path, headers, self.rfile.read(size))
+                said = vendor.served(asked)
+                if said is None:
+                    self.close_connection = True
+                    return
+                content = b"" if said.body is None else json.dumps(said.body).encode()
+                self.send_response(said.status)
+                for key, value in ({"content-type": "application/json"} | said.headers).items():
+                    self.send_header(key, value)
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = _serve  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                """Nothing: a test's output is its own."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """Nothing: a client that left too early is what some tests are about."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._released.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    # How it fails
+
+    def fail_next(self, status: int, body: Any = None, **headers: str) -> None:
+        named = {key.replace("_", "-"): value for key, value in headers.items()}
+        self._next.append(Said(status, body, named))
+
+    def lose_next(self) -> None:
+        self._next.append("lose")
+
+    def stall_next(self) -> None:
+        self._next.append("stall")
+
+    def served(self, asked: Asked) -> Said | None:
+        with self._lock:
+            self.asked.append(asked)
+            how = self._next.pop(0) if self._next else ""
+            if isinstance(how, Said):
+                return how
+            said = self.answer(asked)
+        if how == "stall":
+            self._released.wait(20)
+        return None if how else said
+
+    def answer(self, asked: Asked) -> Said:
+        raise NotImplementedError
+
+
+@contextmanager
+def running(*vendors: Vendor) -> Iterator[None]:
+    """Close them at the end."""
+    try:
+        yield
+    finally:
+        for vendor in vendors:
+            vendor.close()
+
+
+class WhatsAppCloud(Vendor):
+    """Meta's Cloud API, as far as one phone number sends text and templates."""
+
+    PHONE, ACCESS = "1067", "EAAG-test"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[dict[str, Any]] = []
+        self.open_windows: set[str] = set()
+        self.templates = {("parcel_ready", "en"): 2, ("news", "de"): 1}
+
+    def settings(self) -> dict[str, dict[str, str]]:
+        return {
+            "options": {"phone_id": self.PHONE, "api_url": f"{self.url}/v22.0"},
+            "secrets": {"access": self.ACCESS},
+        }
+
+    def answer(self, asked: Asked) -> Said:
+        if asked.headers.get("authorization") != f"Bearer {self.ACCESS}":
+            return self._error(401, 190, "Error validating access token")
+        if (asked.method, asked.path) != ("POST", f"/v22.0/{self.PHONE}/messages"):
+            return self._error(400, 100, "Unsupported request")
+        body = asked.json
+        to = body.get("to", "")
+        if body.get("messaging_product") != "whatsapp" or not to.isdigit():
+            return self._error(400, 100, "Invalid parameter")
+        wrong = self._wrong(body, to)
+        if wrong is not None:
+            return wrong
+        self.sent.append(body)
+        return Said(
+            200,
+            {
+                "messaging_product": "whatsapp",
+                "contacts": [{"input": to, "wa_id": to}],
+                "messages": [{"id": f"wamid.{len(self.sent)}"}],
+            },
+        )
+
+    def _wrong(self, body: dict[str, Any], to: str) -> Said | None:
+        if body.get("type") == "text" and isinstance(body["text"].get("body"), str):
+            is_open = to in self.open_windows
+            return None if is_open else self._error(400, 131047, "Re-engagement message")
+        if body.get("type") != "template":
+            return self._error(400, 100, "Invalid parameter")
+        template = body["template"]
+        known = (template["name"], template["language"]["code"])
+        if known not in self.templates:
+            return self._error(404, 132001, "Template name does not exist")
+        places = [one for part in template.get("components", []) for one in part["parameters"]]
+        if len(places) != self.templates[known]:
+            return self._error(400, 132000, "Number of parameters does not match")
+        return None
+
+    @staticmethod
+    def _error(status: int, code: int, message: str) -> Said:
+        error = {
+            "message": f"(#{code}) {message}", "type": "OAuthException", "code": code,
+            "error_data": {"messaging_product": "whatsapp", "details": message}, "fbtrace_id": "A1",
+        }  # fmt: skip
+        return Said(status, {"error": error})
+
+
+class Chatwoot(Vendor):
+    """Chatwoot's application API: the messages of conversations."""
+
+    ACCOUNT, ACCESS = "1", "cw-test"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conversations: dict[str, list[dict[str, Any]]] = {"77": []}
+
+    def settings(self) -> dict[str, dict[str, str]]:
+        return {
+            "options": {"account": self.ACCOUNT, "api_url": self.url},
+            "secrets": {"api_access": self.ACCESS},
+        }
+
+    def answer(self, asked: Asked) -> Said:
+        if asked.headers.get("api_access_token") != self.ACCESS:
+            return Said(401, {"error": "You need to sign in or sign up before continuing."})
+        head, _, rest = asked.path.partition("/conversations/")
+        thread, _, what = rest.partition("/")
+        if head != f"/api/v1/accounts/{self.ACCOUNT}" or thread not in self.conversations:
+            return Said(404, {"error": "Resource could not be found"})
+        if what != "messages":
+            return Said(404, {"error": "Resource could not be found"})
+        messages = self.conversations[thread]
+        if asked.method == "GET":
+            return Said(200, {"meta": {}, "payload": messages[-20:]})
+        body = asked.json
+        made = {
+            "id": 900 + len(messages), "content": body["content"], "private": body.get("private", False),
+            "message_type": {"incoming": 0, "outgoing": 1}[body.get("message_type", "outgoing")],
+            "content_attributes": body.get("content_attributes", {}), "conversation_id": int(thread),
+            "template_params": body.get("template_params"),
+        }  # fmt: skip
+        messages.append(made)
+        return Said(200, made)
+
+
+class Twilio(Vendor):
+    """Twilio's messages, for one account."""
+
+    ACCOUNT, AUTH = "AC1", "tw-test"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[dict[str, str]] = []
+
+    def settings(self) -> dict[str, dict[str, str]]:
+        return {
+            "options": {"account": self.ACCOUNT, "from": "+441632960000", "api_url": self.url},
+            "secrets": {"auth": self.AUTH},
+        }
+
+    def answer(self, asked: Asked) -> Said:
+        if asked.headers.get("authorization") != "Basic QUMxOnR3LXRlc3Q=":
+            return Said(401, {"code": 20003, "message": "Authenticate", "status": 401})
+        if urlsplit(asked.path).path != f"/2010-04-01/Accounts/{self.ACCOUNT}/Messages.json":
+            return Said(404, {"code": 20404, "message": "not found", "status": 404})
+        fields = {key: value[0] for key, value in parse_qs(asked.body.decode()).items()}
+        if not fields.get("To", "").startswith("+"):
+            return Said(
+                400, {"code": 21211, "message": "Invalid 'To' Phone Number", "status": 400}
+            )
+        self.sent.append(fields)
+        return Said(201, {"sid": f"SM{len(self.sent)}", "status": "queued", "to": fields["To"]})

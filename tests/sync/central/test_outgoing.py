@@ -1,0 +1,718 @@
+"""Messages on their way out: queued with the operation, sent once they cannot be taken back, and what comes of them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from sync.central import outgoing_rows
+from sync.central.channels.adapter import Settings
+from sync.central.outgoing import CLAIM_US, PAUSES_S, Outgoing, Web
+from sync.central.senders.sender import AnyCall, AnyReply
+from sync.central.store import Store, Transaction
+from sync.model.records import Case, Consent, ContactPoint, Interaction
+from tests.support import shop
+from tests.support.operations import undo_of
+from tests.support.sending import (
+    HOUR_US,
+    MINUTE_US,
+    NOON,
+    SECOND_US,
+    SendingShop,
+    answer,
+    channel,
+    notice,
+)
+from tests.support.vendor_servers import Chatwoot, Twilio, Vendor, WhatsAppCloud, running
+
+LENAS_NUMBER = "491712345678"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    is_file = request.param == "sqlite"
+    where = tmp_path / "centre.db" if is_file else request.getfixturevalue("made_database")
+    opened = Store(where, fresh_epoch="e-1")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Web]:
+    made = Web(timeout_s=2)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def harbour(store: Store) -> SendingShop:
+    made = SendingShop(store)
+    made.put(*shop.lenas_rows())
+    return made
+
+
+@pytest.fixture
+def meta() -> Iterator[WhatsAppCloud]:
+    vendor = WhatsAppCloud()
+    vendor.open_windows.add(LENAS_NUMBER)
+    with running(vendor):
+        yield vendor
+
+
+@pytest.fixture
+def woot() -> Iterator[Chatwoot]:
+    vendor = Chatwoot()
+    with running(vendor):
+        yield vendor
+
+
+Sending = Callable[..., Outgoing]
+
+
+@pytest.fixture
+def sending(web: Web) -> Sending:
+    def make(
+        of: SendingShop,
+        *channels: Settings,
+        carry: Callable[[AnyCall], AnyReply] = web.carry,
+    ) -> Outgoing:
+        return Outgoing(of.parts, channels, carry=carry)
+
+    return make
+
+
+def whatsapp(vendor: WhatsAppCloud, **options: str) -> Settings:
+    return channel("wa", "whatsapp", "whatsapp", vendor.settings(), **options)
+
+
+def write(of: SendingShop, change: Callable[[Transaction], object]) -> None:
+    of.parts.write(change)
+
+
+def test_an_answer_waits_out_the_time_in_which_it_can_be_taken_back(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer())
+
+    n_early = outgoing.send_due()
+    before = harbour.state("a-1")
+    harbour.passes(5 * MINUTE_US)
+    outgoing.send_due()
+
+    assert (n_early, before) == (0, ("queued", "queued"))
+    assert harbour.state("a-1") == ("sent", "sent")
+    assert [(one["to"], one["text"]["body"]) for one in meta.sent] == [
+        (LENAS_NUMBER, "It is here.")
+    ]
+
+
+def test_what_was_taken_back_in_time_is_never_sent(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer())
+    harbour.passes(4 * MINUTE_US)
+
+    harbour.push(undo_of(answer(), op_id="u-1", at=harbour.now))
+    harbour.passes(HOUR_US)
+    outgoing.send_due()
+
+    assert meta.sent == []
+    assert harbour.state("a-1") == ("dropped", "")
+    asked = harbour.message("in-1")
+    assert (asked.answered_at, asked.answered_op) == (0, "")
+
+
+def test_what_is_taken_back_too_late_becomes_a_case(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer(is_now=True))
+    outgoing.send_due()
+
+    (record,) = harbour.push(undo_of(answer(), op_id="u-1", at=harbour.now))
+
+    assert (record.status, record.clash) == ("applied", "already_sent")
+    assert harbour.state("a-1") == ("sent", "sent")
+    assert isinstance(harbour.body("case/u-1"), Case)
+
+
+def test_a_parcel_that_is_ready_is_told_at_once(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(notice("parcel_ready", channel="whatsapp"))
+
+    outgoing.send_due()
+
+    assert len(meta.sent) == 1
+
+
+def test_kiosks_that_hold_the_customer_hear_what_became_of_a_message(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer(is_now=True))
+    harbour.rung.clear()
+
+    outgoing.send_due()
+
+    assert harbour.rung == ["s:harbour", "s:harbour"], "once on its way, once sent"
+
+
+def test_an_operation_that_is_not_applied_queues_nothing(harbour: SendingShop) -> None:
+    stranger = msgspec.structs.replace(answer(), owner="tom")
+
+    (record,) = harbour.push(stranger)
+
+    assert record.status == "refused"
+    assert harbour.queued("a-1") is None
+
+
+def test_an_operation_that_comes_again_is_one_message(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer(is_now=True))
+    outgoing.send_due()
+
+    harbour.push(answer(is_now=True))
+    outgoing.send_due()
+
+    assert len(meta.sent) == 1
+
+
+def test_what_one_of_a_group_may_not_do_sends_nothing_of_the_others(
+    harbour: SendingShop,
+) -> None:
+    good = msgspec.structs.replace(answer(), group="g")
+    bad = msgspec.structs.replace(notice("offer", channel="email"), group="g")
+
+    records = harbour.push(good, bad)
+
+    assert {record.status for record in records} == {"refused"}
+    assert harbour.queued("a-1") is None
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (503, None, "failed (status 503)"),
+        (429, None, "asks to come later"),
+        (400, {"error": {"code": 131056, "message": "pair"}}, "131056"),
+        (500, {"error": {"code": 131000, "message": "Something went wrong"}}, "131000"),
+    ],
+)
+def test_a_passing_fault_is_tried_again_a_little_later(
+    harbour: SendingShop,
+    meta: WhatsAppCloud,
+    sending: Sending,
+    status: int,
+    body: object,
+    reason: str,
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer(is_now=True))
+    meta.fail_next(status, body)
+
+    outgoing.send_due()
+    waiting = harbour.message("a-1")
+    outgoing.send_due()
+    n_at_once = len(meta.asked)
+    harbour.passes(10 * SECOND_US)
+    outgoing.send_due()
+
+    assert waiting.delivery == "queued"
+    assert reason in waiting.delivery_reason
+    assert n_at_once == 1, "it is not asked again at once"
+    assert harbour.state("a-1") == ("sent", "sent")
+    assert harbour.message("a-1").delivery_reason == ""
+
+
+def test_a_vendor_that_says_when_is_left_alone_until_then(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer(is_now=True), notice(op_id="n-1", channel="whatsapp", is_now=True))
+    meta.fail_next(429, None, retry_after="120")
+
+    outgoing.send_due()
+    outgoing.send_due()
+    harbour.passes(100 * SECOND_US)
+    outgoing.send_due()
+    n_meanwhile = len(meta.asked)
+    harbour.passes(60 * SECOND_US)
+    outgoing.send_due()
+    outgoing.send_due()
+
+    assert n_meanwhile == 1, "also the other message waits"
+    assert len(meta.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (400, {"error": {"code": 131026, "message": "Message undeliverable"}}, "undeliverable"),
+        (400, {"error": {"code": 100, "message": "Invalid parameter"}}, "Invalid parameter"),
+        (204, None, "something unknown"),
+    ],
+)
+def test_a_final_fault_is_shown_to_staff_with_its_reason(
+    harbour: SendingShop,
+    meta: WhatsAppCloud,
+    sending: Sending,
+    status: int,
+    body: object,
+    reason: str,
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer(is_now=True))
+    meta.fail_next(status, body)
+
+    outgoing.send_due()
+    harbour.passes(HOUR_US)
+    outgoing.send_due()
+
+    assert harbour.state("a-1") == ("failed", "failed")
+    assert reason in harbour.message("a-1").delivery_reason
+    assert len(meta.asked) == 1
+
+
+def test_what_goes_on_failing_has_failed_in_the_end_and_can_be_sent_again_by_a_person(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta, template_answer="news/de"))
+    harbour.push(answer(is_now=True))
+    for _ in range(len(PAUSES_S) + 1):
+        meta.fail_next(503)
+
+    for pause_s in (*PAUSES_S, 0):
+        outgoing.send_due()
+        harbour.passes(2 * pause_s * SECOND_US)
+    given_up = harbour.state("a-1")
+    write(harbour, lambda it: outgoing_rows.retry(it, "a-1", now=harbour.now))
+    outgoing.send_due()
+
+    assert given_up == ("failed", "failed")
+    assert len(meta.asked) == len(PAUSES_S) + 2
+    assert harbour.state("a-1") == ("sent", "sent")
+
+
+def test_a_way_that_cannot_be_reached_holds_its_messages(
+    harbour: SendingShop, sending: Sending
+) -> None:
+    gone = WhatsAppCloud()
+    gone.close()
+    outgoing = sending(harbour, whatsapp(gone))
+    harbour.push(answer(is_now=True), notice(channel="whatsapp", is_now=True))
+
+    outgoing.send_due()
+
+    assert harbour.state("a-1") == harbour.state("n-1") == ("queued", "queued")
+    assert "cannot be reached" in harbour.message("a-1").delivery_reason
+
+
+def test_messages_of_one_channel_do_not_overtake_each_other(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer("first", is_now=True))
+    meta.fail_next(400, {"error": {"code": 131056, "message": "pair"}})
+    outgoing.send_due()
+    harbour.push(notice(text="second", at=harbour.now + 1, channel="whatsapp", is_now=True))
+
+    outgoing.send_due()
+    n_meanwhile = len(meta.sent)
+    harbour.passes(10 * SECOND_US)
+    outgoing.send_due()
+    outgoing.send_due()
+
+    assert n_meanwhile == 0
+    assert [one["text"]["body"] for one in meta.sent] == ["first", "second"]
+
+
+# A node that dies, and answers that are lost
+
+
+class Killed(Exception):
+    """The node is gone."""
+
+
+def test_a_node_that_dies_after_sending_has_another_send_again(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    """At least once: this vendor knows no message by our id, so the customer gets it twice."""
+    harbour.push(answer(is_now=True))
+    real = sending(harbour, whatsapp(meta))
+
+    def dies(call: AnyCall) -> AnyReply:
+        real.carry(call)
+        raise Killed
+
+    with pytest.raises(Killed):
+        sending(harbour, whatsapp(meta), carry=dies).send_due()
+    seen = harbour.state("a-1")
+    n_at_once = real.send_due()
+    harbour.passes(CLAIM_US)
+    real.send_due()
+
+    assert seen == ("sending", "sending")
+    assert n_at_once == 0
+    assert harbour.state("a-1") == ("sent", "sent")
+    assert {one["biz_opaque_callback_data"] for one in meta.sent} == {"a-1"}
+    assert len(meta.sent) == 2
+
+
+def test_a_report_that_comes_before_the_claim_ends_spares_the_second_sending(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    harbour.push(answer(is_now=True))
+    real = sending(harbour, whatsapp(meta))
+
+    def dies(call: AnyCall) -> AnyReply:
+        real.carry(call)
+        raise Killed
+
+    with pytest.raises(Killed):
+        sending(harbour, whatsapp(meta), carry=dies).send_due()
+
+    write(harbour, lambda it: outgoing_rows.told(it, "a-1", "delivered", now=harbour.now))
+    harbour.passes(CLAIM_US)
+    real.send_due()
+
+    assert len(meta.sent) == 1
+    assert harbour.state("a-1") == ("delivered", "delivered")
+
+
+@pytest.mark.parametrize("how", ["lose_next", "stall_next"])
+def test_a_message_whose_answer_was_lost_is_in_its_conversation_once(
+    harbour: SendingShop, woot: Chatwoot, sending: Sending, how: str
+) -> None:
+    said = Interaction(
+        id="in-1", at=NOON, channel="chat", direction="in", by="Lena", text="?", thread="77"
+    )
+    harbour.put(shop.row(said))
+    harbour.push(answer(is_now=True))
+    getattr(woot, how)()
+    hasty = Web(timeout_s=0.2)
+    outgoing = sending(
+        harbour, channel("desk", "chatwoot", "chat", woot.settings()), carry=hasty.carry
+    )
+
+    outgoing.send_due()
+    unknown = harbour.state("a-1")
+    harbour.passes(10 * SECOND_US)
+    outgoing.send_due()
+    hasty.close()
+
+    assert unknown == ("queued", "queued")
+    assert harbour.state("a-1") == ("sent", "sent")
+    assert [one["content"] for one in woot.conversations["77"]] == ["It is here."]
+
+
+def test_two_nodes_send_a_message_once(
+    store: Store, harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    harbour.push(answer(is_now=True))
+    other = SendingShop(store, seed="other")
+    second = sending(other, whatsapp(meta))
+    real = sending(harbour, whatsapp(meta))
+
+    def meanwhile(call: AnyCall) -> AnyReply:
+        second.send_due()
+        return real.carry(call)
+
+    sending(harbour, whatsapp(meta), carry=meanwhile).send_due()
+
+    assert len(meta.sent) == 1
+
+
+# WhatsApp's 24 hours
+
+
+def test_after_24_hours_only_a_template_goes_out(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    meta.open_windows.clear()
+    outgoing = sending(harbour, whatsapp(meta, template_parcel_ready="parcel_ready/en"))
+    harbour.passes(24 * HOUR_US)
+    ready = notice(
+        "parcel_ready", channel="whatsapp", at=harbour.now, params=("Lena", "W-1077")
+    )
+
+    harbour.push(ready)
+    outgoing.send_due()
+
+    (sent,) = meta.sent
+    assert (sent["type"], sent["template"]["name"]) == ("template", "parcel_ready")
+    places = sent["template"]["components"][0]["parameters"]
+    assert [place["text"] for place in places] == ["Lena", "W-1077"]
+
+
+def test_without_a_template_it_waits_with_a_sentence_until_she_writes_again(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.passes(24 * HOUR_US)
+    harbour.push(answer(at=harbour.now, is_now=True))
+
+    outgoing.send_due()
+    held = harbour.message("a-1")
+    wrote = Interaction(
+        id="in-2", at=harbour.now, channel="whatsapp", direction="in", by="Lena", text="??"
+    )
+    harbour.put(shop.row(wrote))
+    harbour.passes(MINUTE_US)
+    outgoing.send_due()
+
+    assert held.delivery == "queued"
+    assert "24 hours" in held.delivery_reason
+    assert harbour.state("a-1") == ("sent", "sent")
+
+
+def test_free_text_goes_out_until_the_last_moment_of_the_window(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.passes(24 * HOUR_US - SECOND_US)
+    harbour.push(answer(at=harbour.now, is_now=True))
+
+    outgoing.send_due()
+
+    assert [one["type"] for one in meta.sent] == ["text"]
+
+
+# Which way, and whether at all
+
+
+def test_no_other_way_is_taken_silently_but_a_verified_one_is_named(
+    harbour: SendingShop, sending: Sending
+) -> None:
+    mail = channel(
+        "mail", "email", "email", None, **{"smtp_host": "127.0.0.1", "from": "a@b.example"}
+    )
+    verified = ContactPoint("lena-mail", "email", "lena@example.org", is_verified=True)
+    harbour.put(shop.row(verified))
+    outgoing = sending(harbour, mail)
+    harbour.push(answer(is_now=True))
+
+    outgoing.send_due()
+
+    said = harbour.message("a-1")
+    assert said.delivery == "failed"
+    assert "no way out is set up for whatsapp" in said.delivery_reason
+    assert "can be reached by email" in said.delivery_reason
+
+
+def test_a_customer_without_a_number_is_told_so(
+    store: Store, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    harbour = SendingShop(store)
+    harbour.put(*(row for row in shop.lenas_rows() if row.kind != "contact"))
+    harbour.push(answer(is_now=True))
+
+    sending(harbour, whatsapp(meta)).send_due()
+
+    assert "no address of the customer" in harbour.message("a-1").delivery_reason
+
+
+def test_an_offer_is_not_sent_when_the_consent_went_meanwhile(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    agreed = Consent("lena:marketing", "marketing", is_granted=True, at=NOON)
+    harbour.put(shop.row(agreed))
+    harbour.push(notice("offer", channel="whatsapp"))
+    harbour.put(shop.row(msgspec.structs.replace(agreed, is_granted=False, at=NOON + 1)))
+
+    harbour.passes(5 * MINUTE_US)
+    sending(harbour, whatsapp(meta)).send_due()
+
+    assert meta.sent == []
+    assert harbour.state("n-1") == ("failed", "failed")
+
+
+def test_a_paused_channel_sends_nothing_and_loses_nothing(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    def pause(state: str) -> Callable[[Transaction], object]:
+        return lambda it: it.direct().run(
+            "INSERT INTO channel (name, state, reason, changed_at) VALUES ('wa', :state, '', 1)"
+            " ON CONFLICT (name) DO UPDATE SET state = excluded.state",
+            state=state,
+        )
+
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer(is_now=True))
+    write(harbour, pause("paused"))
+
+    outgoing.send_due()
+    paused = harbour.state("a-1"), len(meta.asked)
+    write(harbour, pause("open"))
+    harbour.passes(MINUTE_US)
+    outgoing.send_due()
+
+    assert paused == (("queued", "queued"), 0)
+    assert harbour.state("a-1") == ("sent", "sent")
+
+
+def test_an_answer_goes_back_the_way_the_question_came(
+    harbour: SendingShop, meta: WhatsAppCloud, woot: Chatwoot, sending: Sending
+) -> None:
+    said = Interaction(
+        id="in-1", at=NOON, channel="whatsapp", direction="in", by="Lena", text="?", thread="77"
+    )
+    harbour.put(msgspec.structs.replace(shop.row(said), source="desk"))
+    desk = channel("desk", "chatwoot", "", woot.settings(), serves="whatsapp, instagram, chat")
+
+    harbour.push(answer(is_now=True))
+    sending(harbour, whatsapp(meta), desk).send_due()
+
+    assert (len(meta.sent), len(woot.conversations["77"])) == (0, 1)
+
+
+def test_a_note_is_put_beside_its_conversation_for_staff_alone(
+    harbour: SendingShop, woot: Chatwoot, sending: Sending
+) -> None:
+    desk = channel("desk", "chatwoot", "chat", woot.settings())
+    write(
+        harbour,
+        lambda it: outgoing_rows.queue_note(
+            it, note_id="note-1", owner="lena", via="desk", channel="chat", thread="77",
+            text="promised by Ana until Friday", now=harbour.now,
+        ),
+    )  # fmt: skip
+
+    sending(harbour, desk).send_due()
+
+    (note,) = woot.conversations["77"]
+    assert (note["content"], note["private"]) == ("promised by Ana until Friday", True)
+    record = harbour.queued("note-1")
+    assert record is not None
+    assert (record.state, record.body) == ("sent", "")
+
+
+def test_a_text_message_goes_to_the_telephone(harbour: SendingShop, sending: Sending) -> None:
+    twilio = Twilio()
+    with running(twilio):
+        harbour.push(notice(channel="phone", is_now=True))
+
+        sending(harbour, channel("sms", "twilio", "phone", twilio.settings())).send_due()
+
+    assert [one["To"] for one in twilio.sent] == ["+491712345678"]
+    assert harbour.state("n-1") == ("sent", "sent")
+
+
+def test_what_we_are_not_let_in_for_waits_until_somebody_mends_it(
+    harbour: SendingShop, sending: Sending
+) -> None:
+    vendors: dict[str, Vendor] = {"whatsapp": WhatsAppCloud(), "twilio": Twilio()}
+    with running(*vendors.values()):
+        wrong = {"secrets": {"access": "old", "auth": "old"}}
+        meta, twilio = vendors["whatsapp"], vendors["twilio"]
+        assert isinstance(meta, WhatsAppCloud)
+        assert isinstance(twilio, Twilio)
+        harbour.push(answer(is_now=True), notice(channel="phone", is_now=True))
+
+        sending(
+            harbour,
+            channel("wa", "whatsapp", "whatsapp", meta.settings() | wrong),
+            channel("sms", "twilio", "phone", twilio.settings() | wrong),
+        ).send_due()
+
+    assert harbour.state("a-1") == harbour.state("n-1") == ("queued", "queued")
+    assert "190" in harbour.message("a-1").delivery_reason
+    assert "20003" in harbour.message("n-1").delivery_reason
+
+
+# What vendors tell later
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        (("delivered", "read"), "read"),
+        (("read", "delivered", "sent"), "read"),
+        (("failed",), "failed"),
+        (("delivered", "failed"), "delivered"),
+        (("failed", "delivered"), "delivered"),
+        (("failed", "sent"), "failed"),
+        (("delivered", "delivered"), "delivered"),
+        (("nonsense",), "sent"),
+    ],
+)
+def test_what_a_vendor_tells_only_moves_a_message_forward(
+    harbour: SendingShop,
+    meta: WhatsAppCloud,
+    sending: Sending,
+    told: tuple[str, ...],
+    state: str,
+) -> None:
+    harbour.push(answer(is_now=True))
+    sending(harbour, whatsapp(meta)).send_due()
+
+    for each in told:
+        write(
+            harbour,
+            lambda it, each=each: outgoing_rows.told(
+                it, "wamid.1", each, "no such number", now=harbour.now
+            ),
+        )
+
+    assert harbour.state("a-1") == (state, state)
+    reason = "no such number" if state == "failed" else ""
+    assert harbour.message("a-1").delivery_reason == reason
+
+
+def test_what_is_told_before_we_know_its_name_is_kept(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    harbour.push(answer(is_now=True))
+    owners: list[object] = []
+    for state in ("read", "delivered"):
+        write(
+            harbour,
+            lambda it, state=state: owners.append(
+                outgoing_rows.told(it, "wamid.1", state, now=harbour.now)
+            ),
+        )
+
+    sending(harbour, whatsapp(meta)).send_due()
+
+    assert owners == ["", ""]
+    assert harbour.state("a-1") == ("read", "read")
+
+
+def test_who_is_erased_leaves_nothing_in_the_queue(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    harbour.push(answer(is_now=True))
+
+    def erase(transaction: Transaction) -> None:
+        transaction.erase_owner("lena", at=harbour.now)
+        outgoing_rows.forget(transaction, "lena")
+
+    write(harbour, erase)
+    sending(harbour, whatsapp(meta)).send_due()
+
+    assert meta.asked == []
+    assert harbour.queued("a-1") is None
+
+
+def test_a_message_given_up_by_a_person_stays_failed_for_staff(
+    harbour: SendingShop, sending: Sending
+) -> None:
+    harbour.push(answer(is_now=True))
+    outgoing = sending(harbour)
+    outgoing.send_due()
+
+    write(
+        harbour, lambda it: outgoing_rows.drop(it, "a-1", reason="called her", now=harbour.now)
+    )
+
+    assert harbour.state("a-1") == ("dropped", "failed")
+    assert harbour.message("a-1").delivery_reason == "called her"
