@@ -13,6 +13,7 @@ station_keys the keys of an encoder station
 proving      bands whose key is not here, proved through the centre while they are on the reader
 vouched      which bands the centre proved in their present tap
 witnessing   using something with the customer's band as witness
+pins         PINs of customers: hashed, judged, locked
 capsules     which capsules are believed, and which bands are brought a younger one
 capsule_signing  the brand's key for capsules, in a file beside them
 ui/          shows; only importer of Textual

@@ -15,7 +15,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -52,15 +52,20 @@ from kiosk.core.policy import (
     BandKey,
     BandStanding,
     Listing,
+    Pin,
+    PinLock,
     assurance_of,
     listing_of,
     seen_of,
 )
+from kiosk.core.policy import Seen as SeenEvidence
 from kiosk.core.ports import (
     Act,
     BandEvidence,
     Found,
     Long,
+    PinStanding,
+    PinTried,
     Recognition,
     Recorded,
     Refused,
@@ -68,6 +73,7 @@ from kiosk.core.ports import (
     Unsettled,
 )
 from kiosk.links import ReaderLink
+from kiosk.pins import PinBook, is_pin
 from kiosk.proving import Around, RemoteProver
 from kiosk.settings import SettingsError, address_of
 from kiosk.vouched import Vouched
@@ -97,6 +103,7 @@ from sync.edge.tls import pinned
 from sync.model.deny import mark_of
 from sync.model.errors import CentreError, CentreUnreachable, StoreError, StoreFull
 from sync.model.operation import Evidence, OperationState, Refusal
+from sync.model.operations.try_pin import TryPin
 from sync.model.ports import Transport
 from sync.model.profile import Profile
 from sync.model.records import Band, Decision, Peer, Staff, Store, key_of
@@ -338,6 +345,20 @@ class LocalRecogniser:
             now=trusted_now(self._device.store),
         )
 
+    def lifted(self, band: BandEvidence) -> Assurance:
+        """What a band is worth beside its wearer's right PIN. Raises StoreError."""
+        sighting = self._lookup.by_band(band.band) if band.band else None
+        standing, _ = _standing_of(sighting)
+        seen = self._seen_of(band, standing, self._listing(band.band))
+        return assurance_of(replace(seen, pin=Pin.RIGHT, lock=PinLock.OPEN))
+
+    @staticmethod
+    def _seen_of(band: BandEvidence, standing: BandStanding, listing: Listing) -> SeenEvidence:
+        return seen_of(
+            proof=band.proof, family=band.family, generation=band.generation,
+            is_uid_only=band.is_uid_only, standing=standing, key=band.key, listing=listing,
+        )  # fmt: skip
+
     def recognise(self, band: BandEvidence) -> Recognition:
         """Look up, judge, decide. Raises StoreError."""
         started_us = self._clock.ticks_us()
@@ -346,12 +367,7 @@ class LocalRecogniser:
         found_us = self._clock.ticks_us()
         standing, reason = _standing_of(sighting)
         listing = self._listing(band.band)
-        assurance = assurance_of(
-            seen_of(
-                proof=band.proof, family=band.family, generation=band.generation,
-                is_uid_only=band.is_uid_only, standing=standing, key=band.key, listing=listing,
-            )
-        )  # fmt: skip
+        assurance = assurance_of(self._seen_of(band, standing, listing))
         is_known = sighting is not None and assurance.covers(Assurance.A1)
         profile = sighting.profile if sighting is not None and is_known else None
         page: Page = (
@@ -688,6 +704,8 @@ class StoreDesk:
             entropy=device.world.entropy,
             order=sync.relay.peers if sync is not None and sync.relay is not None else None,
         )
+        self._recogniser = LocalRecogniser(device)
+        self._pins = PinBook(device.store, device.world.entropy)
         self._settling: set[str] = set()
         self._witness = witness or BandWitness()
         self._witnessing = Witnessing(
@@ -706,6 +724,38 @@ class StoreDesk:
         """Use something once, with the band of the evidence as witness where it is there. Raises StoreError, Refused."""
         kept = await self._witnessing.use(of, Doer(actor, owner, evidence))
         return self._recorded(kept)[0]
+
+    def pin_standing(self, owner: str) -> PinStanding:
+        """How their PIN stands. Raises StoreError."""
+        return self._pins.standing(owner)
+
+    def try_pin(self, pin: str, *, owner: str, band: BandEvidence) -> PinTried:
+        """Judge a PIN typed by whoever wears this band; a wrong one is counted first. Raises StoreError, Refused."""
+        held, standing = self._pins.pin_of(owner), self._pins.standing(owner)
+        if held is None or standing is not PinStanding.OPEN:
+            return PinTried(None, standing)
+        is_right = is_pin(pin) and self._pins.is_right(held, pin)
+        # The band as it stands now: it may have been blocked since it was tapped.
+        assurance = self._recogniser.lifted(band) if is_right else Assurance.A2
+        if held.n_wrong or not is_right:
+            evidence = Evidence(Assurance.A2.value, band.proof, band.band)
+            self.record(
+                "try_pin", TryPin(is_right=is_right), owner=owner, actor="customer",
+                evidence=evidence,
+            )  # fmt: skip
+        if not assurance.covers(Assurance.A3):
+            return PinTried(None, self._pins.standing(owner), is_right)
+        lifted = Evidence(assurance.value, band.proof, band.band)
+        return PinTried(lifted, PinStanding.OPEN, is_right)
+
+    def set_pin(self, pin: str, *, owner: str, actor: str, evidence: Evidence) -> Recorded:
+        """Give them this PIN; the evidence says that an ID was seen. Raises StoreError, Refused."""
+        if not is_pin(pin):
+            raise Refused("pin_weak")
+        made = self._pins.hashed(owner, pin)
+        if made is None:
+            raise Refused("pin_no_key")
+        return self.record("set_pin", made, owner=owner, actor=actor, evidence=evidence)
 
     def find(self, text: str, *, limit: int = 20) -> tuple[Found, ...]:
         """Customers by name, phone, e-mail, order number or band. Raises StoreError."""

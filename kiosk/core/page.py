@@ -81,6 +81,9 @@ FIND: Final = "find"
 TICKETS: Final = "tickets"
 """Tells the counter that the customer is here with these tickets; redeems nothing."""
 
+FORGET_ME: Final = "forget_me"
+"""Asks that all we know of the customer is deleted; the first thing that needs a PIN."""
+
 BY_BAND: Final = "band"
 """Source of what only a band says: no row of this device does."""
 

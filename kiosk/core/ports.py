@@ -5,6 +5,7 @@ All calls answer from this device's own files in milliseconds and never wait for
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -235,6 +236,46 @@ class Witnesses(Protocol):
 
     async def use(self, of: str, *, owner: str, actor: str, evidence: Evidence) -> Recorded:
         """Use something with the band of the evidence as witness. Raises StoreError, and Refused when it is not to be given."""
+        ...
+
+
+class PinStanding(Enum):
+    """How a customer's PIN stands at this device."""
+
+    NONE = "none"  # none was set, or this device cannot judge the one there is
+    OPEN = "open"
+    LOCKED = "locked"  # too many were wrong; it is set anew at the counter
+
+
+@dataclass(frozen=True, slots=True)
+class PinTried:
+    """What came of a PIN.
+
+    Attributes:
+        evidence: Of A3, where it lifts what the band proved; else None.
+        standing: How it stands now.
+        is_right: It was the PIN; without evidence, what is known of the band does not do for A3 today.
+    """
+
+    evidence: Evidence | None
+    standing: PinStanding
+    is_right: bool = False
+
+
+@runtime_checkable
+class Pins(Protocol):
+    """A desk that knows PINs. A call that judges or sets one takes a tenth of a second: that is what makes guessing dear."""
+
+    def pin_standing(self, owner: str) -> PinStanding:
+        """How their PIN stands. Raises StoreError."""
+        ...
+
+    def try_pin(self, pin: str, *, owner: str, band: BandEvidence) -> PinTried:
+        """Judge a PIN typed by whoever wears this band; a wrong one is counted first. Raises StoreError, Refused."""
+        ...
+
+    def set_pin(self, pin: str, *, owner: str, actor: str, evidence: Evidence) -> Recorded:
+        """Give them this PIN; the evidence says that an ID was seen. Raises StoreError, Refused."""
         ...
 
 

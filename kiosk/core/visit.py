@@ -36,6 +36,9 @@ READING_MS: Final = 3_000
 IDLE_MS: Final = 30_000
 """Without a touch for so long, a page is masked."""
 
+FORM_MS: Final = 60_000
+"""The same where something is typed."""
+
 MASKED_MS: Final = 20_000
 """Time to answer "Are you still here?". Source: WCAG 2.2.1 asks for at least 20 s."""
 
@@ -236,7 +239,9 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A touch, a click or a key."""
+    """A touch, a click or a key; on a form, who fills it in has longer for the next."""
+
+    is_form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +386,7 @@ def step(state: State, event: Event, now_ms: int) -> Step:  # noqa: C901, PLR091
         case Left():
             return state, ()
         case Touched():
-            return _touched(state, now_ms)
+            return _touched(state, now_ms, idle_ms=FORM_MS if event.is_form else IDLE_MS)
         case Ticked():
             due_ms = deadline_of(state)
             return (
@@ -543,10 +548,10 @@ def _translated(state: State, event: Translated, now_ms: int) -> Step:
     return state, ()
 
 
-def _touched(state: State, now_ms: int) -> Step:
+def _touched(state: State, now_ms: int, *, idle_ms: int) -> Step:
     match state:
         case Open():
-            return replace(state, until_ms=now_ms + IDLE_MS), ()
+            return replace(state, until_ms=now_ms + idle_ms), ()
         case Masked():
             again = Open(state.visit, state.page, now_ms + IDLE_MS, state.gone)
             return again, (ShowPage(state.visit, state.page),)

@@ -38,7 +38,15 @@ from hardware.errors import DeviceError
 from kiosk.core import page as pages
 from kiosk.core import visit
 from kiosk.core.faults import fault_of
-from kiosk.core.ports import BandEvidence, Desk, Recogniser, Recognition, Refused
+from kiosk.core.ports import (
+    BandEvidence,
+    Desk,
+    Pins,
+    PinStanding,
+    Recogniser,
+    Recognition,
+    Refused,
+)
 from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.messages import (
     CounterRung,
@@ -50,7 +58,9 @@ from kiosk.ui.messages import (
 )
 from kiosk.ui.views.customer import CustomerView
 from sync.model.errors import StoreError
+from sync.model.operation import Evidence
 from sync.model.operations.record_interaction import RecordInteraction
+from sync.model.operations.request_erasure import RequestErasure
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +138,7 @@ class CustomerPane(Widget):
         self._state: visit.State = visit.Attract()
         self._tap = 0
         self._recognised: dict[str, Recognition] = {}
+        self._bands: dict[str, BandEvidence] = {}
         self._timer: Timer | None = None
         self._help_until_ms = 0
         self.view = CustomerView(reader_place=parts.reader_place, language=parts.language)
@@ -193,7 +204,7 @@ class CustomerPane(Widget):
         event.stop()
         if self._help_until_ms:
             self._help_until_ms = self._parts.clock.ticks_ms() + HELP_MS
-        self._happened(visit.Touched())
+        self._happened(visit.Touched(is_form=self.view.is_form))
 
     @on(CustomerView.Done)
     def _done(self, event: CustomerView.Done) -> None:
@@ -220,7 +231,8 @@ class CustomerPane(Widget):
         if isinstance(self._state, visit.Reading | visit.OutOfOrder):
             return
         is_known = isinstance(self._state, visit.Open)
-        self._open_help("help.heading", "help.line" if is_known else "help.line-nobody")
+        line_id = "help.line" if is_known else "help.line-nobody"
+        self._open_help("help.heading", line_id, pages.FORGET_ME if self._may_forget else "")
         self._ring("help", about="", is_recorded=False)
 
     @on(CustomerView.HelpClosed)
@@ -237,11 +249,95 @@ class CustomerPane(Widget):
         recognition = self._recognised.get(self._state.page.owner)
         if recognition is None:
             return
+        if event.action == pages.FORGET_ME:
+            self._ask_pin(recognition)
+            return
         if self._record(event.action, event.about, recognition):
             self._open_help(*_RUNG[event.action])
             self._ring(event.action, about=event.about, is_recorded=True)
         else:
             self._open_help("neutral.see-team", "not-possible.action")
+
+    # What needs a PIN
+
+    @property
+    def _may_forget(self) -> bool:
+        """Whether one grown-up's own page is open, at a device that knows PINs."""
+        state = self._state
+        if not isinstance(state, visit.Open) or self._pins is None:
+            return False
+        return state.page.kind is pages.PageKind.PERSONAL and len(state.page.owners) == 1
+
+    @property
+    def _pins(self) -> Pins | None:
+        """The desk, where it knows PINs."""
+        desk: object = self._parts.desk
+        return desk if isinstance(desk, Pins) else None
+
+    def _ask_pin(self, recognition: Recognition) -> None:
+        """Ask for the PIN; who has none, or a locked one, is sent to the counter, which is told."""
+        desk = self._pins
+        assert desk is not None, "it was offered"
+        try:
+            standing = desk.pin_standing(recognition.owner)
+        except (StoreError, DeviceError) as error:
+            self._not_possible(fault_of(error).code)
+            return
+        if standing is PinStanding.OPEN:
+            self._help_until_ms = 0
+            self.view.ask_pin(pages.FORGET_ME, "pin.ask", "pin.why")
+            self._happened(visit.Touched(is_form=True))
+        else:
+            self._send_for_pin(standing)
+
+    def _send_for_pin(self, standing: PinStanding) -> None:
+        word = "locked" if standing is PinStanding.LOCKED else "none"
+        self._open_help(f"pin.{word}", f"pin.{word}-line")
+        self._ring(pages.FORGET_ME, about="", is_recorded=False)
+
+    @on(CustomerView.PinTyped)
+    def _pin_typed(self, event: CustomerView.PinTyped) -> None:
+        """Judge it; a wrong one is counted before anything is said."""
+        event.stop()
+        state, desk = self._state, self._pins
+        if not isinstance(state, visit.Open) or desk is None:
+            return
+        owner = state.page.owner
+        recognition, band = self._recognised.get(owner), self._bands.get(owner)
+        if recognition is None or band is None:
+            return
+        try:
+            tried = desk.try_pin(event.pin, owner=owner, band=band)
+            if tried.evidence is not None:
+                self._forget_customer(recognition, tried.evidence)
+        except (StoreError, DeviceError) as error:
+            self._not_possible(fault_of(error).code)
+            return
+        except Refused as error:
+            self._not_possible(error.code)
+            return
+        if tried.evidence is not None:
+            self._open_help("erasure.heading", "erasure.line")
+        elif tried.is_right:
+            self._not_possible("no_deny_list")
+        elif tried.standing is PinStanding.OPEN:
+            self.view.ask_pin(event.action, "pin.wrong", "pin.why")
+        else:
+            self._tell_staff("pin_locked")
+            self._send_for_pin(tried.standing)
+
+    def _forget_customer(self, recognition: Recognition, evidence: Evidence) -> None:
+        assert self._parts.desk is not None, "it judged the PIN"
+        text = sentence_of("rang.forget_me", self._parts.language)
+        args = RequestErasure(by="kiosk", text=text)
+        self._parts.desk.record(
+            "request_erasure", args, owner=recognition.owner, actor="customer",
+            evidence=evidence,
+        )  # fmt: skip
+
+    def _not_possible(self, code: str) -> None:
+        self._tell_staff(code)
+        self._open_help("neutral.see-team", "not-possible.action")
 
     # Doing
 
@@ -279,9 +375,9 @@ class CustomerPane(Widget):
             CounterRung(action, owner=owner, about=about, is_recorded=is_recorded)
         )
 
-    def _open_help(self, heading_id: str, line_id: str) -> None:
+    def _open_help(self, heading_id: str, line_id: str, action: str = "") -> None:
         self._help_until_ms = self._parts.clock.ticks_ms() + HELP_MS
-        self.view.show_help(heading_id, line_id)
+        self.view.show_help(heading_id, line_id, action)
         self._arm()
 
     def _close_help(self) -> None:
@@ -326,6 +422,7 @@ class CustomerPane(Widget):
             self._recognised = {
                 owner: found for owner, found in self._recognised.items() if owner in kept
             }
+            self._bands = {owner: self._bands[owner] for owner in self._recognised}
 
     def _perform(self, effect: visit.Effect) -> visit.Event | None:
         match effect:
@@ -369,7 +466,7 @@ class CustomerPane(Widget):
             found = self._parts.recogniser.recognise(wanted.band)
         except (StoreError, DeviceError) as error:
             return visit.Unavailable(wanted.visit, fault_of(error).code)
-        self._recognised[found.owner] = found
+        self._recognised[found.owner], self._bands[found.owner] = found, wanted.band
         self._tell_later(CustomerHere(found))
         return visit.Recognised(wanted.visit, found.page, found.reason)
 

@@ -82,6 +82,34 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "rung.line": ("Please go there.", "Bitte gehen Sie hin."),
     # what the counter reads in the thread of a customer who rang
+    "button.forget-me": ("Forget me", "Vergessen"),
+    "button.ok": ("OK", "OK"),
+    "pin.ask": ("Your PIN, please", "Ihre PIN bitte"),
+    "pin.why": (
+        "Then we delete what we know of you.",
+        "Dann löschen wir, was wir von Ihnen wissen.",
+    ),
+    "pin.clear": ("Clear", "Weg"),
+    "pin.wrong": ("That was not it. Once more.", "Das war sie nicht. Noch einmal."),
+    "pin.none": ("For this you need a PIN", "Dafür brauchen Sie eine PIN"),
+    "pin.none-line": (
+        "You get one at the counter, with your ID.",
+        "Die gibt es am Tresen, mit Ausweis.",
+    ),
+    "pin.locked": ("Your PIN is locked", "Ihre PIN ist gesperrt"),
+    "pin.locked-line": (
+        "The counter gives you a new one, with your ID.",
+        "Am Tresen gibt es eine neue, mit Ausweis.",
+    ),
+    "erasure.heading": ("We will delete it", "Wir löschen es"),
+    "erasure.line": (
+        "Within a month, everywhere. You will hear from us.",
+        "Binnen eines Monats, überall. Sie hören von uns.",
+    ),
+    "rang.forget_me": (
+        "Asked at the kiosk that all we know of them is deleted.",
+        "Bat am Kiosk, dass wir alles löschen, was wir wissen.",
+    ),
     "rang.ring_counter": (
         "Is at the kiosk to collect a parcel.",
         "Ist am Kiosk, um ein Paket abzuholen.",

@@ -3,5 +3,6 @@
 customer   the customer's screen
 counter    the counter's screen
 hand_over  the one question before a parcel goes out
+set_pin    a PIN for a customer whose ID was seen
 settle     the question about something that is not settled
 """

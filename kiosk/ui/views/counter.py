@@ -38,6 +38,7 @@ from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
     CounterDesk,
     Found,
+    Pins,
     Recognition,
     Recorded,
     Refused,
@@ -57,6 +58,7 @@ from kiosk.core.settling import (
 from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.screens.hand_over import HandOverQuestion
+from kiosk.ui.screens.set_pin import PinQuestion
 from kiosk.ui.screens.settle import SettleQuestion
 from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.key_bar import Key, KeyBar
@@ -147,6 +149,7 @@ class CounterView(Vertical):
         Binding("u,f6", "unsettled", show=False),
         Binding("o,f4", "open_here", show=False),
         Binding("z,f9", "undo", show=False),
+        Binding("p", "pin", show=False),
         *(Binding(digit, f"digit({digit})", show=False) for digit in "123456789"),
     ]
 
@@ -570,6 +573,30 @@ class CounterView(Vertical):
                 pass  # forgotten long after it was settled
         self._waits = None
 
+    # A PIN
+
+    def action_pin(self) -> None:
+        """Give the customer a PIN, or another one; the answer says that an ID was seen."""
+        sheet, desk = self._sheet, self._desk
+        if self.page != "sheet" or sheet is None or not isinstance(desk, Pins):
+            return
+        owner, name = sheet.owner, sheet.name
+
+        def answered(pin: str | None) -> None:
+            if not pin:
+                return
+            evidence = Evidence("S1", "id_seen", self._opened.evidence.band)
+
+            def do() -> None:
+                actor = self._post.clerk
+                recorded = desk.set_pin(pin, owner=owner, actor=actor, evidence=evidence)
+                self._recorded(recorded, "set_pin", owner)
+
+            if self._does(do):
+                self._say("pin.done", name=name)
+
+        self.app.push_screen(PinQuestion(name, words=self._words), answered)
+
     # Notes
 
     def action_note(self) -> None:
@@ -852,7 +879,7 @@ class CounterView(Vertical):
             "note": self.action_note, "hand": self.action_hand_over, "ages": self.action_ages,
             "unfold": self.action_unfold, "unsettled": self.action_unsettled, "here": self.action_open_here,
             "save": writer.submit, "audience": writer.change_audience, "undo": self.action_undo,
-            "settle": self._settle_first,
+            "settle": self._settle_first, "pin": self.action_pin,
         }  # fmt: skip
         actions[name]()
 
@@ -945,6 +972,7 @@ class CounterView(Vertical):
                 ("A", "ages"),
                 *([("E", "unfold")] if self._sheet.n_contacts > self._sheet.n_lines else []),
                 ("U", "unsettled"),
+                *([("P", "pin")] if isinstance(self._desk, Pins) else []),
             ]
         if self._last is not None and self.page != "find" and not self._is_writing:
             keys.append(("Z", "undo"))

@@ -1,6 +1,7 @@
 """The customer's side: one view, mounted once, its pages filled in place.
 
     canvas   attract | reading | page | detail | told (everything that is a heading and a line)
+    keypad   in the canvas's place while a PIN is asked for
     keys     back (left) | help | language | forward (right), always in the same places
 
 The view receives faces and pages and sends what was touched; it holds no rule. What it shows of a page is cut to the grid:
@@ -21,7 +22,9 @@ from kiosk.core.visit import Face
 from kiosk.core.wording.catalogue import LANGUAGE_NAMES, next_language, sentence_of
 from kiosk.ui.views import customer_sheets as sheets
 from kiosk.ui.widgets.canvas import NOWHERE, Canvas, Sheet
+from kiosk.ui.widgets.keypad import Keypad
 from kiosk.ui.widgets.touch_button import TouchButton
+from sync.model.rules import PIN_DIGITS_MIN
 
 KEY_ROWS: Final = 5
 
@@ -77,6 +80,20 @@ class CustomerView(Widget):
             super().__init__()
             self.language = language
 
+    class PinTyped(Message):
+        """A PIN was typed for an action. Its `repr` shows nothing of it."""
+
+        def __init__(self, action: str, pin: str) -> None:
+            super().__init__()
+            self.action = action
+            self.pin = pin
+
+        def __repr__(self) -> str:
+            return f"PinTyped({self.action})"
+
+    class PinClosed(Message):
+        """The customer went back from the keypad."""
+
     class ActionWanted(Message):
         """The customer wants something done about a block."""
 
@@ -101,6 +118,8 @@ class CustomerView(Widget):
         self._sheet = 0
         self._detail: Block | None = None
         self._told: tuple[str, str] | None = None
+        self._told_action = ""
+        self._asked_for = ""
         self._cursor = 0
         self._focused_for: object = None
         self.is_settled = True
@@ -108,6 +127,7 @@ class CustomerView(Widget):
     def compose(self) -> ComposeResult:
         """Canvas and keys, once."""
         yield Canvas(id="canvas")
+        yield Keypad(id="keypad")
         with Horizontal(id="keys"):
             yield TouchButton(id="back")
             yield TouchButton(id="help")
@@ -117,6 +137,8 @@ class CustomerView(Widget):
     def on_mount(self) -> None:
         """Keep what is filled on every tap, so that no tap searches for it."""
         self._canvas = self.query_one(Canvas)
+        self._keypad = self.query_one(Keypad)
+        self._keypad.display = False
         keys = ("back", "help", "language", "forward")
         self._keys = {name: self.query_one(f"#{name}", TouchButton) for name in keys}
         self._draw_canvas()
@@ -139,10 +161,16 @@ class CustomerView(Widget):
         """The page it holds; None after a wipe."""
         return self._page
 
+    @property
+    def is_form(self) -> bool:
+        """Whether something is typed here now."""
+        return bool(self._asked_for)
+
     def show(self, face: Face) -> None:
         """Show a face that holds nothing personal."""
         self._face = face
         self._told = None
+        self._end_pin()
         self._draw()
 
     def show_page(self, page: Page) -> None:
@@ -153,20 +181,43 @@ class CustomerView(Widget):
         self._face = Face.PAGE
         self._told = None
         self._detail = None
+        self._end_pin()
         if not is_same:
             self._sheet = 0
             self._cursor = next(iter(self._open_items()), 0)
         self._draw()
 
-    def show_help(self, heading_id: str = "help.heading", line_id: str = "help.line") -> None:
-        """Show help, or what became of an action, until the customer goes back or `hide_help`."""
+    def show_help(
+        self, heading_id: str = "help.heading", line_id: str = "help.line", action: str = ""
+    ) -> None:
+        """Show help, or what became of an action, until the customer goes back or `hide_help`; and what can be done there."""
+        self._end_pin()
         self._told = (heading_id, line_id)
+        self._told_action = action
         self._draw()
+
+    def ask_pin(self, action: str, heading_id: str, line_id: str) -> None:
+        """Ask for a PIN, for this action; answered by PinTyped or PinClosed."""
+        self._told = None
+        self._asked_for = action
+        self._keypad.ask(self._word(heading_id), self._word(line_id))
+        self._canvas.display = False
+        self._keypad.display = True
+        self._draw()
+
+    def _end_pin(self) -> None:
+        """Forget what was typed; the page has its place back."""
+        if self._asked_for:
+            self._asked_for = ""
+            self._keypad.clear()
+            self._keypad.display = False
+            self._canvas.display = True
 
     def hide_help(self) -> None:
         """Go back to what was shown before."""
         if self._told is not None:
             self._told = None
+            self._told_action = ""
             self._draw()
 
     def speak(self, language: str) -> None:
@@ -181,6 +232,7 @@ class CustomerView(Widget):
         self._sheet = 0
         self._cursor = 0
         self._told = None
+        self._end_pin()
         self._focused_for = None
         self._language = self._home_language
         self._canvas.draw(Sheet())
@@ -208,10 +260,21 @@ class CustomerView(Widget):
         """Open the item with that digit."""
         self._open(self._open_items()[digit - 1])
 
+    @on(Keypad.Typed)
+    def _pin_typed(self, event: Keypad.Typed) -> None:
+        event.stop()
+        self.post_message(self.Touched())
+        self._follow()
+
     @on(TouchButton.Pressed, "#back")
     def _back(self, event: TouchButton.Pressed) -> None:
         event.stop()
-        if self._told is not None:
+        if self._asked_for:
+            self._end_pin()
+            self._draw()
+            self.post_message(self.Touched())
+            self.post_message(self.PinClosed())
+        elif self._told is not None:
             self.post_message(self.Touched())
             self.hide_help()
             self.post_message(self.HelpClosed())
@@ -230,6 +293,13 @@ class CustomerView(Widget):
     def _forward(self, event: TouchButton.Pressed) -> None:
         event.stop()
         self.post_message(self.Touched())
+        if self._asked_for:
+            self._say_pin()
+            return
+        if self._told is not None:
+            if self._told_action:
+                self.post_message(self.ActionWanted(self._told_action, ""))
+            return
         if self._face is not Face.PAGE:
             return  # "I am here": the press is a touch, and that is all it says
         if self._detail is not None:
@@ -255,6 +325,13 @@ class CustomerView(Widget):
         self.post_message(self.Touched())
         self.post_message(self.LanguageWanted(next_language(self._language)))
 
+    def _say_pin(self) -> None:
+        """What was typed goes to whoever judges it, and is nowhere here any more."""
+        typed, action = self._keypad.typed, self._asked_for
+        if len(typed) >= PIN_DIGITS_MIN:
+            self._keypad.ask("", "")
+            self.post_message(self.PinTyped(action, typed))
+
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """A finger or a mouse is a touch, wherever it lands; but on the way to Done a hidden page stays hidden."""
         under, _ = self.screen.get_widget_at(event.screen_x, event.screen_y)
@@ -276,6 +353,9 @@ class CustomerView(Widget):
                 event.stop()
                 event.prevent_default()
                 self._walk(-1 if event.key in {"left", "up", "shift+tab"} else 1)
+            case "enter" if self._asked_for and self._keypad.has_focus:
+                event.stop()
+                self._say_pin()
             case "enter" | "space" if self._canvas.has_focus:
                 event.stop()
                 self._open(self._cursor)
@@ -335,6 +415,7 @@ class CustomerView(Widget):
     def _is_list(self) -> bool:
         """Whether items can be chosen now."""
         is_page = self._face is Face.PAGE and self._detail is None and self._told is None
+        is_page = is_page and not self._asked_for
         return is_page and not self._is_too_small
 
     @property
@@ -423,8 +504,13 @@ class CustomerView(Widget):
 
     def _labels(self) -> tuple[str, str, bool]:
         """Labels of back and forward, and whether forward is the main thing to do."""
+        if self._asked_for:
+            is_enough = len(self._keypad.typed) >= PIN_DIGITS_MIN
+            return self._word("button.back"), self._word("button.ok") if is_enough else "", True
         if self._told is not None:
-            return self._word("button.back"), "", False
+            action = self._told_action.replace("_", "-")
+            forward = self._word(f"button.{action}") if action else ""
+            return self._word("button.back"), forward, False
         match self._face:
             case Face.PAGE if self._detail is not None:
                 actions = self._detail.actions
@@ -463,17 +549,21 @@ class CustomerView(Widget):
         focused = self.screen.focused
         if focused is not None and self not in focused.ancestors_with_self:
             return
-        shown = (self._face, self._page, self._sheet, self._detail, self._told)
+        shown = (
+            self._face, self._page, self._sheet, self._detail, self._told, self._asked_for,
+        )  # fmt: skip
         is_away = isinstance(focused, TouchButton) and not focused.text
         if shown == self._focused_for and focused is not None and not is_away:
             return
         self._focused_for = shown
         items = self._open_items() if self._is_list else ()
-        if items:
+        if self._asked_for:
+            target: Widget = self._keypad
+        elif items:
             self._cursor = self._cursor if self._cursor in items else items[0]
-            target: Widget = self._canvas
+            target = self._canvas
         else:
-            names = ("forward", "back", "help")
+            names = ("back", "help") if self._told_action else ("forward", "back", "help")
             target = next(self._keys[name] for name in names if self._keys[name].text)
         if target is not focused:
             target.focus(scroll_visible=False)
