@@ -1,0 +1,210 @@
+"""Rows of one customer as the values a page shows; pure. What is foreign stays text: the templates escape all of it.
+
+An agent sees less than a clerk at a counter: of a contact point only its end, of a sensitive contact only that there was one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final
+
+import msgspec
+
+from hardware.moments import moment_of
+from sync.model.card import STAFF_ONLY, Card, CardLine, card_of, moment_in, plain
+from sync.model.checklist import is_struck
+from sync.model.profile import Profile
+from sync.model.records import Case, ContactPoint, Interaction, Order, Serving
+from sync.model.row import Row
+
+TIMELINE_MAX: Final = 60
+"""Lines of the timeline; older ones are counted."""
+
+TEXT_MAX: Final = 1_000
+HIDDEN: Final = "(sensitive: a clerk of a store sees it)"
+_ROLES: Final = {"in": "customer", "out": "us", "note": "note"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the timeline. `side` is customer | us | note | order."""
+
+    when: str
+    channel: str
+    side: str
+    by: str
+    text: str
+    mark: str
+    is_waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """A case a form may be about. `struck` are remedies not to be offered again."""
+
+    id: str
+    title: str
+    missing: tuple[str, ...]
+    struck: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """All a page says of a customer."""
+
+    name: str
+    card: Card
+    lines: tuple[CardLine, ...]
+    timeline: tuple[Line, ...]
+    n_older: int
+    cases: tuple[OpenCase, ...]
+    reach: tuple[str, ...]
+    zone: str
+
+
+def sheet_of(
+    owner: str,
+    rows: Iterable[Row],
+    stores: Iterable[Row],
+    *,
+    now: int,
+    zone: tzinfo,
+    viewer: str,
+) -> Sheet:
+    """What a page says.
+
+    Args:
+        owner: Customer id.
+        rows: Every row of theirs.
+        stores: Rows of the stores, for their names.
+        now: Microseconds since 1970.
+        zone: Local time of the agents.
+        viewer: Who looks, as in `Operation.actor`.
+    """
+    kept = tuple(map(_hidden, rows))
+    card = card_of(Profile(owner, (*kept, *stores)), now=now, zone=zone, viewer=viewer)
+    profile = Profile(owner, kept)
+    timeline = _timeline(profile, now, zone)
+    return Sheet(
+        name=card.name,
+        card=card,
+        lines=tuple(line for line in card.lines if line.part != "serving"),
+        timeline=timeline[:TIMELINE_MAX],
+        n_older=max(len(timeline) - TIMELINE_MAX, 0),
+        cases=_cases(profile),
+        reach=_reach(profile),
+        zone=_zone_name(now, zone),
+    )
+
+
+def serving_of(
+    owner: str, row: Row | None, *, now: int, zone: tzinfo, viewer: str
+) -> tuple[str, ...]:
+    """Who else is with the customer now, in words."""
+    if row is None or not isinstance(row.body, Serving):
+        return ()
+    card = card_of(Profile(owner, (row,)), now=now, zone=zone, viewer=viewer)
+    return tuple(line.text for line in card.lines)
+
+
+def is_with(row: Row | None, actor: str, *, until: int) -> bool:
+    """Whether this person is with the customer until then at least."""
+    who = row.body.who if row is not None and isinstance(row.body, Serving) else ()
+    return any(one.actor == actor and one.until >= until for one in who)
+
+
+def name_of(owner: str, rows: Iterable[Row]) -> str:
+    """What a list of found customers says of one."""
+    return card_of(Profile(owner, tuple(rows)), now=0).name
+
+
+def slip_rows(card: Card) -> tuple[str, ...]:
+    """The lines of the card that may stand on paper."""
+    return tuple(line.text for line in card.lines if not line.is_staff_only)
+
+
+def _hidden(row: Row) -> Row:
+    body = row.body
+    if not isinstance(body, Interaction) or body.sensitivity != "sensitive":
+        return row
+    hidden = msgspec.structs.replace(body, text=HIDDEN, topic="")
+    return msgspec.structs.replace(row, body=hidden)
+
+
+def _timeline(profile: Profile, now: int, zone: tzinfo) -> tuple[Line, ...]:
+    lines = [
+        (
+            contact.at,
+            row.key,
+            Line(
+                when=moment_in(contact.at, now=now, zone=zone),
+                channel=plain(contact.channel, 20),
+                side=_ROLES.get(contact.direction, "note"),
+                by=plain(contact.by, 60),
+                text=_long(contact.text),
+                mark="" if contact.sensitivity == "normal" else STAFF_ONLY,
+                is_waiting=bool(
+                    contact.direction == "in" and contact.due_at and not contact.answered_at
+                ),
+            ),
+        )
+        for row, contact in profile.of(Interaction)
+    ]
+    for row, order in profile.of(Order):
+        items = ", ".join(f"{line.count} x {plain(line.title, 60)}" for line in order.lines[:5])
+        text = f"Order {plain(order.id, 40)}: {items} ({plain(order.state, 20)})"
+        if order.sensitivity == "sensitive":
+            text = f"Order {plain(order.id, 40)} {HIDDEN}"
+        line = Line(
+            when=moment_in(order.at, now=now, zone=zone),
+            channel=plain(order.channel, 20),
+            side="order",
+            by="",
+            text=text,
+            mark="" if order.sensitivity == "normal" else STAFF_ONLY,
+            is_waiting=False,
+        )
+        lines.append((order.at, row.key, line))
+    lines.sort(key=lambda it: (-it[0], it[1]))
+    return tuple(line for _, _, line in lines)
+
+
+def _cases(profile: Profile) -> tuple[OpenCase, ...]:
+    return tuple(
+        OpenCase(
+            case.id,
+            f"{plain(case.number, 20)} {plain(case.topic, 80)}",
+            tuple(plain(one) for one in case.missing),
+            tuple(plain(one.text) for one in case.tried if is_struck(one)),
+        )
+        for _, case in sorted(profile.of(Case), key=lambda it: -it[1].opened_at)
+        if case.state == "open"
+    )
+
+
+def _reach(profile: Profile) -> tuple[str, ...]:
+    """How they can be reached, of each way only its end."""
+    return tuple(
+        f"{plain(point.channel, 20)} {_end_of(point.value)}"
+        f"{', proved' if point.is_verified else ''}"
+        for _, point in profile.of(ContactPoint)
+    )
+
+
+def _end_of(value: str) -> str:
+    shown = plain(value, 80)
+    name, at, host = shown.rpartition("@")
+    if at and name:
+        return f"{name[:1]}...@{host}"
+    return f"...{shown[-4:]}" if len(shown) > 6 else "..."
+
+
+def _long(text: str) -> str:
+    """Text with its line ends, bounded."""
+    rows = (plain(row, TEXT_MAX) for row in text[: 4 * TEXT_MAX].split("\n"))
+    joined = "\n".join(rows)
+    return joined if len(joined) <= TEXT_MAX else joined[:TEXT_MAX] + "..."
+
+
+def _zone_name(now: int, zone: tzinfo) -> str:
+    return moment_of(now).astimezone(zone).tzname() or "UTC"
