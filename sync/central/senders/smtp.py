@@ -86,7 +86,9 @@ def mail_of(message: Message, settings: Settings) -> EmailMessage:
     name, address = parseaddr(option(settings, "from"))
     mail = EmailMessage(policy=SMTP)
     mail["From"] = Address(name, addr_spec=address)
-    mail["To"] = Address(message.name, addr_spec=message.to)
+    if not all(message.to.strip().rpartition("@")[::2]):
+        raise ValueError("it has no name or no domain")
+    mail["To"] = Address(_line(message.name), addr_spec=message.to.strip())
     mail["Subject"] = _line(message.subject)
     domain = option(settings, "domain") or address.rpartition("@")[2] or "localhost"
     mail["Message-ID"] = f"<{message.id}@{domain}>"
