@@ -91,6 +91,7 @@ class Interaction(Record, frozen=True):
         delivery_reason: Why it failed, or what it waits for, in words for staff; "" for nothing to say.
         thread: The other system's own name of the conversation it belongs to, "" for none.
         is_automatic: A program wrote it; that is no answer.
+        is_closing: Whoever wrote it called the conversation solved.
     """
 
     id: str
@@ -111,6 +112,7 @@ class Interaction(Record, frozen=True):
     delivery_reason: str = ""
     thread: str = ""
     is_automatic: bool = False
+    is_closing: bool = False
 
 
 class Promise(msgspec.Struct, frozen=True):
