@@ -3,6 +3,7 @@
 app           the server process, TLS, and the service as an ASGI application; the only importer of the web framework
 connection    one connection: bytes of HTTP to requests as values and back, and how long each may take
 endpoints     the addresses: from a request as a value to a response as a value, errors as problems; without a network
+secured       TLS of one connection, with little memory for each that waits
 waiting       calls of many gathered into few pieces of work; one look at the clock for all who wait
 openapi       the protocol for programs, made from the structs
 centre        the centre as an object: what a program that fills or runs it does, and what each call does

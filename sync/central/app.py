@@ -5,12 +5,14 @@ Database work runs in worker threads; a held poll costs a task and no thread.
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -23,6 +25,7 @@ from hardware.errors import AddressTaken, EnrolmentError
 from sync.central.centre import Centre
 from sync.central.connection import READ_S, Connection
 from sync.central.endpoints import Service
+from sync.central.secured import Secured
 from sync.model.errors import StoreError
 from sync.model.ports import Request, Response
 from sync.model.wire import BODY_SIZE_MAX
@@ -37,6 +40,10 @@ HEADS_MS: Final = 150
 
 TIDY_MS: Final = 60_000
 """How often the centre tidies up; what it does each time is bounded."""
+
+COLLECT_AFTER: Final = (50_000, 20, 20)
+"""How many new objects make Python look for cycles among them, and how often it looks at older ones. Ten thousand held
+polls are a million objects, hardly any of them in a cycle: by Python's own numbers a third of each wake went into looking."""
 
 Value = TypeVar("Value")
 Receive = Callable[[], Awaitable[Any]]
@@ -194,8 +201,7 @@ def serve(
         AddressTaken: another program listens there, or it is not an address of this machine.
         EnrolmentError: the certificate or its key cannot be used.
     """
-    if tls is not None:
-        _check_certificate(tls)
+    context = None if tls is None else _context_of(tls)
     with _listening(host, port) as listener:
         bound = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
@@ -205,16 +211,13 @@ def serve(
             log_config=None,
             access_log=False,
             lifespan="off",
-            http=BoundedProtocol,
+            http=BoundedProtocol if context is None else partial(_secured, context),  # type: ignore[arg-type]  # makes one
             ws="none",
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=SHUTDOWN_S,
             backlog=BACKLOG,
-            ssl_certfile=str(tls.certificate) if tls else None,
-            ssl_keyfile=str(tls.key) if tls else None,
         )
-        # Not asyncio's own loop: with TLS that one writes 256 KB of memory for each connection, this one what it needs.
         uvloop.run(_served(_Server(config, lambda: on_ready(url)), listener, centre))
 
 
@@ -223,6 +226,9 @@ async def _served(server: _Server, listener: socket.socket, centre: Centre) -> N
         server.should_exit = True
         centre.bell.close()
 
+    gc.collect()
+    gc.freeze()  # what is here now stays
+    gc.set_threshold(*COLLECT_AFTER)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
@@ -262,13 +268,21 @@ async def _tidied(centre: Centre) -> None:
         await centre.clock.pause_ms(TIDY_MS)
 
 
-def _check_certificate(tls: Tls) -> None:
+def _context_of(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            tls.certificate, tls.key
-        )
+        context.load_cert_chain(tls.certificate, tls.key)
     except (OSError, ssl.SSLError) as error:
         raise EnrolmentError(f"the certificate {tls.certificate} cannot be used") from error
+    context.num_tickets = (
+        0  # a device asks for none, and they are made and sent at the busiest moment
+    )
+    return context
+
+
+def _secured(context: ssl.SSLContext, **made_with: Any) -> asyncio.Protocol:
+    """A connection with TLS, as uvicorn makes one."""
+    return Secured(BoundedProtocol(**made_with), context)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
         "_loop", "_parser", "_phase", "_service", "_task", "_timer", "_transport", "_turns", "_url",
     )  # fmt: skip
 
-    head_s = HEAD_S
+    head_s, read_s, keep_alive_s = HEAD_S, READ_S, KEEP_ALIVE_S
 
     def __init__(self, service: Answering, *, base: str, host: set["Connection"]) -> None:
         """Not connected yet.
@@ -303,9 +303,9 @@ class Connection(asyncio.Protocol):
         if self._phase is _Phase.HEAD:
             self._wait(self.head_s, self._abort)
         elif self._phase is _Phase.BODY:
-            self._wait(READ_S, self._give_body_up)
+            self._wait(self.read_s, self._give_body_up)
         else:
-            self._wait(KEEP_ALIVE_S, self._transport.close)
+            self._wait(self.keep_alive_s, self._transport.close)
 
     def _give_body_up(self) -> None:
         self._is_deaf = True
