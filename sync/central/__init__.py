@@ -25,6 +25,7 @@ touches       the link a band shows to a telephone: one page for all, its crypto
 spares        bands an encoder station made, and which store may link the sealed ones
 denials       the deny list of bands, signed and dated
 leases        keys of bands, sealed for a session
+pages         one site for agents outside the stores
 erasure       a customer erased, and which devices have not heard of it
 watch         who waits in each channel, told to every counter; alarms
 housekeeping  what is done now and then

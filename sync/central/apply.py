@@ -34,7 +34,7 @@ from sync.central.store import DeviceRecord, OpRecord, Transaction
 from sync.model import forms
 from sync.model.errors import Malformed, StoreError
 from sync.model.operation import CannotPredict, Effects, Operation, OperationState, Refusal
-from sync.model.records import Decision
+from sync.model.records import Decision, Referral
 from sync.model.registry import ASSURANCE_OF, KINDS, Readable, Unjudged, read
 from sync.model.row import Cell, Missing, Row, row_of
 from sync.model.rules import may_record
@@ -49,6 +49,9 @@ VOID: Final = OperationState.VOID.value
 
 GROUP: Final = "group"
 BEHIND: Final = "behind_held"
+
+REFERRED_US: Final = 30 * 86_400 * 1_000_000
+"""How much longer than the appointment a store holds a customer who was sent to it."""
 
 NO_ARGS: Final = msgspec.Raw(b"")
 
@@ -298,6 +301,10 @@ def _write(
     if isinstance(row.body, Decision):
         return _settle(transaction, row.body, op.store, lanes, now=origin.now)
     transaction.put(row, scope=scope_of_row(row), form=forms.newest(row.kind))
+    if isinstance(row.body, Referral) and row.owner:
+        # The store they were sent to holds them from now on, also one that never saw them.
+        until = max(origin.now, row.body.due_at) + REFERRED_US
+        transaction.add_interest(scope_of(row.body.store), row.owner, until=until, why="referral")
     return True
 
 

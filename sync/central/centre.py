@@ -31,6 +31,7 @@ from sync.central.inbox import Inbox
 from sync.central.leases import Leases
 from sync.central.lending import lend
 from sync.central.openapi import Metrics
+from sync.central.pages.site import AgentSite
 from sync.central.parts import Parts
 from sync.central.ports import (
     AsgiApp,
@@ -406,7 +407,10 @@ class Centre:
 
 def _sites_of(parts: Parts, band_keys: object) -> dict[str, Site]:
     """What is answered to who is no device, by first segment; others are added while the centre is put together."""
-    return {TOUCHES: Touches(parts, band_keys)} if isinstance(band_keys, TouchReader) else {}
+    sites: dict[str, Site] = {AgentSite.path: AgentSite(parts)}
+    if isinstance(band_keys, TouchReader):
+        sites[TOUCHES] = Touches(parts, band_keys)
+    return sites
 
 
 def _prover_of(band_keys: object) -> BandProver | None:
