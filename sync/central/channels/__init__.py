@@ -7,6 +7,8 @@ parts      what several of them need: signatures, vendors' JSON that says where 
 shopify    web shop: orders, parcels, customers, stock, products
 chatwoot   helpdesk and chat: messages, notes, solved conversations, contacts
 twilio     telephone: calls, messages by SMS and WhatsApp, voice mail
+app        our own event API: facts as JSON, signed
+cloudevents  any other system: facts as the data of CloudEvents
 woocommerce, odoo   web shop; orders, tickets, stock and partners of an ERP
 zendesk, zammad     helpdesks: tickets as cases, and what was written in them
 whatsapp, meta      messages straight from Meta: WhatsApp; Messenger and Instagram

@@ -174,6 +174,14 @@ def decoded(body: bytes) -> Any:
         raise Unmapped(f"not JSON: {type(error).__name__}") from None
 
 
+def encoded(value: Any) -> bytes:
+    """JSON of what was decoded, the same for equal values."""
+    try:
+        return msgspec.json.encode(value, order="sorted")
+    except (OverflowError, RecursionError, ValueError, TypeError):
+        return repr(value).encode("utf-8", "replace")
+
+
 def form_of(body: bytes) -> tuple[tuple[str, str], ...]:
     """Fields of an `application/x-www-form-urlencoded` body, in order. Raises Unmapped."""
     try:

@@ -115,7 +115,7 @@ def with_more(value: Any) -> Any:
     if isinstance(value, dict):
         return {
             **{name: with_more(one) for name, one in value.items()},
-            "tapthread_unknown": {"new": [1]},
+            "somethingnew": {"new": [1]},
         }
     return [with_more(one) for one in value] if isinstance(value, list) else value
 
