@@ -304,7 +304,8 @@ def _write(
     if isinstance(row.body, Referral) and row.owner:
         # The store they were sent to holds them from now on, also one that never saw them.
         until = max(origin.now, row.body.due_at) + REFERRED_US
-        transaction.add_interest(scope_of(row.body.store), row.owner, until=until, why="referral")
+        store = scope_of(row.body.store)
+        transaction.add_interest(store, row.owner, until=until, why="referral")
     return True
 
 

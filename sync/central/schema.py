@@ -364,9 +364,7 @@ def _whose(text: str) -> dict[str, str]:
 
 def _fill_fourth(sql: Connection) -> None:
     """What the fourth schema computes: customers are found by their names."""
-    customers = (
-        "SELECT key, body FROM doc WHERE kind = 'customer' AND key > :a ORDER BY key LIMIT :limit"
-    )
+    customers = "SELECT key, body FROM doc WHERE kind = 'customer' AND key > :a ORDER BY key LIMIT :limit"
     for lines in _slices(sql, customers, 1):
         sql.many(
             "UPDATE doc SET term = :term WHERE key = :key",
