@@ -141,7 +141,11 @@ def ccid_finding(machine: Machine) -> Finding:
             if profile.model.startswith("acr")
             else f"install libccid {profile.libccid_min} or newer",
         )
-    return Finding(code, Standing.WELL, f"libccid {version} knows every reader plugged in.")
+    if not plugged:
+        line = f"libccid {version} is installed; no reader that is known here is plugged in."
+        return Finding(code, Standing.NOTE, line)
+    names = ", ".join(profile.name for profile in plugged)
+    return Finding(code, Standing.WELL, f"libccid {version} knows what is plugged in: {names}.")
 
 
 def service_finding(machine: Machine, error: DriverError) -> Finding:

@@ -34,7 +34,10 @@ from drivers.errors import BandMalformed
 
 
 class ReaderState(msgspec.Struct, frozen=True, tag="reader", tag_field="say"):
-    """The reader came or went. `code` is "" while it is there, else an error code of `drivers.errors`."""
+    """The reader came or went. `code` is "" while it is there, else an error code of `drivers.errors`.
+
+    `input_over` is the last value of a process whose standard input ended before it was told to stop.
+    """
 
     name: str
     code: str = ""

@@ -143,7 +143,7 @@ def _checked(name: str, value: object, origin: str) -> object:
         raise SettingsError(f"{name} ({origin}) must be text, not {type(value).__name__}")
     if name == "reader" and not _is_reader(value):
         raise SettingsError(
-            f"reader ({origin}) must be pcsc, pcsc:NAME, pn532:PATH, wedge:PATH or virtual, not {value[:60]!r}"
+            f"reader ({origin}) must be pcsc, pcsc:NAME, pn532:PATH, wedge:PATH, wedge-reversed:PATH or virtual, not {value[:60]!r}"
         )
     if name == "centre" and value and not value.startswith(("http://", "https://")):
         raise SettingsError(f"centre ({origin}) must be an http or https address")

@@ -73,8 +73,11 @@ FELICA_212 = 0x01
 TARGET_MAX = 2
 """Targets to look for: one more than we can use, so that a second is noticed. The chip handles two."""
 
-FELICA_POLLING = bytes.fromhex("00FFFF0000")
-"""Polling for any system, nothing more asked, one time slot. Source: JIS X 6319-4:2016, 4.4.2; UM0701-02, 7.3.5."""
+FELICA_POLLING = bytes.fromhex("00FFFF0003")
+"""Polling for any system, nothing more asked, four time slots, so that a second band is noticed three times of four.
+
+Source: JIS X 6319-4:2016, 4.4.2; UM0701-02, 7.3.5.
+"""
 
 FELICA_EVERY = 3
 """Of the searches that found no other band, every third looks for FeliCa: 10 ms of air time, a quarter of a second late."""
@@ -188,24 +191,29 @@ def is_random(uid: bytes) -> bool:
     return len(uid) == 4 and uid[0] == RANDOM_UID_FIRST
 
 
-def felica_of(answer: bytes, generation: int) -> Target | None:
-    """The FeliCa band in an answer to InListPassiveTarget at 212 kbit/s; None when there is none.
+def felicas_of(answer: bytes, generation: int) -> tuple[Target, ...]:
+    """The FeliCa bands in an answer to InListPassiveTarget at 212 kbit/s.
 
-    It is: number of targets, target number, size of what follows with itself, 01, IDm (8), PMm (8), perhaps a system code (2).
+    It is: number of targets, then for each its number, size of what follows with itself, 01, IDm (8), PMm (8), perhaps a
+    system code (2).
 
     Raises:
         BandMalformed: the bytes do not parse.
 
     Source: UM0701-02, 7.3.5; JIS X 6319-4:2016, 4.4.2.
     """
-    if answer == b"\x00":
-        return None
-    size = answer[2] if len(answer) > 2 else 0
-    if answer[:1] != b"\x01" or size not in (18, 20) or len(answer) != 2 + size:
+    if not answer or answer[0] > TARGET_MAX:
         raise BandMalformed("the answer to Polling does not parse")
-    if answer[3] != POLLING_ANSWER:
+    found, rest = [], answer[1:]
+    for _ in range(answer[0]):
+        size = rest[1] if len(rest) > 1 else 0
+        if size not in (18, 20) or len(rest) < 1 + size or rest[2] != POLLING_ANSWER:
+            raise BandMalformed("the answer to Polling does not parse")
+        found.append(Target(Technology.FELICA, rest[3:11], rest[11:19], generation))
+        rest = rest[1 + size :]
+    if rest:
         raise BandMalformed("the answer to Polling does not parse")
-    return Target(Technology.FELICA, answer[4:12], answer[12:20], generation)
+    return tuple(found)
 
 
 def cascade_of(uid: bytes) -> bytes:
@@ -408,17 +416,14 @@ class Pn532Reader:
         return self._asked(ask)
 
     def _felica_listed(self) -> tuple[Target, ...]:
-        """The FeliCa band in the field, if it is time to look for one."""
+        """The FeliCa bands in the field, if it is time to look for them."""
         self._n_empty += 1
-        if self._n_empty % FELICA_EVERY:
-            return ()
-        found = self._felica()
-        return () if found is None else (found,)
+        return () if self._n_empty % FELICA_EVERY else self._felicas()
 
-    def _felica(self) -> Target | None:
-        content = bytes((1, FELICA_212)) + FELICA_POLLING
+    def _felicas(self) -> tuple[Target, ...]:
+        content = bytes((TARGET_MAX, FELICA_212)) + FELICA_POLLING
         return self._asked(
-            lambda: felica_of(self._command(IN_LIST_PASSIVE_TARGET, content), self._generation)
+            lambda: felicas_of(self._command(IN_LIST_PASSIVE_TARGET, content), self._generation)
         )
 
     def _cycle_field(self) -> None:
@@ -434,8 +439,7 @@ class Pn532Reader:
         First with the field on, for a random UID stays as it is then; next after the field was off, which wakes a halted one.
         """
         if target.technology is Technology.FELICA:
-            found = self._felica()
-            return found is not None and found.uid == target.uid
+            return any(found.uid == target.uid for found in self._felicas())
         self._is_field_stale = False
         if self._finds(target):
             return True

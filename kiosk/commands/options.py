@@ -23,7 +23,7 @@ Reader = Annotated[
     str | None,
     typer.Option(
         "--reader",
-        help="pcsc, pcsc:NAME, pn532:PATH, wedge:PATH or virtual (also TAPTHREAD_READER).",
+        help="pcsc, pcsc:NAME, pn532:PATH, wedge:PATH, wedge-reversed:PATH or virtual (also TAPTHREAD_READER).",
         show_default=False,
     ),
 ]

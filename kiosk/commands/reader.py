@@ -1,8 +1,9 @@
 """`tapthread reader`: owns one reader, says on standard output what it sees, hears on standard input what it is told.
 
 The values are those of `drivers.lines`, one a line. Standard output carries them and nothing else: whatever a library
-prints goes to standard error. It ends on `stop`, on the end of standard input, and on SIGTERM, SIGINT or SIGHUP, and
-leaves the reader as others can use it.
+prints goes to standard error. It ends on `stop` and on SIGTERM, SIGINT or SIGHUP with 0, and leaves the reader as others can use it.
+The end of standard input ends it too: nobody is there who could give it keys. It says so in its last line, a `reader` value with
+the code `input_over`, and ends with 4.
 
 A C library that never returns cannot be interrupted: a thread watches the loop, and ends the process when it stands
 still for ten seconds (exit code 3), or does not end within two seconds of being told to.
@@ -19,7 +20,7 @@ from typing import Annotated, Final
 import typer
 
 from drivers.errors import BandMalformed
-from drivers.lines import LINE_SIZE_MAX, Said, line_of, told_of
+from drivers.lines import LINE_SIZE_MAX, ReaderState, Said, line_of, told_of
 from drivers.pump import Hearing, Means, Pump
 from drivers.readers.opening import KINDS, is_known, opened
 from hardware.clock import SystemClock
@@ -29,6 +30,15 @@ from kiosk import settings
 
 EXIT_USAGE: Final = 2
 EXIT_HUNG: Final = 3
+EXIT_INPUT_OVER: Final = 4
+
+INPUT_OVER: Final = "input_over"
+"""Code of the last value when standard input ended before `stop` was said."""
+
+INPUT_OVER_WORDS: Final = (
+    "standard input ended, so nobody can answer what is asked; keep it open, and write"
+    ' {"tell":"stop"} to end'
+)
 STDIN, STDOUT, STDERR = 0, 1, 2
 READ_SIZE: Final = 65_536
 """Bytes taken from standard input at once."""
@@ -70,8 +80,12 @@ def watch(
     end()
 
 
-def hear(descriptor: int, hearing: Hearing) -> None:
+def hear(
+    descriptor: int, hearing: Hearing, *, when_cut_off: Callable[[], None] = lambda: None
+) -> None:
     """Take in lines until the end of file, then tell the pump to stop. Blocks; runs on a thread of its own.
+
+    `when_cut_off` is called first where nobody had told it to.
 
     A line that is not a value of this protocol, or too long, is ignored; the first few are said so.
     """
@@ -86,6 +100,8 @@ def hear(descriptor: int, hearing: Hearing) -> None:
             is_skipping = False
         if len(rest) > LINE_SIZE_MAX:
             rest, is_skipping = b"", True
+    if not hearing.is_over:
+        when_cut_off()
     hearing.end()
 
 
@@ -152,12 +168,20 @@ def run(
     hearing = Hearing()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: hearing.end())
-    threading.Thread(target=hear, args=(STDIN, hearing), name="hear", daemon=True).start()
+    is_cut_off = threading.Event()
+    threading.Thread(
+        target=hear,
+        args=(STDIN, hearing),
+        kwargs={"when_cut_off": is_cut_off.set},
+        name="hear",
+        daemon=True,
+    ).start()
+    say = Mouth(voice, hearing)
     clock = SystemClock()
     pump = Pump(
         spec,
         lambda: opened(spec, clock),
-        say=Mouth(voice, hearing),
+        say=say,
         hearing=hearing,
         means=Means(clock, SystemEntropy()),
     )
@@ -168,3 +192,6 @@ def run(
         daemon=True,
     ).start()
     pump.run()
+    if is_cut_off.is_set():
+        say(ReaderState(spec, INPUT_OVER, INPUT_OVER_WORDS))
+        raise typer.Exit(EXIT_INPUT_OVER)

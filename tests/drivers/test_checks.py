@@ -165,6 +165,16 @@ def test_a_reader_the_driver_does_not_know_needs_a_newer_one(machine: Machine) -
     assert found["pcsc-driver"].fix == "sudo apt-get install libacsccid1"
 
 
+def test_a_driver_is_not_praised_for_readers_that_are_not_there(machine: Machine) -> None:
+    without = _found(machine)["pcsc-driver"]
+    _plug_in(machine, "072F:223B")
+    with_one = _found(machine)["pcsc-driver"]
+
+    assert without.standing is Standing.NOTE
+    assert "no reader that is known here is plugged in" in without.line
+    assert (with_one.standing, "ACS ACR1252U" in with_one.line) == (Standing.WELL, True)
+
+
 def test_a_reader_that_is_plugged_in_and_not_found_is_named(machine: Machine) -> None:
     _plug_in(machine, "072F:223B")
 

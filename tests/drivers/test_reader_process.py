@@ -27,7 +27,7 @@ from drivers.pump import Hearing
 from hardware.clock import SystemClock
 from hardware.virtual.field import Field
 from hardware.virtual.pn532 import VirtualPn532
-from kiosk.commands.reader import hear, watch
+from kiosk.commands.reader import EXIT_INPUT_OVER, INPUT_OVER, hear, watch
 from tests.support.bands import GROUP_KEY, REFERENCE, UID, band, band_key
 from tests.support.commands import Running, environment, run, running
 from tests.support.commands import line_of as line_of_command
@@ -67,16 +67,19 @@ def test_a_tap_is_said_in_lines_and_a_key_is_asked_for(virtual_reader: VirtualRe
     assert code == 0
 
 
-def test_the_process_ends_when_whoever_started_it_is_gone(
+def test_the_process_ends_when_whoever_started_it_is_gone_and_says_why(
     virtual_reader: VirtualReader,
 ) -> None:
     with running("reader", "--reader", f"pn532:{virtual_reader.path}") as process:
         assert isinstance(said_of(process.line().encode()), ReaderState)
         assert process.process.stdin is not None
         process.process.stdin.close()
+        last = said_of(process.line().encode())
         code = process.process.wait(10)
 
-    assert code == 0
+    assert isinstance(last, ReaderState)
+    assert (last.code, code) == (INPUT_OVER, EXIT_INPUT_OVER)
+    assert "standard input ended" in last.reason
 
 
 def test_a_reader_that_is_not_there_is_said_and_looked_for_until_stopped() -> None:
@@ -177,7 +180,7 @@ def test_closed_standard_streams_do_not_become_the_readers_port(
         capture_output=True,
     )  # fmt: skip
 
-    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert (ended.returncode, ended.stderr) == (EXIT_INPUT_OVER, b"")
 
 
 def test_more_lines_than_anybody_reads_about_are_passed_over(

@@ -19,7 +19,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.fuzz.judging import Finding
@@ -127,7 +127,9 @@ def _run_one(name: str, until: float, keep: Path) -> Outcome:
         has_ended = True
     except subprocess.TimeoutExpired:
         said, has_ended = "it hung in what it was given", False
-    told = json.loads(report.read_text()) if report.exists() else {"engine": STARTING}
+    told: dict[str, Any] = (
+        json.loads(report.read_text()) if report.exists() else {"engine": STARTING}
+    )
     if told["engine"] == STARTING and not has_ended:
         return Outcome(name, STARTING, 0, time.monotonic() - began, ())
     if told["engine"] == STARTING or not has_ended:

@@ -23,7 +23,7 @@ from drivers.errors import BandError, BandLeft, BandMalformed, BandUntrusted, Dr
 from drivers.readers import frames, wedge
 from drivers.readers import pn532 as pn532_driver
 from drivers.readers.crc import frame_of
-from drivers.readers.pn532 import Pn532Reader, felica_of, targets_of
+from drivers.readers.pn532 import Pn532Reader, felicas_of, targets_of
 from drivers.readers.port_lock import PortLock
 from drivers.readers.profiles import ByteOrder, Raw
 from drivers.target import Target as BandTarget
@@ -452,7 +452,7 @@ TARGETS = {
         Target("sdm_file", sdm_file.settings_of, _hex("0003303200010000", "0000e0ee000100")),
         Target("pages", _pages, _hex("04aabb9dccddeeff0044", "0004040201000f03", "000000ff")),
         Target("witness", witness.use_of, (bytes(range(32)), bytes(32)), (BandMalformed, BandError)),
-        Target("targets", _after(lambda raw: targets_of(raw, 1), lambda raw: felica_of(raw, 1)),
+        Target("targets", _after(lambda raw: targets_of(raw, 1), lambda raw: felicas_of(raw, 1)),
                _hex("01010344200704aabbccddeeff067577810280", "010112010102030405060708090a0b0c0d0e0f10"), largest=FRAME),
         Target("crc", frame_of, _hex("0a", "04aabb9d6a2f"), largest=hsu.CONTENT_SIZE_MAX),
         Target("hsu", lambda raw: hsu.Receiver().feed(raw), _hex("0000ff02fed4022a00", "0000ff00ff00"), (), largest=FRAME),

@@ -81,5 +81,8 @@ def test_a_wrong_setting_is_said_in_one_line_without_a_traceback() -> None:
     done = run("tap", "--reader", "teapot")
 
     assert done.returncode == 2
-    assert "must be pcsc, pcsc:NAME, pn532:PATH, wedge:PATH or virtual" in done.stderr
+    assert (
+        "must be pcsc, pcsc:NAME, pn532:PATH, wedge:PATH, wedge-reversed:PATH or virtual"
+        in done.stderr
+    )
     assert "Traceback" not in done.stderr

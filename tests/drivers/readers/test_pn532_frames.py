@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.errors import BandLeft, BandMalformed, BandSilent, Delivery
+from drivers.errors import BandCollision, BandLeft, BandMalformed, BandSilent, Delivery
 from drivers.readers.crc import crc_a, frame_of
-from drivers.readers.pn532 import Pn532Reader, cascade_of, felica_of
+from drivers.readers.pn532 import Pn532Reader, cascade_of, felicas_of
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
@@ -191,22 +191,23 @@ def test_a_frame_parses_or_is_malformed(answer: bytes) -> None:
 def test_an_answer_to_polling_names_the_band() -> None:
     answer = bytes.fromhex("0101 12 01 0102030405060708 F0F1F2F3F4F5F6F7")
 
-    target = felica_of(answer, 4)
+    (target,) = felicas_of(answer, 4)
 
     assert target == Target(
         Technology.FELICA, bytes(range(1, 9)), bytes(range(0xF0, 0xF8)), 4, None
     )
-    assert felica_of(b"\x00", 4) is None
+    assert felicas_of(b"\x02" + answer[1:] + answer[1:], 4) == (target, target)
+    assert felicas_of(b"\x00", 4) == ()
 
 
 @given(st.binary(max_size=30), st.sampled_from([b"", b"\x01", b"\x01\x01\x12\x01"]))
 def test_any_answer_to_polling_parses_or_is_malformed(content: bytes, start: bytes) -> None:
     try:
-        target = felica_of(start + content, 1)
+        targets = felicas_of(start + content, 1)
     except BandMalformed:
         return
 
-    assert target is None or (len(target.uid), len(target.answer)) == (8, 8)
+    assert all((len(target.uid), len(target.answer)) == (8, 8) for target in targets)
 
 
 @pytest.mark.parametrize(
@@ -242,6 +243,16 @@ def test_a_felica_band_is_found_by_its_number_and_answers_frames_with_their_leng
 
     assert (target.technology, target.uid, len(target.answer)) == (Technology.FELICA, IDM, 8)
     assert (answer[0], answer[1], answer[2:10]) == (len(answer), 0x07, IDM)
+
+
+def test_two_felica_bands_at_once_are_not_read_as_one(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    other = bytes.fromhex("0102030405060709")
+    virtual_reader.field.present(VirtualFelica(idm=IDM), VirtualFelica(idm=other))
+
+    with pytest.raises(BandCollision):
+        _felica_found(reader)
 
 
 def test_a_felica_band_lies_there_until_it_is_taken_away(
