@@ -5,6 +5,9 @@ StoreError               (sync.model.errors)
   StoreUnreachable       the database server or its disk does not answer; of a write it is not known whether it stands
     BandKeysAway         the token that keeps the keys of bands does not answer; nothing was done
 BandNotProved            a band did not prove that it holds its key, or what it said does not parse
+CannotJoin               two customers cannot be made one, or not be taken apart
+Erased                   an event is about a customer who was erased
+ChannelsWrong            the file of channels cannot be used
 """
 
 from sync.model.errors import StoreError
@@ -24,3 +27,15 @@ class BandKeysAway(StoreUnreachable):
 
 class BandNotProved(Exception):
     """A band did not prove that it holds its key, or what it said does not parse."""
+
+
+class CannotJoin(Exception):
+    """Two customers cannot be made one, or not be taken apart; a sentence for whoever asked."""
+
+
+class Erased(Exception):
+    """An event is about a customer who was erased; they are not made again."""
+
+
+class ChannelsWrong(Exception):
+    """The file of channels cannot be used; the sentence says where and what would do."""

@@ -1,0 +1,353 @@
+"""What other systems sent, kept: each event once for ever by (channel, id), with its own bytes and what became of it.
+
+    waiting    kept, not taken yet: it came just now, its channel is paused, or it speaks of what is not known yet
+    done       taken; the reason says where it was older than what is known
+    ignored    it concerns nobody, or all it says was older
+    held       it could not be taken; the reason says why, and a person tries it again
+    erased     about somebody who was erased: kept without its bytes
+    forged     not from the vendor, or not now: bounded, and nothing of it believed
+
+An event of a delivery that had no other keeps the very bytes that came (form "delivery"); of several in one each keeps its
+own part (form "event"). Bytes of what was taken go after RAW_US; ids stay, so that no copy is ever taken again.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from sync.central.channels.adapter import Delivery, Event
+from sync.central.sql import Connection
+from sync.central.store import Snapshot, Transaction
+
+WAITING: Final = "waiting"
+DONE: Final = "done"
+IGNORED: Final = "ignored"
+HELD: Final = "held"
+ERASED: Final = "erased"
+FORGED: Final = "forged"
+STATES: Final = (WAITING, DONE, IGNORED, HELD, ERASED, FORGED)
+
+RAW_US: Final = 90 * 86_400 * 1_000_000
+"""How long the bytes of an event that was taken are kept: what went wrong with it is seen in a season."""
+
+FORGED_MAX: Final = 1_000
+"""Forged deliveries a channel keeps, the newest."""
+
+FORGED_SIZE: Final = 4_096
+"""Bytes of a forged body that are kept."""
+
+AWAITS: Final = "awaits "
+"""How the reason of an event begins that speaks of what is not known yet."""
+
+SLICE: Final = 200
+"""Events looked into at a time."""
+
+PAUSED: Final = "paused"
+OPEN: Final = "open"
+
+_COLUMNS: Final = (
+    "channel, id, type, state, reason, at, came_at, n_tries, next_at, n_more, form, head"
+)
+_HIDDEN: Final = ("authorization", "cookie", "proxy-authorization")
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What came around the bytes of an event."""
+
+    type: str
+    at: int = 0
+    url: str = ""
+    method: str = "POST"
+    now: int = 0
+    headers: dict[str, str] = {}
+
+
+class EventRecord(msgspec.Struct, frozen=True):
+    """An event as it is kept; `n_more` is how often it came again, times are microseconds since 1970."""
+
+    channel: str
+    id: str
+    type: str
+    state: str
+    reason: str
+    at: int
+    came_at: int
+    n_tries: int
+    next_at: int
+    n_more: int
+    form: str
+    head: str
+
+
+class ChannelRecord(msgspec.Struct, frozen=True):
+    """A channel as it stands: open | paused, since when and why, and how many events it has in each state."""
+
+    name: str
+    state: str
+    reason: str
+    changed_at: int
+    counts: dict[str, int]
+
+
+def head_of(delivery: Delivery, event_type: str, at: int) -> Head:
+    """What is kept of a delivery beside its bytes: nothing that lets anybody in."""
+    headers = {name: value for name, value in delivery.headers.items() if name not in _HIDDEN}
+    return Head(
+        event_type, at, delivery.url.partition("?")[0], delivery.method, delivery.now, headers
+    )
+
+
+def keep(  # what an event is
+    transaction: Transaction,
+    channel: str,
+    event_id: str,
+    *,
+    head: Head,
+    form: str,
+    raw: bytes,
+    now: int,
+    state: str = WAITING,
+    reason: str = "",
+) -> bool:
+    """Keep an event; whether it is new. One that came before is only counted."""
+    sql = transaction.direct()
+    n_new = sql.run(
+        "INSERT INTO event (channel, id, type, state, reason, at, came_at, n_tries, next_at, form, head, raw)"
+        " VALUES (:channel, :id, :type, :state, :reason, :at, :now, 0, :now, :form, :head, :raw)"
+        " ON CONFLICT (channel, id) DO NOTHING",
+        channel=channel, id=event_id, type=_text(head.type, 200), state=state, reason=_text(reason, 500), at=head.at, now=now,
+        form=form, head=_text(msgspec.json.encode(head).decode(), 65_536), raw=raw,
+    )  # fmt: skip
+    if not n_new:
+        sql.run(
+            "UPDATE event SET n_more = n_more + 1 WHERE channel = :channel AND id = :id",
+            channel=channel,
+            id=event_id,
+        )
+    return bool(n_new)
+
+
+def _text(text: str, size: int) -> str:
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:size]
+
+
+def keep_forged(
+    transaction: Transaction,
+    channel: str,
+    event_id: str,
+    *,
+    delivery: Delivery,
+    reason: str,
+    now: int,
+) -> None:
+    """Keep the beginning of a delivery nobody believes; the oldest of them goes."""
+    head = head_of(delivery, "", 0)
+    keep(
+        transaction, channel, event_id, head=msgspec.structs.replace(head, headers={}), form="delivery",
+        raw=delivery.body[:FORGED_SIZE], now=now, state=FORGED, reason=reason,
+    )  # fmt: skip
+    transaction.direct().run(
+        "DELETE FROM event WHERE channel = :channel AND state = 'forged' AND id IN (SELECT id FROM event"
+        " WHERE channel = :channel AND state = 'forged' ORDER BY came_at DESC, id DESC LIMIT 100 OFFSET :max)",
+        channel=channel, max=FORGED_MAX,
+    )  # fmt: skip
+
+
+def settle(  # what became of it
+    transaction: Transaction,
+    channel: str,
+    event_id: str,
+    state: str,
+    *,
+    reason: str = "",
+    owners: Iterable[str] = (),
+    next_at: int = 0,
+) -> None:
+    """Write down what became of an event, and whom it is about."""
+    sql = transaction.direct()
+    sql.run(
+        "UPDATE event SET state = :state, reason = :reason, n_tries = n_tries + 1, next_at = :next_at,"
+        " raw = CASE WHEN :is_erased = 1 THEN NULL ELSE raw END,"
+        " head = CASE WHEN :is_erased = 1 THEN '' ELSE head END WHERE channel = :channel AND id = :id",
+        state=state, reason=_text(reason, 500), next_at=next_at, is_erased=int(state == ERASED),
+        channel=channel, id=event_id,
+    )  # fmt: skip
+    for owner in sorted(set(owners)):
+        sql.run(
+            "INSERT INTO event_of (channel, id, owner) VALUES (:channel, :id, :owner) ON CONFLICT DO NOTHING",
+            channel=channel, id=event_id, owner=owner,
+        )  # fmt: skip
+
+
+def wake(transaction: Transaction, channel: str, refs: Iterable[str], *, now: int) -> int:
+    """What waited to hear of these can be taken now; how many events it is."""
+    reasons = sorted({f"{AWAITS}{ref}"[:500] for ref in refs if ref})
+    if not reasons:
+        return 0
+    return transaction.direct().run(
+        "UPDATE event SET next_at = :now WHERE channel = :channel AND state = 'waiting' AND next_at > :now"
+        " AND reason IN [:reasons]",
+        channel=channel, now=now, reasons=reasons,
+    )  # fmt: skip
+
+
+# Reading
+
+
+def record_of(sql: Connection, channel: str, event_id: str) -> EventRecord | None:
+    """An event; None for one that never came."""
+    found = sql.all(
+        f"SELECT {_COLUMNS} FROM event WHERE channel = :channel AND id = :id",  # noqa: S608  # a constant
+        channel=channel, id=event_id,
+    )  # fmt: skip
+    return EventRecord(*found[0]) if found else None
+
+
+def raw_of(sql: Connection, channel: str, event_id: str) -> bytes | None:
+    """The bytes of an event; None where they are gone."""
+    found = sql.all(
+        "SELECT raw FROM event WHERE channel = :channel AND id = :id",
+        channel=channel,
+        id=event_id,
+    )
+    return bytes(found[0][0]) if found and found[0][0] is not None else None
+
+
+def due(sql: Connection, *, now: int, limit: int, channels: Sequence[str]) -> list[EventRecord]:
+    """Events that can be taken now, of these channels, in the order they came."""
+    found = sql.all(
+        f"SELECT {_COLUMNS} FROM event WHERE state = 'waiting' AND next_at <= :now AND channel IN [:channels]"  # noqa: S608  # a constant
+        " AND channel NOT IN (SELECT name FROM channel WHERE state = 'paused') ORDER BY came_at, channel, id LIMIT :limit",
+        now=now, limit=limit, channels=list(channels),
+    )  # fmt: skip
+    return [EventRecord(*line) for line in found]
+
+
+def listed(
+    sql: Connection, channel: str = "", *, states: Sequence[str] = STATES, limit: int = 100
+) -> list[EventRecord]:
+    """The newest events of one channel or all, in some states."""
+    whose = "channel = :channel AND " if channel else ""
+    found = sql.all(
+        f"SELECT {_COLUMNS} FROM event WHERE {whose}state IN [:states] ORDER BY came_at DESC, id DESC LIMIT :limit",  # noqa: S608  # constants
+        states=list(states), limit=limit, **({"channel": channel} if channel else {}),
+    )  # fmt: skip
+    return [EventRecord(*line) for line in found]
+
+
+def channels(sql: Connection) -> dict[str, ChannelRecord]:
+    """All channels anything is known of, by name."""
+    counts: dict[str, dict[str, int]] = {}
+    for name, state, n in sql.all(
+        "SELECT channel, state, COUNT(*) FROM event GROUP BY channel, state"
+    ):
+        counts.setdefault(str(name), {})[str(state)] = int(n)
+    known = {
+        str(name): ChannelRecord(str(name), str(state), str(reason), int(at), {})
+        for name, state, reason, at in sql.all(
+            "SELECT name, state, reason, changed_at FROM channel"
+        )
+    }
+    return {
+        name: msgspec.structs.replace(
+            known.get(name, ChannelRecord(name, OPEN, "", 0, {})), counts=counts.get(name, {})
+        )
+        for name in sorted({*counts, *known})
+    }
+
+
+def is_paused(sql: Connection, channel: str) -> bool:
+    """Whether what comes is kept and not taken."""
+    return bool(
+        sql.all("SELECT 1 FROM channel WHERE name = :name AND state = 'paused'", name=channel)
+    )
+
+
+def set_paused(
+    transaction: Transaction, channel: str, *, is_paused: bool, reason: str, now: int
+) -> None:
+    """Pause a channel or let it go on; what came meanwhile is still to be taken."""
+    transaction.direct().run(
+        "INSERT INTO channel (name, state, reason, changed_at) VALUES (:name, :state, :reason, :now)"
+        " ON CONFLICT (name) DO UPDATE SET state = excluded.state, reason = excluded.reason, changed_at = excluded.changed_at",
+        name=channel, state=PAUSED if is_paused else OPEN, reason=_text(reason, 300), now=now,
+    )  # fmt: skip
+
+
+# The end of events
+
+
+def forget_bytes(transaction: Transaction, *, before: int, limit: int = 1_000) -> int:
+    """Forget the bytes of what was taken that came before then; how many events."""
+    return transaction.direct().run(
+        "UPDATE event SET raw = NULL, head = '' WHERE (channel, id) IN (SELECT channel, id FROM event"
+        " WHERE raw IS NOT NULL AND state IN ('done', 'ignored') AND came_at < :before ORDER BY came_at LIMIT :limit)",
+        before=before, limit=limit,
+    )  # fmt: skip
+
+
+def erase(transaction: Transaction, owners: Sequence[str]) -> int:
+    """Forget the bytes of all events about these customers; how many. Their ids stay."""
+    sql = transaction.direct()
+    n = sql.run(
+        "UPDATE event SET state = 'erased', reason = '', raw = NULL, head = '' WHERE (channel, id) IN"
+        " (SELECT channel, id FROM event_of WHERE owner IN [:owners])",
+        owners=list(owners),
+    )
+    sql.run("DELETE FROM event_of WHERE owner IN [:owners]", owners=list(owners))
+    return n
+
+
+def erase_mentions(transaction: Transaction, needles: Sequence[bytes]) -> int:
+    """Forget the bytes of events nobody took yet, or believed, in which one of these stands; how many."""
+    if not needles:
+        return 0
+    sql, last, n = transaction.direct(), ("", ""), 0
+    while found := sql.all(
+        "SELECT channel, id, raw FROM event WHERE state IN ('waiting', 'held', 'forged') AND raw IS NOT NULL"
+        " AND (channel, id) > (:channel, :id) ORDER BY channel, id LIMIT :limit",
+        channel=last[0], id=last[1], limit=SLICE,
+    ):  # fmt: skip
+        for channel, event_id, raw in found:
+            text = bytes(raw).lower()
+            if any(needle in text for needle in needles):
+                settle(transaction, channel, event_id, ERASED)
+                n += 1
+        last = (str(found[-1][0]), str(found[-1][1]))
+    return n
+
+
+def erase_sent(transaction: Transaction, owners: Sequence[str]) -> None:
+    """Forget what was sent to these customers, or was to be, and what other systems were to hear of them."""
+    sql, ours = transaction.direct(), list(owners)
+    sql.run(
+        "UPDATE outgoing SET body = '', state = CASE WHEN state IN ('queued', 'sending') THEN 'failed' ELSE state END,"
+        " reason = CASE WHEN state IN ('queued', 'sending') THEN 'erased' ELSE reason END WHERE owner IN [:owners]",
+        owners=ours,
+    )
+    sql.run(
+        "DELETE FROM change_due WHERE change IN (SELECT id FROM change WHERE owner IN [:owners])",
+        owners=ours,
+    )
+    sql.run("DELETE FROM change WHERE owner IN [:owners]", owners=ours)
+    sql.run("DELETE FROM serving WHERE owner IN [:owners]", owners=ours)
+
+
+def counted(snapshot: Snapshot, channel: str) -> dict[str, int]:
+    """How many events of a channel are in each state."""
+    found = channels(snapshot.sql).get(channel)
+    return found.counts if found else {}
+
+
+def event_in(record: EventRecord, raw: bytes) -> Event | None:
+    """The event as an adapter gave it, of form "event"; None for a whole delivery."""
+    if record.form != "event":
+        return None
+    return Event(record.id, record.type, record.at, msgspec.json.decode(raw))
+
+
+def delivery_in(record: EventRecord, raw: bytes) -> Delivery:
+    """The delivery of form "delivery", as far as it is kept."""
+    head = msgspec.json.decode(record.head, type=Head)
+    return Delivery(raw, head.headers, head.url, head.method, head.now)

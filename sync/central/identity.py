@@ -1,0 +1,726 @@
+"""Who somebody is: from what another system says of a customer to the one customer we keep, and two of them made one.
+
+Each record another system has of a customer is a customer of its own here (`alias`), named by a digest of channel and id, so
+that the order in which events come decides nothing. Records that are the same person are *joined*: all rows go to one of
+them, the *kept* one, and `folded` says who is whom now. The rules, in this order:
+
+    alias        an id that this channel used before is the same record, for ever
+    guest        without an id: the same verified contact point in the same channel, else the conversation, else alone
+    verified     two records with one e-mail address, number or handle that is verified in both places are joined by
+                 themselves; that is a deterministic join, and it says on which point it rests
+    two people   one system that keeps two records with one verified *telephone number* says that two people share it, and
+                 so do two members of one household: that number joins nobody, and what it joined before is taken apart
+    suspicion    a point that is not verified in both places, a shared number, or a name: never joined silently; a
+                 suggestion (`likeness`, state open) with its reason waits for a clerk
+    no means no  whom a person declined to join, or took apart, is joined only by a person
+    two names    of a joined customer the name told last is shown; the others are kept with the record that told them
+    erased       a record of an erased customer is never made again; a contact point of one not for what happened before
+
+A join is an edge between two records, so any of them can be undone at any time: the edge goes, and each row goes with the
+record it came from (`origin`), also rows that came in since. `joins` says what a joined customer shows.
+
+Points are compared as terms: "tel:+447700900123", "mailto:lena@example.org", "x:tom_b", "name:lena müller".
+"""
+
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+from sync.central import joins, threads
+from sync.central.channels.adapter import Settings
+from sync.central.channels.facts import Point, Who
+from sync.central.errors import CannotJoin, Erased
+from sync.central.sql import Connection
+from sync.central.store import Snapshot, Transaction, owner_lock
+from sync.model.records import Customer, key_of
+
+CENTRE: Final = "centre"
+"""Who joins by a rule."""
+
+GUEST: Final = "~"
+"""How the id of a record begins that the other system has no id for."""
+
+HOLDERS_MAX: Final = 20
+"""Records that may share a contact point or a name before it says nothing any more: a switchboard, a common name."""
+
+TERM_MAX: Final = 254
+"""Characters of a point. Source: the longest e-mail address, RFC 5321 4.5.3.1.3 with its erratum 1690."""
+
+MENTION_MIN: Final = 8
+"""Characters of another system's id from which it stands in an event only where it is meant."""
+
+VERIFIED_PPM: Final = 100
+"""Risk that a join by a point verified on both sides is wrong: addresses and numbers are given to others after years.
+An assumption, to be replaced by a measured one."""
+
+RISKS_PPM: Final[Mapping[str, int]] = {
+    "shared": 500_000,
+    "name": 400_000,
+    "phone": 150_000,
+    "email": 50_000,
+    "handle": 100_000,
+}
+"""Risk of a suggestion, by what it rests on; assumptions, for the order in which they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Whom an event is about.
+
+    Attributes:
+        record: The customer that this other system's record is.
+        owner: The customer it is joined into; the same where it is joined into none.
+    """
+
+    record: str
+    owner: str
+
+
+# Terms
+
+
+def normal(point: Point, country: str = "") -> str:
+    """The one form of a contact point; "" for what is none.
+
+    Args:
+        point: As the channel says it.
+        country: ISO 3166 code that a national number is read with where the point has none.
+    """
+    text = unicodedata.normalize("NFKC", point.value).strip()
+    if not text or len(text) > TERM_MAX or "\0" in text:
+        return ""
+    if point.kind == "phone":
+        return _phone(text, point.country or country)
+    if point.kind == "email":
+        return _email(text)
+    network, colon, name = text.casefold().partition(":")
+    name = name.strip().lstrip("@")
+    return f"{network.strip()}:{name}" if colon and network.strip() and name else ""
+
+
+def _phone(text: str, country: str) -> str:
+    try:
+        number = phonenumbers.parse(text, country.upper() or None)
+    except phonenumbers.NumberParseException:
+        return ""
+    if not phonenumbers.is_possible_number(number):
+        return ""
+    return f"tel:{phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)}"
+
+
+def _email(text: str) -> str:
+    try:
+        # Nothing is asked over the network; test domains are as good as others.
+        address = validate_email(text, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return ""
+    return f"mailto:{address.normalized.casefold()}"
+
+
+def named(who: Who) -> str:
+    """The term of a whole name; "" where only a part of it is known."""
+    parts = (who.given_name, who.family_name)
+    text = " ".join(unicodedata.normalize("NFKC", part).casefold() for part in parts).split()
+    whole = " ".join(text)
+    return (
+        f"name:{whole}"
+        if all(part.strip() for part in parts) and len(whole) <= TERM_MAX
+        else ""
+    )
+
+
+def kind_of(term: str) -> str:
+    """Phone | email | name | handle."""
+    return {"tel": "phone", "mailto": "email", "name": "name"}.get(
+        term.partition(":")[0], "handle"
+    )
+
+
+def record_id(channel: str, ref: str) -> str:
+    """The customer that this record of a channel is, before anything joins it."""
+    return f"c-{hashlib.sha256(f'{channel}/{ref}'.encode()).hexdigest()[:24]}"
+
+
+# Who is whom now
+
+
+def canonical_of(sql: Connection, owners: Iterable[str]) -> dict[str, str]:
+    """Of these customers those that are joined into another one, and into whom."""
+    asked = sorted({owner for owner in owners if owner})
+    if not asked:
+        return {}
+    found = sql.all("SELECT owner, kept FROM folded WHERE owner IN [:owners]", owners=asked)
+    return {str(owner): str(kept) for owner, kept in found}
+
+
+def canonical(transaction: Transaction, owner: str) -> str:
+    """The customer this one is now."""
+    return canonical_of(transaction.beside, (owner,)).get(owner, owner)
+
+
+def canonical_in(snapshot: Snapshot, owner: str) -> str:
+    """The same, for who only reads."""
+    return canonical_of(snapshot.sql, (owner,)).get(owner, owner)
+
+
+# An event's customer
+
+
+def owner_of(
+    transaction: Transaction,
+    settings: Settings,
+    who: Who,
+    *,
+    ref: str = "",
+    at: int = 0,
+    now: int = 0,
+    event: str = "",
+) -> str:
+    """The customer an event is about: found, or made.
+
+    Args:
+        transaction: Where it is written.
+        settings: The channel that tells it.
+        who: What it says of them.
+        ref: What names them where the channel has no id and no verified point: a conversation, an order.
+        at: When it was so, microseconds since 1970; decides which of two names is newer.
+        now: Microseconds since 1970.
+        event: Id of the event.
+
+    Raises:
+        Erased: they were erased.
+    """
+    return meet(transaction, settings, who, ref=ref, at=at, now=now, event=event).owner
+
+
+def meet(
+    transaction: Transaction,
+    settings: Settings,
+    who: Who,
+    *,
+    ref: str = "",
+    at: int = 0,
+    now: int = 0,
+    event: str = "",
+) -> Met:
+    """The same with the record of that channel itself. Raises Erased."""
+    country = settings.options.get("country", "")
+    terms: dict[str, bool] = {}
+    for point in who.points:
+        term = normal(point, country)
+        if term:
+            terms[term] = terms.get(term, False) or point.is_verified
+    alias = who.ref or _guest(terms, ref)
+    transaction.lock_keys(
+        (f"alias/{settings.name}/{alias}", *(f"point/{term}" for term in terms))
+    )
+    record = _record(transaction, settings.name, alias, terms, at=at, now=now)
+    whole = named(who)
+    fresh = _note_points(
+        transaction,
+        record,
+        terms | ({whole: False} if whole else {}),
+        channel=settings.channel or settings.name,
+        at=at,
+    )
+    stamp = joins.stamp_of(settings.channel or settings.name, settings.name, event)
+    is_told = joins.tell(transaction, record, joins.told_in(who), at=at, stamp=stamp)
+    if fresh or is_told:
+        link(transaction, record, fresh, now=now)
+        joins.show(transaction, canonical(transaction, record))
+    return Met(record, canonical(transaction, record))
+
+
+def _guest(terms: Mapping[str, bool], ref: str) -> str:
+    verified = sorted(term for term, is_verified in terms.items() if is_verified)
+    return f"{GUEST}{verified[0] if verified else ref}"
+
+
+def _record(
+    transaction: Transaction,
+    channel: str,
+    alias: str,
+    terms: Iterable[str],
+    *,
+    at: int,
+    now: int,
+) -> str:
+    sql = transaction.direct()
+    found = sql.all(
+        "SELECT owner FROM alias WHERE channel = :channel AND ref = :ref",
+        channel=channel,
+        ref=alias,
+    )
+    if found:
+        return str(found[0][0])
+    record = record_id(channel, alias)
+    if _was_erased(transaction, record, channel, alias, terms, at=at):
+        raise Erased("this customer was erased")
+    transaction.lock_keys((owner_lock(record),))
+    sql.run(
+        "INSERT INTO alias (channel, ref, owner, at) VALUES (:channel, :ref, :owner, :at)"
+        " ON CONFLICT (channel, ref) DO NOTHING",
+        channel=channel, ref=alias, owner=record, at=now,
+    )  # fmt: skip
+    return record
+
+
+def bind(transaction: Transaction, channel: str, ref: str, owner: str, *, now: int) -> None:
+    """Say that a channel's id means a customer we know already, before that channel told anything of it."""
+    transaction.lock_keys((f"alias/{channel}/{ref}", owner_lock(owner)))
+    transaction.direct().run(
+        "INSERT INTO alias (channel, ref, owner, at) VALUES (:channel, :ref, :owner, :at)"
+        " ON CONFLICT (channel, ref) DO NOTHING",
+        channel=channel, ref=ref, owner=owner, at=now,
+    )  # fmt: skip
+
+
+# Points
+
+
+def note_points(
+    transaction: Transaction,
+    owner: str,
+    terms: Mapping[str, bool],
+    *,
+    channel: str,
+    at: int,
+    now: int,
+) -> None:
+    """A customer has these contact points, by term: verified or not; joins whom they join.
+
+    For what is known of a customer without an event: a clerk wrote it down, a code proved a handle.
+    """
+    transaction.lock_keys((*(f"point/{term}" for term in terms), owner_lock(owner)))
+    fresh = _note_points(transaction, owner, terms, channel=channel, at=at)
+    if fresh:
+        link(transaction, owner, fresh, now=now)
+        joins.show(transaction, canonical(transaction, owner))
+
+
+def _note_points(
+    transaction: Transaction, record: str, terms: Mapping[str, bool], *, channel: str, at: int
+) -> dict[str, bool]:
+    """Write points down; those that are new, or verified now."""
+    if not terms:
+        return {}
+    sql = transaction.direct()
+    found = sql.all(
+        "SELECT term, is_verified, at, channel FROM point WHERE owner = :owner AND term IN [:terms]",
+        owner=record, terms=sorted(terms),
+    )  # fmt: skip
+    known = {
+        str(term): (bool(verified), int(then), str(by)) for term, verified, then, by in found
+    }
+    fresh: dict[str, bool] = {}
+    for term, is_verified in sorted(terms.items()):
+        was_verified, then, by = known.get(term, (False, 0, ""))
+        newest = max((then, by), (at, channel))
+        if term in known and newest == (then, by) and was_verified >= is_verified:
+            continue
+        sql.run(
+            "INSERT INTO point (term, owner, kind, is_verified, channel, at)"
+            " VALUES (:term, :owner, :kind, :verified, :channel, :at)"
+            " ON CONFLICT (term, owner) DO UPDATE SET is_verified = excluded.is_verified,"
+            " channel = excluded.channel, at = excluded.at",
+            term=term, owner=record, kind=kind_of(term), verified=int(is_verified or was_verified),
+            channel=newest[1], at=newest[0],
+        )  # fmt: skip
+        fresh[term] = is_verified or was_verified
+    return fresh
+
+
+def link(transaction: Transaction, record: str, terms: Mapping[str, bool], *, now: int) -> None:
+    """Join this record with those that share a verified point; suggest those it may be."""
+    for term, is_verified in sorted(terms.items()):
+        found = transaction.direct().all(
+            "SELECT owner, is_verified FROM point WHERE term = :term AND owner <> :owner ORDER BY owner LIMIT :limit",
+            term=term, owner=record, limit=HOLDERS_MAX + 1,
+        )  # fmt: skip
+        if not found or (len(found) > HOLDERS_MAX and not is_verified):
+            continue
+        proved = [str(owner) for owner, verified in found if verified and is_verified]
+        if (
+            proved
+            and kind_of(term) == "phone"
+            and _is_shared(transaction, (record, *proved), term)
+        ):
+            _take_apart(transaction, term, now=now)
+            for other in proved:
+                suggest(
+                    transaction,
+                    record,
+                    other,
+                    kind="shared",
+                    why=f"a number two people share: {term}",
+                    now=now,
+                )
+        else:
+            for other in proved:
+                _join_by(transaction, record, other, term, now=now)
+        for owner, _ in found:
+            if owner not in proved:
+                why = (
+                    f"the same name: {term}"
+                    if kind_of(term) == "name"
+                    else f"not verified in both places: {term}"
+                )
+                suggest(transaction, record, str(owner), kind=kind_of(term), why=why, now=now)
+
+
+def _join_by(transaction: Transaction, record: str, other: str, term: str, *, now: int) -> None:
+    one, two = canonical(transaction, record), canonical(transaction, other)
+    if one == two:
+        return
+    if _are_apart(transaction, one, two):
+        suggest(
+            transaction,
+            record,
+            other,
+            kind="shared",
+            why=f"a person took them apart; both have {term}",
+            now=now,
+        )
+        return
+    kept, folded = (
+        (record, other)
+        if _weight(transaction, one) > _weight(transaction, two)
+        else (other, record)
+    )
+    join(
+        transaction,
+        kept,
+        folded,
+        why=f"verified in both places: {term}",
+        risk_ppm=VERIFIED_PPM,
+        by=CENTRE,
+        at=now,
+        term=term,
+    )
+
+
+def _weight(transaction: Transaction, owner: str) -> tuple[int, str]:
+    """Whoever has more rows is kept: fewer rows move to fewer devices."""
+    found = transaction.read.sql.all(
+        "SELECT COUNT(*) FROM doc WHERE owner = :owner", owner=owner
+    )
+    return int(found[0][0]), owner
+
+
+def _is_shared(transaction: Transaction, holders: Sequence[str], term: str) -> bool:
+    """Whether two people have this number: one system keeps two records with it, or two of one household have it."""
+    sql = transaction.direct()
+    twice = sql.all(
+        "SELECT alias.channel FROM alias JOIN point ON point.owner = alias.owner"
+        " WHERE point.term = :term AND point.is_verified = 1 AND alias.ref NOT LIKE :guest"
+        " GROUP BY alias.channel HAVING COUNT(DISTINCT alias.owner) > 1",
+        term=term, guest=f"{GUEST}%",
+    )  # fmt: skip
+    if twice:
+        return True
+    kept = canonical_of(sql, holders)
+    homes: dict[str, str] = {}
+    for owner in {kept.get(one, one) for one in holders}:
+        row = transaction.read.row(key_of("customer", owner))
+        if row is None or not isinstance(row.body, Customer):
+            continue
+        home = row.body.household or row.body.guardian
+        if home and homes.setdefault(home, owner) != owner:
+            return True
+    return False
+
+
+def _take_apart(transaction: Transaction, term: str, *, now: int) -> None:
+    """Undo what rests on a number that turned out to be shared; what else joins those records joins them again."""
+    found = transaction.direct().all(
+        "SELECT id, one, other FROM joined WHERE term = :term AND by_whom = :by AND undone_at = 0 ORDER BY at, id",
+        term=term, by=CENTRE,
+    )  # fmt: skip
+    loose: dict[str, None] = {}
+    for joined, one, other in found:
+        _undo(transaction, str(joined), by=CENTRE, at=now)
+        suggest(
+            transaction,
+            one,
+            other,
+            kind="shared",
+            why=f"a number two people share: {term}",
+            now=now,
+        )
+        loose |= dict.fromkeys((str(one), str(other)))
+    for record in loose:
+        points = transaction.direct().all(
+            "SELECT term FROM point WHERE owner = :owner AND term <> :term AND is_verified = 1 ORDER BY term",
+            owner=record, term=term,
+        )  # fmt: skip
+        link(transaction, record, {str(other): True for (other,) in points}, now=now)
+
+
+# Suggestions
+
+
+def suggest(  # what a suggestion says
+    transaction: Transaction,
+    one: str,
+    other: str,
+    *,
+    kind: str,
+    why: str,
+    now: int,
+    risk_ppm: int = 0,
+    by: str = CENTRE,
+) -> bool:
+    """Let a clerk say whether these two are one; whether there was anything to suggest."""
+    first, second = sorted((canonical(transaction, one), canonical(transaction, other)))
+    if first == second:
+        return False
+    sql = transaction.direct()
+    risk = risk_ppm or RISKS_PPM.get(kind, RISKS_PPM["name"])
+    known = _likeness(transaction, first, second)
+    if any(state != "open" for state, _ in known) or any(ppm <= risk for _, ppm in known):
+        return False
+    sql.run(
+        "INSERT INTO likeness (one, other, state, risk_ppm, why, by_whom, at)"
+        " VALUES (:one, :other, 'open', :risk, :why, :by, :at)"
+        " ON CONFLICT (one, other) DO UPDATE SET risk_ppm = excluded.risk_ppm, why = excluded.why, at = excluded.at",
+        one=first, other=second, risk=risk, why=why[:300], by=by, at=now,
+    )  # fmt: skip
+    return True
+
+
+def _likeness(transaction: Transaction, one: str, other: str) -> list[tuple[str, int]]:
+    sql = transaction.direct()
+    ours, theirs = list(joins.members(sql, one)), list(joins.members(sql, other))
+    found = sql.all(
+        "SELECT state, risk_ppm FROM likeness WHERE (one IN [:ours] AND other IN [:theirs])"
+        " OR (one IN [:theirs] AND other IN [:ours])",
+        ours=ours, theirs=theirs,
+    )  # fmt: skip
+    return [(str(state), int(ppm)) for state, ppm in found]
+
+
+def _are_apart(transaction: Transaction, one: str, other: str) -> bool:
+    return any(
+        state in ("declined", "apart") for state, _ in _likeness(transaction, one, other)
+    )
+
+
+def _settle_likeness(
+    transaction: Transaction, one: str, other: str, state: str, *, by: str, at: int
+) -> None:
+    """What became of every suggestion between two customers."""
+    sql = transaction.direct()
+    ours, theirs = list(joins.members(sql, one)), list(joins.members(sql, other))
+    sql.run(
+        "UPDATE likeness SET state = :state, by_whom = :by, at = :at WHERE (one IN [:ours] AND other IN [:theirs])"
+        " OR (one IN [:theirs] AND other IN [:ours])",
+        state=state, by=by, at=at, ours=ours, theirs=theirs,
+    )  # fmt: skip
+
+
+def decline(transaction: Transaction, one: str, other: str, *, by: str, at: int) -> None:
+    """A person says that these are two people; no rule joins them from now on. Raises CannotJoin where they are one."""
+    first, second = sorted((canonical(transaction, one), canonical(transaction, other)))
+    if first == second:
+        raise CannotJoin("They are one customer now. Take them apart first.")
+    _settle_likeness(transaction, first, second, "declined", by=by, at=at)
+    transaction.direct().run(
+        "INSERT INTO likeness (one, other, state, risk_ppm, why, by_whom, at)"
+        " VALUES (:one, :other, 'declined', 0, '', :by, :at) ON CONFLICT (one, other) DO UPDATE SET state = 'declined'",
+        one=first, other=second, by=by, at=at,
+    )  # fmt: skip
+
+
+# Joining
+
+
+def join(
+    transaction: Transaction,
+    kept: str,
+    folded: str,
+    *,
+    why: str,
+    risk_ppm: int,
+    by: str,
+    at: int = 0,
+    term: str = "",
+) -> str:
+    """Make two customers one; the id of the join, by which it can be undone.
+
+    Args:
+        transaction: Where it is written.
+        kept: Whose id stays; or one joined into them.
+        folded: Whose rows go there; or one joined into them.
+        why: In words: which point, which rule, what a clerk saw.
+        risk_ppm: How often such a join is wrong, in a million.
+        by: Who joins: a staff id, or CENTRE for a rule.
+        at: When, microseconds since 1970.
+        term: The point it rests on, "" for none.
+
+    Raises:
+        CannotJoin: they are one already, or one of them was erased; the text says which.
+    """
+    one, other = canonical(transaction, kept), canonical(transaction, folded)
+    transaction.lock_keys({owner_lock(owner) for owner in (kept, folded, one, other)})
+    if one == other:
+        raise CannotJoin("They are one customer already.")
+    for owner in (one, other):
+        if not owner or transaction.read.erased_at(owner):
+            raise CannotJoin("One of them was erased, or is nobody.")
+    _settle_likeness(transaction, one, other, "joined", by=by, at=at)
+    joined = _joined_id(transaction, kept, folded, at)
+    transaction.direct().run(
+        "INSERT INTO joined (id, one, other, kept, folded, term, why, risk_ppm, by_whom, at, undone_at, undone_by)"
+        " VALUES (:id, :one, :other, :kept, :folded, :term, :why, :risk, :by, :at, 0, '')",
+        id=joined, one=kept, other=folded, kept=one, folded=other, term=term, why=why[:300],
+        risk=risk_ppm, by=by, at=at,
+    )  # fmt: skip
+    joins.fold(transaction, joined, kept=one, folded=other)
+    threads.settle_owner(transaction, one)
+    return joined
+
+
+def _joined_id(transaction: Transaction, one: str, other: str, at: int) -> str:
+    first, second = sorted((one, other))
+    found = transaction.direct().all("SELECT COUNT(*) FROM joined WHERE one IN [:both] AND other IN [:both]",
+                                     both=[first, second])  # fmt: skip
+    text = f"{first}/{second}/{at}/{found[0][0]}"
+    return f"j-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+
+def unjoin(transaction: Transaction, joined_id: str, by: str, *, at: int = 0) -> None:
+    """Take two customers apart again: each has what was theirs before, and what came in for them since.
+
+    No rule joins them again.
+
+    Raises:
+        CannotJoin: there is no such join, or it was undone before.
+    """
+    one, other = _undo(transaction, joined_id, by=by, at=at)
+    if by != CENTRE:
+        first, second = sorted((one, other))
+        transaction.direct().run(
+            "INSERT INTO likeness (one, other, state, risk_ppm, why, by_whom, at)"
+            " VALUES (:one, :other, 'apart', 0, :why, :by, :at)"
+            " ON CONFLICT (one, other) DO UPDATE SET state = 'apart', by_whom = excluded.by_whom, at = excluded.at",
+            one=first, other=second, why=f"taken apart: {joined_id}", by=by, at=at,
+        )  # fmt: skip
+
+
+def _undo(transaction: Transaction, joined_id: str, *, by: str, at: int) -> tuple[str, str]:
+    """Undo a join; the two records it was between."""
+    sql = transaction.direct()
+    found = sql.all(
+        "SELECT one, other FROM joined WHERE id = :id AND undone_at = 0", id=joined_id
+    )
+    if not found:
+        raise CannotJoin("There is no such join, or it was undone before.")
+    one, other = str(found[0][0]), str(found[0][1])
+    root = canonical(transaction, one)
+    transaction.lock_keys({owner_lock(owner) for owner in (one, other, root)})
+    joins.absorb(transaction, root)
+    sql = transaction.direct()
+    sql.run(
+        "UPDATE joined SET undone_at = :at, undone_by = :by WHERE id = :id",
+        at=max(at, 1),
+        by=by,
+        id=joined_id,
+    )
+    left = joins.unfold(transaction, joined_id, root=root, one=one, other=other)
+    for owner in (root, left):
+        threads.settle_owner(transaction, owner)
+    return one, other
+
+
+# Erasing
+
+
+def _secret(transaction: Transaction) -> bytes:
+    return transaction.read.meta("epoch").encode()
+
+
+def _mark(secret: bytes, text: str) -> str:
+    return hmac.digest(secret, text.encode(), "sha256").hex()[:32]
+
+
+def _was_erased(
+    transaction: Transaction,
+    record: str,
+    channel: str,
+    alias: str,
+    terms: Iterable[str],
+    *,
+    at: int,
+) -> bool:
+    if transaction.read.erased_at(record):
+        return True
+    secret = _secret(transaction)
+    marks = {_mark(secret, f"{channel}/{alias}"): 2**62} | {
+        _mark(secret, term): at for term in terms
+    }
+    found = transaction.direct().all(
+        "SELECT mark, at FROM forgotten WHERE mark IN [:marks]", marks=sorted(marks)
+    )
+    return any(
+        marks[str(mark)] <= int(then) or marks[str(mark)] == 2**62 for mark, then in found
+    )
+
+
+def mentions(transaction: Transaction, owner: str) -> tuple[bytes, ...]:
+    """What in the bytes of an event nobody took yet would be about this customer: addresses, numbers, handles, long ids."""
+    sql = transaction.direct()
+    ours = list(joins.members(sql, canonical(transaction, owner)))
+    terms = sql.all(
+        "SELECT DISTINCT term FROM point WHERE owner IN [:owners] AND kind <> 'name'",
+        owners=ours,
+    )
+    refs = sql.all("SELECT DISTINCT ref FROM alias WHERE owner IN [:owners]", owners=ours)
+    values = [str(term).partition(":")[2] for (term,) in terms]
+    # A short id stands in many events by chance.
+    values += [
+        str(ref)
+        for (ref,) in refs
+        if len(str(ref)) >= MENTION_MIN and not str(ref).startswith(GUEST)
+    ]
+    return tuple(sorted({value.lstrip("+").lower().encode() for value in values}))
+
+
+def forget(transaction: Transaction, owner: str, *, at: int) -> tuple[str, ...]:
+    """Forget who this customer and all joined into them were, but for digests; the ids of them all, the kept one first.
+
+    Their rows are for `Transaction.erase_owner`, events for `events.erase`.
+    """
+    root = canonical(transaction, owner)
+    sql = transaction.direct()
+    owners = joins.members(sql, root)
+    ours, secret = list(owners), _secret(transaction)
+    aliases = sql.all("SELECT channel, ref FROM alias WHERE owner IN [:owners]", owners=ours)
+    terms = sql.all(
+        "SELECT DISTINCT term FROM point WHERE owner IN [:owners] AND kind <> 'name'",
+        owners=ours,
+    )
+    marks = {_mark(secret, f"{channel}/{ref}") for channel, ref in aliases} | {
+        _mark(secret, term) for (term,) in terms
+    }
+    sql.many(
+        "INSERT INTO forgotten (mark, at) VALUES (:mark, :at) ON CONFLICT (mark) DO UPDATE SET at = excluded.at",
+        [{"mark": mark, "at": at} for mark in sorted(marks)],
+    )
+    for table in ("alias", "point", "said", "folded", "origin"):
+        sql.run(f"DELETE FROM {table} WHERE owner IN [:owners]", owners=ours)  # noqa: S608  # of the names above
+    sql.run("DELETE FROM likeness WHERE one IN [:owners] OR other IN [:owners]", owners=ours)
+    sql.run(
+        "UPDATE joined SET why = '', term = '' WHERE one IN [:owners] OR other IN [:owners]",
+        owners=ours,
+    )
+    sql.run(
+        "DELETE FROM joined_row WHERE joined IN (SELECT id FROM joined WHERE one IN [:owners])",
+        owners=ours,
+    )
+    return owners

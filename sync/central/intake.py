@@ -1,0 +1,507 @@
+"""What other systems tell us, taken in: verified, kept, and written down; each event once, for ever.
+
+    deliver -> verify -> every event of it kept (waiting), durable -> taken in the same transaction -> answered
+
+A delivery that is not the vendor's is answered 401 and kept among the forged, up to a number. An event that was here before
+is counted. One that cannot be taken (its adapter or a fact throws, another customer's order) is held with its reason, and
+the others flow on; one that speaks of what was not told yet waits for it, WAITS_US at most; one about somebody who was erased
+is kept without its bytes. A paused channel keeps what comes until it goes on.
+"""
+
+import hashlib
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from sync.central import channels_file, events, taking
+from sync.central.channels.adapter import Adapter, Delivery, Event, Forged, Settings, Unmapped
+from sync.central.channels.facts import AnyFact
+from sync.central.errors import CannotJoin, Erased
+from sync.central.events import EventRecord
+from sync.central.parts import Parts
+from sync.central.store import Transaction
+from sync.central.taking import Hear, NotYet, Taking, Unusable
+from sync.model.errors import Malformed, StoreError
+
+log = logging.getLogger(__name__)
+
+EVENTS_MAX: Final = 1_000
+"""Events one delivery may hold."""
+
+ID_MAX: Final = 200
+"""Characters of another system's id of an event; of a longer one its digest counts."""
+
+WAITS_US: Final = 3 * 86_400 * 1_000_000
+"""How long an event waits for what it speaks of; vendors try again for two days."""
+
+AGAIN_US: Final = (60, 300, 1_800, 7_200, 21_600)
+"""Seconds after which an event that waits is tried again, by how often it was."""
+
+FORGED_A_MINUTE: Final = 60
+"""Forged deliveries of a channel that are written down within a minute; the rest is only counted."""
+
+HOUR_US: Final = 3_600 * 1_000_000
+ALERT: Final = "channel_forged"
+TAKE_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a delivery is answered.
+
+    Attributes:
+        status: As in HTTP: 200, 401, 404, 405.
+        body: What the vendor is to be told; a greeting where it asked for one.
+        code: taken | greeted | forged | unknown_channel; for counters and tests.
+        ids: The events that were in it, by the ids they are kept under.
+        n_new: How many of them were never here before.
+    """
+
+    status: int
+    body: bytes = b""
+    code: str = "taken"
+    ids: tuple[str, ...] = ()
+    n_new: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether a channel can work: its settings, and what stands at it."""
+
+    name: str
+    adapter: str
+    state: str
+    faults: tuple[str, ...]
+
+
+class Intake:
+    """All channels of a centre."""
+
+    def __init__(
+        self, parts: Parts, adapters: Mapping[str, Adapter], channels: Sequence[Settings]
+    ) -> None:
+        """Over the parts of one centre. Raises ChannelsWrong."""
+        channels_file.check(channels, adapters)
+        self._parts = parts
+        self._settings = {each.name: each for each in channels}
+        self._adapters = {each.name: adapters[each.adapter] for each in channels}
+        self._hear: dict[type, Hear] = {}
+        self._forged: dict[str, deque[int]] = {name: deque() for name in self._settings}
+        if channels:
+            parts.write(self._note_promises)
+
+    @property
+    def channels(self) -> tuple[Settings, ...]:
+        """All of them, by name."""
+        return tuple(self._settings[name] for name in sorted(self._settings))
+
+    def settings(self, channel: str) -> Settings | None:
+        """A channel by its name; None for one there is not."""
+        return self._settings.get(channel)
+
+    def adapter(self, channel: str) -> Adapter | None:
+        """The adapter of a channel."""
+        return self._adapters.get(channel)
+
+    def hear(self, of: type, heard: Hear) -> None:
+        """Also call this with every fact of that type, in the transaction that takes it. One a type."""
+        self._hear[of] = heard
+
+    # Deliveries
+
+    def deliver(self, channel: str, delivery: Delivery) -> Taken:
+        """Take what came for a channel; durable when this returns. Raises StoreError: send it again."""
+        settings = self._settings.get(channel)
+        if settings is None:
+            return Taken(404, code="unknown_channel")
+        adapter = self._adapters[channel]
+        try:
+            greeting = adapter.greeting(delivery, settings)
+            if greeting is not None:
+                return Taken(200, greeting, "greeted")
+            adapter.verify(delivery, settings)
+        except Forged as error:
+            return self._refuse(settings, delivery, str(error))
+        except Exception as error:  # a defect of one adapter, or what no vendor sends
+            log.exception("adapter raised", extra={"kind": settings.adapter})
+            return self._refuse(
+                settings, delivery, f"{settings.adapter} raised {type(error).__name__}"
+            )
+        return self.accept(settings, delivery)
+
+    def accept(self, settings: Settings, delivery: Delivery) -> Taken:
+        """Take what is known to be the vendor's: a mail of our own mailbox, a line of a file that a person gave us."""
+        now = self._parts.now
+        try:
+            found = self._adapters[settings.name].events(delivery, settings)
+            if len(found) > EVENTS_MAX:
+                raise Unmapped(f"more than {EVENTS_MAX} events in one delivery")
+        except Unmapped as error:
+            return self._keep_whole(settings, delivery, str(error), now)
+        except Exception as error:
+            log.exception("adapter raised", extra={"kind": settings.adapter})
+            return self._keep_whole(
+                settings, delivery, f"{settings.adapter} raised {type(error).__name__}", now
+            )
+        kept = tuple((event_id(event), event) for event in found)
+        form = "delivery" if len(kept) == 1 else "event"
+
+        def work(transaction: Transaction, *, is_taken: bool) -> Taken:
+            n_new = 0
+            is_paused = events.is_paused(transaction.direct(), settings.name)
+            for name, event in kept:
+                raw = delivery.body if form == "delivery" else msgspec.json.encode(event.body)
+                head = events.head_of(delivery, event.type, event.at)
+                if not events.keep(
+                    transaction, settings.name, name, head=head, form=form, raw=raw, now=now
+                ):
+                    continue
+                n_new += 1
+                if is_taken and not is_paused:
+                    self._take(transaction, settings, name, event, came_at=now, n_tries=0)
+            return Taken(200, ids=tuple(name for name, _ in kept), n_new=n_new)
+
+        locks = tuple(f"event/{settings.name}/{name}" for name, _ in kept)
+        try:
+            taken = self._parts.write(lambda it: work(it, is_taken=True), keys=locks)
+        except StoreError:
+            # What cannot be written down now is kept at least, and tried again by `take_waiting`.
+            taken = self._parts.write(lambda it: work(it, is_taken=False), keys=locks)
+        self._count(settings, "new", taken.n_new)
+        self._count(settings, "again", len(kept) - taken.n_new)
+        return taken
+
+    def note_too_large(self, channel: str, size: int) -> None:
+        """A delivery that was refused unread; a person should see that something does not get through."""
+        settings = self._settings.get(channel)
+        if settings is not None:
+            self._note_forged(
+                settings,
+                Delivery(b"", now=self._parts.now // 1_000_000),
+                f"larger than may be: {size} bytes",
+            )
+
+    def _refuse(self, settings: Settings, delivery: Delivery, reason: str) -> Taken:
+        self._count(settings, "forged", 1)
+        self._note_forged(settings, delivery, reason)
+        return Taken(401, code="forged")
+
+    def _note_forged(self, settings: Settings, delivery: Delivery, reason: str) -> None:
+        now, recent = self._parts.now, self._forged[settings.name]
+        while recent and recent[0] <= now - 60_000_000:
+            recent.popleft()
+        if len(recent) >= FORGED_A_MINUTE:
+            return
+        recent.append(now)
+        digest = hashlib.sha256(delivery.body).hexdigest()[:16]
+        name = f"forged-{now}-{digest}-{self._parts.entropy.draw(4).hex()}"
+
+        def change(transaction: Transaction) -> None:
+            events.keep_forged(
+                transaction, settings.name, name, delivery=delivery, reason=reason, now=now
+            )
+            transaction.add_alert(ALERT, settings.name, at=now // HOUR_US * HOUR_US)
+
+        self._parts.write(change)
+
+    def _keep_whole(
+        self, settings: Settings, delivery: Delivery, reason: str, now: int
+    ) -> Taken:
+        """Keep a delivery nobody can take apart, for a person."""
+        name = f"whole-{hashlib.sha256(delivery.body).hexdigest()[:32]}"
+        head = events.head_of(delivery, "", 0)
+        is_new = self._parts.write(
+            lambda it: events.keep(
+                it,
+                settings.name,
+                name,
+                head=head,
+                form="delivery",
+                raw=delivery.body,
+                now=now,
+                state=events.HELD,
+                reason=reason,
+            )
+        )
+        self._count(settings, "held", int(is_new))
+        return Taken(200, ids=(name,), n_new=int(is_new))
+
+    # Taking
+
+    def take_waiting(self, limit: int = TAKE_MAX) -> int:
+        """Take what waits and can be taken now, oldest first; how many events that were. Raises StoreError."""
+        n_taken = 0
+        while n_taken < limit:
+            with self._parts.store.reading() as snapshot:
+                found = events.due(
+                    snapshot.sql,
+                    now=self._parts.now,
+                    limit=min(limit - n_taken, TAKE_MAX),
+                    channels=tuple(self._settings),
+                )
+            for record in found:
+                self._take_kept(record)
+            n_taken += len(found)
+            if not found:
+                break
+        return n_taken
+
+    def replay(self, channel: str, event: str) -> EventRecord | None:
+        """Take an event again that is held, waits, or was ignored; what became of it. None for one there is not."""
+        with self._parts.store.reading() as snapshot:
+            record = events.record_of(snapshot.sql, channel, event)
+        if record is None or channel not in self._settings:
+            return None
+        if record.state in (events.HELD, events.WAITING, events.IGNORED):
+            self._take_kept(record, is_forced=True)
+        with self._parts.store.reading() as snapshot:
+            return events.record_of(snapshot.sql, channel, event)
+
+    def _take_kept(self, record: EventRecord, *, is_forced: bool = False) -> None:
+        settings = self._settings[record.channel]
+
+        def change(transaction: Transaction) -> None:
+            sql = transaction.direct()
+            now = events.record_of(sql, record.channel, record.id)
+            raw = events.raw_of(sql, record.channel, record.id)
+            if now is None or (now.state != record.state and not is_forced):
+                return  # another node took it
+            if raw is None:
+                events.settle(
+                    transaction,
+                    record.channel,
+                    record.id,
+                    events.HELD,
+                    reason="its bytes are gone",
+                )
+                return
+            self._open(transaction, settings, now, raw)
+
+        try:
+            self._parts.write(change, keys=(f"event/{record.channel}/{record.id}",))
+        except StoreError as error:
+            log.warning("event put off", extra={"kind": settings.adapter, "code": error.code})
+            self._put_off(record)
+
+    def _put_off(self, record: EventRecord) -> None:
+        later = self._parts.now + _pause_us(record.n_tries)
+        reason = "the store could not take it"
+        self._parts.write(
+            lambda it: events.settle(
+                it, record.channel, record.id, events.WAITING, reason=reason, next_at=later
+            )
+        )
+
+    def _open(
+        self, transaction: Transaction, settings: Settings, record: EventRecord, raw: bytes
+    ) -> None:
+        """Take an event from its own bytes; where it is a whole delivery, all events in it."""
+        event = events.event_in(record, raw)
+        if event is not None:
+            self._take(
+                transaction,
+                settings,
+                record.id,
+                event,
+                came_at=record.came_at,
+                n_tries=record.n_tries,
+            )
+            return
+        delivery = events.delivery_in(record, raw)
+        try:
+            found = {
+                event_id(one): one
+                for one in self._adapters[settings.name].events(delivery, settings)
+            }
+        except Unmapped as error:
+            events.settle(transaction, settings.name, record.id, events.HELD, reason=str(error))
+            return
+        except Exception as error:
+            log.exception("adapter raised", extra={"kind": settings.adapter})
+            reason = f"{settings.adapter} raised {type(error).__name__}"
+            events.settle(transaction, settings.name, record.id, events.HELD, reason=reason)
+            return
+        if record.id in found:
+            one = found[record.id]
+            self._take(
+                transaction,
+                settings,
+                record.id,
+                one,
+                came_at=record.came_at,
+                n_tries=record.n_tries,
+            )
+            return
+        for name, one in found.items():  # it can be taken apart now
+            head = events.head_of(delivery, one.type, one.at)
+            body = msgspec.json.encode(one.body)
+            if events.keep(
+                transaction,
+                settings.name,
+                name,
+                head=head,
+                form="event",
+                raw=body,
+                now=record.came_at,
+            ):
+                self._take(transaction, settings, name, one, came_at=record.came_at, n_tries=0)
+        events.settle(
+            transaction,
+            settings.name,
+            record.id,
+            events.DONE,
+            reason=f"taken apart into {len(found)}",
+        )
+
+    def _take(  # one event and what is known of it
+        self,
+        transaction: Transaction,
+        settings: Settings,
+        name: str,
+        event: Event,
+        *,
+        came_at: int,
+        n_tries: int,
+    ) -> None:
+        """Write down what an event says, all or nothing, and what became of it."""
+        now = self._parts.now
+        state, reason, owners, next_at = events.HELD, "", tuple[str, ...](), 0
+        try:
+            with transaction.part():
+                facts = self._adapters[settings.name].facts(event, settings)
+                done = self._take_facts(
+                    transaction, settings, facts, event=name, told_at=event.at or came_at
+                )
+                owners = tuple(done.owners)
+                state, reason = _outcome(facts, done)
+                events.wake(transaction, settings.name, done.named, now=now)
+        except StoreError:
+            raise
+        except NotYet as error:
+            state, reason = events.WAITING, f"{events.AWAITS}{error.ref}"
+            next_at = now + _pause_us(n_tries)
+            if now - came_at > WAITS_US:
+                state, reason = events.HELD, f"nothing was told of {error.ref}"
+        except Erased:
+            state = events.ERASED
+        except (Unmapped, Unusable, CannotJoin, Malformed) as error:
+            reason = str(error)
+        except Exception as error:
+            # A defect in one adapter, or a fact nobody foresaw, must hold this event alone.
+            log.exception("event raised", extra={"kind": settings.adapter})
+            reason = f"{settings.adapter} raised {type(error).__name__}"
+        events.settle(
+            transaction,
+            settings.name,
+            name,
+            state,
+            reason=reason,
+            owners=owners,
+            next_at=next_at,
+        )
+        self._count(settings, state, 1)
+
+    def take_facts(
+        self,
+        transaction: Transaction,
+        settings: Settings,
+        facts: Iterable[AnyFact],
+        *,
+        event_id: str,
+    ) -> tuple[str, ...]:
+        """Write facts down that came by no adapter; whom they are about, by their ids now.
+
+        For imports, demos and tests. Raises NotYet, Unusable, Erased, Malformed, StoreError.
+        """
+        done = self._take_facts(
+            transaction, settings, tuple(facts), event=event_id, told_at=self._parts.now
+        )
+        events.wake(transaction, settings.name, done.named, now=self._parts.now)
+        return tuple(done.owners)
+
+    def _take_facts(
+        self,
+        transaction: Transaction,
+        settings: Settings,
+        facts: Sequence[AnyFact],
+        *,
+        event: str,
+        told_at: int,
+    ) -> Taking:
+        done = Taking(transaction, settings, event, self._parts.now, self._hear)
+        for fact in facts:
+            taking.take(
+                done, fact if fact.at > 0 else msgspec.structs.replace(fact, at=told_at)
+            )
+        return done
+
+    # Channels
+
+    def pause(self, channel: str, *, reason: str) -> None:
+        """Keep what comes, and take none of it. Raises StoreError."""
+        self._set(channel, is_paused=True, reason=reason)
+
+    def resume(self, channel: str) -> int:
+        """Go on, with what came meanwhile; how many events were taken. Raises StoreError."""
+        self._set(channel, is_paused=False, reason="")
+        return self.take_waiting()
+
+    def _set(self, channel: str, *, is_paused: bool, reason: str) -> None:
+        now = self._parts.now
+        self._parts.write(
+            lambda it: events.set_paused(
+                it, channel, is_paused=is_paused, reason=reason, now=now
+            )
+        )
+
+    def tidy(self) -> int:
+        """Forget the bytes of what was taken long ago. Raises StoreError."""
+        before = self._parts.now - events.RAW_US
+        return self._parts.write(lambda it: events.forget_bytes(it, before=before))
+
+    def _note_promises(self, transaction: Transaction) -> None:
+        for each in self._settings.values():
+            transaction.direct().run(
+                "INSERT INTO channel (name, state, reason, changed_at, promise_s) VALUES (:name, 'open', '', :now, :promise)"
+                " ON CONFLICT (name) DO UPDATE SET promise_s = excluded.promise_s",
+                name=each.name, now=self._parts.now, promise=each.promise_s,
+            )  # fmt: skip
+
+    def _count(self, settings: Settings, what: str, n: int) -> None:
+        if n:
+            self._parts.counters.add(f"channel.{settings.name}.{what}", n)
+
+
+def event_id(event: Event) -> str:
+    """The id an event is kept under: the vendor's, or a digest where that is none."""
+    if event.id and len(event.id) <= ID_MAX and "\0" not in event.id and event.id.isprintable():
+        return event.id
+    told = event.id.encode("utf-8", "replace") or msgspec.json.encode(
+        (event.type, event.at, event.body)
+    )
+    return f"digest-{hashlib.sha256(told).hexdigest()[:40]}"
+
+
+def _outcome(facts: Sequence[AnyFact], done: Taking) -> tuple[str, str]:
+    """The state of an event that was taken, and why it changed nothing where it did not."""
+    older = (
+        f"older than what is known: {', '.join(dict.fromkeys(done.older))}"
+        if done.older
+        else ""
+    )
+    if not facts:
+        return events.IGNORED, "it concerns nobody"
+    if done.older and not done.n_news:
+        return events.IGNORED, older
+    return events.DONE, older
+
+
+def _pause_us(n_tries: int) -> int:
+    return AGAIN_US[min(n_tries, len(AGAIN_US) - 1)] * 1_000_000
+
+
+Deliver = Callable[[str, Delivery], Taken]

@@ -1,0 +1,497 @@
+"""What a customer shows who was put together from several records, and how their rows go together and apart.
+
+Every record another system has of a customer tells a name, a language, consents, contact points; they stay told by that
+record (`said`, `point`) for ever. The rows `customer`, `contact` and `consent` of a joined customer are made of all of them:
+
+    name, language      told last
+    contact points      each once; verified where one record has it verified
+    consents            of words said before they were joined the stricter counts; what is said after that counts for all
+    the rest of a person (household, tier ...)   the kept record's, or the first that has it
+
+All other rows change hands as they stand, and `origin` remembers whose they were. So a join is undone by giving each row back
+to the record it came from, and by making those three again from what is left on each side.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from sync.central.channels.facts import Who
+from sync.central.sql import Connection
+from sync.central.store import Transaction, owner_lock
+from sync.model import forms
+from sync.model.contacts import contact_term
+from sync.model.errors import Malformed
+from sync.model.records import CHANNELS, Consent, ContactPoint, Customer, key_of
+from sync.model.row import Row, body_of, raw_of, row_of
+
+RECORD: Final = "record"
+NAME: Final = "name"
+LANGUAGE: Final = "language"
+CONSENT: Final = "consent:"
+FILLED: Final = ("nickname", "preferred_channel", "household", "guardian", "tier")
+"""Fields of a person that no channel tells."""
+
+CHANNEL_OF: Final[Mapping[str, str]] = {"phone": "phone", "email": "email"}
+"""Kind of a contact point to its channel; a handle's is its network."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One thing a record told of a customer: which field, when, and who says so (`stamp_of`)."""
+
+    owner: str
+    field: str
+    value: str
+    at: int
+    stamp: str
+
+
+class _Old(msgspec.Struct, frozen=True):
+    """A row as it stood, to be told by its record from then on."""
+
+    as_of: int
+    source: str
+    body: msgspec.Raw
+
+
+class _Interest(msgspec.Struct, frozen=True):
+    """How long a scope was to hold a customer: before a join, and by it. `before` is None where it did not."""
+
+    before: tuple[int, str] | None
+    after: tuple[int, str]
+
+
+def stamp_of(source: str, channel: str, event: str) -> str:
+    """Who says something: the source people are shown, then what decides between two of one time."""
+    return f"{source}|{channel}|{event}"
+
+
+def _source_of(stamp: str) -> str:
+    return stamp.partition("|")[0]
+
+
+# What a record tells
+
+
+def told_in(who: Who) -> dict[str, str]:
+    """What an event tells of a customer, by field."""
+    told: dict[str, str] = {}
+    if who.given_name or who.family_name:
+        told[NAME] = _text_of((clean(who.given_name, 120), clean(who.family_name, 120)))
+    if who.language:
+        told[LANGUAGE] = clean(who.language, 35)
+    if who.birth_date:
+        told["birth_date"] = clean(who.birth_date, 20)
+    if who.postcode or who.street or who.city:
+        told["address"] = _text_of(
+            tuple(clean(part, 120) for part in (who.street, who.postcode, who.city))
+        )
+    return told
+
+
+def clean(text: str, size: int) -> str:
+    """Text from outside as a database can hold it, cut to so many characters; markup stays text."""
+    plain = text.replace("\0", "").encode("utf-8", "replace").decode()
+    return plain if len(plain) <= size else f"{plain[: size - 1]}…"
+
+
+def tell(
+    transaction: Transaction, record: str, told: Mapping[str, str], *, at: int, stamp: str
+) -> bool:
+    """A record says this of its customer; whether it is news. What is older than what it said before changes nothing."""
+    if not told:
+        return False
+    sql = transaction.direct()
+    known = {it.field: it for it in _said(sql, (record,))}
+    news = [
+        {"owner": record, "field": field, "value": value, "at": at, "stamp": stamp}
+        for field, value in sorted(told.items())
+        if field not in known or (at, stamp) > (known[field].at, known[field].stamp)
+    ]
+    sql.many(
+        "INSERT INTO said (owner, field, value, at, stamp) VALUES (:owner, :field, :value, :at, :stamp)"
+        " ON CONFLICT (owner, field) DO UPDATE SET value = excluded.value, at = excluded.at, stamp = excluded.stamp",
+        news,
+    )
+    return bool(news)
+
+
+def _said(sql: Connection, owners: Sequence[str]) -> list[Said]:
+    found = sql.all(
+        "SELECT owner, field, value, at, stamp FROM said WHERE owner IN [:owners] ORDER BY owner, field",
+        owners=list(owners),
+    )
+    return [Said(*line) for line in found]
+
+
+def _text_of(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def members(sql: Connection, root: str) -> tuple[str, ...]:
+    """All records that are this customer now, the kept one first."""
+    found = sql.all("SELECT owner FROM folded WHERE kept = :kept ORDER BY owner", kept=root)
+    return (root, *(str(owner) for (owner,) in found))
+
+
+# What they show
+
+
+def show(transaction: Transaction, root: str) -> None:
+    """Write what a customer shows: person, contact points, consents; what stays as it is is not written."""
+    sql = transaction.read.sql
+    owners = members(sql, root)
+    said = _said(sql, owners)
+    wanted: dict[str, Row] = {}
+    person = _person(transaction, root, owners, said)
+    if person is not None:
+        wanted[person.key] = person
+    since = _since(sql, owners)
+    for purpose in sorted({it.field for it in said if it.field.startswith(CONSENT)}):
+        consent = consent_of(root, [it for it in said if it.field == purpose], since=since)
+        wanted[consent.key] = consent
+    own, terms = _contacts(sql, root)
+    for row in _points(sql, root, owners):
+        if isinstance(row.body, ContactPoint) and contact_term(row.body.value) not in terms:
+            wanted[row.key] = row
+    for key in own - wanted.keys():
+        transaction.remove(key)
+    for key, row in wanted.items():
+        known = _row(transaction, key)
+        if known is None or (known.body, known.owner, known.as_of, known.source) != (
+            row.body,
+            root,
+            row.as_of,
+            row.source,
+        ):
+            transaction.put(row, form=forms.newest(row.kind))
+
+
+def _row(transaction: Transaction, key: str) -> Row | None:
+    try:
+        return transaction.read.row(key)
+    except Malformed:
+        return None  # a newer version wrote it; ours takes its place
+
+
+def _person(
+    transaction: Transaction, root: str, owners: Sequence[str], said: Sequence[Said]
+) -> Row | None:
+    olds = {it.owner: _old_of(it.value) for it in said if it.field == RECORD}
+    records = {owner: _customer_of(old) for owner, old in olds.items()}
+    known = _row(transaction, key_of("customer", root))
+    base = records.get(root)
+    as_of, source = (olds[root].as_of, olds[root].source) if root in olds else (0, "")
+    if base is None and known is not None and isinstance(known.body, Customer):
+        base, as_of, source = known.body, known.as_of, known.source
+    names = _newest(said, NAME)
+    languages = _newest(said, LANGUAGE)
+    if (
+        base is None
+        and len(owners) == 1
+        and names is None
+        and languages is None
+        and not _is_told(transaction, root)
+    ):
+        return None
+    body = base or Customer(root, "")
+    for owner in owners:
+        other = records.get(owner)
+        if other is not None and owner != root:
+            blank = {name: getattr(other, name) for name in FILLED if not getattr(body, name)}
+            body = msgspec.structs.replace(body, **blank)
+    if names is not None:
+        given, family = msgspec.json.decode(names.value, type=tuple[str, str])
+        body = msgspec.structs.replace(body, given_name=given, family_name=family)
+    if languages is not None:
+        body = msgspec.structs.replace(body, language=languages.value)
+    if known is not None and known.body == body and base is not records.get(root):
+        return known
+    newest = max(
+        ((it.at, it.stamp) for it in (names, languages) if it is not None),
+        default=(as_of, source),
+    )
+    if newest[0] >= as_of:
+        as_of, source = newest[0], _source_of(newest[1])
+    return row_of(body, owner=root, as_of=as_of, source=source)
+
+
+def _is_told(transaction: Transaction, root: str) -> bool:
+    """Whether a channel knows this customer, so that there must be a person, if only without a name."""
+    return bool(
+        transaction.read.sql.all("SELECT 1 FROM alias WHERE owner = :owner LIMIT 1", owner=root)
+    )
+
+
+def _newest(said: Iterable[Said], field: str) -> Said | None:
+    return max(
+        (it for it in said if it.field == field), key=lambda it: (it.at, it.stamp), default=None
+    )
+
+
+def _old_of(value: str) -> _Old:
+    return msgspec.json.decode(value, type=_Old)
+
+
+def _customer_of(old: _Old) -> Customer | None:
+    body = body_of("customer", bytes(old.body))
+    return body if isinstance(body, Customer) else None
+
+
+def _since(sql: Connection, owners: Sequence[str]) -> int:
+    """When the last of these records was joined to the others; 0 for one alone."""
+    found = sql.all(
+        "SELECT MAX(at) FROM joined WHERE undone_at = 0 AND one IN [:owners] AND other IN [:owners]",
+        owners=list(owners),
+    )
+    return int(found[0][0] or 0)
+
+
+def consent_of(root: str, words: Sequence[Said], *, since: int) -> Row:
+    """What counts of what several records say about one purpose.
+
+    Args:
+        root: The customer.
+        words: One word of each record, at least one.
+        since: When they were joined, microseconds since 1970.
+    """
+    olds = {it.owner: _old_of(it.value) for it in words}
+    bodies = {
+        owner: body
+        for owner, old in olds.items()
+        if isinstance(body := body_of("consent", bytes(old.body)), Consent)
+    }
+    later = [it for it in words if it.at > since]
+    if later or len(words) == 1:
+        word = max(later or words, key=lambda it: (it.at, it.stamp))
+        at = word.at
+    else:
+        # The stricter word counts. Where they differ, nothing that was said before they were joined changes it.
+        word = min(words, key=lambda it: (bodies[it.owner].is_granted, -it.at, it.stamp))
+        granted = {body.is_granted for body in bodies.values()}
+        at = since if len(granted) > 1 else min(it.at for it in words)
+    said = bodies[word.owner]
+    body = msgspec.structs.replace(said, id=f"{root}:{said.purpose}", at=at)
+    return row_of(
+        body, owner=root, as_of=olds[word.owner].as_of, source=olds[word.owner].source
+    )
+
+
+def consent_value(purpose: str, *, is_granted: bool, at: int, source: str) -> str:
+    """A word about a consent as `tell` keeps it, under the field CONSENT + purpose."""
+    body = Consent("", purpose, is_granted, at)
+    return _text_of(_Old(at, source, msgspec.Raw(raw_of(body))))
+
+
+def _contacts(sql: Connection, root: str) -> tuple[set[str], set[str]]:
+    """Keys of the contacts made here, and terms of those somebody wrote down otherwise."""
+    found = sql.all(
+        "SELECT key, term FROM doc WHERE owner = :owner AND kind = 'contact'", owner=root
+    )
+    own = {str(key) for key, _ in found if str(key).startswith(f"contact/{root}~")}
+    return own, {str(term) for key, term in found if str(key) not in own}
+
+
+def _points(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
+    found = sql.all(
+        "SELECT term, MAX(is_verified), MAX(at), MAX(channel) FROM point WHERE owner IN [:owners] AND kind <> 'name'"
+        " GROUP BY term ORDER BY term",
+        owners=list(owners),
+    )
+    rows = []
+    for term, is_verified, at, source in found:
+        network, _, value = str(term).partition(":")
+        channel = {"tel": "phone", "mailto": "email"}.get(
+            network, network if network in CHANNELS else "chat"
+        )
+        digest = hashlib.sha256(str(term).encode()).hexdigest()[:12]
+        body = ContactPoint(f"{root}~{digest}", channel, value, is_verified=bool(is_verified))
+        rows.append(row_of(body, owner=root, as_of=int(at), source=str(source)))
+    return rows
+
+
+def absorb(transaction: Transaction, root: str) -> None:
+    """What others wrote into the rows made here (a clerk's consent, a person put in directly) becomes that record's word."""
+    sql = transaction.direct()
+    owners = members(sql, root)
+    said, since = _said(sql, owners), _since(sql, owners)
+    person = _row(transaction, key_of("customer", root))
+    if person is not None and len(owners) == 1:
+        _keep_word(transaction, root, RECORD, person)
+        body = person.body
+        if isinstance(body, Customer):
+            told = {}
+            if _newest(said, NAME) is None and (body.given_name or body.family_name):
+                told[NAME] = _text_of((body.given_name, body.family_name))
+            if _newest(said, LANGUAGE) is None:
+                told[LANGUAGE] = body.language
+            tell(
+                transaction, root, told, at=person.as_of, stamp=stamp_of(person.source, "", "")
+            )
+    found = sql.all("SELECT key FROM doc WHERE owner = :owner AND kind = 'consent'", owner=root)
+    for (key,) in found:
+        row = _row(transaction, str(key))
+        if (
+            row is None
+            or not isinstance(row.body, Consent)
+            or row.body.id != f"{root}:{row.body.purpose}"
+        ):
+            continue
+        words = [it for it in said if it.field == CONSENT + row.body.purpose]
+        shown = consent_of(root, words, since=since) if words else None
+        if shown is None or shown.body != row.body:
+            _keep_word(transaction, root, CONSENT + row.body.purpose, row, at=row.body.at)
+
+
+def _keep_word(
+    transaction: Transaction, owner: str, field: str, row: Row, *, at: int | None = None
+) -> None:
+    old = _Old(row.as_of, row.source, msgspec.Raw(raw_of(row.body)))
+    transaction.direct().run(
+        "INSERT INTO said (owner, field, value, at, stamp) VALUES (:owner, :field, :value, :at, :stamp)"
+        " ON CONFLICT (owner, field) DO UPDATE SET value = excluded.value, at = excluded.at, stamp = excluded.stamp",
+        owner=owner, field=field, value=_text_of(old), at=row.as_of if at is None else at, stamp=stamp_of(row.source, "", ""),
+    )  # fmt: skip
+
+
+# Together and apart
+
+
+def fold(transaction: Transaction, joined: str, *, kept: str, folded: str) -> None:
+    """Give all rows of one customer to another, and whoever holds them holds that one. Both are nobody else's part."""
+    absorb(transaction, kept)
+    absorb(transaction, folded)
+    sql = transaction.direct()
+    keys = [
+        str(key)
+        for (key,) in sql.all(
+            "SELECT key FROM doc WHERE owner = :owner ORDER BY key", owner=folded
+        )
+    ]
+    transaction.load(keys)
+    moved = [key for key in keys if not _is_made(key, folded)]
+    for key in keys:
+        if _is_made(key, folded):
+            transaction.remove(key)
+        else:
+            transaction.give(key, kept)
+    sql = transaction.direct()
+    note_origin(transaction, moved, folded)
+    sql.run("UPDATE folded SET kept = :kept WHERE kept = :folded", kept=kept, folded=folded)
+    sql.run(
+        "INSERT INTO folded (owner, kept) VALUES (:folded, :kept)", kept=kept, folded=folded
+    )
+    _hold_for(transaction, joined, kept=kept, folded=folded)
+    show(transaction, kept)
+
+
+def unfold(transaction: Transaction, joined: str, *, root: str, one: str, other: str) -> str:
+    """Take apart what that join put together; the customer that leaves.
+
+    Args:
+        transaction: Where it is written; the join itself counts no more.
+        joined: Which.
+        root: Whom all of them are now.
+        one: A record the join was between.
+        other: The other one.
+    """
+    sql = transaction.direct()
+    owners = members(sql, root)
+    stays = _connected(sql, owners, root)
+    leaving = [owner for owner in owners if owner not in stays]
+    kept, folded = sql.all("SELECT kept, folded FROM joined WHERE id = :id", id=joined)[0]
+    left = next(owner for owner in (str(folded), str(kept), one, other) if owner in leaving)
+    transaction.lock_keys(owner_lock(owner) for owner in leaving)
+    found = sql.all(
+        "SELECT origin.key FROM origin JOIN doc ON doc.key = origin.key WHERE doc.owner = :root"
+        " AND origin.owner IN [:owners] ORDER BY origin.key",
+        root=root, owners=leaving,
+    )  # fmt: skip
+    keys = [str(key) for (key,) in found]
+    transaction.load(keys)
+    for key in keys:
+        transaction.give(key, left)
+    sql = transaction.direct()
+    sql.run("DELETE FROM origin WHERE owner = :owner", owner=left)
+    sql.run("DELETE FROM folded WHERE owner IN [:owners]", owners=leaving)
+    sql.many(
+        "INSERT INTO folded (owner, kept) VALUES (:owner, :kept)",
+        [{"owner": owner, "kept": left} for owner in leaving if owner != left],
+    )
+    _hold_no_more(transaction, joined, root=root, left=left)
+    show(transaction, root)
+    show(transaction, left)
+    return left
+
+
+def note_origin(transaction: Transaction, keys: Iterable[str], record: str) -> None:
+    """These rows came from this record, which is joined into another; or from one that was joined into it before."""
+    sql, asked = transaction.direct(), sorted(keys)
+    ours = frozenset(members(sql, record))
+    known = dict(sql.all("SELECT key, owner FROM origin WHERE key IN [:keys]", keys=asked))
+    sql.many(
+        "INSERT INTO origin (key, owner) VALUES (:key, :owner) ON CONFLICT (key) DO UPDATE SET owner = excluded.owner",
+        [{"key": key, "owner": record} for key in asked if known.get(key) not in ours],
+    )
+
+
+def _is_made(key: str, owner: str) -> bool:
+    """Whether `show` makes this row."""
+    return key == f"customer/{owner}" or key.startswith(
+        (f"consent/{owner}:", f"contact/{owner}~")
+    )
+
+
+def _connected(sql: Connection, owners: Sequence[str], start: str) -> set[str]:
+    """Which of these records are still joined to that one."""
+    edges = sql.all(
+        "SELECT one, other FROM joined WHERE undone_at = 0 AND one IN [:owners] AND other IN [:owners]",
+        owners=list(owners),
+    )
+    found, grown = {start}, True
+    while grown:
+        grown = False
+        for pair in edges:
+            if (pair[0] in found) != (pair[1] in found):
+                found |= {str(pair[0]), str(pair[1])}
+                grown = True
+    return found
+
+
+def _hold_for(transaction: Transaction, joined: str, *, kept: str, folded: str) -> None:
+    """Stores that hold the one hold the other; how it was before is kept with the join."""
+    ours = {it.scope: (it.until, it.why) for it in transaction.read.interests(kept)}
+    for it in transaction.read.interests(folded):
+        before = ours.get(it.scope)
+        if before is not None and (before[0] == 0 or (it.until and it.until <= before[0])):
+            continue
+        transaction.add_interest(it.scope, kept, until=it.until, why=it.why)
+        after = {now.scope: (now.until, now.why) for now in transaction.read.interests(kept)}[
+            it.scope
+        ]
+        transaction.direct().run(
+            "INSERT INTO joined_row (joined, key, owner, before) VALUES (:joined, :key, :owner, :before)"
+            " ON CONFLICT (joined, key) DO NOTHING",
+            joined=joined, key=f"interest/{it.scope}", owner=folded, before=_text_of(_Interest(before, after)),
+        )  # fmt: skip
+
+
+def _hold_no_more(transaction: Transaction, joined: str, *, root: str, left: str) -> None:
+    """Stores hold whom they held before; one that has seen them since holds both, for nobody knows which of them came."""
+    now = {it.scope: (it.until, it.why) for it in transaction.read.interests(root)}
+    found = transaction.direct().all(
+        "SELECT key, before FROM joined_row WHERE joined = :joined ORDER BY key", joined=joined
+    )
+    for key, text in found:
+        scope = str(key).partition("/")[2]
+        told = msgspec.json.decode(text, type=_Interest)
+        if now.get(scope) != told.after:
+            until, why = now.get(scope, (0, ""))
+            if scope in now:
+                transaction.add_interest(scope, left, until=until, why=why)
+            continue
+        transaction.end_interest(scope, root)
+        if told.before is not None:
+            transaction.add_interest(scope, root, until=told.before[0], why=told.before[1])
