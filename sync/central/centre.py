@@ -16,10 +16,12 @@ from hardware.clock import Clock
 from hardware.disk import Disk, FolderLock
 from hardware.entropy import Entropy
 from hardware.identity import lasting_key, public_hex
-from sync.central import enrolment
+from sync.central import channels_file, enrolment
 from sync.central.bands import Bands
 from sync.central.batch import Batch
 from sync.central.capsules import Capsules
+from sync.central.channels.adapter import Settings
+from sync.central.channels.registry import ADAPTERS
 from sync.central.counters import Counters
 from sync.central.denials import Denials
 from sync.central.erasure import Erasure, ErasureStatus
@@ -27,7 +29,9 @@ from sync.central.feed import Bell
 from sync.central.gate import Gate, Sessions
 from sync.central.hellos import Hellos
 from sync.central.housekeeping import Housekeeping
+from sync.central.in_site import InSite
 from sync.central.inbox import Inbox
+from sync.central.intake import Intake
 from sync.central.leases import Leases
 from sync.central.lending import lend
 from sync.central.openapi import Metrics
@@ -77,6 +81,7 @@ class Centre:
         entropy: Entropy,
         band_keys: BandKeys | None,
         capsule_signer: CapsuleSigner | None = None,
+        channels: tuple[Settings, ...] = (),
     ) -> None:
         """Put together by `open`."""
         self._store = store
@@ -100,10 +105,12 @@ class Centre:
         self._denials = Denials(parts, band_keys, private_key)
         self._capsules = Capsules(parts, capsule_signer)
         self._leases = Leases(parts, band_keys, self._denials, self._capsules)
+        self.channels = Intake(parts, ADAPTERS, channels)
         self._erasure = Erasure(parts, self._pulls)
-        self._housekeeping = Housekeeping(parts, self._pulls, Watch(parts))
+        self._housekeeping = Housekeeping(parts, self._pulls, Watch(parts), self.channels)
         self._heads: dict[str, int] = {}
         self.sites: dict[str, Site] = _sites_of(parts, band_keys)
+        self.sites[InSite.path] = InSite(parts, self.channels)
 
     @classmethod
     def open(  # noqa: PLR0913  # what a node is made of
@@ -117,6 +124,7 @@ class Centre:
         capsule_signer: CapsuleSigner | None = None,
         database: str | Path = "",
         key: Path | None = None,
+        channels: Path | tuple[Settings, ...] = (),
     ) -> "Centre":
         """Open the centre in `folder`, or make one there.
 
@@ -129,13 +137,16 @@ class Centre:
             capsule_signer: Signs what bands carry.
             database: `postgresql://...` for one that nodes share, "" for a file in `folder`.
             key: The centre's key, the same file for all its nodes; None for one in `folder`.
+            channels: The other systems that send to it, or the file that names them.
 
         Raises:
+            ChannelsWrong: the file of channels cannot be used.
             FolderInUse: another process runs a centre in it.
             DiskFull, DiskFault: it cannot be written.
             EnrolmentError: its key file is damaged.
             StoreError: its database cannot be opened, or belongs to a centre with another key.
         """
+        named = channels_file.read_channels(channels) if isinstance(channels, Path) else channels
         lock = disk.lock(folder)
         try:
             private_key = lasting_key(key or folder / KEY_FILE, disk=disk, entropy=entropy)
@@ -150,10 +161,15 @@ class Centre:
         except BaseException:
             lock.close()
             raise
-        return cls(
-            store, lock, private_key, clock=clock, entropy=entropy, band_keys=band_keys,
-            capsule_signer=capsule_signer,
-        )  # fmt: skip
+        try:
+            return cls(
+                store, lock, private_key, clock=clock, entropy=entropy, band_keys=band_keys,
+                capsule_signer=capsule_signer, channels=named,
+            )  # fmt: skip
+        except BaseException:  # a channel that cannot be: nothing stays open
+            store.close()
+            lock.close()
+            raise
 
     def close(self) -> None:
         """End held polls and let go of database and folder."""
