@@ -3,6 +3,7 @@
 from typing import Final
 
 from sync.central import snapshots
+from sync.central.intake import Intake
 from sync.central.lending import take_back_over
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
@@ -27,9 +28,10 @@ ROUNDS_MAX: Final = 50
 class Housekeeping:
     """Tidies one centre up."""
 
-    def __init__(self, parts: Parts, pulls: Pulls, watch: Watch) -> None:
-        """Over the parts of one centre, what its devices said in pulls, and who waits in its channels."""
+    def __init__(self, parts: Parts, pulls: Pulls, watch: Watch, intake: Intake) -> None:
+        """Over the parts of one centre, what its devices said in pulls, who waits in its channels, and what came by them."""
         self._parts = parts
+        self._intake = intake
         self._watch = watch
         self._pulls = pulls
         self._forgot_ms: int | None = None
@@ -46,6 +48,7 @@ class Housekeeping:
             "allowances": self._take_back(self._parts.now),
             "snapshots": self._make_snapshots(),
             "watched": self._watch.look_now_and_then(),
+            "taken": self._intake.take_waiting(),
         }
         ticks = self._parts.clock.ticks_ms()
         if is_all or self._forgot_ms is None or ticks - self._forgot_ms >= SLOW_MS:
@@ -73,6 +76,7 @@ class Housekeeping:
         return {
             "tombstones": self._parts.write(lambda it: it.drop_tombstones(now - TOMBSTONES_US)),
             "marks": self._parts.write(lambda it: it.thin_marks(now)),
+            "events": self._intake.tidy(),
         }
 
     def _end_interests(self, now: int) -> int:
