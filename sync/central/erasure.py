@@ -8,10 +8,11 @@ from typing import Final
 
 import msgspec
 
+from sync.central import events, identity
 from sync.central.enrolment import FINAL_STATES, State, scopes_of
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
-from sync.central.store import Snapshot, owner_lock
+from sync.central.store import Snapshot, Transaction, owner_lock
 
 LEFT_WITHIN_US: Final = 60 * 1_000_000
 """How long after it was asked for an erasure may have waited for its turn to be written."""
@@ -41,10 +42,10 @@ class Erasure:
         self._pulls = pulls
 
     def erase(self, owner: str) -> int:
-        """Erase a customer; how many rows went. Raises StoreError: nothing was erased."""
+        """Erase a customer, with all records joined into them; how many rows went. Raises StoreError: nothing was erased."""
         now = self._parts.now
         n_rows = self._parts.write(
-            lambda it: it.erase_owner(owner, at=now), keys=(owner_lock(owner),)
+            lambda it: _erased(it, owner, at=now), keys=(owner_lock(owner),)
         )
         self._parts.store.scrub()
         return n_rows
@@ -55,6 +56,14 @@ class Erasure:
         with self._parts.store.reading() as snapshot:
             at = snapshot.erased_at(owner)
             return _status(snapshot, owner, at) if at else None
+
+
+def _erased(transaction: Transaction, owner: str, *, at: int) -> int:
+    events.erase_mentions(transaction, identity.mentions(transaction, owner))
+    owners = identity.forget(transaction, owner, at=at)
+    events.erase(transaction, owners)
+    events.erase_sent(transaction, owners)
+    return sum(transaction.erase_owner(one, at=at) for one in owners)
 
 
 def _status(snapshot: Snapshot, owner: str, at: int) -> ErasureStatus:
