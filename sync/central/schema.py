@@ -141,7 +141,7 @@ MIGRATIONS: Final = (
       AND body NOT LIKE '%"answered_at":%';
     CREATE TABLE channel (
       name TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL, changed_at BIGINT NOT NULL,
-      position TEXT NOT NULL DEFAULT ''
+      position TEXT NOT NULL DEFAULT '', promise_s BIGINT NOT NULL DEFAULT 86400
     );
     CREATE TABLE event (
       channel TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
