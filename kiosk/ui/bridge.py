@@ -94,6 +94,13 @@ _RUNG: Final = {
 """What is said once an action is durable."""
 
 
+_NO_PIN: Final = {
+    PinStanding.NONE: ("pin.none", "pin.none-line"),
+    PinStanding.LOCKED: ("pin.locked", "pin.locked-line"),
+}
+"""What is said where no PIN can be asked for."""
+
+
 def _no_cue(_kind: visit.CueKind) -> None:
     """For a kiosk whose light and sound are the screen's own."""
 
@@ -291,8 +298,7 @@ class CustomerPane(Widget):
             self._send_for_pin(standing)
 
     def _send_for_pin(self, standing: PinStanding) -> None:
-        word = "locked" if standing is PinStanding.LOCKED else "none"
-        self._open_help(f"pin.{word}", f"pin.{word}-line")
+        self._open_help(*_NO_PIN[standing])
         self._ring(pages.FORGET_ME, about="", is_recorded=False)
 
     @on(CustomerView.PinTyped)

@@ -89,7 +89,6 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Then we delete what we know of you.",
         "Dann löschen wir, was wir von Ihnen wissen.",
     ),
-    "pin.clear": ("Clear", "Weg"),
     "pin.wrong": ("That was not it. Once more.", "Das war sie nicht. Noch einmal."),
     "pin.none": ("For this you need a PIN", "Dafür brauchen Sie eine PIN"),
     "pin.none-line": (

@@ -25,6 +25,7 @@ SAYS_IT = (
     "core/strip.py",
     "core/ticker.py",
     "core/trap.py",
+    "ui/screens/set_pin.py",
     "ui/screens/settle.py",
     "ui/views/counter.py",
     "ui/widgets/note.py",
