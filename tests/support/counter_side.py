@@ -7,7 +7,6 @@ from typing import Any
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from kiosk.demo.brand import demo_rows
 from kiosk.ui.crash import CrashSafeApp
 from kiosk.ui.screens.counter import COUNTER_STYLES, CounterScreen
 from kiosk.ui.themes import THEMES
@@ -16,7 +15,7 @@ from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.notice import Notice
 from sync.model.row import Row
 from tests.support import keys as keys_of
-from tests.support.demo_side import NOW, NOW_US, POST, WORDS
+from tests.support.demo_side import NOW_US, POST, WORDS, brand_rows
 from tests.support.desk import MemoryDesk
 from tests.support.pictures import rows_of
 
@@ -91,7 +90,7 @@ async def counter(
     *, size: tuple[int, int] = (80, 24), rows: Iterable[Row] = (), theme: str = "night"
 ) -> AsyncIterator[Counter]:
     """A counter in a terminal of that size, over the demo's people or these rows."""
-    desk = MemoryDesk(tuple(rows) or demo_rows(NOW), now=NOW_US)
+    desk = MemoryDesk(tuple(rows) or brand_rows(), now=NOW_US)
     app = CounterApp(desk, theme=theme)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()

@@ -1,6 +1,7 @@
 """The demo without processes: bands that prove themselves at once, a network that is a word, rows of the seeded brand."""
 
 from datetime import UTC, datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from drivers.lines import Left, Proved, Said, Seen
@@ -28,6 +29,12 @@ NOW = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
 NOW_US = micros_of(NOW)
 POST = Post("harbour", "mira", "Mira (Harbour)", {"harbour": "Harbour", "market": "Market"})
 WORDS = StaffWords(ZoneInfo("UTC"))
+
+
+@cache
+def brand_rows() -> tuple[Row, ...]:
+    """The demo's rows at that time, made once: what is in them never changes."""
+    return demo_rows(NOW)
 
 
 def recognition(owner: str, *, reason: str = "", assurance: str = "A2") -> Recognition:
@@ -64,7 +71,7 @@ class DemoRig:
     """Controls that do at once what the demo's processes do, and the app around them."""
 
     def __init__(self) -> None:
-        self.brand = list(demo_rows(NOW))
+        self.brand = list(brand_rows())
         self.desk = MemoryDesk(self.brand, now=NOW_US)
         self.taps: list[int] = []
         self.visitors = 0
@@ -122,5 +129,5 @@ class DemoRig:
 
 def profile(owner: str, rows: tuple[Row, ...] | None = None) -> Profile:
     """A customer of the demo."""
-    brand = demo_rows(NOW) if rows is None else rows
+    brand = brand_rows() if rows is None else rows
     return Profile(owner, tuple(row for row in brand if row.owner == owner))
