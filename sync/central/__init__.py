@@ -28,6 +28,15 @@ leases        keys of bands, sealed for a session
 pages         one site for agents outside the stores
 erasure       a customer erased, and which devices have not heard of it
 watch         who waits in each channel, told to every counter; alarms
+channels/     what other systems send, in their own shapes; one file an adapter
+channels_file the file that says which channels there are, and with which secrets
+in_site       the addresses other systems deliver to
+intake        what they deliver, verified, kept, and taken in once for ever
+events        what they sent, kept with what became of it
+taking        what each fact becomes: rows, and whose
+identity      who somebody is: records of other systems, found, joined, suggested, taken apart, forgotten
+joins         what a joined customer shows, and how rows go together and apart
+threads       which contacts wait for an answer, written into their rows
 housekeeping  what is done now and then
 counters      what is counted
 batch         many writers, one transaction
