@@ -9,6 +9,7 @@ ledger       what can be redeemed, how its free amount moves, and what is lent o
 forms        which form a body is written in, and how a newer one becomes an older one
 rules        what each assurance may do, and the shop's rules
 contacts     contact values as they are compared
+conversation what opens, continues, answers and closes a conversation
 profile      all rows of one customer, as a screen needs them
 checklist    what a case needs, has and misses, and what was tried
 card         the hand-over card: what whoever serves a customer next must know, on one screen
