@@ -137,6 +137,7 @@ random_uid = true                # strangers see another UID each time; cannot b
 factory_key = "des"              # des | aes: kind of the key of zeros the chips are delivered with
 label = "Band {number}"          # {number} counts; {code} is the code on the printed label
 link = ""                        # ntag424: https address a telephone opens, with a fresh signed message behind it
+# To practise first, without real chips: tapthread band plan --practice
 """
 """A plan with every name in it."""
 
@@ -172,6 +173,10 @@ def plan_of(content: bytes) -> Plan:
         if name not in _NAMES:
             raise PlanMalformed(f"the plan has no {name!r}; there are {', '.join(_NAMES)}")
     _check_layout(found)
+    if str(found.get("chip", "")).startswith("ntag21"):
+        raise PlanMalformed(
+            "an NTAG 21x is not issued: it has no key of its own, and a kiosk knows it by a number anybody can copy"
+        )
     practice_keys = _practice(found)
     signature = _choice(found, "signature", Signature.WHERE_IT_EXISTS)
     plan = Plan(

@@ -275,17 +275,7 @@ class _Bench:
 
     def target(self) -> Target | None:
         """The next band; None when the time is over. What cannot be one band is said."""
-        is_over = self._patience()
-        while not is_over():
-            try:
-                target = self.station.wait(is_over)
-            except BandError as error:
-                _say(MESSAGES.get(error.code, "Hold one band to the reader."))
-                self.station.wait_for_removal(is_over)
-                continue
-            if target is not None:
-                return target
-        return None
+        return _next_band(self.reader, self._patience())
 
     def removed(self) -> bool:
         """Was the band taken away? False when the time is over, or it is told to end."""
@@ -294,16 +284,29 @@ class _Bench:
         return not is_over()
 
     def _patience(self) -> Callable[[], bool]:
-        """Says when the time that begins now is over, or the command is told to end."""
-        until = self.asked.timeout_ms
-        deadline = None if until is None else self.clock.ticks_ms() + until
+        return _patience(self.asked, self.clock, self.is_over)
 
-        def is_over() -> bool:
-            return self.is_over() or (
-                deadline is not None and self.clock.ticks_ms() >= deadline
-            )
 
-        return is_over
+def _patience(asked: Asked, clock: Clock, is_told: Callable[[], bool]) -> Callable[[], bool]:
+    """Says when the time that begins now is over, or the command is told to end."""
+    until = asked.timeout_ms
+    deadline = None if until is None else clock.ticks_ms() + until
+    return lambda: is_told() or (deadline is not None and clock.ticks_ms() >= deadline)
+
+
+def _next_band(reader: Reader, is_over: Callable[[], bool]) -> Target | None:
+    """The next band, None when it is over before; what cannot be one band is said, and waited out. Raises ReaderError."""
+    while not is_over():
+        try:
+            target = reader.wait_for_target(WAIT_MS_MAX)
+        except BandError as error:
+            _say(MESSAGES.get(error.code, "Hold one band to the reader."))
+            while not is_over() and not reader.wait_for_removal(WAIT_MS_MAX):
+                pass
+            continue
+        if target is not None:
+            return target
+    return None
 
 
 @contextlib.contextmanager
@@ -539,16 +542,7 @@ def _read(asked: Asked) -> None:
         held.enter_context(stop.heard())
         reader = opened(asked.reader, clock)
         held.callback(reader.close)
-        until = asked.timeout_ms
-        deadline = None if until is None else clock.ticks_ms() + until
-        target = None
-        while target is None and not stop.is_over():
-            if deadline is not None and clock.ticks_ms() >= deadline:
-                break
-            try:
-                target = reader.wait_for_target(WAIT_MS_MAX)
-            except BandError as error:
-                fail(MESSAGES.get(error.code, "Hold one band to the reader."))
+        target = _next_band(reader, _patience(asked, clock, stop.is_over))
         if target is None:
             fail("Nobody held a band to the reader.", EXIT_NO_BAND)
         try:

@@ -1,16 +1,20 @@
 """A person practises issuing from the command line: virtual chips as they come from the factory, every act, no hardware."""
 
+import contextlib
 import csv
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import typer
 
 from drivers.issuing.plan import PRACTICE, Chip
 from hardware.entropy import SystemEntropy
+from hardware.virtual.band import VirtualBand
 from hardware.virtual.catalogue import sample_band
+from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.field import Field
 from kiosk.commands import band_station
 from kiosk.commands.band_station import PRACTISED
@@ -164,3 +168,36 @@ def test_every_chip_that_can_be_issued_can_be_practised_with(
     assert "PRACTICE 1 of 1 bands are issued" in said
     assert "This band is as planned" in said
     assert "is retired" in said
+
+
+def test_practice_and_real_bands_are_kept_apart(
+    tmp_path: Path, virtual_reader: VirtualReader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wish = replace(asked(tmp_path, virtual_reader, Chip.DESFIRE), timeout_ms=200)
+    plan = tmp_path / "plan.toml"
+    plan.write_text(f"generation_min = 1\n{plan.read_text()}")
+    real = tmp_path / "real.toml"
+    real.write_text("layout = 1\ngeneration_min = 1\n")
+    for name in ("band-master.key", "band-group.key"):
+        (tmp_path / "centre").mkdir(exist_ok=True)
+        (tmp_path / "centre" / name).write_bytes(SystemEntropy().draw(16))
+
+    def said(band: VirtualBand, wish: band_station.Asked) -> str:
+        virtual_reader.field.present(band)
+        with contextlib.suppress(typer.Exit):
+            band_station.run("issue", wish)
+        return "".join(capsys.readouterr())
+
+    virtual = sample_band("desfire-ev2-new", entropy=SystemEntropy())
+    unsigned = VirtualDesfire.fresh(uid=b"\x04unsign", ev=1, entropy=SystemEntropy())
+    by_real_plan = said(virtual, replace(wish, plan=real))
+    practised_on_real = said(unsigned, wish)
+    with_brands_keys = said(virtual, replace(wish, keys=tmp_path / "centre"))
+    practised = said(virtual, replace(wish, report=tmp_path / "r.csv"))
+    in_one_report = said(virtual, replace(wish, plan=real, report=tmp_path / "r.csv"))
+
+    assert "the maker did not sign this chip's UID" in by_real_plan
+    assert "the chip has no signature of its maker" in practised_on_real
+    assert "practice has keys of its own" in with_brands_keys
+    assert "PRACTICE Band 1 is issued" in practised
+    assert "practice and real bands do not stand in one report" in in_one_report

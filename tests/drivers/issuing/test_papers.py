@@ -57,6 +57,7 @@ def test_the_example_is_the_plan_by_default() -> None:
         ("layout = true", "layout must be 1"),
         ("layout = 1\nkey = 'x'", "no 'key'"),
         ("layout = 1\nchip = 'classic'", "chip must be one of"),
+        ("layout = 1\nchip = 'ntag21x'", "a number anybody can copy"),
         ("layout = 1\ngeneration_min = 4", "1, 2 or 3"),
         ("layout = 1\nrandom_uid = 1", "true or false"),
         ("layout = 1\nlabel = '{uid}'", "{number} and {code} only"),
