@@ -150,11 +150,15 @@ class Used(msgspec.Struct, frozen=True, tag="used", tag_field="say"):
         operation: As in `Use`.
         outcome: recorded (give) | there (it stands there from before: give) | used (somebody else gave it: do not give) |
             unsure (the band cannot say) | undone (not written, for certain) | torn (only the band can tell: tell it again).
+        at: Of `used`, when the band says that somebody else gave it, Unix seconds; 0 when it cannot say.
+        store: And where: a tag of two bytes in hex, "" when it cannot say.
     """
 
     tap: int
     operation: str
     outcome: str
+    at: int = 0
+    store: str = ""
 
 
 Said = ReaderState | Seen | KeyWanted | Proved | Failed | Left | Challenge | Refreshed | Used

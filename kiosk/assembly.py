@@ -77,7 +77,7 @@ from kiosk.pins import PinBook, is_pin
 from kiosk.proving import Around, RemoteProver
 from kiosk.settings import SettingsError, address_of
 from kiosk.vouched import Vouched
-from kiosk.witnessing import BandWitness, Witnessing
+from kiosk.witnessing import BandWitness, Elsewhere, Witnessing
 from sync.edge import recorder
 from sync.edge.band_line import BandLine
 from sync.edge.capsules import CapsulesSeen
@@ -100,9 +100,11 @@ from sync.edge.report import ReportFile
 from sync.edge.runner import Once, SyncRunner, SyncStatus
 from sync.edge.store import EdgeStore
 from sync.edge.tls import pinned
+from sync.edge.torn import TornUses
 from sync.model.deny import mark_of
 from sync.model.errors import CentreError, CentreUnreachable, StoreError, StoreFull
 from sync.model.operation import Evidence, OperationState, Refusal
+from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.try_pin import TryPin
 from sync.model.ports import Transport
 from sync.model.profile import Profile
@@ -705,6 +707,7 @@ class StoreDesk:
             order=sync.relay.peers if sync is not None and sync.relay is not None else None,
         )
         self._recogniser = LocalRecogniser(device)
+        self._torn = TornUses(device.store)
         self._pins = PinBook(device.store, device.world.entropy)
         self._settling: set[str] = set()
         self._witness = witness or BandWitness()
@@ -723,6 +726,8 @@ class StoreDesk:
     async def use(self, of: str, *, owner: str, actor: str, evidence: Evidence) -> Recorded:
         """Use something once, with the band of the evidence as witness where it is there. Raises StoreError, Refused."""
         kept = await self._witnessing.use(of, Doer(actor, owner, evidence))
+        if isinstance(kept, Elsewhere):
+            raise Refused("used_elsewhere", at=kept.at, where=kept.where)
         return self._recorded(kept)[0]
 
     def pin_standing(self, owner: str) -> PinStanding:
@@ -817,7 +822,23 @@ class StoreDesk:
         return again[0]
 
     def void(self, op: str, *, actor: str, evidence: Evidence, reason: str) -> None:
-        """Settle what was refused or is held: nothing more is to be done about it. Raises StoreError, Refused."""
+        """Settle what was refused, is held or was torn: nothing more is to be done about it. Raises StoreError, Refused."""
+        torn = next((one for one in self._torn.all() if one.op == op), None)
+        if torn is not None:
+            # The centre never heard of it: what it hears is that it was not given, and why nobody looks any more.
+            note = RecordInteraction(
+                channel="store",
+                direction="note",
+                by=actor,
+                text=reason,
+                about=torn.of,
+                audience="internal",
+            )
+            self.record(
+                "record_interaction", note, owner=torn.owner, actor=actor, evidence=evidence
+            )
+            self._torn.settle(op)
+            return
         self._recorded(self._recorder.void(op, Doer(actor, "", evidence), reason=reason))
         self._settling.add(op)
 
@@ -845,7 +866,14 @@ class StoreDesk:
                 for item in self._outbox.unsettled()
             )
             + self._held_elsewhere()
-        )
+            + tuple(
+                Unsettled(
+                    op=one.op, kind="redeem", owner=one.owner, state=OperationState.HELD,
+                    code="torn", at=one.at, about=one.of,
+                )
+                for one in self._torn.all()
+            )
+        )  # fmt: skip
 
     def _held_elsewhere(self) -> tuple[Unsettled, ...]:
         """What other devices of this store recorded and the centre holds."""
@@ -884,6 +912,7 @@ def standing_of(device: Device, sync: Sync | None, watch: ReaderWatch | None) ->
     relay = sync.relay.peers.status() if sync is not None and sync.relay else RelayStatus()
     try:
         counts, synced_at = Outbox(device.store).counts(), Feed(device.store).state().synced_at
+        counts = replace(counts, n_refused=counts.n_refused + len(TornUses(device.store).all()))
         lease = lease_of(device.store).state()
     except StoreError as error:
         counts, synced_at, store_code, lease = Counts(0, 0), 0, error.code, LeaseState()

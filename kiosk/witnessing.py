@@ -9,8 +9,9 @@
                      -- torn, undone ----> a right to act alone: recorded as ever; else refused: hold the band there again
 
 A use keeps the id of its operation until it is settled, so what was torn is found on the band at the next try and not
-written twice. A use that stands on the band and is recorded nowhere, because nobody tried again, is not counted by the
-centre: it only makes shops without a network refuse.
+written twice. It is written down before the band is asked (`sync.edge.torn`): one that nobody tries again, or that a crash
+cut off, stands among what is not settled until somebody does or says that nothing more is to be done. The centre counts
+it only then; meanwhile the band makes shops without a network refuse.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.credential.witness import Kind, operation_tag
+from drivers.credential.witness import Kind, operation_tag, store_tag
 from drivers.lines import Left, Proved, ReaderState, Said, Told, Use, Used
 from drivers.proof import ProofKind
 from hardware.clock import Clock
@@ -26,10 +27,11 @@ from hardware.moments import micros_of
 from sync.edge.lookup import Lookup
 from sync.edge.recorder import Act, Doer, Kept, Recorder
 from sync.edge.store import EdgeStore
+from sync.edge.torn import TornUse, TornUses
 from sync.model import ledger
 from sync.model.operation import Operation, Refusal
 from sync.model.operations.redeem import Redeem
-from sync.model.records import LedgerEntry
+from sync.model.records import LedgerEntry, Store
 from sync.model.row import Row
 
 ANSWER_MS: Final = 1_500
@@ -41,11 +43,22 @@ HEARD_MAX: Final = 64
 PLENTY: Final = 1 << 40
 """Left of what does not run out, or of what this store was lent for itself alone."""
 
-OPEN_MAX: Final = 64
-"""Torn uses that are remembered to be tried again."""
-
+USED: Final = "used"
 TORN: Final = "torn"
 UNDONE: Final = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another shop gave it, by the band's own word.
+
+    Attributes:
+        at: When, microseconds since 1970; 0 when the band cannot say.
+        where: Id of the store; "" for one this device does not know, or when the band cannot say.
+    """
+
+    at: int
+    where: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,7 @@ class BandWitness:
         self._tell: Callable[[Told], None] | None = None
         self._there: _There | None = None
         self._asked: dict[str, asyncio.Future[str]] = {}
+        self._elsewhere: dict[str, Used] = {}
 
     def connect(self, tell: Callable[[Told], None]) -> None:
         """Speak to this reader process from now on."""
@@ -79,6 +93,8 @@ class BandWitness:
                 self._go()
             case Used(operation=operation, outcome=outcome):
                 asked = self._asked.pop(operation, None)
+                if asked is not None and outcome == USED:
+                    self._elsewhere[operation] = said
                 if asked is not None and not asked.done():
                     asked.set_result(outcome)
             case _:
@@ -91,6 +107,11 @@ class BandWitness:
             if not asked.done():
                 asked.set_result(TORN)
         self._asked.clear()
+
+    def elsewhere(self, operation: str) -> tuple[int, str]:
+        """When and where, as a tag, somebody else gave what was asked for; 0 and "" when the band cannot say."""
+        said = self._elsewhere.pop(operation, None)
+        return (0, "") if said is None else (said.at, said.store)
 
     def is_there(self, band: str) -> bool:
         """Does this band lie on the reader, proved?"""
@@ -143,9 +164,9 @@ class Witnessing:
         self._witness = witness
         self._place = place
         self._clock = clock
-        self._open: dict[tuple[str, str], str] = {}
+        self._torn = TornUses(store)
 
-    async def use(self, of: str, doer: Doer, *, amount: int = 1) -> Kept | Refusal:
+    async def use(self, of: str, doer: Doer, *, amount: int = 1) -> Kept | Refusal | Elsewhere:
         """Use something of a customer's; durable when this returns.
 
         Args:
@@ -154,8 +175,8 @@ class Witnessing:
             amount: How much.
 
         Returns:
-            Refusal `used_elsewhere` when the band says so, `hold_again` when it was torn and nothing may be given yet, or
-            what a rule here forbids.
+            Elsewhere when the band says so, Refusal `hold_again` when it was torn and nothing may be given yet, or what a
+            rule here forbids.
 
         Raises:
             StoreError: nothing was recorded; what stands on the band is found there at the next try.
@@ -167,33 +188,38 @@ class Witnessing:
         band = doer.evidence.band
         if not self._witness.is_there(band):
             return self._recorder.record(plain, doer)
-        key = (band, of)
-        op_id = self._open.get(key, foreseen.ops[0].id)
-        self._remember(key, op_id)
-        order = self._order(op_id, foreseen.ops[0], of, amount)
-        outcome = await self._witness.asked(order)
-        return self._settled(outcome, key, foreseen, doer, amount)
+        first, op = self._torn.of(band, of), foreseen.ops[0]
+        torn = first or TornUse(op.id, of, doer.owner, band, micros_of(self._clock.now()))
+        self._torn.note(torn)
+        outcome = await self._witness.asked(self._order(torn.op, op, of, amount))
+        if outcome == UNDONE and first is None and foreseen.waits:
+            self._torn.settle(torn.op)  # for certain: there is nothing to be heard of
+        return self._settled(outcome, torn, foreseen, doer, amount)
 
     def _settled(
-        self, outcome: str, key: tuple[str, str], foreseen: Kept, doer: Doer, amount: int
-    ) -> Kept | Refusal:
-        (band, of), op_id = key, self._open[key]
-        is_torn = outcome in (TORN, UNDONE)
-        if is_torn and foreseen.waits:
+        self, outcome: str, torn: TornUse, foreseen: Kept, doer: Doer, amount: int
+    ) -> Kept | Refusal | Elsewhere:
+        if outcome in (TORN, UNDONE) and foreseen.waits:
             return Refusal("hold_again")
-        if outcome == "used":
-            self._open.pop(key, None)
-            return Refusal("used_elsewhere")
-        stands = band if outcome in ("recorded", "there") else ""
-        act = Act("redeem", Redeem(of=of, amount=amount, band=stands))
-        kept = self._recorder.record_as(op_id, act, doer)
-        self._open.pop(key, None)
+        if outcome == USED:
+            self._torn.settle(torn.op)
+            at, tag = self._witness.elsewhere(torn.op)
+            return Elsewhere(at * 1_000_000, self._store_of(tag))
+        stands = torn.band if outcome in ("recorded", "there") else ""
+        act = Act("redeem", Redeem(of=torn.of, amount=amount, band=stands))
+        kept = self._recorder.record_as(torn.op, act, doer)
+        self._torn.settle(torn.op)
         return kept
 
-    def _remember(self, key: tuple[str, str], op_id: str) -> None:
-        self._open[key] = op_id
-        while len(self._open) > OPEN_MAX:
-            self._open.pop(next(iter(self._open)))
+    def _store_of(self, tag: str) -> str:
+        """The store with this tag; "" where this device knows none, or more than one."""
+        stores = (row.body for row in self._lookup.rows("store"))
+        found = [
+            one.id
+            for one in stores
+            if isinstance(one, Store) and store_tag(one.id).hex() == tag
+        ]
+        return found[0] if len(found) == 1 else ""
 
     def _order(self, op_id: str, op: Operation, of: str, amount: int) -> Use:
         heard = self._heard(op.owner, op.evidence.band)

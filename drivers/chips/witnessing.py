@@ -22,6 +22,7 @@ from drivers.credential.witness import (
     OPERATION_SIZE,
     Kind,
     Use,
+    Witness,
     amount_class_of,
     mark_of,
     operation_tag,
@@ -62,17 +63,39 @@ def carried_out(order: Order, *, key: bytes, place: Callable[[], WitnessPlace]) 
         key: K_band.
         place: Opens the band and says where it remembers.
     """
-    return Used(order.tap, order.operation, _outcome(order, key, place))
-
-
-def _outcome(order: Order, key: bytes, place: Callable[[], WitnessPlace]) -> str:
     try:
         use, heard = _use_of(order, key), tuple(_tag(each) for each in order.heard)
     except ValueError:
-        return UNDONE
+        return Used(order.tap, order.operation, UNDONE)
+    found: list[Witness] = []
+    outcome = _outcome(order, use, heard, place, found)
+    other = _newest_other(found, use, heard) if outcome == Outcome.USED.value else None
+    if other is None:
+        return Used(order.tap, order.operation, outcome)
+    return Used(order.tap, order.operation, outcome, at=other.at, store=other.store.hex())
+
+
+def _newest_other(found: list[Witness], use: Use, heard: tuple[bytes, ...]) -> Use | None:
+    """The newest use of the same right that we had not heard of; None where the band does not name one."""
+    records = (each for witness in found for each in witness.records)
+    return next(
+        (each for each in records if each.mark == use.mark and each.operation not in heard),
+        None,
+    )
+
+
+def _outcome(
+    order: Order,
+    use: Use,
+    heard: tuple[bytes, ...],
+    place: Callable[[], WitnessPlace],
+    found: list[Witness],
+) -> str:
+    """What became of it; what the band said before is put into `found`."""
     try:
         there = place()
         before = there.read()
+        found.append(before)
         outcome = judged(
             before,
             use,

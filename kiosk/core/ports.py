@@ -184,11 +184,15 @@ class Refused(Exception):
 
     Attributes:
         code: Which rule; has words in `kiosk.core.wording`.
+        at: Of `used_elsewhere`, when it was given there, microseconds since 1970; 0 when nobody can say.
+        where: And the id of the store, "" when nobody can say.
     """
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, *, at: int = 0, where: str = "") -> None:
         super().__init__(code)
         self.code = code
+        self.at = at
+        self.where = where
 
 
 @runtime_checkable

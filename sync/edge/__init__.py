@@ -25,6 +25,7 @@ band_auth  what the centre answers when it proves a band for this device
 band_line  proofs of bands, on a connection of their own
 deny       the deny list of bands this device holds
 capsules   which capsules are known to be on which bands
+torn       uses that may stand on a band and are recorded nowhere yet
 lease      how long the cache may be shown after the centre was last heard
 erase      what is gone leaves no byte: rows, customers, a whole cache, a whole device
 ballast    room on the disk that is given up so that what people do can still be recorded

@@ -28,7 +28,7 @@ from kiosk.witnessing import BandWitness
 from sync.central.centre import Centre
 from sync.edge.switch import SwitchedTransport
 from sync.model.operation import Evidence
-from sync.model.records import Entitlement, LedgerEntry
+from sync.model.records import Entitlement, Interaction, LedgerEntry, Store
 from tests.support.bands import UID, ChipConnection, band, target_of
 from tests.support.centre import new_device, open_centre
 from tests.support.operations import assert_books_balance
@@ -36,6 +36,8 @@ from tests.support.shop import BAND, LENA, NOON, lenas_rows, row
 
 COFFEE, CINEMA = "entitlement/coffee", "entitlement/cinema"
 PROVED = Evidence("A2", "mutual", BAND)
+STAFF = Evidence("S1")
+STORES = ("harbour", "station", "airport")
 
 
 @dataclass
@@ -139,6 +141,7 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
             ),
             row(LedgerEntry(f"opening-{short}", name, 1, "opening", "", NOON)),
         ]
+    rows += [row(Store(id=name, name=name.title()), owner="") for name in STORES]
     opened.put_rows(
         rows, interest=[(store, LENA) for store in ("harbour", "station", "airport")]
     )
@@ -212,6 +215,8 @@ def test_the_second_shop_without_a_network_refuses_what_the_first_gave(
 
     assert (first.waits, other.waits) == (False, False)
     assert second.value.code == "used_elsewhere"
+    assert second.value.where == "station"
+    assert abs(second.value.at - airport.desk.standing().now) < 3_600_000_000
     assert (station.left(), airport.left(CINEMA)) == (0, 0)
     assert n_uses(lenas) == 2
     for till in (station, airport, station):
@@ -266,6 +271,49 @@ def test_a_torn_use_is_not_yet_given_and_given_once_when_the_band_is_held_again(
     station.agree()
     assert station.left() == 0
     books(centre, station)
+
+
+def test_a_torn_use_that_nobody_tries_again_is_not_unheard(
+    centre: Centre, station: Till, tmp_path: Path
+) -> None:
+    lenas = lenas_band(station)
+    station.cable.cut()
+    station.reader.put(torn(lenas, Fault(FaultKind.TEAR_ANSWER, 7)), read=lenas)
+    with pytest.raises(Refused, match="hold_again"):
+        station.use()
+    station.close()
+
+    again = Device.open(tmp_path / "station", world=real_world())
+    desk = StoreDesk(again, None)
+    (line,) = desk.unsettled()
+    n_shown = desk.standing().n_refused
+    desk.void(line.op, actor="ben", evidence=STAFF, reason="she was given another coffee")
+    settled = ([each.kind for each in desk.unsettled()], desk.standing().n_refused)
+    notes = [each for _, each in desk.profile_of(LENA).of(Interaction) if each.about == COFFEE]
+    again.close()
+
+    assert (line.kind, line.owner, line.code, line.about) == ("redeem", LENA, "torn", COFFEE)
+    assert n_shown == 1
+    assert settled == (["record_interaction"], 0)
+    assert [(note.text, note.audience) for note in notes] == [
+        ("she was given another coffee", "internal")
+    ]
+
+
+def test_a_use_that_was_torn_and_held_again_stands_in_no_list(station: Till) -> None:
+    lenas = lenas_band(station)
+    station.cable.cut()
+    station.reader.put(torn(lenas, Fault(FaultKind.TEAR_ANSWER, 7)), read=lenas)
+    with pytest.raises(Refused, match="hold_again"):
+        station.use()
+    shown = [line.code for line in station.desk.unsettled()]
+    station.reader.take_away()
+    station.reader.put(lenas)
+
+    station.use()
+
+    assert shown == ["torn"]
+    assert [line.code for line in station.desk.unsettled()] == [""]
 
 
 def test_without_the_band_everything_is_as_it_was(station: Till) -> None:

@@ -279,6 +279,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "unsettled.held.failed": "Not settled: the centre failed at it. Call the technician. Nothing is lost.",
     "unsettled.held.custody": "Not settled: it did not get through by itself. Call the technician. Nothing is lost.",
     "unsettled.held.other_place": "Not settled: it is the stock of another store. Hand to a supervisor.",
+    "unsettled.held.torn": "Not settled: the band left too soon, and only it knows whether this stands on it. Nothing was given. Hold it there and use it once more.",
     "unsettled.held.other_store": "Not settled: it was recorded for another store than this one. Hand to a supervisor.",
     # What was found wrong with this device's files and set right
     "notice.cache_damaged": "A file with customers' data was damaged. It is fetched from the centre again; work on.",
@@ -359,6 +360,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "why.pin_weak": "a PIN has 4 to 8 digits, not all the same and no run like 1234",
     "why.pin_no_key": "this counter has no key yet: it needs the centre once",
     "why.id_needed": "an ID has to be seen first",
+    "why.used_there": "the band says that it was given in {store}, {at}",
     "why.hold_again": "the band was not held long enough: hold it there again, then press once more",
     "why.overdrawn": "it was used somewhere else first",
     "why.unknown_band": "the centre knows no such band",

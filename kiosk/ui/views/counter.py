@@ -918,7 +918,12 @@ class CounterView(Vertical):
 
     def _say_not_done(self, error: Refused | StoreError) -> None:
         if isinstance(error, Refused):
-            self._say("trouble.refused", why=why(error.code, self._words), tone=Tone.ALERT)
+            reason = why(error.code, self._words)
+            if error.at and error.where:
+                tell = self._telling()
+                at, store = tell.at(error.at), tell.store(error.where)
+                reason = self._words.say("why.used_there", at=at, store=store)
+            self._say("trouble.refused", why=reason, tone=Tone.ALERT)
             return
         reason = self._words.either(f"trouble.{error.code}", "trouble.store")
         self._say("trouble.record", why=reason, tone=Tone.ALERT)
