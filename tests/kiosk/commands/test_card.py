@@ -1,0 +1,85 @@
+"""The card of a customer on paper and as a screen, from a device's own files."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import typer
+
+from hardware.clock import SystemClock
+from hardware.disk import SystemDisk
+from hardware.entropy import SystemEntropy
+from hardware.identity import create, new_private_key, public_hex, save
+from kiosk.assembly import Device, World
+from kiosk.commands import card
+from sync.model.records import Interaction, Store
+from tests.support import edge, shop
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A device that holds Lena."""
+    identity = create(
+        store="harbour", role="counter", centre_url="http://127.0.0.1:9",
+        centre_key=public_hex(new_private_key(SystemEntropy()).public_key()), entropy=SystemEntropy(),
+    )  # fmt: skip
+    save(identity, tmp_path, disk=SystemDisk())
+    device = Device.open(tmp_path, world=World(SystemClock(), SystemEntropy(), SystemDisk()))
+    present = Interaction(
+        id="in-2", at=shop.NOON, channel="web", direction="in", by="Lena", text="a ring for Max",
+        due_at=1, sensitivity="gift",
+    )  # fmt: skip
+    rows = (
+        *shop.lenas_rows(),
+        shop.row(present),
+        shop.row(Store("harbour", "Harbour"), owner=""),
+    )
+    edge.filled(device.store, rows)
+    device.close()
+    return tmp_path
+
+
+def test_the_slip_says_what_is_owed_and_nothing_for_staff_only(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card.run("lena", data=data)
+
+    slip = capsys.readouterr().out
+    assert all(len(line) <= 42 for line in slip.splitlines())
+    words = " ".join(slip.split())
+    assert "PROMISED by Ana" in words
+    assert "parcel W-1077 waits in Harbour" in words
+    assert "ring" not in words
+    assert "2 lines for staff only: see the screen." in words
+
+
+def test_the_screen_is_one_screen_and_shows_staff_what_is_theirs(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card.run("lena", data=data, screen=True)
+
+    rows = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert len(rows) <= 17
+    assert "[staff only]" in " ".join(rows)
+
+
+def test_the_same_for_programs_names_the_rows_it_was_built_from(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card.run("lena", data=data, as_json=True)
+
+    said = json.loads(capsys.readouterr().out)
+    promised = next(line for line in said["lines"] if line["part"] == "promised")
+    assert promised["keys"] == ["case/case-1"]
+    assert datetime.fromtimestamp(said["as_of"] / 1e6, UTC).year == 2026
+
+
+def test_somebody_this_device_does_not_hold_is_said(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        card.run("nobody", data=data)
+
+    assert ended.value.exit_code == card.EXIT_UNKNOWN
+    assert "holds nothing" in capsys.readouterr().err
