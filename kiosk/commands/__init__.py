@@ -10,6 +10,8 @@ own_files this device's files, or why not    running   a reader and a terminal f
 simulate  both ends under faults that a seed decides   inbox   what waits at the centre, settled
 band      issuing bands, checking, reading, retiring and replacing them; band_station does it
 doctor    what is wrong with the reader or this machine, and what mends it
+agent     people outside the stores who sign in to the centre's pages, and whom they looked at
+card      the hand-over card of a customer, printed
 watch     who waits for an answer in which channel
 progress_line  how far something long is, on a terminal or in plain lines
 """
