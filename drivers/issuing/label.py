@@ -61,7 +61,7 @@ def svg_of(qr_text: str, *, lines: tuple[str, ...]) -> bytes:
     width, height = qr.symbol_size(scale=UNIT, border=4)
     step = 5 * UNIT
     texts = "".join(
-        f'<text x="{width // 2}" y="{height + number * step}" font-size="{step - UNIT}"'
+        f'<text x="{width // 2}" y="{height + number * step}" font-size="{_fitting(line, width)}"'
         f' font-family="sans-serif" text-anchor="middle">{escape(line)}</text>'
         for number, line in enumerate(lines, start=1)
     )
@@ -71,3 +71,8 @@ def svg_of(qr_text: str, *, lines: tuple[str, ...]) -> bytes:
     return (
         f'{head}<svg xmlns="http://www.w3.org/2000/svg" {size}>{title}{picture}{texts}</svg>\n'
     ).encode()
+
+
+def _fitting(line: str, width: int) -> int:
+    """How large the letters of a line are, so that it is no wider than the picture; a letter is up to two thirds as wide as high."""
+    return max(1, min(4 * UNIT, 3 * width // (2 * max(len(line), 1))))

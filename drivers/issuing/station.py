@@ -158,6 +158,19 @@ class Job:
         return len(self._wanted)
 
     @property
+    def next(self) -> Wanted | None:
+        """What a band nobody begun is for; None where the sheet says which band is for which, or all are begun."""
+        if self._by_uid:
+            return None
+        begun = self._journal.begun(ISSUE)
+        while self._numbers and self._numbers[-1] in self._done:
+            self._numbers.pop()  # the first line that is left stands at the end
+        for left in reversed(self._numbers):
+            if left not in self._done and self.key_of(left) not in begun:
+                return self._wanted[left]
+        return None
+
+    @property
     def is_over(self) -> bool:
         """Has every line its band?"""
         return len(self._done) == len(self._wanted)
@@ -196,19 +209,20 @@ class Job:
             if wanted is None:
                 raise WrongBand("this band's UID is not in the sheet")
             return wanted
-        begun = self._journal.begun(ISSUE)
-        line = next((line for line, held in begun.items() if held == band), "")
+        line = next(
+            (line for line, held in self._journal.begun(ISSUE).items() if held == band), ""
+        )
         name, _, number = line.rpartition(":")
         if name == self._name and int(number) in self._wanted:
             return self._wanted[int(number)]
         if not found.steps:
             raise WrongBand("this band is issued already")
-        while self._numbers and self._numbers[-1] in self._done:
-            self._numbers.pop()  # the first line that is left stands at the end
-        for left in reversed(self._numbers):
-            if left not in self._done and self.key_of(left) not in begun:
-                return self._wanted[left]
-        raise WrongBand("every line that is left has a band that was begun; hold one of those")
+        left = self.next
+        if left is None:
+            raise WrongBand(
+                "every line that is left has a band that was begun; hold one of those"
+            )
+        return left
 
     def place_of(self, uid: bytes, band: str) -> int:
         """Where people find what this band is for, as far as the sheet or the journal says; 0 for nowhere."""

@@ -277,6 +277,14 @@ class _Bench:
         """The next band; None when the time is over. What cannot be one band is said."""
         return _next_band(self.reader, self._patience())
 
+    def only_target(self) -> Target:
+        """The band this command is for; ends the command when nobody holds one."""
+        _prompt()
+        target = self.target()
+        if target is None:
+            fail("Nobody held a band to the reader.", EXIT_NO_BAND)
+        return target
+
     def removed(self) -> bool:
         """Was the band taken away? False when the time is over, or it is told to end."""
         is_over = self._patience()
@@ -486,6 +494,7 @@ def _all(bench: _Bench, job: Job, errand: Errand) -> int:
     try:
         while not job.is_over:
             meter.reach(job.n_done, now_ms=bench.clock.ticks_ms())
+            _prompt(job.next)
             progress = meter.progress()
             if progress is not None:
                 line.show([progress])
@@ -507,6 +516,14 @@ def _all(bench: _Bench, job: Job, errand: Errand) -> int:
     return n_failed
 
 
+def _prompt(wanted: Wanted | None = None) -> None:
+    """Ask for a band, where a person reads it; a program needs no asking."""
+    if sys.stderr.isatty():
+        whose = f" for {wanted.label}" if wanted is not None and wanted.label else ""
+        line = f", line {wanted.line}" if wanted is not None and wanted.line else ""
+        print(f"Hold a band{whose} to the reader{line}.", file=sys.stderr)
+
+
 def _print_label(asked: Asked, said: Said) -> None:
     done = said.reported
     if asked.labels is None or done is None or done.outcome is Outcome.FAILED:
@@ -516,9 +533,7 @@ def _print_label(asked: Asked, said: Said) -> None:
 
 
 def _dry(bench: _Bench) -> None:
-    target = bench.target()
-    if target is None:
-        fail("Nobody held a band to the reader.", EXIT_NO_BAND)
+    target = bench.only_target()
     try:
         found = bench.station.look(target)
     except (BandRejected, BandError) as error:
@@ -542,6 +557,7 @@ def _read(asked: Asked) -> None:
         held.enter_context(stop.heard())
         reader = opened(asked.reader, clock)
         held.callback(reader.close)
+        _prompt()
         target = _next_band(reader, _patience(asked, clock, stop.is_over))
         if target is None:
             fail("Nobody held a band to the reader.", EXIT_NO_BAND)
@@ -571,9 +587,7 @@ def _rings(
 
 def _one(what: str, asked: Asked) -> None:
     with _bench(asked, _plan(asked)) as bench:
-        target = bench.target()
-        if target is None:
-            fail("Nobody held a band to the reader.", EXIT_NO_BAND)
+        target = bench.only_target()
         try:
             _done(what, bench, target)
         except WrongBand as error:
