@@ -220,7 +220,7 @@ def meet(
     transaction.lock_keys(
         (f"alias/{settings.name}/{alias}", *(f"point/{term}" for term in terms))
     )
-    record = _record(transaction, settings.name, alias, terms, at=at, now=now)
+    record, is_new = _record(transaction, settings.name, alias, terms, at=at, now=now)
     whole = named(who)
     fresh = _note_points(
         transaction,
@@ -231,7 +231,7 @@ def meet(
     )
     stamp = joins.stamp_of(settings.channel or settings.name, settings.name, event)
     is_told = joins.tell(transaction, record, joins.told_in(who), at=at, stamp=stamp)
-    if fresh or is_told:
+    if fresh or is_told or is_new:
         link(transaction, record, fresh, now=now)
         joins.show(transaction, canonical(transaction, record))
     return Met(record, canonical(transaction, record))
@@ -250,7 +250,8 @@ def _record(
     *,
     at: int,
     now: int,
-) -> str:
+) -> tuple[str, bool]:
+    """The customer a record is, and whether nobody told of it before. Raises Erased."""
     sql = transaction.direct()
     found = sql.all(
         "SELECT owner FROM alias WHERE channel = :channel AND ref = :ref",
@@ -258,7 +259,7 @@ def _record(
         ref=alias,
     )
     if found:
-        return str(found[0][0])
+        return str(found[0][0]), False
     record = record_id(channel, alias)
     if _was_erased(transaction, record, channel, alias, terms, at=at):
         raise Erased("this customer was erased")
@@ -268,7 +269,7 @@ def _record(
         " ON CONFLICT (channel, ref) DO NOTHING",
         channel=channel, ref=alias, owner=record, at=now,
     )  # fmt: skip
-    return record
+    return record, True
 
 
 def bind(transaction: Transaction, channel: str, ref: str, owner: str, *, now: int) -> None:

@@ -13,6 +13,7 @@ to the record it came from, and by making those three again from what is left on
 """
 
 import hashlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -206,7 +207,8 @@ def _person(
         given, family = msgspec.json.decode(names.value, type=tuple[str, str])
         body = msgspec.structs.replace(body, given_name=given, family_name=family)
     if languages is not None:
-        body = msgspec.structs.replace(body, language=languages.value)
+        # Interned, it is the default itself where it is equal to it, and not written.
+        body = msgspec.structs.replace(body, language=sys.intern(languages.value))
     if known is not None and known.body == body and base is not records.get(root):
         return known
     newest = max(

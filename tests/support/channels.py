@@ -1,108 +1,164 @@
-"""What vendors send, signed as they sign it: their payloads by type, and how a delivery is made of one."""
+"""Channels for tests: an adapter whose events are our own facts, signed by a shared word, that can be told to misbehave."""
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from sync.central.channels.adapter import Adapter, Delivery, Event, Settings
-from sync.central.channels.facts import AnyFact
-from sync.central.channels.registry import ADAPTERS
-from tests.support import vendors
+from sync.central.centre import Centre
+from sync.central.channels.adapter import Delivery, Event, Forged, Settings, Unmapped
+from sync.central.channels.facts import AnyFact, Bought, Point, Said, Who
+from sync.central.intake import Intake
+from sync.central.store import Transaction
+from sync.model.records import OrderLine
+from sync.model.row import Row
 
-PAYLOADS: Final = Path(__file__).parents[1] / "sync/central/channels/payloads"
-NOW_S: Final = 1_789_200_000
-"""When everything comes: 12 September 2026, 08:00 UTC."""
+NOW = 1_767_787_200_000_000
+HOUR = 3_600 * 1_000_000
+DAY = 24 * HOUR
 
-
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """How one vendor delivers.
-
-    Attributes:
-        name: Name of the adapter and of the folder of payloads.
-        settings: The channel as its adapter is configured in tests; the secrets are those the vendor signs with.
-        deliver: Makes the delivery of a body: (body, type, id, now_s, secret).
-        secret: Name of the secret that signs.
-        signs_time: An old delivery is refused.
-        pack: Makes a body of a decoded payload; None where bodies are not made of JSON.
-        suffix: Of its payload files.
-    """
-
-    name: str
-    settings: Settings
-    deliver: Callable[[bytes, str, str, int, str], Delivery]
-    secret: str = "signing"
-    signs_time: bool = False
-    pack: Callable[[Any], bytes] | None = msgspec.json.encode
-    suffix: str = "json"
-
-    @property
-    def adapter(self) -> Adapter:
-        return ADAPTERS[self.name]
-
-    @property
-    def types(self) -> tuple[str, ...]:
-        """Types there are payloads of: "orders/create"."""
-        folder = PAYLOADS / self.name
-        found = folder.rglob(f"*.{self.suffix}")
-        return tuple(sorted(str(one.relative_to(folder).with_suffix("")) for one in found))
-
-    def raw(self, type_: str) -> bytes:
-        """The payload as the file has it."""
-        return (PAYLOADS / self.name / f"{type_}.{self.suffix}").read_bytes()
-
-    def payload(self, type_: str) -> Any:
-        """The payload, decoded."""
-        return msgspec.json.decode(self.raw(type_))
-
-    def body(self, type_: str) -> bytes:
-        """The payload as it is sent."""
-        return self.pack(self.payload(type_)) if self.pack else self.raw(type_)
-
-    def delivery(
-        self,
-        type_: str,
-        body: bytes | None = None,
-        *,
-        vendors_id: str = "d-1",
-        now_s: int = NOW_S,
-        secret: str | None = None,
-    ) -> Delivery:
-        """A delivery of this type as the vendor sends it, signed at `now_s`."""
-        secret = self.settings.secrets[self.secret] if secret is None else secret
-        body = self.body(type_) if body is None else body
-        delivery = self.deliver(body, type_, vendors_id, now_s, secret)
-        return replace(delivery, now=now_s)
-
-    def take(self, delivery: Delivery, settings: Settings | None = None) -> tuple[Event, ...]:
-        """Verify it and open it."""
-        settings = settings or self.settings
-        self.adapter.verify(delivery, settings)
-        return self.adapter.events(delivery, settings)
-
-    def facts(
-        self, type_: str, payload: Any = None, options: Mapping[str, str] | None = None
-    ) -> tuple[AnyFact, ...]:
-        """Everything a delivery of this payload says."""
-        settings = replace(self.settings, options={**self.settings.options, **(options or {})})
-        body = None
-        if payload is not None:
-            body = self.pack(payload) if self.pack else payload
-        events = self.take(self.delivery(type_, body), settings)
-        return tuple(fact for one in events for fact in self.adapter.facts(one, settings))
+SHOP = Settings("shop", "plain", "web", {"word": "open"}, {"country": "GB"})
+CHAT = Settings("chat", "plain", "whatsapp", {"word": "sesame"}, {"country": "GB"})
+CALLS = Settings("calls", "plain", "phone", {"word": "ring"}, {"country": "GB"})
+MAIL = Settings("mail", "plain", "email", {"word": "post"}, {"country": "GB"}, promise_s=3_600)
+CHANNELS = (SHOP, CHAT, CALLS, MAIL)
 
 
-def vendor(name: str) -> Vendor:
-    """The vendor of this name."""
-    found: Vendor = importlib.import_module(f"{vendors.__name__}.{name}").VENDOR
-    return found
+class Plain:
+    """Its body is a JSON list of {"id", "type", "at", "facts": [...]}; the header `x-word` has the secret."""
+
+    name = "plain"
+
+    def verify(self, delivery: Delivery, settings: Settings) -> None:
+        if delivery.headers.get("x-word") != settings.secrets["word"]:
+            raise Forged("the word does not fit")
+        if delivery.headers.get("x-at", str(delivery.now)) != str(delivery.now):
+            raise Forged("signed too long ago")
+
+    def greeting(self, delivery: Delivery, settings: Settings) -> bytes | None:
+        _, _, challenge = delivery.url.partition("?hello=")
+        return challenge.encode() or None
+
+    def events(self, delivery: Delivery, settings: Settings) -> tuple[Event, ...]:
+        try:
+            found = msgspec.json.decode(delivery.body, type=list[dict[str, Any]])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Unmapped("not JSON") from error
+        return tuple(
+            Event(one["id"], one.get("type", "facts"), one.get("at", 0), one) for one in found
+        )
+
+    def facts(self, event: Event, settings: Settings) -> tuple[AnyFact, ...]:
+        if event.type == "broken":
+            raise ZeroDivisionError
+        if event.type == "strange":
+            raise Unmapped("no mapping for 'strange'")
+        try:
+            return msgspec.convert(event.body["facts"], tuple[AnyFact, ...])
+        except msgspec.ValidationError as error:
+            raise Unmapped(str(error)) from error
 
 
-def all_vendors() -> tuple[Vendor, ...]:
-    """Every vendor there is a file of."""
-    return tuple(vendor(one.name) for one in pkgutil.iter_modules(vendors.__path__))
+ADAPTERS = {"plain": Plain()}
+
+
+def intake_of(centre: Centre, *channels: Settings) -> Intake:
+    """Channels over an open centre, with the adapter above."""
+    return Intake(centre._parts, ADAPTERS, channels or CHANNELS)
+
+
+def event(
+    event_id: str, *facts: AnyFact, event_type: str = "facts", at: int = 0
+) -> dict[str, Any]:
+    """One event that says these facts."""
+    return {"id": event_id, "type": event_type, "at": at, "facts": msgspec.to_builtins(facts)}
+
+
+def delivery(
+    *events: dict[str, Any], to: Settings = SHOP, now: int = NOW, **headers: str
+) -> Delivery:
+    """A delivery of these events as that channel's vendor signs it."""
+    said = {
+        "x-word": to.secrets["word"],
+        **{name.replace("_", "-"): it for name, it in headers.items()},
+    }
+    return Delivery(
+        msgspec.json.encode(events),
+        said,
+        f"http://centre.test/in/{to.name}",
+        "POST",
+        now // 1_000_000,
+    )
+
+
+def mail(address: str, *, is_verified: bool = True) -> Point:
+    return Point("email", address, is_verified=is_verified)
+
+
+def phone(number: str, *, is_verified: bool = True) -> Point:
+    return Point("phone", number, is_verified=is_verified)
+
+
+def who(ref: str, given: str = "", family: str = "", *points: Point, language: str = "") -> Who:
+    return Who(ref=ref, given_name=given, family_name=family, points=points, language=language)
+
+
+def bought(number: str, of: Who | None, *, at: int = NOW - DAY, state: str = "paid") -> Bought:
+    return Bought(
+        ref=number, at=at, who=of, channel="web", state=state, ordered_at=at, total_minor=3_192,
+        lines=(OrderLine("shirt", "Linen shirt", paid_minor=3_192),), currency="EUR",
+    )  # fmt: skip
+
+
+def wrote(
+    ref: str, of: Who | None, text: str = "hello?", *, at: int = NOW - DAY, direction: str = "in",
+    channel: str = "whatsapp", thread: str = "t1", **more: Any,
+) -> Said:  # fmt: skip
+    return Said(
+        ref=ref, at=at, who=of, channel=channel, direction=direction, text=text, thread=thread,
+        by=of.given_name if of else "", **more,
+    )  # fmt: skip
+
+
+def rows_of(centre: Centre, *owners: str) -> list[Row]:
+    """All rows of these customers, by key."""
+    with centre._parts.store.reading() as snapshot:
+        return [row for owner in owners for row in snapshot.all_of_owner(owner)]
+
+
+def all_rows(centre: Centre) -> dict[str, tuple[str, int, str, Any]]:
+    """Every row with an owner, a product or a stock: owner, age, source, body."""
+    with centre._parts.store.reading() as snapshot:
+        found = snapshot.sql.all("SELECT key, owner, as_of, source, body FROM doc ORDER BY key")
+        return {
+            key: (owner, as_of, source, msgspec.json.decode(body))
+            for key, owner, as_of, source, body in found
+        }
+
+
+def owners_named(centre: Centre, name: str) -> Iterable[str]:
+    """Customers of that given name, by id."""
+    return [
+        owner for key, (owner, _, _, body) in all_rows(centre).items()
+        if key.startswith("customer/") and body["given_name"] == name
+    ]  # fmt: skip
+
+
+def changed(centre: Centre, change: Any) -> Any:
+    """Do one change of a transaction at that centre."""
+    return centre._parts.write(change)
+
+
+def database_rows(centre: Centre, table: str) -> list[tuple[Any, ...]]:
+    """All lines of a table, to compare."""
+    with centre._parts.store.reading() as snapshot:
+        return sorted(snapshot.sql.all(f"SELECT * FROM {table}"), key=repr)
+
+
+def raw_folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+Change = Transaction
