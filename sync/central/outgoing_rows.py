@@ -11,12 +11,11 @@ heard yet is kept until we have. Each change is told to the kiosks in the messag
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from sync.central.sql import Connection
-from sync.central.store import Snapshot, Transaction
 from sync.model import forms
 from sync.model.operation import Operation
 from sync.model.operations.answer_interaction import AnswerInteraction
@@ -25,6 +24,9 @@ from sync.model.operations.take_back_answer import TakeBackAnswer
 from sync.model.records import Interaction, key_of
 from sync.model.row import Row
 from sync.model.rules import UNDO_WITHIN_US
+
+if TYPE_CHECKING:
+    from sync.central.store import Snapshot, Transaction
 
 QUEUED: Final = "queued"
 SENDING: Final = "sending"
@@ -101,7 +103,7 @@ class OutgoingRecord(msgspec.Struct, frozen=True):
 # Filling it
 
 
-def follow(transaction: Transaction, op: Operation, args: object, now: int) -> None:
+def follow(transaction: "Transaction", op: Operation, args: object, now: int) -> None:
     """Queue the message an operation wrote, or drop the one it took back; in the transaction that applies it.
 
     Args:
@@ -131,7 +133,13 @@ def follow(transaction: Transaction, op: Operation, args: object, now: int) -> N
 
 
 def _queue(
-    transaction: Transaction, op: Operation, draft: Draft, *, kind: str, is_now: bool, now: int
+    transaction: "Transaction",
+    op: Operation,
+    draft: Draft,
+    *,
+    kind: str,
+    is_now: bool,
+    now: int,
 ) -> None:
     row = transaction.read.row(key_of("interaction", op.id))
     if row is None or not isinstance(row.body, Interaction) or row.body.delivery != QUEUED:
@@ -146,7 +154,7 @@ def _queue(
 
 
 def queue_note(  # noqa: PLR0913  # what a note is
-    transaction: Transaction,
+    transaction: "Transaction",
     *,
     note_id: str,
     owner: str,
@@ -195,7 +203,7 @@ def _drop(sql: Connection, values: list[Any]) -> None:
 # Taking from it
 
 
-def due(snapshot: Snapshot, *, now: int, limit: int) -> list[OutgoingRecord]:
+def due(snapshot: "Snapshot", *, now: int, limit: int) -> list[OutgoingRecord]:
     """What may be sent now, the oldest first; nothing that would overtake one of the same customer and channel on its way."""
     found = snapshot.sql.all(
         f"SELECT {_COLUMNS} FROM outgoing AS it"  # noqa: S608  # a constant
@@ -209,7 +217,7 @@ def due(snapshot: Snapshot, *, now: int, limit: int) -> list[OutgoingRecord]:
     return [OutgoingRecord(*line) for line in found]
 
 
-def next_due(snapshot: Snapshot) -> int:
+def next_due(snapshot: "Snapshot") -> int:
     """When the next message may be sent; 0 when none waits."""
     found = snapshot.sql.all(
         "SELECT MIN(due_at) FROM outgoing WHERE state IN ('queued', 'sending')"
@@ -217,7 +225,7 @@ def next_due(snapshot: Snapshot) -> int:
     return int(found[0][0] or 0)
 
 
-def find(snapshot: Snapshot, message_id: str) -> OutgoingRecord | None:
+def find(snapshot: "Snapshot", message_id: str) -> OutgoingRecord | None:
     """One message."""
     found = snapshot.sql.all(
         f"SELECT {_COLUMNS} FROM outgoing WHERE id = :id",  # noqa: S608  # a constant
@@ -227,7 +235,7 @@ def find(snapshot: Snapshot, message_id: str) -> OutgoingRecord | None:
 
 
 def every(
-    snapshot: Snapshot, *, states: Sequence[str] = (), limit: int = 200
+    snapshot: "Snapshot", *, states: Sequence[str] = (), limit: int = 200
 ) -> list[OutgoingRecord]:
     """Messages in these states, or in any, the newest first."""
     which = "WHERE state IN [:states]" if states else ""
@@ -238,7 +246,7 @@ def every(
     return [OutgoingRecord(*line) for line in found]
 
 
-def counts(snapshot: Snapshot) -> dict[str, int]:
+def counts(snapshot: "Snapshot") -> dict[str, int]:
     """How many messages stand in each state."""
     found = snapshot.sql.all("SELECT state, COUNT(*) FROM outgoing GROUP BY state")
     return {str(state): int(n) for state, n in found}
@@ -250,7 +258,7 @@ def lock_of(message_id: str) -> tuple[str, ...]:
 
 
 def claim(
-    transaction: Transaction, message_id: str, *, via: str, node: str, now: int, until: int
+    transaction: "Transaction", message_id: str, *, via: str, node: str, now: int, until: int
 ) -> OutgoingRecord | None:
     """Take a message to send it, until then; as it was before, or None where another node was quicker."""
     transaction.load(lock_of(message_id))
@@ -265,7 +273,7 @@ def claim(
     return record
 
 
-def note_sent(transaction: Transaction, message_id: str, *, ref: str, now: int) -> None:
+def note_sent(transaction: "Transaction", message_id: str, *, ref: str, now: int) -> None:
     """The vendor has it, and calls it `ref`; with what it said of it before we knew."""
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
@@ -295,7 +303,13 @@ def note_sent(transaction: Transaction, message_id: str, *, ref: str, now: int) 
 
 
 def note_waiting(
-    transaction: Transaction, message_id: str, *, node: str, reason: str, due_at: int, now: int
+    transaction: "Transaction",
+    message_id: str,
+    *,
+    node: str,
+    reason: str,
+    due_at: int,
+    now: int,
 ) -> None:
     """It could not be sent now, and is tried again then."""
     transaction.load(lock_of(message_id))
@@ -310,7 +324,7 @@ def note_waiting(
 
 
 def note_failed(
-    transaction: Transaction, message_id: str, *, node: str, reason: str, now: int
+    transaction: "Transaction", message_id: str, *, node: str, reason: str, now: int
 ) -> None:
     """It cannot be sent; a person sees why."""
     transaction.load(lock_of(message_id))
@@ -324,7 +338,9 @@ def note_failed(
     _tell(transaction, record.id, FAILED, reason, now)
 
 
-def told(transaction: Transaction, ref: str, state: str, reason: str = "", *, now: int) -> str:
+def told(
+    transaction: "Transaction", ref: str, state: str, reason: str = "", *, now: int
+) -> str:
     """Write down what a vendor tells of a message: by the vendor's name of it, or ours.
 
     Args:
@@ -384,7 +400,7 @@ def _keep_early(sql: Connection, ref: str, state: str, reason: str, now: int) ->
 # What a person does
 
 
-def retry(transaction: Transaction, message_id: str, *, now: int) -> bool:
+def retry(transaction: "Transaction", message_id: str, *, now: int) -> bool:
     """Try one that failed, or waits, again at once; whether there is one."""
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
@@ -395,7 +411,7 @@ def retry(transaction: Transaction, message_id: str, *, now: int) -> bool:
     return True
 
 
-def drop(transaction: Transaction, message_id: str, *, reason: str, now: int) -> bool:
+def drop(transaction: "Transaction", message_id: str, *, reason: str, now: int) -> bool:
     """Give one up that failed or waits; whether there is one. Staff go on seeing that it failed."""
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
@@ -408,12 +424,12 @@ def drop(transaction: Transaction, message_id: str, *, reason: str, now: int) ->
     return True
 
 
-def forget(transaction: Transaction, owner: str) -> int:
+def forget(transaction: "Transaction", owner: str) -> int:
     """Leave nothing of a customer in the queue; how many messages went."""
     return transaction.direct().run("DELETE FROM outgoing WHERE owner = :owner", owner=owner)
 
 
-def _update(transaction: Transaction, record: OutgoingRecord, **changed: object) -> None:
+def _update(transaction: "Transaction", record: OutgoingRecord, **changed: object) -> None:
     transaction.direct().run(
         "UPDATE outgoing SET state = :state, via = :via, node = :node, due_at = :due_at, n_tries = :n_tries,"
         " reason = :reason, ref = :ref, body = :body, changed_at = :changed_at WHERE id = :id",
@@ -421,7 +437,9 @@ def _update(transaction: Transaction, record: OutgoingRecord, **changed: object)
     )
 
 
-def _tell(transaction: Transaction, message_id: str, state: str, reason: str, now: int) -> None:
+def _tell(
+    transaction: "Transaction", message_id: str, state: str, reason: str, now: int
+) -> None:
     """Let everybody who sees the customer see how far the message is."""
     row = transaction.read.row(key_of("interaction", message_id))
     if row is None or not isinstance(row.body, Interaction):
@@ -431,5 +449,5 @@ def _tell(transaction: Transaction, message_id: str, state: str, reason: str, no
         _put(transaction, msgspec.structs.replace(row, body=body, as_of=max(row.as_of, now)))
 
 
-def _put(transaction: Transaction, row: Row) -> None:
+def _put(transaction: "Transaction", row: Row) -> None:
     transaction.put(row, form=forms.newest(row.kind))

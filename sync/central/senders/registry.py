@@ -1,4 +1,4 @@
-"""Which sender a configured channel has, and which channel a message goes through. Pure."""
+"""Which sender a configured channel has, which channel a message goes through, and who hears of changes. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Final
 
 from sync.central.channels.adapter import Settings
-from sync.central.senders import chatwoot, smtp, twilio, whatsapp
-from sync.central.senders.sender import Message, Steps
+from sync.central.senders import chatwoot, cloud_event, shopify, smtp, twilio, whatsapp
+from sync.central.senders.sender import Message, Steps, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,34 @@ SENDERS: Final = MappingProxyType({
     "twilio": Sender(twilio.SERVES, twilio.is_ready, twilio.send),
 })  # fmt: skip
 """By the name of the adapter that takes in what comes back the same way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """How another system is told of changes.
+
+    Attributes:
+        is_ready: Whether these settings are enough.
+        wants: Beginnings of types it wants, () for all.
+        deliver: Its steps.
+    """
+
+    is_ready: Callable[[Settings], bool]
+    wants: Callable[[Settings], tuple[str, ...]]
+    deliver: Callable[[Told, Settings], Steps]
+
+
+LISTENERS: Final = MappingProxyType({
+    "cloudevents": Listener(cloud_event.is_ready, cloud_event.wants, cloud_event.deliver),
+    "shopify": Listener(shopify.is_ready, shopify.wants, shopify.deliver),
+})  # fmt: skip
+"""By the name of the adapter that takes in what comes back."""
+
+
+def listener_of(settings: Settings) -> Listener | None:
+    """How this channel hears of changes; None for one that does not."""
+    listener = LISTENERS.get(settings.adapter)
+    return listener if listener and listener.is_ready(settings) else None
 
 
 def sender_of(settings: Settings) -> Sender | None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from sync.central.channels.adapter import Settings
+from sync.model.records import Record
 
 REASON_MAX: Final = 200
 """Characters of a vendor's own words that staff see."""
@@ -52,6 +53,28 @@ class Message:
     params: tuple[str, ...] = field(default=(), repr=False)
     language: str = "en"
     is_again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A change that another system is to hear.
+
+    Attributes:
+        id, type, subject, seq, at, body: As `changes.ChangeRecord` has them.
+        record: What the row says now; None where there is none any more.
+        names: What that system calls the subject: "order:5001", "inventory_item:77".
+        now_s: Seconds since 1970.
+    """
+
+    id: str
+    type: str
+    subject: str
+    seq: int
+    at: int
+    body: str
+    now_s: int
+    record: Record | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
