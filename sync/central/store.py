@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from hardware.entropy import Entropy, SystemEntropy
+from sync.central import changes
 from sync.central.errors import StoreConflict
 from sync.central.schema import TABLES, migrate
 from sync.central.sql import Connection, Engine, open_engine
@@ -1009,6 +1010,12 @@ class Transaction:
         self._note(self._touched, row.key)
         if known and known.owner and known.owner != row.owner:
             self.lock_keys((owner_lock(known.owner),))
+        if row.kind in changes.KINDS:
+            before = known.body if known else ""
+            watched = changes.Watched(
+                row.key, row.kind, row.owner, row.source, doc.version, row.as_of, before, doc.body
+            )
+            self.later(changes.write, watched)
 
     def give(self, key: str, owner: str) -> None:
         """Make a row another customer's, as it stands, also one this version cannot read; nothing for one there is not."""
