@@ -26,7 +26,7 @@ from drivers.credential.layout import band_id_of_reference, band_id_of_uid
 from drivers.errors import BandMalformed, ReaderAbsent
 from drivers.lines import Proved, ReaderState, Said, Seen
 from drivers.ports import LeasedKey
-from drivers.proof import ProofKind
+from drivers.proof import ChipFamily, ProofKind
 from hardware import identity as identities
 from hardware.clock import Clock, SystemClock
 from hardware.disk import Disk, SystemDisk
@@ -285,7 +285,31 @@ def evidence_of(
         is_uid_only=is_uid_only,
         key=key,
         carried=carried,
+        foreign=_foreign(proved),
     )
+
+
+SHORT_UID: Final = 4
+"""Bytes of a single-size UID. Source: ISO/IEC 14443-3, 6.5.4."""
+
+RANDOM_UID: Final = 0x08
+"""How a UID of four bytes begins that is drawn at every touch: telephones, and cards that hide theirs. Source: ISO/IEC 14443-3, 6.5.4."""
+
+_SMART: Final = frozenset({ChipFamily.TYPE4.value, ChipFamily.UNKNOWN.value})
+_OF_OTHERS: Final = frozenset({
+    ChipFamily.CLASSIC.value, ChipFamily.FELICA.value, ChipFamily.DESFIRE.value, ChipFamily.NTAG424.value,
+})  # fmt: skip
+
+
+def _foreign(proved: Proved) -> str:
+    """What is no band of ours, as far as its answers tell: a bank card is never asked what it is."""
+    if proved.band:
+        return ""
+    if proved.family in _SMART:
+        uid = bytes.fromhex(proved.uid or "")
+        is_drawn = len(uid) == SHORT_UID and uid[0] == RANDOM_UID
+        return "phone" if is_drawn or not uid else "foreign_card"
+    return "foreign_chip" if proved.family in _OF_OTHERS else ""
 
 
 class LocalRecogniser:
@@ -369,6 +393,8 @@ class LocalRecogniser:
         found_us = self._clock.ticks_us()
         standing, reason = _standing_of(sighting)
         listing = self._listing(band.band)
+        if sighting is None and band.foreign:
+            reason = band.foreign
         assurance = assurance_of(self._seen_of(band, standing, listing))
         is_known = sighting is not None and assurance.covers(Assurance.A1)
         profile = sighting.profile if sighting is not None and is_known else None

@@ -31,6 +31,7 @@ class BandEvidence:
         is_uid_only: Identified by its UID alone.
         key: By whose key it was proved.
         carried: What it says of its wearer, where its capsule holds; None where it carries none, or was proved better.
+        foreign: What it is where it is no band of ours: phone | foreign_card | foreign_chip; "" where it may be one.
     """
 
     proof: str
@@ -40,6 +41,7 @@ class BandEvidence:
     is_uid_only: bool
     key: BandKey = BandKey.UNKNOWN
     carried: Carried | None = None
+    foreign: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Recognition:
 
     Attributes:
         owner: Customer id; "" for unknown, unlinked and blocked bands alike.
-        reason: For staff only: "" | unknown_band | unlinked | blocked | not_held | untrusted | uid_only |
+        reason: For staff only: "" | unknown_band | phone | foreign_card | foreign_chip | unlinked | blocked | not_held | untrusted | uid_only |
             denied | no_deny_list | not_synced | lease_over | carried.
         carried: What the band alone says of its wearer, where that is all there is: staff may read its line with an ID.
         lookup_us, decide_us: How long the two parts took.

@@ -54,16 +54,22 @@ def neutral(_seed: Path, tmp_path_factory: pytest.TempPathFactory) -> list[objec
     return [block["lines"] for block in found["page"]]
 
 
-@pytest.mark.parametrize("band", ["nobody", "spare", "blocked", "copied", "classic", "phone"])
-def test_every_band_that_proves_nothing_gets_the_same_neutral_page(
-    band: str, seeded: Path, tmp_path: Path, neutral: list[object]
+@pytest.mark.parametrize(
+    ("band", "reason"),
+    [
+        ("nobody", "unknown_band"), ("spare", "unlinked"), ("blocked", "blocked"), ("copied", "unknown_band"),
+        ("classic", "foreign_chip"), ("phone", "phone"), ("bank-card", "foreign_card"), ("telephone", "phone"),
+    ],
+)  # fmt: skip
+def test_every_band_that_proves_nothing_gets_the_same_neutral_page_and_staff_the_true_reason(
+    band: str, reason: str, seeded: Path, tmp_path: Path, neutral: list[object]
 ) -> None:
     found = at_pn532(band, seeded, tmp_path)
 
     assert found["customer"] is None
     assert found["assurance"] == "A0"
     assert [block["lines"] for block in found["page"]] == neutral
-    assert found["actions"] == []
+    assert (found["actions"], found["reason"]) == ([], reason)
 
 
 def test_an_old_chip_that_knows_its_key_is_held_lower(seeded: Path, tmp_path: Path) -> None:
