@@ -331,7 +331,6 @@ def erase_sent(transaction: Transaction, owners: Sequence[str]) -> None:
         owners=ours,
     )
     sql.run("DELETE FROM change WHERE owner IN [:owners]", owners=ours)
-    sql.run("DELETE FROM serving WHERE owner IN [:owners]", owners=ours)
 
 
 def counted(snapshot: Snapshot, channel: str) -> dict[str, int]:

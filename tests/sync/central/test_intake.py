@@ -1,0 +1,636 @@
+"""What other systems send: verified, kept once for ever, written down in whatever order it comes; and what cannot be is held."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hardware.clock import FixedClock
+from hardware.entropy import SeededEntropy
+from hardware.moments import moment_of
+from sync.central import events
+from sync.central import intake as intake_module
+from sync.central.centre import Centre
+from sync.central.channels.facts import (
+    Became,
+    Called,
+    Delivered,
+    Forget,
+    Parcel,
+    Priced,
+    Problem,
+    Said,
+    Sold,
+    Stocked,
+    Who,
+)
+from sync.central.intake import ALERT, EVENTS_MAX, FORGED_A_MINUTE, WAITS_US, Intake
+from sync.model.errors import StoreError
+from tests.support.centre import open_centre
+from tests.support.channels import (
+    CALLS,
+    CHAT,
+    DAY,
+    HOUR,
+    MAIL,
+    NOW,
+    SHOP,
+    all_rows,
+    bought,
+    database_rows,
+    delivery,
+    event,
+    intake_of,
+    mail,
+    phone,
+    who,
+    wrote,
+)
+
+MAYA = who("17", "Maya", "Stone", mail("maya@example.org"))
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(moment_of(NOW))
+
+
+@pytest.fixture
+def centre(
+    centre_on: str, request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock
+) -> Iterator[Centre]:
+    address = "" if centre_on == "sqlite" else request.getfixturevalue("made_database")
+    opened = open_centre(
+        tmp_path / "centre", database=address, clock=clock, entropy=SeededEntropy("intake")
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def intake(centre: Centre) -> Intake:
+    return intake_of(centre)
+
+
+def states(centre: Centre, channel: str = "") -> dict[str, tuple[str, str]]:
+    with centre._parts.store.reading() as snapshot:
+        return {it.id: (it.state, it.reason) for it in events.listed(snapshot.sql, channel)}
+
+
+def raw(centre: Centre, event_id: str, channel: str = "shop") -> bytes | None:
+    with centre._parts.store.reading() as snapshot:
+        return events.raw_of(snapshot.sql, channel, event_id)
+
+
+def body(centre: Centre, key: str) -> Any:
+    return all_rows(centre)[key][3]
+
+
+def test_an_event_is_kept_with_its_own_bytes_and_becomes_rows(
+    centre: Centre, intake: Intake
+) -> None:
+    sent = delivery(event("e1", bought("W-1", MAYA)))
+
+    taken = intake.deliver("shop", sent)
+
+    assert (taken.status, taken.n_new) == (200, 1)
+    assert states(centre) == {"e1": ("done", "")}
+    assert raw(centre, "e1") == sent.body
+    assert body(centre, "order/W-1")["state"] == "paid"
+
+
+def test_an_event_that_comes_again_is_counted_and_changes_nothing(
+    centre: Centre, intake: Intake
+) -> None:
+    sent = delivery(event("e1", bought("W-1", MAYA)))
+    intake.deliver("shop", sent)
+    before = all_rows(centre)
+
+    again = intake.deliver(
+        "shop", delivery(event("e1", bought("W-1", MAYA, state="cancelled", at=NOW)))
+    )
+
+    assert (again.status, again.n_new) == (200, 0)
+    assert all_rows(centre) == before
+    assert raw(centre, "e1") == sent.body
+    (line,) = database_rows(centre, "event")
+    assert 1 in line
+
+
+def test_the_same_id_of_two_channels_is_two_events(centre: Centre, intake: Intake) -> None:
+    intake.deliver("shop", delivery(event("e1", bought("W-1", MAYA))))
+
+    taken = intake.deliver("chat", delivery(event("e1", wrote("m1", who("c"))), to=CHAT))
+
+    assert taken.n_new == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"x_word": "wrong"}, "the word does not fit"), ({"x_at": "1"}, "signed too long ago")],
+)  # fmt: skip
+def test_what_is_forged_or_old_is_refused_and_kept_with_its_reason(
+    centre: Centre, intake: Intake, change: dict[str, str], reason: str
+) -> None:
+    taken = intake.deliver("shop", delivery(event("e1", bought("W-1", MAYA)), **change))
+
+    assert (taken.status, taken.code) == (401, "forged")
+    assert list(states(centre).values()) == [("forged", reason)]
+    assert all_rows(centre) == {}
+    assert [it.code for it in centre.alerts()] == [ALERT]
+
+
+def test_of_forged_deliveries_a_bounded_number_is_written_down(
+    centre: Centre, intake: Intake, clock: FixedClock
+) -> None:
+    for index in range(FORGED_A_MINUTE + 5):
+        intake.deliver("shop", delivery(event(f"e{index}"), x_word="no"))
+
+    assert centre.count("event") == FORGED_A_MINUTE
+    assert centre.metrics().counts["channel.shop.forged"] == FORGED_A_MINUTE + 5
+
+
+def test_the_oldest_forged_delivery_goes_when_there_are_too_many(
+    centre: Centre, intake: Intake, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "FORGED_MAX", 3)
+
+    for index in range(5):
+        clock.sleep_ms(1_000)
+        intake.deliver("shop", delivery({"id": f"e{index}"}, now=NOW + index, x_word="no"))
+
+    kept = [raw(centre, name) for name in states(centre)]
+    assert len(kept) == 3
+    assert not any(b'"e0"' in (it or b"") or b'"e1"' in (it or b"") for it in kept)
+
+
+def test_only_the_beginning_of_a_forged_body_is_kept(centre: Centre, intake: Intake) -> None:
+    intake.deliver("shop", delivery({"id": "x" * 9_000}, x_word="no"))
+
+    (name,) = states(centre)
+    assert len(raw(centre, name) or b"") == events.FORGED_SIZE
+
+
+def test_a_channel_there_is_not_takes_nothing(centre: Centre, intake: Intake) -> None:
+    assert intake.deliver("nowhere", delivery()).status == 404
+    assert centre.count("event") == 0
+
+
+def test_a_vendor_that_asks_who_we_are_is_told(intake: Intake) -> None:
+    asked = msgspec.structs.replace if False else delivery()
+
+    taken = intake.deliver(
+        "shop",
+        type(asked)(
+            b"", asked.headers, "http://centre.test/in/shop?hello=abc", "GET", asked.now
+        ),
+    )
+
+    assert (taken.status, taken.body, taken.code) == (200, b"abc", "greeted")
+
+
+@pytest.mark.parametrize(
+    ("event_type", "reason"),
+    [("broken", "plain raised ZeroDivisionError"), ("strange", "no mapping for 'strange'")],
+)
+def test_an_adapter_that_throws_holds_that_event_and_the_others_flow(
+    centre: Centre, intake: Intake, event_type: str, reason: str
+) -> None:
+    bad = event("e1", bought("W-1", MAYA), event_type=event_type)
+
+    taken = intake.deliver("shop", delivery(bad, event("e2", bought("W-2", MAYA))))
+
+    assert (taken.status, taken.n_new) == (200, 2)
+    assert states(centre) == {"e1": ("held", reason), "e2": ("done", "")}
+    assert "order/W-2" in all_rows(centre)
+    assert b"W-1" in (raw(centre, "e1") or b"")
+
+
+def test_one_bad_fact_leaves_nothing_of_its_event_behind(
+    centre: Centre, intake: Intake
+) -> None:
+    bad = Said(ref="m", at=NOW, channel="pigeon", direction="in", who=MAYA)
+
+    intake.deliver("shop", delivery(event("e1", bought("W-1", MAYA), bad)))
+
+    assert states(centre) == {"e1": ("held", "no such channel: 'pigeon'")}
+    assert all_rows(centre) == {}
+    assert centre.count("alias") == centre.count("point") == centre.count("named") == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"\xff\xfe\x00", b"{", b"[1]", b'[{"no":"id"}]', b"<html>", b"[" * 5_000, b'"text"', "[{\"id\":\"é\"}]".encode("latin-1"),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_not_the_vendors_is_kept_whole_for_a_person(
+    centre: Centre, intake: Intake, content: bytes
+) -> None:
+    sent = delivery()
+
+    taken = intake.deliver(
+        "shop", type(sent)(content, sent.headers, sent.url, sent.method, sent.now)
+    )
+
+    ((name, (state, reason)),) = states(centre).items()
+    assert (taken.status, state, bool(reason)) == (200, "held", True)
+    assert raw(centre, name) == content
+
+
+def test_a_held_event_is_taken_once_its_adapter_can(
+    centre: Centre, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake.deliver("shop", delivery(event("e1", bought("W-1", MAYA), event_type="strange")))
+    adapter = intake.adapter("shop")
+    monkeypatch.setattr(adapter, "facts", lambda one, _: (bought("W-1", MAYA),))
+
+    record = intake.replay("shop", "e1")
+
+    assert record is not None
+    assert record.state == "done"
+    assert "order/W-1" in all_rows(centre)
+
+
+def test_a_delivery_that_could_not_be_taken_apart_is_once_its_adapter_can(
+    centre: Centre, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (name,) = intake.accept(SHOP, type(delivery())(b"other", {}, "", "POST", 0)).ids
+    adapter = intake.adapter("shop")
+    parts = intake_module.Event("e1", "facts", 0, event("e1", bought("W-1", MAYA)))
+    monkeypatch.setattr(adapter, "events", lambda *_: (parts,))
+
+    intake.replay("shop", name)
+
+    assert states(centre) == {name: ("done", "taken apart into 1"), "e1": ("done", "")}
+    assert "order/W-1" in all_rows(centre)
+
+
+def test_a_paused_channel_keeps_what_comes_until_it_goes_on(
+    centre: Centre, intake: Intake
+) -> None:
+    intake.pause("shop", reason="audit")
+
+    taken = intake.deliver("shop", delivery(event("e1", bought("W-1", MAYA))))
+    intake.deliver("chat", delivery(event("c1", wrote("m1", who("c"))), to=CHAT))
+
+    assert taken.status == 200
+    assert states(centre, "shop") == {"e1": ("waiting", "")}
+    assert intake.take_waiting() == 0
+    assert "interaction/chat:m1" in all_rows(centre)
+    assert intake.resume("shop") == 1
+    assert states(centre, "shop") == {"e1": ("done", "")}
+
+
+def test_older_news_changes_nothing_and_is_recorded_as_such(
+    centre: Centre, intake: Intake
+) -> None:
+    intake.deliver(
+        "shop", delivery(event("e2", bought("W-1", MAYA, at=NOW - HOUR, state="shipped")))
+    )
+
+    intake.deliver(
+        "shop", delivery(event("e1", bought("W-1", MAYA, at=NOW - DAY, state="paid")))
+    )
+
+    assert body(centre, "order/W-1")["state"] == "shipped"
+    state, reason = states(centre)["e1"]
+    assert state == "ignored"
+    assert "order/W-1" in reason
+
+
+def test_a_state_that_came_before_its_order_waits_for_it(
+    centre: Centre, intake: Intake
+) -> None:
+    became = Became(ref="order:99", at=NOW - HOUR, state="shipped")
+    intake.deliver("shop", delivery(event("e2", became)))
+    assert states(centre) == {"e2": ("waiting", "awaits order:99")}
+
+    order = msgspec.structs.replace(bought("W-1", MAYA), also=("order:99",))
+    intake.deliver("shop", delivery(event("e1", order)))
+    intake.take_waiting()
+
+    assert body(centre, "order/W-1")["state"] == "shipped"
+    assert states(centre)["e2"] == ("done", "")
+
+
+def test_what_nobody_ever_told_of_is_held_in_the_end(
+    centre: Centre, intake: Intake, clock: FixedClock
+) -> None:
+    intake.deliver(
+        "shop", delivery(event("e2", Became(ref="order:99", at=NOW, state="shipped")))
+    )
+
+    clock.sleep_ms(WAITS_US // 1_000 + 1_000)
+    intake.take_waiting()
+
+    assert states(centre) == {"e2": ("held", "nothing was told of order:99")}
+
+
+def test_an_order_of_another_channels_customer_is_not_taken_over(
+    centre: Centre, intake: Intake
+) -> None:
+    intake.deliver("shop", delivery(event("e1", bought("W-1", MAYA))))
+
+    intake.deliver(
+        "mail", delivery(event("e2", bought("W-1", who("9", "Eve"), at=NOW)), to=MAIL)
+    )
+
+    assert states(centre, "mail") == {"e2": ("held", "order/W-1 is another customer's")}
+    assert len([key for key in all_rows(centre) if key.startswith("customer/")]) == 1
+
+
+def test_goods_and_parcels_become_rows(centre: Centre, intake: Intake) -> None:
+    facts = (
+        Sold(
+            ref="p1", at=NOW - DAY, title="Scarf", category="wool", also=("inventory_item:5",)
+        ),
+        Priced(ref="p1", at=NOW - DAY, channel="web", amount_minor=4_100, currency="EUR"),
+        Stocked(ref="inventory_item:5", at=NOW - DAY, place="web", count=3),
+        Stocked(ref="p2", at=NOW - DAY, place="web", count=None),
+        bought("W-1", MAYA),
+        Parcel(
+            ref="f1",
+            at=NOW - HOUR,
+            order="W-1",
+            store="harbour",
+            state="ready",
+            shelf="C7",
+            n_items=2,
+        ),
+    )
+
+    intake.deliver("shop", delivery(event("e1", *facts)))
+
+    assert states(centre) == {"e1": ("done", "")}
+    assert body(centre, "stock/p1@web")["count"] == 3
+    assert body(centre, "stock/p2@web")["count"] is None
+    assert body(centre, "price/p1@web")["amount_minor"] == 4_100
+    owner, _, source, parcel = all_rows(centre)["pickup/shop:f1"]
+    assert (owner, source, parcel["shelf"]) == (all_rows(centre)["order/W-1"][0], "web", "C7")
+    with centre._parts.store.reading() as snapshot:
+        assert [it.scope for it in snapshot.interests(owner)] == ["s:harbour"]
+
+
+def test_a_problem_of_another_system_is_a_case_and_its_newer_word_counts(
+    centre: Centre, intake: Intake
+) -> None:
+    def problem(state: str, at: int) -> Problem:
+        return Problem(
+            ref="C-4711", at=at, who=MAYA, channel="phone", state=state, topic="billing", opened_at=NOW - DAY,
+            promised_by="Ana", promise="call back", due_at=NOW + HOUR, told=(("card", "4711"),), missing=("payer",),
+            tried=(("password reset", 7, 7),),
+        )  # fmt: skip
+
+    intake.deliver(
+        "shop",
+        delivery(
+            event("e2", problem("solved", NOW - HOUR)), event("e1", problem("open", NOW - DAY))
+        ),
+    )
+
+    case = body(centre, "case/shop:C-4711")
+    assert (case["state"], case["number"], case["promise"]["by"]) == ("solved", "C-4711", "Ana")
+    assert case["tried"] == [{"text": "password reset", "n_tried": 7, "n_failed": 7}]
+
+
+def test_three_messages_in_a_row_are_one_contact_and_thanks_opens_nothing(
+    centre: Centre, intake: Intake
+) -> None:
+    priya = who("c", "Priya")
+    said = [
+        wrote("m2", priya, "anybody?", at=NOW - 8 * HOUR),
+        wrote("m1", priya, "where is my order?", at=NOW - 9 * HOUR),
+        wrote(
+            "a1", None, "we are away", at=NOW - 8 * HOUR + 1, direction="out", is_automatic=True
+        ),
+        wrote("a2", None, "it is on its way", at=NOW - 7 * HOUR, direction="out"),
+        wrote("m3", priya, "Thanks!", at=NOW - 6 * HOUR),
+    ]
+
+    for one in said:
+        intake.deliver("chat", delivery(event(one.ref, one), to=CHAT))
+    intake.take_waiting()
+
+    found = {
+        key.rpartition(":")[2]: it
+        for key, (*_, it) in all_rows(centre).items()
+        if key.startswith("interaction/")
+    }
+    assert found["m1"]["due_at"] == NOW - 9 * HOUR + DAY
+    assert found["m1"]["answered_at"] == found["m2"]["answered_at"] == NOW - 7 * HOUR
+    assert "due_at" not in found["m2"]
+    assert "due_at" not in found["m3"]
+
+
+def test_two_dropped_calls_within_a_day_are_a_case(centre: Centre, intake: Intake) -> None:
+    caller = Who(points=(phone("07700 900123"),))
+    calls = [
+        Called(ref=f"k{index}", at=NOW - hours * HOUR, who=caller, state="dropped")
+        for index, hours in enumerate((20, 1))
+    ]
+
+    for call in reversed(calls):
+        intake.deliver("calls", delivery(event(call.ref, call), to=CALLS))
+
+    (case,) = [it for key, (*_, it) in all_rows(centre).items() if key.startswith("case/")]
+    assert (case["topic"], case["next_step"]) == ("2 calls lost", "call back")
+    assert len({owner for owner, *_ in all_rows(centre).values()}) == 1
+
+
+def test_html_and_hostile_text_stay_text(centre: Centre, intake: Intake) -> None:
+    text = "<script>alert(1)</script> [@click=app.quit]x[/] \u202e " + "y" * 9_000
+
+    intake.deliver(
+        "chat", delivery(event("e1", wrote("m1", who("c", "<b>Sam</b>"), text)), to=CHAT)
+    )
+
+    said = body(centre, "interaction/chat:m1")["text"]
+    assert said.startswith("<script>alert(1)</script> [@click=app.quit]x[/]")
+    assert len(said) == 4_000
+    assert raw(centre, "e1", "chat") is not None
+    assert b"y" * 9_000 in (raw(centre, "e1", "chat") or b"")
+
+
+def test_an_unknown_field_is_no_fault_and_is_kept(centre: Centre, intake: Intake) -> None:
+    sent = event("e1", bought("W-1", MAYA))
+    sent["facts"][0]["loyalty_colour"] = "blue"
+
+    intake.deliver("shop", delivery(sent))
+
+    assert states(centre) == {"e1": ("done", "")}
+    assert b"loyalty_colour" in (raw(centre, "e1") or b"")
+
+
+def test_a_wrong_type_holds_the_event_and_says_where(centre: Centre, intake: Intake) -> None:
+    sent = event("e1", bought("W-1", MAYA))
+    sent["facts"][0]["total_minor"] = "a lot"
+
+    intake.deliver("shop", delivery(sent))
+
+    ((state, reason),) = states(centre).values()
+    assert state == "held"
+    assert "total_minor" in reason
+
+
+@pytest.mark.parametrize("name", ["x" * 900, "a\0b", "a\nb", ""])
+def test_an_id_no_database_can_hold_is_replaced_by_its_digest(
+    centre: Centre, intake: Intake, name: str
+) -> None:
+    for _ in range(2):
+        intake.deliver("shop", delivery(event(name, bought("W-1", MAYA))))
+
+    ((kept, (state, _)),) = states(centre).items()
+    assert (kept.startswith("digest-"), state) == (True, "done")
+
+
+def test_more_events_than_a_delivery_may_hold_are_kept_whole(
+    centre: Centre, intake: Intake
+) -> None:
+    intake.deliver("shop", delivery(*(event(f"e{index}") for index in range(EVENTS_MAX + 1))))
+
+    ((name, (state, _)),) = states(centre).items()
+    assert (name.startswith("whole-"), state) == (True, "held")
+
+
+def test_what_became_of_a_message_waits_for_who_sends_them(
+    centre: Centre, intake: Intake
+) -> None:
+    intake.deliver(
+        "chat", delivery(event("e1", Delivered(ref="x", at=NOW, state="read")), to=CHAT)
+    )
+
+    assert states(centre) == {"e1": ("held", "nothing here hears of delivered")}
+    heard: list[Any] = []
+    intake.hear(
+        Delivered, lambda _transaction, settings, fact: heard.append((settings.name, fact.ref))
+    )
+    intake.replay("chat", "e1")
+    assert (heard, states(centre)) == ([("chat", "x")], {"e1": ("done", "")})
+
+
+def test_a_wish_to_be_forgotten_is_a_case_for_a_person(centre: Centre, intake: Intake) -> None:
+    intake.deliver("shop", delivery(event("e1", Forget(ref="17", at=NOW, who=MAYA))))
+
+    (case,) = [it for key, (*_, it) in all_rows(centre).items() if key.startswith("case/")]
+    assert (case["topic"], case["state"]) == ("wants to be forgotten", "open")
+
+
+# Erased
+
+
+def erased(centre: Centre, intake: Intake) -> str:
+    intake.deliver("shop", delivery(event("e1", bought("W-1", MAYA))))
+    intake.deliver(
+        "chat",
+        delivery(
+            event("c1", wrote("m1", who("c9", "Maya", "", mail("maya@example.org")))), to=CHAT
+        ),
+    )
+    intake.deliver("shop", delivery(event("e9", bought("W-8", MAYA), event_type="strange")))
+    owner = all_rows(centre)["order/W-1"][0]
+    assert centre.erase(owner) > 0
+    return owner
+
+
+def test_nothing_of_an_erased_customer_is_left(
+    centre: Centre, intake: Intake, tmp_path: Path
+) -> None:
+    erased(centre, intake)
+
+    for table in ("alias", "point", "said", "folded", "origin", "event_of", "likeness", "doc"):
+        assert centre.count(table) == 0
+    assert {state for state, _ in states(centre).values()} == {"erased"}
+    for table in (
+        "event",
+        "joined",
+        "joined_row",
+        "told_at",
+        "named",
+        "forgotten",
+        "outgoing",
+        "change",
+    ):
+        lines = repr(database_rows(centre, table)).lower()
+        assert "maya" not in lines
+        assert "stone" not in lines
+
+
+def test_an_old_event_of_an_erased_customer_does_not_bring_them_back(
+    centre: Centre, intake: Intake
+) -> None:
+    erased(centre, intake)
+
+    late = [
+        (SHOP, event("e2", bought("W-2", MAYA))),
+        (
+            MAIL,
+            event(
+                "p1",
+                wrote(
+                    "p1",
+                    who("new", "Maya", "", mail("maya@example.org")),
+                    channel="email",
+                    at=NOW - 1,
+                ),
+            ),
+        ),
+    ]
+    for to, one in late:
+        assert intake.deliver(to.name, delivery(one, to=to)).status == 200
+
+    assert all_rows(centre) == {}
+    assert [states(centre)[name][0] for name in ("e2", "p1")] == ["erased", "erased"]
+    assert raw(centre, "e2") is None
+    assert centre.count("alias") == 0
+
+
+def test_who_was_erased_and_writes_again_later_is_a_new_customer(
+    centre: Centre, intake: Intake, clock: FixedClock
+) -> None:
+    owner = erased(centre, intake)
+    clock.sleep_ms(1_000)
+
+    intake.deliver("mail", delivery(
+        event("p1", wrote("p1", who("new", "Maya", "", mail("maya@example.org")), channel="email", at=NOW + 500_000)), to=MAIL,
+    ))  # fmt: skip
+
+    assert states(centre, "mail") == {"p1": ("done", "")}
+    assert all_rows(centre)["interaction/mail:p1"][0] != owner
+
+
+# The store
+
+
+def test_what_cannot_be_written_down_now_is_kept_and_taken_later(
+    centre: Centre, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise StoreError("no room for this")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(intake_module.taking, "take", failing)
+        taken = intake.deliver("shop", delivery(event("e1", bought("W-1", MAYA))))
+    assert taken.status == 200
+    assert states(centre)["e1"][0] == "waiting"
+
+    intake.take_waiting()
+
+    assert states(centre)["e1"] == ("done", "")
+
+
+def test_the_bytes_of_what_was_taken_go_in_the_end_and_the_id_stays(
+    centre: Centre, intake: Intake, clock: FixedClock
+) -> None:
+    intake.deliver(
+        "shop", delivery(event("e1", bought("W-1", MAYA)), event("e2", event_type="broken"))
+    )
+    clock.sleep_ms(events.RAW_US // 1_000 + 1_000)
+
+    assert intake.tidy() == 1
+
+    assert raw(centre, "e1") is None
+    assert raw(centre, "e2") is not None
+    assert intake.deliver("shop", delivery(event("e1", bought("W-2", MAYA)))).n_new == 0
