@@ -58,7 +58,7 @@ def svg_of(qr_text: str, *, lines: tuple[str, ...]) -> bytes:
     """
     qr = segno.make_qr(qr_text, error="m")
     picture = qr.svg_inline(scale=UNIT, border=4, omitsize=False)
-    width, height = qr.symbol_size(scale=UNIT, border=4)
+    width, height = (int(size) for size in qr.symbol_size(scale=UNIT, border=4))
     step = 5 * UNIT
     texts = "".join(
         f'<text x="{width // 2}" y="{height + number * step}" font-size="{_fitting(line, width)}"'

@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 import typer
 
-from drivers.errors import BandError, DriverError, ReaderError
+from drivers.errors import BandError, DriverError, ReaderAbsent, ReaderError
 from drivers.issuing.desfire import Means
 from drivers.issuing.errors import BandRejected, JournalDamaged, PlanMalformed, WrongBand
 from drivers.issuing.journal import Journal
@@ -123,6 +123,8 @@ def run(what: str, asked: Asked) -> None:
         fail(f"This station's files: {error}.", EXIT_OWN_FILES)
     except ReaderError as error:
         words = MESSAGES.get(error.code, f"The reader failed: {error}.")
+        if isinstance(error, ReaderAbsent):
+            words = f"The reader {asked.reader} is not there: {error}."
         fail(f"{words} See: tapthread doctor --reader {quote(asked.reader)}", EXIT_READER)
 
 

@@ -265,6 +265,14 @@ def test_a_refused_band_that_stays_on_the_reader_does_not_outlast_the_patience(
     assert said[1] == "The band still lies on the reader."
 
 
+def test_a_reader_that_is_not_there_is_named_with_what_looks_for_it(at: At) -> None:
+    said = run(*at.arguments("verify")[:-1], "pn532:/no port")
+
+    assert said.returncode == 4
+    assert "The reader pn532:/no port is not there" in said.stderr
+    assert "tapthread doctor --reader 'pn532:/no port'" in said.stderr
+
+
 NAMELESS = ("felica", "telephone", "ultralight-aes-random")
 """Bands whose UID is random, or goes by another name."""
 
