@@ -33,6 +33,10 @@ WAITING: Final = "waiting"
 SENDING: Final = "sending"
 DEAD: Final = "dead"
 
+TOLD: Final = "on"
+ASKS: Final = "asks"
+"""States of a subscriber; another is `off`."""
+
 KEPT_US: Final = 30 * 86_400 * 1_000_000
 """How long a change is kept after everybody took it, so that a subscriber that lost some can be told again."""
 
@@ -88,11 +92,13 @@ class Subscription(msgspec.Struct, frozen=True):
     Attributes:
         origin: What it is to us as a source: what came from there is not told to it.
         wants: Beginnings of types; () for all.
+        is_asking: It is told nothing, and asks for suppressions itself.
     """
 
     name: str
     origin: str = ""
     wants: tuple[str, ...] = ()
+    is_asking: bool = False
 
 
 _CHANGE: Final = "id, type, subject, owner, origin, seq, at, body"
@@ -204,7 +210,7 @@ def write(sql: Connection, values: list[Any]) -> None:
             for name in names
         ],
     )
-    if any(wants(one, suppressions.TYPE) for one in subscribers):
+    if any(wants_suppressions(one) for one in subscribers):
         owners = [value.owner for value in values if isinstance(value, Watched)]
         suppressions.mark(sql, owners)
 
@@ -255,13 +261,18 @@ def change_of(  # noqa: PLR0913  # what a change is
 def _wanting(change: ChangeRecord, subscribers: Sequence[Subscription]) -> Iterator[str]:
     for one in subscribers:
         is_own = bool(change.origin) and change.origin in (one.name, one.origin)
-        if not is_own and wants(one, change.type):
+        if not is_own and not one.is_asking and wants(one, change.type):
             yield one.name
 
 
 def wants(subscriber: Subscription, type_: str) -> bool:
     """Whether a subscriber wants changes of this type."""
     return not subscriber.wants or any(type_.startswith(each) for each in subscriber.wants)
+
+
+def wants_suppressions(subscriber: Subscription) -> bool:
+    """Whether it is to be known for this subscriber who must not be advertised what."""
+    return subscriber.is_asking or wants(subscriber, suppressions.TYPE)
 
 
 def note(  # noqa: PLR0913  # what a change is
@@ -315,11 +326,11 @@ def forget(transaction: "Transaction", owner: str, *, now: int) -> None:
 def subscriptions(sql: Connection) -> list[Subscription]:
     """Who is to be told."""
     found = sql.all(
-        "SELECT name, origin, wants FROM subscriber WHERE state = 'on' ORDER BY name"
+        "SELECT name, origin, wants, state FROM subscriber WHERE state <> 'off' ORDER BY name"
     )
     return [
-        Subscription(name, origin, tuple(one for one in wants.split(",") if one))
-        for name, origin, wants in found
+        Subscription(name, origin, tuple(one for one in told.split(",") if one), state == ASKS)
+        for name, origin, told, state in found
     ]
 
 
@@ -335,10 +346,16 @@ def subscribe(transaction: "Transaction", wanted: Sequence[Subscription], *, now
         names=[one.name for one in wanted],
     )
     sql.many(
-        "INSERT INTO subscriber (name, state, origin, wants, at) VALUES (:name, 'on', :origin, :wants, :at)"
-        " ON CONFLICT (name) DO UPDATE SET state = 'on', origin = excluded.origin, wants = excluded.wants",
+        "INSERT INTO subscriber (name, state, origin, wants, at) VALUES (:name, :state, :origin, :wants, :at)"
+        " ON CONFLICT (name) DO UPDATE SET state = excluded.state, origin = excluded.origin, wants = excluded.wants",
         [
-            {"name": one.name, "origin": one.origin, "wants": ",".join(one.wants), "at": now}
+            {
+                "name": one.name,
+                "state": ASKS if one.is_asking else TOLD,
+                "origin": one.origin,
+                "wants": ",".join(one.wants),
+                "at": now,
+            }  # fmt: skip
             for one in wanted
         ],
     )

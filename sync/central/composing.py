@@ -149,7 +149,7 @@ def composed(
     purpose = PURPOSE_OF.get(record.kind, "")
     if purpose and not recipient.agreed(purpose):
         return Wrong(f"the customer does not agree to {purpose} any more")
-    way = _way(snapshot, record, row.body, recipient, channels)
+    way = _way(record, row.body, recipient, channels)
     if isinstance(way, Wrong):
         return way
     template = _template(record, row.body, recipient, way, channels, now=now)
@@ -170,16 +170,16 @@ def composed(
 
 
 def _way(
-    snapshot: Snapshot,
     record: OutgoingRecord,
     said: Interaction,
     recipient: _Recipient,
     channels: Sequence[Settings],
 ) -> Settings | Wrong:
     """Through which channel it goes, and can."""
-    answers = record.draft.answers
-    asked = snapshot.row(key_of("interaction", answers)) if answers else None
-    way = way_for(said.channel, channels, came_by=asked.source if asked else "")
+    came_by, _, _ = record.draft.answers.partition(
+        ":"
+    )  # what came in is called after its channel
+    way = way_for(said.channel, channels, came_by=came_by)
     other = _other(recipient, said.channel, channels)
     if way is None:
         return Wrong(f"no way out is set up for {said.channel}{other}")
@@ -221,7 +221,7 @@ def _message(
         text=said.text,
         name=f"{customer.given_name} {customer.family_name}".strip(),
         thread=said.thread,
-        replies_to=draft.replies_to or _name_of(said),
+        replies_to=draft.replies_to or _name_of(said, draft.answers),
         template=template,
         params=draft.params or ((said.text,) if template else ()),
         language=customer.language,
@@ -275,9 +275,12 @@ def _other(recipient: _Recipient, channel: str, channels: Sequence[Settings]) ->
     return ""
 
 
-def _name_of(said: Interaction) -> str:
-    """The mail it answers, where the thread is one."""
-    return said.thread if said.channel == "email" and "@" in said.thread else ""
+def _name_of(said: Interaction, answers: str) -> str:
+    """The mail it answers: what came in is called after its channel and its own id; else the one its thread began with."""
+    if said.channel != "email":
+        return ""
+    _, _, name = answers.partition(":")
+    return next((one for one in (name, said.thread) if "@" in one), "")
 
 
 def _subject(kind: str, brand: str) -> str:

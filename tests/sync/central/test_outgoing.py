@@ -564,12 +564,18 @@ def test_an_answer_goes_back_the_way_the_question_came(
     harbour: SendingShop, meta: WhatsAppCloud, woot: Chatwoot, sending: Sending
 ) -> None:
     said = Interaction(
-        id="in-1", at=NOON, channel="whatsapp", direction="in", by="Lena", text="?", thread="77"
+        id="desk:5",
+        at=NOON,
+        channel="whatsapp",
+        direction="in",
+        by="Lena",
+        text="?",
+        thread="77",
     )
-    harbour.put(msgspec.structs.replace(shop.row(said), source="desk"))
+    harbour.put(shop.row(said))
     desk = channel("desk", "chatwoot", "", woot.settings(), serves="whatsapp, instagram, chat")
 
-    harbour.push(answer(is_now=True))
+    harbour.push(answer(is_now=True, answers="desk:5"))
     sending(harbour, whatsapp(meta), desk).send_due()
 
     assert (len(meta.sent), len(woot.conversations["77"])) == (0, 1)
