@@ -174,7 +174,7 @@ def _maya(now: datetime) -> tuple[Record, ...]:
         Interaction(
             id="maya-7", at=wrote_at + 5 * MINUTE_US, channel="chat", direction="note",
             by=said_by("noor"), about="case/C-4702", audience="internal",
-            text="L was in stock in Harbour when I looked. She paid 31.92 with WELCOME20.",
+            text="L was in stock in Harbour when I looked. She paid 31.92 EUR with WELCOME20.",
         ),
         Case(
             id="C-4702", number="C-4702", state="open", topic="linen shirt too small",
@@ -184,7 +184,7 @@ def _maya(now: datetime) -> tuple[Record, ...]:
                 Told(label="Why", value="too small", channel="chat", at=wrote_at),
                 Told(label="Wanted instead", value="L", channel="chat", at=wrote_at),
             ),
-            next_step="Exchange M for L at the price paid, 31.92",
+            next_step="Exchange M for L at the price paid, 31.92 EUR",
         ),
         points("maya", 240),
         marketing("maya", is_granted=True, at=ordered_at - 48 * DAY_US),

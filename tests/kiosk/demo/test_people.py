@@ -104,7 +104,7 @@ def test_mayas_case_knows_what_she_wants_and_misses_nothing() -> None:
     assert told["Wanted instead"] == "L"
     assert case.missing == ()
     assert "M for L" in case.next_step
-    assert "31.92" in case.next_step
+    assert "31.92 EUR" in case.next_step
 
 
 def test_the_l_maya_wants_is_in_stock_in_the_home_store() -> None:
