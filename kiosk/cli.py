@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "sync": "Exchange with the centre once: push, pull, leases.",
     "inbox": "List what waits for a person at the centre, and settle it.",
     "watch": "Say who waits for an answer, and how each channel does.",
+    "likeness": "Look for customers who are probably one person, for a clerk to say.",
     "band": "Plan, issue, verify, read, retire and replace bands, at an encoder station.",
     "doctor": "Look for what keeps this device from working, with the command that fixes it.",
     "reader": "Own one reader and say what it sees, a value a line.",

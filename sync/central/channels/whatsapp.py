@@ -155,4 +155,6 @@ def _state(status: Json, at: int) -> Iterator[AnyFact]:
         one.text("error_data.details") or one.text("message") or one.text("title")
         for one in status.each("errors")
     )
-    yield Delivered(ref=status.need_ref("id"), at=at, state=state, reason="; ".join(reasons))
+    # What we sent carries our own name for it, which settles a message whose answer was lost.
+    ref = status.ref("biz_opaque_callback_data") or status.need_ref("id")
+    yield Delivered(ref=ref, at=at, state=state, reason="; ".join(reasons))

