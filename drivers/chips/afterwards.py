@@ -4,6 +4,11 @@
     opened_leased    select or challenge, authenticate with the leased K_band          2 to 4
 
 Each begins with a selection, so it does not matter what was said to the band before.
+
+Not proved from afar, on purpose: a DESFire EV1 (AA). What it can prove is worth A1 (`kiosk/core/policy.py`), as much as the
+capsule it carries, so a question to the centre would show nobody more. And an NTAG 424 in LRP mode: its code book follows from
+the key in steps that a token cannot do, so whoever answers would need the key itself outside of it; such a band is proved where
+its key is leased, and named by its capsule elsewhere. We issue bands in AES mode.
 """
 
 from collections.abc import Callable

@@ -47,6 +47,20 @@ def worths() -> list[Assurance]:
     return [assurance_of(Seen(*one)) for one in EVERY]
 
 
+@pytest.mark.parametrize("listing", [Listing.CLEAR, Listing.OLD, Listing.STALE, Listing.DENIED])
+@pytest.mark.parametrize("standing", BandStanding)
+def test_an_ev1_would_gain_nothing_from_a_proof_by_the_centre(
+    standing: BandStanding, listing: Listing
+) -> None:
+    named = Seen(
+        ProofKind.CAPSULE, ChipFamily.DESFIRE, 1, is_uid_only=False, standing=standing,
+        listing=listing, network=Network.ONLINE,
+    )  # fmt: skip
+    proved = replace(named, proof=ProofKind.MUTUAL, key=BandKey.REMOTE)
+
+    assert assurance_of(named).covers(assurance_of(proved))
+
+
 def with_person(band: Seen) -> Iterator[Seen]:
     """The same with everything the one who holds it can have said and shown."""
     for pin, lock, is_id_seen in product(*PEOPLE):
