@@ -11,5 +11,6 @@ desfire     how a DESFire is issued, verified, read and retired, from wherever i
 ntag424     the same for an NTAG 424 DNA
 ultralight_aes  the same for an Ultralight AES
 station     one band after the other on a reader
+carried     what is said of the capsule on a band
 looking     what a band says to a person without a plan
 """

@@ -25,6 +25,7 @@ from drivers.credential import layout
 from drivers.credential.layout import AID, ALL_FILES, CAPSULE_FILE, REFERENCE_FILE, KeySlot
 from drivers.credential.originality import Maker, is_signed
 from drivers.errors import BandRefused, BandUnsupported
+from drivers.issuing.carried import words_of
 from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned, NotGenuine
 from drivers.issuing.plan import FactoryKey, Plan, Signature
 from drivers.issuing.ports import IssuedKey, StationKeys
@@ -415,7 +416,7 @@ class DesfireBand:
             ("chip", f"DESFire EV{standing.generation}"),
             ("band", standing.reference.hex() or "none"),
             ("random UID", "yes" if standing.has_random_uid else "no"),
-            ("capsule", "yes" if any(content.capsule) else "none"),
+            ("capsule", words_of(content.capsule)),
             ("uses", "not counted" if content.uses is None else str(content.uses)),
             ("uses remembered", str(content.n_records)),
         )

@@ -43,6 +43,7 @@ from drivers.credential.sdm_file import (
     link_file,
 )
 from drivers.errors import BandRefused, BandUnsupported
+from drivers.issuing.carried import words_of
 from drivers.issuing.desfire import Means
 from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned
 from drivers.issuing.plan import Plan
@@ -377,7 +378,7 @@ class Ntag424Band:
         ]
         if standing.reference:
             capsule = self._chip.read(CONTENT_FILE, offset=REFERENCE_SIZE)
-            said.append(("capsule", "yes" if any(capsule) else "none"))
+            said.append(("capsule", words_of(capsule)))
         if standing.link.sdm is not None:
             self._open(NTAG424_APP, standing.uid, standing.our_slots)
             said.append(("readings", str(self._chip.read_counter(LINK_FILE))))

@@ -37,6 +37,7 @@ from drivers.credential.places import (
     USES_COUNTER,
 )
 from drivers.errors import BandRefused, BandSilent
+from drivers.issuing.carried import words_of
 from drivers.issuing.desfire import Means
 from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned
 from drivers.issuing.plan import Plan
@@ -343,7 +344,7 @@ class UltralightAesBand:
         if standing.reference and standing.protection.has_macs:
             chip = self._opened(MFUL_BAND, standing.uid)
             capsule = chip.read_pages(CAPSULE_PAGE, CAPSULE_SIZE_PAGES // PAGE_SIZE)
-            said.append(("capsule", "yes" if any(capsule) else "none"))
+            said.append(("capsule", words_of(capsule)))
             said.append(("uses", str(chip.read_counter(USES_COUNTER))))
         return tuple(said)
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.credential.originality import Maker
+from drivers.issuing.carried import words_of
 from drivers.issuing.errors import JournalDamaged, PlanMalformed
 from drivers.issuing.journal import Journal, State
 from drivers.issuing.label import code_of, is_code, qr_text_of, svg_of
@@ -35,6 +36,7 @@ from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
 from hardware.virtual.originality import DESFIRE_TEST_KEY
+from tests.support.capsules import LENA, made
 
 BAND = "c0ffee" + "0" * 26
 FILE = Path("bands.journal")
@@ -163,6 +165,24 @@ def test_a_label_is_a_picture_with_the_bands_name() -> None:
     assert picture[0].text == "Band <1> 7K2M"
     assert texts == ["Band <1>", "7K2M"]
     assert all(int(each.get("y", "0")) < int(picture.get("height", "0")) for each in picture)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "none"),
+        (bytes(256), "none"),
+        (
+            made(LENA) + bytes(9),
+            f"number 7, of 2026-09-21, for 90 days, {len(made(LENA))} bytes",
+        ),
+        (made(LENA) + b"\x01", "unreadable"),
+        (b"\xff" * 40, "unreadable"),
+    ],
+)
+def test_of_a_capsule_its_age_is_said_and_not_whom_it_names(content: bytes, words: str) -> None:
+    assert words_of(content) == words
+    assert LENA.name not in words
 
 
 def test_a_journal_cut_short_at_any_byte_keeps_every_whole_line(tmp_path: Path) -> None:
