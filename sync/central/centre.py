@@ -54,7 +54,7 @@ from sync.central.touches import PATH as TOUCHES
 from sync.central.touches import Touches
 from sync.central.wants import Wants
 from sync.central.watch import Watch
-from sync.model.errors import CentreRefused, Malformed, StoreError
+from sync.model.errors import Malformed, StoreError
 from sync.model.ledger import Loan
 from sync.model.operation import Refusal
 from sync.model.ports import Request
@@ -146,7 +146,9 @@ class Centre:
             EnrolmentError: its key file is damaged.
             StoreError: its database cannot be opened, or belongs to a centre with another key.
         """
-        named = channels_file.read_channels(channels) if isinstance(channels, Path) else channels
+        named = (
+            channels_file.read_channels(channels) if isinstance(channels, Path) else channels
+        )
         lock = disk.lock(folder)
         try:
             private_key = lasting_key(key or folder / KEY_FILE, disk=disk, entropy=entropy)
@@ -355,15 +357,15 @@ class Centre:
         """Apply operations; durable when this returns."""
         return self._pushes.push(request)
 
-    def begin_pull(self, request: Request) -> Held:
-        """What changed since the cursors; without a page when nothing did and the caller would wait."""
-        return self._pulls.begin(request)
+    def begin_pulls(self, requests: Sequence[Request]) -> list[Held | Exception]:
+        """What changed since the cursors; without a page when nothing did and the caller would wait; or what went wrong."""
+        return self._pulls.begin(requests)
 
     def look_again(self, held: Held) -> Held:
         """The same, with a page if there is news meanwhile, and the device still may."""
         return self._pulls.look(held)
 
-    def end_pulls(self, waited: Sequence[Held]) -> list[Held | CentreRefused]:
+    def end_pulls(self, waited: Sequence[Held]) -> list[Held | Exception]:
         """The same with pages, all of one moment; or why a device may have none any more."""
         return self._pulls.end(waited)
 

@@ -83,7 +83,7 @@ class Service:
         self._centre = centre
         self._run = run
         self._alarm = Alarm(centre.clock)
-        self._beginning = Gathered(each(self._begun), run, pieces=PULL_PIECES)
+        self._beginning = Gathered(self._begun, run, pieces=PULL_PIECES)
         self._looking = Gathered(each(self._looked), run, pieces=PULL_PIECES)
         self._ending = Gathered(self._ended, run, pieces=1)
         self._document = b""
@@ -216,13 +216,13 @@ class Service:
         pushed = await self._run(lambda: self._centre.push(request))
         return Answer(pushed.body, status=409 if pushed.is_forked else 200)
 
-    def _begun(self, request: Request) -> Held:
-        return self._centre.begin_pull(request)
+    def _begun(self, requests: Sequence[Request]) -> Sequence[Held | Exception]:
+        return self._centre.begin_pulls(requests)
 
     def _looked(self, held: Held) -> Held:
         return self._centre.look_again(held)
 
-    def _ended(self, held: Sequence[Held]) -> Sequence[Held | CentreRefused]:
+    def _ended(self, held: Sequence[Held]) -> Sequence[Held | Exception]:
         return self._centre.end_pulls(held)
 
     async def _pull(self, request: Request) -> Answer | Held:

@@ -18,11 +18,11 @@ Marks beyond the cursor say nothing of what the device holds and are not looked 
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -48,11 +48,38 @@ PAGE_SIZE_MAX: Final = 4 * 1_048_576
 MARKS_ALWAYS: Final = 2
 """Marks a device presents unasked; who presented no more may have others."""
 
+REMEMBERED_MAX: Final = 2_000
+"""Rows kept of one moment, for who asks for the same next."""
+
 OK: Final = 200
 PARTED: Final = 409
 TOO_OLD: Final = 410
 
 LineOf = Callable[[WireRow], bytes]
+
+
+class Feeds(Protocol):
+    """What is read of one moment of the store: a `Snapshot`, or one that is `Remembered`."""
+
+    def scopes(self, ids: Iterable[str]) -> dict[str, ScopeRecord]:
+        """The scopes there are among these."""
+        ...
+
+    def rows_since(self, scope: str, seq: int, *, limit: int) -> Sequence[WireRow]:
+        """Rows after a number, in order."""
+        ...
+
+    def newest_mark(self, scope: str, seq: int) -> Mark | None:
+        """The newest mark up to a number."""
+        ...
+
+    def knows_mark(self, scope: str, mark: Mark) -> bool:
+        """Whether this moment had that name."""
+        ...
+
+    def oldest_fine_mark(self, scope: str) -> int:
+        """Below it, marks were thinned."""
+        ...
 
 
 def row_for(row: WireRow, reads: Mapping[str, int]) -> WireRow:
@@ -92,7 +119,7 @@ class Page:
 
 
 def page(
-    snapshot: Snapshot,
+    snapshot: Feeds,
     cursors: Sequence[Cursor],
     *,
     limit: int,
@@ -129,7 +156,7 @@ def page(
 
 
 def _rows(
-    snapshot: Snapshot, cursor: Cursor, record: ScopeRecord | None, limit: int
+    snapshot: Feeds, cursor: Cursor, record: ScopeRecord | None, limit: int
 ) -> Sequence[WireRow]:
     if record is None or record.head <= cursor.seq:
         return ()
@@ -137,7 +164,7 @@ def _rows(
 
 
 def _checkpoint(
-    snapshot: Snapshot, scope: str, record: ScopeRecord | None, reached: int | None
+    snapshot: Feeds, scope: str, record: ScopeRecord | None, reached: int | None
 ) -> bytes:
     """The line after the rows of a scope; `reached` is None at the head."""
     if record is None:
@@ -153,7 +180,7 @@ def _checkpoint(
 
 
 def apart(
-    snapshot: Snapshot, cursors: Sequence[Cursor], records: Mapping[str, ScopeRecord]
+    snapshot: Feeds, cursors: Sequence[Cursor], records: Mapping[str, ScopeRecord]
 ) -> Page | None:
     """The page that says whose histories are not one; None while all are."""
     old = [it.id for it in cursors if is_too_old(it, records.get(it.id))]
@@ -175,9 +202,7 @@ def is_too_old(cursor: Cursor, record: ScopeRecord | None) -> bool:
     return record is not None and 0 < cursor.seq < record.floor
 
 
-def parting_of(
-    snapshot: Snapshot, cursor: Cursor, record: ScopeRecord | None
-) -> Parting | None:
+def parting_of(snapshot: Feeds, cursor: Cursor, record: ScopeRecord | None) -> Parting | None:
     """Where the device's history of a scope and ours part; None while they are one."""
     if cursor.seq == 0:
         return None
@@ -201,7 +226,7 @@ def parting_of(
     return Parting(cursor.id, 0, needs_more=may_have_more)
 
 
-def _is_known(snapshot: Snapshot, scope: str, mark: Mark, record: ScopeRecord | None) -> bool:
+def _is_known(snapshot: Feeds, scope: str, mark: Mark, record: ScopeRecord | None) -> bool:
     newest = record.mark if record else None
     if newest is not None and newest.seq == mark.seq:
         return newest.token == mark.token
@@ -211,6 +236,57 @@ def _is_known(snapshot: Snapshot, scope: str, mark: Mark, record: ScopeRecord | 
 def has_news(cursors: Sequence[Cursor], records: Mapping[str, ScopeRecord]) -> bool:
     """Whether any of these scopes moved."""
     return any(it.id in records and records[it.id].head > it.seq for it in cursors)
+
+
+class Remembered:
+    """One moment of the store, each thing of which is read once: polls that wake together ask for the same."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Of that moment."""
+        self._snapshot = snapshot
+        self._scopes: dict[str, ScopeRecord | None] = {}
+        self._rows: dict[tuple[str, int, int], Sequence[WireRow]] = {}
+        self._newest: dict[tuple[str, int], Mark | None] = {}
+        self._known: dict[tuple[str, Mark], bool] = {}
+
+    def scopes(self, ids: Iterable[str]) -> dict[str, ScopeRecord]:
+        """As `Feeds`."""
+        wanted = tuple(ids)
+        new = [scope for scope in wanted if scope not in self._scopes]
+        if new:
+            found = self._snapshot.scopes(new)
+            self._scopes |= {scope: found.get(scope) for scope in new}
+        records = ((scope, self._scopes[scope]) for scope in wanted)
+        return {scope: record for scope, record in records if record is not None}
+
+    def rows_since(self, scope: str, seq: int, *, limit: int) -> Sequence[WireRow]:
+        """As `Feeds`; of many rows only those of the last who asked are kept."""
+        asked = scope, seq, limit
+        rows = self._rows.get(asked)
+        if rows is None:
+            rows = self._snapshot.rows_since(scope, seq, limit=limit)
+            if sum(map(len, self._rows.values())) + len(rows) > REMEMBERED_MAX:
+                self._rows.clear()
+            self._rows[asked] = rows
+        return rows
+
+    def newest_mark(self, scope: str, seq: int) -> Mark | None:
+        """As `Feeds`."""
+        asked = scope, seq
+        if asked not in self._newest:
+            self._newest[asked] = self._snapshot.newest_mark(scope, seq)
+        return self._newest[asked]
+
+    def knows_mark(self, scope: str, mark: Mark) -> bool:
+        """As `Feeds`."""
+        asked = scope, mark
+        if asked not in self._known:
+            self._known[asked] = self._snapshot.knows_mark(scope, mark)
+        return self._known[asked]
+
+    def oldest_fine_mark(self, scope: str) -> int:
+        """As `Feeds`."""
+        return self._snapshot.oldest_fine_mark(scope)
 
 
 class Bell:

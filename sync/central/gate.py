@@ -208,8 +208,15 @@ class Gate:
         self._clock = clock
         self._started_ms = clock.ticks_ms()
 
-    def admit(self, endpoint: str, request: Request) -> Caller:
+    def admit(
+        self, endpoint: str, request: Request, snapshot: Snapshot | None = None
+    ) -> Caller:
         """The caller of a whole, bounded request. Blocks for a read, for `hello` also for a write.
+
+        Args:
+            endpoint: What is asked for.
+            request: All of it.
+            snapshot: One that was begun after the request came, by who has one; otherwise the device is looked up in its own.
 
         Raises:
             CentreRefused: with the `problem` to answer. Who is not known learns nothing but `not_trusted`, or
@@ -220,7 +227,9 @@ class Gate:
         is_hello = endpoint == "hello"
         found = _Found()
         try:
-            verified = authentic(request, key_of=self._key_of(found, is_hello=is_hello))
+            verified = authentic(
+                request, key_of=self._key_of(found, snapshot, is_hello=is_hello)
+            )
         except NotTrusted as error:
             raise denied("session_over" if found.is_over else "not_trusted") from error
         device = found.device
@@ -244,7 +253,7 @@ class Gate:
             raise denied("not_allowed", reason)
         return device
 
-    def _key_of(self, found: "_Found", *, is_hello: bool) -> KeyOf:
+    def _key_of(self, found: "_Found", snapshot: Snapshot | None, *, is_hello: bool) -> KeyOf:
         def key_of(tag: str, key_id: str) -> ec.EllipticCurvePublicKey | bytes | None:
             if (tag == DEVICE_TAG) != is_hello:
                 return None
@@ -255,8 +264,11 @@ class Gate:
                     found.is_over = True
                     return None
                 device_id = session.device_id
-            with self._store.reading() as snapshot:
+            if snapshot is not None:
                 found.device = snapshot.device(device_id)
+            else:
+                with self._store.reading() as own:
+                    found.device = own.device(device_id)
             found.session = session
             if found.device is None:
                 return None

@@ -53,7 +53,8 @@ def each(
 class Gathered(Generic[One, Outcome]):
     """Does calls in few pieces of blocking work: at once where few come, and those that meanwhile come together.
 
-    A fleet that asks at the same moment would otherwise fight for the interpreter in as many threads.
+    A fleet that asks at the same moment would otherwise fight for the interpreter in as many threads. Work may do only the
+    first few of what it is given, one at least; it is given the others again.
     """
 
     def __init__(
@@ -117,7 +118,9 @@ class Gathered(Generic[One, Outcome]):
             outcomes = await self._run(lambda: self._work(ones))
         except Exception as error:  # noqa: BLE001  # carried to everybody who asked, where it is raised
             outcomes = [error for _ in ones]
-        for future, outcome in zip(waiting, outcomes, strict=True):
+        undone = zip(ones[len(outcomes) :], waiting[len(outcomes) :], strict=True)
+        self._waiting.extendleft(reversed(tuple(undone)))
+        for future, outcome in zip(waiting, outcomes, strict=False):
             if future.done():
                 continue
             if isinstance(outcome, Exception):

@@ -91,6 +91,21 @@ async def test_work_that_fails_whole_fails_for_each_and_for_no_later_one() -> No
     assert await gathered.done(4) == 8
 
 
+async def test_work_that_does_only_some_is_given_the_others_again_before_later_ones() -> None:
+    doorman = Doorman()
+
+    def two_at_most(numbers: Sequence[int]) -> Sequence[int | Exception]:
+        return doorman.doubled(numbers[:2])
+
+    gathered = Gathered(two_at_most, doorman.run, pieces=1)
+    tasks = await asked(gathered, range(6))
+    doorman.door.set()
+    results = await asyncio.gather(*tasks)
+
+    assert results == [0, 2, 4, 6, 8, 10]
+    assert doorman.pieces == [1, 2, 2, 1]
+
+
 async def test_who_does_not_wait_any_more_costs_no_work() -> None:
     doorman = Doorman()
     gathered = Gathered(doorman.doubled, doorman.run, pieces=1)
