@@ -7,6 +7,7 @@ parts      what several of them need: signatures, vendors' JSON that says where 
 shopify    web shop: orders, parcels, customers, stock, products
 chatwoot   helpdesk and chat: messages, notes, solved conversations, contacts
 twilio     telephone: calls, messages by SMS and WhatsApp, voice mail
+email      e-mail as it comes out of a mailbox: letters, automatic replies, reports of mail servers
 app        our own event API: facts as JSON, signed
 cloudevents  any other system: facts as the data of CloudEvents
 woocommerce, odoo   web shop; orders, tickets, stock and partners of an ERP

@@ -1,7 +1,7 @@
 """How a shop's own app delivers."""
 
 from sync.central.channels.adapter import Delivery, Settings
-from tests.support.channels import Vendor
+from tests.support.deliveries import Vendor
 from tests.support.ours import our_headers
 
 

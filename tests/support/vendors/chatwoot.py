@@ -3,7 +3,7 @@
 import hmac
 
 from sync.central.channels.adapter import Delivery, Settings
-from tests.support.channels import Vendor
+from tests.support.deliveries import Vendor
 
 
 def deliver(body: bytes, type_: str, vendors_id: str, now_s: int, secret: str) -> Delivery:

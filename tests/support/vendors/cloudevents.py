@@ -1,7 +1,7 @@
 """How a system that sends CloudEvents delivers, by the mode its payload's name says."""
 
 from sync.central.channels.adapter import Delivery, Settings
-from tests.support.channels import Vendor
+from tests.support.deliveries import Vendor
 from tests.support.ours import our_headers
 
 BINARY = {

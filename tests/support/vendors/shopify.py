@@ -4,7 +4,7 @@ import hmac
 from base64 import b64encode
 
 from sync.central.channels.adapter import Delivery, Settings
-from tests.support.channels import Vendor
+from tests.support.deliveries import Vendor
 
 
 def deliver(body: bytes, type_: str, vendors_id: str, now_s: int, secret: str) -> Delivery:

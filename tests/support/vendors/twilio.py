@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from sync.central.channels.adapter import Delivery, Settings
-from tests.support.channels import Vendor
+from tests.support.deliveries import Vendor
 
 URL = "https://centre.example/in/phone?store=harbour"
 

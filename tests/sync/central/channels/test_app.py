@@ -9,7 +9,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from sync.central.channels.adapter import Delivery, Forged, Unmapped
 from sync.central.channels.facts import AnyFact, Said
-from tests.support.channels import NOW_S, Vendor, vendor
+from tests.support.deliveries import NOW_S, Vendor, vendor
 from tests.support.ours import our_headers
 
 APP = vendor("app")

@@ -6,7 +6,7 @@ import pytest
 
 from sync.central.channels.facts import Delivered, Known, Point, Said
 from sync.central.channels.parts import instant
-from tests.support.channels import NOW_S, vendor
+from tests.support.deliveries import NOW_S, vendor
 
 CHATWOOT = vendor("chatwoot")
 

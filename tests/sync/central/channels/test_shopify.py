@@ -19,7 +19,7 @@ from sync.central.channels.facts import (
 )  # fmt: skip
 from sync.central.channels.parts import instant
 from sync.model.records import OrderLine
-from tests.support.channels import vendor
+from tests.support.deliveries import vendor
 
 SHOPIFY = vendor("shopify")
 

@@ -9,7 +9,7 @@ import pytest
 from sync.central.channels.adapter import Delivery, Forged, Settings
 from sync.central.channels.facts import Called, Delivered, Point, Said
 from sync.central.channels.parts import instant
-from tests.support.channels import NOW_S, vendor
+from tests.support.deliveries import NOW_S, vendor
 from tests.support.vendors.twilio import signed
 
 TWILIO = vendor("twilio")
