@@ -743,6 +743,7 @@ class StoreDesk:
             self._witness,
             place=device.identity.store,
             clock=device.world.clock,
+            is_online=lambda: sync is not None and sync.runner.status().network == HERE,
         )
 
     def is_there(self, band: str) -> bool:

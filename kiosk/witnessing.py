@@ -1,6 +1,7 @@
 """Using something with the customer's band as witness: judged here, told to the band, recorded under the same id.
 
     foreseen here -- refused ------------------------------------------------> refused, nothing is recorded
+        |   the band that was proved left, no network, no right to act alone -> refused once: hold the band there again
         |   no band of the customer's on the reader -------------------------> recorded as ever: by right, or it waits
         v
     told to the band -- recorded, there -> recorded, and given: the band says it to every other shop
@@ -29,7 +30,7 @@ from sync.edge.recorder import Act, Doer, Kept, Recorder
 from sync.edge.store import EdgeStore
 from sync.edge.torn import TornUse, TornUses
 from sync.model import ledger
-from sync.model.operation import Operation, Refusal
+from sync.model.operation import Evidence, Operation, Refusal
 from sync.model.operations.redeem import Redeem
 from sync.model.records import LedgerEntry, Store
 from sync.model.row import Row
@@ -42,6 +43,9 @@ HEARD_MAX: Final = 64
 
 PLENTY: Final = 1 << 40
 """Left of what does not run out, or of what this store was lent for itself alone."""
+
+AGAIN_MS: Final = 60_000
+"""How long it counts that somebody was asked to hold the band there again."""
 
 USED: Final = "used"
 TORN: Final = "torn"
@@ -157,14 +161,17 @@ class Witnessing:
         *,
         place: str,
         clock: Clock,
+        is_online: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Args: `place` is the id of this device's store."""
+        """Args: `place` is the id of this device's store; `is_online` says whether the centre answered the last time."""
         self._lookup = Lookup(store)
         self._recorder = recorder
         self._witness = witness
         self._place = place
         self._clock = clock
         self._torn = TornUses(store)
+        self._is_online = is_online
+        self._asked_again: dict[tuple[str, str], int] = {}
 
     async def use(self, of: str, doer: Doer, *, amount: int = 1) -> Kept | Refusal | Elsewhere:
         """Use something of a customer's; durable when this returns.
@@ -187,6 +194,8 @@ class Witnessing:
             return foreseen
         band = doer.evidence.band
         if not self._witness.is_there(band):
+            if foreseen.waits and self._can_come_back(doer.evidence, of):
+                return Refusal("hold_again")
             return self._recorder.record(plain, doer)
         first, op = self._torn.of(band, of), foreseen.ops[0]
         torn = first or TornUse(op.id, of, doer.owner, band, micros_of(self._clock.now()))
@@ -195,6 +204,20 @@ class Witnessing:
         if outcome == UNDONE and first is None and foreseen.waits:
             self._torn.settle(torn.op)  # for certain: there is nothing to be heard of
         return self._settled(outcome, torn, foreseen, doer, amount)
+
+    def _can_come_back(self, evidence: Evidence, of: str) -> bool:
+        """Whether to ask for the band once more: it could witness, and without a network nobody else can say yes.
+
+        Asked once: who presses again within a minute has no band to hold there, and the use is recorded and waits.
+        """
+        key, now_ms = (evidence.band, of), self._clock.ticks_ms()
+        if evidence.proof != ProofKind.MUTUAL.value or not evidence.band or self._is_online():
+            return False
+        asked_ms = self._asked_again.pop(key, None)
+        if asked_ms is not None and now_ms - asked_ms < AGAIN_MS:
+            return False
+        self._asked_again = {key: now_ms}
+        return True
 
     def _settled(
         self, outcome: str, torn: TornUse, foreseen: Kept, doer: Doer, amount: int

@@ -102,6 +102,8 @@ class Till:
         self.reader = Reader(CacheKeys(self.device.store), witness)
         witness.connect(self.reader.tell)
         self.desk = StoreDesk(self.device, self.sync, witness=witness)
+        # The sync thread, which would notice, does not run here: each test exchanges when it wants to.
+        self.desk._witnessing._is_online = lambda: not self.cable.is_cut
 
     def close(self) -> None:
         self.sync.stop()
@@ -316,13 +318,40 @@ def test_a_use_that_was_torn_and_held_again_stands_in_no_list(station: Till) -> 
     assert [line.code for line in station.desk.unsettled()] == [""]
 
 
-def test_without_the_band_everything_is_as_it_was(station: Till) -> None:
+def test_without_a_network_a_band_that_left_is_asked_for_once_and_else_the_use_waits(
+    station: Till,
+) -> None:
     station.cable.cut()
 
+    with pytest.raises(Refused, match="hold_again"):
+        station.use()
+    n_recorded = station.desk.standing().n_waiting
     recorded = station.use()
 
+    assert n_recorded == 0
     assert recorded.waits
     assert station.reader.told == []
+
+
+def test_a_band_that_left_and_is_held_there_again_witnesses(station: Till) -> None:
+    station.cable.cut()
+    with pytest.raises(Refused, match="hold_again"):
+        station.use()
+
+    station.reader.put(lenas_band(station))
+    recorded = station.use()
+
+    assert not recorded.waits
+
+
+def test_who_was_found_by_name_needs_no_band(station: Till) -> None:
+    station.cable.cut()
+
+    recorded = asyncio.run(
+        station.desk.use(COFFEE, owner=LENA, actor="ben", evidence=Evidence("S1", "id_seen"))
+    )
+
+    assert recorded.waits
 
 
 def test_with_a_band_that_cannot_witness_everything_is_as_it_was(station: Till) -> None:

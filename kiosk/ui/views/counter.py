@@ -522,7 +522,7 @@ class CounterView(Vertical):
 
     def _use(self, owner: str, ticket: Ticket) -> None:
         desk = self._desk
-        if isinstance(desk, Witnesses) and desk.is_there(ticket.evidence.band):
+        if isinstance(desk, Witnesses):
             self.run_worker(self._use_witnessed(desk, owner, ticket), group="use")
             return
         args = Redeem(of=ticket.of)
@@ -530,7 +530,7 @@ class CounterView(Vertical):
             self._used(ticket)
 
     async def _use_witnessed(self, desk: Witnesses, owner: str, ticket: Ticket) -> None:
-        """With the customer's band, which lies there, as witness."""
+        """With the customer's band as witness, where it lies there or can be held there again."""
         try:
             recorded = await desk.use(
                 ticket.of, owner=owner, actor=self._post.clerk, evidence=ticket.evidence

@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import unicodedata
+from typing import Any
 
 import msgspec
 import pytest
@@ -1220,6 +1221,23 @@ async def use_the_ticket(at: Counter) -> None:
     await at.press(line.digit, "y")
     await at.app.workers.wait_for_complete()
     await at.pilot.pause()
+
+
+async def test_a_ticket_another_shop_gave_is_refused_with_where_and_when() -> None:
+    async with counter() as at:
+        let_the_band_witness(at, "used_elsewhere")
+        at.desk.use = refuse_with(Refused("used_elsewhere", at=NOW_US, where="market"))  # type: ignore[attr-defined]
+
+        await use_the_ticket(at)
+
+        assert "the band says that it was given in Market" in at.notice("message")
+
+
+def refuse_with(error: Refused) -> Any:
+    async def use(of: str, **_: Any) -> Recorded:
+        raise error
+
+    return use
 
 
 async def test_a_ticket_is_given_when_the_band_there_witnessed_it() -> None:
