@@ -471,6 +471,43 @@ class Pin(Record, frozen=True):
         return f"Pin(n_wrong={self.n_wrong})"
 
 
+class Likeness(Record, frozen=True):
+    """Somebody who may be the same person; a clerk says. Its id is "<customer>~<other>".
+
+    Attributes:
+        other: Id of the other customer.
+        name: Their name.
+        why: What it rests on, in words.
+        risk_ppm: How often such a suggestion is wrong, in a million.
+    """
+
+    id: str
+    other: str
+    name: str
+    why: str
+    risk_ppm: int
+    at: int
+
+
+class Join(Record, frozen=True):
+    """Two records of one person that were made one, and why; it can be undone.
+
+    Attributes:
+        one, other: Names of both, as each record told them; "" for one without a name.
+        why: What it rests on, in words.
+        risk_ppm: How often such a join is wrong, in a million.
+        by: Who joined them: a staff id, or "centre" for a rule.
+    """
+
+    id: str
+    one: str
+    other: str
+    why: str
+    risk_ppm: int
+    by: str
+    at: int
+
+
 class Product(Record, frozen=True):
     """Something we sell; its id is the article number."""
 
@@ -583,6 +620,8 @@ KINDS: Final[dict[str, type[Record]]] = {
     "offer": Offer,
     "consent": Consent,
     "pin": Pin,
+    "likeness": Likeness,
+    "join": Join,
     "product": Product,
     "price": Price,
     "stock": Stock,
