@@ -38,12 +38,15 @@ async def _run(device: "Device", chosen: settings.Settings) -> int:
     from kiosk.assembly import ReaderWatch, StoreDesk, Sync, customer_parts, living
     from kiosk.ui.app import KioskApp
     from kiosk.ui.messages import ReaderSaid
+    from kiosk.witnessing import BandWitness
 
     sync, watch = (
         Sync(device, relay=chosen.relay, relay_listen=chosen.relay_listen),
         ReaderWatch(device.world.clock),
     )
-    app = KioskApp(customer_parts(device, StoreDesk(device, sync, watch=watch)))
+    witness = BandWitness()
+    desk = StoreDesk(device, sync, watch=watch, witness=witness)
+    app = KioskApp(customer_parts(device, desk))
 
     def hear(said: Said) -> None:
         watch.heard(said)
@@ -51,6 +54,6 @@ async def _run(device: "Device", chosen: settings.Settings) -> int:
 
     async with (
         reader_spec(chosen.reader) as real_spec,
-        living(device, sync, spec=real_spec, heard=hear),
+        living(device, sync, spec=real_spec, heard=hear, witness=witness),
     ):
         return await run_on_terminal(app)

@@ -87,6 +87,20 @@ def test_side_by_side_the_mouse_works_and_the_trap_asks_what_we_know(demo: Start
     assert "Asked twice" in trap.splitlines()[0]
 
 
+def test_a_visitor_is_greeted_by_what_her_band_carries_and_then_has_her_own_page(
+    demo: Start,
+) -> None:
+    terminal = demo(size=(170, 45))
+
+    terminal.press("v")
+    terminal.until("Hello, Greta.")
+    terminal.until("Greta Nyström is here")
+    page = terminal.until("points")
+
+    assert "Hello, Greta." in page
+    assert "Please see our team" not in page
+
+
 def test_an_unknown_band_gets_the_neutral_page_and_the_clerk_the_reason(demo: Start) -> None:
     terminal = demo(size=(170, 45))
 
