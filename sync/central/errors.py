@@ -30,7 +30,15 @@ class BandNotProved(Exception):
 
 
 class CannotJoin(Exception):
-    """Two customers cannot be made one, or not be taken apart; a sentence for whoever asked."""
+    """Two customers cannot be made one, or not be taken apart; a sentence for whoever asked, and a code for a device.
+
+    Attributes:
+        code: same_customer | unknown_customer | unknown_join.
+    """
+
+    def __init__(self, sentence: str, code: str) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class Erased(Exception):

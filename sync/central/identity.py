@@ -32,7 +32,7 @@ from typing import Final
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from sync.central import joins, threads
+from sync.central import changes, joins, threads
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Point, Who
 from sync.central.errors import CannotJoin, Erased
@@ -391,7 +391,7 @@ def _join_by(transaction: Transaction, record: str, other: str, term: str, *, no
         return
     kept, folded = (
         (record, other)
-        if _weight(transaction, one) > _weight(transaction, two)
+        if weight(transaction, one) > weight(transaction, two)
         else (other, record)
     )
     join(
@@ -406,12 +406,18 @@ def _join_by(transaction: Transaction, record: str, other: str, term: str, *, no
     )
 
 
-def _weight(transaction: Transaction, owner: str) -> tuple[int, str]:
+def weight(transaction: Transaction, owner: str) -> tuple[int, str]:
     """Whoever has more rows is kept: fewer rows move to fewer devices."""
     found = transaction.read.sql.all(
         "SELECT COUNT(*) FROM doc WHERE owner = :owner", owner=owner
     )
     return int(found[0][0]), owner
+
+
+def risk_of(transaction: Transaction, one: str, other: str) -> int:
+    """The risk of the suggestion to join these two, in a million; 0 where nobody suggested it."""
+    known = _likeness(transaction, canonical(transaction, one), canonical(transaction, other))
+    return min((ppm for _, ppm in known), default=0)
 
 
 def _is_shared(transaction: Transaction, holders: Sequence[str], term: str) -> bool:
@@ -492,6 +498,8 @@ def suggest(  # what a suggestion says
         " ON CONFLICT (one, other) DO UPDATE SET risk_ppm = excluded.risk_ppm, why = excluded.why, at = excluded.at",
         one=first, other=second, risk=risk, why=why[:300], by=by, at=now,
     )  # fmt: skip
+    for owner in (first, second):
+        joins.show_likenesses(transaction, owner)
     return True
 
 
@@ -529,13 +537,15 @@ def decline(transaction: Transaction, one: str, other: str, *, by: str, at: int)
     """A person says that these are two people; no rule joins them from now on. Raises CannotJoin where they are one."""
     first, second = sorted((canonical(transaction, one), canonical(transaction, other)))
     if first == second:
-        raise CannotJoin("They are one customer now. Take them apart first.")
+        raise CannotJoin("They are one customer now. Take them apart first.", "same_customer")
     _settle_likeness(transaction, first, second, "declined", by=by, at=at)
     transaction.direct().run(
         "INSERT INTO likeness (one, other, state, risk_ppm, why, by_whom, at)"
         " VALUES (:one, :other, 'declined', 0, '', :by, :at) ON CONFLICT (one, other) DO UPDATE SET state = 'declined'",
         one=first, other=second, by=by, at=at,
     )  # fmt: skip
+    for owner in (first, second):
+        joins.show_likenesses(transaction, owner)
 
 
 # Joining
@@ -551,6 +561,7 @@ def join(
     by: str,
     at: int = 0,
     term: str = "",
+    joined_id: str = "",
 ) -> str:
     """Make two customers one; the id of the join, by which it can be undone.
 
@@ -563,6 +574,7 @@ def join(
         by: Who joins: a staff id, or CENTRE for a rule.
         at: When, microseconds since 1970.
         term: The point it rests on, "" for none.
+        joined_id: Its id where that follows from something else, "" for one made here.
 
     Raises:
         CannotJoin: they are one already, or one of them was erased; the text says which.
@@ -570,12 +582,12 @@ def join(
     one, other = canonical(transaction, kept), canonical(transaction, folded)
     transaction.lock_keys({owner_lock(owner) for owner in (kept, folded, one, other)})
     if one == other:
-        raise CannotJoin("They are one customer already.")
+        raise CannotJoin("They are one customer already.", "same_customer")
     for owner in (one, other):
-        if not owner or transaction.read.erased_at(owner):
-            raise CannotJoin("One of them was erased, or is nobody.")
+        if not owner or transaction.read.erased_at(owner) or not _is_known(transaction, owner):
+            raise CannotJoin("One of them was erased, or is nobody.", "unknown_customer")
     _settle_likeness(transaction, one, other, "joined", by=by, at=at)
-    joined = _joined_id(transaction, kept, folded, at)
+    joined = joined_id or _joined_id(transaction, kept, folded, at)
     transaction.direct().run(
         "INSERT INTO joined (id, one, other, kept, folded, term, why, risk_ppm, by_whom, at, undone_at, undone_by)"
         " VALUES (:id, :one, :other, :kept, :folded, :term, :why, :risk, :by, :at, 0, '')",
@@ -584,7 +596,17 @@ def join(
     )  # fmt: skip
     joins.fold(transaction, joined, kept=one, folded=other)
     threads.settle_owner(transaction, one)
+    changes.note_joined(transaction, kept=one, folded=other, joined_id=joined, now=at)
     return joined
+
+
+def _is_known(transaction: Transaction, owner: str) -> bool:
+    return bool(
+        transaction.read.sql.all("SELECT 1 FROM doc WHERE owner = :owner LIMIT 1", owner=owner)
+        or transaction.direct().all(
+            "SELECT 1 FROM alias WHERE owner = :owner LIMIT 1", owner=owner
+        )
+    )
 
 
 def _joined_id(transaction: Transaction, one: str, other: str, at: int) -> str:
@@ -621,7 +643,7 @@ def _undo(transaction: Transaction, joined_id: str, *, by: str, at: int) -> tupl
         "SELECT one, other FROM joined WHERE id = :id AND undone_at = 0", id=joined_id
     )
     if not found:
-        raise CannotJoin("There is no such join, or it was undone before.")
+        raise CannotJoin("There is no such join, or it was undone before.", "unknown_join")
     one, other = str(found[0][0]), str(found[0][1])
     root = canonical(transaction, one)
     transaction.lock_keys({owner_lock(owner) for owner in (one, other, root)})
@@ -636,6 +658,7 @@ def _undo(transaction: Transaction, joined_id: str, *, by: str, at: int) -> tupl
     left = joins.unfold(transaction, joined_id, root=root, one=one, other=other)
     for owner in (root, left):
         threads.settle_owner(transaction, owner)
+    changes.note_unjoined(transaction, kept=root, folded=left, joined_id=joined_id, now=at)
     return one, other
 
 
@@ -721,7 +744,7 @@ def forget(transaction: Transaction, owner: str, *, at: int) -> tuple[str, ...]:
         owners=ours,
     )
     sql.run(
-        "DELETE FROM joined_row WHERE joined IN (SELECT id FROM joined WHERE one IN [:owners])",
+        "DELETE FROM joined_row WHERE joined IN (SELECT id FROM joined WHERE one IN [:owners] OR other IN [:owners])",
         owners=ours,
     )
     return owners

@@ -25,7 +25,15 @@ from sync.central.store import Transaction, owner_lock
 from sync.model import forms
 from sync.model.contacts import contact_term
 from sync.model.errors import Malformed
-from sync.model.records import CHANNELS, Consent, ContactPoint, Customer, key_of
+from sync.model.records import (
+    CHANNELS,
+    Consent,
+    ContactPoint,
+    Customer,
+    Join,
+    Likeness,
+    key_of,
+)
 from sync.model.row import Row, body_of, raw_of, row_of
 
 RECORD: Final = "record"
@@ -34,6 +42,15 @@ LANGUAGE: Final = "language"
 CONSENT: Final = "consent:"
 FILLED: Final = ("nickname", "preferred_channel", "household", "guardian", "tier")
 """Fields of a person that no channel tells."""
+
+SINGLE: Final = ("pin", "serving")
+"""Kinds of which a customer has one row, named by them: the kept one's counts, the other's is kept aside."""
+
+LIKE_MAX: Final = 5
+"""Suggestions a customer's rows say; the next come when these are settled."""
+
+JOINS_MAX: Final = 20
+"""Joins a customer's rows say."""
 
 CHANNEL_OF: Final[Mapping[str, str]] = {"phone": "phone", "email": "email"}
 """Kind of a contact point to its channel; a handle's is its network."""
@@ -157,6 +174,9 @@ def show(transaction: Transaction, root: str) -> None:
     for row in _points(sql, root, owners):
         if isinstance(row.body, ContactPoint) and contact_term(row.body.value) not in terms:
             wanted[row.key] = row
+    for row in (*_joins(sql, root, owners), *_likenesses(sql, root, owners)):
+        wanted[row.key] = row
+    own |= _keys_like(sql, root, "join") | _keys_like(sql, root, "likeness")
     for key in own - wanted.keys():
         transaction.remove(key)
     for key, row in wanted.items():
@@ -314,6 +334,103 @@ def _points(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
     return rows
 
 
+def show_likenesses(transaction: Transaction, owner: str) -> None:
+    """Write whom a customer may be the same person as; the rest of what they show stays."""
+    sql = transaction.read.sql
+    wanted = {row.key: row for row in _likenesses(sql, owner, members(sql, owner))}
+    for key in _keys_like(sql, owner, "likeness") - wanted.keys():
+        transaction.remove(key)
+    for key, row in wanted.items():
+        known = _row(transaction, key)
+        if known is None or (known.body, known.owner) != (row.body, owner):
+            transaction.put(row, form=forms.newest(row.kind))
+
+
+def partners(sql: Connection, root: str) -> tuple[str, ...]:
+    """Whom a customer may be the same person as, nobody having said yet."""
+    owners = list(members(sql, root))
+    found = sql.all(
+        "SELECT one, other FROM likeness WHERE state = 'open' AND (one IN [:owners] OR other IN [:owners])",
+        owners=owners,
+    )
+    others = sorted({str(one) for pair in found for one in pair} - set(owners))
+    kept = dict(
+        sql.all("SELECT owner, kept FROM folded WHERE owner IN [:others]", others=others)
+    )
+    return tuple(sorted({str(kept.get(one, one)) for one in others} - set(owners)))
+
+
+def _keys_like(sql: Connection, root: str, kind: str) -> set[str]:
+    found = sql.all(
+        "SELECT key FROM doc WHERE owner = :owner AND kind = :kind", owner=root, kind=kind
+    )
+    return {str(key) for (key,) in found}
+
+
+def _likenesses(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
+    ours = frozenset(owners)
+    found = sql.all(
+        "SELECT one, other, why, risk_ppm, at FROM likeness WHERE state = 'open'"
+        " AND (one IN [:owners] OR other IN [:owners]) ORDER BY risk_ppm, one, other",
+        owners=list(owners),
+    )
+    pairs = [
+        (str(other) if one in ours else str(one), str(why), int(ppm), int(at))
+        for one, other, why, ppm, at in found
+    ]
+    asked = sorted({other for other, *_ in pairs})
+    kept = dict(sql.all("SELECT owner, kept FROM folded WHERE owner IN [:asked]", asked=asked))
+    rows: dict[str, Row] = {}
+    for other, why, ppm, at in pairs:
+        partner = str(kept.get(other, other))
+        if partner in ours or partner in rows or len(rows) >= LIKE_MAX:
+            continue
+        name = _names(sql, (partner,)).get(partner, "")
+        body = Likeness(f"{root}~{partner}", partner, name, why, ppm, at)
+        rows[partner] = row_of(body, owner=root, as_of=at, source="centre")
+    return list(rows.values())
+
+
+def _joins(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
+    if len(owners) == 1:
+        return []
+    found = sql.all(
+        "SELECT id, one, other, why, risk_ppm, by_whom, at FROM joined WHERE undone_at = 0"
+        " AND one IN [:owners] AND other IN [:owners] ORDER BY at DESC, id LIMIT :limit",
+        owners=list(owners), limit=JOINS_MAX,
+    )  # fmt: skip
+    names = _names(sql, owners)
+    return [
+        row_of(
+            Join(str(made), names.get(one, ""), names.get(other, ""), str(why), int(ppm), str(by), int(at)),
+            owner=root, as_of=int(at), source="centre",
+        )
+        for made, one, other, why, ppm, by, at in found
+    ]  # fmt: skip
+
+
+def _names(sql: Connection, owners: Sequence[str]) -> dict[str, str]:
+    """What each record told as its name."""
+    told = sql.all(
+        "SELECT owner, value FROM said WHERE field = :field AND owner IN [:owners]",
+        field=NAME,
+        owners=list(owners),
+    )
+    names = {
+        str(owner): " ".join(filter(None, msgspec.json.decode(value, type=tuple[str, str])))
+        for owner, value in told
+    }
+    keys = [key_of("customer", owner) for owner in owners if owner not in names]
+    for owner, text in sql.all("SELECT owner, body FROM doc WHERE key IN [:keys]", keys=keys):
+        try:
+            body = body_of("customer", str(text).encode())
+        except Malformed:
+            continue
+        if isinstance(body, Customer):
+            names[str(owner)] = f"{body.given_name} {body.family_name}".strip()
+    return names
+
+
 def absorb(transaction: Transaction, root: str) -> None:
     """What others wrote into the rows made here (a clerk's consent, a person put in directly) becomes that record's word."""
     sql = transaction.direct()
@@ -373,12 +490,15 @@ def fold(transaction: Transaction, joined: str, *, kept: str, folded: str) -> No
         )
     ]
     transaction.load(keys)
-    moved = [key for key in keys if not _is_made(key, folded)]
+    moved = []
     for key in keys:
-        if _is_made(key, folded):
+        if _is_made(key, folded) or _is_set_aside(
+            transaction, joined, key, kept=kept, folded=folded
+        ):
             transaction.remove(key)
         else:
             transaction.give(key, kept)
+            moved.append(key)
     sql = transaction.direct()
     note_origin(transaction, moved, folded)
     sql.run("UPDATE folded SET kept = :kept WHERE kept = :folded", kept=kept, folded=folded)
@@ -387,6 +507,8 @@ def fold(transaction: Transaction, joined: str, *, kept: str, folded: str) -> No
     )
     _hold_for(transaction, joined, kept=kept, folded=folded)
     show(transaction, kept)
+    for partner in partners(transaction.direct(), kept):
+        show_likenesses(transaction, partner)
 
 
 def unfold(transaction: Transaction, joined: str, *, root: str, one: str, other: str) -> str:
@@ -423,8 +545,11 @@ def unfold(transaction: Transaction, joined: str, *, root: str, one: str, other:
         [{"owner": owner, "kept": left} for owner in leaving if owner != left],
     )
     _hold_no_more(transaction, joined, root=root, left=left)
-    show(transaction, root)
-    show(transaction, left)
+    _put_back_single(transaction, joined, root=root, left=left)
+    for owner in (root, left):
+        show(transaction, owner)
+        for partner in partners(transaction.direct(), owner):
+            show_likenesses(transaction, partner)
     return left
 
 
@@ -484,8 +609,9 @@ def _hold_no_more(transaction: Transaction, joined: str, *, root: str, left: str
     """Stores hold whom they held before; one that has seen them since holds both, for nobody knows which of them came."""
     now = {it.scope: (it.until, it.why) for it in transaction.read.interests(root)}
     found = transaction.direct().all(
-        "SELECT key, before FROM joined_row WHERE joined = :joined ORDER BY key", joined=joined
-    )
+        "SELECT key, before FROM joined_row WHERE joined = :joined AND key LIKE :interests ORDER BY key",
+        joined=joined, interests="interest/%",
+    )  # fmt: skip
     for key, text in found:
         scope = str(key).partition("/")[2]
         told = msgspec.json.decode(text, type=_Interest)

@@ -69,6 +69,15 @@ def close(transaction: Transaction, case: Row, *, at: int) -> None:
             )
 
 
+def reopen(transaction: Transaction, case: Row, *, op: str) -> None:
+    """The operation that solved a case was undone: what `close` closed by it waits again."""
+    for row, body in _contacts(transaction, case.owner):
+        if body.answered_op == op:
+            again = msgspec.structs.replace(body, answered_at=0, answered_op="")
+            _write(transaction, row, again)
+            settle(transaction, case.owner, channel=body.channel, thread=body.thread)
+
+
 def _contacts(
     transaction: Transaction, owner: str, channel: str = ""
 ) -> list[tuple[Row, Interaction]]:
