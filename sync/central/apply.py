@@ -30,6 +30,14 @@ import msgspec
 from sync.central import outgoing_rows
 from sync.central.enrolment import FINAL_STATES, State, scope_of
 from sync.central.lending import scope_of_row
+from sync.central.performing import (
+    PERFORMED,
+    Whom,
+    follow_cases,
+    note_origins,
+    perform,
+    redirected,
+)
 from sync.central.store import DeviceRecord, OpRecord, Transaction
 from sync.model import forms
 from sync.model.errors import Malformed, StoreError
@@ -69,6 +77,7 @@ class _Origin:
     raws: Mapping[str, bytes] = field(
         default_factory=dict
     )  # by id, the bytes that were received
+    whom: Whom | None = None  # who is whom now, where that was asked for all of them
 
 
 class _Lanes:
@@ -151,7 +160,8 @@ def apply_operations(
         StoreError: the disk failed; nothing of the transaction stands.
     """
     transaction.load(keys_of(ops), ops=[op.id for op in ops])
-    origin = _Origin(device, lineage, now, raws=raws or {})
+    whom = Whom(transaction, (op.owner for op in ops))
+    origin = _Origin(device, lineage, now, raws=raws or {}, whom=whom)
     lanes = _Lanes(transaction)
     records: dict[str, OpRecord] = {}
     groups: dict[str, list[Operation]] = {}
@@ -257,7 +267,8 @@ def _keep(
 def _judged(
     transaction: Transaction, op: Operation, origin: _Origin, lanes: _Lanes
 ) -> OpRecord:
-    readable = read(op)
+    whom = origin.whom or Whom(transaction, (op.owner,))
+    readable = read(redirected(op, whom))
     if isinstance(readable, Unjudged):
         return _result(op, origin, HELD, code=readable.code)
     keys = readable.keys
@@ -269,11 +280,18 @@ def _judged(
     if not readable.is_fact and not may_record(ASSURANCE_OF, op):
         return _result(op, origin, REFUSED, code="not_allowed", keys=keys)
     outcome = readable.apply({key: _cell(transaction, key) for key in keys}, origin.now)
+    if isinstance(outcome, Effects):
+        refused = perform(transaction, readable.op, readable.args, origin.now)
+        outcome = outcome if refused is None else refused
     match outcome:
         case Effects(rows=rows, clash=clash):
             written = tuple(row for row in rows if _write(transaction, row, op, origin, lanes))
             if not clash:
-                outgoing_rows.follow(transaction, op, readable.args, origin.now)
+                outgoing_rows.follow(transaction, readable.op, readable.args, origin.now)
+            note_origins(transaction, op, written, whom)
+            follow_cases(transaction, readable.op, written, origin.now)
+            if op.kind in PERFORMED:
+                whom.look(transaction)
             touched = tuple(dict.fromkeys((*keys, *(row.key for row in written))))
             return _result(op, origin, APPLIED, clash=clash, keys=touched)
         case Refusal(code=code):
