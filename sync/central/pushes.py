@@ -20,6 +20,7 @@ from sync.central.enrolment import device_lock, scope_of, scopes_of
 from sync.central.feed import row_for
 from sync.central.gate import Caller, denied
 from sync.central.parts import Parts, decoded, key_of
+from sync.central.performing import Whom
 from sync.central.store import DeviceRecord, LineageRecord, OpRecord, Transaction, owner_lock
 from sync.model.answers import push_page
 from sync.model.operation import Operation
@@ -120,8 +121,9 @@ class Pushes:
         now: int,
     ) -> None:
         """A store holds whom it recorded something about, for some time more."""
+        whom = Whom(transaction, (op.owner for op in ops))
         held = {
-            (scope_of(op.store), op.owner): None
+            (scope_of(op.store), whom.now(op.owner)): None
             for op, record in zip(ops, records, strict=True)
             if op.owner and record.status == "applied" and record.at == now
         }
