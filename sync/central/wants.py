@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final
 
+import msgspec
+
 from sync.central import snapshots
 from sync.central.enrolment import scope_of, scopes_of
 from sync.central.feed import row_for
 from sync.central.gate import denied
+from sync.central.identity import canonical_of
 from sync.central.parts import Parts, decoded, key_of
 from sync.central.store import Snapshot, Transaction, owner_lock
 from sync.model.answers import diff_page, snapshot_page, want_page
@@ -57,7 +60,9 @@ class Wants:
         reads, scope, now = caller.session.reads, scope_of(caller.device.store), self._parts.now
         self._refuse_guessing(caller.device.id, now)
         with self._parts.store.reading() as snapshot:
-            owners = [snapshot.owner_of(one) for one in want.want]
+            kept = canonical_of(snapshot.sql, (one.owner for one in want.want))
+            asked = [msgspec.structs.replace(one, owner=kept.get(one.owner, one.owner)) for one in want.want]
+            owners = [snapshot.owner_of(one) for one in asked]
         self._guesses.add(caller.device.id, owners.count(""), day=now // DAY_US)
 
         def work(transaction: Transaction) -> Callable[[], tuple[Wanted, ...]]:
