@@ -32,6 +32,9 @@ take_back_referral   undoes a referral, or that it was taken
 take_back_pickup     undoes a hand-over
 take_back_redeem     undoes a redemption
 take_back_stock      undoes a count or a doubt
+join_customers       two customers are one person
+unjoin_customers     they are two after all
+decline_likeness     two who look alike are two people
 void_operation       a person settled a held operation otherwise
 
 Everything here is pure and runs at both ends. A kind is one file with a KIND in it; the registry finds it. Four rules hold
