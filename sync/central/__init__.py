@@ -35,6 +35,7 @@ intake        what they deliver, verified, kept, and taken in once for ever
 events        what they sent, kept with what became of it
 taking        what each fact becomes: rows, and whose
 identity      who somebody is: records of other systems, found, joined, suggested, taken apart, forgotten
+performing    what of an operation only the centre can do: customers joined, redirected, conversations closed
 joins         what a joined customer shows, and how rows go together and apart
 threads       which contacts wait for an answer, written into their rows
 housekeeping  what is done now and then
