@@ -21,6 +21,7 @@ from sync.central.bands import Bands
 from sync.central.batch import Batch
 from sync.central.capsules import Capsules
 from sync.central.channels.adapter import Settings
+from sync.central.channels.facts import Delivered
 from sync.central.channels.registry import ADAPTERS
 from sync.central.counters import Counters
 from sync.central.denials import Denials
@@ -35,6 +36,7 @@ from sync.central.intake import Intake
 from sync.central.leases import Leases
 from sync.central.lending import lend
 from sync.central.openapi import Metrics
+from sync.central.outward import Outward, hear_delivered
 from sync.central.pages.site import AgentSite
 from sync.central.parts import Parts
 from sync.central.ports import (
@@ -111,6 +113,11 @@ class Centre:
         self._heads: dict[str, int] = {}
         self.sites: dict[str, Site] = _sites_of(parts, band_keys)
         self.sites[InSite.path] = InSite(parts, self.channels)
+        self.outward = Outward(parts, channels)
+        self.sites[self.outward.site.path] = self.outward.site
+        self.channels.hear(Delivered, hear_delivered)
+        if channels:
+            self.outward.open()
 
     @classmethod
     def open(  # noqa: PLR0913  # what a node is made of
@@ -176,6 +183,7 @@ class Centre:
     def close(self) -> None:
         """End held polls and let go of database and folder."""
         self.bell.close()
+        self.outward.close()
         self._store.close()
         self._lock.close()
 

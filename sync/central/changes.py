@@ -355,7 +355,7 @@ def subscribe(transaction: "Transaction", wanted: Sequence[Subscription], *, now
                 "origin": one.origin,
                 "wants": ",".join(one.wants),
                 "at": now,
-            }  # fmt: skip
+            }
             for one in wanted
         ],
     )

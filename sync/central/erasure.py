@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from sync.central import events, identity
+from sync.central import changes, events, identity
 from sync.central.enrolment import FINAL_STATES, State, scopes_of
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
@@ -63,6 +63,8 @@ def _erased(transaction: Transaction, owner: str, *, at: int) -> int:
     owners = identity.forget(transaction, owner, at=at)
     events.erase(transaction, owners)
     events.erase_sent(transaction, owners)
+    for one in owners:
+        changes.forget(transaction, one, now=at)
     return sum(transaction.erase_owner(one, at=at) for one in owners)
 
 

@@ -14,9 +14,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final
-
-import httpx
+from typing import TYPE_CHECKING, Final
 
 from sync.central import mail, outgoing_rows
 from sync.central.channels.adapter import Settings
@@ -37,6 +35,9 @@ from sync.central.senders.sender import (
     Sent,
     Steps,
 )
+
+if TYPE_CHECKING:
+    import httpx
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,19 @@ class Web:
 
     def __init__(self, *, timeout_s: float = CALL_S) -> None:
         """Connections are made when they are needed and kept for the next call."""
-        self._client = httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False)
+        self._timeout_s = timeout_s
+        self._client: httpx.Client | None = None
+        self._lock = Lock()
+
+    def _connected(self) -> "httpx.Client":
+        import httpx  # 100 ms; not for who has nothing to send
+
+        with self._lock:
+            if self._client is None:
+                self._client = httpx.Client(
+                    timeout=self._timeout_s, follow_redirects=False, trust_env=False
+                )
+            return self._client
 
     def carry(self, call: AnyCall) -> AnyReply:
         """Make one call; what came back, or that nothing did."""
@@ -78,8 +91,10 @@ class Web:
                 return self._asked(call)
 
     def _asked(self, call: Call) -> AnyReply:
+        import httpx
+
         try:
-            with self._client.stream(
+            with self._connected().stream(
                 call.method, call.url, headers=dict(call.headers), content=call.body
             ) as got:
                 body = bytearray()
@@ -101,7 +116,9 @@ class Web:
 
     def close(self) -> None:
         """Let go of all connections."""
-        self._client.close()
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
 
 
 def run_steps(steps: Steps, carry: Callable[[AnyCall], AnyReply]) -> Outcome:

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
 from sync.central import changes, suppressions
 from sync.central.changes import ChangeRecord, DueRecord, Subscription
 from sync.central.channels.adapter import Settings
@@ -88,13 +90,15 @@ class Telling:
             n, owners = suppressions.make(transaction, now=now)
             for owner in owners:
                 made = suppressions.of_owner(transaction.direct(), owner)
-                body = {
-                    "lines": [line.reason for line in made.suppression.lines] if made else []
-                }
-                changes.note(
-                    transaction, type_=suppressions.TYPE, subject=f"suppression/{owner}", owner=owner, at=now,
-                    body=body,
-                )  # fmt: skip
+                if made is not None:
+                    changes.note(
+                        transaction,
+                        type_=suppressions.TYPE,
+                        subject=f"suppression/{owner}",
+                        owner=owner,
+                        at=now,
+                        body=msgspec.to_builtins(made.suppression),
+                    )
             return n, len(owners)
 
         n_changed = 0
@@ -176,8 +180,8 @@ def _subscribed(transaction: Transaction, wanted: Sequence[Subscription], *, now
     """Write who subscribes; whether suppressions are wanted for the first time."""
     before = changes.subscriptions(transaction.direct())
     changes.subscribe(transaction, wanted, now=now)
-    return any(changes.wants(one, suppressions.TYPE) for one in wanted) and not any(
-        changes.wants(one, suppressions.TYPE) for one in before
+    return any(map(changes.wants_suppressions, wanted)) and not any(
+        map(changes.wants_suppressions, before)
     )
 
 

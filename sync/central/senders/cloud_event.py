@@ -17,8 +17,6 @@ import hmac
 from typing import Any, Final
 
 import msgspec
-from cloudevents.core.bindings.http import to_structured_event
-from cloudevents.core.v1.event import CloudEvent
 
 from hardware.moments import moment_of
 from sync.central.channels.adapter import Settings
@@ -26,7 +24,6 @@ from sync.central.senders.sender import (
     Call,
     Later,
     Never,
-    NoReply,
     Reply,
     Sent,
     Steps,
@@ -68,17 +65,16 @@ def deliver(told: Told, settings: Settings) -> Steps:
         return Never(f"{NAME} refused it ({reply.status}) {said}".strip())
     later = later_of(reply, name=NAME)
     if later is not None:
-        return Later(later.reason, later.after_ms, is_whole=not _is_lost(reply))
+        return Later(later.reason, later.after_ms, is_whole=True)
     assert isinstance(reply, Reply)
     return Later(f"{NAME} answered with status {reply.status}", is_whole=True)
 
 
-def _is_lost(reply: Reply | NoReply) -> bool:
-    return isinstance(reply, NoReply) and reply.is_maybe_done
-
-
 def event_of(told: Told, settings: Settings) -> tuple[dict[str, str], bytes]:
     """Headers and body of the event."""
+    from cloudevents.core.bindings.http import to_structured_event  # 36 ms
+    from cloudevents.core.v1.event import CloudEvent
+
     attributes: dict[str, Any] = {
         "specversion": "1.0",
         "id": told.id,

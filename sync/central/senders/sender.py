@@ -172,7 +172,7 @@ Steps = Generator[AnyCall, AnyReply, Outcome]
 def later_of(reply: AnyReply, *, name: str) -> Later | None:
     """What is the same with every vendor: no answer, too many requests, its own fault; None for all else."""
     if isinstance(reply, NoReply):
-        return Later(f"{name}: {reply.reason}", is_whole=not reply.is_maybe_done)
+        return Later(f"{name}: {reply.reason}", is_whole=True)
     if reply.status == 429:
         return Later(
             f"{name} asks to come later", after_ms=retry_after_ms(reply), is_whole=True
