@@ -567,8 +567,51 @@ def note_origin(transaction: Transaction, keys: Iterable[str], record: str) -> N
 def _is_made(key: str, owner: str) -> bool:
     """Whether `show` makes this row."""
     return key == f"customer/{owner}" or key.startswith(
-        (f"consent/{owner}:", f"contact/{owner}~")
+        (f"consent/{owner}:", f"contact/{owner}~", "join/", f"likeness/{owner}~")
     )
+
+
+def _is_set_aside(
+    transaction: Transaction, joined: str, key: str, *, kept: str, folded: str
+) -> bool:
+    """Keep a row aside of which a customer has one; whether it is such a row. A PIN counts for both where one has none."""
+    kind, _, name = key.partition("/")
+    row = _row(transaction, key)
+    if kind not in SINGLE or name != folded or row is None:
+        return False
+    _set_aside(transaction, joined, row)
+    if isinstance(row.body, Pin) and _row(transaction, key_of(kind, kept)) is None:
+        body = msgspec.structs.replace(row.body, id=kept)
+        lent = row_of(body, owner=kept, as_of=row.as_of, source=row.source)
+        transaction.put(lent, form=forms.newest(kind))
+    return True
+
+
+def _set_aside(transaction: Transaction, joined: str, row: Row) -> None:
+    old = _Old(row.as_of, row.source, msgspec.Raw(raw_of(row.body)))
+    transaction.direct().run(
+        "INSERT INTO joined_row (joined, key, owner, before) VALUES (:joined, :key, :owner, :before)",
+        joined=joined, key=row.key, owner=row.owner, before=_text_of(old),
+    )  # fmt: skip
+
+
+def _put_back_single(transaction: Transaction, joined: str, *, root: str, left: str) -> None:
+    found = transaction.direct().all(
+        "SELECT key, before FROM joined_row WHERE joined = :joined AND key NOT LIKE :interests ORDER BY key",
+        joined=joined, interests="interest/%",
+    )  # fmt: skip
+    for key, text in found:
+        kind, old = str(key).partition("/")[0], _old_of(text)
+        body = body_of(kind, bytes(old.body))
+        row = row_of(body, owner=left, as_of=old.as_of, source=old.source)
+        transaction.put(row, form=forms.newest(kind))
+        lent = _row(transaction, key_of(kind, root))
+        if (
+            isinstance(body, Pin)
+            and lent is not None
+            and lent.body == msgspec.structs.replace(body, id=root)
+        ):
+            transaction.remove(lent.key)
 
 
 def _connected(sql: Connection, owners: Sequence[str], start: str) -> set[str]:
