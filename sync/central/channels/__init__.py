@@ -7,6 +7,9 @@ parts      what several of them need: signatures, vendors' JSON that says where 
 shopify    web shop: orders, parcels, customers, stock, products
 chatwoot   helpdesk and chat: messages, notes, solved conversations, contacts
 twilio     telephone: calls, messages by SMS and WhatsApp, voice mail
+table      CSV and NDJSON in bulk: a fact a row
+pos        the CSV of a till: receipts
+files      files of records, taken apart so that each stands alone
 email      e-mail as it comes out of a mailbox: letters, automatic replies, reports of mail servers
 app        our own event API: facts as JSON, signed
 cloudevents  any other system: facts as the data of CloudEvents

@@ -1,6 +1,6 @@
 """Twilio, the telephone: calls, messages by SMS and WhatsApp, what became of ours, voice mail read out by Twilio.
 
-Twilio signs its own address and the fields (`X-Twilio-Signature`, HMAC-SHA1, base64), not the time: a copy is known by the ids in
+Its webhooks are set to POST. Twilio signs its own address and the fields (`X-Twilio-Signature`, HMAC-SHA1, base64), not the time: a copy is known by the ids in
 its fields, which are signed. Nothing in a message says when it was written; it is when it came.
 
     secrets     signing: the auth token of the account
@@ -91,7 +91,7 @@ class Twilio:
                 body_digest.encode(), sha256(delivery.body).hexdigest().encode()
             ):
                 raise Forged("the body is another than its digest says")
-        elif delivery.method != "GET":
+        else:
             fields = "".join(name + value for name, value in sorted(set(_fields(delivery))))
         given, wrong = header(delivery, "x-twilio-signature"), Forged("not signed")
         for one in sorted(urls):
@@ -115,10 +115,7 @@ class Twilio:
 
     def events(self, delivery: Delivery, settings: Settings) -> tuple[Event, ...]:  # noqa: ARG002
         """One a delivery; its type is told by which fields it has, its id is made of theirs."""
-        if delivery.method == "GET":
-            body = dict(parse_qsl(urlsplit(delivery.url).query, keep_blank_values=True))
-        else:
-            body = dict(form_of(delivery.body))
+        body = dict(form_of(delivery.body))
         fields = Json(body)
         for type_, sid, state in TYPES:
             if fields.text(sid) and (not state or fields.text(state)):
