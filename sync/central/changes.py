@@ -201,14 +201,15 @@ def write(sql: Connection, values: list[Any]) -> None:
     found = [one for value in values for one in _changes(value)]
     wanted = [(one, list(_wanting(one, subscribers))) for one in found]
     add(sql, [one for one, names in wanted if names])
+    due = [
+        DueRecord(name, one.id, one.subject, one.seq, WAITING, 0, 0, "", "")
+        for one, names in wanted
+        for name in names
+    ]
     sql.many(
-        f"INSERT INTO change_due ({_DUE}) VALUES (:subscriber, :change, :subject, :seq, 'waiting', 0, 0, '', '')"  # noqa: S608  # a constant
-        " ON CONFLICT (subscriber, change) DO NOTHING",
-        [
-            {"subscriber": name, "change": one.id, "subject": one.subject, "seq": one.seq}
-            for one, names in wanted
-            for name in names
-        ],
+        f"INSERT INTO change_due ({_DUE}) VALUES (:subscriber, :change, :subject, :seq, :state, :next_at,"  # noqa: S608  # a constant
+        " :n_tries, :reason, :node) ON CONFLICT (subscriber, change) DO NOTHING",
+        [msgspec.structs.asdict(one) for one in due],
     )
     if any(wants_suppressions(one) for one in subscribers):
         owners = [value.owner for value in values if isinstance(value, Watched)]

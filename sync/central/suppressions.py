@@ -219,7 +219,8 @@ def forget(transaction: "Transaction", owner: str, *, now: int) -> None:
     known = of_owner(sql, owner)
     if known is None:
         return
-    sql.run("DELETE FROM suppression WHERE owner = :owner", owner=owner)
     gone = Suppression(known.suppression.points, (Line("erased"),))
     name = f"erased:{digest_of(repr(known.suppression.points))[:32]}"
-    _put(sql, name, msgspec.json.encode(gone).decode(), again_at=0, now=now)
+    text = msgspec.json.encode(gone).decode()
+    _put(sql, name, text, again_at=0, now=now)  # first: its number must be a new one
+    sql.run("DELETE FROM suppression WHERE owner = :owner", owner=owner)

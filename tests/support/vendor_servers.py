@@ -4,6 +4,8 @@ Written without our senders, so that they can disagree: each checks what its ven
 answers once with a status; `lose_next` does what was asked and breaks the line; `stall_next` does it and answers too late.
 """
 
+import hashlib
+import hmac
 import json
 import threading
 from collections.abc import Iterator
@@ -255,3 +257,132 @@ class Twilio(Vendor):
             )
         self.sent.append(fields)
         return Said(201, {"sid": f"SM{len(self.sent)}", "status": "queued", "to": fields["To"]})
+
+
+class Subscriber(Vendor):
+    """A system that takes our CloudEvents, as their specification and our own signature ask of it."""
+
+    SECRET = "a secret of sixteen"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[dict[str, Any]] = []
+        self.now_s: int | None = None
+
+    def settings(self, **options: str) -> dict[str, dict[str, str]]:
+        return {
+            "options": {"send_url": f"{self.url}/events", **options},
+            "secrets": {"signing": self.SECRET},
+        }
+
+    def answer(self, asked: Asked) -> Said:
+        if not asked.headers.get("content-type", "").startswith("application/cloudevents+json"):
+            return Said(415, {"error": "not an event"})
+        told = dict(
+            part.split("=", 1) for part in asked.headers["tapthread-signature"].split(",")
+        )
+        signed = f"{told['t']}.".encode() + asked.body
+        if told["v1"] != hmac.new(self.SECRET.encode(), signed, hashlib.sha256).hexdigest():
+            return Said(401, {"error": "signature"})
+        if self.now_s is not None and abs(int(told["t"]) - self.now_s) > 300:
+            return Said(401, {"error": "too old"})
+        event = asked.json
+        missing = {"specversion", "id", "source", "type"} - set(event)
+        if missing:
+            return Said(400, {"error": f"without {missing}"})
+        self.events.append(event)
+        return Said(204)
+
+    @property
+    def types(self) -> list[str]:
+        return [event["type"] for event in self.events]
+
+
+class ShopifyAdmin(Vendor):
+    """One shop's GraphQL Admin API, as far as stock, fulfilments and returns go."""
+
+    ACCESS = "shpat_test"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.available: dict[tuple[str, str], int] = {}
+        self.fulfilment_orders = {"5001": {"1": "OPEN", "2": "CLOSED"}}
+        self.returns: dict[str, list[dict[str, Any]]] = {}
+        self.mutations: list[str] = []
+
+    def settings(self, **options: str) -> dict[str, dict[str, str]]:
+        return {
+            "options": {
+                "api_url": self.url, "write_back": "yes", "stores": "65432=harbour", **options,
+            },
+            "secrets": {"access": self.ACCESS},
+        }  # fmt: skip
+
+    def answer(self, asked: Asked) -> Said:
+        if asked.headers.get("x-shopify-access-token") != self.ACCESS:
+            return Said(401, {"errors": "[API] Invalid API key or access token"})
+        if (asked.method, asked.path) != ("POST", "/admin/api/2025-04/graphql.json"):
+            return Said(404, {"errors": "Not Found"})
+        query, variables = asked.json["query"], asked.json["variables"]
+        for name, done in (
+            ("inventorySetQuantities", self._set),
+            ("fulfillmentCreate", self._fulfil),
+            ("returnCreate", self._return),
+        ):
+            if query.startswith("mutation") and name in query:
+                self.mutations.append(name)
+                return Said(200, {"data": {name: done(variables)}})
+        order = variables["id"].rpartition("/")[2]
+        if "returnableFulfillments" in query:
+            return Said(200, {"data": self._returnable(order)})
+        known = self.fulfilment_orders.get(order)
+        nodes = [
+            {"id": f"gid://shopify/FulfillmentOrder/{number}", "status": status}
+            for number, status in (known or {}).items()
+        ]
+        found = {"fulfillmentOrders": {"nodes": nodes}} if known is not None else None
+        return Said(200, {"data": {"order": found}})
+
+    def throttle_next(self) -> None:
+        error = {"message": "Throttled", "extensions": {"code": "THROTTLED"}}
+        self.fail_next(200, {"errors": [error]})
+
+    def _set(self, variables: dict[str, Any]) -> dict[str, Any]:
+        told = variables["input"]
+        if told["name"] not in ("available", "on_hand") or not told["ignoreCompareQuantity"]:
+            return {"userErrors": [{"field": ["input"], "message": "invalid"}]}
+        for one in told["quantities"]:
+            if not one["inventoryItemId"].startswith("gid://shopify/InventoryItem/"):
+                return {"userErrors": [{"field": ["quantities"], "message": "invalid id"}]}
+            self.available[one["inventoryItemId"], one["locationId"]] = one["quantity"]
+        return {"userErrors": []}
+
+    def _fulfil(self, variables: dict[str, Any]) -> dict[str, Any]:
+        for part in variables["fulfillment"]["lineItemsByFulfillmentOrder"]:
+            number = part["fulfillmentOrderId"].rpartition("/")[2]
+            for known in self.fulfilment_orders.values():
+                if known.get(number) == "CLOSED":
+                    return {"userErrors": [{"field": [], "message": "already closed"}]}
+                if number in known:
+                    known[number] = "CLOSED"
+        return {"fulfillment": {"id": "f", "status": "SUCCESS"}, "userErrors": []}
+
+    def _returnable(self, order: str) -> dict[str, Any]:
+        line = {
+            "quantity": 2,
+            "fulfillmentLineItem": {"id": "gid://shopify/FulfillmentLineItem/9"},
+        }
+        lines = {"edges": [{"node": line}]}
+        is_back = order in self.returns
+        edges = [] if is_back else [{"node": {"returnableFulfillmentLineItems": lines}}]
+        return {
+            "order": {"returnStatus": "IN_PROGRESS" if is_back else "NO_RETURN"},
+            "returnableFulfillments": {"edges": edges},
+        }
+
+    def _return(self, variables: dict[str, Any]) -> dict[str, Any]:
+        told = variables["returnInput"]
+        if not all(line["returnReason"] for line in told["returnLineItems"]):
+            return {"userErrors": [{"field": [], "message": "a reason is needed"}]}
+        self.returns[told["orderId"].rpartition("/")[2]] = told["returnLineItems"]
+        return {"return": {"id": "gid://shopify/Return/1"}, "userErrors": []}
