@@ -38,6 +38,16 @@ identity      who somebody is: records of other systems, found, joined, suggeste
 performing    what of an operation only the centre can do: customers joined, redirected, conversations closed
 joins         what a joined customer shows, and how rows go together and apart
 threads       which contacts wait for an answer, written into their rows
+outward       all that goes out of one node, in threads of its own
+outgoing      messages to customers on their way; the only importer of the HTTP client
+outgoing_rows the queue of messages, and what became of each
+composing     from a message in the queue to what is sent: to whom, which way, under which rules
+mail          mail servers; the only importer of their clients
+changes       what other systems may need to know, noted with what changed, and a queue for each of them
+telling       changes on their way
+suppressions  who must not be advertised what
+out_site      what mailing tools fetch
+senders/      ways out: one file a vendor
 housekeeping  what is done now and then
 counters      what is counted
 batch         many writers, one transaction
