@@ -1,14 +1,17 @@
 """A fleet of kiosks against one centre: held polls, waking them all, and all of them coming back at once.
 
 The centre is `tapthread central` in a process of its own, over TLS with a certificate made for the run. The kiosks are
-connections of this process that speak the protocol and keep nothing: each has its own key, session and poll.
+connections of this process that speak the protocol and keep nothing: each has its own key, session and poll. They check
+every answer as a kiosk does, in one process: where the machine is busy, times say as much of that as of the centre.
 
-    fleet.held@N        memory of the centre's process while N polls are held, beyond what it had before (MB)
+    fleet.memory@N      memory of the centre's process while N polls are held, all of it (MB)
+    fleet.held@N        the same beyond what it had before the first of them came (MB)
     fleet.held_each@N   the same for one poll (KB)
     fleet.hello@N       N kiosks connect, say hello and pull, 64 at a time (s)
     fleet.cut@N         how many of them were cut off while they held a poll, and came back
     fleet.wake@N        from one operation pushed to the last of N polls answered and checked (s)
     fleet.wake_p50@N    the same to half of them (s)
+    fleet.wake_cpu@N    processor time of the centre meanwhile; the kiosks' own, on the other core, is not in it (s)
     fleet.bare_wake@N   the baseline: N connections of a server that only waits and writes one line, over TLS (s)
     fleet.wake_vs_bare@N  ours over the baseline (x)
     fleet.storm@N       N kiosks connect, say hello and pull at the same moment, to the last of them done (s)
@@ -17,6 +20,7 @@ connections of this process that speak the protocol and keep nothing: each has i
 
 import asyncio
 import json
+import os
 import resource
 import ssl
 import statistics
@@ -52,10 +56,10 @@ from sync.model.row import row_of
 from sync.model.signatures import Agreement, sign_as_device, sign_in_session
 from sync.model.wire import (
     WAIT_MS_MAX,
+    Checkpoint,
     Cursor,
     HelloAnswer,
     HelloRequest,
-    Mark,
     PullRequest,
     PushRequest,
     page_of,
@@ -65,7 +69,7 @@ KIOSKS_A_STORE: Final = 5
 """Devices of one store."""
 
 SCOPE: Final = "g"
-"""What every kiosk holds: prices, stock. A count in one store wakes all."""
+"""What every kiosk holds besides its store: prices, stock. A count in one store wakes all."""
 
 SPARE_FILES: Final = 200
 """Descriptors a process needs beside its connections."""
@@ -101,8 +105,7 @@ class _Kiosk:
     writer: asyncio.StreamWriter | None = None
     session: str = ""
     key: bytes = b""
-    head: int = 0
-    marks: tuple[Mark, ...] = ()
+    cursors: tuple[Cursor, ...] = ()
     token: str = ""
     number: int = 0
 
@@ -156,7 +159,8 @@ class _Kiosk:
         )  # fmt: skip
         answer = msgspec.json.decode(await self._answered(), type=HelloAnswer)
         self.key = agreement.finish(answer, centre_key=self.identity.centre_key)
-        self.session, self.head, self.marks = answer.session, 0, ()
+        self.session = answer.session
+        self.cursors = self.cursors or (Cursor(f"s:{self.identity.store}", 0), Cursor(SCOPE, 0))
 
     def _signed(self, name: str, body: bytes) -> Request:
         return sign_in_session(
@@ -166,17 +170,16 @@ class _Kiosk:
 
     async def ask(self, *, wait_ms: int) -> str:
         """Send a pull; its request id."""
-        pull = PullRequest((Cursor(SCOPE, self.head, self.marks),), wait_ms=wait_ms)
+        pull = PullRequest(self.cursors, wait_ms=wait_ms)
         request = self._signed("pull", msgspec.json.encode(pull))
         await self._sent(request)
         return request.header("x-req")
 
     async def told(self, request_id: str) -> int:
-        """Wait for the answer of that pull and check it; how many rows it had."""
+        """Wait for the answer of that pull and check it; how many rows of what all hold it had."""
         page = page_of(await self._answered(), session_key=self.key, request_id=request_id)
-        self.head, mark = page.checkpoints[0].seq, page.checkpoints[0].mark
-        self.marks = (mark,) if mark else ()
-        return len(page.rows)
+        self.cursors = tuple(_cursor_at(it) for it in page.checkpoints)
+        return sum(row.scope == SCOPE for row in page.rows)
 
     async def push(self, op: Operation) -> None:
         body = msgspec.json.encode(PushRequest("fleet", (op,), self.token))
@@ -193,6 +196,10 @@ class _Kiosk:
         if self.writer is not None:
             self.writer.transport.abort()
             self.writer = None
+
+
+def _cursor_at(reached: Checkpoint) -> Cursor:
+    return Cursor(reached.scope, reached.seq, (reached.mark,) if reached.mark else ())
 
 
 def measure(n_kiosks: int, n_storm: int, runs: int) -> Mapping[str, Figure]:
@@ -270,10 +277,8 @@ class _Polls:
     async def _come(self, kiosk: _Kiosk) -> int:
         """Connect, say hello and pull; how many rows there were."""
         async with self._gate:
-            held = kiosk.head, kiosk.marks
             await kiosk.connect(self._context)
             await kiosk.hello()
-            kiosk.head, kiosk.marks = held
             return await kiosk.told(await kiosk.ask(wait_ms=0))
 
     async def _live(self, kiosk: _Kiosk) -> None:
@@ -307,16 +312,18 @@ async def _held(
         hello_s = (clock.ticks_us() - started) / 1e6
         await teller.connect(context)
         await teller.hello()
-        lasts, halves, held_mb = [], [], []
+        lasts, halves, held_mb, all_mb, cpus = [], [], [], [], []
         for _ in range(runs):
             await clock.pause_ms(SETTLE_MS)
-            held_mb.append((_rss_kb(pid) - before_kb) / 1_024)
+            all_mb.append(_rss_kb(pid) / 1_024)
+            held_mb.append(all_mb[-1] - before_kb / 1_024)
             polls.rounds.append(_Round(count))
             teller.close()  # a quiet connection is not kept open
             await teller.connect(context)
-            started = clock.ticks_us()
+            spent, started = _cpu_s(pid), clock.ticks_us()
             await teller.push(_count_of(teller, clock))
             await _first(polls.rounds[-1].is_over, living)
+            cpus.append(_cpu_s(pid) - spent)
             times = polls.rounds[-1].times
             lasts.append((times[-1] - started) / 1e6)
             halves.append((statistics.median(times) - started) / 1e6)
@@ -324,12 +331,14 @@ async def _held(
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
     return {
+        f"fleet.memory@{count}": figure_of(all_mb, "MB"),
         f"fleet.held@{count}": figure_of(held_mb, "MB"),
         f"fleet.held_each@{count}": figure_of([mb * 1_024 / count for mb in held_mb], "KB"),
         f"fleet.hello@{count}": figure_of([hello_s], "s"),
         f"fleet.cut@{count}": figure_of([float(polls.n_cut)], "kiosks"),
         f"fleet.wake@{count}": figure_of(lasts, "s"),
         f"fleet.wake_p50@{count}": figure_of(halves, "s"),
+        f"fleet.wake_cpu@{count}": figure_of(cpus, "s"),
     }
 
 
@@ -520,6 +529,12 @@ def _count_of(kiosk: _Kiosk, clock: Clock) -> Operation:
         at=micros_of(clock.now()), device=kiosk.identity.device_id, store=store, actor="bench",
         owner="", evidence=Evidence("S1", "found"), args=raw_args(counted),
     )  # fmt: skip
+
+
+def _cpu_s(pid: int) -> float:
+    """Processor time a process has taken so far, its own and the system's for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _rss_kb(pid: int) -> int:
