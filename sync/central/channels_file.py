@@ -28,6 +28,9 @@ from sync.model.records import CHANNELS
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """What a channel may be called."""
 
+RESERVED: Final = ("store", "centre", "here", "op", "order", "case")
+"""Names that say something else where a channel's could stand."""
+
 PROMISE_S: Final = 86_400
 FIELDS: Final = ("adapter", "channel", "promise_s", "secrets", "secret_files", "options")
 SECRETS_MAX: Final = 10
@@ -47,6 +50,10 @@ def check(channels: Iterable[Settings], adapters: Iterable[str]) -> None:
     """Raise ChannelsWrong for two channels of one name, or an adapter there is not."""
     known, seen = tuple(adapters), set[str]()
     for each in channels:
+        if each.name in RESERVED:
+            raise ChannelsWrong(
+                f"[{each.name}] what is done here is called so; give it another name"
+            )
         if each.name in seen or not NAME.fullmatch(each.name):
             raise ChannelsWrong(
                 f"channel {each.name[:40]!r}: its name stands twice, or is no path segment"

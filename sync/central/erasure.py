@@ -62,7 +62,6 @@ def _erased(transaction: Transaction, owner: str, *, at: int) -> int:
     events.erase_mentions(transaction, identity.mentions(transaction, owner))
     owners = identity.forget(transaction, owner, at=at)
     events.erase(transaction, owners)
-    events.erase_sent(transaction, owners)
     for one in owners:
         changes.forget(transaction, one, now=at)
     return sum(transaction.erase_owner(one, at=at) for one in owners)

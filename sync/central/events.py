@@ -318,21 +318,6 @@ def erase_mentions(transaction: Transaction, needles: Sequence[bytes]) -> int:
     return n
 
 
-def erase_sent(transaction: Transaction, owners: Sequence[str]) -> None:
-    """Forget what was sent to these customers, or was to be, and what other systems were to hear of them."""
-    sql, ours = transaction.direct(), list(owners)
-    sql.run(
-        "UPDATE outgoing SET body = '', state = CASE WHEN state IN ('queued', 'sending') THEN 'failed' ELSE state END,"
-        " reason = CASE WHEN state IN ('queued', 'sending') THEN 'erased' ELSE reason END WHERE owner IN [:owners]",
-        owners=ours,
-    )
-    sql.run(
-        "DELETE FROM change_due WHERE change IN (SELECT id FROM change WHERE owner IN [:owners])",
-        owners=ours,
-    )
-    sql.run("DELETE FROM change WHERE owner IN [:owners]", owners=ours)
-
-
 def counted(snapshot: Snapshot, channel: str) -> dict[str, int]:
     """How many events of a channel are in each state."""
     found = channels(snapshot.sql).get(channel)

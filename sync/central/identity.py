@@ -226,10 +226,10 @@ def meet(
         transaction,
         record,
         terms | ({whole: False} if whole else {}),
-        channel=settings.channel or settings.name,
+        channel=settings.name,
         at=at,
     )
-    stamp = joins.stamp_of(settings.channel or settings.name, settings.name, event)
+    stamp = joins.stamp_of(settings.name, event)
     is_told = joins.tell(transaction, record, joins.told_in(who), at=at, stamp=stamp)
     if fresh or is_told or is_new:
         link(transaction, record, fresh, now=now)

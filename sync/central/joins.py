@@ -81,9 +81,9 @@ class _Interest(msgspec.Struct, frozen=True):
     after: tuple[int, str]
 
 
-def stamp_of(source: str, channel: str, event: str) -> str:
-    """Who says something: the source people are shown, then what decides between two of one time."""
-    return f"{source}|{channel}|{event}"
+def stamp_of(source: str, event: str) -> str:
+    """Who says something, and by which event: of two of one time the greater counts."""
+    return f"{source}|{event}"
 
 
 def _source_of(stamp: str) -> str:
@@ -447,7 +447,7 @@ def absorb(transaction: Transaction, root: str) -> None:
             if _newest(said, LANGUAGE) is None:
                 told[LANGUAGE] = body.language
             tell(
-                transaction, root, told, at=person.as_of, stamp=stamp_of(person.source, "", "")
+                transaction, root, told, at=person.as_of, stamp=stamp_of(person.source, "")
             )
     found = sql.all("SELECT key FROM doc WHERE owner = :owner AND kind = 'consent'", owner=root)
     for (key,) in found:
@@ -471,7 +471,7 @@ def _keep_word(
     transaction.direct().run(
         "INSERT INTO said (owner, field, value, at, stamp) VALUES (:owner, :field, :value, :at, :stamp)"
         " ON CONFLICT (owner, field) DO UPDATE SET value = excluded.value, at = excluded.at, stamp = excluded.stamp",
-        owner=owner, field=field, value=_text_of(old), at=row.as_of if at is None else at, stamp=stamp_of(row.source, "", ""),
+        owner=owner, field=field, value=_text_of(old), at=row.as_of if at is None else at, stamp=stamp_of(row.source, ""),
     )  # fmt: skip
 
 

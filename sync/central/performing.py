@@ -99,7 +99,7 @@ def perform(transaction: Transaction, op: Operation, args: object, now: int) -> 
             case _:
                 return None
     except CannotJoin as error:
-        return Refusal(error.code)
+        return None if error.code == "undone" else Refusal(error.code)
     return None
 
 

@@ -83,6 +83,9 @@ GONE: Final = ("handed_over", "returned")
 PASSED: Final = ("placed", "paid", "ready", "shipped")
 """States of an order that cannot come after what a store did with it."""
 
+STORE: Final = "store"
+"""Source of what was done here; no channel is called so."""
+
 MINOR_MAX: Final = 2**53
 
 
@@ -127,8 +130,8 @@ class Taking:
 
     @property
     def source(self) -> str:
-        """Who says so, for people."""
-        return self.settings.channel or self.settings.name
+        """Who says so: the channel's own name, by which what came from it does not go back to it."""
+        return self.settings.name
 
 
 def take(taking: Taking, fact: AnyFact) -> None:
@@ -456,7 +459,7 @@ def _state_after(row: Row | None, told: str) -> str:
     if row is None or not isinstance(row.body, Order):
         return _plain(told, 40)
     is_done = (
-        row.source == "store" and row.body.state in ("collected", "returned") and told in PASSED
+        row.source == STORE and row.body.state in ("collected", "returned") and told in PASSED
     )
     return row.body.state if is_done else _plain(told, 40)
 
@@ -549,7 +552,7 @@ def _problem(taking: Taking, fact: Problem) -> None:
             next_step=_plain(fact.next_step, 200),
         )
         if known is not None:
-            body = _with_ours(body, known, is_ours=row is not None and row.source == "store")
+            body = _with_ours(body, known, is_ours=row is not None and row.source == STORE)
         _put(taking, body, met, at=max(fact.at, row.as_of if row else 0))
     _name(taking, fact, key)
 
@@ -593,7 +596,7 @@ def _agreed(taking: Taking, fact: Agreed) -> None:
     value = joins.consent_value(
         purpose, is_granted=fact.is_granted, at=fact.at, source=taking.source
     )
-    stamp = joins.stamp_of(taking.source, taking.settings.name, taking.event)
+    stamp = joins.stamp_of(taking.source, taking.event)
     if joins.tell(
         taking.transaction,
         met.record,

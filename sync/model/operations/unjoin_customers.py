@@ -1,6 +1,8 @@
-"""Staff say that two customers who were made one are two people: each gets back what was theirs. A request, for the centre.
+"""Staff say that two customers who were made one are two people: each gets back what was theirs. A fact, for the centre.
 
-unknown_join   there is no such join, or it was undone before
+One that was undone before stays so.
+
+unknown_join   there never was such a join
 """
 
 from collections.abc import Mapping
@@ -35,10 +37,11 @@ def apply(
 KIND: Final = Kind(
     name="unjoin_customers",
     v=1,
-    op_class=OperationClass.REQUEST,
+    op_class=OperationClass.FACT,
     args=UnjoinCustomers,
     keys=keys,
     apply=apply,
+    blocks=True,
     assurance="S1",
     codes=("unknown_join",),
 )

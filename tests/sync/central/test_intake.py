@@ -369,7 +369,7 @@ def test_goods_and_parcels_become_rows(centre: Centre, intake: Intake) -> None:
     assert body(centre, "stock/p2@web")["count"] is None
     assert body(centre, "price/p1@web")["amount_minor"] == 4_100
     owner, _, source, parcel = all_rows(centre)["pickup/shop:f1"]
-    assert (owner, source, parcel["shelf"]) == (all_rows(centre)["order/W-1"][0], "web", "C7")
+    assert (owner, source, parcel["shelf"]) == (all_rows(centre)["order/W-1"][0], "shop", "C7")
     with centre._parts.store.reading() as snapshot:
         assert [it.scope for it in snapshot.interests(owner)] == ["s:harbour"]
 
