@@ -28,8 +28,17 @@ settings.register_profile("search", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+LONG: tuple[str, ...] = ("simulate/test_seeds.py", "/system/", "/ui/", "/bench/")
+"""Where the tests are that take seconds each; they begin first, so that no worker is left with one at the end."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Runs of many minutes only where they are asked for, with `-m soak`."""
+    """Runs of many minutes only where they are asked for, with `-m soak`; and of the others the long ones first."""
+    items.sort(
+        key=lambda item: next(
+            (n for n, of in enumerate(LONG) if of in str(item.path)), len(LONG)
+        )
+    )
     if "soak" in config.option.markexpr:
         return
     long = [item for item in items if item.get_closest_marker("soak")]
