@@ -28,6 +28,7 @@ from drivers.lines import (
     Used,
 )
 from kiosk.assembly import (
+    HERE,
     BandReader,
     Device,
     ReaderWatch,
@@ -59,6 +60,11 @@ VISITOR: Final = "visitor"
 
 PCSC_TAPS: Final = 1_000_000
 """Added to the taps of the second reader, so that the two never count the same."""
+
+READER_READY_MS: Final = 10_000
+"""How long a band is kept back while the reader process comes up on a slow machine."""
+
+READER_LOOK_MS: Final = 50
 
 CENTRE_READY_S: Final = 30
 """How long the centre may take to listen on a slow machine."""
@@ -100,8 +106,13 @@ class House:
     """What the demo's keys do, and what its ticker reads. Used on the screen's loop."""
 
     def __init__(
-        self, kiosk: Device, virtual: VirtualLink, switches: tuple[SwitchedTransport, ...]
+        self,
+        kiosk: Device,
+        virtual: VirtualLink,
+        switches: tuple[SwitchedTransport, ...],
+        watch: ReaderWatch,
     ) -> None:
+        self._watch = watch
         self._lookup = Lookup(kiosk.store)
         self._clock = kiosk.world.clock
         self._virtual = virtual
@@ -134,6 +145,9 @@ class House:
 
     async def _hold(self, name: str) -> None:
         await self._virtual.remove()
+        until_ms = self._clock.ticks_ms() + READER_READY_MS
+        while self._watch.code != HERE and self._clock.ticks_ms() < until_ms:
+            await self._clock.pause_ms(READER_LOOK_MS)  # who is quicker than the reader process
         await self._virtual.present(name)
         await self._clock.pause_ms(HOLD_MS)
         await self._virtual.remove()
@@ -200,7 +214,8 @@ async def run_demo(
         await virtual.start()
         stack.push_async_callback(virtual.close)
         switches = tuple(SwitchedTransport(HttpxTransport()) for _ in range(4))
-        house = House(kiosk, virtual, switches)
+        watch, witness = ReaderWatch(world.clock), BandWitness()
+        house = House(kiosk, virtual, switches, watch)
         stack.push_async_callback(house.close)
         kiosk_sync = Sync(
             kiosk, transport=switches[0], band_transport=switches[1], on_change=house.changed
@@ -209,7 +224,6 @@ async def run_demo(
             counter, transport=switches[2], band_transport=switches[3], on_change=house.changed
         )
         house.watch(kiosk_sync, counter_sync)
-        watch, witness = ReaderWatch(world.clock), BandWitness()
         desk = StoreDesk(counter, counter_sync, watch=watch, witness=witness)
         app = DemoApp(
             customer_parts(kiosk, StoreDesk(kiosk, kiosk_sync, watch=watch, witness=witness)),
