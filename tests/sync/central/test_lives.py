@@ -13,12 +13,13 @@ from hardware.clock import FixedClock
 from hardware.moments import moment_of
 from sync.central.centre import Centre
 from sync.central.enrolment import GRACE_US, State
-from sync.model.errors import NotTrusted, StoreFull
+from sync.central.pulls import Held
+from sync.model.errors import CentreRefused, NotTrusted, StoreFull
 from sync.model.operation import Operation
 from sync.model.operations.redeem import Redeem
 from sync.model.ports import Request
 from sync.model.signatures import Agreement, holds_statement
-from sync.model.wire import HelloAnswer, PullRequest, Raw
+from sync.model.wire import Cursor, HelloAnswer, PullRequest, Raw
 from tests.support.centre import PlainDevice, code_of, new_device, open_centre, until_held
 from tests.support.shop import LENA, NOON, hand_over, lenas_rows, operation, said
 
@@ -409,3 +410,32 @@ async def test_a_poll_nobody_waits_for_any_more_keeps_no_other_from_its_answer(
     with pytest.raises(asyncio.CancelledError):
         await gone
     assert centre.bell.n_waiting == 0
+
+
+async def test_of_pulls_begun_together_each_gets_what_it_asked_for(
+    centre: Centre, kiosk: PlainDevice, http: httpx.AsyncClient
+) -> None:
+    other = PlainDevice(new_device(centre), http)
+    await other.hello()
+    centre.put_rows(lenas_rows())
+    head = await kiosk.head("s:harbour")
+
+    def asked(
+        device: PlainDevice, seq: int, *, scope: str = "s:harbour", limit: int = 9
+    ) -> Request:
+        body = PullRequest((Cursor(scope, seq),), limit=limit)
+        return device.signed(device.request("/v1/pull", msgspec.json.encode(body)))
+
+    requests = [asked(kiosk, 0), asked(other, 0), asked(kiosk, 0, limit=1), asked(other, head)]
+    requests += [asked(kiosk, 0, scope="s:elsewhere"), requests[0], asked(other, 0)]
+    together = centre.begin_pulls(requests)
+
+    lines = [(it.page or b"").splitlines() for it in together if isinstance(it, Held)]
+    whole, other_whole, one_row, nothing, whole_again = lines
+    assert whole[:-1] == other_whole[:-1] == whole_again[:-1]
+    assert len(whole) > len(one_row) == 3 > len(nothing) == 2
+    assert len({it[-1] for it in lines}) == len(
+        lines
+    )  # each is signed for who asked, and for what
+    refused = [it.problem for it in together if isinstance(it, CentreRefused)]
+    assert refused == ["not_allowed", "replayed"]
