@@ -639,11 +639,11 @@ def unjoin(transaction: Transaction, joined_id: str, by: str, *, at: int = 0) ->
 def _undo(transaction: Transaction, joined_id: str, *, by: str, at: int) -> tuple[str, str]:
     """Undo a join; the two records it was between."""
     sql = transaction.direct()
-    found = sql.all(
-        "SELECT one, other FROM joined WHERE id = :id AND undone_at = 0", id=joined_id
-    )
+    found = sql.all("SELECT one, other, undone_at FROM joined WHERE id = :id", id=joined_id)
     if not found:
-        raise CannotJoin("There is no such join, or it was undone before.", "unknown_join")
+        raise CannotJoin("There is no such join.", "unknown_join")
+    if found[0][2]:
+        raise CannotJoin("It was undone before.", "undone")
     one, other = str(found[0][0]), str(found[0][1])
     root = canonical(transaction, one)
     transaction.lock_keys({owner_lock(owner) for owner in (one, other, root)})

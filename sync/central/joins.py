@@ -32,6 +32,7 @@ from sync.model.records import (
     Customer,
     Join,
     Likeness,
+    Pin,
     key_of,
 )
 from sync.model.row import Row, body_of, raw_of, row_of
