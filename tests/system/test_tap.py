@@ -58,7 +58,7 @@ def neutral(_seed: Path, tmp_path_factory: pytest.TempPathFactory) -> list[objec
     ("band", "reason"),
     [
         ("nobody", "unknown_band"), ("spare", "unlinked"), ("blocked", "blocked"), ("copied", "unknown_band"),
-        ("classic", "foreign_chip"), ("phone", "phone"), ("bank-card", "foreign_card"), ("telephone", "phone"),
+        ("classic", "foreign_chip"), ("phone", "phone"), ("bank-card", "foreign_card"),
     ],
 )  # fmt: skip
 def test_every_band_that_proves_nothing_gets_the_same_neutral_page_and_staff_the_true_reason(
