@@ -26,7 +26,7 @@ from sync.model.operation import Operation
 from sync.model.ports import Request, Response
 from sync.model.row import Row
 from sync.model.sums import sum_text
-from tests.support.commands import environment, line_of
+from tests.support.commands import started
 
 LOCAL_URL = "http://centre.test"
 """Address of a centre reached in this process."""
@@ -97,13 +97,10 @@ class RunningCentre:
     """`tapthread central` in a process of its own, listening when this is made."""
 
     def __init__(self, data: Path, *more: str | Path, port: int = 0) -> None:
-        self.process = subprocess.Popen(
-            line_of("central", "--data", data, "--port", str(port), *more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            env=environment(),
-        )
+        self.process = started(
+            "central", "--data", data, "--port", str(port), *more,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
