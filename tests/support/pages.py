@@ -94,7 +94,8 @@ class Page(HTMLParser):
         said = {name: value or "" for name, value in attrs}
         self.elements.append((tag, said))
         if tag == "form":
-            self._form = self.forms.setdefault(said["action"], {})
+            self._form = {}
+            self.forms.setdefault(said["action"], self._form)  # of several the first
         if self._form is None:
             return
         if tag == "select":

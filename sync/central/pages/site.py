@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 HOME: Final = "/agent"
 AT: Final = "/agent/at/"
 
-NOW_EVERY_S: Final = 20
+NOW_EVERY_S: Final = 10
 """How often a page asks who else is with the customer."""
 
 STAY_US: Final = 5 * 60_000_000
