@@ -24,6 +24,15 @@ class Site(Protocol):
         ...
 
 
+@runtime_checkable
+class NotesTooLarge(Protocol):
+    """A site that wants to know what was refused unread."""
+
+    def note_too_large(self, request: Request, size: int) -> None:
+        """A body of so many bytes, or more, did not get through. Raises StoreError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ChipSession:
     """What a first authentication of EV2 agrees on: two keys for one session of one chip, and its transaction identifier."""
