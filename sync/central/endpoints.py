@@ -21,7 +21,7 @@ from sync.central.centre import Centre
 from sync.central.errors import StoreConflict, StoreUnreachable
 from sync.central.gate import denied
 from sync.central.openapi import document
-from sync.central.ports import Site
+from sync.central.ports import NotesTooLarge, Site
 from sync.central.pulls import Held
 from sync.central.waiting import Alarm, Gathered, Run, at_once, each
 from sync.model.errors import CentreRefused, StoreCorrupt, StoreError, StoreFull
@@ -188,7 +188,21 @@ class Service:
             return None
         return self._centre.sites.get(path.split("/", 2)[1] if path.startswith("/") else "")
 
+    async def too_large(self, request: Request) -> Response:
+        """The problem of a request whose body is larger than may be, once whoever it was for has noted it."""
+        site = self._site_of(request)
+        if isinstance(site, NotesTooLarge):
+            declared = request.header("content-length")
+            size = int(declared) if declared.isdigit() and len(declared) <= 12 else BODY_SIZE_MAX
+            try:
+                await self._run(lambda: site.note_too_large(request, size))
+            except StoreError:
+                log.warning("store is busy", extra={"endpoint": site.path})
+        return self.problem(request, "too_large")
+
     async def _visited(self, site: Site, request: Request) -> Response:
+        if len(request.body) > BODY_SIZE_MAX:
+            return await self.too_large(request)
         try:
             response = await self._run(lambda: site.answer(request))
         except StoreError:
