@@ -100,7 +100,7 @@ async def _answered(service: Service, head: Request, receive: Receive) -> Respon
     except TimeoutError:
         return service.problem(head, "malformed", "the body did not come")
     if body is None:
-        return service.problem(head, "too_large")
+        return await service.too_large(head)
     return await service.answer(Request(head.method, head.url, head.headers, body))
 
 
