@@ -110,6 +110,13 @@ def until(chrome: webdriver.Chrome, words: str) -> None:
     )
 
 
+def whole(chrome: webdriver.Chrome) -> None:
+    """Wait until the page is here with all that is in it."""
+    WebDriverWait(chrome, WAIT_S).until(
+        lambda it: run(it, "return document.readyState") == "complete"
+    )
+
+
 def type_in(chrome: webdriver.Chrome, *keys: str) -> None:
     """Press keys, wherever the focus is."""
     ActionChains(chrome).send_keys(*keys).perform()
@@ -118,11 +125,13 @@ def type_in(chrome: webdriver.Chrome, *keys: str) -> None:
 def sign_in(chrome: webdriver.Chrome, name: str = "ana") -> None:
     type_in(chrome, name, Keys.TAB, PASSWORD, Keys.ENTER)
     until(chrome, "Find a customer")
+    whole(chrome)
 
 
 def find_tom(chrome: webdriver.Chrome) -> None:
     chrome.find_element(By.ID, "phone").send_keys("+447700900102", Keys.ENTER)
     until(chrome, "Tom Bécker")
+    whole(chrome)
 
 
 def test_an_agent_signs_in_finds_and_notes_by_keys_alone(browser: webdriver.Chrome) -> None:
