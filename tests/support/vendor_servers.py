@@ -92,6 +92,10 @@ class Vendor:
         self._thread.join()
         self._server.server_close()
 
+    def pause(self) -> None:
+        """Give others a moment."""
+        self._released.wait(0.01)
+
     # How it fails
 
     def fail_next(self, status: int, body: Any = None, **headers: str) -> None:

@@ -19,11 +19,13 @@ from sync.central.senders import cloud_event
 from sync.central.senders.sender import AnyCall, AnyReply, Told
 from sync.central.store import Store, Transaction
 from sync.central.telling import Telling
+from sync.model.operation import Operation
 from sync.model.operations.correct_stock import CorrectStock
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.open_case import OpenCase
 from sync.model.operations.set_consent import SetConsent
 from sync.model.records import Band, Case, Consent, Interaction, Order, Pickup, Record, Stock
+from sync.model.row import Row
 from tests.support import shop
 from tests.support.sending import HOUR_US, NOON, SECOND_US, SendingShop, answer, channel
 from tests.support.vendor_servers import ShopifyAdmin, Subscriber, running
@@ -89,7 +91,7 @@ def web_shop(vendor: ShopifyAdmin, **options: str) -> Settings:
     return channel("shop", "shopify", "web", vendor.settings(**options))
 
 
-def counted(n: int, *, op_id: str = "s-1", at: int = NOON) -> object:
+def counted(n: int, *, op_id: str = "s-1", at: int = NOON) -> Operation:
     args = CorrectStock(product="p1", place="harbour", count=n)
     return shop.operation(args, op_id=op_id, at=at, owner="")
 
@@ -287,7 +289,7 @@ def test_changes_of_one_subject_keep_their_order_and_others_do_not_wait_for_them
     told = telling(harbour, listening(crm, wants="stock."))
     other = shop.row(Stock("p2@harbour", "p2", "harbour", 7, NOON), owner="")
     for n in (5, 4, 3):
-        harbour.put(dataclass_stock(n))
+        harbour.put(stock_row(n))
     harbour.put(other)
     crm.fail_next(500)
 
@@ -304,7 +306,7 @@ def test_changes_of_one_subject_keep_their_order_and_others_do_not_wait_for_them
     assert "stock/p1@harbour" not in meanwhile
 
 
-def dataclass_stock(n: int) -> object:
+def stock_row(n: int) -> Row:
     return shop.row(Stock("p1@harbour", "p1", "harbour", n, NOON + n), owner="")
 
 

@@ -59,6 +59,7 @@ class Server:
     async def handle_DATA(self, server: SMTP, _x: Any, envelope: Any) -> str:  # noqa: N802
         if "drop" in self.at:
             self.taken.append(envelope.content)
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
             return "250 never heard"
         if "DATA" not in self.at:

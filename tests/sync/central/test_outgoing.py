@@ -638,6 +638,10 @@ def test_what_we_are_not_let_in_for_waits_until_somebody_mends_it(
 # What vendors tell later
 
 
+def hears(of: SendingShop, ref: str, state: str, reason: str = "") -> str:
+    return of.parts.write(lambda it: outgoing_rows.told(it, ref, state, reason, now=of.now))
+
+
 @pytest.mark.parametrize(
     ("told", "state"),
     [
@@ -662,12 +666,7 @@ def test_what_a_vendor_tells_only_moves_a_message_forward(
     sending(harbour, whatsapp(meta)).send_due()
 
     for each in told:
-        write(
-            harbour,
-            lambda it, each=each: outgoing_rows.told(
-                it, "wamid.1", each, "no such number", now=harbour.now
-            ),
-        )
+        hears(harbour, "wamid.1", each, "no such number")
 
     assert harbour.state("a-1") == (state, state)
     reason = "no such number" if state == "failed" else ""
@@ -678,14 +677,7 @@ def test_what_is_told_before_we_know_its_name_is_kept(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
     harbour.push(answer(is_now=True))
-    owners: list[object] = []
-    for state in ("read", "delivered"):
-        write(
-            harbour,
-            lambda it, state=state: owners.append(
-                outgoing_rows.told(it, "wamid.1", state, now=harbour.now)
-            ),
-        )
+    owners = [hears(harbour, "wamid.1", state) for state in ("read", "delivered")]
 
     sending(harbour, whatsapp(meta)).send_due()
 

@@ -1,0 +1,123 @@
+"""What mailing tools fetch: who must not be advertised what, for who has the secret."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.central.channels.adapter import Settings
+from sync.central.out_site import OutSite
+from sync.central.senders.sender import NoReply
+from sync.central.store import Store
+from sync.central.telling import Telling
+from sync.model.ports import Request
+from sync.model.records import Consent
+from tests.support import shop
+from tests.support.sending import NOON, SendingShop
+
+SECRET = "bearer-secret-1234"
+MAILER = Settings("mailer", "cloudevents", "", {"suppressions": SECRET}, {})
+
+
+@pytest.fixture
+def harbour(tmp_path: Path) -> Iterator[SendingShop]:
+    store = Store(tmp_path / "centre.db", fresh_epoch="e-1")
+    made = SendingShop(store)
+    made.put(*shop.lenas_rows())
+    yield made
+    store.close()
+
+
+@pytest.fixture
+def telling(harbour: SendingShop) -> Telling:
+    made = Telling(
+        harbour.parts, (MAILER,), carry=lambda _: NoReply("none", is_maybe_done=False)
+    )
+    made.open()
+    return made
+
+
+@pytest.fixture
+def site(harbour: SendingShop) -> OutSite:
+    return OutSite(harbour.parts, (MAILER,))
+
+
+def asked(
+    path: str = "/out/suppressions", *, secret: str = f"Bearer {SECRET}", method: str = "GET"
+) -> Request:
+    headers = (("authorization", secret),) if secret else ()
+    return Request(method, f"http://centre.test{path}", headers)
+
+
+def test_a_tool_gets_everything_once_and_then_what_changed(
+    harbour: SendingShop, telling: Telling, site: OutSite
+) -> None:
+    telling.make_suppressions()
+    first = site.answer(asked())
+    nothing = site.answer(asked(f"/out/suppressions?since={first.header('x-next')}"))
+    harbour.put(shop.row(Consent("lena:marketing", "marketing", is_granted=True, at=NOON)))
+    telling.make_suppressions()
+    second = site.answer(asked(f"/out/suppressions?since={first.header('x-next')}"))
+
+    (line,) = map(json.loads, first.body.splitlines())
+    (later,) = map(json.loads, second.body.splitlines())
+    assert first.status == 200
+    assert first.header("content-type") == "application/x-ndjson"
+    assert [one["reason"] for one in line["lines"]] == ["bought", "no_consent", "open_case"]
+    assert [one["reason"] for one in later["lines"]] == ["bought", "open_case"]
+    assert later["seq"] > line["seq"]
+    assert (nothing.body, nothing.header("x-next")) == (b"", first.header("x-next"))
+
+
+def test_nothing_in_it_says_who_it_is(
+    harbour: SendingShop, telling: Telling, site: OutSite
+) -> None:
+    telling.make_suppressions()
+
+    text = site.answer(asked()).body.decode().lower()
+
+    assert text
+    assert not any(word in text for word in ("lena", "example.org", "2345678"))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["", "Bearer ", "Bearer wrong-secret-123456", f"Basic {SECRET}", SECRET, "Bearer é"],
+)
+def test_who_has_no_secret_gets_nothing(telling: Telling, site: OutSite, secret: str) -> None:
+    telling.make_suppressions()
+
+    response = site.answer(asked(secret=secret))
+
+    assert response.status == 401
+    assert response.header("www-authenticate") == "Bearer"
+    assert b"seq" not in response.body
+
+
+def test_without_a_secret_nobody_gets_anything(harbour: SendingShop) -> None:
+    none = OutSite(harbour.parts, ())
+    short = OutSite(harbour.parts, (Settings("m", "cloudevents", "", {"suppressions": ""}),))
+
+    assert none.answer(asked(secret="Bearer ")).status == 401
+    assert short.answer(asked(secret="Bearer ")).status == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/out", "GET", 404),
+        ("/out/other", "GET", 404),
+        ("/out/suppressions", "POST", 405),
+        ("/out/suppressions?since=x", "GET", 400),
+        ("/out/suppressions?since=-1", "GET", 400),
+        ("/out/suppressions?since=9999999999999999", "GET", 400),
+        ("/out/suppressions?since=٣", "GET", 400),
+        ("/out/suppressions?since=999", "GET", 200),
+        ("/out/suppressions/", "GET", 200),
+    ],
+)
+def test_whatever_is_asked_is_answered(
+    site: OutSite, path: str, method: str, status: int
+) -> None:
+    assert site.answer(asked(path, method=method)).status == status
