@@ -190,14 +190,14 @@ class Service:
 
     async def too_large(self, request: Request) -> Response:
         """The problem of a request whose body is larger than may be, once whoever it was for has noted it."""
-        site = self._site_of(request)
+        site: object = self._site_of(request)
         if isinstance(site, NotesTooLarge):
             declared = request.header("content-length")
             size = int(declared) if declared.isdigit() and len(declared) <= 12 else BODY_SIZE_MAX
             try:
                 await self._run(lambda: site.note_too_large(request, size))
             except StoreError:
-                log.warning("store is busy", extra={"endpoint": site.path})
+                log.warning("store is busy", extra={"endpoint": "too_large"})
         return self.problem(request, "too_large")
 
     async def _visited(self, site: Site, request: Request) -> Response:
