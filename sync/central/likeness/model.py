@@ -51,6 +51,7 @@ _FIELDS: Final = {
     "emails": "e-mail address", "street": "street", "postcode": "postcode",
 }  # fmt: skip
 """What is compared, and how people call it."""
+_LISTS: Final = frozenset(("phones", "emails"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,10 +274,11 @@ def _tables(engine: str) -> Iterator[_Tables]:
 def _spark() -> Iterator[_Tables]:
     """Spark in local mode: the same model, for customers that outgrow one machine's memory."""
     from pyspark.sql import SparkSession
-    from splink.backends.spark import SparkAPI
+    from splink.backends.spark import SparkAPI, similarity_jar_location
 
     spark = (
         SparkSession.builder.master("local[2]")
+        .config("spark.jars", similarity_jar_location())
         .config("spark.ui.enabled", "false")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
@@ -286,11 +288,21 @@ def _spark() -> Iterator[_Tables]:
     try:
         spark.sparkContext.setLogLevel("ERROR")
         api = SparkAPI(  # type: ignore[no-untyped-call]  # as Splink has it
-            spark_session=spark, num_partitions_on_repartition=4
+            spark_session=spark, num_partitions_on_repartition=4, break_lineage_method="persist"
         )
-        yield _Tables(api, lambda people: spark.createDataFrame(_arrow(people).to_pandas()))
+        kinds = (f"{name} {_spark_kind(name)}" for name in ("id", *_FIELDS))
+        schema = ", ".join(kinds)
+        yield _Tables(api, lambda people: spark.createDataFrame(_lines(people), schema))
     finally:
         spark.stop()
+
+
+def _spark_kind(name: str) -> str:
+    return "array<string>" if name in _LISTS else "string"
+
+
+def _lines(people: Sequence[Person]) -> list[tuple[object, ...]]:
+    return [tuple(_value(getattr(it, name)) for name in ("id", *_FIELDS)) for it in people]
 
 
 def _arrow(people: Sequence[Person]) -> Any:
@@ -298,10 +310,7 @@ def _arrow(people: Sequence[Person]) -> Any:
 
     names = ("id", *_FIELDS)
     columns = {name: [_value(getattr(person, name)) for person in people] for name in names}
-    kinds = {
-        name: pa.list_(pa.string()) if name in {"phones", "emails"} else pa.string()
-        for name in names
-    }
+    kinds = {name: pa.list_(pa.string()) if name in _LISTS else pa.string() for name in names}
     return pa.table(columns, schema=pa.schema(list(kinds.items())))
 
 
