@@ -224,6 +224,28 @@ def plain(text: str, limit: int = TEXT_MAX) -> str:
     return short if len(short) <= limit else short[: limit - 3].rstrip() + "..."
 
 
+def moment_in(at: int, *, now: int, zone: tzinfo) -> str:
+    """A time as people say it: "14:02", "Fri 17:00", "3 May 17:00", "3 May 2025 17:00".
+
+    Args:
+        at: Microseconds since 1970.
+        now: The same; decides how much of the date is needed.
+        zone: Local time of whoever reads it.
+    """
+    then, today = _local(at, zone), _local(now, zone)
+    days = abs((then.date() - today.date()).days)
+    if days == 0:
+        return f"{then:%H:%M}"
+    if days < 7:
+        return f"{_DAYS[then.weekday()]} {then:%H:%M}"
+    year = "" if then.year == today.year else f" {then.year}"
+    return f"{then.day} {_MONTHS[then.month - 1]}{year} {then:%H:%M}"
+
+
+def _local(at: int, zone: tzinfo) -> datetime:
+    return moment_of(min(max(at, 0), _AT_MAX)).astimezone(zone)
+
+
 # What the lines say
 
 
@@ -399,23 +421,12 @@ class _Writer:
         return contact.sensitivity != "normal" or contact.about in self._secret
 
     def moment(self, at: int) -> str:
-        """A time as people say it: "14:02", "Fri 17:00", "3 May 17:00"."""
-        then, today = self._local(at), self._local(self._now)
-        days = abs((then.date() - today.date()).days)
-        if days == 0:
-            return f"{then:%H:%M}"
-        if days < 7:
-            return f"{_DAYS[then.weekday()]} {then:%H:%M}"
-        year = "" if then.year == today.year else f" {then.year}"
-        return f"{then.day} {_MONTHS[then.month - 1]}{year} {then:%H:%M}"
+        """A time as people say it."""
+        return moment_in(at, now=self._now, zone=self._zone)
 
     def day(self, at: int) -> str:
         """The day of a time: "today", "Fri", "3 May"."""
-        said = self.moment(at).rpartition(" ")[0]
-        return said or "today"
-
-    def _local(self, at: int) -> datetime:
-        return moment_of(min(max(at, 0), _AT_MAX)).astimezone(self._zone)
+        return self.moment(at).rpartition(" ")[0] or "today"
 
 
 def _name_of(customer: Customer) -> str:
