@@ -5,7 +5,7 @@
     "thanks", "ok"                   opens nothing
     an answer of a person            answers all of it; so does whoever calls the conversation solved
     an automatic reply               answers nothing; so does one that did not arrive
-    a call that was answered         is answered; one that was lost, or that nobody took, is owed a call back
+    what is said on the telephone    was said to somebody; a call that was lost, or that nobody took, is owed a call back
     two calls lost within a day      are a case, unless somebody was reached between them
 
 Contacts of one conversation are looked at together, in the order they happened, so it does not matter in which order they
@@ -75,10 +75,9 @@ def settled(contacts: Sequence[Interaction], *, promise_us: int) -> tuple[Intera
             for one in waiting:
                 wanted[one.id] = (wanted[one.id][0], contact.at)
             waiting = []
-        elif contact.direction == "in" and not contact.is_automatic and ":" in contact.id:
-            if contact.channel == "phone" and contact.topic not in (DROPPED, MISSED):
+            if contact.direction == "in":
                 wanted[contact.id] = (0, contact.at)  # somebody talked to them
-                continue
+        elif contact.direction == "in" and not contact.is_automatic and ":" in contact.id:
             is_opening = not waiting and not is_thanks(contact.text)
             wanted[contact.id] = (contact.at + promise_us if is_opening else 0, 0)
             if is_opening or waiting:
