@@ -1,4 +1,4 @@
-"""PINs of customers at this device: hashed when one is set, judged when one is typed. The only importer of argon2.
+"""PINs of customers at this device: hashed when one is set, judged when one is typed. Beside the centre's sign-in the only importer of argon2.
 
     pepper   = HKDF(K_uid, "tapthread v1 pin pepper")            sealed: it comes and goes with the lease of this store
     secret   = HMAC(pepper, customer | PIN)

@@ -19,6 +19,9 @@ ROWS: Final = (("1", "2", "3", "4", "5", "\u232b"), ("6", "7", "8", "9", "0", ""
 """As they stand; the sign takes the last digit away."""
 
 KEY_ROWS: Final = 3
+STEP_ROWS: Final = KEY_ROWS + 1
+"""From one row of keys to the next, with a free row between them."""
+
 TOP_ROWS: Final = 4
 """Heading, line, dots, and a free row."""
 
@@ -73,7 +76,7 @@ class Keypad(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """A finger or the mouse."""
         event.stop()
-        row = (event.y - TOP_ROWS) // KEY_ROWS if event.y >= TOP_ROWS else -1
+        row = (event.y - TOP_ROWS) // STEP_ROWS if event.y >= TOP_ROWS else -1
         column = event.x * len(ROWS[0]) // max(self.size.width, 1)
         if 0 <= row < len(ROWS) and 0 <= column < len(ROWS[0]):
             self.take(ROWS[row][column])
@@ -81,7 +84,9 @@ class Keypad(Widget, can_focus=True):
     @property
     def words(self) -> tuple[str, ...]:
         """Its lines as text."""
-        return tuple(self.render_line(y).text.strip() for y in range(TOP_ROWS + 2 * KEY_ROWS))
+        return tuple(
+            self.render_line(y).text.strip() for y in range(TOP_ROWS + 2 * STEP_ROWS - 1)
+        )
 
     def render_line(self, y: int) -> Strip:
         """One row."""
@@ -91,8 +96,8 @@ class Keypad(Widget, can_focus=True):
             dots = "\u25cf " * len(self._typed) or "\u00b7 " * 4
             text = (*self._head, dots.strip(), "")[y]
             return Strip([Segment(text.center(width)[:width], head)], width)
-        row, within = divmod(y - TOP_ROWS, KEY_ROWS)
-        if row >= len(ROWS):
+        row, within = divmod(y - TOP_ROWS, STEP_ROWS)
+        if row >= len(ROWS) or within == KEY_ROWS:
             return Strip([Segment(" " * width, head)], width)
         return Strip(self._keys_line(row, within, width), width)
 
