@@ -28,6 +28,8 @@ MISSED: Final = "missed call"
 """Topics of calls that were lost. Public: stored."""
 
 DAY_US: Final = 24 * 3_600 * 1_000_000
+FOR_EVER: Final = 2**62
+
 DROPPED_MIN: Final = 2
 """Lost calls within a day that make a case."""
 
@@ -82,6 +84,7 @@ def settled(contacts: Sequence[Interaction], *, promise_us: int) -> tuple[Intera
             wanted[contact.id] = (contact.at + promise_us if is_opening else 0, 0)
             if is_opening or waiting:
                 waiting.append(contact)
+    _answered_by_op(waiting, FOR_EVER, wanted)
     return tuple(
         _changed(contact, *wanted[contact.id]) for contact in shown if _differs(contact, wanted)
     )

@@ -110,6 +110,12 @@ def test_what_staff_here_answered_stays_answered_and_answers_the_rest_of_it() ->
     assert found["c"] == (40 + PROMISE, 0)
 
 
+def test_an_answer_of_staff_here_answers_the_whole_contact_though_nothing_follows() -> None:
+    found = after(contact("a", 10, answered_at=30, answered_op="op-1"), contact("b", 11))
+
+    assert found["b"][1] == 30
+
+
 def test_what_staff_here_recorded_is_left_as_it_is() -> None:
     recorded = Interaction("0190-op", 10, "whatsapp", "in", "Lena", "hello", due_at=99)
 
