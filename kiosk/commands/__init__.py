@@ -15,5 +15,6 @@ card      the hand-over card of a customer, printed
 outgoing  what goes out of the centre, what did not, and sending it again
 watch     who waits for an answer in which channel
 likeness  customers who are probably one person
+central_import a file of records into a channel of the centre
 progress_line  how far something long is, on a terminal or in plain lines
 """

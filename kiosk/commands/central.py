@@ -1,4 +1,6 @@
-"""`tapthread central`: runs the centre alone, in the folder `centre` of the data folder.
+"""`tapthread central`: runs the centre alone, in the folder `centre` of the data folder; `import`: `central_import`.
+
+With `--channels FILE` it takes what other systems send: `sync.central.channels_file`.
 
 With `--database postgresql://...` it is one of any number of nodes, which share that database and, by `--key`, the centre's
 key with the keys of bands beside it; each has a data folder of its own. Otherwise its database is a file in its folder.
@@ -35,7 +37,8 @@ from kiosk.capsule_signing import KEY_FILE as CAPSULE_FILE
 from kiosk.capsule_signing import SEED_SIZE, CapsuleKeyFile
 from kiosk.commands.options import Data
 from sync.central.app import Tls, serve
-from sync.central.centre import KEY_FILE, Centre
+from sync.central.centre import DATABASE_FILE, KEY_FILE, Centre
+from sync.central.errors import ChannelsWrong
 from sync.central.ports import CapsuleSigner
 from sync.central.sql import is_address
 from sync.model.errors import StoreError
@@ -52,6 +55,10 @@ STDIN: Final = 0
 
 
 def run(  # noqa: PLR0913, PLR0917  # its options
+    what: Annotated[
+        str, typer.Argument(help="Nothing, to run the centre; import, for a FILE of records.")
+    ] = "",
+    file: Annotated[Path | None, typer.Argument(help="With import: CSV or NDJSON.")] = None,
     data: Data = None,
     host: Annotated[
         str,
@@ -115,10 +122,33 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     until_eof: Annotated[
         bool, typer.Option("--until-eof", help="End when standard input does.")
     ] = False,
+    channels: Annotated[
+        Path | None,
+        typer.Option(
+            "--channels",
+            help="File that names the other systems that send to the centre; see channels/README.md.",
+        ),
+    ] = None,
+    channel: Annotated[
+        str, typer.Option("--channel", help="With import: the channel the file is of.")
+    ] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With import: print one JSON object.")
+    ] = False,
 ) -> None:
     """Run the centre alone: devices push operations to it and pull rows from it."""
     chosen = settings.load(data=data).data
     folder = chosen / FOLDER
+    if what:
+        _import(
+            what,
+            database or str(folder / DATABASE_FILE),
+            channels,
+            file,
+            channel,
+            as_json=as_json,
+        )
+        return
     if (chosen / KEY_FILE).exists():
         # Made there, it would be a new one in a folder within, which knows no device.
         _fail(f"{chosen} is the folder of a centre itself. Give --data {chosen.parent}.")
@@ -134,16 +164,36 @@ def run(  # noqa: PLR0913, PLR0917  # its options
         if token_module
         else None
     )
-    node = _Node(folder, database, key, tls, token)
+    node = _Node(folder, database, key, tls, token, channels)
     where = "that --database names" if database else f"in {folder}"
     try:
         _run(node, host=host, port=port, public_url=public_url, until_eof=until_eof)
+    except ChannelsWrong as error:
+        _fail(f"The channels cannot be used: {error}.")
     except FolderInUse:
         _fail(f"Another process runs the centre in {folder}. Stop it, or give another --data.")
     except DeviceError as error:
         _fail(f"The centre cannot run in {folder}: {error}.")
     except StoreError as error:
         _fail(f"The database of the centre {where} cannot be used: {error}.")
+
+
+def _import(  # what the line said
+    what: str,
+    address: str,
+    channels: Path | None,
+    file: Path | None,
+    channel: str,
+    *,
+    as_json: bool,
+) -> None:
+    from kiosk.commands.central_import import import_file  # not for who runs a centre
+
+    if what != "import":
+        _fail(f"There is no {what!r}. Give import, or nothing to run the centre.")
+    if not is_address(address) and not Path(address).is_file():
+        _fail(f"There is no centre in {Path(address).parent}.")
+    import_file(address, channels=channels, file=file, channel=channel, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +205,7 @@ class _Node:
     key: Path | None
     tls: Tls | None
     token: "_Token | None"
+    channels: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +307,7 @@ def _run(node: _Node, *, host: str, port: int, public_url: str, until_eof: bool)
         capsule_signer=_capsule_signer(node, keys, band_keys),
         database=node.database,
         key=node.key,
+        channels=node.channels or (),
     )
     try:
         with log.started(node.folder / LOG_FILE):

@@ -37,6 +37,8 @@ taking        what each fact becomes: rows, and whose
 identity      who somebody is: records of other systems, found, joined, suggested, taken apart, forgotten
 performing    what of an operation only the centre can do: customers joined, redirected, conversations closed
 joins         what a joined customer shows, and how rows go together and apart
+importing     files of records, taken in from where they were left
+positions     how far each channel was read that we read ourselves
 threads       which contacts wait for an answer, written into their rows
 outward       all that goes out of one node, in threads of its own
 outgoing      messages to customers on their way; the only importer of the HTTP client

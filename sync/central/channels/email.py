@@ -19,6 +19,7 @@ import email.message
 import email.policy
 import re
 from collections.abc import Iterator
+from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
@@ -326,7 +327,7 @@ def _header(mail: Message, name: str) -> str:
 def _read(told: str) -> str:
     try:
         words = decode_header(told)
-    except (ValueError, LookupError):  # a broken encoded word; binascii.Error is a ValueError
+    except (HeaderParseError, ValueError, LookupError):  # a broken encoded word
         words = [(told, None)]
     text = "".join(
         _decoded(one, charset) if isinstance(one, bytes) else one for one, charset in words

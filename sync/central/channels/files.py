@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from sync.central.channels.adapter import Settings, Unmapped
-from sync.central.channels.parts import Json, clean, decoded, digest_of, pairs_of
+from sync.central.channels.adapter import Delivery, Settings, Unmapped
+from sync.central.channels.parts import Json, clean, decoded, digest_of, header, pairs_of
 
+NDJSON: Final = "application/x-ndjson"
 LINE_MAX: Final = 1_048_576
 """Bytes of one line that are read."""
 
@@ -30,18 +31,27 @@ class Piece:
 
     Attributes:
         line: Number of its first line in the file, from 1.
+        end: Number of the line behind it.
         size: Bytes of the file it takes.
         body: A file of its own: the header, and what belongs together.
+        is_json: It is of NDJSON, whatever it says itself.
     """
 
     line: int
+    end: int
     size: int
     body: bytes = field(repr=False)
+    is_json: bool = False
 
 
 def is_ndjson(head: bytes) -> bool:
     """Whether a file that begins so holds JSON."""
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+
+
+def is_called_json(delivery: Delivery) -> bool:
+    """Whether whoever sends it says that it is NDJSON."""
+    return header(delivery, "content-type").startswith(NDJSON)
 
 
 def pieces_of(lines: Iterable[bytes], *, line: int = 1, header: bytes = b"") -> Iterator[Piece]:
@@ -54,15 +64,17 @@ def pieces_of(lines: Iterable[bytes], *, line: int = 1, header: bytes = b"") -> 
     """
     todo: list[bytes] = []
     source = iter(lines)
-    is_json, skipped = not header, 0
+    is_json, is_begun, skipped = not header, bool(header) or line > 1, 0
     while True:
         one = todo.pop(0) if todo else next(source, b"")
         if not one:
             return
-        if is_json and not header and not is_ndjson(one) and one.strip():
-            is_json, header = False, one.removeprefix(b"\xef\xbb\xbf")
-            skipped, line = skipped + len(one), line + 1
-            continue
+        if not is_begun and one.strip():
+            is_json = is_begun = True
+            if not is_ndjson(one):
+                is_json, header = False, one.removeprefix(b"\xef\xbb\xbf")
+                skipped, line = skipped + len(one), line + 1
+                continue
         record = [one]
         while (
             not is_json and b"".join(record).count(b'"') % 2 and len(record) < RECORD_LINES_MAX
@@ -77,21 +89,23 @@ def pieces_of(lines: Iterable[bytes], *, line: int = 1, header: bytes = b"") -> 
         whole = b"".join(record)
         if whole.strip():
             ended = header if header.endswith(b"\n") or not header else header + b"\n"
-            yield Piece(line, skipped + len(whole), ended + whole)
+            yield Piece(line, line + len(record), skipped + len(whole), ended + whole, is_json)
             skipped = 0
         else:
             skipped += len(whole)
         line += len(record)
 
 
-def records_of(body: bytes, settings: Settings) -> Iterator[dict[str, Any]]:
+def records_of(
+    body: bytes, settings: Settings, *, is_json: bool = False
+) -> Iterator[dict[str, Any]]:
     """The records of a file by our names of their columns; a wrong one is {"wrong": reason}, so that it stops no other."""
     if b"\0" in body[:4]:
         raise Unmapped("save the file as UTF-8")
     names = pairs_of(settings.options.get("columns", ""))
-    for piece in pieces_of(body.splitlines(keepends=True)):
+    for piece in pieces_of(body.splitlines(keepends=True), line=2 if is_json else 1):
         try:
-            if is_ndjson(piece.body):
+            if piece.is_json:
                 told = decoded(piece.body.strip())
                 if not isinstance(told, dict):
                     raise Json(told).wrong("an object")

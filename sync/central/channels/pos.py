@@ -33,7 +33,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sync.central.channels.adapter import Delivery, Event, Settings, Unmapped
 from sync.central.channels.facts import AnyFact, Became, Bought, Point, Who
-from sync.central.channels.files import Piece, number_of, pieces_of, records_of
+from sync.central.channels.files import Piece, is_called_json, number_of, pieces_of, records_of
 from sync.central.channels.parts import (
     REF_MAX,
     Json,
@@ -85,7 +85,7 @@ class Pos:
     def events(self, delivery: Delivery, settings: Settings) -> tuple[Event, ...]:
         """One a receipt, by its store and number."""
         found: list[list[dict[str, Any]]] = []
-        for row in records_of(delivery.body, settings):
+        for row in records_of(delivery.body, settings, is_json=is_called_json(delivery)):
             receipt = row.get("receipt")
             if (
                 found
@@ -114,7 +114,8 @@ def _joined(pieces: list[Piece]) -> Piece:
     header, _, _ = first.body.partition(b"\n")
     rows = [one.body[len(header) + 1 :] for one in pieces]
     rows = [one if one.endswith(b"\n") else one + b"\n" for one in rows]
-    return Piece(first.line, sum(one.size for one in pieces), header + b"\n" + b"".join(rows))
+    size = sum(one.size for one in pieces)
+    return Piece(first.line, pieces[-1].end, size, header + b"\n" + b"".join(rows))
 
 
 def _id(rows: list[dict[str, Any]]) -> str:

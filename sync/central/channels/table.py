@@ -25,7 +25,14 @@ import msgspec
 
 from sync.central.channels.adapter import Delivery, Event, Settings, Unmapped
 from sync.central.channels.facts import AnyFact
-from sync.central.channels.files import Piece, id_of, number_of, pieces_of, records_of
+from sync.central.channels.files import (
+    Piece,
+    id_of,
+    is_called_json,
+    number_of,
+    pieces_of,
+    records_of,
+)
 from sync.central.channels.parts import check_ours, fact_of, instant, minor
 
 WHO: Final = frozenset(
@@ -62,7 +69,7 @@ class Table:
 
     def events(self, delivery: Delivery, settings: Settings) -> tuple[Event, ...]:
         """One a record."""
-        found = list(records_of(delivery.body, settings))
+        found = list(records_of(delivery.body, settings, is_json=is_called_json(delivery)))
         if not found:
             raise Unmapped("no record")
         kinds = [one.get("fact") or settings.options.get("fact") for one in found]
