@@ -12,6 +12,7 @@ band      issuing bands, checking, reading, retiring and replacing them; band_st
 doctor    what is wrong with the reader or this machine, and what mends it
 agent     people outside the stores who sign in to the centre's pages, and whom they looked at
 card      the hand-over card of a customer, printed
+channel   the other systems that send to the centre, and what became of what they sent
 outgoing  what goes out of the centre, what did not, and sending it again
 watch     who waits for an answer in which channel
 likeness  customers who are probably one person
