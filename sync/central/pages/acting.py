@@ -22,6 +22,8 @@ from sync.central.parts import Parts
 from sync.central.sql import Connection
 from sync.central.store import DeviceRecord, OpRecord, Transaction, owner_lock
 from sync.model.operation import Evidence, Operation
+from sync.model.operations.decline_likeness import DeclineLikeness
+from sync.model.operations.join_customers import JoinCustomers
 from sync.model.operations.leave_customer import LeaveCustomer
 from sync.model.operations.need_fact import NeedFact
 from sync.model.operations.note_case import NoteCase
@@ -43,9 +45,9 @@ DEVICE: Final = DeviceRecord(AGENTS, "", AGENTS, "agents", State.ACTIVE.value)
 ALLOWED: Final = frozenset({
     "record_interaction", "note_case", "promise_answer", "open_case", "need_fact", "tell_fact", "try_remedy",
     "refer_customer", "serve_customer", "leave_customer", "take_back_note", "take_back_case", "take_back_fact",
-    "take_back_referral",
+    "take_back_referral", "join_customers", "unjoin_customers", "decline_likeness",
 })  # fmt: skip
-"""Kinds an agent may record. No band, no stock, no money, no parcel, no consent."""
+"""Kinds an agent may record; the last three only of what the centre suggests. No band, no stock, no money, no parcel, no consent."""
 
 SHORT_MAX: Final = 200
 REFER_MAX: Final = 1_000
@@ -80,6 +82,7 @@ class Desk:
         agent: Who sent it.
         cases: Ids of the customer's open cases.
         stores: Ids of the stores there are.
+        alike: Ids of customers who the centre thinks may be the same person.
         card: The hand-over card as text.
         now: Microseconds since 1970.
         zone: Local time of the agents.
@@ -88,6 +91,7 @@ class Desk:
     agent: Agent
     cases: frozenset[str]
     stores: frozenset[str]
+    alike: frozenset[str]
     card: str = field(repr=False)
     now: int
     zone: tzinfo
@@ -170,6 +174,26 @@ def refer(fields: Mapping[str, str], desk: Desk) -> msgspec.Struct:
     )  # fmt: skip
 
 
+def join(fields: Mapping[str, str], desk: Desk) -> msgspec.Struct:
+    """The centre thinks two customers are one person, and they are. Raises WrongField."""
+    why = _text(fields, "why", "Say how you know: what the customer told you.")
+    return JoinCustomers(
+        other=_alike(fields, desk), why=f"{why} ({desk.agent.shown})"[:SHORT_MAX]
+    )
+
+
+def apart(fields: Mapping[str, str], desk: Desk) -> msgspec.Struct:
+    """The centre thinks two customers are one person, and they are not. Raises WrongField."""
+    return DeclineLikeness(other=_alike(fields, desk))
+
+
+def _alike(fields: Mapping[str, str], desk: Desk) -> str:
+    other = fields.get("other", "")
+    if other not in desk.alike:
+        raise WrongField("other", "That is not suggested any more.")
+    return other
+
+
 def leave(_fields: Mapping[str, str], _desk: Desk) -> msgspec.Struct:
     """The agent is with the customer no more."""
     return LeaveCustomer()
@@ -178,6 +202,7 @@ def leave(_fields: Mapping[str, str], _desk: Desk) -> msgspec.Struct:
 FORMS: Final[Mapping[str, Callable[[Mapping[str, str], Desk], msgspec.Struct]]] = (
     MappingProxyType({
         "note": note, "promise": promise, "tell": tell, "need": need, "try": attempt, "refer": refer, "leave": leave,
+        "join": join, "apart": apart,
     })
 )  # fmt: skip
 """By the last part of the address a form is sent to."""

@@ -14,7 +14,7 @@ from hardware.moments import moment_of
 from sync.model.card import STAFF_ONLY, Card, CardLine, card_of, moment_in, plain
 from sync.model.checklist import is_struck
 from sync.model.profile import Profile
-from sync.model.records import Case, ContactPoint, Interaction, Order, Serving
+from sync.model.records import Case, ContactPoint, Interaction, Likeness, Order, Serving
 from sync.model.row import Row
 
 TIMELINE_MAX: Final = 60
@@ -49,6 +49,15 @@ class OpenCase:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """Somebody who may be the same person, and why the centre thinks so."""
+
+    other: str
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """All a page says of a customer."""
 
@@ -59,6 +68,7 @@ class Sheet:
     n_older: int
     cases: tuple[OpenCase, ...]
     reach: tuple[str, ...]
+    alike: tuple[Alike, ...]
     zone: str
 
 
@@ -93,6 +103,10 @@ def sheet_of(
         n_older=max(len(timeline) - TIMELINE_MAX, 0),
         cases=_cases(profile),
         reach=_reach(profile),
+        alike=tuple(
+            Alike(it.other, plain(it.name, 60) or "somebody without a name", plain(it.why))
+            for _, it in profile.of(Likeness)
+        ),
         zone=_zone_name(now, zone),
     )
 

@@ -5,7 +5,7 @@
     /agent/find                 POST: whom a search found, or their page at once where it is one
     /agent/at/LOOK              a customer, by the search that found them: the card, the thread, the forms
     /agent/at/LOOK/now          who else is with them, inside that page; asks again by itself
-    /agent/at/LOOK/ACTION       POST: note promise tell need try refer undo leave
+    /agent/at/LOOK/ACTION       POST: note promise tell need try refer join apart undo leave
     /agent/style.css
 
 Everything but the sign-in and the style needs a browser somebody signed in with. A POST needs the key of its form besides. The
@@ -24,6 +24,7 @@ import msgspec
 
 from hardware.entropy import new_id
 from hardware.moments import moment_of
+from sync.central.identity import canonical_in
 from sync.central.pages import acting, browsers, finding, showing
 from sync.central.pages.acting import WrongField
 from sync.central.pages.agents import Agent, Busy, Doors, SignedIn
@@ -74,11 +75,14 @@ _SAID: Final = {
     "tell_fact": "You wrote down what was told",
     "need_fact": "You asked for something",
     "try_remedy": "You wrote down what was tried",
+    "join_customers": "You made two customers one",
     "refer_customer": "You sent the customer to a store",
 }
 _NOT_DONE: Final = {
     "reason": "It failed twice before. Say why it should help now.",
     "unknown_case": "That case is not there any more.",
+    "same_customer": "They are one customer already.",
+    "unknown_customer": "One of the two is not there any more.",
     "other_customer": "That case belongs to another customer.",
 }
 
@@ -283,9 +287,13 @@ class AgentSite:
 
     def _look(self, signed_in: SignedIn, look_id: str) -> Look | None:
         with self._parts.store.reading() as snapshot:
-            return finding.opened(
+            look = finding.opened(
                 snapshot.sql, look_id, sign_in=signed_in.digest, now=self._parts.now
             )
+            if look is None:
+                return None
+            # Whom a search found may have been joined into another customer since.
+            return msgspec.structs.replace(look, owner=canonical_in(snapshot, look.owner))
 
     def _stay(self, agent: Agent, owner: str) -> None:
         """Say to everybody else that this agent is with the customer, unless that is said for some time still."""
@@ -380,6 +388,7 @@ class AgentSite:
             agent=agent,
             cases=frozenset(case.id for case in sheet.cases),
             stores=frozenset(store for store, _ in stores),
+            alike=frozenset(one.other for one in sheet.alike),
             card=card_text(sheet.card),
             now=now,
             zone=zone,

@@ -276,7 +276,7 @@ def test_nothing_on_a_page_comes_from_elsewhere_and_nothing_needs_a_script(
 
 STORE_FORMS = (
     "redeem", "link_band", "unlink_band", "block_band", "unblock_band", "correct_stock", "hand_over_pickup",
-    "set_consent", "void_operation", "take_referral", "note_case", "answer", "make_good", "export", "erase", "join",
+    "set_consent", "void_operation", "take_referral", "note_case", "answer", "make_good", "export", "erase", "unjoin", "redirect",
 )  # fmt: skip
 
 
