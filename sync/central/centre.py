@@ -109,9 +109,10 @@ class Centre:
         self._leases = Leases(parts, band_keys, self._denials, self._capsules)
         self.channels = Intake(parts, ADAPTERS, channels)
         self._erasure = Erasure(parts, self._pulls)
-        self._housekeeping = Housekeeping(parts, self._pulls, Watch(parts), self.channels)
+        watch = Watch(parts)
+        self._housekeeping = Housekeeping(parts, self._pulls, watch, self.channels)
         self._heads: dict[str, int] = {}
-        self.sites: dict[str, Site] = _sites_of(parts, band_keys)
+        self.sites: dict[str, Site] = _sites_of(parts, band_keys, watch)
         self.sites[InSite.path] = InSite(parts, self.channels)
         self.outward = Outward(parts, channels)
         self.sites[self.outward.site.path] = self.outward.site
@@ -431,9 +432,9 @@ class Centre:
         return msgspec.json.encode(self.metrics())
 
 
-def _sites_of(parts: Parts, band_keys: object) -> dict[str, Site]:
+def _sites_of(parts: Parts, band_keys: object, watch: Watch) -> dict[str, Site]:
     """What is answered to who is no device, by first segment; others are added while the centre is put together."""
-    sites: dict[str, Site] = {AgentSite.path: AgentSite(parts)}
+    sites: dict[str, Site] = {AgentSite.path: AgentSite(parts, sins=lambda: watch.sins)}
     if isinstance(band_keys, TouchReader):
         sites[TOUCHES] = Touches(parts, band_keys)
     return sites

@@ -76,6 +76,8 @@ class Watch:
         self._home = home
         self._looked_ms: int | None = None
         self._rung: frozenset[tuple[str, str]] = frozenset()
+        self.sins: Scoreboard | None = None
+        """As they were counted last; None before that."""
 
     def look_now_and_then(self) -> int:
         """`look`, where it is time again; how many rows changed. Raises StoreError."""
@@ -89,6 +91,7 @@ class Watch:
         """Count, tell every counter what changed, ring for what is new; how many rows changed. Raises StoreError."""
         found = watched(self._parts.store, now=self._parts.now, home=self._home)
         self._ring(found.alarms)
+        self.sins = found.sins
         told = tuple(_rows_of(found))
         return self._parts.write(
             lambda it: sum(_told(it, row) for row in told), keys=[row.key for row in told]
