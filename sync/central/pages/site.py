@@ -36,6 +36,7 @@ from sync.model.card import card_text
 from sync.model.ports import Request, Response
 from sync.model.records import Store
 from sync.model.row import Row
+from sync.model.sins import Scoreboard
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -91,7 +92,7 @@ _HELD: Final = (
     "The centre could not do it now. It waits there for a person; do not send it again."
 )
 
-Sins = Callable[[], tuple[int, int, int] | None]
+Sins = Callable[[], Scoreboard | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class AgentSite:
         Args:
             parts: Of the centre.
             zone: Local time of the agents; None for this machine's.
-            sins: Counts asked twice, unanswered and contradictions; None where nobody counts.
+            sins: The three sins as they were counted last; None where nobody counts.
         """
         self._parts = parts
         self._zone_of = zone

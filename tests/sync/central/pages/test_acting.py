@@ -54,6 +54,18 @@ def test_the_card_is_on_top_and_says_it_all(at_tom: Browser) -> None:
     assert "Built by rules from 9 rows." in text
 
 
+def test_the_three_sins_stand_on_top_once_they_were_counted(
+    centre: Centre, at_tom: Browser, clock: FixedClock
+) -> None:
+    assert "Unanswered" not in at_tom.page.text
+
+    clock.sleep_ms(1_000)
+    centre.tidy()
+    at_tom.go("/agent")
+
+    assert "Asked twice0 Unanswered1 Contradictions0" in at_tom.page.text
+
+
 def test_of_how_he_is_reached_only_the_end_is_shown(at_tom: Browser) -> None:
     html = at_tom.response.body.decode()
 
