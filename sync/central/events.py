@@ -180,6 +180,17 @@ def settle(  # what became of it
         )  # fmt: skip
 
 
+def retake(transaction: Transaction, channel: str, event_id: str, *, now: int) -> bool:
+    """Let an event that is held, waits or was ignored be taken again; whether there is such a one that has its bytes."""
+    return bool(
+        transaction.direct().run(
+            "UPDATE event SET state = 'waiting', next_at = :now WHERE channel = :channel AND id = :id"
+            " AND state IN ('held', 'waiting', 'ignored') AND raw IS NOT NULL",
+            channel=channel, id=event_id, now=now,
+        )
+    )  # fmt: skip
+
+
 def wake(transaction: Transaction, channel: str, refs: Iterable[str], *, now: int) -> int:
     """What waited to hear of these can be taken now; how many events it is."""
     reasons = sorted({f"{AWAITS}{ref}"[:500] for ref in refs if ref})

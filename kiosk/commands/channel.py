@@ -1,0 +1,277 @@
+"""`tapthread channel`: the other systems that send to the centre, and what became of what they sent.
+
+    tapthread channel list                          each with its state and how many events of each kind it has
+    tapthread channel show NAME                     its newest events that a person should look at; --all for all of them
+    tapthread channel show NAME EVENT               one of them; --raw prints its own bytes
+    tapthread channel pause NAME --reason ..        keep what comes, take none of it
+    tapthread channel resume NAME                   go on, with what came meanwhile
+    tapthread channel replay NAME EVENT             take it again; "held" instead of an id for all that are held
+    tapthread channel check --channels FILE         whether the file of channels can be used, and what is missing in it
+
+It works beside a running centre, on its database: the file in the data folder, or the one `--database` names. What is to be
+taken again the running centre takes within a minute. Ends with 2 for a line that makes no sense, 3 where there is no such
+channel or event, or the file cannot be used, 6 where the database cannot.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from hardware.clock import SystemClock
+from hardware.moments import micros_of, moment_of
+from kiosk import settings
+from kiosk.commands.central import FOLDER
+from kiosk.commands.options import Data
+from kiosk.commands.own_files import fail
+from sync.model.errors import StoreError
+
+if TYPE_CHECKING:
+    from sync.central.events import EventRecord
+    from sync.central.store import Store
+
+EXIT_USAGE: Final = 2
+EXIT_NOT_DONE: Final = 3
+EXIT_DATABASE: Final = 6
+
+HELD: Final = "held"
+LISTED_MAX: Final = 50
+REPLAYED_MAX: Final = 10_000
+ASKED: Final = ("waiting", "held", "forged")
+"""States a person should look at."""
+
+NAMES: Final = {"list": 0, "show": 1, "pause": 1, "resume": 1, "replay": 2, "check": 0}
+"""What can be done, and how many names it needs."""
+
+
+class _NotDone(Exception):
+    """There is no such thing; the text says what."""
+
+
+def run(  # noqa: PLR0913, PLR0917  # one parameter an option
+    what: Annotated[str, typer.Argument(help=f"{', '.join(NAMES)}.")] = "list",
+    name: Annotated[str, typer.Argument(help="Name of the channel.")] = "",
+    event: Annotated[str, typer.Argument(help="Id of an event.")] = "",
+    data: Data = None,
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database",
+            help="postgresql://USER@HOST/NAME; without it the file in the data folder.",
+            show_default=False,
+        ),
+    ] = "",
+    channels: Annotated[
+        Path | None, typer.Option("--channels", help="With check: the file of channels.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="With pause: why, in words.")] = "",
+    is_all: Annotated[
+        bool, typer.Option("--all", help="With show: also what was taken.")
+    ] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="With show: the bytes of the event.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show what other systems sent to the centre, pause them, take something again."""
+    given = (name != "") + (event != "")
+    if what not in NAMES or given < NAMES[what] or (given > NAMES[what] and what != "show"):
+        fail("usage", f"channel: {', '.join(NAMES)}; show, pause and resume with a channel, replay with an event too.",
+             exit_code=EXIT_USAGE, as_json=as_json)  # fmt: skip
+    if what == "check":
+        _check(channels, as_json=as_json)
+        return
+    address = database or str(settings.load(data=data).data / FOLDER / "centre.db")
+    if not database and not Path(address).is_file():
+        message = f"There is no centre in {Path(address).parent}."
+        fail("no_centre", message, exit_code=EXIT_DATABASE, as_json=as_json)
+    acts: dict[str, Callable[[Store], dict[str, Any]]] = {
+        "list": _listed,
+        "show": lambda store: _shown(store, name, event, is_all=is_all, is_raw=raw),
+        "pause": lambda store: _set_paused(store, name, is_paused=True, reason=reason),
+        "resume": lambda store: _set_paused(store, name, is_paused=False, reason=reason),
+        "replay": lambda store: _again(store, name, event),
+    }
+    try:
+        said = _with_store(address, acts[what])
+    except _NotDone as error:
+        fail("not_done", f"Not done: {error}.", exit_code=EXIT_NOT_DONE, as_json=as_json)
+    except StoreError as error:
+        message = f"The database of the centre cannot be used: {error}."
+        fail(error.code, message, exit_code=EXIT_DATABASE, as_json=as_json)
+    else:
+        if raw and event:
+            sys.stdout.buffer.write(said["raw"].encode("utf-8", "surrogateescape"))
+        else:
+            print(json.dumps(said) if as_json else "\n".join(_in_words(said)))
+
+
+def _with_store(address: str, act: "Callable[[Store], dict[str, Any]]") -> dict[str, Any]:
+    from sync.central.store import Store
+
+    opened = Store(address, fresh_epoch="")
+    try:
+        return act(opened)
+    finally:
+        opened.close()
+
+
+def _listed(store: "Store") -> dict[str, Any]:
+    from sync.central import events
+
+    with store.reading() as snapshot:
+        found = events.channels(snapshot.sql)
+    return {
+        "channels": [
+            {"name": it.name, "state": it.state, "reason": it.reason, "events": it.counts}
+            for it in found.values()
+        ]
+    }
+
+
+def _shown(
+    store: "Store", name: str, event: str, *, is_all: bool, is_raw: bool
+) -> dict[str, Any]:
+    from sync.central import events
+
+    with store.reading() as snapshot:
+        if event:
+            record = events.record_of(snapshot.sql, name, event)
+            if record is None:
+                raise _NotDone(f"{name} sent no event {event[:60]}")
+            content = events.raw_of(snapshot.sql, name, event)
+            told = {**_event(record), "bytes": None if content is None else len(content)}
+            if is_raw and content is None:
+                raise _NotDone("its bytes are gone")
+            return {
+                "event": told,
+                **(
+                    {"raw": (content or b"").decode("utf-8", "surrogateescape")}
+                    if is_raw
+                    else {}
+                ),
+            }
+        if name not in events.channels(snapshot.sql):
+            raise _NotDone(f"nothing is known of a channel {name[:60]}")
+        found = events.listed(
+            snapshot.sql, name, states=events.STATES if is_all else ASKED, limit=LISTED_MAX
+        )
+    return {"events": [_event(record) for record in found]}
+
+
+def _event(record: "EventRecord") -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "type": record.type,
+        "state": record.state,
+        "reason": record.reason,
+        "came": moment_of(record.came_at).isoformat(timespec="seconds"),
+        "tries": record.n_tries,
+        "again": record.n_more,
+    }
+
+
+def _set_paused(store: "Store", name: str, *, is_paused: bool, reason: str) -> dict[str, Any]:
+    from sync.central import events
+    from sync.central.batch import Batch
+    from sync.central.store import Transaction
+
+    now = micros_of(SystemClock().now())
+
+    def work(transaction: Transaction) -> Callable[[], dict[str, Any]]:
+        if name not in events.channels(transaction.direct()):
+            raise _NotDone(f"nothing is known of a channel {name[:60]}")
+        events.set_paused(transaction, name, is_paused=is_paused, reason=reason, now=now)
+        return lambda: {"channel": name, "state": "paused" if is_paused else "open"}
+
+    return Batch(store, on_commit=lambda _scopes: None).run(work)
+
+
+def _again(store: "Store", name: str, event: str) -> dict[str, Any]:
+    from sync.central import events
+    from sync.central.batch import Batch
+    from sync.central.store import Transaction
+
+    now = micros_of(SystemClock().now())
+
+    def work(transaction: Transaction) -> Callable[[], dict[str, Any]]:
+        sql = transaction.direct()
+        if event == HELD:
+            found = [
+                it.id for it in events.listed(sql, name, states=(HELD,), limit=REPLAYED_MAX)
+            ]
+        else:
+            found = [event]
+        done = [one for one in found if events.retake(transaction, name, one, now=now)]
+        if not done:
+            raise _NotDone(f"{name} has nothing of that id to take again")
+        return lambda: {"channel": name, "replayed": done}
+
+    return Batch(store, on_commit=lambda _scopes: None).run(work)
+
+
+def _check(path: Path | None, *, as_json: bool) -> None:
+    from sync.central import channels_file
+    from sync.central.channels.registry import ADAPTERS
+    from sync.central.errors import ChannelsWrong
+
+    if path is None:
+        fail(
+            "usage",
+            "channel check needs --channels FILE.",
+            exit_code=EXIT_USAGE,
+            as_json=as_json,
+        )
+    assert path is not None  # `fail` ends
+    try:
+        found = channels_file.read_channels(path)
+        channels_file.check(found, ADAPTERS)
+    except ChannelsWrong as error:
+        fail("not_done", f"{error}.", exit_code=EXIT_NOT_DONE, as_json=as_json)
+    checked = [
+        {
+            "name": it.name, "adapter": it.adapter, "channel": it.channel, "path": f"/in/{it.name}",
+            "secrets": sorted(it.secrets), "options": sorted(it.options),
+        }
+        for it in found
+    ]  # fmt: skip
+    print(
+        json.dumps({"checked": checked})
+        if as_json
+        else "\n".join(_in_words({"checked": checked}))
+    )
+
+
+def _in_words(said: dict[str, Any]) -> list[str]:
+    if "channels" in said:
+        lines = [
+            f"{it['name']:<16} {it['state']:<7} "
+            + (
+                ", ".join(f"{n} {state}" for state, n in sorted(it["events"].items()))
+                or "nothing came"
+            )
+            + (f"  ({it['reason']})" if it["reason"] else "")
+            for it in said["channels"]
+        ]
+        return lines or ["No channel is known. Start the centre with --channels FILE."]
+    if "events" in said:
+        lines = [
+            f"{it['came']}  {it['state']:<8} {it['type']:<24} {it['id']}\n    {it['reason'] or '-'}"
+            for it in said["events"]
+        ]
+        return lines or ["Nothing waits for a person."]
+    if "event" in said:
+        return [f"{field}: {value}" for field, value in said["event"].items()]
+    if "checked" in said:
+        return [
+            f"{it['name']:<16} {it['adapter']:<12} {it['path']:<24} secrets: {', '.join(it['secrets']) or 'NONE'}"
+            for it in said["checked"]
+        ] or ["The file names no channel."]
+    if "replayed" in said:
+        return [
+            f"{len(said['replayed'])} to be taken again; the running centre does it within a minute."
+        ]
+    return [f"{said['channel']} is {said['state']}."]

@@ -1,0 +1,143 @@
+"""What a person at the centre sees of the other systems, and can do about what they sent."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from hardware.clock import SystemClock
+from hardware.moments import micros_of
+from kiosk.commands import channel
+from sync.central.centre import Centre
+from tests.support.centre import open_centre
+from tests.support.channels import all_rows, bought, delivery, event, intake_of, who
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Centre:
+    """A closed centre to which one channel sent one event it could take and one it could not."""
+    opened = open_centre(tmp_path / "centre")
+    now = micros_of(SystemClock().now())
+    sent = [
+        event("e1", bought("W-1", who("17", "Maya"))),
+        event("e2", bought("W-2", who("17")), event_type="strange"),
+    ]
+    intake_of(opened).deliver("shop", delivery(*sent, now=now))
+    opened.close()
+    return opened
+
+
+def ran(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *words: str, **options: Any
+) -> dict[str, Any]:
+    names: dict[str, Any] = dict(zip(("what", "name", "event"), words, strict=False))
+    channel.run(**names, data=tmp_path, as_json=True, **options)
+    said: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return said
+
+
+def failed(tmp_path: Path, *words: str, **options: Any) -> int:
+    with pytest.raises(typer.Exit) as ended:
+        names: dict[str, Any] = dict(zip(("what", "name", "event"), words, strict=False))
+        channel.run(**names, data=tmp_path, **options)
+    return ended.value.exit_code
+
+
+def test_the_list_says_how_each_channel_stands(
+    centre: Centre, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {it["name"]: it for it in ran(tmp_path, capsys, "list")["channels"]}
+
+    assert found["shop"]["events"] == {"done": 1, "held": 1}
+    assert found["chat"] == {"name": "chat", "state": "open", "reason": "", "events": {}}
+    channel.run("list", data=tmp_path)
+    assert "1 done, 1 held" in capsys.readouterr().out
+
+
+def test_what_a_person_should_look_at_is_shown_with_its_reason(
+    centre: Centre, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (held,) = ran(tmp_path, capsys, "show", "shop")["events"]
+
+    assert (held["id"], held["state"], held["reason"]) == (
+        "e2",
+        "held",
+        "no mapping for 'strange'",
+    )
+    assert len(ran(tmp_path, capsys, "show", "shop", is_all=True)["events"]) == 2
+    assert ran(tmp_path, capsys, "show", "shop", "e2")["event"]["type"] == "strange"
+
+
+def test_the_bytes_of_an_event_are_printed_as_they_are(
+    centre: Centre, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    channel.run("show", "shop", "e2", data=tmp_path, raw=True)
+
+    assert b'"W-2"' in capsysbinary.readouterr().out
+
+
+def test_a_channel_is_paused_and_goes_on(
+    centre: Centre, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ran(tmp_path, capsys, "pause", "shop", reason="audit") == {
+        "channel": "shop",
+        "state": "paused",
+    }
+    found = {it["name"]: it for it in ran(tmp_path, capsys, "list")["channels"]}
+    assert (found["shop"]["state"], found["shop"]["reason"]) == ("paused", "audit")
+
+    assert ran(tmp_path, capsys, "resume", "shop")["state"] == "open"
+
+
+@pytest.mark.parametrize("which", ["e2", "held"])
+def test_what_is_taken_again_is_taken_by_the_running_centre(
+    centre: Centre,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    which: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert ran(tmp_path, capsys, "replay", "shop", which)["replayed"] == ["e2"]
+
+    opened = open_centre(tmp_path / "centre")
+    intake = intake_of(opened)
+    monkeypatch.setattr(intake.adapter("shop"), "facts", lambda *_: (bought("W-2", who("17")),))
+    assert intake.take_waiting() == 1
+    assert "order/W-2" in all_rows(opened)
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("dance",), 2), (("show",), 2), (("pause",), 2), (("replay", "shop"), 2), (("list", "shop"), 2), (("check",), 2),
+        (("show", "nowhere"), 3), (("show", "shop", "none"), 3), (("pause", "nowhere"), 3), (("replay", "shop", "none"), 3),
+    ],
+)  # fmt: skip
+def test_a_line_that_makes_no_sense_or_names_nothing_says_so(
+    centre: Centre, tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    assert failed(tmp_path, *words) == code
+
+
+def test_without_a_centre_there_is_nothing_to_show(tmp_path: Path) -> None:
+    assert failed(tmp_path, "list") == 6
+
+
+def test_a_file_of_channels_is_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "channels.toml"
+    path.write_text(
+        '[shop]\nadapter = "shopify"\nchannel = "web"\n[shop.secrets]\nsigning = "x"\n'
+    )
+    path.chmod(0o600)
+
+    (found,) = ran(tmp_path, capsys, "check", channels=path)["checked"]
+
+    assert (found["path"], found["secrets"]) == ("/in/shop", ["signing"])
+    path.write_text('[shop]\nadapter = "shopfy"\n')
+    assert failed(tmp_path, "check", channels=path) == 3
+    assert "did you mean 'shopify'" in capsys.readouterr().err
