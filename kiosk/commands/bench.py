@@ -4,6 +4,7 @@
     tapthread bench screen   from the message that a band was recognised to the bytes on a terminal
     tapthread bench search   --sizes a search at every keystroke, with slips and without, and the look-up of a tap
     tapthread bench sync     --sizes a first sync by pages and by snapshot beside plain SQLite, nothing to do, a change, a push
+    tapthread bench centre   --sizes what other systems send, out to a store, a customer's page, and who is who among so many
     tapthread bench fleet    --kiosks held polls at one centre, waking them all, and a storm of kiosks that come back
 
 Exit codes: 0 all measured; 1 something could not be measured here, which is said, and the rest is printed; 2 the command
@@ -39,12 +40,14 @@ class Asked:
         runs: Samples a metric; 0 leaves it to the bench.
         sizes: Profiles, for benches that grow; empty leaves them to the bench.
         kiosks: Held polls, for the fleet.
+        database: An empty PostgreSQL database, for the centre; "" for none.
         tell: Told what is being measured, for somebody who waits.
     """
 
     runs: int
     sizes: tuple[int, ...]
     kiosks: int
+    database: str
     report_missing: Missing
     tell: Callable[[str], None]
 
@@ -119,18 +122,30 @@ def _fleet(asked: Asked) -> Mapping[str, Figure]:
         return {}
 
 
+def _centre(asked: Asked) -> Mapping[str, Figure]:
+    from kiosk.bench import centre  # the centre, 200 ms
+
+    sizes = asked.sizes or centre.IDENTITY_SIZES
+    try:
+        return centre.measure(sizes, asked.runs_or(3), database=asked.database, tell=asked.tell)
+    except BenchImpossible as error:
+        asked.report_missing(error)
+        return {}
+
+
 BENCHES: Final[Mapping[str, Callable[[Asked], Mapping[str, Figure]]]] = {
     "tap": _tap,
     "screen": _screen,
     "fleet": _fleet,
     "search": _search,
     "sync": _sync,
+    "centre": _centre,
 }
 """What can be measured, by name."""
 
 
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option
-    what: Annotated[str, typer.Argument(help="tap, screen, fleet, search or sync.")],
+    what: Annotated[str, typer.Argument(help="tap, screen, fleet, search, sync or centre.")],
     runs: Annotated[
         int, typer.Option("--runs", min=0, help="Samples a metric; 0 takes the bench's own.")
     ] = 0,
@@ -140,6 +155,12 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     kiosks: Annotated[
         int, typer.Option("--kiosks", min=1, max=15_000, help="Held polls, for the fleet.")
     ] = 1_000,
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database", help="An empty PostgreSQL database, for the centre's events."
+        ),
+    ] = "",
     is_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     data: options.Data = None,
     centre: options.Centre = None,
@@ -156,7 +177,12 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         raise typer.Exit(EXIT_USAGE)
     missing: list[BenchImpossible] = []
     asked = Asked(
-        runs, _numbers(sizes) if sizes else (), kiosks, missing.append, tell=_told_to_a_terminal
+        runs,
+        _numbers(sizes) if sizes else (),
+        kiosks,
+        database,
+        missing.append,
+        tell=_told_to_a_terminal,
     )
     results = bench(asked)
     for each in missing:
