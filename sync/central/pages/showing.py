@@ -4,7 +4,7 @@ An agent sees less than a clerk at a counter: of a contact point only its end, o
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final
 
@@ -27,7 +27,14 @@ _ROLES: Final = {"in": "customer", "out": "us", "note": "note"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the timeline. `side` is customer | us | note | order."""
+    """One line of the timeline.
+
+    Attributes:
+        side: customer | us | note | order.
+        is_waiting: Nobody answered it; such a line is never folded away.
+        topic: What folds equal ones, "" for nothing.
+        older: Equal ones before it, which are shown on a press.
+    """
 
     when: str
     channel: str
@@ -35,7 +42,9 @@ class Line:
     by: str
     text: str
     mark: str
-    is_waiting: bool
+    is_waiting: bool = False
+    topic: str = ""
+    older: tuple["Line", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,41 +155,63 @@ def _hidden(row: Row) -> Row:
 
 
 def _timeline(profile: Profile, now: int, zone: tzinfo) -> tuple[Line, ...]:
+    """Contacts and orders, the newest first, equal contacts as one."""
     lines = [
-        (
-            contact.at,
-            row.key,
-            Line(
-                when=moment_in(contact.at, now=now, zone=zone),
-                channel=plain(contact.channel, 20),
-                side=_ROLES.get(contact.direction, "note"),
-                by=plain(contact.by, 60),
-                text=_long(contact.text),
-                mark="" if contact.sensitivity == "normal" else STAFF_ONLY,
-                is_waiting=bool(
-                    contact.direction == "in" and contact.due_at and not contact.answered_at
-                ),
-            ),
-        )
+        (contact.at, row.key, _contact(contact, moment_in(contact.at, now=now, zone=zone)))
         for row, contact in profile.of(Interaction)
     ]
-    for row, order in profile.of(Order):
-        items = ", ".join(f"{line.count} x {plain(line.title, 60)}" for line in order.lines[:5])
-        text = f"Order {plain(order.id, 40)}: {items} ({plain(order.state, 20)})"
-        if order.sensitivity == "sensitive":
-            text = f"Order {plain(order.id, 40)} {HIDDEN}"
-        line = Line(
-            when=moment_in(order.at, now=now, zone=zone),
-            channel=plain(order.channel, 20),
-            side="order",
-            by="",
-            text=text,
-            mark="" if order.sensitivity == "normal" else STAFF_ONLY,
-            is_waiting=False,
-        )
-        lines.append((order.at, row.key, line))
+    lines += [
+        (order.at, row.key, _order(order, moment_in(order.at, now=now, zone=zone)))
+        for row, order in profile.of(Order)
+    ]
     lines.sort(key=lambda it: (-it[0], it[1]))
-    return tuple(line for _, _, line in lines)
+    return tuple(_folded(line for _, _, line in lines))
+
+
+def _contact(contact: Interaction, when: str) -> Line:
+    is_theirs = contact.direction == "in"
+    return Line(
+        when=when,
+        channel=plain(contact.channel, 20),
+        side=_ROLES.get(contact.direction, "note"),
+        by=plain(contact.by, 60),
+        text=_long(contact.text),
+        mark="" if contact.sensitivity == "normal" else STAFF_ONLY,
+        is_waiting=bool(is_theirs and contact.due_at and not contact.answered_at),
+        topic=plain(contact.topic, 60) if is_theirs else "",
+    )
+
+
+def _order(order: Order, when: str) -> Line:
+    items = ", ".join(f"{line.count} x {plain(line.title, 60)}" for line in order.lines[:5])
+    said = f": {items} ({plain(order.state, 20)})"
+    if order.sensitivity == "sensitive":
+        said = f" {HIDDEN}"
+    return Line(
+        when=when,
+        channel=plain(order.channel, 20),
+        side="order",
+        by="",
+        text=f"Order {plain(order.id, 40)}{said}",
+        mark="" if order.sensitivity == "normal" else STAFF_ONLY,
+    )
+
+
+def _folded(lines: Iterable[Line]) -> list[Line]:
+    """Equal contacts as one, where the newest of them stands."""
+    kept: list[Line] = []
+    first: dict[tuple[str, str, str], int] = {}
+    for line in lines:
+        equal = (line.topic, line.channel, line.mark)
+        if not line.topic or line.is_waiting:
+            kept.append(line)
+        elif equal in first:
+            newest = kept[first[equal]]
+            kept[first[equal]] = replace(newest, older=(*newest.older, line))
+        else:
+            first[equal] = len(kept)
+            kept.append(line)
+    return kept
 
 
 def _cases(profile: Profile) -> tuple[OpenCase, ...]:

@@ -54,6 +54,22 @@ def test_the_card_is_on_top_and_says_it_all(at_tom: Browser) -> None:
     assert "Built by rules from 9 rows." in text
 
 
+def test_equal_contacts_fold_in_the_thread_and_one_that_waits_does_not(
+    centre: Centre, at_tom: Browser
+) -> None:
+    waits = Interaction(
+        id="tom-now", at=shop.NOON, channel="phone", direction="in", by="Tom", text="and now?",
+        topic="password reset", due_at=shop.NOON + 1,
+    )  # fmt: skip
+    centre.put_rows([shop.row(waits, owner=TOM)])
+    at_tom.go(at_tom.path)
+
+    said = [tag for tag, said in at_tom.page.elements if tag == "li"]
+    assert len(said) == 2
+    assert "not answered and now? " in at_tom.page.text
+    assert "password reset x7, first 31 Dec 2025 12:00" in at_tom.page.text
+
+
 def test_the_three_sins_stand_on_top_once_they_were_counted(
     centre: Centre, at_tom: Browser, clock: FixedClock
 ) -> None:
