@@ -296,6 +296,8 @@ def note_joined(
 ) -> None:
     """Two customers are one from now on: `kept`."""
     body = {"kept": kept, "folded": folded, "join": joined_id}
+    for owner in (kept, folded):
+        transaction.later(_mark, owner)
     note(transaction, type_="customer.joined", subject=f"customer/{kept}", owner=kept, at=now, body=body)  # fmt: skip
 
 
@@ -304,13 +306,33 @@ def note_unjoined(
 ) -> None:
     """They are two again."""
     body = {"kept": kept, "folded": folded, "join": joined_id}
+    for owner in (kept, folded):
+        transaction.later(_mark, owner)
     note(transaction, type_="customer.unjoined", subject=f"customer/{kept}", owner=kept, at=now, body=body)  # fmt: skip
+
+
+def note_suppressed(
+    transaction: "Transaction", found: Sequence[suppressions.Suppressed]
+) -> None:
+    """What holds for these digests changed."""
+    for one in found:
+        body = {"kind": one.kind, "digest": one.digest, "lines": msgspec.to_builtins(one.lines)}
+        change = change_of(
+            suppressions.TYPE, f"suppressed/{one.digest}", owner="", origin="", seq=one.seq,
+            at=one.at, body=body,
+        )  # fmt: skip
+        transaction.later(write, change)
+
+
+def _mark(sql: Connection, owners: list[Any]) -> None:
+    if any(wants_suppressions(one) for one in subscriptions(sql)):
+        suppressions.mark(sql, owners)
 
 
 def forget(transaction: "Transaction", owner: str, *, now: int) -> None:
     """A customer is erased: nothing of them is left in any queue out, and others are told to erase them too."""
     outgoing_rows.forget(transaction, owner)
-    suppressions.forget(transaction, owner, now=now)
+    note_suppressed(transaction, suppressions.forget(transaction, owner, now=now))
     sql = transaction.direct()
     of_owner = "SELECT id FROM change WHERE owner = :owner"
     sql.run(f"DELETE FROM change_due WHERE change IN ({of_owner})", owner=owner)  # noqa: S608  # a constant

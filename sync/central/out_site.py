@@ -1,12 +1,12 @@
 """`/out/suppressions?since=N`: who must not be advertised what, for mailing tools that ask by themselves.
 
     Authorization: Bearer <secret `suppressions` of a channel>
-    200  application/x-ndjson, one line a customer whose state changed after number N, in order:
-         {"seq":7,"at":...,"points":[["email","<sha-256>"]],"lines":[{"reason":"bought","until":...,"product":"p1"}]}
+    200  application/x-ndjson, one line a digest for which something changed after number N, in order:
+         {"seq":7,"at":...,"kind":"email","digest":"<sha-256>","lines":[{"reason":"bought","until":...,"product":"p1"}]}
          header `x-next`: the number to ask with next; `x-more: yes` where there is more at once
     401  no such secret    400  `since` is no number    405  anything but GET
 
-A line replaces all that was said before of its points; no lines: nothing is suppressed any more.
+A line replaces all that was said before of its digest; no lines: nothing is suppressed any more.
 """
 
 import hmac
@@ -23,7 +23,7 @@ from sync.central.telling import SUPPRESSIONS
 from sync.model.ports import Headers, Request, Response
 
 PAGE_MAX: Final = 1_000
-"""Customers in one answer."""
+"""Digests in one answer."""
 
 SECRET_MIN: Final = 16
 """Characters of a secret that can be believed."""
@@ -69,17 +69,7 @@ class OutSite:
     def _page(self, since: int) -> Response:
         with self._parts.store.reading() as snapshot:
             found = suppressions.since(snapshot.sql, since, limit=PAGE_MAX)
-        lines = [
-            msgspec.json.encode(
-                {
-                    "seq": one.seq,
-                    "at": one.at,
-                    "points": one.suppression.points,
-                    "lines": one.suppression.lines,
-                }
-            )
-            for one in found
-        ]
+        lines = [msgspec.json.encode(one) for one in found]
         headers: list[tuple[str, str]] = [
             ("content-type", "application/x-ndjson"),
             ("cache-control", "no-store"),

@@ -7,14 +7,14 @@
     erased       the customer is gone                                         everything, for good
 
 A row that bears on it marks its customer in the transaction that writes it (`mark`); `make` then says anew what holds for
-them, and where that changed the customer's lines get the next number. A tool asks for what is newer than the number it has. A
-digest is SHA-256 of the normalised value in hex, as mailing and advertising tools take them: an address in small letters
+them. What holds for a digest is all that holds for any customer reached by it; where that changed it gets the next number, and
+a tool asks for what is newer than the number it has. A digest is SHA-256 of the normalised value in hex, as mailing and advertising tools take them: an address in small letters
 without outer spaces; a number in E.164 with its +.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -36,6 +36,9 @@ RETURNED_US: Final = 30 * 86_400 * 1_000_000
 """How long nobody is advertised what they just bought, nor anything after they gave something back."""
 
 PURPOSE: Final = "marketing"
+ERASED: Final = "-erased-"
+"""Whose a digest is once its owner was erased."""
+
 SOLD: Final = frozenset({"placed", "paid", "ready", "shipped", "delivered", "collected"})
 OWNERS_MAX: Final = 200
 """Customers made anew in one transaction."""
@@ -68,15 +71,19 @@ class Suppression(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...]
 
 
-class Numbered(msgspec.Struct, frozen=True):
-    """The same, with the number of its latest change and when that was."""
+class Suppressed(msgspec.Struct, frozen=True):
+    """What holds for one way somebody is reached, with the number of its latest change and when that was.
+
+    Attributes:
+        kind: email | phone.
+        lines: Of all customers reached by it; () when nothing holds any more.
+    """
 
     seq: int
     at: int
-    suppression: Suppression
-
-
-NOTHING: Final = Suppression((), ())
+    kind: str
+    digest: str
+    lines: tuple[Line, ...]
 
 
 def digest_of(value: str) -> str:
@@ -91,7 +98,7 @@ def suppression_of(rows: Iterable[Row], *, now: int) -> Suppression:
     lines = sorted(
         set(_lines(known, now=now)), key=lambda it: (it.reason, it.product, it.until)
     )
-    return Suppression(tuple(points), tuple(lines)) if points else NOTHING
+    return Suppression(tuple(points), tuple(lines))
 
 
 def _point(row: Row) -> tuple[str, str] | None:
@@ -149,8 +156,8 @@ def mark_all(transaction: "Transaction") -> None:
 
 def make(
     transaction: "Transaction", *, now: int, limit: int = OWNERS_MAX
-) -> tuple[int, list[str]]:
-    """Make anew what was marked or has ended; how many customers were looked at, and for whom something changed."""
+) -> tuple[int, list[Suppressed]]:
+    """Make anew what was marked or has ended; how many customers were looked at, and what changed."""
     transaction.lock_keys(("suppression",))
     sql = transaction.direct()
     found = sql.all(
@@ -160,67 +167,98 @@ def make(
     )  # fmt: skip
     owners = sorted(str(owner) for (owner,) in found)
     sql.run("DELETE FROM suppression_due WHERE owner IN [:owners]", owners=owners)
-    changed = [owner for owner in owners if _made(transaction, owner, now=now)]
-    return len(owners), changed
+    touched: dict[str, str] = {}
+    for owner in owners:
+        made = suppression_of(transaction.read.all_of_owner(owner), now=now)
+        touched |= _keep(sql, owner, made)
+    return len(owners), [
+        changed
+        for digest, kind in sorted(touched.items())
+        if (changed := _renewed(sql, digest, kind, now=now)) is not None
+    ]
 
 
-def _made(transaction: "Transaction", owner: str, *, now: int) -> bool:
-    sql = transaction.direct()
-    made = suppression_of(transaction.read.all_of_owner(owner), now=now)
-    known = sql.all("SELECT lines FROM suppression WHERE owner = :owner", owner=owner)
-    if not known and made == NOTHING:
-        return False
-    again_at = min((line.until for line in made.lines if line.until), default=0)
-    text = msgspec.json.encode(made).decode()
-    if known and known[0][0] == text:
+def _keep(sql: Connection, owner: str, made: Suppression) -> dict[str, str]:
+    """Write down what holds for a customer; the digests it bears on, or bore on, with their kinds."""
+    before = sql.all(
+        "SELECT digest, kind FROM suppressed WHERE digest IN (SELECT digest FROM suppressed_of WHERE owner = :owner)",
+        owner=owner,
+    )
+    points = {digest: kind for kind, digest in made.points}
+    sql.run("DELETE FROM suppressed_of WHERE owner = :owner", owner=owner)
+    sql.many(
+        "INSERT INTO suppressed_of (digest, owner) VALUES (:digest, :owner)",
+        [{"digest": digest, "owner": owner} for digest in points],
+    )
+    if not any(line.reason == "no_consent" for line in made.lines):
+        # Who was erased and agreed anew is no more to be left alone.
         sql.run(
-            "UPDATE suppression SET again_at = :again WHERE owner = :owner",
-            again=again_at, owner=owner,
+            "DELETE FROM suppressed_of WHERE owner = :erased AND digest IN [:digests]",
+            erased=ERASED, digests=list(points),
         )  # fmt: skip
-        return False
-    _put(sql, owner, text, again_at=again_at, now=now)
-    return True
-
-
-def _put(sql: Connection, owner: str, text: str, *, again_at: int, now: int) -> None:
-    seq = int(sql.all("SELECT COALESCE(MAX(seq), 0) FROM suppression")[0][0]) + 1
     sql.run(
-        "INSERT INTO suppression (owner, seq, at, again_at, lines) VALUES (:owner, :seq, :at, :again, :lines)"
-        " ON CONFLICT (owner) DO UPDATE SET seq = excluded.seq, at = excluded.at,"
-        " again_at = excluded.again_at, lines = excluded.lines",
-        owner=owner, seq=seq, at=now, again=again_at, lines=text,
+        "INSERT INTO suppression (owner, again_at, lines) VALUES (:owner, :again, :lines)"
+        " ON CONFLICT (owner) DO UPDATE SET again_at = excluded.again_at, lines = excluded.lines",
+        owner=owner, again=min((line.until for line in made.lines if line.until), default=0),
+        lines=msgspec.json.encode(made.lines).decode(),
     )  # fmt: skip
+    return {str(digest): str(kind) for digest, kind in before} | points
 
 
-def since(sql: Connection, seq: int, *, limit: int) -> list[Numbered]:
+def _renewed(sql: Connection, digest: str, kind: str, *, now: int) -> Suppressed | None:
+    """What holds for a digest now, written under the next number; None where that is what was said before."""
+    found = sql.all(
+        "SELECT it.owner, suppression.lines FROM suppressed_of AS it"
+        " LEFT JOIN suppression ON suppression.owner = it.owner WHERE it.digest = :digest ORDER BY it.owner",
+        digest=digest,
+    )
+    lines: set[Line] = set()
+    for owner, text in found:
+        lines |= {Line("erased")} if owner == ERASED else set()
+        lines |= set(msgspec.json.decode(text or "[]", type=tuple[Line, ...]))
+    ordered = tuple(sorted(lines, key=lambda it: (it.reason, it.product, it.until)))
+    text = msgspec.json.encode(ordered).decode()
+    known = sql.all("SELECT lines FROM suppressed WHERE digest = :digest", digest=digest)
+    if (not known and not ordered) or (known and known[0][0] == text):
+        return None
+    seq = int(sql.all("SELECT COALESCE(MAX(seq), 0) FROM suppressed")[0][0]) + 1
+    sql.run(
+        "INSERT INTO suppressed (digest, kind, seq, at, lines) VALUES (:digest, :kind, :seq, :at, :lines)"
+        " ON CONFLICT (digest) DO UPDATE SET seq = excluded.seq, at = excluded.at, lines = excluded.lines",
+        digest=digest, kind=kind, seq=seq, at=now, lines=text,
+    )  # fmt: skip
+    return Suppressed(seq, now, kind, digest, ordered)
+
+
+def since(sql: Connection, seq: int, *, limit: int) -> list[Suppressed]:
     """What changed after that number, in order."""
     found = sql.all(
-        "SELECT seq, at, lines FROM suppression WHERE seq > :seq ORDER BY seq LIMIT :limit",
+        "SELECT seq, at, kind, digest, lines FROM suppressed WHERE seq > :seq ORDER BY seq LIMIT :limit",
         seq=seq, limit=limit,
     )  # fmt: skip
-    return [_numbered(line) for line in found]
+    return [
+        Suppressed(
+            int(line[0]), int(line[1]), line[2], line[3],
+            msgspec.json.decode(line[4], type=tuple[Line, ...]),
+        )
+        for line in found
+    ]  # fmt: skip
 
 
-def of_owner(sql: Connection, owner: str) -> Numbered | None:
-    """What holds for one customer; None where nothing was ever said."""
-    found = sql.all("SELECT seq, at, lines FROM suppression WHERE owner = :owner", owner=owner)
-    return _numbered(found[0]) if found else None
-
-
-def _numbered(line: Sequence[Any]) -> Numbered:
-    return Numbered(int(line[0]), int(line[1]), msgspec.json.decode(line[2], type=Suppression))
-
-
-def forget(transaction: "Transaction", owner: str, *, now: int) -> None:
-    """A customer is erased: what is kept is that their digests are never to be advertised, and no more whose they were."""
+def forget(transaction: "Transaction", owner: str, *, now: int) -> list[Suppressed]:
+    """A customer is erased: what is kept is that their digests are not to be advertised, and no more whose they were."""
     transaction.lock_keys(("suppression",))
     sql = transaction.direct()
+    found = sql.all(
+        "SELECT digest, kind FROM suppressed WHERE digest IN (SELECT digest FROM suppressed_of WHERE owner = :owner)",
+        owner=owner,
+    )
     sql.run("DELETE FROM suppression_due WHERE owner = :owner", owner=owner)
-    known = of_owner(sql, owner)
-    if known is None:
-        return
-    gone = Suppression(known.suppression.points, (Line("erased"),))
-    name = f"erased:{digest_of(repr(known.suppression.points))[:32]}"
-    text = msgspec.json.encode(gone).decode()
-    _put(sql, name, text, again_at=0, now=now)  # first: its number must be a new one
     sql.run("DELETE FROM suppression WHERE owner = :owner", owner=owner)
+    sql.run("DELETE FROM suppressed_of WHERE owner = :owner", owner=owner)
+    sql.many(
+        "INSERT INTO suppressed_of (digest, owner) VALUES (:digest, :owner) ON CONFLICT (digest, owner) DO NOTHING",
+        [{"digest": digest, "owner": ERASED} for digest, _ in found],
+    )
+    renewed = (_renewed(sql, digest, kind, now=now) for digest, kind in sorted(found))
+    return [one for one in renewed if one is not None]

@@ -9,8 +9,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
-
 from sync.central import changes, suppressions
 from sync.central.changes import ChangeRecord, DueRecord, Subscription
 from sync.central.channels.adapter import Settings
@@ -87,19 +85,9 @@ class Telling:
         now = self._parts.now
 
         def change(transaction: Transaction) -> tuple[int, int]:
-            n, owners = suppressions.make(transaction, now=now)
-            for owner in owners:
-                made = suppressions.of_owner(transaction.direct(), owner)
-                if made is not None:
-                    changes.note(
-                        transaction,
-                        type_=suppressions.TYPE,
-                        subject=f"suppression/{owner}",
-                        owner=owner,
-                        at=now,
-                        body=msgspec.to_builtins(made.suppression),
-                    )
-            return n, len(owners)
+            n, found = suppressions.make(transaction, now=now)
+            changes.note_suppressed(transaction, found)
+            return n, len(found)
 
         n_changed = 0
         for _ in range(50):

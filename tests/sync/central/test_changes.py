@@ -1,6 +1,7 @@
 """What other systems hear of: which changes, in which order, signed, once at least, and who is left out."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +25,17 @@ from sync.model.operations.correct_stock import CorrectStock
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.open_case import OpenCase
 from sync.model.operations.set_consent import SetConsent
-from sync.model.records import Band, Case, Consent, Interaction, Order, Pickup, Record, Stock
+from sync.model.records import (
+    Band,
+    Case,
+    Consent,
+    ContactPoint,
+    Interaction,
+    Order,
+    Pickup,
+    Record,
+    Stock,
+)
 from sync.model.row import Row
 from tests.support import shop
 from tests.support.sending import HOUR_US, NOON, SECOND_US, SendingShop, answer, channel
@@ -622,10 +633,13 @@ def test_whatever_the_web_shop_answers_ends_in_an_outcome(body: bytes, status: i
 # Who must not be advertised what
 
 
-def suppressed(of: SendingShop, owner: str = "lena") -> list[str]:
+def suppressed(of: SendingShop, digest: str = "") -> list[str]:
+    """What holds for Lena's address, or that of somebody else."""
+    wanted = digest or suppressions.digest_of("lena@example.org")
     with of.store.reading() as snapshot:
-        found = suppressions.of_owner(snapshot.sql, owner)
-    return [line.reason + (f" {line.product}" if line.product else "") for line in found.suppression.lines] if found else []  # fmt: skip
+        found = suppressions.since(snapshot.sql, 0, limit=100)
+    lines = next((one.lines for one in found if one.digest == wanted), ())
+    return [f"{line.reason} {line.product}".strip() for line in lines]
 
 
 def asking(name: str = "mailer") -> Settings:
@@ -669,38 +683,82 @@ def test_a_withdrawn_consent_and_a_return_suppress(
 
 
 def test_who_is_erased_stays_suppressed_and_nobody_can_say_who_it_was(
+    harbour: SendingShop, crm: Subscriber, telling: TellingOf
+) -> None:
+    told = telling(harbour, listening(crm, wants="suppression."))
+    told.make_suppressions()
+
+    write(harbour, lambda it: changes.forget(it, "lena", now=NOON))
+    while told.tell_due():
+        pass
+
+    with harbour.store.reading() as snapshot:
+        tables = ("suppression", "suppressed", "suppressed_of", "change", "suppression_due")
+        everything = repr([snapshot.sql.all(f"SELECT * FROM {table}") for table in tables])
+    assert suppressed(harbour) == ["erased"]
+    assert crm.events[-1]["data"]["lines"] == [{"reason": "erased"}]
+    assert "lena" not in everything
+
+
+def test_who_was_erased_and_agrees_anew_may_be_written_to_again(
     harbour: SendingShop, telling: TellingOf
 ) -> None:
     told = telling(harbour, asking())
     told.make_suppressions()
-    with harbour.store.reading() as snapshot:
-        (before,) = suppressions.since(snapshot.sql, 0, limit=10)
-
     write(harbour, lambda it: changes.forget(it, "lena", now=NOON))
 
-    with harbour.store.reading() as snapshot:
-        (after,) = suppressions.since(snapshot.sql, before.seq, limit=10)
-        everything = repr(snapshot.sql.all("SELECT * FROM suppression"))
-    assert [line.reason for line in after.suppression.lines] == ["erased"]
-    assert after.suppression.points == before.suppression.points
-    assert "lena" not in everything
+    mail = ContactPoint("new-mail", "email", "lena@example.org")
+    harbour.put(shop.row(mail, owner="new"))
+    told.make_suppressions()
+    before = suppressed(harbour)
+    harbour.put(shop.row(msgspec.structs.replace(CONSENT, id="new:marketing"), owner="new"))
+    told.make_suppressions()
+
+    assert before == ["erased", "no_consent"]
+    assert suppressed(harbour) == []
+
+
+def test_an_address_of_two_people_has_what_holds_for_either(
+    harbour: SendingShop, telling: TellingOf
+) -> None:
+    told = telling(harbour, asking())
+    mail = ContactPoint("tom-mail", "email", "LENA@example.org ")
+    harbour.put(
+        shop.row(CONSENT),
+        shop.row(mail, owner="tom"),
+        shop.row(msgspec.structs.replace(CONSENT, id="tom:marketing"), owner="tom"),
+    )
+
+    told.make_suppressions()
+
+    assert suppressed(harbour) == ["bought p1", "open_case"]
+
+
+def test_an_address_that_is_theirs_no_more_is_free_again(
+    harbour: SendingShop, telling: TellingOf
+) -> None:
+    told = telling(harbour, asking())
+    told.make_suppressions()
+
+    harbour.put(shop.row(ContactPoint("lena-mail", "email", "other@example.org")))
+    told.make_suppressions()
+
+    assert suppressed(harbour) == []
+    assert suppressed(harbour, suppressions.digest_of("other@example.org"))
 
 
 def test_a_digest_is_of_the_normalised_address_as_mailing_tools_make_it(
     harbour: SendingShop, telling: TellingOf
 ) -> None:
-    import hashlib
-
     told = telling(harbour, asking())
     told.make_suppressions()
 
     with harbour.store.reading() as snapshot:
-        (found,) = suppressions.since(snapshot.sql, 0, limit=10)
-    expected = [
+        found = suppressions.since(snapshot.sql, 0, limit=10)
+    assert {(one.kind, one.digest) for one in found} == {
         ("email", hashlib.sha256(b"lena@example.org").hexdigest()),
         ("phone", hashlib.sha256(b"+491712345678").hexdigest()),
-    ]
-    assert list(found.suppression.points) == expected
+    }
 
 
 def test_a_subscriber_hears_when_somebody_becomes_suppressed(
@@ -713,11 +771,24 @@ def test_a_subscriber_hears_when_somebody_becomes_suppressed(
     told.make_suppressions()
     told.tell_due()
 
-    (event,) = crm.events
-    assert event["type"] == "tapthread.suppression.changed"
-    assert [line["reason"] for line in event["data"]["lines"]] == [
+    assert sorted(event["data"]["kind"] for event in crm.events) == ["email", "phone"]
+    assert [line["reason"] for line in crm.events[0]["data"]["lines"]] == [
         "bought", "no_consent", "open_case",
     ]  # fmt: skip
+
+
+def test_who_becomes_one_customer_is_looked_at_anew(
+    harbour: SendingShop, telling: TellingOf
+) -> None:
+    told = telling(harbour, asking())
+    told.make_suppressions()
+
+    write(
+        harbour,
+        lambda it: changes.note_joined(it, kept="lena", folded="l2", joined_id="j", now=NOON),
+    )
+
+    assert n_rows(harbour, "suppression_due") == 2
 
 
 def test_a_parcel_row_alone_concerns_no_other_system(
