@@ -27,7 +27,8 @@
     likeness      two customers who may be one, for a person to say
     outgoing      messages to customers, and what became of them; outgoing_early what was said of one before it had a name
     change        what other systems may need to know; subscriber who they are; change_due which of them still must hear it
-    suppression   who must not be advertised what, by digests of how they are reached; suppression_due whose are to be made anew
+    suppression   what a customer must not be advertised; suppression_due whose are to be made anew; suppressed the same by
+                  digests of how they are reached, suppressed_of whose digests they are
     agent         people who sign in to the centre; sign_in their browsers; looked who of them looked at whom, found how
     touch         the highest counter a band showed to a telephone, and when it was last a new one
     meta          the centre's own: schema, epoch
@@ -206,11 +207,14 @@ MIGRATIONS: Final = (
     CREATE TABLE subscriber (
       name TEXT PRIMARY KEY, state TEXT NOT NULL, origin TEXT NOT NULL, wants TEXT NOT NULL, at BIGINT NOT NULL
     );
-    CREATE TABLE suppression (
-      owner TEXT PRIMARY KEY, seq BIGINT NOT NULL, at BIGINT NOT NULL, again_at BIGINT NOT NULL, lines TEXT NOT NULL
-    );
-    CREATE UNIQUE INDEX suppression_seq ON suppression (seq);
+    CREATE TABLE suppression (owner TEXT PRIMARY KEY, again_at BIGINT NOT NULL, lines TEXT NOT NULL);
     CREATE INDEX suppression_again ON suppression (again_at) WHERE again_at > 0;
+    CREATE TABLE suppressed (
+      digest TEXT PRIMARY KEY, kind TEXT NOT NULL, seq BIGINT NOT NULL, at BIGINT NOT NULL, lines TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX suppressed_seq ON suppressed (seq);
+    CREATE TABLE suppressed_of (digest TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (digest, owner));
+    CREATE INDEX suppressed_of_owner ON suppressed_of (owner);
     CREATE TABLE suppression_due (owner TEXT PRIMARY KEY);
     CREATE TABLE change (
       id TEXT PRIMARY KEY, type TEXT NOT NULL, subject TEXT NOT NULL, owner TEXT NOT NULL, origin TEXT NOT NULL,
@@ -251,7 +255,7 @@ TABLES: Final = frozenset({
     "device_cursor", "alert", "erasure", "capsule",
     "channel", "event", "event_of", "told_at", "alias", "named", "said", "point", "joined", "joined_row", "folded", "origin",
     "forgotten", "likeness", "outgoing",
-    "outgoing_early", "subscriber", "suppression", "suppression_due", "change",
+    "outgoing_early", "subscriber", "suppression", "suppressed", "suppressed_of", "suppression_due", "change",
     "change_due", "agent", "sign_in", "looked", "touch",
 })  # fmt: skip
 """What may be counted by name."""
