@@ -1,6 +1,7 @@
 """A browser for tests without a browser: keeps cookies, reads forms, follows what a form leads to; and a centre with agents."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin
 
@@ -24,6 +25,7 @@ from tests.support import shop
 
 PASSWORD = "correct horse battery"
 HASH = agents.hashed(PASSWORD, entropy=SystemEntropy())
+START = datetime(2026, 1, 7, 12, 0, tzinfo=UTC)
 BASE = "http://centre.test"
 TOM = "owner-0190-tom"
 DAY = 86_400_000_000

@@ -1,7 +1,6 @@
 """A centre with two agents and a customer, over each database, at a clock that moves when told."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,8 @@ from hardware.moments import micros_of
 from sync.central.centre import Centre
 from tests.support import pages
 from tests.support.centre import open_centre
-from tests.support.pages import Browser
+from tests.support.pages import START, Browser
 from tests.support.shop import LENA, lenas_rows
-
-START = datetime(2026, 1, 7, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
