@@ -152,6 +152,7 @@ MIGRATIONS: Final = (
     );
     CREATE TABLE event_of (channel TEXT NOT NULL, id TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (channel, id, owner));
     CREATE INDEX event_of_owner ON event_of (owner);
+    CREATE INDEX event_awaits ON event (channel, reason) WHERE state = 'waiting';
     CREATE INDEX event_due ON event (next_at) WHERE state = 'waiting';
     CREATE INDEX event_stuck ON event (came_at) WHERE state IN ('held', 'forged');
     CREATE INDEX event_raw ON event (came_at) WHERE raw IS NOT NULL AND state IN ('done', 'ignored');
