@@ -19,6 +19,7 @@ from hardware.identity import lasting_key, public_hex
 from sync.central import channels_file, enrolment
 from sync.central.bands import Bands
 from sync.central.batch import Batch
+from sync.central.brand import NO_BRAND, Brand, read_brand
 from sync.central.capsules import Capsules
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Delivered
@@ -84,6 +85,7 @@ class Centre:
         band_keys: BandKeys | None,
         capsule_signer: CapsuleSigner | None = None,
         channels: tuple[Settings, ...] = (),
+        brand: Brand = NO_BRAND,
     ) -> None:
         """Put together by `open`."""
         self._store = store
@@ -114,7 +116,7 @@ class Centre:
         self._heads: dict[str, int] = {}
         self.sites: dict[str, Site] = _sites_of(parts, band_keys, watch)
         self.sites[InSite.path] = InSite(parts, self.channels)
-        self.outward = Outward(parts, channels)
+        self.outward = Outward(parts, channels, sign_off=brand.sign_off, brand=brand.name)
         self.sites[self.outward.site.path] = self.outward.site
         self.channels.hear(Delivered, hear_delivered)
         if channels:
@@ -157,6 +159,7 @@ class Centre:
         named = (
             channels_file.read_channels(channels) if isinstance(channels, Path) else channels
         )
+        brand = read_brand(folder)
         lock = disk.lock(folder)
         try:
             private_key = lasting_key(key or folder / KEY_FILE, disk=disk, entropy=entropy)
@@ -174,7 +177,7 @@ class Centre:
         try:
             return cls(
                 store, lock, private_key, clock=clock, entropy=entropy, band_keys=band_keys,
-                capsule_signer=capsule_signer, channels=named,
+                capsule_signer=capsule_signer, channels=named, brand=brand,
             )  # fmt: skip
         except BaseException:  # a channel that cannot be: nothing stays open
             store.close()

@@ -45,6 +45,9 @@ RANK: Final = {QUEUED: 0, SENDING: 1, FAILED: 2, SENT: 2, DELIVERED: 3, READ: 4,
 EARLY_US: Final = 86_400 * 1_000_000
 """How long it is kept what was told of a message that has no name yet."""
 
+KEPT_US: Final = 90 * 86_400 * 1_000_000
+"""How long the queue remembers what went out: vendors tell of a message for weeks. Its row stays as long as the customer's do."""
+
 REASON_MAX: Final = 300
 """Characters of a reason: a few lines of a screen."""
 
@@ -427,6 +430,16 @@ def drop(transaction: "Transaction", message_id: str, *, reason: str, now: int) 
 def forget(transaction: "Transaction", owner: str) -> int:
     """Leave nothing of a customer in the queue; how many messages went."""
     return transaction.direct().run("DELETE FROM outgoing WHERE owner = :owner", owner=owner)
+
+
+def tidy(transaction: "Transaction", *, now: int) -> int:
+    """Forget messages that are long out, after KEPT_US, and what was told of ones nobody knows; how many messages."""
+    sql = transaction.direct()
+    sql.run("DELETE FROM outgoing_early WHERE at < :before", before=now - EARLY_US)
+    return sql.run(
+        "DELETE FROM outgoing WHERE changed_at < :before AND state IN ('sent', 'delivered', 'read', 'dropped')",
+        before=now - KEPT_US,
+    )
 
 
 def _update(transaction: "Transaction", record: OutgoingRecord, **changed: object) -> None:

@@ -54,7 +54,7 @@ class Outward:
         self.telling = Telling(parts, channels, carry=carry)
         self.site = OutSite(parts, channels)
         self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self.threads: list[threading.Thread] = []
 
     def open(self) -> None:
         """Let the database know who is to hear of changes. Raises StoreError."""
@@ -77,13 +77,13 @@ class Outward:
             thread = threading.Thread(
                 target=self._loop, args=(name, job), name=name, daemon=True
             )
-            self._threads.append(thread)
+            self.threads.append(thread)
             thread.start()
 
     def close(self) -> None:
         """End the threads, but wait for no vendor; let go of connections."""
         self._stop.set()
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join(STOP_S)
         if self._web is not None:
             self._web.close()
