@@ -161,7 +161,16 @@ def test_a_struck_remedy_needs_a_reason_and_what_was_typed_stays(
     response = at_tom.submit("/try", text="Reset the password", outcome="failed")
 
     assert response.status == 422
-    assert "It failed twice before." in at_tom.page.text
+    assert (
+        "Not done: It failed twice before. Say why it should help now. To the form"
+        in at_tom.page.text
+    )
+    ids = [
+        said.get("id")
+        for tag, said in at_tom.page.elements
+        if tag == "details" and "open" in said
+    ]
+    assert ids == ["try"]  # where the form stands, and the link leads
     assert case_of(centre).tried[0].n_tried == 7
     assert (
         next(v for k, v in at_tom.page.forms.items() if k.endswith("/try"))["text"]
