@@ -6,7 +6,10 @@ catalogue      stores, staff, products, prices and stock
 people         the people of the stories with their whole threads
 crowd          everybody else
 threads        how a demo time is said ("last Friday, 17:00") and a row is put together
-brand          all rows together, and which store is interested in whom
+brand          all rows together as they are to be, and which store is interested in whom
+channels       the other systems the brand has, and their test secrets
+letters        what those send, in their own shapes
+telling        which of it tells the brand's rows, and the few rows that no channel tells
 seeding        the brand as a centre, devices, a pulled cache and leased keys in a folder
 in_process     a transport that calls the centre in this process, for seeding
 house          centre, virtual reader, kiosk and counter, started and stopped together

@@ -423,6 +423,7 @@ def _priya(now: datetime) -> tuple[Record, ...]:
         ContactPoint(
             id="priya:whatsapp", channel="whatsapp", value="+447700900105", is_verified=True
         ),
+        ContactPoint(id="priya:email", channel="email", value="priya@example.com"),
         order("A-1063", line("backpack-20"), at=ordered_at, channel="app", state="delivered"),
         order("W-1017", line("atlas"), line("notebook", count=3), at=ordered_at - 31 * DAY_US, channel="web", state="delivered"),
         Interaction(
@@ -502,7 +503,7 @@ def _sam(now: datetime) -> tuple[Record, ...]:
         ),
         Interaction(
             id="sam-4", at=ago(now, days=1, hours=20), channel="email", direction="out",
-            by=said_by("noor"), text="It is in a plain box.", about="order/W-1081", sensitivity="gift",
+            by=said_by("noor"), text="W-1081 goes out in a plain box.", about="order/W-1081", sensitivity="gift",
         ),
         _ticket("sam", now),
         points("sam", 560),

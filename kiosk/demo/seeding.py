@@ -28,7 +28,16 @@ from kiosk.demo.bands import (
 )
 from kiosk.demo.brand import demo_interest, demo_rows
 from kiosk.demo.catalogue import HOME_STORE
+from kiosk.demo.channels import CHANNELS_FILE, demo_channels, write_channels
 from kiosk.demo.in_process import InProcessTransport
+from kiosk.demo.letters import Letter
+from kiosk.demo.telling import (
+    crowd_letters,
+    goods_letters,
+    members,
+    rows_around,
+    story_letters,
+)
 from sync.central.centre import Centre
 from sync.edge.runner import Once
 
@@ -48,6 +57,10 @@ OURS: Final = (
 
 class NotADemo(Exception):
     """The folder holds something that is not a demo; nothing was touched."""
+
+
+class NotTaken(Exception):
+    """A channel of the demo did not believe its own vendor: a defect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +113,13 @@ def open_demo_centre(folder: Path, *, world: World) -> Centre:
         entropy=world.entropy,
         band_keys=keys,
         capsule_signer=CapsuleKeyFile.open(folder, disk=world.disk, entropy=world.entropy),
+        channels=demo_channels(),
     )
+    write_channels(folder / CHANNELS_FILE, demo_channels(), disk=world.disk)
     zone = local_zone(world.clock)
     now = world.clock.now().astimezone(zone)
     centre.put_rows(
-        demo_rows(now),
+        rows_around(demo_rows(now)),
         interest=[
             (store, owner) for store, owners in demo_interest().items() for owner in owners
         ],
@@ -112,7 +127,18 @@ def open_demo_centre(folder: Path, *, world: World) -> Centre:
     for band in demo_bands():
         if band.chip in ENCODED_CHIPS and band.name != "nobody":
             centre.link_chip(band_id_of(band), band.uid)
+    for channel, refs in members().items():
+        centre.channels.know(channel, refs)
+    for letter in (*goods_letters(now), *crowd_letters(now), *story_letters(now)):
+        deliver(centre, letter)
     return centre
+
+
+def deliver(centre: Centre, letter: Letter) -> None:
+    """Hand a delivery to the channel it is for, as its vendor would. Raises NotTaken, StoreError."""
+    taken = centre.channels.deliver(letter.channel, letter.delivery)
+    if taken.code != "taken":
+        raise NotTaken(f"{letter.channel}: {taken.code}")
 
 
 def enrol(centre: Centre, folder: Path, *, role: str, centre_url: str, world: World) -> None:

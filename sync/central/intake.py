@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from sync.central import channels_file, events, taking
+from sync.central import channels_file, events, identity, taking
 from sync.central.channels.adapter import Adapter, Delivery, Event, Forged, Settings, Unmapped
 from sync.central.channels.facts import AnyFact
 from sync.central.errors import CannotJoin, Erased
@@ -440,6 +440,16 @@ class Intake:
         return done
 
     # Channels
+
+    def know(self, channel: str, refs: Mapping[str, str]) -> None:
+        """Say which customers known here a channel means by its ids, before it tells anything of them. Raises StoreError."""
+        now = self._parts.now
+
+        def change(transaction: Transaction) -> None:
+            for ref, owner in sorted(refs.items()):
+                identity.bind(transaction, channel, ref, owner, now=now)
+
+        self._parts.write(change)
 
     def pause(self, channel: str, *, reason: str) -> None:
         """Keep what comes, and take none of it. Raises StoreError."""

@@ -330,7 +330,7 @@ def _said(taking: Taking, fact: Said) -> None:
         about=about,
         audience="internal" if fact.direction == "note" else "customer",
         topic=_plain(fact.topic, 200),
-        sensitivity=_one_of(fact.sensitivity, ("normal", "gift", "sensitive")),
+        sensitivity=_sensitivity(taking, fact, about),
         thread=_plain(fact.thread, 200),
         is_automatic=fact.is_automatic,
         is_closing=fact.is_closing,
@@ -341,14 +341,26 @@ def _said(taking: Taking, fact: Said) -> None:
 
 
 def _speaker(taking: Taking, fact: Said, about: str, thread: str) -> Met:
+    """Whom a message is of or to. What we wrote goes to whoever the conversation is with, or the order it names is of: an
+    address we write to proves nothing."""
+    keys = (_key_named(taking, thread) if thread else "", about)
+    is_ours = fact.direction != "in" and fact.who is not None and not fact.who.ref
+    if is_ours and any(key and _row(taking, key) is not None for key in keys):
+        return _whose(taking, msgspec.structs.replace(fact, who=None), *keys)
     if fact.who is not None:
         return _met(taking, fact, ref=thread)
-    keys = (about, _key_named(taking, thread) if thread else "")
     if not any(keys):
         ref = thread or fact.about
         if ref:
             raise NotYet(ref)
-    return _whose(taking, fact, *keys)
+    return _whose(taking, fact, *reversed(keys))
+
+
+def _sensitivity(taking: Taking, fact: Said, about: str) -> str:
+    """What is said of a gift is as little for others' eyes as the gift."""
+    told = _one_of(fact.sensitivity, ("normal", "gift", "sensitive"))
+    row = _row(taking, about) if about and told == "normal" else None
+    return row.body.sensitivity if row is not None and isinstance(row.body, Order) else told
 
 
 def _contact(taking: Taking, body: Interaction, met: Met, fact: Fact) -> None:

@@ -9,7 +9,8 @@ the delivery; a copy within five minutes with another id changes nothing, becaus
 
 What a customer wrote through WhatsApp or by SMS proves the number it came from, through Instagram and the like the handle; an
 address somebody typed in a chat proves nothing. Messages of bots, rules and templates are automatic: they answer nothing.
-A message that was sent out says later what became of it, when Chatwoot tells.
+A message that was sent out says later what became of it, when Chatwoot tells. The first label of a conversation is the topic
+that folds equal contacts.
 
 Source: https://www.chatwoot.com/hc/user-guide/articles/1677693021-how-to-use-webhooks (events, a sample);
 github.com/chatwoot/chatwoot `app/listeners/webhook_listener.rb`, `app/models/message.rb` (`webhook_data`),
@@ -104,6 +105,7 @@ def _message(message: Json, at: int, settings: Settings) -> Iterator[AnyFact]:
         text=text,
         thread=talk.ref("id"),
         about=number_in(text, settings),
+        topic=next((one.value for one in talk.each("labels") if isinstance(one.value, str)), ""),
         is_automatic=_is_automatic(message, kind),
     )
 

@@ -425,6 +425,43 @@ def test_three_messages_in_a_row_are_one_contact_and_thanks_opens_nothing(
     assert "due_at" not in found["m3"]
 
 
+def test_what_we_write_is_the_customers_we_answer_though_an_address_proves_nothing(
+    centre: Centre, intake: Intake
+) -> None:
+    maya = who("", "Maya", "", mail("maya@example.org"))
+    guest = who("", "", "", mail("maya@example.org", is_verified=False))
+    asked = wrote("m1", maya, "where is it?", at=NOW - 9 * HOUR)
+    answer = wrote("a1", guest, "on its way", at=NOW - 8 * HOUR, direction="out")
+
+    for one in (asked, answer):
+        intake.deliver("chat", delivery(event(one.ref, one), to=CHAT))
+
+    owners = {it[0] for key, it in all_rows(centre).items() if key.startswith("interaction/")}
+    assert len(owners) == 1
+    assert body(centre, "interaction/chat:m1")["answered_at"] == NOW - 8 * HOUR
+
+
+def test_what_is_said_of_a_gift_is_marked_as_one(centre: Centre, intake: Intake) -> None:
+    gift = msgspec.structs.replace(bought("W-1081", MAYA, at=NOW - DAY), sensitivity="gift")
+    asked = wrote("m1", MAYA, "in a plain box please", at=NOW - HOUR, about="W-1081")
+
+    intake.deliver("shop", delivery(event("o", gift), to=SHOP))
+    intake.deliver("chat", delivery(event("m1", asked), to=CHAT))
+
+    assert body(centre, "interaction/chat:m1")["sensitivity"] == "gift"
+
+
+def test_ids_of_members_mean_the_customers_that_were_here_before(
+    centre: Centre, intake: Intake
+) -> None:
+    intake.know("shop", {"17": "maya"})
+
+    intake.deliver("shop", delivery(event("o", bought("W-1", MAYA, at=NOW - DAY)), to=SHOP))
+
+    owners = {key: it[0] for key, it in all_rows(centre).items()}
+    assert owners["order/W-1"] == owners["customer/maya"] == "maya"
+
+
 def test_two_dropped_calls_within_a_day_are_a_case(centre: Centre, intake: Intake) -> None:
     caller = Who(points=(phone("07700 900123"),))
     calls = [

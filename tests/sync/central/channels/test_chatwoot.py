@@ -176,3 +176,15 @@ def test_a_contact_is_known_with_every_way_to_reach_them() -> None:
         "+4915155512345",
         "priya@example.com",
     ]
+
+
+def test_the_first_label_of_a_conversation_is_the_topic_that_folds_equal_contacts() -> None:
+    told = CHATWOOT.payload("message_created")
+    labelled = {**told, "conversation": {**told["conversation"], "labels": ["billing", "vip"]}}
+
+    (said,) = CHATWOOT.facts("message_created", labelled)
+    (plain,) = CHATWOOT.facts("message_created")
+
+    assert isinstance(said, Said)
+    assert isinstance(plain, Said)
+    assert (said.topic, plain.topic) == ("billing", "")

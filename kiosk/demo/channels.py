@@ -1,0 +1,140 @@
+"""The other systems the demo's brand has: what each is called, which adapter reads it, and with which test secret.
+
+    web         Shopify: orders placed in the web shop, its customers, and what the jacket costs and counts there
+    phone       the call centre's own program, in our own event form: calls with their notes, cases, orders by telephone
+    line        the telephone itself, as Twilio tells it
+    chat        Chatwoot: chat, the web form, X, and the WhatsApp number people watch
+    whatsapp    WhatsApp straight from Meta: the old number, which nobody watches; Priya wrote there
+    instagram   Instagram straight from Meta
+    tiktok      TikTok's own messages
+    email       the mailbox
+    app         the brand's own app
+    till        the tills' receipts, CSV
+    visits      what staff wrote down in the stores before there were kiosks, in our own event form
+    loyalty     the members: who they are, how they are reached, what they agreed to
+    headquarters    the nightly table of products, shelf prices and counts
+    *-archive   what the old systems of a channel knew of everybody else, brought in once
+
+Source: `sync.central.channels`, each adapter's own docstring.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hardware.disk import Disk
+from kiosk.demo.catalogue import STORES
+from sync.central.channels.adapter import Settings
+from sync.model.records import CHANNELS
+
+CHANNELS_FILE: Final = "channels.toml"
+"""In the centre's folder."""
+
+ARCHIVE: Final = "-archive"
+"""How the channels end that everybody else was brought in by."""
+
+DAY_S: Final = 86_400
+
+_SECRET: Final = "demo secret of "  # noqa: S105  # public
+"""With the channel's name: test secrets, for the demo alone. Public, protect nothing, never in a shop."""
+
+SHOP_NUMBER: Final = "106540352242922"
+"""What Meta calls the old WhatsApp number of the demo."""
+
+INSTAGRAM: Final = "17841400000000000"
+"""What Meta calls the demo's Instagram account."""
+
+ADDRESS: Final = "care@tidemark.example"
+"""The shop's mail address. Source: RFC 2606, 2: `.example` is nobody's."""
+
+MAIL_SERVER: Final = "mx.tidemark.example"
+"""Who checks the mails that come."""
+
+INBOXES: Final[Mapping[str, int]] = {"chat": 1, "web": 2, "whatsapp": 3, "x": 5}
+"""Channel to the number of its inbox in Chatwoot."""
+
+WEB_PLACE: Final = 65_400
+"""Shopify's number of the place the web shop sells from."""
+
+_NUMBERS: Final = "W-, A-, S-, T-"
+
+
+def secret_of(name: str) -> str:
+    """The test secret of a channel."""
+    return _SECRET + name
+
+
+def demo_channels(*, vendors: str = "") -> tuple[Settings, ...]:
+    """All of them.
+
+    Args:
+        vendors: Address where somebody plays the vendors for what goes out; "" when nothing is to go out.
+    """
+
+    def one(
+        name: str, adapter: str, channel: str = "", key: str = "signing", **options: str
+    ) -> Settings:
+        return Settings(
+            name=name, adapter=adapter, channel=channel, secrets={key: secret_of(name)},
+            options=options, promise_s=DAY_S,
+        )  # fmt: skip
+
+    out = {"phone_id": SHOP_NUMBER, "api_url": f"{vendors}/meta"} if vendors else {}
+    wa = Settings(
+        name="whatsapp", adapter="whatsapp", channel="whatsapp", promise_s=DAY_S,
+        secrets={"app": secret_of("whatsapp"), **({"access": secret_of("whatsapp access")} if vendors else {})},
+        options={"number": SHOP_NUMBER, **out, **({"template_text": "we_answer/en"} if vendors else {})},
+    )  # fmt: skip
+    return (
+        one("web", "shopify", "web", stores="Harbour=harbour", places=f"{WEB_PLACE}=web", currency="EUR"),
+        one("phone", "app", "phone"),
+        one(
+            "chat", "chatwoot", "chat",
+            inboxes=", ".join(f"{number}={channel}" for channel, number in INBOXES.items()),
+            numbers=_NUMBERS,
+        ),
+        wa,
+        one("instagram", "meta", "instagram", "app"),
+        one("tiktok", "tiktok", "tiktok", "app"),
+        Settings(
+            name="email", adapter="email", channel="email", promise_s=DAY_S,
+            options={"addresses": ADDRESS, "trusted": MAIL_SERVER, "numbers": _NUMBERS},
+        ),
+        one("line", "twilio", "phone", numbers=_NUMBERS),
+        one("app", "app", "app"),
+        one("till", "pos", "store", currency="EUR", stores=", ".join(f"{it.name}={it.id}" for it in STORES)),
+        one("visits", "app", "store"),
+        one("loyalty", "app"),
+        one("headquarters", "app"),
+        *(one(f"{channel}{ARCHIVE}", "app", channel) for channel in CHANNELS),
+    )  # fmt: skip
+
+
+def write_channels(path: Path, channels: tuple[Settings, ...], *, disk: Disk) -> None:
+    """Write the file that `tapthread central --channels` reads. Raises OSError, DeviceError."""
+    told = {
+        each.name: {
+            "adapter": each.adapter,
+            **({"channel": each.channel} if each.channel else {}),
+            "promise_s": each.promise_s,
+            "secrets": dict(each.secrets),
+            "options": dict(each.options),
+        }
+        for each in channels
+    }
+    lines = []
+    for name, body in told.items():
+        lines.append(f"[{name}]")
+        lines += [f"{key} = {_toml(value)}" for key, value in body.items()]
+    disk.write(path, ("\n".join(lines) + "\n").encode(), private=True)
+
+
+def _toml(value: object) -> str:
+    """A value in TOML; texts as JSON has them, which TOML reads alike."""
+    if isinstance(value, dict):
+        return (
+            "{" + ", ".join(f"{_toml(key)} = {_toml(one)}" for key, one in value.items()) + "}"
+        )
+    return msgspec.json.encode(value).decode()
