@@ -321,9 +321,9 @@ def _note_points(
     }
     fresh: dict[str, bool] = {}
     for term, is_verified in sorted(terms.items()):
-        was_verified, then, by = known.get(term, (False, 0, ""))
-        newest = max((then, by), (at, channel))
-        if term in known and newest == (then, by) and was_verified >= is_verified:
+        was_verified, then, by = known.get(term, (False, at, channel))
+        first = min((then, by), (at, channel))
+        if term in known and first == (then, by) and was_verified >= is_verified:
             continue
         sql.run(
             "INSERT INTO point (term, owner, kind, is_verified, channel, at)"
@@ -331,7 +331,7 @@ def _note_points(
             " ON CONFLICT (term, owner) DO UPDATE SET is_verified = excluded.is_verified,"
             " channel = excluded.channel, at = excluded.at",
             term=term, owner=record, kind=kind_of(term), verified=int(is_verified or was_verified),
-            channel=newest[1], at=newest[0],
+            channel=first[1], at=first[0],
         )  # fmt: skip
         fresh[term] = is_verified or was_verified
     return fresh

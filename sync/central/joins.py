@@ -44,6 +44,9 @@ CONSENT: Final = "consent:"
 FILLED: Final = ("nickname", "preferred_channel", "household", "guardian", "tier")
 """Fields of a person that no channel tells."""
 
+DAY_US: Final = 86_400 * 1_000_000
+"""A person's row is as of the day they were last told of: not written anew with everything that is told of them."""
+
 SINGLE: Final = ("pin", "serving")
 """Kinds of which a customer has one row, named by them: the kept one's counts, the other's is kept aside."""
 
@@ -124,17 +127,25 @@ def tell(
         return False
     sql = transaction.direct()
     known = {it.field: it for it in _said(sql, (record,))}
-    news = [
-        {"owner": record, "field": field, "value": value, "at": at, "stamp": stamp}
+    newer = {
+        field: value
         for field, value in sorted(told.items())
         if field not in known or (at, stamp) > (known[field].at, known[field].stamp)
-    ]
+    }
     sql.many(
         "INSERT INTO said (owner, field, value, at, stamp) VALUES (:owner, :field, :value, :at, :stamp)"
         " ON CONFLICT (owner, field) DO UPDATE SET value = excluded.value, at = excluded.at, stamp = excluded.stamp",
-        news,
+        [
+            {"owner": record, "field": field, "value": value, "at": at, "stamp": stamp}
+            for field, value in newer.items()
+        ],
     )
-    return bool(news)
+    return any(
+        field not in known
+        or known[field].value != value
+        or known[field].at // DAY_US != at // DAY_US
+        for field, value in newer.items()
+    )
 
 
 def _said(sql: Connection, owners: Sequence[str]) -> list[Said]:
@@ -158,8 +169,14 @@ def members(sql: Connection, root: str) -> tuple[str, ...]:
 # What they show
 
 
-def show(transaction: Transaction, root: str) -> None:
-    """Write what a customer shows: person, contact points, consents; what stays as it is is not written."""
+def show(transaction: Transaction, root: str, *, is_whole: bool = False) -> None:
+    """Write what a customer shows: person, contact points, consents; what stays as it is is not written.
+
+    Args:
+        transaction: Where it is written.
+        root: The customer.
+        is_whole: All that others wrote into these rows was absorbed, so that a consent no record tells is none.
+    """
     sql = transaction.read.sql
     owners = members(sql, root)
     said = _said(sql, owners)
@@ -178,6 +195,8 @@ def show(transaction: Transaction, root: str) -> None:
     for row in (*_joins(sql, root, owners), *_likenesses(sql, root, owners)):
         wanted[row.key] = row
     own |= _keys_like(sql, root, "join") | _keys_like(sql, root, "likeness")
+    if is_whole:
+        own |= {key for key in _keys_like(sql, root, "consent") if _is_made(key, root)}
     for key in own - wanted.keys():
         transaction.remove(key)
     for key, row in wanted.items():
@@ -230,14 +249,11 @@ def _person(
     if languages is not None:
         # Interned, it is the default itself where it is equal to it, and not written.
         body = msgspec.structs.replace(body, language=sys.intern(languages.value))
-    if known is not None and known.body == body and base is not records.get(root):
-        return known
-    newest = max(
-        ((it.at, it.stamp) for it in (names, languages) if it is not None),
-        default=(as_of, source),
-    )
-    if newest[0] >= as_of:
-        as_of, source = newest[0], _source_of(newest[1])
+    told = [(it.at, it.stamp) for it in (names, languages) if it is not None]
+    at, stamp = max(told, default=(as_of, source))
+    at = at // DAY_US * DAY_US if told else at
+    if at >= as_of:
+        as_of, source = at, _source_of(stamp)
     return row_of(body, owner=root, as_of=as_of, source=source)
 
 
@@ -319,7 +335,7 @@ def _contacts(sql: Connection, root: str) -> tuple[set[str], set[str]]:
 
 def _points(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
     found = sql.all(
-        "SELECT term, MAX(is_verified), MAX(at), MAX(channel) FROM point WHERE owner IN [:owners] AND kind <> 'name'"
+        "SELECT term, MAX(is_verified), MIN(at), MIN(channel) FROM point WHERE owner IN [:owners] AND kind <> 'name'"
         " GROUP BY term ORDER BY term",
         owners=list(owners),
     )
@@ -386,7 +402,7 @@ def _likenesses(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
         partner = str(kept.get(other, other))
         if partner in ours or partner in rows or len(rows) >= LIKE_MAX:
             continue
-        name = _names(sql, (partner,)).get(partner, "")
+        name = _shown_name(sql, partner)
         body = Likeness(f"{root}~{partner}", partner, name, why, ppm, at)
         rows[partner] = row_of(body, owner=root, as_of=at, source="centre")
     return list(rows.values())
@@ -417,19 +433,24 @@ def _names(sql: Connection, owners: Sequence[str]) -> dict[str, str]:
         field=NAME,
         owners=list(owners),
     )
-    names = {
+    return {
         str(owner): " ".join(filter(None, msgspec.json.decode(value, type=tuple[str, str])))
         for owner, value in told
     }
-    keys = [key_of("customer", owner) for owner in owners if owner not in names]
-    for owner, text in sql.all("SELECT owner, body FROM doc WHERE key IN [:keys]", keys=keys):
+
+
+def _shown_name(sql: Connection, owner: str) -> str:
+    """What a customer is called now."""
+    for _, text in sql.all(
+        "SELECT owner, body FROM doc WHERE key = :key", key=key_of("customer", owner)
+    ):
         try:
             body = body_of("customer", str(text).encode())
         except Malformed:
             continue
         if isinstance(body, Customer):
-            names[str(owner)] = f"{body.given_name} {body.family_name}".strip()
-    return names
+            return f"{body.given_name} {body.family_name}".strip()
+    return ""
 
 
 def absorb(transaction: Transaction, root: str) -> None:
@@ -445,11 +466,9 @@ def absorb(transaction: Transaction, root: str) -> None:
             told = {}
             if _newest(said, NAME) is None and (body.given_name or body.family_name):
                 told[NAME] = _text_of((body.given_name, body.family_name))
-            if _newest(said, LANGUAGE) is None:
+            if _newest(said, LANGUAGE) is None and body.language != Customer("", "").language:
                 told[LANGUAGE] = body.language
-            tell(
-                transaction, root, told, at=person.as_of, stamp=stamp_of(person.source, "")
-            )
+            tell(transaction, root, told, at=person.as_of, stamp=stamp_of(person.source, ""))
     found = sql.all("SELECT key FROM doc WHERE owner = :owner AND kind = 'consent'", owner=root)
     for (key,) in found:
         row = _row(transaction, str(key))
@@ -507,7 +526,7 @@ def fold(transaction: Transaction, joined: str, *, kept: str, folded: str) -> No
         "INSERT INTO folded (owner, kept) VALUES (:folded, :kept)", kept=kept, folded=folded
     )
     _hold_for(transaction, joined, kept=kept, folded=folded)
-    show(transaction, kept)
+    show(transaction, kept, is_whole=True)
     for partner in partners(transaction.direct(), kept):
         show_likenesses(transaction, partner)
 
@@ -548,7 +567,7 @@ def unfold(transaction: Transaction, joined: str, *, root: str, one: str, other:
     _hold_no_more(transaction, joined, root=root, left=left)
     _put_back_single(transaction, joined, root=root, left=left)
     for owner in (root, left):
-        show(transaction, owner)
+        show(transaction, owner, is_whole=True)
         for partner in partners(transaction.direct(), owner):
             show_likenesses(transaction, partner)
     return left
