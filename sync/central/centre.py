@@ -22,7 +22,7 @@ from sync.central.batch import Batch
 from sync.central.brand import NO_BRAND, Brand, read_brand
 from sync.central.capsules import Capsules
 from sync.central.channels.adapter import Settings
-from sync.central.channels.facts import Delivered
+from sync.central.channels.facts import Delivered, Said
 from sync.central.channels.registry import ADAPTERS
 from sync.central.counters import Counters
 from sync.central.denials import Denials
@@ -37,7 +37,7 @@ from sync.central.intake import Intake
 from sync.central.leases import Leases
 from sync.central.lending import lend
 from sync.central.openapi import Metrics
-from sync.central.outward import Outward, hear_delivered
+from sync.central.outward import Outward, hear_delivered, hear_said
 from sync.central.pages.site import AgentSite
 from sync.central.parts import Parts
 from sync.central.ports import (
@@ -119,6 +119,7 @@ class Centre:
         self.outward = Outward(parts, channels, sign_off=brand.sign_off, brand=brand.name)
         self.sites[self.outward.site.path] = self.outward.site
         self.channels.hear(Delivered, hear_delivered)
+        self.channels.hear(Said, hear_said)
         if channels:
             self.outward.open()
 

@@ -20,8 +20,10 @@ from sync.central.senders import whatsapp
 from sync.central.senders.registry import sender_of, serves, way_for
 from sync.central.senders.sender import Message
 from sync.central.store import Snapshot
+from sync.model.card import card_of, card_text
 from sync.model.contacts import contact_term
 from sync.model.operations.notify_customer import PURPOSE_OF
+from sync.model.profile import Profile
 from sync.model.records import Consent, ContactPoint, Customer, Interaction, key_of
 from sync.model.row import Row
 from sync.model.watch import WINDOW_US
@@ -240,11 +242,23 @@ def _note(
     if way is None:
         return Wrong("no way out is set up for notes")
     draft = record.draft
+    text = draft.text or _card(snapshot, draft.answers, now=now)
+    if not text:
+        return Wrong("there is nothing to note: the customer was erased, or nothing is known")
     message = Message(
-        id=record.id, kind=NOTE, channel=record.channel, text=draft.text, thread=draft.thread,
+        id=record.id, kind=NOTE, channel=record.channel, text=text, thread=draft.thread,
         is_again=_is_again(record),
     )  # fmt: skip
     return _paused(snapshot, way.name, now=now) or Composed(message, way)
+
+
+def _card(snapshot: Snapshot, said: str, *, now: int) -> str:
+    """The hand-over card of whoever said this, as it is now; "" where nobody did."""
+    row = snapshot.row(key_of("interaction", said))
+    if row is None or not row.owner:
+        return ""
+    rows = (*snapshot.all_of_owner(row.owner), *snapshot.rows_of_kind("store"))
+    return card_text(card_of(Profile(row.owner, rows), now=now))
 
 
 def _is_again(record: OutgoingRecord) -> bool:

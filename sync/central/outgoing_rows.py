@@ -42,7 +42,9 @@ NOTE: Final = "note"
 RANK: Final = {QUEUED: 0, SENDING: 1, FAILED: 2, SENT: 2, DELIVERED: 3, READ: 4, DROPPED: 5}
 """How far a message has come; what is told later never takes it back. It may fail after it was sent, not after it arrived."""
 
-EARLY_US: Final = 86_400 * 1_000_000
+DAY_US: Final = 86_400 * 1_000_000
+
+EARLY_US: Final = DAY_US
 """How long it is kept what was told of a message that has no name yet."""
 
 KEPT_US: Final = 90 * 86_400 * 1_000_000
@@ -58,9 +60,9 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     """What of a message its row does not say: kept until it is out.
 
     Attributes:
-        answers: Id of the contact it answers, "" for none.
+        answers: Id of the contact it answers, "" for none; of a card, the contact whose writer it is about.
         params: What a template has places for.
-        text, thread: Of a note, which has no row.
+        text, thread: Of a note, which has no row; without a text it is a card.
         replies_to: The vendor's own name of what it answers, "" for none.
     """
 
@@ -179,10 +181,45 @@ def queue_note(  # noqa: PLR0913  # what a note is
         text: What it says.
         now: Microseconds since 1970.
     """
-    draft = msgspec.json.encode(Draft(text=text, thread=thread)).decode()
+    _queue_note(
+        transaction, Draft(text=text, thread=thread), note_id=note_id, owner=owner, via=via,
+        channel=channel, now=now,
+    )  # fmt: skip
+
+
+def queue_card(
+    transaction: "Transaction", *, said: str, via: str, channel: str, thread: str, now: int
+) -> None:
+    """Queue the hand-over card of whoever said something, once a conversation and day; it is built when it is sent.
+
+    Args:
+        transaction: Where it is written; the caller commits.
+        said: Id of the interaction; whose it is then is whose card it is.
+        via: Name of the channel it came by.
+        channel: Which of `records.CHANNELS`.
+        thread: That system's own name of the conversation.
+        now: Microseconds since 1970.
+    """
+    _queue_note(
+        transaction, Draft(answers=said, thread=thread), via=via, channel=channel, owner="", now=now,
+        note_id=f"card:{via}:{thread}:{now // DAY_US}",
+    )  # fmt: skip
+
+
+def _queue_note(  # noqa: PLR0913  # what a note is
+    transaction: "Transaction",
+    draft: Draft,
+    *,
+    note_id: str,
+    owner: str,
+    via: str,
+    channel: str,
+    now: int,
+) -> None:
     record = OutgoingRecord(
-        id=note_id, owner=owner, channel=channel, via=via, kind=NOTE, state=QUEUED, body=draft, due_at=now,
-        n_tries=0, reason="", ref="", node="", at=now, changed_at=now,
+        id=note_id, owner=owner, channel=channel, via=via, kind=NOTE, state=QUEUED,
+        body=msgspec.json.encode(draft).decode(), due_at=now, n_tries=0, reason="", ref="", node="", at=now,
+        changed_at=now,
     )  # fmt: skip
     transaction.later(_insert, msgspec.structs.asdict(record))
 

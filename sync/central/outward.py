@@ -11,16 +11,21 @@ from typing import Final
 
 from sync.central import outgoing_rows
 from sync.central.channels.adapter import Settings
-from sync.central.channels.facts import Delivered
+from sync.central.channels.facts import Delivered, Said
 from sync.central.out_site import OutSite
 from sync.central.outgoing import Outgoing, Web
 from sync.central.parts import Parts
+from sync.central.senders.registry import sender_of
 from sync.central.senders.sender import AnyCall, AnyReply
 from sync.central.store import Transaction
+from sync.central.taking import row_id
 from sync.central.telling import Telling
 from sync.model.errors import StoreError
 
 log = logging.getLogger(__name__)
+
+CARD_NOTE: Final = "card_note"
+"""Option of a channel: "yes" writes the hand-over card as a private note into each conversation a customer begins or takes up."""
 
 LOOK_S: Final = 0.5
 """How often a thread looks whether something is due; a parcel that is ready is told within seconds."""
@@ -32,6 +37,16 @@ STOP_S: Final = 2
 def hear_delivered(transaction: Transaction, _settings: Settings, fact: Delivered) -> None:
     """A vendor tells what became of a message of ours."""
     outgoing_rows.told(transaction, fact.ref, fact.state, fact.reason, now=fact.at)
+
+
+def hear_said(transaction: Transaction, settings: Settings, fact: Said) -> None:
+    """A customer wrote in a system where our people may be served by others: they get the hand-over card beside it."""
+    is_asked = settings.options.get(CARD_NOTE, "").strip() == "yes"
+    if is_asked and fact.direction == "in" and fact.thread and sender_of(settings):
+        outgoing_rows.queue_card(
+            transaction, said=row_id(fact.ref, settings.name), via=settings.name,
+            channel=fact.channel or settings.channel, thread=fact.thread, now=fact.at,
+        )  # fmt: skip
 
 
 class Outward:

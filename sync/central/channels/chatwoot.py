@@ -93,6 +93,11 @@ def _message(message: Json, at: int, settings: Settings) -> Iterator[AnyFact]:
         return
     if kind not in {"incoming", "outgoing", "template"}:
         raise Unmapped(f"no mapping for a message of type {kind!r}")
+    if message.text("content_attributes.tapthread_id"):
+        # Ours, come back: we have its words, and now Chatwoot has them too.
+        if not message.flag("private"):
+            yield Delivered(ref=message.need_ref("id"), at=at, state="sent")
+        return
     channel, text = _channel(talk, settings), _text(message)
     is_note, is_in = message.flag("private"), kind == "incoming"
     yield Said(

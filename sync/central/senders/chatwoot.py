@@ -2,7 +2,8 @@
 
     secrets     api_access: the access key of an agent or a bot (header `api_access_token`)
     options     api_url: where Chatwoot is; account: number of the account; serves: which channels' conversations it holds,
-                "whatsapp, instagram, chat"; template_KIND as of `whatsapp`, for conversations in WhatsApp
+                "whatsapp, instagram, chat"; template_KIND as of `whatsapp`, for conversations in WhatsApp;
+                card_note: "yes" writes the hand-over card beside each conversation, once a day
 
 A message carries our id in `content_attributes`. One whose answer was lost is first looked for among the last messages of its
 conversation, so that it is there once.

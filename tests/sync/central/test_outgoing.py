@@ -8,7 +8,9 @@ import pytest
 
 from sync.central import outgoing_rows
 from sync.central.channels.adapter import Settings
+from sync.central.channels.facts import Said
 from sync.central.outgoing import CLAIM_US, PAUSES_S, Outgoing, Web
+from sync.central.outward import hear_said
 from sync.central.senders.sender import AnyCall, AnyReply
 from sync.central.store import Store, Transaction
 from sync.model.records import Case, Consent, ContactPoint, Interaction
@@ -600,6 +602,39 @@ def test_a_note_is_put_beside_its_conversation_for_staff_alone(
     record = harbour.queued("note-1")
     assert record is not None
     assert (record.state, record.body) == ("sent", "")
+
+
+def test_the_card_beside_a_conversation_says_what_is_known_when_it_is_sent(
+    harbour: SendingShop, woot: Chatwoot, sending: Sending
+) -> None:
+    desk = channel("desk", "chatwoot", "chat", woot.settings(), card_note="yes")
+    said = Said(ref="5", at=NOON, channel="chat", direction="in", text="?", thread="77")
+
+    for _ in range(2):  # a second message of the same conversation
+        write(harbour, lambda it: hear_said(it, desk, said))
+    wrote = Interaction("desk:5", NOON, "chat", "in", "Lena", "?", thread="77")
+    harbour.put(shop.row(wrote))
+    sending(harbour, desk).send_due()
+
+    (note,) = woot.conversations["77"]
+    assert note["private"]
+    assert "C-4711" in note["content"]
+
+
+def test_no_card_is_written_where_it_was_not_asked_for(
+    harbour: SendingShop, woot: Chatwoot
+) -> None:
+    desk = channel("desk", "chatwoot", "chat", woot.settings())
+    off = channel("desk", "chatwoot", "chat", None, card_note="yes")
+    said = Said(ref="5", at=NOON, channel="chat", direction="in", text="?", thread="77")
+    ours = msgspec.structs.replace(said, direction="out")
+
+    for settings, fact in ((desk, said), (off, said)):
+        write(harbour, lambda it, s=settings, f=fact: hear_said(it, s, f))  # type: ignore[misc]
+    write(harbour, lambda it: hear_said(it, channel("d", "chatwoot", "chat", woot.settings(), card_note="yes"), ours))  # fmt: skip
+
+    with harbour.store.reading() as snapshot:
+        assert snapshot.count("outgoing") == 0
 
 
 def test_a_text_message_goes_to_the_telephone(harbour: SendingShop, sending: Sending) -> None:

@@ -188,3 +188,16 @@ def test_the_first_label_of_a_conversation_is_the_topic_that_folds_equal_contact
     assert isinstance(said, Said)
     assert isinstance(plain, Said)
     assert (said.topic, plain.topic) == ("billing", "")
+
+
+def test_what_we_sent_ourselves_comes_back_as_sent_and_is_not_said_again() -> None:
+    ours = {
+        **CHATWOOT.payload("message_created"), "message_type": "outgoing",
+        "content_attributes": {"tapthread_id": "a-1"},
+    }  # fmt: skip
+
+    told = CHATWOOT.facts("message_created", ours)
+    note = CHATWOOT.facts("message_created", {**ours, "private": True})
+
+    assert [(type(fact), fact.ref) for fact in told] == [(Delivered, "9001")]
+    assert note == ()
