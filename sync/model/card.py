@@ -6,6 +6,7 @@ line names the rows it was made from, and the card as of when the oldest of them
     serving     who is with the customer now, in which channel
     promised    what we promised, by whom, until when; what ran out first
     waiting     what the customer wrote and nobody answered
+    failed      what we sent and did not arrive
     case        a problem, then what belongs to it:
     told        a fact the customer gave us, and in which channel
     missing     what we still need
@@ -68,7 +69,7 @@ _MONTHS: Final = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
 _WEIGHTS: Final = {
-    "promised": 100, "serving": 90, "waiting": 80, "missing": 75, "case": 70, "next": 60, "told": 50, "payer": 45,
+    "promised": 100, "serving": 90, "waiting": 80, "failed": 72, "missing": 75, "case": 70, "next": 60, "told": 50, "payer": 45,
     "tried": 40, "here": 35, "referred": 65, "contacts": 20,
 }  # fmt: skip
 """What is left out last where there is no room."""
@@ -268,6 +269,7 @@ class _Writer:
         yield from self._serving()
         yield from self._promised(cases)
         yield from self._waiting()
+        yield from self._failed()
         for row, case in cases[:CASES_MAX]:
             yield from self._case(row, case)
         if len(cases) > CASES_MAX:
@@ -343,7 +345,8 @@ class _Writer:
         """What nobody answered, by channel: the oldest, and how many."""
         by_channel: dict[str, list[tuple[Row, Interaction]]] = {}
         for row, contact in self._profile.of(Interaction):
-            if contact.direction == "in" and contact.due_at and not contact.answered_at:
+            is_theirs = contact.direction == "in" and not contact.is_automatic
+            if is_theirs and contact.due_at and not contact.answered_at:
                 by_channel.setdefault(contact.channel, []).append((row, contact))
         groups = [sorted(group, key=lambda it: it[1].at) for group in by_channel.values()]
         for group in sorted(groups, key=lambda it: it[0][1].at):
@@ -363,6 +366,25 @@ class _Writer:
                 more=_OVER * is_over,
                 is_staff_only=any(self._is_secret(contact) for _, contact in group),
             )
+
+    def _failed(self) -> Iterator[CardLine]:
+        """What did not arrive, and nothing of ours did since by that way."""
+        newest: dict[str, tuple[Row, Interaction]] = {}
+        for row, contact in self._profile.of(Interaction):
+            if contact.direction != "out" or not contact.delivery:
+                continue
+            known = newest.get(contact.channel)
+            if known is None or contact.at > known[1].at:
+                newest[contact.channel] = (row, contact)
+        for channel in sorted(newest):
+            row, contact = newest[channel]
+            if contact.delivery != "failed":
+                continue
+            why = f" ({plain(contact.delivery_reason, 60)})" if contact.delivery_reason else ""
+            when, where = self.moment(contact.at), plain(channel, 20)
+            text = f'NOT DELIVERED: {where} of {when}{why}: "{plain(contact.text)}"'
+            is_secret = self._is_secret(contact)
+            yield self._line("failed", text, (row,), tone="alert", is_staff_only=is_secret)
 
     def _case(self, row: Row, case: Case) -> Iterator[CardLine]:
         opened = f"{plain(case.channel, 20)}, {self.day(case.opened_at)}"
@@ -401,7 +423,7 @@ class _Writer:
         """Contacts of the customer, equal ones as one, the newest first."""
         groups: dict[tuple[str, str, bool], list[tuple[Row, Interaction]]] = {}
         for row, contact in self._profile.of(Interaction):
-            if contact.direction == "in":
+            if contact.direction == "in" and not contact.is_automatic:
                 equal = (contact.channel, contact.topic, self._is_secret(contact))
                 groups.setdefault(equal, []).append((row, contact))
         newest = {equal: max(it.at for _, it in group) for equal, group in groups.items()}

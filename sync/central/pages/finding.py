@@ -11,6 +11,7 @@ OPEN_US by that browser alone. So an address of a page names a search, and never
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -20,7 +21,7 @@ from sync.central.sql import Connection
 from sync.model.contacts import contact_term, name_term
 from sync.model.errors import Malformed
 from sync.model.records import Order, key_of
-from sync.model.row import body_of
+from sync.model.row import Row, body_of
 
 FOUND_MAX: Final = 5
 """Customers shown as found; of more it is only said that there are more."""
@@ -167,6 +168,20 @@ def _children(sql: Connection, owners: Iterable[str]) -> set[str]:
     keys = [key_of("customer", owner) for owner in owners]
     lines = sql.all("SELECT owner, body FROM doc WHERE key IN [:keys]", keys=keys)
     return {owner for owner, body in lines if '"guardian":"' in body}
+
+
+def stores(sql: Connection) -> tuple[Row, ...]:
+    """The stores there are, by key."""
+    lines = sql.all(
+        "SELECT key, version, as_of, source, body FROM doc WHERE owner = '' AND kind = 'store' ORDER BY key"
+    )
+    found = []
+    for key, version, as_of, source, body in lines:
+        with suppress(Malformed):
+            found.append(
+                Row(key, "store", "", version, as_of, source, body_of("store", body.encode()))
+            )
+    return tuple(found)
 
 
 # Who looked at whom

@@ -33,6 +33,7 @@ from sync.central.pages.finding import Asked, Look, TooLittle
 from sync.central.parts import Parts
 from sync.central.store import Snapshot
 from sync.model.card import card_text
+from sync.model.errors import StoreError
 from sync.model.ports import Request, Response
 from sync.model.records import Store
 from sync.model.row import Row
@@ -88,6 +89,7 @@ _NOT_DONE: Final = {
 }
 
 _GONE: Final = "Nobody is open here any more. Search again."
+_AWAY: Final = "The centre cannot read or write just now. Try again in a moment; what you sent may have been done."
 _HELD: Final = (
     "The centre could not do it now. It waits there for a person; do not send it again."
 )
@@ -126,7 +128,14 @@ class AgentSite:
         self._tries: list[int] = []
 
     def answer(self, request: Request) -> Response:
-        """The page, whatever was asked. Raises StoreError."""
+        """The page, whatever was asked."""
+        try:
+            return self._answered(request)
+        except StoreError as error:
+            log.error("store failed", extra={"endpoint": self.path, "code": error.code})  # noqa: TRY400  # the trace says nothing more
+            return self._plain(request, 503, _AWAY, ("retry-after", "5"))
+
+    def _answered(self, request: Request) -> Response:
         path = browsers.path_of(request)
         if path == f"{HOME}/style.css" and request.method in ("GET", "HEAD"):
             return browsers.style(_css())
@@ -340,7 +349,7 @@ class AgentSite:
         self, snapshot: Snapshot, agent: Agent, owner: str
     ) -> tuple[showing.Sheet, tuple[tuple[str, str], ...]]:
         """What is known of a customer, and the stores there are."""
-        stores = snapshot.rows_of_kind("store")
+        stores = finding.stores(snapshot.sql)
         sheet = showing.sheet_of(
             owner, snapshot.all_of_owner(owner), stores,
             now=self._parts.now, zone=self._zone, viewer=agent.actor,
@@ -470,7 +479,7 @@ def _name_of(snapshot: Snapshot, owner: str) -> str:
     return showing.name_of(owner, rows)
 
 
-def _names_of(stores: list[Row]) -> tuple[tuple[str, str], ...]:
+def _names_of(stores: tuple[Row, ...]) -> tuple[tuple[str, str], ...]:
     named = ((row.body.id, row.body.name) for row in stores if isinstance(row.body, Store))
     return tuple(sorted(named, key=lambda it: it[1]))
 

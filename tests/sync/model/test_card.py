@@ -127,6 +127,24 @@ def test_what_nobody_answered_is_said_with_its_channel_and_age_and_once_a_channe
     assert line.keys == ("interaction/c1", "interaction/c2")
 
 
+def test_what_did_not_arrive_is_said_until_something_did() -> None:
+    def sent(index: int, delivery: str, channel: str = "whatsapp") -> Interaction:
+        return contact(
+            index, direction="out", delivery=delivery, channel=channel, text="it is ready",
+            delivery_reason="no such number" if delivery == "failed" else "",
+        )  # fmt: skip
+
+    said = [line.text for line in card(sent(1, "failed"), sent(2, "delivered", "email")).lines]
+
+    assert said == ['NOT DELIVERED: whatsapp of Fri 13:00 (no such number): "it is ready"']
+    assert card(sent(1, "failed"), sent(2, "delivered")).lines == ()
+    assert len(card(sent(2, "failed"), sent(1, "delivered")).lines) == 1
+
+
+def test_what_a_program_sent_is_nobodys_contact() -> None:
+    assert card(contact(1, is_automatic=True, answered_at=0, due_at=1)).lines == ()
+
+
 def test_who_serves_now_is_told_to_everybody_else_and_only_while_it_lasts() -> None:
     ana = Server("ana", "Ana (call centre)", "chat", NOW - MINUTE, NOW + 9 * MINUTE)
     gone = Server("ben", "Ben", "store", NOW - HOUR, NOW - 1)

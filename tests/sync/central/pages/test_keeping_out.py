@@ -7,6 +7,7 @@ import pytest
 
 from hardware.moments import micros_of
 from sync.central.centre import Centre
+from sync.central.errors import StoreUnreachable
 from sync.central.pages import browsers
 from sync.model.operation import Operation
 from sync.model.ports import Request, Response
@@ -269,6 +270,20 @@ def test_nothing_on_a_page_comes_from_elsewhere_and_nothing_needs_a_script(
     assert (css.status, css.header("content-type")) == (200, "text/css; charset=utf-8")
     assert b"url(" not in css.body
     assert b"@import" not in css.body
+
+
+def test_a_centre_that_cannot_read_says_so_on_a_page(
+    centre: Centre, ana: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> object:
+        raise StoreUnreachable("gone")
+
+    monkeypatch.setattr(centre._store, "reading", away)
+
+    response = ana.go("/agent")
+
+    assert (response.status, response.header("retry-after")) == (503, "5")
+    assert "Try again in a moment" in ana.page.text
 
 
 # Least privilege
