@@ -38,6 +38,7 @@ identity      who somebody is: records of other systems, found, joined, suggeste
 performing    what of an operation only the centre can do: customers joined, redirected, conversations closed
 joins         what a joined customer shows, and how rows go together and apart
 importing     files of records, taken in from where they were left
+fetching      mail brought in from mailboxes
 positions     how far each channel was read that we read ourselves
 threads       which contacts wait for an answer, written into their rows
 brand         how the shop is called and signs what it writes
