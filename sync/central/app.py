@@ -234,6 +234,7 @@ async def _served(server: _Server, listener: socket.socket, centre: Centre) -> N
         loop.add_signal_handler(name, stop)
     beside = [loop.create_task(_tidied(centre))]
     centre.outward.start()
+    centre.fetching.start()
     if centre.is_shared:
         beside.append(loop.create_task(_heads_watched(centre)))
     try:

@@ -28,6 +28,7 @@ from sync.central.counters import Counters
 from sync.central.denials import Denials
 from sync.central.erasure import Erasure, ErasureStatus
 from sync.central.feed import Bell
+from sync.central.fetching import Fetching
 from sync.central.gate import Gate, Sessions
 from sync.central.hellos import Hellos
 from sync.central.housekeeping import Housekeeping
@@ -119,6 +120,7 @@ class Centre:
         self.outward = Outward(parts, channels, sign_off=brand.sign_off, brand=brand.name)
         self.sites[self.outward.site.path] = self.outward.site
         self.channels.hear(Delivered, hear_delivered)
+        self.fetching = Fetching(parts, self.channels)
         self.channels.hear(Said, hear_said)
         if channels:
             self.outward.open()
@@ -189,6 +191,7 @@ class Centre:
         """End held polls and let go of database and folder."""
         self.bell.close()
         self.outward.close()
+        self.fetching.close()
         self._store.close()
         self._lock.close()
 
