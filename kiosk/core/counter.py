@@ -16,10 +16,12 @@ from kiosk.core.counter_now import (
     Cases,
     Parcel,
     Ticket,
+    Todo,
     clash_text,
     now_of,
     parcels_of,
     tickets_of,
+    todos_of,
 )
 from kiosk.core.counter_thread import n_lines_of, timeline_of, told_of
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, name_of, why
@@ -43,6 +45,7 @@ class Sheet:
         now, told, timeline: Its three parts.
         parcels: What can be handed over here.
         tickets: What can be used here.
+        todos: What waits for whoever serves.
         n_contacts: Lines of the timeline with equal contacts one by one.
         n_lines: Lines of it with equal ones as one.
         case: Id of the case a note belongs to, "" without an open one.
@@ -58,6 +61,7 @@ class Sheet:
     timeline: tuple[Entry, ...]
     parcels: tuple[Parcel, ...]
     tickets: tuple[Ticket, ...] = ()
+    todos: tuple[Todo, ...] = ()
     n_contacts: int = 0
     n_lines: int = 0
     case: str = ""
@@ -80,6 +84,7 @@ def sheet_of(
     name = name_of(customer, words) if customer else words.say("head.no-customer")
     parcels = parcels_of(profile, tell=tell, opened=opened, name=name)
     tickets = tickets_of(profile, tell=tell, opened=opened, name=name, n_before=len(parcels))
+    todos = todos_of(profile, tell=tell, n_before=len(parcels) + len(tickets))
     cases = _cases(profile)
     open_cases = tuple(pair for pair in cases if pair[1].state == "open")
     case = next((one for _, one in open_cases if len(one.id) <= ID_LENGTH_MAX), None)
@@ -88,11 +93,19 @@ def sheet_of(
         name=name,
         standing=_standing(profile, customer, words),
         about=_about(customer, words, opened),
-        now=now_of(profile, open_cases=open_cases, parcels=parcels, tickets=tickets, tell=tell),
+        now=now_of(
+            profile,
+            open_cases=open_cases,
+            parcels=parcels,
+            tickets=tickets,
+            todos=todos,
+            tell=tell,
+        ),
         told=told_of(cases, tell),
         timeline=timeline_of(profile, tell, is_unfolded=is_unfolded),
         parcels=parcels,
         tickets=tickets,
+        todos=todos,
         n_contacts=n_lines_of(profile, is_unfolded=True),
         n_lines=n_lines_of(profile, is_unfolded=False),
         case=case.id if case else "",

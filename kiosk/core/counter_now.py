@@ -1,14 +1,16 @@
 """The lines a clerk must see in two seconds: what waits, what we owe, what not to do, what alone to ask; pure.
 
-Order: what is wrong with the band, what two counters did to each other, what can be handed over here, what we owe, what
-was not answered, what the web and this shop say differently of what they come for, what not to offer again, the one thing
-to ask, the next step, tickets and the household, what waits elsewhere.
+Order: a promise of ours that ran out, who else is with them now, what is wrong with the band, what two counters did to each
+other, what can be handed over here, who sent them, what did not reach them, what we owe, what was not answered, what the web
+and this shop say differently of what they come for, what not to offer again, the one thing to ask, the next step, tickets and
+the household, what waits elsewhere, who may be the same person.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from kiosk.core.counter_answer import failed_of
 from kiosk.core.entries import (
     Entry,
     Opened,
@@ -30,11 +32,14 @@ from sync.model.records import (
     Customer,
     Entitlement,
     Interaction,
+    Likeness,
     Offer,
     Order,
     Pickup,
     Price,
     Product,
+    Referral,
+    Serving,
     Stock,
     key_of,
 )
@@ -94,6 +99,74 @@ class Ticket:
     question: tuple[str, ...]
     yes: str
     evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """Something that waits for whoever serves: a digit begins it.
+
+    Attributes:
+        kind: answer_again | referral | likeness.
+        id: Of the message, the referral, the other customer.
+        digit: Key that begins it.
+        name: Who or what it is, safe to show.
+        text: What is to be known before, safe to show.
+        is_taken: Of a referral: somebody here took it, and it is to be finished.
+    """
+
+    kind: str
+    id: str
+    digit: str
+    name: str
+    text: str = ""
+    is_taken: bool = False
+
+
+def todos_of(profile: Profile, *, tell: Telling, n_before: int) -> tuple[Todo, ...]:
+    """What waits for whoever serves: who was sent here, what did not reach them, who may be the same person.
+
+    Args:
+        profile: What this device holds.
+        tell: What lines are made with.
+        n_before: How many digits are taken.
+    """
+    words = tell.words
+    found = [
+        *(
+            Todo(
+                "referral",
+                it.id,
+                "",
+                words.name(it.by),
+                words.text(it.text),
+                it.state == "taken",
+            )
+            for _, it in referrals_of(profile, tell.post.store)
+        ),
+        *(
+            Todo("answer_again", it.id, "", words.channel(it.channel), words.text(it.text))
+            for _, it in failed_of(profile, tell.now)
+        ),
+        *(
+            Todo("likeness", it.other, "", words.name(it.name), words.text(it.why))
+            for _, it in profile.of(Likeness)
+        ),
+    ]
+    return tuple(
+        replace(todo, digit=str(digit))
+        for digit, todo in enumerate(found[: PARCELS_MAX - n_before], start=n_before + 1)
+        if len(todo.id) <= ID_LENGTH_MAX
+    )
+
+
+def referrals_of(profile: Profile, store: str) -> tuple[tuple[Row, Referral], ...]:
+    """That this store expects them, the earliest first."""
+    found = [
+        (row, it)
+        for row, it in profile.of(Referral)
+        if it.store == store and it.state in ("open", "taken")
+    ]
+    return tuple(sorted(found, key=lambda pair: (pair[1].due_at or pair[1].at, pair[0].key)))
 
 
 def tickets_of(
@@ -169,14 +242,20 @@ def now_of(
     open_cases: Cases,
     parcels: tuple[Parcel, ...],
     tickets: tuple[Ticket, ...],
+    todos: tuple[Todo, ...],
     tell: Telling,
 ) -> tuple[Entry, ...]:
     """All lines, in their order; one line that says so when nothing waits and nothing is owed."""
+    owed = _owed(open_cases, tell)
     entries = [
+        *(entry for entry in owed if entry.tone is Tone.ALERT),
+        *_serving(profile, tell),
         *_blocked(profile, tell),
         *_clashes(open_cases, tell),
         *_waiting(profile, parcels, tell),
-        *_owed(open_cases, tell),
+        *_referred(profile, todos, tell),
+        *_failed(profile, todos, tell),
+        *(entry for entry in owed if entry.tone is not Tone.ALERT),
         *_unanswered(profile, tell),
         *_differing(profile, tell),
         *_struck(open_cases, tell),
@@ -184,6 +263,7 @@ def now_of(
         *_next(open_cases, tell),
         *_tickets(profile, tickets, tell),
         *_waiting_elsewhere(profile, tell),
+        *_alike(profile, todos, tell),
     ] or [Entry("", tell.words.say("now.nothing"), tone=Tone.MUTED)]
     return (*entries, *_family(profile, tell))
 
@@ -258,6 +338,89 @@ def _clashes(cases: Cases, tell: Telling) -> list[Entry]:
     ]
 
 
+def _serving(profile: Profile, tell: Telling) -> list[Entry]:
+    """Who else of us is with them now; whoever reads it knows of themselves."""
+    words = tell.words
+    return [
+        Entry(
+            label=words.say("now.serving"),
+            lead=words.name(one.by),
+            text=words.say(
+                "now.serving.text", channel=words.channel(one.channel), since=tell.at(one.at)
+            ),
+            tone=Tone.ASK,
+            age=tell.age(row),
+            is_on_card=True,
+        )
+        for row, serving in profile.of(Serving)
+        for one in serving.who
+        if one.until > tell.now and one.actor != tell.post.clerk
+    ]
+
+
+def _referred(profile: Profile, todos: tuple[Todo, ...], tell: Telling) -> list[Entry]:
+    words = tell.words
+    digits = {todo.id: todo.digit for todo in todos if todo.kind == "referral"}
+    entries = []
+    for row, referral in referrals_of(profile, tell.post.store):
+        is_taken = referral.state == "taken"
+        by = referral.changed_by if is_taken else referral.by
+        form = "now.referred.taken" if is_taken else "now.referred.open"
+        due = (
+            words.say("now.referred.due", due=tell.at(referral.due_at))
+            if referral.due_at
+            else ""
+        )
+        entries.append(
+            Entry(
+                label=words.say("now.referred"),
+                lead=due,
+                text=words.say(form, by=words.name(by), text=tell.part(referral.text)),
+                tone=Tone.READY,
+                age=tell.age(row),
+                digit=digits.get(referral.id, ""),
+            )
+        )
+    return entries
+
+
+def _failed(profile: Profile, todos: tuple[Todo, ...], tell: Telling) -> list[Entry]:
+    """What we wrote and they never read: nobody else will notice."""
+    words = tell.words
+    digits = {todo.id: todo.digit for todo in todos if todo.kind == "answer_again"}
+    return [
+        Entry(
+            label=words.say("now.failed"),
+            lead=words.channel(message.channel),
+            text=words.say(
+                "now.failed.text",
+                why=tell.part(message.delivery_reason) or words.say("why.none"),
+                text=tell.careful(message),
+            ),
+            tone=Tone.ALERT,
+            age=tell.age(row),
+            digit=digits.get(message.id, ""),
+        )
+        for row, message in failed_of(profile, tell.now)
+    ]
+
+
+def _alike(profile: Profile, todos: tuple[Todo, ...], tell: Telling) -> list[Entry]:
+    words = tell.words
+    digits = {todo.id: todo.digit for todo in todos if todo.kind == "likeness"}
+    return [
+        Entry(
+            label=words.say("now.alike"),
+            lead=words.name(likeness.name),
+            text=words.say("now.alike.text", why=tell.part(likeness.why)),
+            tone=Tone.ASK,
+            age=tell.age(row),
+            digit=digits.get(likeness.other, ""),
+        )
+        for row, likeness in profile.of(Likeness)
+    ]
+
+
 def _waiting(profile: Profile, parcels: tuple[Parcel, ...], tell: Telling) -> list[Entry]:
     rows = {pickup.id: (row, pickup) for row, pickup in profile.of(Pickup)}
     return [_parcel(parcel, *rows[parcel.pickup], tell) for parcel in parcels]
@@ -323,6 +486,7 @@ def _owed(cases: Cases, tell: Telling) -> list[Entry]:
                 text=words.say(f"now.owed.{form}.text", by=by, text=text, due=due),
                 tone=Tone.ALERT if is_late else Tone.PLAIN,
                 age=tell.age(row),
+                is_on_card=True,
             )
         )
     return entries
@@ -350,6 +514,7 @@ def _unanswered(profile: Profile, tell: Telling) -> list[Entry]:
                 text=tell.careful(contact),
                 tone=Tone.ALERT if is_late else Tone.PLAIN,
                 age=tell.age(row),
+                is_on_card=True,
             )
         )
     return entries
@@ -492,6 +657,7 @@ def _struck(cases: Cases, tell: Telling) -> list[Entry]:
             ),
             tone=Tone.STRUCK,
             age=tell.age(row),
+            is_on_card=True,
         )
         for row, case in cases
         for remedy in case.tried
@@ -507,6 +673,7 @@ def _missing(cases: Cases, tell: Telling) -> list[Entry]:
             text="",
             tone=Tone.ASK,
             age=tell.age(row),
+            is_on_card=True,
         )
         for row, case in cases
         for missing in case.missing
@@ -515,7 +682,12 @@ def _missing(cases: Cases, tell: Telling) -> list[Entry]:
 
 def _next(cases: Cases, tell: Telling) -> list[Entry]:
     return [
-        Entry(tell.words.say("now.next"), tell.words.text(case.next_step), age=tell.age(row))
+        Entry(
+            tell.words.say("now.next"),
+            tell.words.text(case.next_step),
+            age=tell.age(row),
+            is_on_card=True,
+        )
         for row, case in cases
         if case.next_step
     ]

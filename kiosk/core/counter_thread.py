@@ -7,6 +7,7 @@ An unanswered contact is never folded away.
 from dataclasses import dataclass
 from typing import Final
 
+from kiosk.core.counter_answer import delivery_text
 from kiosk.core.counter_now import Cases, clash_text
 from kiosk.core.entries import Entry, Telling, Tone, is_struck, is_unanswered, item_of
 from sync.model.profile import Profile
@@ -192,6 +193,10 @@ def _contact(contact: Contact, tell: Telling) -> Entry:
             text=words.say("timeline.quoted", text=text) if body.direction == "in" else text,
         )
     tone = Tone.MUTED if body.direction == "note" else Tone.PLAIN
+    became = delivery_text(contact.row, body, tell)
+    if became:
+        text = words.say("timeline.sent", text=text, became=became)
+        tone = Tone.ALERT if body.delivery == "failed" else tone
     if is_unanswered(body):
         text, tone = words.say("timeline.owed", text=text), Tone.ALERT
     lead = words.channel(body.channel)

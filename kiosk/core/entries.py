@@ -50,6 +50,7 @@ class Entry:
         tone: How it is meant.
         age: Its age and source in words, shown on a key; "" where it has none.
         digit: Key that does something about it, "" for none.
+        is_on_card: The hand-over card says it as well.
     """
 
     label: str
@@ -58,6 +59,7 @@ class Entry:
     tone: Tone = Tone.PLAIN
     age: str = ""
     digit: str = ""
+    is_on_card: bool = False
 
 
 @dataclass(frozen=True, slots=True)

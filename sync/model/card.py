@@ -75,7 +75,13 @@ _WEIGHTS: Final = {
 """What is left out last where there is no room."""
 
 _OVER: Final = 5
-"""A promise that ran out, a remedy that is struck out, weighs this much more than its like."""
+"""A promise that ran out weighs this much more than its like."""
+
+_STRUCK: Final = 15
+"""A remedy that is struck out weighs this much more than its like, and more than a fact: offering it again does harm."""
+
+_WHOLE_FROM: Final = 100 + _OVER
+"""A promise that ran out is not cut while anything else can be: what was promised is what is asked first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,8 @@ def card_rows(card: Card, width: int = WIDTH, height: int = HEIGHT) -> tuple[Car
     by_weight = sorted(range(len(wrapped)), key=lambda at: (card.lines[at].weight, -at))
     n_rows = sum(map(len, wrapped))
     for at in by_weight:  # first each is cut to one row, then the lightest go
-        if n_rows > room and len(wrapped[at]) > 1:
+        is_whole = card.lines[at].weight >= _WHOLE_FROM and room > ROWS_MAX
+        if n_rows > room and len(wrapped[at]) > 1 and not is_whole:
             n_rows -= len(wrapped[at]) - 1
             wrapped[at] = _wrapped(_marked(card.lines[at]), width, rows_max=1)
     n_left_out = 0
@@ -402,7 +409,7 @@ class _Writer:
             times = f"failed {remedy.n_failed} of {remedy.n_tried}"
             if is_struck(remedy):
                 text = f"DO NOT OFFER AGAIN: {plain(remedy.text)} ({times}; needs a reason)"
-                yield self._line("tried", text, (row,), tone="struck", more=_OVER)
+                yield self._line("tried", text, (row,), tone="struck", more=_STRUCK)
             else:
                 yield self._line("tried", f"tried: {plain(remedy.text)} ({times})", (row,))
         if case.payer and not any(case.payer in told.value for told in case.told):

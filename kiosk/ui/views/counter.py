@@ -18,6 +18,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 from textual.widgets.option_list import Option
 
@@ -32,7 +33,9 @@ from kiosk.core.counter import (
     sheet_of,
     unsaved_names,
 )
-from kiosk.core.counter_now import Parcel, Ticket
+from kiosk.core.counter_answer import IN_PERSON, Answering, answering_of
+from kiosk.core.counter_card import card_entries, card_room, counter_card, stands_on_top
+from kiosk.core.counter_now import Parcel, Ticket, Todo
 from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
 from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
@@ -60,6 +63,7 @@ from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.screens.hand_over import HandOverQuestion
 from kiosk.ui.screens.set_pin import PinQuestion
 from kiosk.ui.screens.settle import SettleQuestion
+from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.key_bar import Key, KeyBar
 from kiosk.ui.widgets.note import NoteDraft, NoteWriter
@@ -68,12 +72,14 @@ from kiosk.ui.widgets.plain_text import PlainText
 from kiosk.ui.widgets.strip import StaffStrip
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence, OperationState
+from sync.model.operations.answer_interaction import AnswerInteraction
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
 from sync.model.profile import Profile
+from sync.model.records import Interaction
 from sync.model.rules import UNDO_WITHIN_US
 
 LOOK_S: Final = 1.0
@@ -136,6 +142,17 @@ class _Done:
     at: int
 
 
+class _Body(VerticalScroll):
+    """The page of a customer, which says when its height changed."""
+
+    class Resized(Message):
+        """It has another height now."""
+
+    def on_resize(self) -> None:
+        """Say so."""
+        self.post_message(self.Resized())
+
+
 class CounterView(Vertical):
     """The clerk's side of the shop. All calls to the desk answer from this device's files in milliseconds."""
 
@@ -150,6 +167,8 @@ class CounterView(Vertical):
         Binding("o,f4", "open_here", show=False),
         Binding("z,f9", "undo", show=False),
         Binding("p", "pin", show=False),
+        Binding("r", "answer", show=False),
+        Binding("c", "card", show=False),
         *(Binding(digit, f"digit({digit})", show=False) for digit in "123456789"),
     ]
 
@@ -177,6 +196,8 @@ class CounterView(Vertical):
         self._carried: _Spoken | None = None
         self._spare: _Spare | None = None
         self._drafts: dict[str, NoteDraft] = {}
+        self._answers: dict[str, NoteDraft] = {}
+        self._shows_card = False
         self._names: dict[str, str] = {}
         self._shows_ages = False
         self._is_unfolded = False
@@ -204,7 +225,9 @@ class CounterView(Vertical):
             with Vertical(id="sheet"):
                 yield PlainText(id="name")
                 yield PlainText(id="about")
-                with VerticalScroll(id="body"):
+                with _Body(id="body"):
+                    yield CardRows(id="card")
+                    yield EntryList(id="card-whole")
                     yield EntryList(id="now")
                     yield PlainText(words.say("told.title"), classes="title")
                     yield EntryList(id="told")
@@ -424,6 +447,7 @@ class CounterView(Vertical):
         self._opened = opened
         self._tapped_at = 0
         self._is_unfolded = False
+        self._shows_card = stands_on_top(self._profile)
         if self._here is not None and self._here.owner == owner:
             self._here = None
         self.query_one("#here", Notice).clear()
@@ -449,13 +473,46 @@ class CounterView(Vertical):
         name = f"{sheet.name}   {sheet.standing}".strip()
         self.query_one("#name", PlainText).say(name)
         self.query_one("#about", PlainText).say(sheet.about)
+        self._fill_card(sheet)
+        beside = tuple(one for one in sheet.now if not one.is_on_card)
+        now = beside if self._shows_card and len(beside) < len(sheet.now) else sheet.now
         for part, entries in (
-            ("#now", sheet.now),
+            ("#now", now),
             ("#told", sheet.told),
             ("#timeline", sheet.timeline),
         ):
             self.query_one(part, EntryList).show(entries, ages=self._shows_ages)
         self._show_keys()
+
+    def _fill_card(self, sheet: Sheet) -> None:
+        """The card on top, in the room there is; whole, with what it was built from, where ages are shown."""
+        card, whole = self.query_one(CardRows), self.query_one("#card-whole", EntryList)
+        card.display = self._shows_card and not self._shows_ages
+        whole.display = self._shows_card and self._shows_ages
+        if self._profile is None or not self._shows_card:
+            return
+        tell = self._telling()
+        told = counter_card(self._profile, tell)
+        if self._shows_ages:
+            whole.show(card_entries(told, self._profile, tell), ages=True)
+        else:
+            height = self.query_one("#body", VerticalScroll).size.height
+            beside = tuple(one for one in sheet.now if not one.is_on_card)
+            card.show(told, card_room(height, beside))
+
+    @on(_Body.Resized)
+    def _fit_card(self) -> None:
+        """The card is as long as the page is high."""
+        if self._sheet is not None and self._shows_card:
+            self._fill_card(self._sheet)
+
+    def action_card(self) -> None:
+        """Show the hand-over card on top of the page, or take it away."""
+        if self.page != "sheet" or self._sheet is None:
+            return
+        self._shows_card = not self._shows_card
+        self._fill_sheet()
+        self.query_one("#body", VerticalScroll).scroll_home(animate=False)
 
     # Handing over
 
@@ -474,6 +531,9 @@ class CounterView(Vertical):
             for ticket in self._sheet.tickets:
                 if ticket.digit == str(digit):
                     self._ask_use(self._sheet.owner, ticket)
+            for todo in self._sheet.todos:
+                if todo.digit == str(digit):
+                    self._begin_todo(todo)
         elif self.page == "unsettled" and digit <= len(self._unsettled):
             self._ask_settling(self._unsettled[digit - 1])
 
@@ -597,12 +657,68 @@ class CounterView(Vertical):
 
         self.app.push_screen(PinQuestion(name, words=self._words), answered)
 
+    # What waits for whoever serves
+
+    def _begin_todo(self, todo: Todo) -> None:
+        match todo.kind:
+            case "answer_again":
+                self._begin_answer(again=todo.id)
+            case _:
+                pass
+
+    # Answering in the customer's channel
+
+    def action_answer(self) -> None:
+        """Begin or go on with an answer in the customer's own channel."""
+        self._begin_answer()
+
+    def _begin_answer(self, *, again: str = "") -> None:
+        if self.page != "sheet" or self._sheet is None or self._profile is None:
+            return
+        self._keep_draft()
+        sheet = self._sheet
+        begun = self._answering(again=again)
+        if begun is None:
+            self._say("answer.nothing")
+            return
+        channel = begun.ways[0].channel
+        fresh = NoteDraft(sheet.owner, begun.text, answers=begun.answers, channel=channel)
+        kept = self._answers.get(sheet.owner)
+        draft = kept if kept is not None and not again else fresh
+        self.query_one(NoteWriter).begin(begun.title, draft, begun.ways)
+        self.query_one("#message", Notice).clear()
+        self._show_keys()
+
+    def _answering(self, *, again: str = "") -> Answering | None:
+        if self._profile is None or self._sheet is None:
+            return None
+        return answering_of(self._profile, self._telling(), name=self._sheet.name, again=again)
+
+    def _send_answer(self, draft: NoteDraft) -> None:
+        """Record it: what is said here is heard already, what goes out can be taken back for five minutes."""
+        by, text = self._post.clerk_name, draft.text.strip()
+        args = AnswerInteraction(answers=draft.answers, by=by, text=text, channel=draft.channel)
+        evidence = self._opened.by_staff
+        if not self._record("answer_interaction", args, owner=draft.owner, evidence=evidence):
+            return
+        self._answers.pop(draft.owner, None)
+        self.query_one(NoteWriter).end()
+        if draft.channel == IN_PERSON:
+            self._say("answer.done.here")
+        else:
+            channel = self._words.channel(draft.channel)
+            self._say("answer.done", channel=channel, key="Z")
+        self.take_focus()
+        self._show_keys()
+        self.call_after_refresh(self._show_newest)
+
     # Notes
 
     def action_note(self) -> None:
         """Begin or go on with a note about this customer."""
         if self.page != "sheet" or self._sheet is None:
             return
+        self._keep_draft()
         sheet = self._sheet
         form = "note.title.case" if sheet.case else "note.title"
         title = self._words.say(form, name=sheet.name, case=sheet.case_number)
@@ -617,8 +733,11 @@ class CounterView(Vertical):
         draft = event.draft
         text = draft.text.strip()
         if not text:
-            self._say("note.empty", tone=Tone.ASK)
+            self._say("answer.empty" if draft.answers else "note.empty", tone=Tone.ASK)
             self._is_note_asked = True
+            return
+        if draft.answers:
+            self._send_answer(draft)
             return
         sheet, by = self._sheet, self._post.clerk_name
         case = sheet.case if sheet is not None and sheet.owner == draft.owner else ""
@@ -636,6 +755,10 @@ class CounterView(Vertical):
 
     def _show_newest(self) -> None:
         """Bring the newest contact into view, where a note stands that was just saved."""
+        self._fit_card()
+        self.call_after_refresh(self._scroll_to_newest)
+
+    def _scroll_to_newest(self) -> None:
         body, timeline = self.query_one("#body", VerticalScroll), self.query_one("#timeline")
         body.scroll_to(y=timeline.virtual_region.y - 1, animate=False, force=True)
 
@@ -659,15 +782,18 @@ class CounterView(Vertical):
         if not writer.is_open:
             return
         draft = writer.draft
-        self._drafts.pop(draft.owner, None)
+        drafts = self._answers if draft.answers else self._drafts
+        drafts.pop(draft.owner, None)
         if draft.text.strip():
-            self._drafts[draft.owner] = draft
-            while len(self._drafts) > DRAFTS_MAX:
-                self._drafts.pop(next(iter(self._drafts)))
+            drafts[draft.owner] = draft
+            while len(drafts) > DRAFTS_MAX:
+                drafts.pop(next(iter(drafts)))
         writer.end()
 
     def _offer_draft(self, owner: str) -> None:
-        if owner in self._drafts:
+        if owner in self._answers:
+            self._say("answer.draft", key="R", tone=Tone.ASK)
+        elif owner in self._drafts:
             self._say("note.draft", key="N", tone=Tone.ASK)
 
     # Moving about
@@ -675,9 +801,10 @@ class CounterView(Vertical):
     def action_back(self) -> None:
         """Leave the note, then the page; a note begun is kept."""
         if self.page == "sheet" and self.query_one(NoteWriter).is_open:
+            is_answer = self.query_one(NoteWriter).is_answer
             self._keep_draft()
-            if self.owner in self._drafts:
-                self._say("note.kept")
+            if self.owner in (self._answers if is_answer else self._drafts):
+                self._say("answer.kept" if is_answer else "note.kept")
             self.take_focus()
             self._show_keys()
         elif self.page == "find":
@@ -693,7 +820,7 @@ class CounterView(Vertical):
         self._profile = None
         self.query_one("#message", Notice).clear()
         self.query_one("#query", Input).value = ""
-        names = tuple(self._name_of(owner) for owner in self._drafts)
+        names = tuple(self._name_of(owner) for owner in {**self._answers, **self._drafts})
         self.query_one("#drafts", PlainText).say(unsaved_names(names, self._words))
         self.query_one("#pages", ContentSwitcher).current = "find"
         self.take_focus()
@@ -879,7 +1006,8 @@ class CounterView(Vertical):
             "note": self.action_note, "hand": self.action_hand_over, "ages": self.action_ages,
             "unfold": self.action_unfold, "unsettled": self.action_unsettled, "here": self.action_open_here,
             "save": writer.submit, "audience": writer.change_audience, "undo": self.action_undo,
-            "settle": self._settle_first, "pin": self.action_pin,
+            "settle": self._settle_first, "pin": self.action_pin, "answer": self.action_answer,
+            "send": writer.submit, "way": writer.change_audience, "card": self.action_card,
         }  # fmt: skip
         actions[name]()
 
@@ -962,6 +1090,8 @@ class CounterView(Vertical):
         keys: list[tuple[str, str]] = []
         if self.query_one(NoteWriter).is_open and self.page == "sheet":
             keys = [("Enter", "save"), ("F5", "audience"), ("Esc", "back")]
+            if self.query_one(NoteWriter).is_answer:
+                keys = [("Enter", "send"), ("F5", "way"), ("Esc", "back")]
         elif self.page == "find":
             keys = [("Enter", "open")] if self._found else []
             keys.append(("F6", "unsettled"))
@@ -972,7 +1102,9 @@ class CounterView(Vertical):
         elif self._sheet is not None:
             keys = [("H", "hand")] if self._sheet.parcels else []
             keys += [
+                *([("R", "answer")] if self._is_answerable else []),
                 ("N", "note"),
+                ("C", "card"),
                 ("F", "find"),
                 ("A", "ages"),
                 *([("E", "unfold")] if self._sheet.n_contacts > self._sheet.n_lines else []),
@@ -988,6 +1120,12 @@ class CounterView(Vertical):
         ):
             keys.insert(0, (OPEN_KEY, "here"))
         return [(key, self._word_of(name), name) for key, name in keys]
+
+    @property
+    def _is_answerable(self) -> bool:
+        return self._profile is not None and any(
+            contact.direction == "in" for _, contact in self._profile.of(Interaction)
+        )
 
     @property
     def _is_writing(self) -> bool:

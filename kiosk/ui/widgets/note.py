@@ -1,4 +1,4 @@
-"""Where a clerk writes a note: for whom it is stands above it all the while, in words, and a key changes it."""
+"""Where a clerk writes a note, or an answer: for whom it is stands above it all the while, in words, and a key changes it."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import TextArea
 
+from kiosk.core.counter_answer import IN_PERSON, Way
 from kiosk.core.staff_words import StaffWords
 from kiosk.ui.widgets.plain_text import PlainText
 
@@ -27,11 +28,15 @@ class NoteDraft:
     Attributes:
         owner: Customer id it is about.
         is_for_customer: The customer will read it; otherwise only we do.
+        answers: Of an answer, the id of the contact it answers; "" for a note.
+        channel: Of an answer, the way it goes; "" for a note.
     """
 
     owner: str
     text: str
     is_for_customer: bool = False
+    answers: str = ""
+    channel: str = ""
 
 
 class _Page(TextArea):
@@ -79,6 +84,8 @@ class NoteWriter(Vertical):
         self._words = words
         self._owner = ""
         self._is_for_customer = False
+        self._answers = ""
+        self._ways: tuple[Way, ...] = ()
         self.display = False
 
     def compose(self) -> ComposeResult:
@@ -103,14 +110,36 @@ class NoteWriter(Vertical):
     def draft(self) -> NoteDraft:
         """The note as it stands."""
         text = self.query_one(_Page).text
-        return NoteDraft(self._owner, text, is_for_customer=self._is_for_customer)
+        channel = self._ways[0].channel if self._ways else ""
+        return NoteDraft(
+            self._owner,
+            text,
+            is_for_customer=self._is_for_customer,
+            answers=self._answers,
+            channel=channel,
+        )
 
-    def begin(self, title: str, draft: NoteDraft) -> None:
-        """Open with this draft, the cursor behind its text."""
+    @property
+    def is_answer(self) -> bool:
+        """Whether an answer is being written, and not a note."""
+        return self.is_open and bool(self._ways)
+
+    def begin(self, title: str, draft: NoteDraft, ways: tuple[Way, ...] = ()) -> None:
+        """Open with this draft, the cursor behind its text.
+
+        Args:
+            title: What it is about.
+            draft: Its text so far.
+            ways: Of an answer, how it can go; the draft's own first where it is among them.
+        """
+        chosen = next((n for n, way in enumerate(ways) if way.channel == draft.channel), 0)
+        self._ways = (*ways[chosen:], *ways[:chosen])
+        self._answers = draft.answers
         self._owner = draft.owner
         self._is_for_customer = draft.is_for_customer
         self._title = title
         page = self.query_one(_Page)
+        page.placeholder = self._words.say("answer.prompt" if ways else "note.prompt")
         page.load_text(draft.text)
         page.move_cursor(page.document.end)
         self.display = True
@@ -120,7 +149,8 @@ class NoteWriter(Vertical):
     def end(self) -> None:
         """Close and forget."""
         self.display = False
-        self._owner = ""
+        self._owner = self._answers = ""
+        self._ways = ()
         self.query_one(_Page).load_text("")
 
     def take_focus(self) -> None:
@@ -133,9 +163,21 @@ class NoteWriter(Vertical):
             self.post_message(self.Submitted(self.draft))
 
     def change_audience(self) -> None:
-        """The other audience."""
-        self._is_for_customer = not self._is_for_customer
+        """The other audience; of an answer the next way."""
+        if self._ways:
+            self._ways = (*self._ways[1:], self._ways[0])
+        else:
+            self._is_for_customer = not self._is_for_customer
         self._show()
+
+    def mark(self, ways: tuple[Way, ...]) -> None:
+        """How it can go now: time passes while somebody writes."""
+        if self._ways and {way.channel for way in ways} == {way.channel for way in self._ways}:
+            by_channel = {way.channel: way for way in ways}
+            told = tuple(by_channel[way.channel] for way in self._ways)
+            if told != self._ways:
+                self._ways = told
+                self._show()
 
     def action_change_audience(self) -> None:
         """Key for the other audience."""
@@ -156,9 +198,10 @@ class NoteWriter(Vertical):
 
     def _show(self) -> None:
         words = self._words
-        self.set_class(self._is_for_customer, "-customer")
-        mark = "note.customer" if self._is_for_customer else "note.internal"
-        self.query_one(_Audience).say(words.say(mark))
+        is_read = self._ways[0].channel != IN_PERSON if self._ways else self._is_for_customer
+        self.set_class(is_read, "-customer")
+        mark = words.say("note.customer" if self._is_for_customer else "note.internal")
+        self.query_one(_Audience).say(self._ways[0].mark if self._ways else mark)
         left = NOTE_LENGTH_MAX - len(self.query_one(_Page).text)
         room = f"  {words.say('note.long', left=left)}" if left < LEFT_SAID_FROM else ""
         self.query_one("#note-title", PlainText).say(f"{self._title}{room}")

@@ -137,9 +137,9 @@ async def test_escape_empties_the_search_and_later_leads_back_to_it() -> None:
 @pytest.mark.parametrize(
     ("who", "words"),
     [
-        ("tom beck", ("21 h late", "reset the password")),
+        ("tom beck", ("PROMISED by Ana", "h over", "DO NOT OFFER AGAIN: reset the password")),
         ("lena", ("Shelf C7",)),
-        ("priya", ("WhatsApp, 71 h",)),
+        ("priya", ("NOT ANSWERED: whatsapp", "47 h over")),
         ("maya", ("Exchange M for L",)),
     ],
 )
