@@ -41,10 +41,13 @@ from tests.support import shop
 from tests.support.sending import HOUR_US, NOON, SECOND_US, SendingShop, answer, channel
 from tests.support.vendor_servers import ShopifyAdmin, Subscriber, running
 
+on_both = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+"""For tests of what the database does; the others need only one."""
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+
+@pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    is_file = request.param == "sqlite"
+    is_file = getattr(request, "param", "sqlite") == "sqlite"
     where = tmp_path / "centre.db" if is_file else request.getfixturevalue("made_database")
     opened = Store(where, fresh_epoch="e-1")
     yield opened
@@ -177,6 +180,7 @@ def test_no_word_of_anybodys_and_no_name_leaves_with_a_change() -> None:
     assert "late" not in text
 
 
+@on_both
 def test_what_happens_in_the_store_reaches_a_subscriber_signed(
     harbour: SendingShop, crm: Subscriber, telling: TellingOf
 ) -> None:
@@ -294,6 +298,7 @@ def test_what_came_from_a_channel_is_not_told_back_to_it(
 # Order, faults, dead letters
 
 
+@on_both
 def test_changes_of_one_subject_keep_their_order_and_others_do_not_wait_for_them(
     harbour: SendingShop, crm: Subscriber, telling: TellingOf
 ) -> None:
@@ -321,6 +326,7 @@ def stock_row(n: int) -> Row:
     return shop.row(Stock("p1@harbour", "p1", "harbour", n, NOON + n), owner="")
 
 
+@on_both
 def test_a_subscriber_that_is_away_keeps_nobody_else_waiting(
     harbour: SendingShop, crm: Subscriber, telling: TellingOf
 ) -> None:
@@ -336,6 +342,7 @@ def test_a_subscriber_that_is_away_keeps_nobody_else_waiting(
     assert dead(harbour) == []
 
 
+@on_both
 def test_what_a_subscriber_refuses_is_a_dead_letter_that_can_be_sent_again(
     harbour: SendingShop, crm: Subscriber, telling: TellingOf
 ) -> None:
@@ -357,6 +364,7 @@ def test_what_a_subscriber_refuses_is_a_dead_letter_that_can_be_sent_again(
     assert (len(crm.events), dead(harbour)) == (1, [])
 
 
+@on_both
 def test_what_is_never_taken_is_dead_in_the_end(
     harbour: SendingShop, crm: Subscriber, telling: TellingOf
 ) -> None:
@@ -389,6 +397,7 @@ class Killed(Exception):
     """The node is gone."""
 
 
+@on_both
 def test_a_node_that_dies_has_another_tell_again_under_the_same_id(
     store: Store, harbour: SendingShop, crm: Subscriber, telling: TellingOf, web: Web
 ) -> None:
@@ -427,6 +436,7 @@ def test_an_answer_that_was_lost_is_sent_again_as_the_same_event(
     assert n_rows(harbour, "change_due") == 0
 
 
+@on_both
 def test_who_subscribes_no_more_is_told_no_more(
     harbour: SendingShop, crm: Subscriber, telling: TellingOf
 ) -> None:
@@ -453,6 +463,7 @@ def test_joins_are_told(harbour: SendingShop, crm: Subscriber, telling: TellingO
     }  # fmt: skip
 
 
+@on_both
 def test_who_is_erased_is_in_no_queue_and_others_hear_of_it(
     harbour: SendingShop, crm: Subscriber, telling: TellingOf
 ) -> None:
@@ -470,6 +481,7 @@ def test_who_is_erased_is_in_no_queue_and_others_hear_of_it(
     assert n_rows(harbour, "outgoing") == 0
 
 
+@on_both
 def test_changes_everybody_took_are_forgotten_after_a_month(
     harbour: SendingShop, crm: Subscriber, telling: TellingOf
 ) -> None:
@@ -535,6 +547,7 @@ def test_what_shopify_told_is_not_written_back(
     assert admin.asked == []
 
 
+@on_both
 def test_a_parcel_that_was_collected_is_fulfilled_once(
     harbour: SendingShop, admin: ShopifyAdmin, telling: TellingOf
 ) -> None:
@@ -646,6 +659,7 @@ def asking(name: str = "mailer") -> Settings:
     return Settings(name, "cloudevents", "", {"suppressions": "bearer-secret-1234"}, {})
 
 
+@on_both
 def test_mailing_tools_are_told_who_must_not_be_advertised_what(
     harbour: SendingShop, telling: TellingOf
 ) -> None:
@@ -682,6 +696,7 @@ def test_a_withdrawn_consent_and_a_return_suppress(
     assert suppressed(harbour) == ["no_consent", "open_case", "returned"]
 
 
+@on_both
 def test_who_is_erased_stays_suppressed_and_nobody_can_say_who_it_was(
     harbour: SendingShop, crm: Subscriber, telling: TellingOf
 ) -> None:
@@ -700,6 +715,7 @@ def test_who_is_erased_stays_suppressed_and_nobody_can_say_who_it_was(
     assert "lena" not in everything
 
 
+@on_both
 def test_who_was_erased_and_agrees_anew_may_be_written_to_again(
     harbour: SendingShop, telling: TellingOf
 ) -> None:
@@ -718,6 +734,7 @@ def test_who_was_erased_and_agrees_anew_may_be_written_to_again(
     assert suppressed(harbour) == []
 
 
+@on_both
 def test_an_address_of_two_people_has_what_holds_for_either(
     harbour: SendingShop, telling: TellingOf
 ) -> None:
@@ -777,6 +794,7 @@ def test_a_subscriber_hears_when_somebody_becomes_suppressed(
     ]  # fmt: skip
 
 
+@on_both
 def test_who_becomes_one_customer_is_looked_at_anew(
     harbour: SendingShop, telling: TellingOf
 ) -> None:

@@ -31,9 +31,13 @@ from tests.support.vendor_servers import Chatwoot, Twilio, Vendor, WhatsAppCloud
 LENAS_NUMBER = "491712345678"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+on_both = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+"""For tests of what the database does; the others need only one."""
+
+
+@pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    is_file = request.param == "sqlite"
+    is_file = getattr(request, "param", "sqlite") == "sqlite"
     where = tmp_path / "centre.db" if is_file else request.getfixturevalue("made_database")
     opened = Store(where, fresh_epoch="e-1")
     yield opened
@@ -92,6 +96,7 @@ def write(of: SendingShop, change: Callable[[Transaction], object]) -> None:
     of.parts.write(change)
 
 
+@on_both
 def test_an_answer_waits_out_the_time_in_which_it_can_be_taken_back(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -110,6 +115,7 @@ def test_an_answer_waits_out_the_time_in_which_it_can_be_taken_back(
     ]
 
 
+@on_both
 def test_what_was_taken_back_in_time_is_never_sent(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -127,6 +133,7 @@ def test_what_was_taken_back_in_time_is_never_sent(
     assert (asked.answered_at, asked.answered_op) == (0, "")
 
 
+@on_both
 def test_what_is_taken_back_too_late_becomes_a_case(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -152,6 +159,7 @@ def test_a_parcel_that_is_ready_is_told_at_once(
     assert len(meta.sent) == 1
 
 
+@on_both
 def test_kiosks_that_hold_the_customer_hear_what_became_of_a_message(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -186,6 +194,7 @@ def test_an_operation_that_comes_again_is_one_message(
     assert len(meta.sent) == 1
 
 
+@on_both
 def test_what_one_of_a_group_may_not_do_sends_nothing_of_the_others(
     harbour: SendingShop,
 ) -> None:
@@ -285,6 +294,7 @@ def test_a_final_fault_is_shown_to_staff_with_its_reason(
     assert len(meta.asked) == 1
 
 
+@on_both
 def test_what_goes_on_failing_has_failed_in_the_end_and_can_be_sent_again_by_a_person(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -319,6 +329,7 @@ def test_a_way_that_cannot_be_reached_holds_its_messages(
     assert "cannot be reached" in harbour.message("a-1").delivery_reason
 
 
+@on_both
 def test_messages_of_one_channel_do_not_overtake_each_other(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -345,6 +356,7 @@ class Killed(Exception):
     """The node is gone."""
 
 
+@on_both
 def test_a_node_that_dies_after_sending_has_another_send_again(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -370,6 +382,7 @@ def test_a_node_that_dies_after_sending_has_another_send_again(
     assert len(meta.sent) == 2
 
 
+@on_both
 def test_a_report_that_comes_before_the_claim_ends_spares_the_second_sending(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -417,6 +430,7 @@ def test_a_message_whose_answer_was_lost_is_in_its_conversation_once(
     assert [one["content"] for one in woot.conversations["77"]] == ["It is here."]
 
 
+@on_both
 def test_two_nodes_send_a_message_once(
     store: Store, harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -538,6 +552,7 @@ def test_an_offer_is_not_sent_when_the_consent_went_meanwhile(
     assert harbour.state("n-1") == ("failed", "failed")
 
 
+@on_both
 def test_a_paused_channel_sends_nothing_and_loses_nothing(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -583,6 +598,7 @@ def test_an_answer_goes_back_the_way_the_question_came(
     assert (len(meta.sent), len(woot.conversations["77"])) == (0, 1)
 
 
+@on_both
 def test_a_note_is_put_beside_its_conversation_for_staff_alone(
     harbour: SendingShop, woot: Chatwoot, sending: Sending
 ) -> None:
@@ -604,6 +620,7 @@ def test_a_note_is_put_beside_its_conversation_for_staff_alone(
     assert (record.state, record.body) == ("sent", "")
 
 
+@on_both
 def test_the_card_beside_a_conversation_says_what_is_known_when_it_is_sent(
     harbour: SendingShop, woot: Chatwoot, sending: Sending
 ) -> None:
@@ -708,6 +725,7 @@ def test_what_a_vendor_tells_only_moves_a_message_forward(
     assert harbour.message("a-1").delivery_reason == reason
 
 
+@on_both
 def test_what_is_told_before_we_know_its_name_is_kept(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -720,6 +738,7 @@ def test_what_is_told_before_we_know_its_name_is_kept(
     assert harbour.state("a-1") == ("read", "read")
 
 
+@on_both
 def test_who_is_erased_leaves_nothing_in_the_queue(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
@@ -736,6 +755,7 @@ def test_who_is_erased_leaves_nothing_in_the_queue(
     assert harbour.queued("a-1") is None
 
 
+@on_both
 def test_a_message_given_up_by_a_person_stays_failed_for_staff(
     harbour: SendingShop, sending: Sending
 ) -> None:
