@@ -98,7 +98,7 @@ def head_of(delivery: Delivery, event_type: str, at: int) -> Head:
     )
 
 
-def keep(  # what an event is
+def keep(  # noqa: PLR0913  # what an event is
     transaction: Transaction,
     channel: str,
     event_id: str,
@@ -154,7 +154,7 @@ def keep_forged(
     )  # fmt: skip
 
 
-def settle(  # what became of it
+def settle(  # noqa: PLR0913  # what became of it
     transaction: Transaction,
     channel: str,
     event_id: str,

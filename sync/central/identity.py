@@ -172,7 +172,7 @@ def canonical_in(snapshot: Snapshot, owner: str) -> str:
 # An event's customer
 
 
-def owner_of(
+def owner_of(  # noqa: PLR0913  # what an event says of somebody
     transaction: Transaction,
     settings: Settings,
     who: Who,
@@ -199,7 +199,7 @@ def owner_of(
     return meet(transaction, settings, who, ref=ref, at=at, now=now, event=event).owner
 
 
-def meet(
+def meet(  # noqa: PLR0913  # the same
     transaction: Transaction,
     settings: Settings,
     who: Who,
@@ -472,7 +472,7 @@ def _take_apart(transaction: Transaction, term: str, *, now: int) -> None:
 # Suggestions
 
 
-def suggest(  # what a suggestion says
+def suggest(  # noqa: PLR0913  # what a suggestion says
     transaction: Transaction,
     one: str,
     other: str,
@@ -551,7 +551,7 @@ def decline(transaction: Transaction, one: str, other: str, *, by: str, at: int)
 # Joining
 
 
-def join(
+def join(  # noqa: PLR0913  # a join and its reasons
     transaction: Transaction,
     kept: str,
     folded: str,

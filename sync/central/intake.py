@@ -47,6 +47,8 @@ FORGED_A_MINUTE: Final = 60
 HOUR_US: Final = 3_600 * 1_000_000
 ALERT: Final = "channel_forged"
 TAKE_MAX: Final = 200
+WOKEN_MAX: Final = 20
+"""Events that waited for another that are taken with it; the rest comes a little later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,35 +139,32 @@ class Intake:
         """Take what is known to be the vendor's: a mail of our own mailbox, a line of a file that a person gave us."""
         now = self._parts.now
         try:
-            found = self._adapters[settings.name].events(delivery, settings)
-            if len(found) > EVENTS_MAX:
-                raise Unmapped(f"more than {EVENTS_MAX} events in one delivery")
+            kept = self._events_in(settings, delivery)
         except Unmapped as error:
             return self._keep_whole(settings, delivery, str(error), now)
         except Exception as error:
             log.exception("adapter raised", extra={"kind": settings.adapter})
-            return self._keep_whole(
-                settings, delivery, f"{settings.adapter} raised {type(error).__name__}", now
-            )
-        kept = tuple((event_id(event), event) for event in found)
-        form = "delivery" if len(kept) == 1 else "event"
+            reason = f"{settings.adapter} raised {type(error).__name__}"
+            return self._keep_whole(settings, delivery, reason, now)
+        woken: list[int] = []
 
         def work(transaction: Transaction, *, is_taken: bool) -> Taken:
-            n_new = 0
-            is_paused = events.is_paused(transaction.direct(), settings.name)
-            for name, event in kept:
-                raw = delivery.body if form == "delivery" else msgspec.json.encode(event.body)
+            n_new, is_paused = 0, events.is_paused(transaction.direct(), settings.name)
+            woken.clear()
+            for name, event, raw in kept:
                 head = events.head_of(delivery, event.type, event.at)
+                form = "delivery" if len(kept) == 1 else "event"
                 if not events.keep(
                     transaction, settings.name, name, head=head, form=form, raw=raw, now=now
                 ):
                     continue
                 n_new += 1
                 if is_taken and not is_paused:
-                    self._take(transaction, settings, name, event, came_at=now, n_tries=0)
-            return Taken(200, ids=tuple(name for name, _ in kept), n_new=n_new)
+                    n = self._take(transaction, settings, name, event, came_at=now, n_tries=0)
+                    woken.append(n)
+            return Taken(200, ids=tuple(name for name, *_ in kept), n_new=n_new)
 
-        locks = tuple(f"event/{settings.name}/{name}" for name, _ in kept)
+        locks = tuple(f"event/{settings.name}/{name}" for name, *_ in kept)
         try:
             taken = self._parts.write(lambda it: work(it, is_taken=True), keys=locks)
         except StoreError:
@@ -173,7 +172,27 @@ class Intake:
             taken = self._parts.write(lambda it: work(it, is_taken=False), keys=locks)
         self._count(settings, "new", taken.n_new)
         self._count(settings, "again", len(kept) - taken.n_new)
+        if any(woken):
+            self._take_woken()
         return taken
+
+    def _events_in(
+        self, settings: Settings, delivery: Delivery
+    ) -> tuple[tuple[str, Event, bytes], ...]:
+        """The events of a delivery with the ids and bytes they are kept by. Raises Unmapped, and whatever an adapter does."""
+        found = self._adapters[settings.name].events(delivery, settings)
+        if len(found) > EVENTS_MAX:
+            raise Unmapped(f"more than {EVENTS_MAX} events in one delivery")
+        if len(found) == 1:
+            return ((event_id(found[0]), found[0], delivery.body),)
+        return tuple((event_id(one), one, msgspec.json.encode(one.body)) for one in found)
+
+    def _take_woken(self) -> None:
+        """Take what waited for what was told just now; what cannot be taken is taken with the rest."""
+        try:
+            self.take_waiting(WOKEN_MAX)
+        except StoreError as error:
+            log.warning("events put off", extra={"code": error.code})
 
     def note_too_large(self, channel: str, size: int) -> None:
         """A delivery that was refused unread; a person should see that something does not get through."""
@@ -366,10 +385,10 @@ class Intake:
         *,
         came_at: int,
         n_tries: int,
-    ) -> None:
-        """Write down what an event says, all or nothing, and what became of it."""
+    ) -> int:
+        """Write down what an event says, all or nothing, and what became of it; how many events waited for that."""
         now = self._parts.now
-        state, reason, owners, next_at = events.HELD, "", tuple[str, ...](), 0
+        state, reason, owners, next_at, n_woken = events.HELD, "", tuple[str, ...](), 0, 0
         try:
             with transaction.part():
                 facts = self._adapters[settings.name].facts(event, settings)
@@ -378,7 +397,7 @@ class Intake:
                 )
                 owners = tuple(done.owners)
                 state, reason = _outcome(facts, done)
-                events.wake(transaction, settings.name, done.named, now=now)
+                n_woken = events.wake(transaction, settings.name, done.named, now=now)
         except StoreError:
             raise
         except NotYet as error:
@@ -404,6 +423,7 @@ class Intake:
             next_at=next_at,
         )
         self._count(settings, state, 1)
+        return n_woken
 
     def take_facts(
         self,

@@ -134,13 +134,12 @@ class Taking:
         return self.settings.name
 
 
-def take(taking: Taking, fact: AnyFact) -> None:
+def take(taking: Taking, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one line a kind of fact
     """Write one fact down. Raises NotYet, Unusable, identity.Erased."""
     fact = _timed(fact, taking.now)
     heard = taking.hear.get(type(fact))
     if heard is not None:
         heard(taking.transaction, taking.settings, fact)
-        taking.n_news += 1
     match fact:
         case Said():
             _said(taking, fact)
@@ -165,6 +164,7 @@ def take(taking: Taking, fact: AnyFact) -> None:
         case Delivered() | Proved():
             if heard is None:
                 raise Unusable(f"nothing here hears of {type(fact).__name__.lower()}")
+            taking.n_news += 1
         case _:
             assert_never(fact)
 
@@ -285,13 +285,13 @@ def _put(taking: Taking, body: Record, met: Met | None, *, at: int, scope: str =
     """Write a row of that customer; of one another system says is another's, a person has to look."""
     row = row_of(body, owner=met.owner if met else "", as_of=at, source=taking.source)
     known = _row(taking, row.key)
-    if known is not None and (known.body, known.owner, known.source) == (
-        row.body,
-        row.owner,
-        row.source,
+    ours = (row.body, row.owner, row.source)
+    if (
+        known is not None
+        and (known.body, known.owner, known.source) == ours
+        and known.as_of >= at
     ):
-        if known.as_of >= at:
-            return
+        return
     taking.transaction.put(row, scope=scope, form=forms.newest(row.kind))
     taking.n_news += 1
     if met is not None and met.record != met.owner:
@@ -341,8 +341,10 @@ def _said(taking: Taking, fact: Said) -> None:
 
 
 def _speaker(taking: Taking, fact: Said, about: str, thread: str) -> Met:
-    """Whom a message is of or to. What we wrote goes to whoever the conversation is with, or the order it names is of: an
-    address we write to proves nothing."""
+    """Whom a message is of or to.
+
+    What we wrote goes to whoever the conversation is with, or the order it names is of: an address we write to proves nothing.
+    """
     keys = (_key_named(taking, thread) if thread else "", about)
     is_ours = fact.direction != "in" and fact.who is not None and not fact.who.ref
     if is_ours and any(key and _row(taking, key) is not None for key in keys):

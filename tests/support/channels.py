@@ -1,7 +1,6 @@
 """Channels for tests: an adapter whose events are our own facts, signed by a shared word, that can be told to misbehave."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,7 +9,6 @@ from sync.central.centre import Centre
 from sync.central.channels.adapter import Delivery, Event, Forged, Settings, Unmapped
 from sync.central.channels.facts import AnyFact, Bought, Point, Said, Who
 from sync.central.intake import Intake
-from sync.central.store import Transaction
 from sync.model.records import OrderLine
 from sync.model.row import Row
 
@@ -154,11 +152,3 @@ def database_rows(centre: Centre, table: str) -> list[tuple[Any, ...]]:
     """All lines of a table, to compare."""
     with centre._parts.store.reading() as snapshot:
         return sorted(snapshot.sql.all(f"SELECT * FROM {table}"), key=repr)
-
-
-def raw_folder(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-Change = Transaction
