@@ -223,11 +223,14 @@ def plain(text: str, limit: int = TEXT_MAX) -> str:
     looked_at = unicodedata.normalize(
         "NFC", text[: 4 * limit].encode("utf-8", "ignore").decode()
     )
-    kept = "".join(
-        " " if char.isspace() else char
-        for char in looked_at
-        if char.isspace() or not unicodedata.category(char).startswith("C")
-    )
+    if looked_at.isprintable():  # which nearly all are, and each sign need not be looked at
+        kept = looked_at
+    else:
+        kept = "".join(
+            " " if char.isspace() else char
+            for char in looked_at
+            if char.isspace() or not unicodedata.category(char).startswith("C")
+        )
     short = " ".join(kept.split())
     return short if len(short) <= limit else short[: limit - 3].rstrip() + "..."
 

@@ -20,6 +20,9 @@ from sync.model.row import Row
 TIMELINE_MAX: Final = 60
 """Lines of the timeline; older ones are counted."""
 
+OLDER_MAX: Final = 20
+"""Equal contacts shown one by one on a press."""
+
 TEXT_MAX: Final = 1_000
 HIDDEN: Final = "(sensitive: a clerk of a store sees it)"
 _ROLES: Final = {"in": "customer", "out": "us", "note": "note"}
@@ -33,7 +36,8 @@ class Line:
         side: customer | us | note | order.
         is_waiting: Nobody answered it; such a line is never folded away.
         topic: What folds equal ones, "" for nothing.
-        older: Equal ones before it, which are shown on a press.
+        n_equal: How many contacts it stands for, `first` when the oldest of them was.
+        older: The newest OLDER_MAX equal ones before it, which are shown on a press.
     """
 
     when: str
@@ -44,6 +48,8 @@ class Line:
     mark: str
     is_waiting: bool = False
     topic: str = ""
+    n_equal: int = 1
+    first: str = ""
     older: tuple["Line", ...] = ()
 
 
@@ -103,13 +109,13 @@ def sheet_of(
     kept = tuple(map(_hidden, rows))
     card = card_of(Profile(owner, (*kept, *stores)), now=now, zone=zone, viewer=viewer)
     profile = Profile(owner, kept)
-    timeline = _timeline(profile, now, zone)
+    timeline, n_older = _timeline(profile, now, zone)
     return Sheet(
         name=card.name,
         card=card,
         lines=tuple(line for line in card.lines if line.part != "serving"),
-        timeline=timeline[:TIMELINE_MAX],
-        n_older=max(len(timeline) - TIMELINE_MAX, 0),
+        timeline=timeline,
+        n_older=n_older,
         cases=_cases(profile),
         reach=_reach(profile),
         alike=tuple(
@@ -154,22 +160,56 @@ def _hidden(row: Row) -> Row:
     return msgspec.structs.replace(row, body=hidden)
 
 
-def _timeline(profile: Profile, now: int, zone: tzinfo) -> tuple[Line, ...]:
-    """Contacts and orders, the newest first, equal contacts as one."""
-    lines = [
-        (contact.at, row.key, _contact(contact, moment_in(contact.at, now=now, zone=zone)))
-        for row, contact in profile.of(Interaction)
+def _timeline(profile: Profile, now: int, zone: tzinfo) -> tuple[tuple[Line, ...], int]:
+    """Contacts and orders, the newest first, equal contacts as one; and how many of them are not shown."""
+    bodies: list[tuple[int, str, Interaction | Order]] = [
+        (body.at, row.key, body) for row, body in profile.of(Interaction)
     ]
-    lines += [
-        (order.at, row.key, _order(order, moment_in(order.at, now=now, zone=zone)))
-        for row, order in profile.of(Order)
-    ]
-    lines.sort(key=lambda it: (-it[0], it[1]))
-    return tuple(_folded(line for _, _, line in lines))
+    bodies += [(body.at, row.key, body) for row, body in profile.of(Order)]
+    bodies.sort(key=lambda it: (-it[0], it[1]))
+    groups = _folded(body for _, _, body in bodies)
+
+    def line(body: Interaction | Order) -> Line:
+        when = moment_in(body.at, now=now, zone=zone)
+        return _contact(body, when) if isinstance(body, Interaction) else _order(body, when)
+
+    shown = tuple(
+        replace(
+            line(group[0]),
+            n_equal=len(group),
+            first=moment_in(group[-1].at, now=now, zone=zone),
+            older=tuple(map(line, group[1 : OLDER_MAX + 1])),
+        )
+        for group in groups[:TIMELINE_MAX]
+    )
+    return shown, max(len(groups) - TIMELINE_MAX, 0)
+
+
+def _folded(bodies: Iterable[Interaction | Order]) -> list[list[Interaction | Order]]:
+    """Equal contacts together, where the newest of them stands."""
+    groups: list[list[Interaction | Order]] = []
+    equal: dict[tuple[str, str, str], list[Interaction | Order]] = {}
+    for body in bodies:
+        if isinstance(body, Order) or not _is_foldable(body):
+            groups.append([body])
+            continue
+        same = (body.topic, body.channel, body.sensitivity)
+        if same not in equal:
+            equal[same] = []
+            groups.append(equal[same])
+        equal[same].append(body)
+    return groups
+
+
+def _is_foldable(contact: Interaction) -> bool:
+    return bool(contact.direction == "in" and contact.topic and not _is_waiting(contact))
+
+
+def _is_waiting(contact: Interaction) -> bool:
+    return bool(contact.direction == "in" and contact.due_at and not contact.answered_at)
 
 
 def _contact(contact: Interaction, when: str) -> Line:
-    is_theirs = contact.direction == "in"
     return Line(
         when=when,
         channel=plain(contact.channel, 20),
@@ -177,8 +217,8 @@ def _contact(contact: Interaction, when: str) -> Line:
         by=plain(contact.by, 60),
         text=_long(contact.text),
         mark="" if contact.sensitivity == "normal" else STAFF_ONLY,
-        is_waiting=bool(is_theirs and contact.due_at and not contact.answered_at),
-        topic=plain(contact.topic, 60) if is_theirs else "",
+        is_waiting=_is_waiting(contact),
+        topic=plain(contact.topic, 60),
     )
 
 
@@ -195,23 +235,6 @@ def _order(order: Order, when: str) -> Line:
         text=f"Order {plain(order.id, 40)}{said}",
         mark="" if order.sensitivity == "normal" else STAFF_ONLY,
     )
-
-
-def _folded(lines: Iterable[Line]) -> list[Line]:
-    """Equal contacts as one, where the newest of them stands."""
-    kept: list[Line] = []
-    first: dict[tuple[str, str, str], int] = {}
-    for line in lines:
-        equal = (line.topic, line.channel, line.mark)
-        if not line.topic or line.is_waiting:
-            kept.append(line)
-        elif equal in first:
-            newest = kept[first[equal]]
-            kept[first[equal]] = replace(newest, older=(*newest.older, line))
-        else:
-            first[equal] = len(kept)
-            kept.append(line)
-    return kept
 
 
 def _cases(profile: Profile) -> tuple[OpenCase, ...]:
