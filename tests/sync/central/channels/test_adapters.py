@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sync.central.channels as folder
 from sync.central.channels.adapter import REPLAY_WITHIN_S, Forged, Unmapped
 from sync.central.channels.facts import AnyFact
 from sync.central.channels.parts import AT_MAX, REF_MAX
@@ -127,6 +129,12 @@ def with_more(value: Any) -> Any:
 def test_every_adapter_is_tested_with_payloads_and_has_the_name_of_its_file() -> None:
     assert {one.name for one in PAYLOADS.iterdir() if one.is_dir()} == set(ADAPTERS)
     assert all(ADAPTERS[name].name == name for name in ADAPTERS)
+
+
+def test_every_adapter_stands_in_the_table_that_tells_of_all() -> None:
+    table = (Path(folder.__file__).parent / "README.md").read_text()
+
+    assert [name for name in ADAPTERS if f"| `{name}` |" not in table] == []
 
 
 def test_every_payload_says_where_it_is_from() -> None:
