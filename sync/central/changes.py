@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sync.central import outgoing_rows, suppressions
+from sync.central import suppressions
 from sync.central.sql import Connection
 from sync.model.errors import Malformed
 from sync.model.records import Band, Case, Consent, Interaction, Order, Record, Stock
@@ -330,8 +330,7 @@ def _mark(sql: Connection, owners: list[Any]) -> None:
 
 
 def forget(transaction: "Transaction", owner: str, *, now: int) -> None:
-    """A customer is erased: nothing of them is left in any queue out, and others are told to erase them too."""
-    outgoing_rows.forget(transaction, owner)
+    """A customer is erased: no change of theirs is left to be told, and others are told to erase them too."""
     note_suppressed(transaction, suppressions.forget(transaction, owner, now=now))
     sql = transaction.direct()
     of_owner = "SELECT id FROM change WHERE owner = :owner"

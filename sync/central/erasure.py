@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from sync.central import changes, events, identity
+from sync.central import changes, events, identity, outgoing_rows
 from sync.central.enrolment import FINAL_STATES, State, scopes_of
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
@@ -63,6 +63,7 @@ def _erased(transaction: Transaction, owner: str, *, at: int) -> int:
     owners = identity.forget(transaction, owner, at=at)
     events.erase(transaction, owners)
     for one in owners:
+        outgoing_rows.forget(transaction, one)
         changes.forget(transaction, one, now=at)
     return sum(transaction.erase_owner(one, at=at) for one in owners)
 

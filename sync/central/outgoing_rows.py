@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from sync.central import threads
 from sync.central.sql import Connection
 from sync.model import forms
 from sync.model.operation import Operation
@@ -24,6 +25,7 @@ from sync.model.operations.take_back_answer import TakeBackAnswer
 from sync.model.records import Interaction, key_of
 from sync.model.row import Row
 from sync.model.rules import UNDO_WITHIN_US
+from sync.model.watch import WINDOW_US
 
 if TYPE_CHECKING:
     from sync.central.store import Snapshot, Transaction
@@ -36,11 +38,20 @@ READ: Final = "read"
 FAILED: Final = "failed"
 DROPPED: Final = "dropped"
 
+ANSWER: Final = "answer"
+"""Kind of what answers a contact; what the shop says by itself is called after its notice."""
+
 NOTE: Final = "note"
 """Kind of what is not for a customer: a note for those who work in another system."""
 
 RANK: Final = {QUEUED: 0, SENDING: 1, FAILED: 2, SENT: 2, DELIVERED: 3, READ: 4, DROPPED: 5}
 """How far a message has come; what is told later never takes it back. It may fail after it was sent, not after it arrived."""
+
+WINDOWED: Final = "whatsapp"
+"""The channel that takes free text only for WINDOW_US after the customer's last message."""
+
+WINDOW_LEFT_US: Final = 60 * 1_000_000
+"""How long before its end an answer goes out even if it could still be taken back."""
 
 DAY_US: Final = 86_400 * 1_000_000
 
@@ -120,7 +131,7 @@ def follow(transaction: "Transaction", op: Operation, args: object, now: int) ->
     match args:
         case AnswerInteraction():
             draft = Draft(answers=args.answers)
-            _queue(transaction, op, draft, kind="answer", is_now=args.is_now, now=now)
+            _queue(transaction, op, draft, kind=ANSWER, is_now=args.is_now, now=now)
         case NotifyCustomer():
             is_now = args.is_now or args.notice in AT_ONCE
             _queue(
@@ -150,12 +161,25 @@ def _queue(
     if row is None or not isinstance(row.body, Interaction) or row.body.delivery != QUEUED:
         return
     at = row.body.at
+    due_at = at if is_now else _due_at(transaction, row.body, draft)
     record = OutgoingRecord(
         id=op.id, owner=row.owner, channel=row.body.channel, via="", kind=kind, state=QUEUED,
-        body=msgspec.json.encode(draft).decode(), due_at=at if is_now else at + UNDO_WITHIN_US,
+        body=msgspec.json.encode(draft).decode(), due_at=due_at,
         n_tries=0, reason="", ref="", node="", at=at, changed_at=now,
     )  # fmt: skip
     transaction.later(_insert, msgspec.structs.asdict(record))
+
+
+def _due_at(transaction: "Transaction", said: Interaction, draft: Draft) -> int:
+    """When it can no longer be taken back; sooner where WhatsApp would take no free text any more by then."""
+    due_at = said.at + UNDO_WITHIN_US
+    asked = (
+        transaction.read.row(key_of("interaction", draft.answers)) if draft.answers else None
+    )
+    if asked is None or not isinstance(asked.body, Interaction) or said.channel != WINDOWED:
+        return due_at
+    last = asked.body.at + WINDOW_US - WINDOW_LEFT_US
+    return max(said.at, min(due_at, last)) if last > said.at - WINDOW_LEFT_US else due_at
 
 
 def queue_note(  # noqa: PLR0913  # what a note is
@@ -332,6 +356,7 @@ def note_sent(transaction: "Transaction", message_id: str, *, ref: str, now: int
         changed_at=now,
     )
     _tell(transaction, record.id, SENT, "", now)
+    _answered(transaction, record)
     if not ref:
         return
     sql = transaction.direct()
@@ -376,6 +401,7 @@ def note_failed(
     reason = reason[:REASON_MAX]
     _update(transaction, record, state=FAILED, reason=reason, changed_at=now)
     _tell(transaction, record.id, FAILED, reason, now)
+    _waits_again(transaction, record)
 
 
 def told(
@@ -411,6 +437,7 @@ def told(
     reason = reason[:REASON_MAX] if state == FAILED else ""
     _update(transaction, record, state=state, reason=reason, changed_at=now)
     _tell(transaction, record.id, state, reason, now)
+    (_waits_again if state == FAILED else _answered)(transaction, record)
     return record.owner
 
 
@@ -461,6 +488,7 @@ def drop(transaction: "Transaction", message_id: str, *, reason: str, now: int) 
         transaction, record, state=DROPPED, reason=reason[:REASON_MAX], body="", changed_at=now
     )
     _tell(transaction, record.id, FAILED, reason[:REASON_MAX], now)
+    _waits_again(transaction, record)
     return True
 
 
@@ -497,6 +525,52 @@ def _tell(
     body = msgspec.structs.replace(row.body, delivery=state, delivery_reason=reason)
     if body != row.body:
         _put(transaction, msgspec.structs.replace(row, body=body, as_of=max(row.as_of, now)))
+
+
+def _waits_again(transaction: "Transaction", record: OutgoingRecord) -> None:
+    """An answer that did not arrive is none: what it answered waits again."""
+    row = _asked(transaction, record)
+    if row is not None and row[1].answered_op == record.id:
+        _put_asked(transaction, row[0], msgspec.structs.replace(row[1], answered_at=0, answered_op=""))  # fmt: skip
+
+
+def _answered(transaction: "Transaction", record: OutgoingRecord) -> None:
+    """One that arrived after all, or was sent again, answers it."""
+    row, said = (
+        _asked(transaction, record),
+        transaction.read.row(key_of("interaction", record.id)),
+    )
+    if (
+        row is None
+        or row[1].answered_at
+        or said is None
+        or not isinstance(said.body, Interaction)
+    ):
+        return
+    at = said.body.at
+    _put_asked(transaction, row[0], msgspec.structs.replace(row[1], answered_at=at, answered_op=record.id))  # fmt: skip
+
+
+def _asked(
+    transaction: "Transaction", record: OutgoingRecord
+) -> tuple[Row, Interaction] | None:
+    """What a message answers, where it is still the same customer's."""
+    answers = record.draft.answers if record.kind == ANSWER else ""
+    row = transaction.read.row(key_of("interaction", answers)) if answers else None
+    own = transaction.read.row(key_of("interaction", record.id))
+    if (
+        row is None
+        or own is None
+        or row.owner != own.owner
+        or not isinstance(row.body, Interaction)
+    ):
+        return None
+    return row, row.body
+
+
+def _put_asked(transaction: "Transaction", row: Row, body: Interaction) -> None:
+    _put(transaction, msgspec.structs.replace(row, body=body))
+    threads.settle(transaction, row.owner, channel=body.channel, thread=body.thread)
 
 
 def _put(transaction: "Transaction", row: Row) -> None:

@@ -1,8 +1,8 @@
 """Who waits for us, and how each channel does; from rows alone, pure.
 
 A contact is what a customer said in one channel until one of us answered: three messages in a row are one. An automatic
-reply answers nothing, notes among ourselves count for nothing, and what was taken back was never said. A contact is owed
-an answer where `due_at` says so.
+reply answers nothing, nor does an answer that did not arrive; notes among ourselves count for nothing, and what was taken back
+was never said. A contact is owed an answer where `due_at` says so.
 
 The report of a channel counts its contacts of the last weeks, and ends in one verdict with its reason:
 
@@ -238,7 +238,7 @@ def _of_thread(owner: str, channel: str, thread: list[Row]) -> list[Contact]:
             if asked and asked[0][1].answered_at and asked[0][1].answered_at <= body.at:
                 end(asked[0][1].answered_at)
             asked.append((row, body))
-        elif body.direction == "out" and not body.is_automatic:
+        elif body.direction == "out" and not body.is_automatic and body.delivery != "failed":
             end(body.at)
     if asked:
         end(max(body.answered_at for _, body in asked))

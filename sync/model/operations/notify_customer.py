@@ -38,6 +38,9 @@ PURPOSE_OF: Final[Mapping[str, str]] = {
 }
 """What can be told, and the consent it needs; "" for none. Public: stored, and templates are configured by it."""
 
+NO_ANSWER: Final = frozenset({"parcel_ready", "order", "offer"})
+"""What answers no question of hers, whatever she asked before; the others are words of a person."""
+
 AT_ONCE: Final = frozenset({"parcel_ready"})
 """What is sent without waiting whether it is taken back."""
 
@@ -104,6 +107,7 @@ def apply(rows: Mapping[str, Cell], op: Operation, args: NotifyCustomer, now: in
     said = Interaction(
         id=op.id, at=at, channel=channel, direction="out", by=args.by, text=args.text,
         about=args.about, topic=args.notice, delivery="queued",
+        is_automatic=args.notice in NO_ANSWER,
     )  # fmt: skip
     return Effects((row_of(said, owner=op.owner, as_of=at, source=channel),))
 

@@ -329,6 +329,61 @@ def test_a_way_that_cannot_be_reached_holds_its_messages(
     assert "cannot be reached" in harbour.message("a-1").delivery_reason
 
 
+def test_an_answer_that_did_not_arrive_is_none_and_she_waits_again(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.push(answer(is_now=True))
+    answered = harbour.message("in-1").answered_op
+    meta.fail_next(400, {"error": {"code": 131026, "message": "Message undeliverable"}})
+    outgoing.send_due()
+    waiting = harbour.message("in-1")
+    write(harbour, lambda it: outgoing_rows.retry(it, "a-1", now=harbour.now))
+    outgoing.send_due()
+
+    assert answered == "a-1"
+    assert (waiting.answered_at, waiting.answered_op) == (0, "")
+    assert harbour.message("in-1").answered_op == "a-1"
+
+
+def test_an_answer_that_failed_at_the_vendor_later_is_none_either(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    harbour.push(answer(is_now=True))
+    sending(harbour, whatsapp(meta)).send_due()
+
+    hears(harbour, "wamid.1", "failed", "blocked us")
+    waiting = harbour.message("in-1").answered_op
+    hears(harbour, "wamid.1", "delivered")
+
+    assert waiting == ""
+    assert harbour.message("in-1").answered_op == "a-1"
+
+
+def test_an_answer_given_up_leaves_her_waiting(harbour: SendingShop) -> None:
+    harbour.push(answer())
+
+    write(harbour, lambda it: outgoing_rows.drop(it, "a-1", reason="wrong", now=harbour.now))
+
+    assert harbour.message("in-1").answered_op == ""
+
+
+def test_an_answer_does_not_wait_past_the_end_of_the_window(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    outgoing = sending(harbour, whatsapp(meta))
+    harbour.passes(24 * HOUR_US - 3 * MINUTE_US)
+    harbour.push(answer(at=harbour.now))
+
+    outgoing.send_due()
+    n_at_once = len(meta.sent)
+    harbour.passes(2 * MINUTE_US)
+    outgoing.send_due()
+
+    assert (n_at_once, len(meta.sent)) == (0, 1)
+    assert meta.sent[0]["type"] == "text"
+
+
 @on_both
 def test_messages_of_one_channel_do_not_overtake_each_other(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending

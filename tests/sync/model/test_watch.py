@@ -55,6 +55,14 @@ def test_a_persons_answer_ends_a_contact_and_what_comes_after_is_another() -> No
     assert not second.is_late(NOW_US)
 
 
+def test_an_answer_that_did_not_arrive_is_none() -> None:
+    (failed,) = contacts_of([said("a", 50), answer("b", 49, delivery="failed")])
+    queued = contacts_of([said("a", 50), answer("b", 49, delivery="queued")])
+
+    assert failed.is_waiting
+    assert not queued[0].is_waiting
+
+
 def test_an_automatic_reply_answers_nothing() -> None:
     (contact,) = contacts_of([said("a", 50), answer("b", 49, is_automatic=True)])
 

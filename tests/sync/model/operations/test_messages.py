@@ -172,6 +172,14 @@ def test_an_offer_needs_the_consent_and_a_parcel_does_not() -> None:
     assert message(told, notice()).topic == "parcel_ready"
 
 
+def test_what_the_shop_tells_by_itself_answers_no_question() -> None:
+    ready, _ = done(rows_of(), notice("parcel_ready"))
+    words, _ = done(rows_of(), notice("text"))
+
+    assert message(ready, notice()).is_automatic
+    assert not message(words, notice()).is_automatic
+
+
 def test_nothing_can_be_sent_in_the_store() -> None:
     assert outcome_of(rows_of(), notice(channel="store")) == Refusal("no_channel")
 
