@@ -188,15 +188,12 @@ def show(transaction: Transaction, root: str, *, is_whole: bool = False) -> None
     for purpose in sorted({it.field for it in said if it.field.startswith(CONSENT)}):
         consent = consent_of(root, [it for it in said if it.field == purpose], since=since)
         wanted[consent.key] = consent
-    own, terms = _contacts(sql, root)
+    own, terms = _made(sql, root, is_whole=is_whole)
     for row in _points(sql, root, owners):
         if isinstance(row.body, ContactPoint) and contact_term(row.body.value) not in terms:
             wanted[row.key] = row
     for row in (*_joins(sql, root, owners), *_likenesses(sql, root, owners)):
         wanted[row.key] = row
-    own |= _keys_like(sql, root, "join") | _keys_like(sql, root, "likeness")
-    if is_whole:
-        own |= {key for key in _keys_like(sql, root, "consent") if _is_made(key, root)}
     for key in own - wanted.keys():
         transaction.remove(key)
     for key, row in wanted.items():
@@ -281,6 +278,8 @@ def _customer_of(old: _Old) -> Customer | None:
 
 def _since(sql: Connection, owners: Sequence[str]) -> int:
     """When the last of these records was joined to the others; 0 for one alone."""
+    if len(owners) == 1:
+        return 0
     found = sql.all(
         "SELECT MAX(at) FROM joined WHERE undone_at = 0 AND one IN [:owners] AND other IN [:owners]",
         owners=list(owners),
@@ -324,13 +323,16 @@ def consent_value(purpose: str, *, is_granted: bool, at: int, source: str) -> st
     return _text_of(_Old(at, source, msgspec.Raw(raw_of(body))))
 
 
-def _contacts(sql: Connection, root: str) -> tuple[set[str], set[str]]:
-    """Keys of the contacts made here, and terms of those somebody wrote down otherwise."""
+def _made(sql: Connection, root: str, *, is_whole: bool) -> tuple[set[str], set[str]]:
+    """Keys of the rows made here, and terms of the contacts that somebody wrote down otherwise."""
+    kinds = ["contact", "join", "likeness", *(["consent"] if is_whole else [])]
     found = sql.all(
-        "SELECT key, term FROM doc WHERE owner = :owner AND kind = 'contact'", owner=root
+        "SELECT key, kind, term FROM doc WHERE owner = :owner AND kind IN [:kinds]",
+        owner=root,
+        kinds=kinds,
     )
-    own = {str(key) for key, _ in found if str(key).startswith(f"contact/{root}~")}
-    return own, {str(term) for key, term in found if str(key) not in own}
+    own = {str(key) for key, *_ in found if _is_made(str(key), root)}
+    return own, {str(term) for key, kind, term in found if kind == "contact" and key not in own}
 
 
 def _points(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
