@@ -1,7 +1,8 @@
 """The hand-over card: what whoever serves a customer next must know, on one screen, so that nobody asks twice. Pure.
 
 Built by rules from the rows of one customer, the same at both ends; nothing in it was guessed or summed up by a machine. Each
-line names the rows it was made from, and the card as of when the oldest of them was known to be true. In the order they stand:
+line names the rows it was made from, and the card as of when the newest of them was known to be true: of what came later it knows
+nothing. In the order they stand:
 
     serving     who is with the customer now, in which channel
     promised    what we promised, by whom, until when; what ran out first
@@ -114,7 +115,7 @@ class Card:
         name: Full name, for staff; the id where no name is known.
         lines: In the order they stand.
         keys: Every row it was built from, sorted.
-        as_of: When the oldest of these was known to be true, microseconds since 1970; 0 without rows.
+        as_of: When the newest of these was known to be true, microseconds since 1970; 0 without rows.
         made_at: When it was built.
         head: "as of today 14:02" in words.
     """
@@ -149,7 +150,7 @@ def card_of(profile: Profile, *, now: int, zone: tzinfo = UTC, viewer: str = "")
     lines = tuple(writer.lines())
     customers = profile.of(Customer)
     keys = {key for line in lines for key in line.keys} | {row.key for row, _ in customers}
-    as_of = min((row.as_of for row in profile.rows if row.key in keys), default=0)
+    as_of = max((row.as_of for row in profile.rows if row.key in keys), default=0)
     name = _name_of(customers[0][1]) if customers else ""
     head = f"as of {writer.moment(as_of)}" if as_of else "nothing is known here"
     return Card(

@@ -340,8 +340,11 @@ async def test_an_agents_browser_is_no_device(centre: Centre, ana: Browser, path
     assert b"rows" not in got.body
 
 
-def test_another_role_is_let_in_nowhere(centre: Centre, ana: Browser) -> None:
-    centre._parts.write(lambda it: it.direct().run("UPDATE agent SET role = 'clerk'"))
+@pytest.mark.parametrize("what", ["role = 'clerk'", "state = 'off'"])
+def test_another_role_and_who_is_off_are_let_in_nowhere(
+    centre: Centre, ana: Browser, what: str
+) -> None:
+    centre._parts.write(lambda it: it.direct().run(f"UPDATE agent SET {what}"))
 
     assert 'name="password"' in ana.go("/agent").body.decode()
 
