@@ -7,7 +7,7 @@
 
 What is written is what holds now, not what the change said, so that doing it twice is the same as once:
 
-    stock.changed      the quantity `available` is set to our count; unknown counts are not written
+    stock.changed      the quantity `available` is set to our count; counts that are unknown or doubted are not written
     order.collected    each fulfilment order that is still open is fulfilled, without a message to the customer
     order.returned     a return is opened for all that can be returned, unless there is one; money is given back by a person
 
@@ -109,9 +109,11 @@ def deliver(told: Told, settings: Settings) -> Steps:
 
 def _stock(stock: Stock, told: Told, settings: Settings) -> Asking:
     item = _named(told, "inventory_item")
-    places = {store: number for number, store in pairs_of(option(settings, "stores")).items()}
+    stores = pairs_of(option(settings, "stores")) | pairs_of(option(settings, "places"))
+    # A place may be named by the title of its pickups too; only its number says where.
+    places = {store: number for number, store in stores.items() if number.isdigit()}
     place = places.get(stock.place, "")
-    if stock.count is None or not item or not place.isdigit():
+    if stock.count is None or stock.is_doubtful or not item or not place:
         return
     quantity = {
         "inventoryItemId": f"gid://shopify/InventoryItem/{item}",

@@ -524,6 +524,35 @@ def test_a_count_in_the_store_is_the_web_shops_stock(
     }
 
 
+@pytest.mark.parametrize(
+    "stores",
+    ["65432=harbour, Harbour store=harbour", "Harbour store=harbour, 65432=harbour"],
+)
+def test_a_place_is_written_by_its_number_however_else_it_is_named(
+    harbour: SendingShop, admin: ShopifyAdmin, telling: TellingOf, stores: str
+) -> None:
+    told = telling(harbour, web_shop(admin, stores=stores))
+    named(harbour, "inventory_item:77", "product/p1")
+
+    harbour.push(counted(2))
+    told.tell_due()
+
+    assert list(admin.available.values()) == [2]
+
+
+def test_a_doubted_count_is_not_written(
+    harbour: SendingShop, admin: ShopifyAdmin, telling: TellingOf
+) -> None:
+    told = telling(harbour, web_shop(admin))
+    named(harbour, "inventory_item:77", "product/p1")
+    doubted = CorrectStock(product="p1", place="harbour")
+
+    harbour.push(shop.operation(doubted, op_id="s-1", owner=""))
+    told.tell_due()
+
+    assert admin.asked == []
+
+
 def test_stock_shopify_does_not_know_is_not_written(
     harbour: SendingShop, admin: ShopifyAdmin, telling: TellingOf
 ) -> None:
