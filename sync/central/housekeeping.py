@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sync.central import changes, outgoing_rows, snapshots
+from sync.central import changes, joins, outgoing_rows, snapshots
 from sync.central.intake import Intake
 from sync.central.lending import take_back_over
 from sync.central.parts import Parts
@@ -77,6 +77,7 @@ class Housekeeping:
             "tombstones": self._parts.write(lambda it: it.drop_tombstones(now - TOMBSTONES_US)),
             "marks": self._parts.write(lambda it: it.thin_marks(now)),
             "events": self._intake.tidy(),
+            "strays": self._parts.write(joins.sweep),
             "changes": self._parts.write(lambda it: changes.tidy(it, now=now)),
             "messages": self._parts.write(lambda it: outgoing_rows.tidy(it, now=now)),
         }
