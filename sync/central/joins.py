@@ -53,6 +53,9 @@ SINGLE: Final = ("pin", "serving")
 LIKE_MAX: Final = 5
 """Suggestions a customer's rows say; the next come when these are settled."""
 
+SWEPT_MAX: Final = 500
+"""Rows given to who is kept in one transaction."""
+
 JOINS_MAX: Final = 20
 """Joins a customer's rows say."""
 
@@ -573,6 +576,23 @@ def unfold(transaction: Transaction, joined: str, *, root: str, one: str, other:
         for partner in partners(transaction.direct(), owner):
             show_likenesses(transaction, partner)
     return left
+
+
+def sweep(transaction: Transaction, *, limit: int = SWEPT_MAX) -> int:
+    """Give rows that somebody wrote for a customer who is joined into another to the one who is kept; how many."""
+    found = transaction.direct().all(
+        "SELECT doc.key, doc.owner, folded.kept FROM doc JOIN folded ON folded.owner = doc.owner"
+        " ORDER BY doc.key LIMIT :limit",
+        limit=limit,
+    )
+    transaction.load(str(key) for key, *_ in found)
+    for key, owner, kept in found:
+        if _is_made(str(key), str(owner)):
+            transaction.remove(str(key))
+        else:
+            transaction.give(str(key), str(kept))
+            note_origin(transaction, (str(key),), str(owner))
+    return len(found)
 
 
 def note_origin(transaction: Transaction, keys: Iterable[str], record: str) -> None:

@@ -41,6 +41,7 @@ from sync.central.channels.facts import (
     Who,
 )
 from sync.central.enrolment import scope_of
+from sync.central.errors import Erased
 from sync.central.identity import Met
 from sync.central.store import Transaction
 from sync.model import forms
@@ -135,7 +136,7 @@ class Taking:
 
 
 def take(taking: Taking, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one line a kind of fact
-    """Write one fact down. Raises NotYet, Unusable, identity.Erased."""
+    """Write one fact down. Raises NotYet, Unusable, Erased."""
     fact = _timed(fact, taking.now)
     heard = taking.hear.get(type(fact))
     if heard is not None:
@@ -193,7 +194,7 @@ def _met(taking: Taking, fact: Fact, *, ref: str = "", who: Who | None = None) -
 
 
 def _whose(taking: Taking, fact: Fact, *keys: str, ref: str = "") -> Met:
-    """Whom a fact is about: as it says, else whose the first of these rows is. Raises NotYet, Unusable."""
+    """Whom a fact is about: as it says, else whose the first of these rows is. Raises NotYet, Unusable, Erased."""
     if fact.who is not None:
         return _met(taking, fact, ref=ref)
     for key in keys:
@@ -205,7 +206,19 @@ def _whose(taking: Taking, fact: Fact, *keys: str, ref: str = "") -> Met:
             record = str(found[0][0]) if found else row.owner
             taking.owners |= {record: None, row.owner: None}
             return Met(record, row.owner)
+    for key in filter(None, keys):
+        _check_known(taking, key)
     raise Unusable("it does not say whom it is about")
+
+
+def _check_known(taking: Taking, key: str) -> None:
+    """Raise Erased for a row that was there and is gone, NotYet for an order nobody told of."""
+    if _row(taking, key) is not None:
+        return
+    if taking.transaction.direct().all("SELECT 1 FROM named WHERE key = :key LIMIT 1", key=key):
+        raise Erased("what it is about was erased")
+    if key.startswith("order/"):
+        raise NotYet(key.partition("/")[2])
 
 
 def _row(taking: Taking, key: str) -> Row | None:
@@ -482,6 +495,8 @@ def _became(taking: Taking, fact: Became) -> None:
     key = _key_named(taking, fact.ref, "order")
     row = _row(taking, key) if key else None
     if row is None or not isinstance(row.body, Order):
+        if key:
+            _check_known(taking, key)
         raise NotYet(fact.ref)
     met = _whose(taking, fact, key)
     if _is_news(taking, f"{key}#state", fact.at, row=row):

@@ -623,6 +623,33 @@ def test_an_old_event_of_an_erased_customer_does_not_bring_them_back(
     assert centre.count("alias") == 0
 
 
+def test_news_of_what_an_erased_customer_bought_is_kept_without_its_bytes(
+    centre: Centre, intake: Intake
+) -> None:
+    erased(centre, intake)
+    reply = wrote("r1", None, "we are on it", direction="out", about="W-1", thread="t1")
+
+    intake.deliver("shop", delivery(event("b1", Became(ref="W-1", at=NOW, state="shipped"))))
+    intake.deliver("chat", delivery(event("r1", reply), to=CHAT))
+
+    assert [states(centre)[name][0] for name in ("b1", "r1")] == ["erased", "erased"]
+    assert raw(centre, "b1") is None
+    assert all_rows(centre) == {}
+
+
+def test_what_names_an_order_nobody_told_of_waits_for_it(
+    centre: Centre, intake: Intake
+) -> None:
+    note = wrote("n1", None, "refunded", direction="note", about="W-1", thread="")
+    intake.deliver("shop", delivery(event("e1", note)))
+    assert states(centre)["e1"] == ("waiting", "awaits W-1")
+
+    intake.deliver("shop", delivery(event("e2", bought("W-1", MAYA))))
+
+    assert states(centre)["e1"][0] == "done"
+    assert all_rows(centre)["interaction/shop:n1"][0] == all_rows(centre)["order/W-1"][0]
+
+
 def test_who_was_erased_and_writes_again_later_is_a_new_customer(
     centre: Centre, intake: Intake, clock: FixedClock
 ) -> None:

@@ -329,3 +329,22 @@ def test_a_join_by_staff_holds_against_the_events_that_come_after(centre: Centre
     rows = all_rows(centre)
     assert rows["order/W-1"][0] == BO
     assert rows[f"customer/{BO}"][3]["given_name"] == "Annie"
+
+
+def test_a_row_somebody_wrote_for_the_folded_one_is_found_and_goes_with_them(
+    centre: Centre,
+) -> None:
+    made = joined(centre)
+    centre.put_rows(
+        [
+            row_of(
+                Case("k9", "C-9", "open", "late", 1, "phone"), owner=ANN, as_of=1, source="crm"
+            )
+        ]
+    )
+
+    assert centre.tidy(is_all=True)["strays"] == 1
+
+    assert all_rows(centre)["case/k9"][0] == BO
+    applied(centre, staff(UnjoinCustomers(join=made), "op-5", owner=BO))
+    assert all_rows(centre)["case/k9"][0] == ANN
