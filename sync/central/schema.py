@@ -243,7 +243,8 @@ MIGRATIONS: Final = (
       at BIGINT NOT NULL, seen_at BIGINT NOT NULL
     );
     CREATE INDEX looked_agent ON looked (agent, at);
-    CREATE INDEX looked_owner ON looked (owner, at)
+    CREATE INDEX looked_owner ON looked (owner, at);
+    CREATE INDEX looked_at ON looked (at)
     """,
     """
     CREATE TABLE touch (band TEXT PRIMARY KEY, counter BIGINT NOT NULL, tapped_at BIGINT NOT NULL)

@@ -27,7 +27,7 @@ from hardware.moments import moment_of
 from sync.central.identity import canonical_in
 from sync.central.pages import acting, browsers, finding, showing
 from sync.central.pages.acting import WrongField
-from sync.central.pages.agents import Agent, Busy, Doors, SignedIn
+from sync.central.pages.agents import TOUCH_US, Agent, Busy, Doors, SignedIn
 from sync.central.pages.browsers import form_key, is_form_key, onward, page
 from sync.central.pages.finding import Asked, Look, TooLittle
 from sync.central.parts import Parts
@@ -289,9 +289,9 @@ class AgentSite:
             return self._plain(request, 404, _GONE)
         if more == "now":
             return self._now_page(request, (signed_in, look))
-        self._parts.write(
-            lambda it: finding.mark_seen(it.direct(), look.id, now=self._parts.now)
-        )
+        now = self._parts.now
+        if now - look.seen_at >= TOUCH_US:
+            self._parts.write(lambda it: finding.mark_seen(it.direct(), look.id, now=now))
         self._stay(signed_in.agent, look.owner)
         return self._customer(request, signed_in, look)
 
