@@ -77,6 +77,26 @@ def test_an_agent_is_added_with_a_typed_password_that_is_nowhere_in_the_file(
     }  # fmt: skip
 
 
+def test_on_a_terminal_a_password_is_asked_for_twice_and_not_shown(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [PASSWORD, PASSWORD + "?", PASSWORD, PASSWORD]
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", lambda _prompt: answers.pop(0))
+
+    assert failed(data, capsys, "add", "ana") == (3, "not_done")
+    ran(data, capsys, "add", "ana")
+
+    assert enters(data, "ana", PASSWORD)
+
+
+class Terminal(io.StringIO):
+    """Somebody sits there."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def test_a_drawn_password_is_printed_once_and_opens(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
