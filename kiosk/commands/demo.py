@@ -1,5 +1,8 @@
 """`tapthread demo`: everything on one machine: a centre, a seeded brand, virtual bands, the kiosk and the counter.
 
+`--tour` captions each scene of the stories and waits for a key; with `--plain` the whole tour is printed instead, played by
+the same core, centre and devices without a screen. `--day` lets a day of the other channels pass at 60 times its pace.
+
 Without `--data` it works in a folder of its own that is gone afterwards. With `--data` the folder is seeded when it holds no
 demo yet, and kept: the next start finds everything as it was left.
 """
@@ -10,13 +13,16 @@ import os
 import shutil
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hardware import log
-from hardware.disk import Disk
+from hardware.clock import FixedClock
+from hardware.disk import Disk, SystemDisk
+from hardware.entropy import SeededEntropy
 from hardware.errors import DeviceError
 from kiosk import settings
 from kiosk.commands.options import Data
@@ -29,6 +35,9 @@ if TYPE_CHECKING:
 
 FOLDER_PREFIX = "tapthread-demo-"
 
+TOUR_AT = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
+"""When the printed tour takes place: a Saturday afternoon."""
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
@@ -38,10 +47,21 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Make the demo in --data anew before starting it.")
     ] = False,
+    tour: Annotated[
+        bool, typer.Option("--tour", help="Show the scenes one after the other; a key goes on.")
+    ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="With --tour: print it all, without a screen.")
+    ] = False,
 ) -> None:
     """Start everything on this machine. Press 1; Q quits."""
     from kiosk.assembly import real_world
 
+    if plain:
+        if not tour or data is not None or fresh:
+            _fail("--plain goes with --tour, and with nothing else", EXIT_USAGE)
+        _print_tour()
+        return
     world = real_world()
     need_terminal("demo", instead="tapthread tap --json")
     if data is not None:
@@ -50,6 +70,22 @@ def run(
     remove_left_behind(Path(tempfile.gettempdir()), disk=world.disk)
     with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
         _run(Path(folder), world=world, is_fresh=True)
+
+
+def _print_tour() -> None:
+    """Play the tour in a shop of its own, at a time of its own, so that it is the same each time."""
+    from kiosk.assembly import World
+    from kiosk.demo.stage import Stage
+    from kiosk.demo.tour import printed_tour
+
+    clock = FixedClock(TOUR_AT)
+    world = World(clock=clock, entropy=SeededEntropy("tour"), disk=SystemDisk())
+    with (
+        tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder,
+        Stage.opened(Path(folder), world=world) as stage,
+    ):
+        for line in printed_tour(stage):
+            print(line)
 
 
 def remove_left_behind(folder: Path, *, disk: Disk) -> int:

@@ -11,6 +11,10 @@ channels       the other systems the brand has, and their test secrets
 letters        what those send, in their own shapes
 telling        which of it tells the brand's rows, and the few rows that no channel tells
 seeding        the brand as a centre, devices, a pulled cache and leased keys in a folder
+vendors        plays Meta and Shopify on loopback, for what goes out
+stage          the shop a scene is played in
+scenes         what happens in each scene of the tour, and its captions
+tour           the tour as text
 in_process     a transport that calls the centre in this process, for seeding
 house          centre, virtual reader, kiosk and counter, started and stopped together
 

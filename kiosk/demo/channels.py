@@ -58,6 +58,9 @@ INBOXES: Final[Mapping[str, int]] = {"chat": 1, "web": 2, "whatsapp": 3, "x": 5}
 WEB_PLACE: Final = 65_400
 """Shopify's number of the place the web shop sells from."""
 
+SHELF_PLACE: Final = 65_432
+"""Shopify's number of the home store."""
+
 _NUMBERS: Final = "W-, A-, S-, T-"
 
 
@@ -81,21 +84,36 @@ def demo_channels(*, vendors: str = "") -> tuple[Settings, ...]:
             options=options, promise_s=DAY_S,
         )  # fmt: skip
 
-    out = {"phone_id": SHOP_NUMBER, "api_url": f"{vendors}/meta"} if vendors else {}
-    wa = Settings(
-        name="whatsapp", adapter="whatsapp", channel="whatsapp", promise_s=DAY_S,
-        secrets={"app": secret_of("whatsapp"), **({"access": secret_of("whatsapp access")} if vendors else {})},
-        options={"number": SHOP_NUMBER, **out, **({"template_text": "we_answer/en"} if vendors else {})},
-    )  # fmt: skip
+    def able(name: str, **options: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Secrets and options by which something goes out, where somebody plays the vendors."""
+        return ({"access": secret_of(f"{name} access")}, options) if vendors else ({}, {})
+
+    wa_key, wa_way = able(
+        "whatsapp",
+        phone_id=SHOP_NUMBER,
+        api_url=f"{vendors}/meta",
+        template_text="we_answer/en",
+    )
+    web_key, web_way = able("web", write_back="yes", api_url=f"{vendors}/shopify")
     return (
-        one("web", "shopify", "web", stores="Harbour=harbour", places=f"{WEB_PLACE}=web", currency="EUR"),
+        Settings(
+            name="web", adapter="shopify", channel="web", promise_s=DAY_S,
+            secrets={"signing": secret_of("web"), **web_key},
+            options={
+                "stores": f"Harbour=harbour, {SHELF_PLACE}=harbour", "places": f"{WEB_PLACE}=web", "currency": "EUR",
+                **web_way,
+            },
+        ),
         one("phone", "app", "phone"),
         one(
             "chat", "chatwoot", "chat",
             inboxes=", ".join(f"{number}={channel}" for channel, number in INBOXES.items()),
             numbers=_NUMBERS,
         ),
-        wa,
+        Settings(
+            name="whatsapp", adapter="whatsapp", channel="whatsapp", promise_s=DAY_S,
+            secrets={"app": secret_of("whatsapp"), **wa_key}, options={"number": SHOP_NUMBER, **wa_way},
+        ),
         one("instagram", "meta", "instagram", "app"),
         one("tiktok", "tiktok", "tiktok", "app"),
         Settings(

@@ -176,16 +176,21 @@ def web_product(
         "updated_at": _iso(at), "tags": "",
         "variants": [{
             "id": number(f"shopify variant {product}", 10**12, 10**13), "sku": product, "title": "Default Title",
-            "price": _major(price_minor), "inventory_item_id": number(f"shopify item {product}", 10**12, 10**13),
+            "price": _major(price_minor), "inventory_item_id": item_of(product),
         }],
     }  # fmt: skip
     return _shopify("products/update", body, name=f"product-{product}", at=at, now=now)
 
 
+def item_of(product: str) -> int:
+    """What Shopify calls the stock of a product."""
+    return number(f"shopify item {product}", 10**12, 10**13)
+
+
 def web_stock(product: str, count: int, *, at: int, now: int) -> Letter:
     """How many the web shop shows, `inventory_levels/update`."""
     body = {
-        "inventory_item_id": number(f"shopify item {product}", 10**12, 10**13),
+        "inventory_item_id": item_of(product),
         "location_id": WEB_PLACE, "available": count, "updated_at": _iso(at),
     }  # fmt: skip
     return _shopify("inventory_levels/update", body, name=f"level-{product}", at=at, now=now)

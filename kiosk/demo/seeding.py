@@ -100,24 +100,47 @@ def prepare_folder(folder: Path, *, disk: Disk) -> None:
     (folder / MARK_FILE).write_text("A demo of Tapthread; `tapthread seed` makes it anew.\n")
 
 
-def open_demo_centre(folder: Path, *, world: World) -> Centre:
-    """The demo's centre, filled. Close it."""
+def open_demo_centre(folder: Path, *, world: World, vendors: str = "") -> Centre:
+    """The demo's centre, filled through its channels. Close it.
+
+    What fills it is the past: nothing of it is written back to anybody.
+
+    Args:
+        folder: Its own.
+        world: What it runs in.
+        vendors: Where somebody plays the vendors for what goes out from now on; "" when nothing is to go out.
+    """
     keys = BandKeyFiles(DEMO_TEST_MASTER_KEY, DEMO_TEST_GROUP_KEY)
     world.disk.write(folder / MASTER_FILE, keys.master, private=True)
     world.disk.write(folder / GROUP_FILE, keys.group, private=True)
     world.disk.write(folder / CAPSULE_FILE, DEMO_TEST_CAPSULE_KEY, private=True)
-    centre = Centre.open(
+    write_channels(folder / CHANNELS_FILE, demo_channels(vendors=vendors), disk=world.disk)
+    centre = _opened(folder, keys, world=world)
+    try:
+        _fill(centre, world=world)
+        if not vendors:
+            return centre
+    except BaseException:
+        centre.close()
+        raise
+    centre.close()
+    return _opened(folder, keys, world=world, vendors=vendors)
+
+
+def _opened(folder: Path, keys: BandKeyFiles, *, world: World, vendors: str = "") -> Centre:
+    return Centre.open(
         folder,
         disk=world.disk,
         clock=world.clock,
         entropy=world.entropy,
         band_keys=keys,
         capsule_signer=CapsuleKeyFile.open(folder, disk=world.disk, entropy=world.entropy),
-        channels=demo_channels(),
+        channels=demo_channels(vendors=vendors),
     )
-    write_channels(folder / CHANNELS_FILE, demo_channels(), disk=world.disk)
-    zone = local_zone(world.clock)
-    now = world.clock.now().astimezone(zone)
+
+
+def _fill(centre: Centre, *, world: World) -> None:
+    now = world.clock.now().astimezone(local_zone(world.clock))
     centre.put_rows(
         rows_around(demo_rows(now)),
         interest=[
@@ -131,7 +154,6 @@ def open_demo_centre(folder: Path, *, world: World) -> Centre:
         centre.channels.know(channel, refs)
     for letter in (*goods_letters(now), *crowd_letters(now), *story_letters(now)):
         deliver(centre, letter)
-    return centre
 
 
 def deliver(centre: Centre, letter: Letter) -> None:

@@ -301,6 +301,11 @@ class Centre:
         with self._store.reading() as snapshot:
             return snapshot.row(key)
 
+    def rows_of(self, owner: str) -> tuple[Row, ...]:
+        """Every row of a customer, by key."""
+        with self._store.reading() as snapshot:
+            return tuple(snapshot.all_of_owner(owner))
+
     def held(self) -> list[OpRecord]:
         """Operations that wait for a person, oldest first."""
         with self._store.reading() as snapshot:
