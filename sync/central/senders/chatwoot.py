@@ -16,7 +16,9 @@ from urllib.parse import quote
 
 from sync.central.channels.adapter import Settings
 from sync.central.senders.sender import (
+    AnyReply,
     Call,
+    Later,
     Message,
     Never,
     NoReply,
@@ -56,7 +58,7 @@ def send(message: Message, settings: Settings) -> Steps:
     key = {"api_access_token": settings.secrets.get("api_access", "")}
     if message.is_again:
         reply = yield Call("GET", url, key)
-        later = later_of(reply, name=NAME)
+        later = _later(reply)
         if later is not None:
             return later
         known = _found(reply, message.id)
@@ -79,7 +81,7 @@ def send(message: Message, settings: Settings) -> Steps:
             "processed_params": {"body": places},
         }
     reply = yield json_call("POST", url, body, key)
-    later = later_of(reply, name=NAME)
+    later = _later(reply)
     if later is not None:
         return later
     assert isinstance(reply, Reply)
@@ -88,6 +90,13 @@ def send(message: Message, settings: Settings) -> Steps:
         return Sent(str(ref))
     words = words_of(at(reply.json(), "error")) or words_of(at(reply.json(), "message"))
     return Never(f"{NAME} refused it ({reply.status}) {words}".strip())
+
+
+def _later(reply: AnyReply) -> Later | None:
+    """Why it does not go now: as with every vendor, and where we are not let in."""
+    if isinstance(reply, Reply) and reply.status in (401, 403):
+        return Later(f"{NAME} does not let us in ({reply.status})", is_whole=True)
+    return later_of(reply, name=NAME)
 
 
 def _found(reply: Reply | NoReply, message_id: str) -> str:

@@ -1,17 +1,29 @@
 """Messages on their way out: queued with the operation, sent once they cannot be taken back, and what comes of them."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sync.central import outgoing_rows
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Said
-from sync.central.outgoing import CLAIM_US, PAUSES_S, Outgoing, Web
+from sync.central.outgoing import CLAIM_US, PAUSES_S, Outgoing, Web, run_steps
 from sync.central.outward import hear_said
-from sync.central.senders.sender import AnyCall, AnyReply
+from sync.central.senders.registry import SENDERS
+from sync.central.senders.sender import (
+    AnyCall,
+    AnyReply,
+    Later,
+    Message,
+    Never,
+    Reply,
+    Sent,
+)
 from sync.central.store import Store, Transaction
 from sync.model.records import Case, Consent, ContactPoint, Interaction
 from tests.support import shop
@@ -26,7 +38,7 @@ from tests.support.sending import (
     channel,
     notice,
 )
-from tests.support.vendor_servers import Chatwoot, Twilio, Vendor, WhatsAppCloud, running
+from tests.support.vendor_servers import Chatwoot, Twilio, WhatsAppCloud, running
 
 LENAS_NUMBER = "491712345678"
 
@@ -503,6 +515,57 @@ def test_two_nodes_send_a_message_once(
     assert len(meta.sent) == 1
 
 
+def test_nodes_that_send_at_once_send_each_message_once(
+    made_database: str, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    stores = [Store(made_database, fresh_epoch="e-1") for _ in range(3)]
+    nodes = [SendingShop(store, seed=f"node-{n}") for n, store in enumerate(stores)]
+    people = [f"p{n}" for n in range(12)]
+    for n, person in enumerate(people):
+        number = f"+4915000000{n:02d}"
+        meta.open_windows.add(number[1:])
+        wrote = Interaction(f"in-{n}", NOON, "whatsapp", "in", "x", "?")
+        nodes[0].put(
+            shop.row(ContactPoint(f"c-{n}", "whatsapp", number), owner=person),
+            shop.row(wrote, owner=person),
+        )
+        op = answer(f"to {person}", op_id=f"a-{n}", answers=f"in-{n}", is_now=True)
+        nodes[0].push(msgspec.structs.replace(op, owner=person))
+
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        jobs = [pool.submit(sending(node, whatsapp(meta)).send_due) for node in nodes]
+        n_done = sum(job.result() for job in jobs)
+
+    assert sorted(one["text"]["body"] for one in meta.sent) == sorted(
+        f"to {person}" for person in people
+    )
+    assert n_done == len(people)
+    assert {nodes[1].state(f"a-{n}") for n in range(12)} == {("sent", "sent")}
+    for store in stores:
+        store.close()
+
+
+@given(
+    body=st.binary(max_size=120)
+    | st.sampled_from([b"{}", b"[]", b'{"error":{"code":"x"}}', b"9"]),
+    status=st.integers(100, 599),
+    adapter=st.sampled_from(["whatsapp", "chatwoot", "twilio"]),
+    is_again=st.booleans(),
+)
+def test_whatever_a_vendor_answers_ends_in_an_outcome(
+    body: bytes, status: int, adapter: str, is_again: bool
+) -> None:
+    settings = Settings("x", adapter, "", {}, {"api_url": "http://v"})
+    message = Message("a-1", "answer", "chat", "hello", to="+1", thread="7", is_again=is_again)
+
+    outcome = run_steps(
+        SENDERS[adapter].send(message, settings),
+        lambda _: Reply(status, {"retry-after": "soon"}, body),
+    )
+
+    assert isinstance(outcome, (Sent, Later, Never))
+
+
 # WhatsApp's 24 hours
 
 
@@ -723,23 +786,31 @@ def test_a_text_message_goes_to_the_telephone(harbour: SendingShop, sending: Sen
 def test_what_we_are_not_let_in_for_waits_until_somebody_mends_it(
     harbour: SendingShop, sending: Sending
 ) -> None:
-    vendors: dict[str, Vendor] = {"whatsapp": WhatsAppCloud(), "twilio": Twilio()}
-    with running(*vendors.values()):
-        wrong = {"secrets": {"access": "old", "auth": "old"}}
-        meta, twilio = vendors["whatsapp"], vendors["twilio"]
-        assert isinstance(meta, WhatsAppCloud)
-        assert isinstance(twilio, Twilio)
+    meta, twilio, woot = WhatsAppCloud(), Twilio(), Chatwoot()
+    with running(meta, twilio, woot):
+        wrong = {"secrets": {"access": "old", "auth": "old", "api_access": "old"}}
+        write(
+            harbour,
+            lambda it: outgoing_rows.queue_note(
+                it, note_id="note-1", owner="lena", via="desk", channel="chat", thread="77", text="x",
+                now=harbour.now,
+            ),
+        )  # fmt: skip
         harbour.push(answer(is_now=True), notice(channel="phone", is_now=True))
 
         sending(
             harbour,
             channel("wa", "whatsapp", "whatsapp", meta.settings() | wrong),
             channel("sms", "twilio", "phone", twilio.settings() | wrong),
+            channel("desk", "chatwoot", "chat", woot.settings() | wrong),
         ).send_due()
 
     assert harbour.state("a-1") == harbour.state("n-1") == ("queued", "queued")
     assert "190" in harbour.message("a-1").delivery_reason
     assert "20003" in harbour.message("n-1").delivery_reason
+    note = harbour.queued("note-1")
+    assert note is not None
+    assert (note.state, note.reason) == ("queued", "Chatwoot does not let us in (401)")
 
 
 # What vendors tell later
