@@ -29,6 +29,8 @@ class Vendor:
         deliver: Makes the delivery of a body: (body, type, id, now_s, secret).
         secret: Name of the secret that signs, "" where nothing does: it is taken only from what we read ourselves.
         signs_time: An old delivery is refused.
+        held: Types whose events wait for a person, because the vendor leaves out what matters.
+        signs_body: A changed one is; otherwise its secret comes along as it is.
         pack: Makes a body of a decoded payload; None where bodies are not made of JSON.
         suffix: Of its payload files.
     """
@@ -38,6 +40,8 @@ class Vendor:
     deliver: Callable[[bytes, str, str, int, str], Delivery]
     secret: str = "signing"
     signs_time: bool = False
+    signs_body: bool = True
+    held: frozenset[str] = frozenset()
     pack: Callable[[Any], bytes] | None = msgspec.json.encode
     suffix: str = "json"
 

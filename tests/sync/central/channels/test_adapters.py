@@ -21,7 +21,9 @@ from tests.support.deliveries import NOW_S, PAYLOADS, Vendor, all_vendors
 
 VENDORS = all_vendors()
 CASES = [(vendor, type_) for vendor in VENDORS for type_ in vendor.types]
-OF_JSON = [(vendor, type_) for vendor, type_ in CASES if vendor.pack]
+OF_JSON = [
+    (vendor, type_) for vendor, type_ in CASES if vendor.pack and type_ not in vendor.held
+]
 each_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=lambda one: one.name)
 each_payload = pytest.mark.parametrize(
     ("vendor", "type_"), CASES, ids=lambda one: str(getattr(one, "name", one))
@@ -138,13 +140,15 @@ def test_every_adapter_stands_in_the_table_that_tells_of_all() -> None:
 
 
 def test_every_payload_says_where_it_is_from() -> None:
-    told_sources = (PAYLOADS / "README.md").read_text()
+    lines = (PAYLOADS / "README.md").read_text().splitlines()
 
-    assert [
+    silent = [
         f"{vendor.name}/{type_}"
         for vendor, type_ in CASES
-        if f"`{vendor.name}/{type_}`" not in told_sources
-    ] == []
+        if not any(f"`{vendor.name}/" in line and type_ in line for line in lines)
+    ]
+
+    assert silent == []
 
 
 @each_vendor
@@ -156,7 +160,7 @@ def test_a_vendor_has_payloads(vendor: Vendor) -> None:
 def test_what_the_vendor_documents_is_taken(vendor: Vendor, type_: str) -> None:
     facts = told(vendor, type_, vendor.body(type_))
 
-    assert facts is not None
+    assert (facts is None) == (type_ in vendor.held)
 
 
 @each_payload
@@ -178,7 +182,7 @@ def test_what_comes_by_http_without_a_signature_is_forged(vendor: Vendor, type_:
 
 @pytest.mark.parametrize(
     ("vendor", "type_"),
-    [(vendor, type_) for vendor, type_ in CASES if vendor.secret],
+    [(vendor, type_) for vendor, type_ in CASES if vendor.secret and vendor.signs_body],
     ids=lambda one: str(getattr(one, "name", one)),
 )
 def test_a_body_that_was_changed_on_the_way_is_forged(vendor: Vendor, type_: str) -> None:
