@@ -587,7 +587,7 @@ class AsgiTransport(HttpxTransport):
         self._app = app
 
     async def _sent(self, request: Request, size_max: int) -> Response:
-        if self._client is None:
+        if self._connections is None:
             inner = httpx.ASGITransport(app=self._app)  # type: ignore[arg-type]  # an application
-            self._client = httpx.AsyncClient(transport=inner)
+            self._connections = inner  # type: ignore[assignment]  # it is asked in the same way
         return await super()._sent(request, size_max)

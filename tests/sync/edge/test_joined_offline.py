@@ -1,0 +1,123 @@
+"""Two customers are made one at the centre while a kiosk is offline with operations on both: nothing is lost, its cache follows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hardware.clock import FixedClock
+from hardware.entropy import SeededEntropy
+from sync.central import identity
+from sync.central.centre import Centre
+from sync.edge.client import CentreClient
+from sync.edge.lookup import Lookup
+from sync.edge.outbox import Outbox
+from sync.edge.runner import SyncRunner
+from sync.edge.store import EdgeStore
+from sync.model.operation import OperationState
+from sync.model.records import Band, Customer, Interaction
+from sync.model.row import row_of
+from tests.support import edge
+from tests.support.centre import new_device, open_centre
+from tests.support.channels import changed
+from tests.support.shop import said
+from tests.support.transport import AsgiTransport
+
+ANN, BO = "ann", "bo"
+BANDS = {ANN: "a1" * 16, BO: "b2" * 16}
+OPS = {ANN: "0190a1b2-0000-7000-8000-00000000000a", BO: "0190a1b2-0000-7000-8000-00000000000b"}
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(edge.START)
+
+
+@pytest.fixture
+def centre(tmp_path: Path, clock: FixedClock) -> Iterator[Centre]:
+    opened = open_centre(tmp_path / "centre", clock=clock)
+    for owner, band in BANDS.items():
+        opened.put_rows(
+            [
+                row_of(
+                    Customer(owner, owner.title()),
+                    owner=owner,
+                    as_of=1 + (owner == BO),
+                    source="crm",
+                ),
+                row_of(Band(band, "active"), owner=owner, as_of=1, source="store"),
+            ],
+            interest=[("harbour", owner)],
+        )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def kiosk(
+    centre: Centre, tmp_path: Path, clock: FixedClock
+) -> Iterator[tuple[EdgeStore, SyncRunner]]:
+    store = edge.opened(tmp_path / "kiosk", clock=clock)
+    client = CentreClient(
+        AsgiTransport(centre.asgi_app),
+        identity=new_device(centre),
+        clock=clock,
+        entropy=SeededEntropy("client"),
+    )
+    runner = SyncRunner(client, store, clock=clock, entropy=SeededEntropy("chance"))
+    runner.sync_once()
+    yield store, runner
+    store.close()
+
+
+def owner_by_band(store: EdgeStore, owner: str) -> str:
+    found = Lookup(store).by_band(BANDS[owner])
+    assert found is not None
+    return found.owner
+
+
+def join(centre: Centre) -> str:
+    made = changed(
+        centre,
+        lambda it: identity.join(it, BO, ANN, why="an ID seen", risk_ppm=1, by="ben", at=1),
+    )
+    assert isinstance(made, str)
+    return made
+
+
+def test_operations_on_both_arrive_and_both_bands_open_the_one_who_is_kept(
+    centre: Centre, kiosk: tuple[EdgeStore, SyncRunner]
+) -> None:
+    store, runner = kiosk
+    for owner, op_id in OPS.items():
+        Outbox(store).record(said(f"{owner} was here", op_id=op_id, owner=owner))
+    join(centre)
+
+    runner.sync_once()
+    runner.sync_once()
+
+    assert [Outbox(store).state_of(op) for op in OPS.values()] == [OperationState.APPLIED] * 2
+    assert [owner_by_band(store, owner) for owner in BANDS] == [BO, BO]
+    profile = Lookup(store).profile(BO)
+    assert {body.text for _, body in profile.of(Interaction)} == {"ann was here", "bo was here"}
+    assert [body.given_name for _, body in profile.of(Customer)] == ["Bo"]
+    assert Lookup(store).profile(ANN).rows == ()
+
+
+def test_taken_apart_again_each_band_opens_its_own_with_what_was_said_there(
+    centre: Centre, kiosk: tuple[EdgeStore, SyncRunner]
+) -> None:
+    store, runner = kiosk
+    made = join(centre)
+    for owner, op_id in OPS.items():
+        Outbox(store).record(said(f"{owner} was here", op_id=op_id, owner=owner))
+    runner.sync_once()
+
+    changed(centre, lambda it: identity.unjoin(it, made, "ben", at=2))
+    runner.sync_once()
+
+    for owner in BANDS:
+        assert owner_by_band(store, owner) == owner
+        profile = Lookup(store).profile(owner)
+        assert [body.text for _, body in profile.of(Interaction)] == [f"{owner} was here"]
+        assert profile.customer is not None
