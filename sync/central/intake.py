@@ -46,6 +46,9 @@ FORGED_A_MINUTE: Final = 60
 
 HOUR_US: Final = 3_600 * 1_000_000
 ALERT: Final = "channel_forged"
+ALERT_HELD: Final = "channel_held"
+"""Codes of alerts, at most one of each an hour and channel."""
+
 TAKE_MAX: Final = 200
 WOKEN_MAX: Final = 20
 """Events that waited for another that are taken with it; the rest comes a little later."""
@@ -233,19 +236,15 @@ class Intake:
         """Keep a delivery nobody can take apart, for a person."""
         name = f"whole-{hashlib.sha256(delivery.body).hexdigest()[:32]}"
         head = events.head_of(delivery, "", 0)
-        is_new = self._parts.write(
-            lambda it: events.keep(
-                it,
-                settings.name,
-                name,
-                head=head,
-                form="delivery",
-                raw=delivery.body,
-                now=now,
-                state=events.HELD,
-                reason=reason,
-            )
-        )
+
+        def change(transaction: Transaction) -> bool:
+            transaction.add_alert(ALERT_HELD, settings.name, at=now // HOUR_US * HOUR_US)
+            return events.keep(
+                transaction, settings.name, name, head=head, form="delivery", raw=delivery.body, now=now,
+                state=events.HELD, reason=reason,
+            )  # fmt: skip
+
+        is_new = self._parts.write(change)
         self._count(settings, "held", int(is_new))
         return Taken(200, ids=(name,), n_new=int(is_new))
 
@@ -422,6 +421,8 @@ class Intake:
             owners=owners,
             next_at=next_at,
         )
+        if state == events.HELD:
+            transaction.add_alert(ALERT_HELD, settings.name, at=now // HOUR_US * HOUR_US)
         self._count(settings, state, 1)
         return n_woken
 

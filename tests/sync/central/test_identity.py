@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
@@ -98,6 +100,20 @@ def open_likeness(centre: Centre) -> list[str]:
 )  # fmt: skip
 def test_a_contact_point_has_one_form_however_it_was_written(point: Point, term: str) -> None:
     assert identity.normal(point) == term
+
+
+@given(
+    st.sampled_from(("phone", "email", "handle")), st.text(max_size=300), st.text(max_size=3)
+)
+def test_any_text_is_a_point_or_none_and_its_form_stays_the_same(
+    kind: str, text: str, country: str
+) -> None:
+    term = identity.normal(Point(kind, text, country=country))
+
+    assert len(term) <= identity.TERM_MAX + len("mailto:")
+    if term:
+        value = term if kind == "handle" else term.partition(":")[2]
+        assert identity.normal(Point(kind, value)) == term
 
 
 def test_the_same_id_of_a_channel_is_the_same_customer(centre: Centre, intake: Intake) -> None:

@@ -26,7 +26,7 @@ from sync.central.channels.facts import (
     Stocked,
     Who,
 )
-from sync.central.intake import ALERT, EVENTS_MAX, FORGED_A_MINUTE, WAITS_US, Intake
+from sync.central.intake import ALERT, ALERT_HELD, EVENTS_MAX, FORGED_A_MINUTE, WAITS_US, Intake
 from sync.model.errors import StoreError
 from tests.support.centre import open_centre
 from tests.support.channels import (
@@ -206,6 +206,7 @@ def test_an_adapter_that_throws_holds_that_event_and_the_others_flow(
     assert states(centre) == {"e1": ("held", reason), "e2": ("done", "")}
     assert "order/W-2" in all_rows(centre)
     assert b"W-1" in (raw(centre, "e1") or b"")
+    assert [it.code for it in centre.alerts()] == [ALERT_HELD]
 
 
 def test_one_bad_fact_leaves_nothing_of_its_event_behind(
