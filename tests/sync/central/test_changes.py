@@ -322,6 +322,41 @@ def test_changes_of_one_subject_keep_their_order_and_others_do_not_wait_for_them
     assert "stock/p1@harbour" not in meanwhile
 
 
+def test_what_comes_after_a_change_that_is_on_its_way_waits_for_it(
+    store: Store, harbour: SendingShop, crm: Subscriber, telling: TellingOf
+) -> None:
+    def dies(_call: AnyCall) -> AnyReply:
+        raise Killed
+
+    dying = telling(harbour, listening(crm, wants="stock."), carry=dies)
+    harbour.put(stock_row(5))
+    with pytest.raises(Killed):
+        dying.tell_due()
+    harbour.put(stock_row(4), shop.row(Stock("p2@harbour", "p2", "harbour", 7, NOON), owner=""))
+
+    other = telling(SendingShop(store, seed="other"), listening(crm, wants="stock."))
+    other.tell_due()
+
+    assert [event["subject"] for event in crm.events] == ["stock/p2@harbour"]
+
+
+def test_a_subscriber_that_failed_is_left_alone_for_a_moment(
+    harbour: SendingShop, crm: Subscriber, telling: TellingOf
+) -> None:
+    told = telling(harbour, listening(crm))
+    harbour.push(counted(4), answer())
+    crm.fail_next(503)
+
+    told.tell_due()
+    told.tell_due()
+    n_meanwhile = len(crm.asked)
+    harbour.passes(10 * SECOND_US)
+    told.tell_due()
+
+    assert n_meanwhile == 1
+    assert len(crm.events) == 2
+
+
 def stock_row(n: int) -> Row:
     return shop.row(Stock("p1@harbour", "p1", "harbour", n, NOON + n), owner="")
 

@@ -160,6 +160,28 @@ def test_what_is_taken_back_too_late_becomes_a_case(
     assert isinstance(harbour.body("case/u-1"), Case)
 
 
+def test_what_the_shop_tells_waits_too_unless_somebody_says_now(
+    harbour: SendingShop, sending: Sending
+) -> None:
+    twilio = Twilio()
+    with running(twilio):
+        outgoing = sending(harbour, channel("sms", "twilio", "phone", twilio.settings()))
+        harbour.push(
+            notice("order", channel="phone"),
+            notice("text", "now", op_id="n-2", channel="phone", is_now=True),
+        )
+
+        outgoing.send_due()
+        at_once = [one["Body"] for one in twilio.sent]
+        harbour.passes(5 * MINUTE_US - SECOND_US)
+        outgoing.send_due()
+        n_early = len(twilio.sent)
+        harbour.passes(SECOND_US)
+        outgoing.send_due()
+
+    assert (at_once, n_early, len(twilio.sent)) == (["now"], 1, 2)
+
+
 def test_a_parcel_that_is_ready_is_told_at_once(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
