@@ -52,6 +52,10 @@ from tests.support.channels import (
 MAYA = who("17", "Maya", "Stone", mail("maya@example.org"))
 
 
+DATABASES = ("sqlite",)
+"""That a server says the same is tested in `test_intake_nodes`, all of it in one go."""
+
+
 @pytest.fixture
 def clock() -> FixedClock:
     return FixedClock(moment_of(NOW))

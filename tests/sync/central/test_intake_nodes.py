@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from hardware.clock import FixedClock
+from hardware.entropy import SeededEntropy
+from hardware.moments import moment_of
+from sync.central import events, identity, joins
 from sync.central.centre import KEY_FILE, Centre
 from sync.central.channels.adapter import Settings
-from sync.central.channels.facts import AnyFact
+from sync.central.channels.facts import AnyFact, Became
 from tests.support.centre import open_centre
 from tests.support.channels import (
     CHAT,
@@ -18,6 +23,7 @@ from tests.support.channels import (
     SHOP,
     all_rows,
     bought,
+    changed,
     database_rows,
     delivery,
     event,
@@ -106,3 +112,82 @@ def test_two_nodes_take_the_same_deliveries_at_the_same_time(
     assert len(owners) == N_PEOPLE
     assert len([key for key in rows if key.startswith(("order/", "interaction/"))]) == len(sent)
     assert len([key for key in rows if key.startswith("customer/")]) == N_PEOPLE
+
+
+def whole_story(centre: Centre, clock: FixedClock) -> tuple[object, ...]:
+    """Everything that touches the tables of channels, once."""
+    intake = intake_of(centre)
+    told: list[object] = []
+
+    def seen(what: str) -> None:
+        with centre._parts.store.reading() as snapshot:
+            found = events.listed(snapshot.sql)
+            told.append(
+                (what, sorted((it.channel, it.state, it.reason, it.n_more) for it in found))
+            )
+            told.append(events.channels(snapshot.sql))
+        told.append(all_rows(centre))
+        told.append(
+            [
+                database_rows(centre, name)
+                for name in ("joined", "likeness", "folded", "origin", "said", "named")
+            ]
+        )
+
+    maya = who("17", "Maya", "Stone", mail("maya@example.org"))
+    for event_type in ("facts", "broken", "facts"):
+        intake.deliver(
+            "shop",
+            delivery(event(f"e-{event_type}", bought("W-1", maya), event_type=event_type)),
+        )
+    intake.deliver("shop", delivery(event("e2"), x_word="no"))
+    intake.deliver(
+        "shop", delivery(event("late", Became(ref="order:9", at=NOW, state="shipped")))
+    )
+    intake.pause("chat", reason="audit")
+    intake.deliver(
+        "chat",
+        delivery(
+            event("c1", wrote("m1", who("c", "Maya", "", mail("maya@example.org")))), to=CHAT
+        ),
+    )
+    seen("paused")
+    intake.resume("chat")
+    order = msgspec.structs.replace(
+        bought("W-9", who("18", "Maya", "Stone")), also=("order:9",)
+    )
+    intake.deliver("shop", delivery(event("e3", order)))
+    seen("resumed")
+    owners = sorted({owner for owner, *_ in all_rows(centre).values()})
+    joined = changed(
+        centre, lambda it: identity.join(it, *owners, why="x", risk_ppm=1, by="ben", at=NOW)
+    )
+    seen("joined")
+    changed(centre, lambda it: identity.unjoin(it, joined, "ben", at=NOW))
+    changed(centre, lambda it: identity.decline(it, *owners, by="ben", at=NOW))
+    changed(centre, lambda it: events.retake(it, "shop", "e-broken", now=NOW))
+    intake.take_waiting()
+    seen("apart")
+    clock.sleep_ms(events.RAW_US // 1_000 + 1)
+    told.append(intake.tidy())
+    told.append(changed(centre, joins.sweep))
+    centre.erase(all_rows(centre)["order/W-1"][0])
+    seen("erased")
+    return tuple(told)
+
+
+def test_all_that_is_kept_of_channels_is_the_same_in_a_file_and_on_a_server(
+    made_database: str,  # noqa: F811  # the fixture
+    tmp_path: Path,
+) -> None:
+    stories = []
+    for name, database in (("file", ""), ("server", made_database)):
+        clock = FixedClock(moment_of(NOW))
+        centre = open_centre(
+            tmp_path / name, clock=clock, entropy=SeededEntropy("story"), database=database
+        )
+        stories.append(whole_story(centre, clock))
+        centre.close()
+
+    assert stories[0] == stories[1]
+    assert len(stories[0]) > 20

@@ -44,6 +44,9 @@ from tests.support.channels import (
 from tests.support.shop import operation, said
 
 ANN, BO = "ann", "bo"
+DATABASES = ("sqlite",)
+"""That a server says the same is tested in `test_intake_nodes`, all of it in one go."""
+
 DEVICE = DeviceRecord("d1", "", "harbour", "counter", "active")
 
 
