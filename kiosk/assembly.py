@@ -90,6 +90,7 @@ from sync.edge.lease import LeaseState, lease_of, trusted_now
 from sync.edge.leases import LeasedKey as HeldKey
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup, Sighting
+from sync.edge.open_things import OpenThings
 from sync.edge.outbox import Counts, Outbox
 from sync.edge.part_cache import PartCache
 from sync.edge.peers import Peers, RelayStatus
@@ -108,7 +109,16 @@ from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.try_pin import TryPin
 from sync.model.ports import Transport
 from sync.model.profile import Profile
-from sync.model.records import Band, Decision, Peer, Staff, Store, key_of
+from sync.model.records import (
+    Band,
+    ChannelWatch,
+    Decision,
+    Peer,
+    Referral,
+    Staff,
+    Store,
+    key_of,
+)
 from sync.model.registry import Readable, read
 from sync.model.row import Row
 
@@ -724,6 +734,7 @@ class StoreDesk:
         self._lookup = Lookup(device.store)
         self._outbox = Outbox(device.store)
         self._finder = Finder(device.store)
+        self._open = OpenThings(device.store, place=device.identity.store)
         self._recorder = Recorder(
             device.store,
             device=device.identity.device_id,
@@ -799,6 +810,18 @@ class StoreDesk:
     def profile_of(self, owner: str) -> Profile:
         """Everything this device holds of a customer. Raises StoreError."""
         return self._lookup.profile(owner)
+
+    def waiting(self) -> tuple[Profile, ...]:
+        """Everybody of whom something may be open, what is due first before the others. Raises StoreError."""
+        return self._open.profiles()
+
+    def expected(self) -> tuple[tuple[Row, Referral], ...]:
+        """Who was sent to this store and was not taken yet. Raises StoreError."""
+        return self._open.expected()
+
+    def watches(self) -> tuple[ChannelWatch, ...]:
+        """The centre's numbers of each channel. Raises StoreError."""
+        return self._open.watches()
 
     def held(self, key: str) -> Row | None:
         """The row of a key that is no customer's: a product, a price, a stock. Raises StoreError."""

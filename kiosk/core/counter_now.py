@@ -149,7 +149,7 @@ def todos_of(profile: Profile, *, tell: Telling, n_before: int) -> tuple[Todo, .
         ),
         *(
             Todo("likeness", it.other, "", words.name(it.name), words.text(it.why))
-            for _, it in profile.of(Likeness)
+            for _, it in alike_of(profile, tell)
         ),
     ]
     return tuple(
@@ -157,6 +157,12 @@ def todos_of(profile: Profile, *, tell: Telling, n_before: int) -> tuple[Todo, .
         for digit, todo in enumerate(found[: PARCELS_MAX - n_before], start=n_before + 1)
         if len(todo.id) <= ID_LENGTH_MAX
     )
+
+
+def alike_of(profile: Profile, tell: Telling) -> tuple[tuple[Row, Likeness], ...]:
+    """Who may be the same person, without those that somebody here decided already."""
+    found = profile.of(Likeness)
+    return tuple((row, it) for row, it in found if it.id not in tell.decided)
 
 
 def referrals_of(profile: Profile, store: str) -> tuple[tuple[Row, Referral], ...]:
@@ -417,7 +423,7 @@ def _alike(profile: Profile, todos: tuple[Todo, ...], tell: Telling) -> list[Ent
             age=tell.age(row),
             digit=digits.get(likeness.other, ""),
         )
-        for row, likeness in profile.of(Likeness)
+        for row, likeness in alike_of(profile, tell)
     ]
 
 

@@ -122,12 +122,14 @@ class Telling:
         post: Where this counter stands.
         now: Wall time, microseconds since 1970.
         held: The row of a key this device holds (a product, a price, a stock, a person), None when it does not.
+        decided: Ids of likenesses that somebody decided here and the centre has not heard of.
     """
 
     words: StaffWords
     post: Post
     now: int
     held: Callable[[str], Row | None] = _nothing_held
+    decided: frozenset[str] = frozenset()
 
     def at(self, moment: int) -> str:
         """A moment, as near to now as it is."""

@@ -16,6 +16,7 @@ from kiosk.core.policy import Assurance, BandKey
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence, OperationState
 from sync.model.profile import Profile
+from sync.model.records import ChannelWatch, Referral
 from sync.model.row import Row
 
 
@@ -203,6 +204,23 @@ class Holds(Protocol):
 
     def held(self, key: str) -> Row | None:
         """The row of this key, None when this device does not hold it. Raises StoreError."""
+        ...
+
+
+@runtime_checkable
+class Waits(Protocol):
+    """A desk that knows who waits for us."""
+
+    def waiting(self) -> tuple[Profile, ...]:
+        """Everybody of whom something may be open, what is due first before the others. Raises StoreError."""
+        ...
+
+    def expected(self) -> tuple[tuple[Row, Referral], ...]:
+        """Who was sent to this store and was not taken yet. Raises StoreError."""
+        ...
+
+    def watches(self) -> tuple[ChannelWatch, ...]:
+        """The centre's numbers of each channel. Raises StoreError."""
         ...
 
 

@@ -35,15 +35,21 @@ class Piece:
     tone: Tone = Tone.MUTED
 
 
-def pieces_of(standing: Standing, words: StaffWords) -> tuple[Piece, ...]:
-    """All four pieces, in their fixed order; the narrowest counter, 53 columns, shows each of them."""
+def pieces_of(standing: Standing, words: StaffWords, *, n_late: int = 0) -> tuple[Piece, ...]:
+    """All four pieces, in their fixed order; the narrowest counter, 53 columns, shows each of them.
+
+    Args:
+        standing: How the device stands.
+        words: What sentences are made with.
+        n_late: How many customers wait past their promise, in all channels; said where there are any.
+    """
     files = _wrong(f"strip.store.{standing.store_code}", "strip.store.other", words)
-    relay = _relay(standing, words)
+    more = (*_relay(standing, words), *_late(n_late, words))
     return (
         *_with_room(
             _part("reader", standing.reader, standing.reader_since, standing.now, words),
             _part("network", standing.network, standing.network_since, standing.now, words),
-            relay,
+            more,
         ),
         *(() if standing.store_code == "ok" else (files,)),
         _synced(standing, words),
@@ -79,6 +85,14 @@ def _relay(standing: Standing, words: StaffWords) -> tuple[Piece, ...]:
     if standing.relay in ("off", "ok"):
         return ()
     return (_part("relay", standing.relay, standing.relay_since, standing.now, words),)
+
+
+def _late(n_late: int, words: StaffWords) -> tuple[Piece, ...]:
+    """Customers who wait longer than was promised."""
+    if not n_late:
+        return ()
+    text = words.say("strip.late", count=n_late)
+    return (_alert(text, words.say("strip.late.short", count=n_late)),)
 
 
 def _with_room(reader: Piece, network: Piece, relay: tuple[Piece, ...]) -> tuple[Piece, ...]:

@@ -10,7 +10,7 @@ from sync.model import registry
 from sync.model.errors import StoreError, StoreFull
 from sync.model.operation import Effects, Evidence, Operation, OperationState
 from sync.model.profile import Profile
-from sync.model.records import ContactPoint, Customer, Order
+from sync.model.records import ChannelWatch, ContactPoint, Customer, Order, Referral
 from sync.model.row import Missing, Row
 from sync.model.rules import may_record
 
@@ -108,6 +108,25 @@ class MemoryDesk:
         if self.holds_fail is not None:
             raise self.holds_fail
         return self._rows.get(key)
+
+    def waiting(self) -> tuple[Profile, ...]:
+        self._fail()
+        owners = sorted({row.owner for row in self._rows.values() if row.owner})
+        return tuple(self.profile_of(owner) for owner in owners)
+
+    def expected(self) -> tuple[tuple[Row, Referral], ...]:
+        self._fail()
+        return tuple(
+            (row, row.body)
+            for row in self._rows.values()
+            if isinstance(row.body, Referral)
+            and (row.body.store, row.body.state) == (self._store, "open")
+        )
+
+    def watches(self) -> tuple[ChannelWatch, ...]:
+        self._fail()
+        bodies = (row.body for row in self._rows.values())
+        return tuple(body for body in bodies if isinstance(body, ChannelWatch))
 
     def profile_of(self, owner: str) -> Profile:
         self._fail()

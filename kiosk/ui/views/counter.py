@@ -3,13 +3,14 @@
     find       one input, a list of who was found
     sheet      the customer's page: now, already told us, all contacts; the note is written below it
     unsettled  what is not settled, in words; a digit opens what can be done about it
+    waiting    who waits for us in any channel, who was sent here, who may be one person; what presses most first
 
-All three are mounted once and filled in place. A customer's tap is announced and never swaps the page; a note begun is
+All four are mounted once and filled in place. A customer's tap is announced and never swaps the page; a note begun is
 kept as a draft until it is recorded. What happened is said only after `Desk.record` returned: it is durable then.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from textual.message import Message
 from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 from textual.widgets.option_list import Option
 
+from kiosk.core import foreign
 from kiosk.core.carried import CARRIED, Carried
 from kiosk.core.counter import (
     UNLINKED,
@@ -36,7 +38,8 @@ from kiosk.core.counter import (
 from kiosk.core.counter_answer import IN_PERSON, Answering, answering_of
 from kiosk.core.counter_card import card_entries, card_room, counter_card, stands_on_top
 from kiosk.core.counter_now import Parcel, Ticket, Todo
-from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
+from kiosk.core.counter_open import Open, channels_line, n_late_of, open_of
+from kiosk.core.entries import MARKS, Entry, Opened, Post, Telling, Tone, found, name_of, why
 from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
     CounterDesk,
@@ -46,6 +49,7 @@ from kiosk.core.ports import (
     Recorded,
     Refused,
     Unsettled,
+    Waits,
     Witnesses,
     held_by,
 )
@@ -60,6 +64,7 @@ from kiosk.core.settling import (
 )
 from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
+from kiosk.ui.screens.alike import DECLINE, JOIN, AlikeQuestion
 from kiosk.ui.screens.hand_over import HandOverQuestion
 from kiosk.ui.screens.set_pin import PinQuestion
 from kiosk.ui.screens.settle import SettleQuestion
@@ -73,13 +78,18 @@ from kiosk.ui.widgets.strip import StaffStrip
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence, OperationState
 from sync.model.operations.answer_interaction import AnswerInteraction
+from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.operations.join_customers import JoinCustomers
+from sync.model.operations.leave_customer import LeaveCustomer
 from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
+from sync.model.operations.serve_customer import ServeCustomer
+from sync.model.operations.take_referral import TakeReferral
 from sync.model.profile import Profile
-from sync.model.records import Interaction
+from sync.model.records import Interaction, Referral
 from sync.model.rules import UNDO_WITHIN_US
 
 LOOK_S: Final = 1.0
@@ -97,10 +107,25 @@ UNSETTLED_MAX: Final = 50
 DRAFTS_MAX: Final = 20
 """Notes begun and not recorded that are kept; the oldest of more than this belong to customers long gone."""
 
+ALIKE_WHY_MAX: Final = 200
+"""Letters of why two are one that are kept with it (`JoinCustomers.why`)."""
+
+LIST_INDENT: Final = 10
+"""Columns of the list of who waits that are no text: its margin, the digit, the scroll bar."""
+
 OPEN_KEY: Final = "F4"
 
 BY_STAFF: Final = Evidence(assurance="S1")
 """What staff settle or take back with: they alone vouch for it."""
+
+SERVES_AFTER_US: Final = 5 * 1_000_000
+"""A page that is open this long is being served from; one that was only passed is not."""
+
+SERVES_MINUTES: Final = 10
+"""How long the others see it; longer while somebody does something on the page."""
+
+OPEN_EVERY_US: Final = 15 * 1_000_000
+"""How often the list of who waits is read again while it is open, and who was sent here while it is not."""
 
 HELD_US: Final = 5 * MINUTE_US
 """How long staff may act on a tap: as long as staff may hold a page."""
@@ -140,6 +165,16 @@ class _Done:
     kind: str
     owner: str
     at: int
+    todo: Todo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """That the clerk is with a customer, as the others were told last."""
+
+    owner: str
+    op: str
+    at: int
 
 
 class _Body(VerticalScroll):
@@ -169,6 +204,7 @@ class CounterView(Vertical):
         Binding("p", "pin", show=False),
         Binding("r", "answer", show=False),
         Binding("c", "card", show=False),
+        Binding("w,f10", "waiting", show=False),
         *(Binding(digit, f"digit({digit})", show=False) for digit in "123456789"),
     ]
 
@@ -198,6 +234,14 @@ class CounterView(Vertical):
         self._drafts: dict[str, NoteDraft] = {}
         self._answers: dict[str, NoteDraft] = {}
         self._shows_card = False
+        self._open: tuple[Open, ...] = ()
+        self._open_read_at = 0
+        self._referrals: frozenset[str] = frozenset()
+        self._referred = ""
+        self._decided: frozenset[str] = frozenset()
+        self._opened_at = 0
+        self._acted_at = 0
+        self._served: _Served | None = None
         self._names: dict[str, str] = {}
         self._shows_ages = False
         self._is_unfolded = False
@@ -238,6 +282,10 @@ class CounterView(Vertical):
                 yield PlainText(words.say("unsettled.title"), classes="title")
                 with VerticalScroll(id="unsettled-body"):
                     yield EntryList(id="unsettled-list")
+            with Vertical(id="waiting"):
+                yield PlainText(words.say("open.title"), classes="title")
+                yield PlainText(id="waiting-channels")
+                yield OptionList(id="waiting-list", markup=False)
         yield Notice(id="message")
         yield KeyBar(id="keys")
         yield StaffStrip(words, id="strip")
@@ -252,7 +300,7 @@ class CounterView(Vertical):
 
     @property
     def page(self) -> str:
-        """Which page is open: find, sheet or unsettled."""
+        """Which page is open: find, sheet, unsettled or waiting."""
         return self.query_one("#pages", ContentSwitcher).current or "find"
 
     @property
@@ -262,7 +310,9 @@ class CounterView(Vertical):
 
     def take_focus(self) -> None:
         """Put the focus where this page begins."""
-        starts = {"find": "#query", "sheet": "#body", "unsettled": "#unsettled-body"}
+        starts = {
+            "find": "#query", "sheet": "#body", "unsettled": "#unsettled-body", "waiting": "#waiting-list",
+        }  # fmt: skip
         writer = self.query_one(NoteWriter)
         if self.page == "sheet" and writer.is_open:
             writer.take_focus()
@@ -341,9 +391,10 @@ class CounterView(Vertical):
     def look(self) -> None:
         """Look at this device's files again: the strip, and the open page where it changed."""
         standing = self._desk.standing()
-        self.query_one(StaffStrip).show(standing)
+        self.query_one(StaffStrip).show(standing, n_late=self._n_late())
         self._let_go(standing.now)
         self._look_for_answer()
+        self._look_for_open(standing.now)
         if self.page == "unsettled":
             self._fill_unsettled()
         if not self.owner:
@@ -356,6 +407,77 @@ class CounterView(Vertical):
         if profile != self._profile:
             self._profile = profile
             self._fill_sheet()
+        self._serve(standing.now)
+
+    def _n_late(self) -> int:
+        """How many wait too long, as the centre counted; 0 where nobody can say."""
+        desk = self._desk
+        try:
+            return n_late_of(desk.watches()) if isinstance(desk, Waits) else 0
+        except StoreError:
+            return 0  # the strip itself says what is wrong with the files
+
+    def _look_for_open(self, now: int) -> None:
+        """Now and then: who was sent here since; the list of who waits, where it is open."""
+        desk = self._desk
+        if not isinstance(desk, Waits) or 0 <= now - self._open_read_at < OPEN_EVERY_US:
+            return
+        self._open_read_at = now
+        try:
+            expected = desk.expected()
+            if self.page == "waiting":
+                self._fill_waiting()
+        except StoreError as error:
+            self._say_trouble(error)
+            return
+        for row, referral in expected:
+            if referral.id not in self._referrals and row.owner != self.owner:
+                self._announce_referral(row.owner, referral)
+        self._referrals = frozenset(referral.id for _, referral in expected)
+
+    def _announce_referral(self, owner: str, referral: Referral) -> None:
+        """Somebody was sent to this store: say so, once; the page stays."""
+        words = self._words
+        self._referred = owner
+        text = words.say(
+            "referral.here",
+            name=self._name_of(owner),
+            by=words.name(referral.by),
+            text=self._telling().part(referral.text),
+            key=OPEN_KEY,
+        )
+        self.query_one("#here", Notice).announce(text, tone=Tone.READY, name="here")
+        self._show_keys()
+
+    # Who is with the customer
+
+    def _serve(self, now: int) -> None:
+        """Tell the others that the clerk is with this customer, once their page is open for a moment and while it is used."""
+        if now - self._opened_at < SERVES_AFTER_US:
+            return
+        served = self._served
+        if served is not None and served.owner == self.owner:
+            is_fresh = now - served.at < (SERVES_MINUTES - 2) * MINUTE_US
+            if is_fresh or self._acted_at <= served.at:
+                return
+        args = ServeCustomer(by=self._post.clerk_name, channel="store", minutes=SERVES_MINUTES)
+        op = self._told_others("serve_customer", args, self.owner)
+        self._served = _Served(self.owner, op, now)
+
+    def _leave(self) -> None:
+        """Tell the others that the clerk is with the customer no more."""
+        served, self._served = self._served, None
+        if served is not None and served.op:
+            self._told_others("leave_customer", LeaveCustomer(serve=served.op), served.owner)
+
+    def _told_others(self, kind: str, args: msgspec.Struct, owner: str) -> str:
+        """Record what nobody waits for; id of the operation, "" where it could not be: then only the others do not see it."""
+        try:
+            return self._desk.record(
+                kind, args, owner=owner, actor=self._post.clerk, evidence=BY_STAFF
+            ).op
+        except (Refused, StoreError):
+            return ""
 
     def _let_go(self, now: int) -> None:
         """What a tap proved ends after a while: the customer may be gone, and somebody else may stand there."""
@@ -444,6 +566,11 @@ class CounterView(Vertical):
         except StoreError as error:
             self._say_trouble(error)
             return
+        if self._served is not None and self._served.owner != owner:
+            self._leave()
+        self._opened_at = self._acted_at = self._desk.standing().now
+        if self._referred == owner:
+            self._referred = ""
         self._opened = opened
         self._tapped_at = 0
         self._is_unfolded = False
@@ -525,17 +652,23 @@ class CounterView(Vertical):
         if self.page == "find":
             self._open_found(digit - 1)
         elif self.page == "sheet" and self._sheet is not None:
-            for parcel in self._sheet.parcels:
-                if parcel.digit == str(digit):
-                    self._ask(self._sheet.owner, parcel)
-            for ticket in self._sheet.tickets:
-                if ticket.digit == str(digit):
-                    self._ask_use(self._sheet.owner, ticket)
-            for todo in self._sheet.todos:
-                if todo.digit == str(digit):
-                    self._begin_todo(todo)
+            self._begin_digit(self._sheet, str(digit))
         elif self.page == "unsettled" and digit <= len(self._unsettled):
             self._ask_settling(self._unsettled[digit - 1])
+        elif self.page == "waiting":
+            self._open_open(digit - 1)
+
+    def _begin_digit(self, sheet: Sheet, digit: str) -> None:
+        """What stands on the page with this digit."""
+        for parcel in sheet.parcels:
+            if parcel.digit == digit:
+                self._ask(sheet.owner, parcel)
+        for ticket in sheet.tickets:
+            if ticket.digit == digit:
+                self._ask_use(sheet.owner, ticket)
+        for todo in sheet.todos:
+            if todo.digit == digit:
+                self._begin_todo(todo)
 
     def action_hand_over(self) -> None:
         """Begin to hand over the only parcel, or say which digit to press."""
@@ -663,8 +796,64 @@ class CounterView(Vertical):
         match todo.kind:
             case "answer_again":
                 self._begin_answer(again=todo.id)
+            case "referral":
+                self._ask_referral(todo)
             case _:
-                pass
+                self._ask_alike(todo)
+
+    def _ask_referral(self, todo: Todo) -> None:
+        """Take a customer who was sent here; one who was taken, finish."""
+        sheet, words = self._sheet, self._words
+        if sheet is None:
+            return
+        owner = sheet.owner
+
+        def answered(is_yes: bool | None) -> None:  # noqa: FBT001  # Textual's callback of a modal
+            by = self._post.clerk_name
+            args = TakeReferral(referral=todo.id, by=by, is_done=todo.is_taken)
+            evidence = self._opened.by_staff
+            if is_yes and self._record("take_referral", args, owner=owner, evidence=evidence):
+                self._say("referral.done" if todo.is_taken else "referral.taken", by=todo.name)
+
+        question = HandOverQuestion(
+            (words.say("referral.question", name=sheet.name, by=todo.name), todo.text),
+            yes=words.say("referral.finish" if todo.is_taken else "referral.take"),
+            no=words.say("hand.no"),
+            keys=words.say("referral.keys"),
+        )
+        self.app.push_screen(question, answered)
+
+    def _ask_alike(self, todo: Todo) -> None:
+        """Are two customers one person? The answer is a clerk's, and can be taken back."""
+        sheet = self._sheet
+        if sheet is None:
+            return
+        owner, name = sheet.owner, sheet.name
+        likeness = f"{owner}~{todo.id}"
+
+        def answered(answer: str | None) -> None:
+            evidence, before = self._opened.by_staff, self._decided
+            if answer in (JOIN, DECLINE):
+                self._decided = before | {likeness}
+            if answer == JOIN:
+                why = self._words.say("alike.reason", why=todo.text)[:ALIKE_WHY_MAX]
+                joining = JoinCustomers(other=todo.id, why=why)
+                if self._record("join_customers", joining, owner=owner, evidence=evidence):
+                    self._say("alike.joined", key="Z")
+                else:
+                    self._decided = before
+            elif answer == DECLINE:
+                declining = DeclineLikeness(other=todo.id)
+                if self._record("decline_likeness", declining, owner=owner, evidence=evidence):
+                    assert self._last is not None
+                    self._last = replace(self._last, todo=todo)
+                    self._say("alike.declined", key="Z")
+                else:
+                    self._decided = before
+            self._fill_sheet()
+
+        question = AlikeQuestion(name, todo.name, todo.text, words=self._words)
+        self.app.push_screen(question, answered)
 
     # Answering in the customer's channel
 
@@ -816,6 +1005,7 @@ class CounterView(Vertical):
     def action_find(self) -> None:
         """Go to an empty search; a note begun is kept."""
         self._keep_draft()
+        self._leave()
         self._sheet = None
         self._profile = None
         self.query_one("#message", Notice).clear()
@@ -840,6 +1030,8 @@ class CounterView(Vertical):
             self._tapped_at = here.at
         elif self._spare is not None and self.owner:
             self._link_spare(self._spare, self.owner)
+        elif self._referred:
+            self.open(self._referred, found("name"))
 
     def _tell_spare(self) -> bool:
         """Say that the spare on the reader can become the band of whoever's page is open; whether there are both."""
@@ -869,9 +1061,74 @@ class CounterView(Vertical):
         self._is_unfolded = not self._is_unfolded
         self._fill_sheet()
 
+    # Who waits for us
+
+    def action_waiting(self) -> None:
+        """List who waits, what presses most first."""
+        self._keep_draft()
+        try:
+            self._fill_waiting()
+        except StoreError as error:
+            self._say_trouble(error)
+            return
+        self._leave()
+        self._sheet = None
+        self._profile = None
+        self.query_one("#message", Notice).clear()
+        self.query_one("#pages", ContentSwitcher).current = "waiting"
+        self.take_focus()
+        self._show_keys()
+
+    def _fill_waiting(self) -> None:
+        """Read the list anew; who was highlighted stays so. Raises StoreError."""
+        desk, tell = self._desk, self._telling()
+        profiles = desk.waiting() if isinstance(desk, Waits) else ()
+        watches = desk.watches() if isinstance(desk, Waits) else ()
+        found = open_of(profiles, tell)
+        line = channels_line(watches, tell)
+        said = self.query_one("#waiting-channels", PlainText)
+        said.say(line if found else "\n".join((line, self._words.say("open.nothing"))).strip())
+        said.display = bool(line) or not found
+        if found == self._open:
+            return
+        self._open = found
+        waiting = self.query_one("#waiting-list", OptionList)
+        at = waiting.highlighted
+        waiting.clear_options()
+        waiting.add_options(
+            [Option(self._open_line(index, one)) for index, one in enumerate(found, start=1)]
+        )
+        waiting.highlighted = min(at or 0, len(found) - 1) if found else None
+
+    def _open_line(self, index: int, one: Open) -> Content:
+        digit = f" {index} " if index <= DIGITS_MAX else "   "
+        lead = f"{MARKS[one.tone].strip()} {one.lead}".strip()
+        text = foreign.safe(one.text, limit=max(self.size.width - LIST_INDENT, LIST_INDENT))
+        return Content.assemble((digit, "bold"), (one.name, "bold"), f"  {lead}\n    {text}")
+
+    @on(OptionList.OptionSelected, "#waiting-list")
+    def _waiting_selected(self, event: OptionList.OptionSelected) -> None:
+        self._open_open(event.option_index)
+
+    def _open_open(self, index: int) -> None:
+        """Open who is meant; two who look alike with the question about them."""
+        if index >= len(self._open):
+            return
+        one = self._open[index]
+        self.open(one.owner, found("name"))
+        sheet = self._sheet
+        if one.kind == "alike" and sheet is not None and sheet.owner == one.owner:
+            todos = [it for it in sheet.todos if (it.kind, it.id) == ("likeness", one.id)]
+            if todos:
+                self._ask_alike(todos[0])
+
+    def _open_first_waiting(self) -> None:
+        self._open_open(self.query_one("#waiting-list", OptionList).highlighted or 0)
+
     def action_unsettled(self) -> None:
         """List what is not settled."""
         self._keep_draft()
+        self._leave()
         if not self._fill_unsettled():
             return
         self.query_one("#message", Notice).clear()
@@ -962,6 +1219,9 @@ class CounterView(Vertical):
         if last is None or self._desk.standing().now - last.at > UNDO_WITHIN_US:
             self._say("undo.nothing")
             return
+        if last.todo is not None:
+            self._ask_alike(last.todo)
+            return
         what = self._words.either(f"kind.{last.kind}", "kind.other")
 
         def answered(is_yes: bool | None) -> None:  # noqa: FBT001  # Textual's callback of a modal
@@ -985,7 +1245,10 @@ class CounterView(Vertical):
 
         if self._does(do):
             self._last = None
+            if last.kind == "join_customers":
+                self._decided = frozenset()
             self._say("undo.done", what=what)
+            self._fill_sheet()
             self._show_keys()
 
     @on(KeyBar.Pressed)
@@ -1007,7 +1270,7 @@ class CounterView(Vertical):
             "unfold": self.action_unfold, "unsettled": self.action_unsettled, "here": self.action_open_here,
             "save": writer.submit, "audience": writer.change_audience, "undo": self.action_undo,
             "settle": self._settle_first, "pin": self.action_pin, "answer": self.action_answer,
-            "send": writer.submit, "way": writer.change_audience, "card": self.action_card,
+            "waiting": self.action_waiting, "open-waiting": self._open_first_waiting, "send": writer.submit, "way": writer.change_audience, "card": self.action_card,
         }  # fmt: skip
         actions[name]()
 
@@ -1029,6 +1292,7 @@ class CounterView(Vertical):
     def _recorded(self, recorded: Recorded, kind: str, owner: str) -> None:
         """It can be taken back for a while; where only the centre can decide it, nothing is handed out before."""
         self._last = _Done(recorded.op, kind, owner, self._desk.standing().now)
+        self._acted_at = self._last.at
         if recorded.waits:
             self._waits = self._last
             text = self._words.say("unsettled.waits")
@@ -1042,6 +1306,7 @@ class CounterView(Vertical):
             self._say_not_done(error)
             return False
         self.look()
+        self._show_keys()
         return True
 
     def _say_not_done(self, error: Refused | StoreError) -> None:
@@ -1081,7 +1346,8 @@ class CounterView(Vertical):
 
     def _telling(self) -> Telling:
         now = self._desk.standing().now
-        return Telling(self._words, self._post, now, held=held_by(self._desk))
+        held = held_by(self._desk)
+        return Telling(self._words, self._post, now, held=held, decided=self._decided)
 
     def _show_keys(self) -> None:
         self.query_one(KeyBar).show(tuple(self._keys()))
@@ -1094,7 +1360,13 @@ class CounterView(Vertical):
                 keys = [("Enter", "send"), ("F5", "way"), ("Esc", "back")]
         elif self.page == "find":
             keys = [("Enter", "open")] if self._found else []
-            keys.append(("F6", "unsettled"))
+            keys += [
+                *([("F10", "waiting")] if isinstance(self._desk, Waits) else []),
+                ("F6", "unsettled"),
+            ]
+        elif self.page == "waiting":
+            keys = [("Enter", "open-waiting")] if self._open else []
+            keys.append(("Esc", "back"))
         elif self.page == "unsettled":
             n_open = sum(map(is_for_a_person, self._unsettled[:DIGITS_MAX]))
             digits = "1" if n_open == 1 else f"1-{n_open}"
@@ -1108,6 +1380,7 @@ class CounterView(Vertical):
                 ("F", "find"),
                 ("A", "ages"),
                 *([("E", "unfold")] if self._sheet.n_contacts > self._sheet.n_lines else []),
+                *([("W", "waiting")] if isinstance(self._desk, Waits) else []),
                 ("U", "unsettled"),
                 *([("P", "pin")] if isinstance(self._desk, Pins) else []),
             ]
@@ -1117,6 +1390,7 @@ class CounterView(Vertical):
             self._here is not None
             or self._carried is not None
             or (self._spare is not None and self.owner)
+            or self._referred
         ):
             keys.insert(0, (OPEN_KEY, "here"))
         return [(key, self._word_of(name), name) for key, name in keys]

@@ -29,9 +29,9 @@ class StaffStrip(Widget):
         """What it shows at its width."""
         return GAP.join(piece.text for piece in fitted(self._pieces, self._width()))
 
-    def show(self, standing: Standing) -> None:
-        """Show how the device stands now; the same words cost nothing."""
-        pieces = pieces_of(standing, self._words)
+    def show(self, standing: Standing, *, n_late: int = 0) -> None:
+        """Show how the device stands now and how many wait too long; the same words cost nothing."""
+        pieces = pieces_of(standing, self._words, n_late=n_late)
         if pieces != self._pieces:
             self._pieces = pieces
             self.refresh()

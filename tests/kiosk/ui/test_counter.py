@@ -705,7 +705,7 @@ async def test_what_a_tap_proved_ends_after_five_minutes() -> None:
         at.view.look()
         await at.press("1", "y")
 
-        assert at.desk.done[0].evidence.proof == "id_seen"
+        assert at.desk.done[-1].evidence.proof == "id_seen"
 
 
 async def test_an_announcement_ends_after_five_minutes() -> None:

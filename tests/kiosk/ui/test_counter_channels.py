@@ -1,0 +1,301 @@
+"""A clerk at the counter and the other channels: the card, an answer, who waits, who was sent here, who may be one."""
+
+import pytest
+
+from kiosk.core.staff_words import HOUR_US, MINUTE_US
+from kiosk.ui.screens.alike import AlikeQuestion
+from kiosk.ui.views.counter import OPEN_EVERY_US, SERVES_AFTER_US
+from kiosk.ui.widgets.card_rows import CardRows
+from kiosk.ui.widgets.note import NoteWriter
+from kiosk.ui.widgets.strip import StaffStrip
+from sync.model.operations.answer_interaction import AnswerInteraction
+from sync.model.operations.decline_likeness import DeclineLikeness
+from sync.model.operations.join_customers import JoinCustomers
+from sync.model.operations.leave_customer import LeaveCustomer
+from sync.model.operations.serve_customer import ServeCustomer
+from sync.model.operations.take_referral import TakeReferral
+from sync.model.records import (
+    ChannelWatch,
+    ContactPoint,
+    Interaction,
+    Likeness,
+    Record,
+    Referral,
+    Server,
+    Serving,
+)
+from sync.model.row import Row, row_of
+from tests.support.counter_side import Counter, counter
+from tests.support.demo_side import NOW_US, POST, brand_rows
+from tests.support.pictures import clipped
+
+SMALLEST = (53, 17)
+
+
+def told(owner: str, *bodies: Record) -> tuple[Row, ...]:
+    made = (row_of(one, owner=owner, as_of=NOW_US, source="centre") for one in bodies)
+    return (*brand_rows(), *made)
+
+
+ALIKE = Likeness("lena~c-9", "c-9", "L. Hoffmann", "same phone", 8_000, NOW_US)
+REFERRAL = Referral("r-1", "harbour", "Ana (call centre)", "show the form", NOW_US)
+
+
+def card_of(at: Counter) -> str:
+    return " ".join(at.view.query_one(CardRows).text.split())
+
+
+# The card
+
+
+@pytest.mark.parametrize("size", [SMALLEST, (80, 24)])
+async def test_a_page_with_an_open_case_begins_with_the_card_in_the_room_there_is(
+    size: tuple[int, int],
+) -> None:
+    async with counter(size=size) as at:
+        await at.find("tom beck")
+
+        card = card_of(at)
+        assert clipped(at.app) == []
+        assert card.splitlines()[0].startswith("Tom Becker")
+        assert "PROMISED by Ana (call centre) until Fri 17:00, 21 h over" in card
+        assert "DO NOT OFFER AGAIN: reset the password" in card
+        assert "built from 19 rows" in at.screen
+
+
+async def test_the_card_comes_and_goes_on_a_key_and_says_on_another_what_it_was_built_from() -> (
+    None
+):
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.press("c")
+        assert "PROMISED" not in at.screen
+        assert at.entries("now").startswith("Owed|21 h late")
+
+        await at.press("c", "a")
+
+        whole = at.entries("card-whole")
+        assert "Contacts||phone: password reset x7" in whole
+        assert "tapthread card tom" in whole
+        assert "from a case, today 13:56" in at.screen
+
+
+async def test_who_else_is_with_the_customer_now_is_on_the_first_line_of_the_page() -> None:
+    ana = Server("ana", "Ana (call centre)", "chat", NOW_US - MINUTE_US, NOW_US + MINUTE_US)
+    mira = Server("mira", "Mira", "store", NOW_US - MINUTE_US, NOW_US + MINUTE_US)
+    async with counter(rows=told("lena", Serving("lena", (ana, mira)))) as at:
+        await at.find("lena")
+
+        first, *others = at.entries("now").splitlines()
+        assert first == "With them now|Ana (call centre)|is on this in Chat, since today 14:01"
+        assert not [line for line in others if line.startswith("With them now")]
+
+
+async def test_that_the_clerk_is_with_a_customer_is_told_the_others_until_the_page_is_left() -> (
+    None
+):
+    async with counter() as at:
+        await at.find("lena")
+        at.view.look()
+        assert at.desk.done == []
+
+        at.desk.stand(now=NOW_US + SERVES_AFTER_US)
+        at.view.look()
+        at.view.look()
+        await at.press("f")
+
+        (served, left) = (one.args for one in at.desk.done)
+        assert served == ServeCustomer(by=POST.clerk_name, channel="store", minutes=10)
+        assert left == LeaveCustomer(serve="op-1")
+        assert [one.owner for one in at.desk.done] == ["lena", "lena"]
+
+
+async def test_a_page_nobody_touches_is_not_served_from_for_ever() -> None:
+    async with counter() as at:
+        await at.find("lena")
+        for minutes in (1, 10, 20, 30):
+            at.desk.stand(now=NOW_US + minutes * MINUTE_US)
+            at.view.look()
+
+        assert len(at.desk.done) == 1
+
+
+# Answering
+
+
+async def test_an_answer_goes_out_in_the_customers_channel_and_can_be_taken_back() -> None:
+    async with counter() as at:
+        await at.find("priya")
+        await at.press("r")
+        await at.type("We swap it")
+        await at.press("enter")
+
+        (done,) = at.desk.done
+        assert isinstance(done.args, AnswerInteraction)
+        assert (done.args.channel, done.args.text, done.args.by) == (
+            "whatsapp", "We swap it", POST.clerk_name,
+        )  # fmt: skip
+        assert "goes out by WhatsApp in 5 minutes" in at.notice("message")
+        newest = at.entries("timeline").splitlines()[0]
+        assert (
+            "Mira (Harbour): We swap it [goes out 14:07, until then it can be taken back]"
+            in newest
+        )
+
+        await at.press("z", "y")
+
+        assert at.desk.done[-1].kind == "take_back_answer"
+        assert "We swap it" not in at.entries("timeline")
+
+
+@pytest.mark.parametrize("size", [SMALLEST, (80, 24)])
+async def test_while_an_answer_is_written_it_says_who_reads_it_and_until_when_that_is_possible(
+    size: tuple[int, int],
+) -> None:
+    asked = Interaction("whatsapp:1", NOW_US - HOUR_US, "whatsapp", "in", "Lena", "Open late?")
+    mail = ContactPoint("lena-mail", "email", "lena@example.com")
+    async with counter(size=size, rows=told("lena", asked, mail)) as at:
+        await at.find("lena")
+        await at.press("r")
+        assert "CUSTOMER WILL READ THIS, by WhatsApp: 23 h left" in at.screen
+        assert clipped(at.app) == []
+
+        await at.press("f5")
+        assert "CUSTOMER WILL READ THIS, by E-mail" in at.screen
+
+        await at.press("f5")
+        assert "SAID HERE to Lena Hoffmann: nothing is sent" in at.screen
+
+
+async def test_an_answer_begun_survives_another_customer_and_a_note_beside_it() -> None:
+    async with counter() as at:
+        await at.find("priya")
+        await at.press("r", "f5")
+        await at.type("half a")
+        await at.press("escape", "n")
+        await at.type("internal")
+        await at.press("escape", "f")
+        await at.find("lena")
+        await at.press("f")
+        await at.pilot.pause()
+        assert "Unsaved notes: Priya Raman" in at.screen
+
+        await at.find("priya")
+        assert "An unsent answer is kept. R continues it." in at.notice("message")
+        await at.press("r")
+
+        draft = at.view.query_one(NoteWriter).draft
+        assert (draft.text, draft.channel) == ("half a", "email")
+        assert at.desk.done == []
+
+
+async def test_a_message_that_did_not_arrive_is_a_line_to_act_on() -> None:
+    failed = Interaction(
+        "m-1", NOW_US - HOUR_US, "whatsapp", "out", "Mira", "Ready at two",
+        delivery="failed", delivery_reason="no such number",
+    )  # fmt: skip
+    mail = ContactPoint("priya-mail", "email", "priya@example.com")
+    async with counter(rows=told("priya", failed, mail)) as at:
+        await at.find("priya")
+        assert "Not sent|WhatsApp|no such number" in at.entries("now")
+        assert "Mira: Ready at two [NOT SENT: no such number]" in at.entries("timeline")
+
+        await at.press("1")
+
+        draft = at.view.query_one(NoteWriter).draft
+        assert (draft.text, draft.channel) == ("Ready at two", "email")
+
+
+# Who waits
+
+
+async def test_the_list_of_who_waits_opens_a_page_by_digit() -> None:
+    watch = ChannelWatch("whatsapp", 12, 3, oldest_at=NOW_US - 71 * HOUR_US)
+    async with counter(size=SMALLEST, rows=told("", watch)) as at:
+        await at.press("f10")
+        assert at.view.page == "waiting"
+        assert "All stores: WhatsApp 12, 3 late, 71 h" in at.screen
+        assert " 1 Tom Becker  ! X, 6 days late" in at.screen
+        assert clipped(at.app) == []
+        assert "3 late" in at.view.query_one(StaffStrip).text or "3 wait" in at.screen
+
+        await at.press("1")
+
+        assert at.view.owner == "tom"
+
+
+async def test_the_list_says_so_when_nobody_waits() -> None:
+    async with counter(rows=told("", ChannelWatch("whatsapp", 0, 0))[-1:]) as at:
+        await at.press("f10")
+
+        assert "Nobody waits. Nothing is owed." in at.screen
+
+
+# Who was sent here
+
+
+async def test_a_customer_sent_to_the_store_is_announced_once_opened_and_taken() -> None:
+    async with counter() as at:
+        at.desk.learn(row_of(REFERRAL, owner="tom", as_of=NOW_US, source="phone"))
+        at.desk.stand(now=NOW_US + OPEN_EVERY_US)
+        at.view.look()
+        assert at.notice("here") == (
+            "+ Tom Becker was sent to us by Ana (call centre): show the form."
+            " F4 opens the page."
+        )
+
+        await at.press("f4")
+        assert at.view.owner == "tom"
+        await at.press("1", "y")
+
+        assert at.desk.done[-1].args == TakeReferral(referral="r-1", by=POST.clerk_name)
+        assert "Sent to us||taken by Mira (Harbour): show the form" in at.entries("now")
+
+        await at.press("1", "y")
+        assert at.desk.done[-1].args == TakeReferral(
+            referral="r-1", by=POST.clerk_name, is_done=True
+        )
+        assert "Sent to us" not in at.entries("now")
+
+
+# Who may be one
+
+
+async def test_two_who_are_one_person_are_joined_after_one_question() -> None:
+    async with counter(rows=told("lena", ALIKE)) as at:
+        await at.find("lena")
+        await at.press("2")
+        assert isinstance(at.app.screen, AlikeQuestion)
+        assert "Are Lena Hoffmann and L. Hoffmann one person?" in at.screen
+        assert "same phone" in at.screen
+
+        await at.press("y")
+
+        (done,) = at.desk.done
+        assert done.args == JoinCustomers(other="c-9", why="staff: same phone")
+        assert "Same person?" not in at.entries("now")
+        assert "Z takes it back" in at.notice("message")
+
+
+async def test_two_people_stay_two_and_the_question_can_be_asked_again() -> None:
+    async with counter(rows=told("lena", ALIKE)) as at:
+        await at.find("lena")
+        await at.press("2")
+        await at.pilot.pause()
+        await at.press("n")
+        assert at.desk.done[-1].args == DeclineLikeness(other="c-9")
+
+        assert "Same person?" not in at.entries("now")
+        await at.press("z")
+        await at.pilot.pause()
+        await at.press("y")
+
+        assert at.desk.done[-1].args == JoinCustomers(other="c-9", why="staff: same phone")
+
+
+async def test_enter_decides_nothing_about_two_who_look_alike() -> None:
+    async with counter(rows=told("lena", ALIKE)) as at:
+        await at.find("lena")
+        await at.press("2", "enter")
+
+        assert at.desk.done == []
