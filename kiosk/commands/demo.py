@@ -53,23 +53,27 @@ def run(
     plain: Annotated[
         bool, typer.Option("--plain", help="With --tour: print it all, without a screen.")
     ] = False,
+    day: Annotated[
+        bool,
+        typer.Option("--day", help="Let a day of the other channels pass, 60 times as fast."),
+    ] = False,
 ) -> None:
     """Start everything on this machine. Press 1; Q quits."""
     from kiosk.assembly import real_world
 
     if plain:
-        if not tour or data is not None or fresh:
+        if not tour or data is not None or fresh or day:
             _fail("--plain goes with --tour, and with nothing else", EXIT_USAGE)
         _print_tour()
         return
     world = real_world()
     need_terminal("demo", instead="tapthread tap --json")
     if data is not None:
-        _run(settings.load(data=data).data, world=world, is_fresh=fresh)
+        _run(settings.load(data=data).data, world=world, is_fresh=fresh, is_day=day)
         return
     remove_left_behind(Path(tempfile.gettempdir()), disk=world.disk)
     with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
-        _run(Path(folder), world=world, is_fresh=True)
+        _run(Path(folder), world=world, is_fresh=True, is_day=day)
 
 
 def _print_tour() -> None:
@@ -101,7 +105,7 @@ def remove_left_behind(folder: Path, *, disk: Disk) -> int:
     return n_removed
 
 
-def _run(folder: Path, *, world: "World", is_fresh: bool) -> None:
+def _run(folder: Path, *, world: "World", is_fresh: bool, is_day: bool) -> None:
     from kiosk.demo.house import CentreDown, run_demo
     from kiosk.demo.seeding import MARK_FILE, NotADemo, seed
 
@@ -113,7 +117,9 @@ def _run(folder: Path, *, world: "World", is_fresh: bool) -> None:
             folder
         ).close()  # a demo that runs here already is said before anything starts
         with log.started(folder / LOG_FILE):
-            code = asyncio.run(run_demo(folder, world=world, run_app=run_on_terminal))
+            code = asyncio.run(
+                run_demo(folder, world=world, run_app=run_on_terminal, is_day=is_day)
+            )
     except NotADemo as error:
         _fail(str(error), EXIT_USAGE)
     except (DeviceError, StoreError) as error:

@@ -11,6 +11,7 @@ channels       the other systems the brand has, and their test secrets
 letters        what those send, in their own shapes
 telling        which of it tells the brand's rows, and the few rows that no channel tells
 seeding        the brand as a centre, devices, a pulled cache and leased keys in a folder
+live           what happens in the other channels while the demo runs
 vendors        plays Meta and Shopify on loopback, for what goes out
 stage          the shop a scene is played in
 scenes         what happens in each scene of the tour, and its captions

@@ -58,6 +58,9 @@ INBOXES: Final[Mapping[str, int]] = {"chat": 1, "web": 2, "whatsapp": 3, "x": 5}
 WEB_PLACE: Final = 65_400
 """Shopify's number of the place the web shop sells from."""
 
+PUBLIC: Final = "https://centre.tidemark.example/in"
+"""Where vendors believe to send to; Twilio signs it."""
+
 SHELF_PLACE: Final = 65_432
 """Shopify's number of the home store."""
 
@@ -120,7 +123,7 @@ def demo_channels(*, vendors: str = "") -> tuple[Settings, ...]:
             name="email", adapter="email", channel="email", promise_s=DAY_S,
             options={"addresses": ADDRESS, "trusted": MAIL_SERVER, "numbers": _NUMBERS},
         ),
-        one("line", "twilio", "phone", numbers=_NUMBERS),
+        one("line", "twilio", "phone", numbers=_NUMBERS, url=f"{PUBLIC}/line"),
         one("app", "app", "app"),
         one("till", "pos", "store", currency="EUR", stores=", ".join(f"{it.name}={it.id}" for it in STORES)),
         one("visits", "app", "store"),

@@ -1,6 +1,7 @@
 """The demo's house: centre, virtual reader, kiosk and counter, all real parts, started and stopped together.
 
 tapthread central (child) <-- SwitchedTransport (N cuts it) <-- sync thread of the kiosk, of the counter
+the other channels (letters) --HTTP--> tapthread central --HTTP--> played vendors (thread), which tell what became of it
 tapthread virtual (child) --pty-- tapthread reader (child) --lines--> the screen
 tapthread reader --reader pcsc (child), where a real reader may be plugged in --lines--> the screen
 """
@@ -8,6 +9,7 @@ tapthread reader --reader pcsc (child), where a real reader may be plugged in --
 import asyncio
 import contextlib
 import signal
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ from drivers.lines import (
     Seen,
     Used,
 )
+from hardware.clock import Clock
 from kiosk.assembly import (
     HERE,
     BandReader,
@@ -41,8 +44,12 @@ from kiosk.assembly import (
 )
 from kiosk.core.staff_words import StaffWords
 from kiosk.demo.bands import demo_bands
-from kiosk.demo.catalogue import HOME_STORE, STAFF
-from kiosk.demo.seeding import COUNTER_FOLDER
+from kiosk.demo.catalogue import HOME_STORE, STAFF, products
+from kiosk.demo.channels import CHANNELS_FILE, demo_channels, write_channels
+from kiosk.demo.letters import Letter, item_of
+from kiosk.demo.live import Wire, tell_live
+from kiosk.demo.seeding import CENTRE_FOLDER, COUNTER_FOLDER
+from kiosk.demo.vendors import Vendors
 from kiosk.links import VirtualLink, command_line
 from kiosk.ui.demo_shell.app import DemoApp
 from kiosk.ui.messages import ReaderSaid
@@ -66,6 +73,9 @@ READER_READY_MS: Final = 10_000
 
 READER_LOOK_MS: Final = 50
 
+TOLD_LOOK_MS: Final = 200
+"""How soon what a played vendor tells is carried."""
+
 CENTRE_READY_S: Final = 30
 """How long the centre may take to listen on a slow machine."""
 
@@ -79,10 +89,19 @@ class CentreDown(Exception):
 
 
 @asynccontextmanager
-async def running_centre(folder: Path) -> AsyncIterator[str]:
+async def running_centre(folder: Path, *, channels: Path) -> AsyncIterator[str]:
     """The demo's centre as a child process; its address. It ends when the block or this process does."""
+    arguments = (
+        "--data",
+        str(folder),
+        "--port",
+        "0",
+        "--until-eof",
+        "--channels",
+        str(channels),
+    )
     child = await asyncio.create_subprocess_exec(
-        *command_line("central", "--data", str(folder), "--port", "0", "--until-eof"),
+        *command_line("central", *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -201,11 +220,39 @@ def second_reader(said: Said, *, was_there: bool) -> Said | None:
 
 
 async def run_demo(
-    folder: Path, *, world: World, run_app: Callable[[DemoApp], Awaitable[int]]
+    folder: Path,
+    *,
+    world: World,
+    run_app: Callable[[DemoApp], Awaitable[int]],
+    is_day: bool = False,
 ) -> int:
-    """Run the demo on a seeded folder until `run_app` ends; its exit code. Leaves no process."""
+    """Run the demo on a seeded folder until `run_app` ends; its exit code. Leaves no process.
+
+    Args:
+        folder: As `seeding.seed` left it.
+        world: What it runs in.
+        run_app: Shows the app until it ends.
+        is_day: Let a day of the other channels pass at 60 times its pace, instead of a few events a minute.
+    """
     async with contextlib.AsyncExitStack() as stack:
-        url = await stack.enter_async_context(running_centre(folder))
+        told: deque[Letter] = deque()
+        vendors = Vendors(
+            clock=world.clock, products={item_of(it.id): it.id for it in products()}, tell=told.append
+        )  # fmt: skip
+        vendors.start()
+        stack.callback(vendors.stop)
+        channels = folder / CENTRE_FOLDER / CHANNELS_FILE
+        write_channels(channels, demo_channels(vendors=vendors.url), disk=world.disk)
+        url = await stack.enter_async_context(running_centre(folder, channels=channels))
+        wire = Wire(url)
+        stack.push_async_callback(wire.close)
+        run = world.entropy.draw(3).hex()
+        for job in (
+            wire.run(),
+            passed_on(told, wire, clock=world.clock),
+            tell_live(wire, clock=world.clock, run=run, is_day=is_day),
+        ):
+            stack.push_async_callback(_ended, asyncio.create_task(job))
         kiosk = Device.open(folder, world=world, centre_url=url)
         stack.callback(kiosk.close)
         counter = Device.open(folder / COUNTER_FOLDER, world=world, centre_url=url)
@@ -268,6 +315,14 @@ def _readers(
         BandReader(kiosk, sync, spec=spec, heard=hear, witness=witness),
         BandReader(kiosk, sync, spec="pcsc", heard=hear_second),
     )
+
+
+async def passed_on(told: deque[Letter], wire: Wire, *, clock: Clock) -> None:
+    """Carry what the played vendors tell, until this is cancelled: they tell it on threads of their own."""
+    while True:
+        while told:
+            wire.put(told.popleft())
+        await clock.pause_ms(TOLD_LOOK_MS)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -24,6 +24,7 @@ from kiosk.demo.channels import (
     INBOXES,
     INSTAGRAM,
     MAIL_SERVER,
+    PUBLIC,
     SHOP_NUMBER,
     WEB_PLACE,
     secret_of,
@@ -34,9 +35,6 @@ from sync.central.channels.facts import AnyFact
 from sync.model.records import Order
 
 SECOND_US: Final = 1_000_000
-
-PUBLIC: Final = "https://centre.tidemark.example/in"
-"""Where vendors believe to send to; Twilio signs it."""
 
 
 @dataclass(frozen=True, slots=True)

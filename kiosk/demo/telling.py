@@ -105,7 +105,7 @@ def story_letters(now: datetime) -> tuple[Letter, ...]:
         letter
         for owner in PEOPLE
         for row in people[owner]
-        for letter in _told(_person(owner, people[owner]), row.body, now=now_us)
+        for letter in _told(person_of(owner, people[owner]), row.body, now=now_us)
     ]
     return (*cards, *sorted(told, key=lambda letter: letter.at))
 
@@ -201,8 +201,7 @@ def crowd_letters(now: datetime) -> tuple[Letter, ...]:
 def members() -> Mapping[str, Mapping[str, str]]:
     """By channel, the ids that mean a customer the brand knows by member number: it is the same number."""
     past = {f"{channel}{ARCHIVE}": {owner: owner for owner in CROWD} for channel in CHANNELS}
-    named = {name: {owner: owner for owner in PEOPLE} for name in MEMBER_CHANNELS}
-    named["loyalty"] = {owner: owner for owner in (*PEOPLE, *CROWD)}
+    named = {name: {owner: owner for owner in (*PEOPLE, *CROWD)} for name in MEMBER_CHANNELS}
     return {**past, **named}
 
 
@@ -216,7 +215,8 @@ def _by_owner(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _person(owner: str, rows: list[Row]) -> Person:
+def person_of(owner: str, rows: list[Row]) -> Person:
+    """A customer as other systems know them, from all their rows."""
     customer = next(row.body for row in rows if isinstance(row.body, Customer))
     points = {
         row.body.channel: row.body.value for row in rows if isinstance(row.body, ContactPoint)
@@ -229,7 +229,7 @@ def _person(owner: str, rows: list[Row]) -> Person:
 
 def _known(owner: str, rows: list[Row]) -> Known:
     """Who a member is: the club writes to an address before it believes it, and handles were proved by a code after a tap."""
-    person = _person(owner, rows)
+    person = person_of(owner, rows)
     kinds = {"email": "email", "phone": "phone", "whatsapp": "phone"}
     points = [
         Point(

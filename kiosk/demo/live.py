@@ -1,0 +1,170 @@
+"""What goes on in the other channels while the demo runs: a few events a minute, each told to the centre as its vendor tells it.
+
+Every event is a letter of `letters`, carried over HTTP to the channel's address and taken in like any other; nothing is written
+to the centre's files. `DAY` is a day's worth of it, for `--day`.
+"""
+
+import asyncio
+from datetime import datetime
+from typing import Final
+
+from hardware.clock import Clock
+from hardware.moments import micros_of
+from kiosk.demo import letters
+from kiosk.demo.catalogue import HOME_STORE, STORES, said_by, title_of
+from kiosk.demo.crowd import STORE_OF, crowd_rows
+from kiosk.demo.letters import Letter, Person
+from kiosk.demo.people import line, order
+from kiosk.demo.telling import person_of
+from kiosk.demo.threads import number, pick
+from sync.central.channels.facts import Said, Who
+from sync.edge.client import HttpxTransport
+from sync.model.errors import CentreError
+from sync.model.ports import Request, Transport
+from sync.model.row import Row
+
+PAUSE_MS: Final = 14_000
+"""Between two events: about four a minute, enough to see that something comes in and not so many that nobody can read them."""
+
+DAY_SPEED: Final = 60
+DAY_EVENT_S: Final = 360
+"""One event in six minutes of a day: 120 between opening and closing."""
+
+DAY_EVENTS: Final = 120
+"""From eight to eight."""
+
+CARRY_MS: Final = 5_000
+ANSWER_MAX: Final = 65_536
+
+_ASKS: Final = (
+    ("chat", "Is the {title} in Harbour today?", "Yes, two are left."),
+    ("web", "How long does a delivery take now?", "Two days."),
+    ("chat", "May I bring the {title} back without the box?", "You may."),
+    ("app", "Do you gift-wrap the {title}?", "We do, at the counter."),
+    ("chat", "Which size runs small?", "The jumpers. Take one more."),
+    ("app", "Is Harbour open on Sunday?", "From eleven to five."),
+    ("web", "The {title} I ordered: can I still add a candle?", "Done, in the same parcel."),
+)  # fmt: skip
+"""Channel, what somebody asks, what is answered."""
+
+_BOUGHT: Final = (
+    "mug",
+    "notebook",
+    "blue-scarf",
+    "candle",
+    "kite",
+    "umbrella",
+    "bath-towel",
+    "board-game",
+)
+
+
+def live_letter(index: int, *, now: datetime, run: str) -> Letter:
+    """The event with this number.
+
+    Args:
+        index: From 0; two out of five are answers of staff to the event before.
+        now: When it happens.
+        run: Names this run of the demo, so that a second one tells other events.
+    """
+    people = _people(now)
+    asked = index - 1 if index % 5 in (1, 4) else index
+    person = people[number(f"live {run} {asked}", 0, len(people) - 1)]
+    at = micros_of(now)
+    if asked % 5 == 2:
+        return _bought(f"{run}{index}", person, at)
+    return _talk(
+        f"{run}-{index}", _ASKS[asked % len(_ASKS)], person, at, is_ours=asked != index
+    )
+
+
+def _people(now: datetime) -> list[Person]:
+    """Whoever of the crowd this store holds: others are not in its ticker."""
+    by_owner: dict[str, list[Row]] = {}
+    for row in crowd_rows(now):
+        if STORE_OF[row.owner] == HOME_STORE:
+            by_owner.setdefault(row.owner, []).append(row)
+    return [person_of(owner, rows) for owner, rows in by_owner.items()]
+
+
+def _bought(name: str, person: Person, at: int) -> Letter:
+    """An order in the web shop, or a receipt of a till."""
+    product = pick(f"live {name}", _BOUGHT)
+    tail = number(f"live order {name}", 3_000, 9_999)
+    if number(f"live till {name}", 0, 1):
+        bought = order(f"S-{tail}", line(product), at=at, channel="store", state="collected")
+        store = next(it.name for it in STORES if it.id == HOME_STORE)
+        return letters.receipt(bought, member=person.key, store=store, now=at)
+    bought = order(f"W-{tail}", line(product), at=at, channel="web", state="paid")
+    return letters.web_order(bought, person, now=at)
+
+
+def _talk(
+    name: str, what: tuple[str, str, str], person: Person, at: int, *, is_ours: bool
+) -> Letter:
+    """A question, or its answer."""
+    channel, asked, answered = what
+    title = title_of(pick(f"live {name} title", _BOUGHT)).lower()
+    text = answered if is_ours else asked.format(title=title)
+    by = said_by("noor") if is_ours else person.given_name
+    direction = "out" if is_ours else "in"
+    if channel == "app":
+        said = Said(
+            ref=f"live-{name}", at=at, who=Who(person.key), channel="app", direction=direction, by=by, text=text,
+            thread=f"app-{person.key}",
+        )  # fmt: skip
+        return letters.own("app", [(f"live-{name}", (said,))], at=at, now=at)
+    ref = number(f"live message {name}", 10**8, 10**9)
+    return letters.talk(ref, person, channel, text, at=at, now=at, direction=direction, by=by)
+
+
+class Wire:
+    """Carries letters to the running centre, as vendors would: over HTTP, to the address of the channel. Close it."""
+
+    def __init__(self, centre_url: str, *, transport: Transport | None = None) -> None:
+        self._url = centre_url
+        self._transport = transport or HttpxTransport()
+        self._waiting: asyncio.Queue[Letter] = asyncio.Queue()
+        self.n_told = 0
+        self.n_refused = 0
+
+    def put(self, letter: Letter) -> None:
+        """Have it carried; on the wire's own loop."""
+        self._waiting.put_nowait(letter)
+
+    async def run(self) -> None:
+        """Carry what is put, one after the other, until this is cancelled."""
+        while True:
+            await self.carry(await self._waiting.get())
+
+    async def carry(self, letter: Letter) -> bool:
+        """Carry one; whether the centre took it. A vendor would come again; the demo does not."""
+        headers = tuple(letter.delivery.headers.items())
+        request = Request(
+            "POST", f"{self._url}/in/{letter.channel}", headers, letter.delivery.body
+        )
+        try:
+            answer = await self._transport.send(
+                request, deadline_ms=CARRY_MS, size_max=ANSWER_MAX
+            )
+        except CentreError:
+            self.n_refused += 1
+            return False
+        is_taken = answer.status == 200
+        self.n_told += is_taken
+        self.n_refused += not is_taken
+        return is_taken
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._transport.close()
+
+
+async def tell_live(wire: Wire, *, clock: Clock, run: str, is_day: bool = False) -> None:
+    """Let things happen until this is cancelled, or the day is over."""
+    pause_ms = DAY_EVENT_S * 1_000 // DAY_SPEED if is_day else PAUSE_MS
+    index = 0
+    while not is_day or index < DAY_EVENTS:
+        await clock.pause_ms(pause_ms)
+        wire.put(live_letter(index, now=clock.now(), run=run))
+        index += 1
