@@ -1,16 +1,21 @@
 """What mailing tools fetch: who must not be advertised what, for who has the secret."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sync.central import channels_file
 from sync.central.channels.adapter import Settings
+from sync.central.channels.registry import ADAPTERS
 from sync.central.out_site import OutSite
+from sync.central.senders.registry import way_for
 from sync.central.senders.sender import NoReply
 from sync.central.store import Store
-from sync.central.telling import Telling
+from sync.central.telling import Telling, subscriptions_of
+from sync.model import wire
 from sync.model.ports import Request
 from sync.model.records import Consent
 from tests.support import shop
@@ -121,3 +126,29 @@ def test_whatever_is_asked_is_answered(
     site: OutSite, path: str, method: str, status: int
 ) -> None:
     assert site.answer(asked(path, method=method)).status == status
+
+
+def test_the_page_shows_a_file_by_which_everything_goes_out(tmp_path: Path) -> None:
+    page = (Path(wire.__file__).parents[1] / "README.md").read_text()
+    found = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    file = tmp_path / "channels.toml"
+    file.write_text(found[1])
+    file.chmod(0o600)
+
+    channels = channels_file.read_channels(file)
+
+    channels_file.check(channels, ADAPTERS)
+    ways = {
+        channel: way_for(channel, channels)
+        for channel in ("email", "whatsapp", "chat", "phone")
+    }
+    assert {channel: way.name if way else "" for channel, way in ways.items()} == {
+        "email": "mail", "whatsapp": "wa", "chat": "desk", "phone": "sms",
+    }  # fmt: skip
+    told = {one.name: (one.wants, one.is_asking) for one in subscriptions_of(channels)}
+    assert told == {
+        "shop": (("stock.", "order."), False),
+        "crm": (("order.", "case.", "suppression."), False),
+        "crm (asks)": ((), True),
+    }
