@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from hardware.clock import SystemClock
 from hardware.moments import micros_of
-from tests.support import pages
+from tests.support import certificates, pages
 from tests.support.centre import open_centre, running_centre
 from tests.support.pages import PASSWORD
 from tests.support.shop import LENA, lenas_rows
@@ -28,10 +29,8 @@ SIZES = ((360, 740), (1280, 800))
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A centre in a process of its own, with two agents and two customers."""
-    data = tmp_path_factory.mktemp("centre")
+def filled(data: Path) -> Path:
+    """A data folder with a centre, two agents and two customers."""
     centre = open_centre(data / "centre")
     now = micros_of(SystemClock().now())
     centre.put_rows(
@@ -40,7 +39,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pages.add_agent(centre, "ana", "Ana (call centre)")
     pages.add_agent(centre, "leo", "Leo (social team)", channel="x")
     centre.close()
-    with running_centre(data) as running:
+    return data
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The agents' pages of a centre in a process of its own."""
+    with running_centre(filled(tmp_path_factory.mktemp("data"))) as running:
         yield f"{running.url}/agent"
 
 
@@ -57,6 +62,7 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ):  # fmt: skip
         options.add_argument(argument)
+    options.accept_insecure_certs = True  # the test's own, which no authority signed
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
@@ -334,3 +340,19 @@ def test_no_other_page_can_hold_it_in_a_frame(browser: webdriver.Chrome, url: st
 
     assert browser.find_elements(By.NAME, "password") == []
     browser.switch_to.default_content()
+
+
+def test_over_tls_the_cookie_is_kept_and_goes_nowhere_without(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    certificate, _, _ = certificates.self_signed(tmp_path, "127.0.0.1")
+    tls = ("--tls-cert", certificate, "--tls-key", tmp_path / "server.key")
+    with running_centre(filled(tmp_path), *tls) as running:
+        browser.get(f"{running.url}/agent")
+        sign_in(browser)
+        find_tom(browser)
+
+        (cookie,) = (it for it in browser.get_cookies() if it["name"] == "__Host-agent")
+        assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (
+            True, True, "Strict",
+        )  # fmt: skip
