@@ -286,8 +286,7 @@ def _judged(
     match outcome:
         case Effects(rows=rows, clash=clash):
             written = tuple(row for row in rows if _write(transaction, row, op, origin, lanes))
-            if not clash:
-                outgoing_rows.follow(transaction, readable.op, readable.args, origin.now)
+            outgoing_rows.follow(transaction, readable.op, readable.args, origin.now)
             note_origins(transaction, op, written, whom)
             follow_cases(transaction, readable.op, written, origin.now)
             if op.kind in PERFORMED:

@@ -142,7 +142,7 @@ def follow(transaction: "Transaction", op: Operation, args: object, now: int) ->
                 is_now=is_now,
                 now=now,
             )
-        case TakeBackAnswer():
+        case TakeBackAnswer():  # where it came too late there is nothing left to drop
             transaction.later(_drop, {"id": args.answer, "now": now})
         case _:
             pass
