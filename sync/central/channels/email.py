@@ -15,13 +15,13 @@ A thread is the oldest mail that a mail refers to. A reply of a program (RFC 383
 Source: RFC 5322 3.6.4 (threads), RFC 3834 5, RFC 3464 2.3, RFC 8601 2.2, RFC 2183 2.3.
 """
 
-import email.message
-import email.policy
+import email
 import re
 from collections.abc import Iterator
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
+from email.policy import Compat32
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import Final
 
@@ -40,14 +40,14 @@ from sync.central.channels.parts import (
     tidy,
 )
 
-PARTS_MAX: Final = 200
+PARTS_MAX: Final = 50
 """Parts of one mail that are looked at; a mail of people has a handful."""
 
 SHOWN_MAX: Final = 100_000
 """Characters that are read for what is quoted; what is longer is no letter."""
 
-HEADER_MAX: Final = 20_000
-"""Characters of a header that are read. Source: servers take about that much, RFC 5321 4.5.3 asks for less."""
+HEADER_MAX: Final = 8_000
+"""Characters of a header that are read, its beginning. The library takes half a minute for one of a megabyte of semicolons."""
 
 ACTIONS: Final = {
     "failed": "failed",
@@ -299,11 +299,20 @@ def _about(mail: Message) -> str:
 # --- Reading what is broken -------------------------------------------------
 
 
+class _Short(Compat32):
+    """Reads a mail without the ends of headers that nobody writes."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:HEADER_MAX]
+
+
+_SHORT: Final = _Short()
+
+
 def _mail(text: str) -> Message:
     """A mail of latin-1 text. The parser takes anything; what is wrong with it stays as it was."""
-    return email.message_from_bytes(
-        text.encode("latin-1", "replace"), policy=email.policy.compat32
-    )
+    return email.message_from_bytes(text.encode("latin-1", "replace"), policy=_SHORT)
 
 
 def _parts(mail: Message) -> Iterator[Message]:

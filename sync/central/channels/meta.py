@@ -22,6 +22,7 @@ from sync.central.channels.parts import (
     decoded,
     hub_greeting,
     items_of,
+    micros,
 )
 
 NETWORKS: Final = {"page": "messenger", "instagram": "instagram"}
@@ -99,7 +100,7 @@ def _of_ms(one: Json, path: str) -> int:
 
 def _of_time(at: int) -> int:
     """Comments tell seconds, messages milliseconds."""
-    return at * 1_000 if at > 10**11 else at * 1_000_000
+    return micros(at // 1_000) + at % 1_000 * 1_000 if at > 10**11 else micros(at)
 
 
 def _message(body: Json, settings: Settings, at: int) -> Iterator[AnyFact]:

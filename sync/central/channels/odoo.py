@@ -27,6 +27,7 @@ from sync.central.channels.facts import (
     Who,
 )
 from sync.central.channels.parts import (
+    REF_MAX,
     Json,
     check_shared,
     decoded,
@@ -146,7 +147,7 @@ def _stock(quant: Json, settings: Settings, at: int) -> Iterator[AnyFact]:
     """Fields of stock.quant: product_id, location_id, available_quantity, write_date."""
     _, product = _related(quant, "product_id")
     _, place = _related(quant, "location_id")
-    if not product or not place:
+    if not product or not place or len(product) > REF_MAX or len(place) > REF_MAX:
         raise Unmapped("stock.quant without the names of product and location")
     article = product[1:].partition("]")[0] if product.startswith("[") else product
     count = quant.amount("available_quantity") if quant.has("available_quantity") else None

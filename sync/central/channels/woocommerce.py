@@ -117,7 +117,7 @@ def _line(line: Json, currency: str) -> OrderLine:
     listed = line.amount("subtotal") + line.amount("subtotal_tax")
     number = line.ref("variation_id") if line.ref("variation_id") not in {"", "0"} else ""
     return OrderLine(
-        product=line.text("sku") or f"product:{number or line.ref('product_id')}",
+        product=line.ref("sku") or f"product:{number or line.ref('product_id')}",
         title=line.text("name"),
         count=count,
         paid_minor=rounded(paid / count, currency),
@@ -181,7 +181,7 @@ def _customer(customer: Json, settings: Settings) -> Iterator[AnyFact]:  # noqa:
 
 
 def _product(product: Json, settings: Settings) -> Iterator[AnyFact]:
-    ref = product.text("sku") or f"product:{product.need_ref('id')}"
+    ref = product.ref("sku") or f"product:{product.need_ref('id')}"
     at, currency = product.when("date_modified_gmt"), settings.options.get("currency", "")
     category = next((one.text("name") for one in product.each("categories")), "")
     yield Sold(ref=ref, at=at, title=product.need_text("name"), category=category)
