@@ -307,6 +307,8 @@ def _put(taking: Taking, body: Record, met: Met | None, *, at: int, scope: str =
         return
     taking.transaction.put(row, scope=scope, form=forms.newest(row.kind))
     taking.n_news += 1
+    if known is not None and known.owner != row.owner:
+        taking.transaction.direct().run("DELETE FROM origin WHERE key = :key", key=row.key)
     if met is not None and met.record != met.owner:
         joins.note_origin(taking.transaction, (row.key,), met.record)
 
@@ -498,10 +500,11 @@ def _became(taking: Taking, fact: Became) -> None:
         if key:
             _check_known(taking, key)
         raise NotYet(fact.ref)
-    met = _whose(taking, fact, key)
+    # Whose it is, the order knows: who sends something back may be anybody.
+    met = _whose(taking, msgspec.structs.replace(fact, who=None), key)
     if _is_news(taking, f"{key}#state", fact.at, row=row):
         body = msgspec.structs.replace(row.body, state=_state_after(row, fact.state))
-        _put(taking, body, Met(met.record, row.owner), at=max(fact.at, row.as_of))
+        _put(taking, body, met, at=max(fact.at, row.as_of))
 
 
 def _parcel(taking: Taking, fact: Parcel) -> None:

@@ -642,6 +642,35 @@ def test_news_of_what_an_erased_customer_bought_is_kept_without_its_bytes(
     assert all_rows(centre) == {}
 
 
+def test_an_order_that_its_shop_gives_to_another_customer_goes_there(
+    centre: Centre, intake: Intake
+) -> None:
+    guest = who("", "Maya", "", mail("maya@example.org"))
+    intake.deliver("shop", delivery(event("e1", bought("W-1", guest, at=NOW - DAY))))
+
+    intake.deliver(
+        "shop", delivery(event("e2", bought("W-1", who("77", "Ama"), at=NOW - HOUR)))
+    )
+
+    owner = all_rows(centre)["order/W-1"][0]
+    assert body(centre, f"customer/{owner}")["given_name"] == "Ama"
+
+
+def test_who_brings_something_back_does_not_become_whose_order_it_was(
+    centre: Centre, intake: Intake
+) -> None:
+    intake.deliver("shop", delivery(event("e1", bought("W-1", MAYA))))
+
+    back = Became(ref="W-1", at=NOW, state="returned", who=who("9", "Tom"))
+    intake.deliver("shop", delivery(event("e2", back)))
+
+    owner, _, _, order = all_rows(centre)["order/W-1"]
+    assert (order["state"], body(centre, f"customer/{owner}")["given_name"]) == (
+        "returned",
+        "Maya",
+    )
+
+
 def test_what_names_an_order_nobody_told_of_waits_for_it(
     centre: Centre, intake: Intake
 ) -> None:
