@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sync.central.channels.adapter import Settings
+from sync.central.events import is_paused
 from sync.central.outgoing_rows import NOTE, SENDING, OutgoingRecord
 from sync.central.senders import whatsapp
 from sync.central.senders.registry import sender_of, serves, way_for
@@ -266,8 +267,7 @@ def _is_again(record: OutgoingRecord) -> bool:
 
 
 def _paused(snapshot: Snapshot, name: str, *, now: int) -> Waits | None:
-    found = snapshot.sql.all("SELECT state FROM channel WHERE name = :name", name=name)
-    if found and found[0][0] == "paused":
+    if is_paused(snapshot.sql, name):
         return Waits(f"the channel {name} is paused", now + LOOK_AGAIN_US)
     return None
 

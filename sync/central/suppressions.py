@@ -40,7 +40,7 @@ ERASED: Final = "-erased-"
 """Whose a digest is once its owner was erased."""
 
 SOLD: Final = frozenset({"placed", "paid", "ready", "shipped", "delivered", "collected"})
-OWNERS_MAX: Final = 200
+OWNERS_MAX: Final = 50
 """Customers made anew in one transaction."""
 
 PRODUCTS_MAX: Final = 200

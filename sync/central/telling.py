@@ -12,6 +12,7 @@ from typing import Final
 from sync.central import changes, suppressions
 from sync.central.changes import ChangeRecord, DueRecord, Subscription
 from sync.central.channels.adapter import Settings
+from sync.central.events import is_paused
 from sync.central.outgoing import CLAIM_US, WAY_PAUSE_MS, pause_us, run_steps
 from sync.central.parts import Parts
 from sync.central.senders.registry import listener_of
@@ -100,7 +101,9 @@ class Telling:
     def _told(self, settings: Settings, *, limit: int) -> int:
         now = self._parts.now
         with self._parts.store.reading() as snapshot:
-            if not _has_due(snapshot, settings.name, now=now):
+            if not _has_due(snapshot, settings.name, now=now) or is_paused(
+                snapshot.sql, settings.name
+            ):
                 return 0
         claimed = self._parts.write(
             lambda it: changes.claim(

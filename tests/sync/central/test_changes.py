@@ -471,6 +471,24 @@ def test_an_answer_that_was_lost_is_sent_again_as_the_same_event(
     assert n_rows(harbour, "change_due") == 0
 
 
+def test_a_paused_channel_is_told_later(
+    harbour: SendingShop, crm: Subscriber, telling: TellingOf
+) -> None:
+    told = telling(harbour, listening(crm))
+    harbour.push(counted(4))
+    for state in ("paused", "open"):
+        write(
+            harbour,
+            lambda it, state=state: it.direct().run(  # type: ignore[misc]
+                "INSERT INTO channel (name, state, reason, changed_at) VALUES ('crm', :state, '', 1)"
+                " ON CONFLICT (name) DO UPDATE SET state = excluded.state",
+                state=state,
+            ),
+        )
+        told.tell_due()
+        assert len(crm.events) == (state == "open")
+
+
 @on_both
 def test_who_subscribes_no_more_is_told_no_more(
     harbour: SendingShop, crm: Subscriber, telling: TellingOf
