@@ -287,7 +287,7 @@ def migrate(engine: Engine, *, fresh_epoch: str) -> str:
                     sql.run(statement.strip())
             _STEPS.get(number, _nothing)(sql)
             set_meta(sql, "schema", str(number))
-        if schema == 0:
+        if not _meta(sql, "epoch"):
             set_meta(sql, "epoch", fresh_epoch)
         return _meta(sql, "epoch")
 

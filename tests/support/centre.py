@@ -27,6 +27,7 @@ from sync.model.ports import Request, Response
 from sync.model.row import Row
 from sync.model.sums import sum_text
 from tests.support.commands import started
+from tests.support.fresh import lay_centre
 
 LOCAL_URL = "http://centre.test"
 """Address of a centre reached in this process."""
@@ -43,6 +44,8 @@ def open_centre(
 ) -> Centre:
     """The centre as `tapthread central` opens it."""
     disk, entropy = SystemDisk(), entropy or SystemEntropy()
+    if not database:
+        lay_centre(folder)
     return Centre.open(
         folder,
         disk=disk,

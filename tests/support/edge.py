@@ -13,6 +13,7 @@ from sync.edge.store import EdgeStore
 from sync.model.row import Row, raw_of
 from sync.model.sums import SUM_MASK, pointer_hash
 from sync.model.wire import Checkpoint, Cursor, Grant, Page, WireRow
+from tests.support.fresh import lay_device
 
 KEY = b"k" * 32
 SCOPE = "s:harbour"
@@ -27,6 +28,8 @@ def opened(
     clock: FixedClock | None = None,
     disk: Disk | None = None,
 ) -> EdgeStore:
+    if disk is None:
+        lay_device(folder, key)
     return EdgeStore.open(
         folder, key, disk=disk or SystemDisk(), clock=clock or FixedClock(START),
         entropy=SeededEntropy(f"{folder.name}/{next(_openings)}"),

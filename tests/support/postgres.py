@@ -54,7 +54,11 @@ class Server:
         Args:
             is_durable: Sync what is committed; needed only where the whole machine would lose its power.
         """
-        self.folder = Path(tempfile.mkdtemp(prefix="tapthread-pg-"))
+        self.folder = Path(
+            tempfile.mkdtemp(
+                prefix="tapthread-pg-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")
+            )
+        )
         self.data = self.folder / "data"
         self.is_durable = is_durable
         self.process: subprocess.Popen[bytes] | None = None
