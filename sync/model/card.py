@@ -350,7 +350,7 @@ class _Writer:
             by, what = plain(promise.by, 40) or "us", plain(promise.text)
             text = f"PROMISED by {by} until {self.moment(promise.due_at)}{late}: {what}"
             tone = "alert" if is_over else "plain"
-            yield self._line("promised", text, (row,), tone=tone, more=_OVER * is_over)
+            yield self._line("promised", text, (row,), tone=tone)
 
     def _waiting(self) -> Iterator[CardLine]:
         """What nobody answered, by channel: the oldest, and how many."""

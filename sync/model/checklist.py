@@ -78,7 +78,7 @@ def changed(row: Row, case: Case, op: Operation, *, at: int) -> Effects:
     """The row with its case changed to this, remembering what it said before; nothing where that is the same."""
     was = row.body
     assert isinstance(was, Case)  # `clash_of` looked
-    if case == was or op.id in was.ops:
+    if case == was:
         return Effects(())
     before = CaseBefore(
         op.id, was.state, was.promise, was.next_step, was.told, was.missing, was.tried

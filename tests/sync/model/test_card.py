@@ -224,6 +224,18 @@ def test_what_is_pressing_stays_where_there_is_little_room() -> None:
     assert "password reset x7" not in shown
 
 
+def test_what_ran_out_stays_longest() -> None:
+    over = bill(id="k1", missing=())
+    later = bill(
+        id="k2", number="C-2", promise=Promise("Ben", "a call", NOW + HOUR), missing=()
+    )
+    patient = contact(1, answered_at=0, due_at=NOW + DAY, channel="email")
+    hasty = contact(2, answered_at=0, due_at=NOW - 1, channel="whatsapp")
+
+    assert "PROMISED by Ana" in card_lines(card(later, over), 53, 3)[1]
+    assert "whatsapp" in card_lines(card(patient, hasty), 53, 3)[1]
+
+
 def test_with_room_enough_nothing_is_left_out_or_cut() -> None:
     made = card(PERSON, bill(), contact(1, text="x " * 60, answered_at=0, due_at=1))
 

@@ -3,14 +3,14 @@
 import base64
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -109,18 +109,14 @@ def logged(chrome: webdriver.Chrome, kind: str) -> list[dict[str, Any]]:
 
 
 def until(chrome: webdriver.Chrome, words: str) -> None:
-    """Wait for words on the page, also while it is just being replaced."""
-    gone = (StaleElementReferenceException, NoSuchElementException)
-    WebDriverWait(chrome, WAIT_S, ignored_exceptions=gone).until(
-        lambda it: words in it.find_element(By.TAG_NAME, "body").text
-    )
+    """Wait for words on a page that is wholly there, also while it is just being replaced."""
+    wait_for(chrome, lambda it: words in it.find_element(By.TAG_NAME, "body").text)
+    wait_for(chrome, lambda it: run(it, "return document.readyState") == "complete")
 
 
-def whole(chrome: webdriver.Chrome) -> None:
-    """Wait until the page is here with all that is in it."""
-    WebDriverWait(chrome, WAIT_S).until(
-        lambda it: run(it, "return document.readyState") == "complete"
-    )
+def wait_for(chrome: webdriver.Chrome, is_so: Callable[[webdriver.Chrome], object]) -> None:
+    """Wait until it is so; a page that goes away while it is asked is asked again."""
+    WebDriverWait(chrome, WAIT_S, ignored_exceptions=(WebDriverException,)).until(is_so)
 
 
 def type_in(chrome: webdriver.Chrome, *keys: str) -> None:
@@ -131,13 +127,11 @@ def type_in(chrome: webdriver.Chrome, *keys: str) -> None:
 def sign_in(chrome: webdriver.Chrome, name: str = "ana") -> None:
     type_in(chrome, name, Keys.TAB, PASSWORD, Keys.ENTER)
     until(chrome, "Find a customer")
-    whole(chrome)
 
 
 def find_tom(chrome: webdriver.Chrome) -> None:
     chrome.find_element(By.ID, "phone").send_keys("+447700900102", Keys.ENTER)
     until(chrome, "Tom Bécker")
-    whole(chrome)
 
 
 def test_an_agent_signs_in_finds_and_notes_by_keys_alone(browser: webdriver.Chrome) -> None:
@@ -154,7 +148,7 @@ def test_an_agent_signs_in_finds_and_notes_by_keys_alone(browser: webdriver.Chro
     assert "He called by keys alone." in thread
     _tab_to(browser, text="Undo")
     type_in(browser, Keys.ENTER)
-    WebDriverWait(browser, WAIT_S).until(lambda it: "Undo" not in it.page_source)
+    wait_for(browser, lambda it: "Undo" not in it.page_source)
     assert "He called by keys alone." not in browser.page_source
 
 
@@ -329,7 +323,7 @@ def test_the_back_key_after_signing_out_shows_nobody(browser: webdriver.Chrome) 
 
     browser.back()
 
-    WebDriverWait(browser, WAIT_S).until(lambda it: it.find_elements(By.NAME, "password"))
+    wait_for(browser, lambda it: it.find_elements(By.NAME, "password"))
     assert "Bécker" not in browser.page_source
 
 
