@@ -49,6 +49,9 @@ GUEST: Final = "~"
 HOLDERS_MAX: Final = 20
 """Records that may share a contact point or a name before it says nothing any more: a switchboard, a common name."""
 
+NAMES_MAX: Final = 5
+"""The same for a name, which says less."""
+
 TERM_MAX: Final = 254
 """Characters of a point. Source: the longest e-mail address, RFC 5321 4.5.3.1.3 with its erratum 1690."""
 
@@ -340,39 +343,48 @@ def _note_points(
 def link(transaction: Transaction, record: str, terms: Mapping[str, bool], *, now: int) -> None:
     """Join this record with those that share a verified point; suggest those it may be."""
     for term, is_verified in sorted(terms.items()):
-        found = transaction.direct().all(
-            "SELECT owner, is_verified FROM point WHERE term = :term AND owner <> :owner ORDER BY owner LIMIT :limit",
-            term=term, owner=record, limit=HOLDERS_MAX + 1,
-        )  # fmt: skip
-        if not found or (len(found) > HOLDERS_MAX and not is_verified):
-            continue
-        proved = [str(owner) for owner, verified in found if verified and is_verified]
-        if (
-            proved
-            and kind_of(term) == "phone"
-            and _is_shared(transaction, (record, *proved), term)
-        ):
+        proved = _holders(transaction, record, term, is_verified=True)
+        guessed = _holders(transaction, record, term, is_verified=False)
+        kind = kind_of(term)
+        if not is_verified:
+            proved, guessed = [], [*proved, *guessed]
+        if proved and kind == "phone" and _is_shared(transaction, (record, *proved), term):
             _take_apart(transaction, term, now=now)
-            for other in proved:
-                suggest(
-                    transaction,
-                    record,
-                    other,
-                    kind="shared",
-                    why=f"a number two people share: {term}",
-                    now=now,
-                )
+            why = f"a number two people share: {term}"
+            _suggest_all(transaction, record, proved, kind="shared", why=why, now=now)
         else:
             for other in proved:
                 _join_by(transaction, record, other, term, now=now)
-        for owner, _ in found:
-            if owner not in proved:
-                why = (
-                    f"the same name: {term}"
-                    if kind_of(term) == "name"
-                    else f"not verified in both places: {term}"
-                )
-                suggest(transaction, record, str(owner), kind=kind_of(term), why=why, now=now)
+        if len(guessed) <= (NAMES_MAX if kind == "name" else HOLDERS_MAX):
+            said = "the same name" if kind == "name" else "not verified in both places"
+            _suggest_all(
+                transaction, record, guessed, kind=kind, why=f"{said}: {term}", now=now
+            )
+
+
+def _holders(
+    transaction: Transaction, record: str, term: str, *, is_verified: bool
+) -> list[str]:
+    """Other records with that point, some more than are looked at."""
+    found = transaction.direct().all(
+        "SELECT owner FROM point WHERE term = :term AND owner <> :owner AND is_verified = :verified"
+        " ORDER BY owner LIMIT :limit",
+        term=term, owner=record, verified=int(is_verified), limit=HOLDERS_MAX + 1,
+    )  # fmt: skip
+    return [str(owner) for (owner,) in found]
+
+
+def _suggest_all(  # one suggestion to each
+    transaction: Transaction,
+    record: str,
+    others: Iterable[str],
+    *,
+    kind: str,
+    why: str,
+    now: int,
+) -> None:
+    for other in others:
+        suggest(transaction, record, other, kind=kind, why=why, now=now)
 
 
 def _join_by(transaction: Transaction, record: str, other: str, term: str, *, now: int) -> None:

@@ -50,6 +50,9 @@ ALERT_HELD: Final = "channel_held"
 """Codes of alerts, at most one of each an hour and channel."""
 
 TAKE_MAX: Final = 200
+FORGOTTEN_MAX: Final = 10_000
+"""Events whose bytes go in one round, which comes every hour."""
+
 WOKEN_MAX: Final = 20
 """Events that waited for another that are taken with it; the rest comes a little later."""
 
@@ -492,7 +495,9 @@ class Intake:
     def tidy(self) -> int:
         """Forget the bytes of what was taken long ago. Raises StoreError."""
         before = self._parts.now - events.RAW_US
-        return self._parts.write(lambda it: events.forget_bytes(it, before=before))
+        return self._parts.write(
+            lambda it: events.forget_bytes(it, before=before, limit=FORGOTTEN_MAX)
+        )
 
     def _note_promises(self, transaction: Transaction) -> None:
         for each in self._settings.values():

@@ -15,6 +15,7 @@ from sync.central import identity
 from sync.central.centre import Centre
 from sync.central.channels.facts import Agreed, Known, Point, Who
 from sync.central.errors import CannotJoin
+from sync.central.identity import record_id as record_of
 from sync.central.intake import Intake
 from sync.model.records import Band, Consent, Customer, Order
 from sync.model.row import row_of
@@ -166,6 +167,21 @@ def test_a_name_alone_is_a_suggestion(centre: Centre, intake: Intake) -> None:
 
     assert owner_of(centre, "order/W-1") != owner_of(centre, "interaction/chat:m1")
     assert open_likeness(centre) == ["the same name: name:maya stone"]
+
+
+def test_a_point_that_many_have_suggests_nobody(centre: Centre, intake: Intake) -> None:
+    for number in range(identity.HOLDERS_MAX + 3):
+        told(
+            intake,
+            SHOP,
+            bought(
+                f"W-{number}",
+                who(f"{number}", "", "", phone("07700 900123", is_verified=False)),
+            ),
+        )
+
+    last = record_of("shop", f"{identity.HOLDERS_MAX + 2}")
+    assert not [line for line in database_rows(centre, "likeness") if last in line]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1), (0, 2, 1), (2, 1, 0)])
