@@ -117,6 +117,22 @@ def test_a_parcel_and_a_refund_find_their_order_by_shopifys_number_whichever_com
     assert notes == ["Refunded 31.92 EUR to shopify_payments: too small"]
 
 
+def test_a_parcel_that_lies_ready_waits_in_its_store_under_the_number_people_say(
+    shopify: ShopifyPeer, books: Books
+) -> None:
+    shopify.send("orders/paid")
+    shopify.send("fulfillments/update")
+
+    parcel = books.body("pickup/shop:fulfillment:255858046")
+    assert (parcel.order, parcel.store, parcel.state, parcel.n_items) == (
+        "W-1077",
+        "harbour",
+        "ready",
+        2,
+    )
+    assert books.body("order/W-1077").state == "ready"
+
+
 def test_a_forged_webhook_is_refused_each_time_and_kept_for_people(
     shopify: ShopifyPeer, books: Books
 ) -> None:

@@ -18,6 +18,7 @@ Source: RFC 5322 3.6.4 (threads), RFC 3834 5, RFC 3464 2.3, RFC 8601 2.2, RFC 21
 import email
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
@@ -346,11 +347,12 @@ def _read(told: str) -> str:
 
 def _people(mail: Message, *names: str) -> list[tuple[str, str]]:
     """(name, address) of everyone in these headers. What is encoded in a name is never an address."""
-    told = [str(one)[:HEADER_MAX] for name in names for one in mail.get_all(name, [])]
-    try:
-        found = getaddresses(told)
-    except (RecursionError, IndexError, ValueError):  # brackets in brackets in brackets
-        return []
+    found: list[tuple[str, str]] = []
+    for told in (str(one)[:HEADER_MAX] for name in names for one in mail.get_all(name, [])):
+        with suppress(
+            RecursionError, IndexError, ValueError
+        ):  # brackets in brackets in brackets
+            found += getaddresses([told])
     return [
         (_read(name).strip("\"' "), address)
         for name, address in found

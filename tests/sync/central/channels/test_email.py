@@ -7,7 +7,7 @@ import pytest
 from sync.central.channels.adapter import Unmapped
 from sync.central.channels.email import unquoted
 from sync.central.channels.facts import Delivered, Point, Said
-from sync.central.channels.parts import instant
+from sync.central.channels.parts import instant, text_of_html
 from tests.support.deliveries import NOW_S, vendor
 
 EMAIL = vendor("email")
@@ -178,3 +178,28 @@ def test_an_address_hidden_in_a_name_is_nobodys() -> None:
 )  # fmt: skip
 def test_what_is_quoted_is_not_shown_again(text: str, shown: Any) -> None:
     assert unquoted(text) == shown
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Content-Type: " + b"x;" * 500_000,
+        b"Content-Disposition: attachment;" + b"filename*0=a;" * 70_000,
+        b"From: " + b"(" * 100_000,
+        b"References: " + b"<a@b>" * 200_000,
+        b"Subject: " + b"Re: " * 200_000,
+    ],
+    ids=["type", "name", "sender", "thread", "subject"],
+)
+def test_of_a_header_without_end_the_beginning_is_read(header: bytes) -> None:
+    """It took minutes; the limit of a test is what would say so."""
+    said = with_header("question", header)
+
+    assert (said.ref, said.direction) == ("q1@example.com", "in")
+
+
+@pytest.mark.parametrize(
+    "markup", ["<a " * 100_000, "<!--" * 100_000, '<a b="' * 50_000, "</" * 100_000]
+)
+def test_markup_without_end_is_read_at_once(markup: str) -> None:
+    assert len(text_of_html(markup)) <= len(markup)
