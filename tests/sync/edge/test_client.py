@@ -36,6 +36,9 @@ from tests.support import centre as real
 from tests.support import edge, shop
 from tests.support.transport import FakeCentre, FaultyTransport, Spoil
 
+TURNS = 4
+"""Of the loop, in which a call that was taken in last comes to be served, even if who called is gone by now."""
+
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
 
@@ -67,6 +70,8 @@ async def served(answer: bytes, *, then_hang: bool = False) -> AsyncIterator[str
         hanging.set()
         server.close()
         await server.wait_closed()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         await asyncio.gather(*serving, return_exceptions=True)
 
 
