@@ -76,7 +76,7 @@ _WEIGHTS: Final = {
 """What is left out last where there is no room."""
 
 _OVER: Final = 5
-"""A promise that ran out weighs this much more than its like."""
+"""A promise or an answer that is overdue weighs this much more than its like."""
 
 _STRUCK: Final = 15
 """A remedy that is struck out weighs this much more than its like, and more than a fact: offering it again does harm."""
@@ -350,7 +350,7 @@ class _Writer:
             by, what = plain(promise.by, 40) or "us", plain(promise.text)
             text = f"PROMISED by {by} until {self.moment(promise.due_at)}{late}: {what}"
             tone = "alert" if is_over else "plain"
-            yield self._line("promised", text, (row,), tone=tone)
+            yield self._line("promised", text, (row,), tone=tone, more=_OVER * is_over)
 
     def _waiting(self) -> Iterator[CardLine]:
         """What nobody answered, by channel: the oldest, and how many."""

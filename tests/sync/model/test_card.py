@@ -224,6 +224,15 @@ def test_what_is_pressing_stays_where_there_is_little_room() -> None:
     assert "password reset x7" not in shown
 
 
+def test_a_promise_that_ran_out_is_not_cut_while_others_can_be() -> None:
+    text = "an answer on the bill of his telephone"
+    over = bill(promise=Promise("Ana", text, NOW - HOUR))
+    soon = bill(promise=Promise("Ana", text, NOW + HOUR))
+
+    assert text in " ".join(" ".join(card_lines(card(over), 53, 7)).split())
+    assert text not in " ".join(" ".join(card_lines(card(soon), 53, 7)).split())
+
+
 def test_what_ran_out_stays_longest() -> None:
     over = bill(id="k1", missing=())
     later = bill(
