@@ -15,14 +15,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sync.central.channels.adapter import Settings
+from sync.central.channels.facts import Point
 from sync.central.events import is_paused
+from sync.central.identity import normal
 from sync.central.outgoing_rows import NOTE, SENDING, OutgoingRecord
 from sync.central.senders import whatsapp
 from sync.central.senders.registry import sender_of, serves, way_for
 from sync.central.senders.sender import Message
 from sync.central.store import Snapshot
 from sync.model.card import card_of, card_text
-from sync.model.contacts import contact_term
 from sync.model.operations.notify_customer import PURPOSE_OF
 from sync.model.profile import Profile
 from sync.model.records import Consent, ContactPoint, Customer, Interaction, key_of
@@ -165,7 +166,7 @@ def composed(
         replace(
             message,
             text=_signed(row.body.text, sign_off) if is_mail else row.body.text,
-            to="" if way.adapter in BY_THREAD else _address(recipient, row.body.channel),
+            to="" if way.adapter in BY_THREAD else _address(recipient, row.body.channel, way),
             subject=_subject(record.kind, brand),
         ),
         way,
@@ -189,7 +190,7 @@ def _way(
     if way.adapter in BY_THREAD:
         is_reached, what = bool(said.thread), "conversation"
     else:
-        is_reached, what = bool(_address(recipient, said.channel)), "address"
+        is_reached, what = bool(_address(recipient, said.channel, way)), "address"
     return way if is_reached else Wrong(f"no {what} of the customer in {said.channel}{other}")
 
 
@@ -272,11 +273,12 @@ def _paused(snapshot: Snapshot, name: str, *, now: int) -> Waits | None:
     return None
 
 
-def _address(recipient: _Recipient, channel: str) -> str:
-    points = recipient.points(channel)
-    if not points:
-        return ""
-    return points[0].value.strip() if channel == "email" else contact_term(points[0].value)
+def _address(recipient: _Recipient, channel: str, way: Settings) -> str:
+    """Where the customer is reached: of their contact points the first that is one; a number always in E.164."""
+    country = way.options.get("country", "")
+    kind = "email" if channel == "email" else "phone"
+    terms = (normal(Point(kind, it.value), country) for it in recipient.points(channel))
+    return next((term.partition(":")[2] for term in terms if term), "")
 
 
 def _other(recipient: _Recipient, channel: str, channels: Sequence[Settings]) -> str:

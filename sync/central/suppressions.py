@@ -154,6 +154,16 @@ def mark_all(transaction: "Transaction") -> None:
     )
 
 
+def is_due(sql: Connection, *, now: int) -> bool:
+    """Whether there is somebody to make it anew for."""
+    found = sql.all(
+        "SELECT 1 FROM suppression_due UNION ALL"
+        " SELECT 1 FROM suppression WHERE again_at > 0 AND again_at <= :now LIMIT 1",
+        now=now,
+    )
+    return bool(found)
+
+
 def make(
     transaction: "Transaction", *, now: int, limit: int = OWNERS_MAX
 ) -> tuple[int, list[Suppressed]]:

@@ -84,6 +84,9 @@ class Telling:
     def make_suppressions(self) -> int:
         """Make anew who must not be advertised; for how many something changed. Raises StoreError."""
         now = self._parts.now
+        with self._parts.store.reading() as snapshot:
+            if not suppressions.is_due(snapshot.sql, now=now):
+                return 0
 
         def change(transaction: Transaction) -> tuple[int, int]:
             n, found = suppressions.make(transaction, now=now)

@@ -677,6 +677,22 @@ def test_a_customer_without_a_number_is_told_so(
     assert "no address of the customer" in harbour.message("a-1").delivery_reason
 
 
+@pytest.mark.parametrize(
+    ("country", "sent"), [("DE", [LENAS_NUMBER]), ("", [])], ids=["known", "unknown"]
+)
+def test_a_national_number_is_read_as_of_the_shops_country(
+    store: Store, meta: WhatsAppCloud, sending: Sending, country: str, sent: list[str]
+) -> None:
+    harbour = SendingShop(store)
+    harbour.put(*(row for row in shop.lenas_rows() if row.kind != "contact"))
+    harbour.put(shop.row(ContactPoint("p", "phone", "0171 2345678")))
+    harbour.push(answer(is_now=True))
+
+    sending(harbour, whatsapp(meta, country=country)).send_due()
+
+    assert [one["to"] for one in meta.sent] == sent
+
+
 def test_an_offer_is_not_sent_when_the_consent_went_meanwhile(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
