@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from hardware.clock import SystemClock
+from hardware.disk import SystemDisk
+from hardware.entropy import SystemEntropy
+from sync.central.centre import Centre
 from sync.central.channels.adapter import Settings
 from sync.central.channels_file import check, read_channels
 from sync.central.errors import ChannelsWrong
@@ -116,3 +120,22 @@ def test_channels_that_cannot_be_are_refused_before_anything_is_opened(
 ) -> None:
     with pytest.raises(ChannelsWrong, match=says):
         check(channels, ("shopify", "chatwoot"))
+
+
+def test_a_centre_that_cannot_have_its_channels_lets_go_of_its_folder(tmp_path: Path) -> None:
+    def opened(*channels: Settings) -> Centre:
+        return Centre.open(
+            tmp_path / "centre",
+            disk=SystemDisk(),
+            clock=SystemClock(),
+            entropy=SystemEntropy(),
+            channels=channels,
+        )
+
+    with pytest.raises(ChannelsWrong):
+        opened(Settings("shop", "shopfy"))
+
+    centre = opened(Settings("shop", "shopify", secrets={"signing": "x"}))
+    assert [it.name for it in centre.channels.channels] == ["shop"]
+    assert "in" in centre.sites
+    centre.close()
