@@ -36,6 +36,7 @@ events        what they sent, kept with what became of it
 taking        what each fact becomes: rows, and whose
 identity      who somebody is: records of other systems, found, joined, suggested, taken apart, forgotten
 performing    what of an operation only the centre can do: customers joined, redirected, conversations closed
+handles       a code that was shown after a tap and sent to us proves whose handle it is
 joins         what a joined customer shows, and how rows go together and apart
 importing     files of records, taken in from where they were left
 fetching      mail brought in from mailboxes

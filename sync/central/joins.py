@@ -47,7 +47,7 @@ FILLED: Final = ("nickname", "preferred_channel", "household", "guardian", "tier
 DAY_US: Final = 86_400 * 1_000_000
 """A person's row is as of the day they were last told of: not written anew with everything that is told of them."""
 
-SINGLE: Final = ("pin", "serving")
+SINGLE: Final = ("pin", "serving", "handle_code")
 """Kinds of which a customer has one row, named by them: the kept one's counts, the other's is kept aside."""
 
 LIKE_MAX: Final = 5

@@ -19,7 +19,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from sync.central import identity, joins, threads
+from sync.central import handles, identity, joins, threads
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import (
     Agreed,
@@ -138,6 +138,8 @@ class Taking:
 def take(taking: Taking, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one line a kind of fact
     """Write one fact down. Raises NotYet, Unusable, Erased."""
     fact = _timed(fact, taking.now)
+    if isinstance(fact, Said) and _is_code(taking, fact):
+        return
     heard = taking.hear.get(type(fact))
     if heard is not None:
         heard(taking.transaction, taking.settings, fact)
@@ -173,6 +175,18 @@ def take(taking: Taking, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one l
 def _timed(fact: AnyFact, now: int) -> AnyFact:
     """The fact with a time: now for one that has none, and never later, so that a wrong clock does not outlive itself."""
     return msgspec.structs.replace(fact, at=min(fact.at, now) if fact.at > 0 else now)
+
+
+def _is_code(taking: Taking, fact: Said) -> bool:
+    """Whether a message is a code that was shown after a tap: then it says who they are, and nothing else."""
+    met = handles.proved_by(
+        taking.transaction, taking.settings, fact, event=taking.event, now=taking.now
+    )
+    if met is None:
+        return False
+    taking.owners |= {met.record: None, met.owner: None}
+    taking.n_news += 1
+    return True
 
 
 # Whose

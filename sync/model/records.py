@@ -471,6 +471,26 @@ class Pin(Record, frozen=True):
         return f"Pin(n_wrong={self.n_wrong})"
 
 
+class HandleCode(Record, frozen=True):
+    """A code that was shown to a customer, to be sent to us where they write; its id is the customer's. Its `repr` shows none of it.
+
+    Attributes:
+        digest: Of the code and the customer; "" once it was sent.
+        until: Until when it counts.
+        channel, proved_at: Where it came from, and when; "" and 0 while it did not.
+    """
+
+    id: str
+    digest: str
+    until: int
+    channel: str = ""
+    proved_at: int = 0
+    ops: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"HandleCode(until={self.until}, proved_at={self.proved_at})"
+
+
 class Likeness(Record, frozen=True):
     """Somebody who may be the same person; a clerk says. Its id is "<customer>~<other>".
 
@@ -620,6 +640,7 @@ KINDS: Final[dict[str, type[Record]]] = {
     "offer": Offer,
     "consent": Consent,
     "pin": Pin,
+    "handle_code": HandleCode,
     "likeness": Likeness,
     "join": Join,
     "product": Product,

@@ -413,6 +413,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "kind.set_consent": "write down a consent",
     "kind.set_pin": "set a PIN",
     "kind.try_pin": "count a PIN that was typed",
+    "kind.prove_handle": "show a code for a handle",
     "kind.request_erasure": "write down that all should be deleted",
     "kind.take_back_note": "take back a note",
     "kind.take_back_case": "take back a case",
@@ -559,6 +560,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     "strip.store.other": "Files have a fault",
     # The demo shell
     "demo.press": "Press 1",
+    "demo.tour.begin": "The tour. Space goes on.",
+    "demo.tour.step": "{caption}  (Space goes on)",
+    "demo.tour.over": "That was the tour. Q quits; every key of the demo works on.",
     "demo.key.tap": "tap a band",
     "demo.key.visitor": "visitor",
     "demo.key.network": "network",

@@ -113,6 +113,9 @@ ALIKE_WHY_MAX: Final = 200
 LIST_INDENT: Final = 10
 """Columns of the list of who waits that are no text: its margin, the digit, the scroll bar."""
 
+ROWS_AROUND: Final = 6
+"""Rows of a page that are not its body, before it was laid out: two lines of who it is, two of keys, the strip, and one more."""
+
 OPEN_KEY: Final = "F4"
 
 BY_STAFF: Final = Evidence(assurance="S1")
@@ -623,7 +626,8 @@ class CounterView(Vertical):
         if self._shows_ages:
             whole.show(card_entries(told, self._profile, tell), ages=True)
         else:
-            height = self.query_one("#body", VerticalScroll).size.height
+            laid_out = self.query_one("#body", VerticalScroll).size.height
+            height = laid_out or self.size.height - ROWS_AROUND
             beside = tuple(one for one in sheet.now if not one.is_on_card)
             card.show(told, card_room(height, beside))
 

@@ -20,6 +20,7 @@ block_band           a band is lost: it opens nothing
 unblock_band         it was found
 set_pin              a customer gets a PIN at the counter, with their ID seen
 try_pin              somebody typed it: right or wrong
+prove_handle         a customer sends us a code from where they write to us
 request_erasure      a customer wants what we know of them deleted
 set_consent          a customer agreed to something, or withdrew it
 answer_interaction   somebody answers a customer, in the customer's channel
