@@ -110,7 +110,9 @@ class Email:
         mail = _mail(event.body)
         if event.type == "report":
             return tuple(_report(mail, event))
-        return (_letter(mail, event, settings),)
+        letter = _letter(mail, event, settings)
+        is_ours = letter.direction == "out" and mail.get("x-tapthread-id") is not None
+        return () if is_ours else (letter,)  # ours, by `senders/smtp`: it is here already
 
 
 ADAPTER: Final = Email()

@@ -92,6 +92,7 @@ def mail_of(message: Message, settings: Settings) -> EmailMessage:
     mail["Subject"] = _line(message.subject)
     domain = option(settings, "domain") or address.rpartition("@")[2] or "localhost"
     mail["Message-ID"] = f"<{message.id}@{domain}>"
+    mail["X-Tapthread-Id"] = message.id  # by this we know it again in a mailbox of our own
     if message.replies_to:
         mail["In-Reply-To"] = _id(message.replies_to)
     references = dict.fromkeys(

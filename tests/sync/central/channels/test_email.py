@@ -94,6 +94,13 @@ def test_what_we_sent_ourselves_is_to_the_customer() -> None:
     assert said.who.points == (Point("email", "tom@example.com"),)
 
 
+def test_a_mail_of_ours_that_stands_in_our_mailbox_is_here_already() -> None:
+    ours = b"X-Tapthread-Id: a-1\r\n"
+
+    assert EMAIL.facts("sent", ours + EMAIL.raw("sent")) == ()
+    assert len(EMAIL.facts("question", ours + EMAIL.raw("question"))) == 1
+
+
 def test_what_a_form_of_the_shop_passes_on_is_of_who_is_to_be_answered() -> None:
     said = letter("form")
 
