@@ -10,7 +10,8 @@
     close      ACK, back to 115200 baud, PowerDown: at another rate the next open would find it dead
 
 A band that was activated or halted is deaf to a search until the field has been off; so the field is switched off and on
-before a search that follows one that found something, an exchange that failed, or half a second of finding nothing.
+before a search that follows one that found something, an exchange that failed, or half a second of finding nothing. Where
+nothing is in the field it is switched off ahead of the pause that is made anyway, so that no band that comes waits for it.
 
 A Type 2 band that refuses a command, or does not know it, is deaf as well. It is activated again at once, and the caller
 is told whether it is still there (`BandSilent`) or not (`BandLeft`).
@@ -44,6 +45,7 @@ from drivers.errors import (
     DriverError,
     ReaderAbsent,
     ReaderBusy,
+    ReaderError,
     ReaderFault,
 )
 from drivers.readers.base import WAIT_MS_MAX
@@ -247,6 +249,7 @@ class Pn532Reader:
         self._n_empty = 0
         self._changed_ms = -CHANGES_MS
         self._is_field_stale = False
+        self._off_since_ms: int | None = None
         self._is_deaf = False
         self._is_raw = False
         self._is_open = True
@@ -304,6 +307,7 @@ class Pn532Reader:
         """The band in the field, or None. See `Reader`."""
         deadline_ms = self._clock.ticks_ms() + min(timeout_ms, WAIT_MS_MAX)
         self._n_silent = 0
+        is_rested = False
         while True:
             found = self._listed() or self._felica_listed()
             if len(found) > 1:
@@ -314,9 +318,12 @@ class Pn532Reader:
                 return self._target
             left_ms = deadline_ms - self._clock.ticks_ms()
             if left_ms <= 0:
-                # A band whose activation broke off is deaf and looks like none; this wakes it within half a second.
-                self._is_field_stale = True
+                self._is_field_stale = self._is_field_stale or not is_rested
                 return None
+            if left_ms <= 2 * POLL_PAUSE_MS and not is_rested:
+                # A band whose activation broke off is deaf and looks like none; this wakes it within half a second.
+                self._rest()
+                is_rested = True
             self._clock.sleep_ms(min(POLL_PAUSE_MS, left_ms))
 
     def connect(self, target: Target) -> "Pn532Connection":
@@ -333,6 +340,7 @@ class Pn532Reader:
             if self._n_silent >= SILENCES:
                 if not self._is_lying():
                     self._target = None
+                    self._rest()
                     return True
                 self._n_silent = 0
             left_ms = deadline_ms - self._clock.ticks_ms()
@@ -427,11 +435,26 @@ class Pn532Reader:
         )
 
     def _cycle_field(self) -> None:
-        """Switch the field off and let bands forget, where one may be deaf; the next search switches it on."""
+        """Let bands forget in a field that is off, where one may be deaf; the next search switches it on."""
         if self._is_field_stale:
-            self._command(RF_CONFIGURATION, bytes((FIELD,)) + FIELD_OFF)
-            self._clock.sleep_ms(FIELD_OFF_MS)
+            if self._off_since_ms is None:
+                self._switch_off()
+            off_ms = self._clock.ticks_ms() - (self._off_since_ms or 0)
+            if off_ms < FIELD_OFF_MS:
+                self._clock.sleep_ms(FIELD_OFF_MS - off_ms)
             self._is_field_stale = False
+
+    def _rest(self) -> None:
+        """Switch the field off ahead of a search that has to have it off before; where that fails, the search does it."""
+        self._is_field_stale = True
+        try:
+            self._switch_off()
+        except ReaderError as error:
+            self._give_up(error, RF_CONFIGURATION, attempt=1)
+
+    def _switch_off(self) -> None:
+        self._command(RF_CONFIGURATION, bytes((FIELD,)) + FIELD_OFF)
+        self._off_since_ms = self._clock.ticks_ms()
 
     def _is_woken(self, target: Target) -> bool:
         """Is the band still there, activated anew in the same generation?
@@ -545,6 +568,7 @@ class Pn532Reader:
         """One host command. Raises ReaderError."""
         if not self._is_open:
             raise ReaderAbsent("the reader is closed", delivery=Delivery.NOT_SENT)
+        self._off_since_ms = None  # whatever it is, it may switch the field on
         try:
             answer = self._device.chipset.command(code, bytearray(content), COMMAND_TIMEOUT_S)
         except self._chip_error as error:

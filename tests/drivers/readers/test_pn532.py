@@ -22,7 +22,7 @@ from drivers.errors import (
     ReaderError,
 )
 from drivers.proof import ProofKind
-from drivers.readers.pn532 import Pn532Reader, targets_of
+from drivers.readers.pn532 import FIELD_OFF_MS, Pn532Reader, targets_of
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
@@ -74,6 +74,53 @@ def test_a_tap_takes_as_few_host_commands_as_the_chip_allows(
 
     assert connection.count == 4
     assert target.answer == ATS
+
+
+class SleepLog(SystemClock):
+    """The machine's time; remembers how long it was slept."""
+
+    def __init__(self) -> None:
+        self.slept: list[int] = []
+
+    def sleep_ms(self, duration_ms: int) -> None:
+        self.slept.append(duration_ms)
+        super().sleep_ms(duration_ms)
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["empty for long", "one was there"])
+def test_a_band_that_comes_to_an_empty_field_does_not_wait_for_it_to_be_switched(
+    virtual_reader: VirtualReader, is_first: bool
+) -> None:
+    clock = SleepLog()
+    with contextlib.closing(Pn532Reader.opened(str(virtual_reader.path), clock)) as reader:
+        if not is_first:
+            virtual_reader.field.present(band())
+            _found(reader)
+            virtual_reader.field.present()
+            assert reader.wait_for_removal(500)
+        assert reader.wait_for_target(100) is None
+        clock.slept.clear()
+        virtual_reader.field.present(band())
+
+        target = reader.wait_for_target(500)
+
+        assert target is not None
+        assert clock.slept == []
+
+
+def test_a_field_is_off_long_enough_before_a_band_that_was_active_is_searched_again(
+    virtual_reader: VirtualReader,
+) -> None:
+    clock = SleepLog()
+    with contextlib.closing(Pn532Reader.opened(str(virtual_reader.path), clock)) as reader:
+        virtual_reader.field.present(band())
+        _found(reader)
+        clock.slept.clear()
+
+        again = reader.wait_for_target(500)
+
+        assert again is not None
+        assert sum(clock.slept) >= FIELD_OFF_MS - 1
 
 
 @pytest.mark.parametrize("is_random", [False, True])
