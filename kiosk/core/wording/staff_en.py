@@ -163,6 +163,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "card.serving": "With them now",
     "card.promised": "Promised",
     "card.waiting": "Not answered",
+    "card.failed": "Not delivered",
     "card.case": "Case",
     "card.told": "Told us",
     "card.missing": "Missing",
