@@ -30,6 +30,9 @@ CARD_NOTE: Final = "card_note"
 LOOK_S: Final = 0.5
 """How often a thread looks whether something is due; a parcel that is ready is told within seconds."""
 
+FAULT_S: Final = 2.0
+"""How long a thread waits after a fault of the store, or its own."""
+
 STOP_S: Final = 2
 """How long the end of a node waits for its threads."""
 
@@ -105,12 +108,12 @@ class Outward:
 
     def _loop(self, name: str, job: Callable[[], int]) -> None:
         while not self._stop.is_set():
-            n_done = 0
+            pause_s = FAULT_S
             try:
-                n_done = job()
+                pause_s = 0 if job() else LOOK_S
             except StoreError:
                 log.warning("nothing goes out: the store failed", extra={"job": name})
             except Exception:
                 # The top of a thread nobody waits for: it must go on, and a person must hear of it.
                 log.exception("a way out failed", extra={"job": name})
-            self._stop.wait(0 if n_done else LOOK_S)
+            self._stop.wait(pause_s)
