@@ -21,7 +21,7 @@ from hardware.entropy import SystemEntropy
 from hardware.identity import new_private_key
 from kiosk.commands.own_files import fail
 from kiosk.commands.progress_line import ProgressLine
-from sync.edge.progress import Progress
+from sync.edge.progress import Meter
 from sync.model.errors import StoreError, SyncError
 
 if TYPE_CHECKING:
@@ -48,10 +48,16 @@ def import_file(
         message = "central import needs FILE, --channel NAME and --channels FILE."
         fail("usage", message, exit_code=EXIT_NOT_IMPORTED, as_json=as_json)
         return
-    line = ProgressLine(sys.stderr, clock=SystemClock())
+    clock = SystemClock()
+    line, meter = ProgressLine(sys.stderr, clock=clock), Meter("bytes")
 
     def tell(done: "Imported") -> None:
-        line.show([Progress("bytes", done.at, max(done.size, done.at))])
+        now_ms = clock.ticks_ms()
+        if not meter.is_on:
+            meter.begin(max(done.size, 1), now_ms=now_ms)
+        meter.reach(done.at, now_ms=now_ms)
+        sofar = meter.progress()
+        line.show([sofar] if sofar else [])
 
     try:
         store = Store(address, fresh_epoch="")
