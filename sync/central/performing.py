@@ -17,7 +17,7 @@ from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers, join_id
 from sync.model.operations.set_consent import SetConsent
 from sync.model.operations.unjoin_customers import UnjoinCustomers
-from sync.model.records import Case
+from sync.model.records import Band, Case
 from sync.model.registry import raw_args
 from sync.model.row import Row
 from sync.model.rules import happened_at
@@ -132,9 +132,12 @@ def note_origins(
         whom: Who is whom now.
     """
     owner = whom.now(op.owner)
-    made = [row.key for row in rows if row.version == 0 and row.owner == owner]
+    made = [row.key for row in rows if row.owner == owner and _is_new(row, op)]
     if not made or not (owner != op.owner or whom.is_joined(owner)):
         return
+    # A band may have been somebody's before; whose it is from now on counts.
+    bands = [key for key in made if key.startswith("band/")]
+    transaction.direct().run("DELETE FROM origin WHERE key IN [:keys]", keys=bands)
     record = op.owner
     if record == owner and op.evidence.band:
         found = transaction.direct().all(
@@ -143,6 +146,11 @@ def note_origins(
         record = str(found[0][0]) if found else owner
     if record != owner:
         joins.note_origin(transaction, made, record)
+
+
+def _is_new(row: Row, op: Operation) -> bool:
+    """Whether an operation made this row, or made it this customer's."""
+    return row.version == 0 or (isinstance(row.body, Band) and row.body.linked_op == op.id)
 
 
 def follow_cases(

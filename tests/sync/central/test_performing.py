@@ -19,6 +19,7 @@ from sync.model import wire
 from sync.model.operation import Evidence, Operation
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers, join_id
+from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.set_consent import SetConsent
 from sync.model.operations.take_back_note import TakeBackNote
@@ -351,3 +352,24 @@ def test_a_row_somebody_wrote_for_the_folded_one_is_found_and_goes_with_them(
     assert all_rows(centre)["case/k9"][0] == BO
     applied(centre, staff(UnjoinCustomers(join=made), "op-5", owner=BO))
     assert all_rows(centre)["case/k9"][0] == ANN
+
+
+def test_a_band_linked_offline_to_the_folded_one_is_theirs_again_when_they_are_taken_apart(
+    centre: Centre,
+) -> None:
+    spares = ("c" * 32, "d" * 32)
+    centre.put_rows(
+        row_of(Band(band, "unlinked"), owner="", as_of=1, source="store") for band in spares
+    )
+    made = joined(centre)
+
+    done = applied(
+        centre,
+        staff(LinkBand(band=spares[0]), "op-2", owner=ANN),
+        staff(LinkBand(band=spares[1]), "op-3", owner=BO),
+    )
+
+    assert [it.status for it in done] == ["applied", "applied"]
+    assert [all_rows(centre)[f"band/{band}"][0] for band in spares] == [BO, BO]
+    applied(centre, staff(UnjoinCustomers(join=made), "op-5", owner=BO))
+    assert [all_rows(centre)[f"band/{band}"][0] for band in spares] == [ANN, BO]
