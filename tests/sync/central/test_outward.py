@@ -11,7 +11,7 @@ import pytest
 from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
-from sync.central import brand
+from sync.central import brand, identity
 from sync.central.apply import apply_operations
 from sync.central.centre import Centre
 from sync.central.channels.adapter import Delivery, Settings
@@ -19,10 +19,10 @@ from sync.central.outward import Outward
 from sync.central.senders.sender import AnyCall, AnyReply, Mail, NoReply, Reply
 from sync.model.errors import StoreError
 from sync.model.ports import Request
-from sync.model.records import Interaction
+from sync.model.records import Customer, Interaction
 from tests.support import shop
 from tests.support.sending import COUNTER, answer, channel, notice
-from tests.support.vendor_servers import WhatsAppCloud, running
+from tests.support.vendor_servers import Subscriber, WhatsAppCloud, running
 
 APP = "0123456789abcdef"
 
@@ -193,3 +193,35 @@ def test_a_fault_in_one_way_out_stops_no_other(
     centre.close()
 
     assert "a way out failed" in caplog.text
+
+
+def test_joining_taking_apart_and_erasing_are_heard_outside(tmp_path: Path) -> None:
+    crm = Subscriber()
+    with running(crm):
+        centre = opened(tmp_path / "centre", channel("crm", "cloudevents", "", crm.settings(wants="customer.")))  # fmt: skip
+        parts = centre._parts
+        now = parts.now
+        tom = shop.row(Customer("tom", "Tom"), owner="tom")
+        centre.put_rows((*shop.lenas_rows(), tom))
+        said = answer(at=now)
+        parts.write(lambda it: apply_operations(it, [said], device=COUNTER, now=now))
+        n_queued = centre.count("outgoing")
+
+        joined = parts.write(
+            lambda it: identity.join(
+                it, "lena", "tom", why="saw both", risk_ppm=0, by="ana", at=now
+            )
+        )
+        parts.write(lambda it: identity.unjoin(it, joined, "ana", at=now + 1))
+        for _ in range(2):
+            centre.outward.work()
+        centre.erase("lena")
+        centre.outward.work()
+        n_left = centre.count("outgoing")
+        centre.close()
+
+    assert (n_queued, n_left) == (1, 0)
+    assert crm.types == [
+        "tapthread.customer.joined", "tapthread.customer.unjoined", "tapthread.customer.erased",
+    ]  # fmt: skip
+    assert crm.events[-1]["data"] == {"customer": "lena"}
