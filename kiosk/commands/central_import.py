@@ -10,6 +10,7 @@ aside, 4 when the file cannot be imported, 6 when the database cannot be used.
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -48,17 +49,7 @@ def import_file(
         message = "central import needs FILE, --channel NAME and --channels FILE."
         fail("usage", message, exit_code=EXIT_NOT_IMPORTED, as_json=as_json)
         return
-    clock = SystemClock()
-    line, meter = ProgressLine(sys.stderr, clock=clock), Meter("bytes")
-
-    def tell(done: "Imported") -> None:
-        now_ms = clock.ticks_ms()
-        if not meter.is_on:
-            meter.begin(max(done.size, 1), now_ms=now_ms)
-        meter.reach(done.at, now_ms=now_ms)
-        sofar = meter.progress()
-        line.show([sofar] if sofar else [])
-
+    line = ProgressLine(sys.stderr, clock=SystemClock())
     try:
         store = Store(address, fresh_epoch="")
     except StoreError as error:
@@ -72,7 +63,7 @@ def import_file(
     try:
         parts = _parts_over(store)
         intake = Intake(parts, ADAPTERS, read_channels(channels))
-        done = Importing(parts, intake).run(file, channel, tell=tell)
+        done = Importing(parts, intake).run(file, channel, tell=_told_by(line))
     except (CannotImport, ChannelsWrong) as error:
         line.end()
         message = f"{str(error)[:1].upper()}{str(error)[1:]}."
@@ -88,6 +79,21 @@ def import_file(
             raise typer.Exit(EXIT_REJECTS)
     finally:
         store.close()
+
+
+def _told_by(line: ProgressLine) -> Callable[["Imported"], None]:
+    """What shows how far it is on this line."""
+    clock, meter = SystemClock(), Meter("bytes")
+
+    def tell(done: "Imported") -> None:
+        now_ms = clock.ticks_ms()
+        if not meter.is_on:
+            meter.begin(max(done.size, 1), now_ms=now_ms)
+        meter.reach(done.at, now_ms=now_ms)
+        sofar = meter.progress()
+        line.show([sofar] if sofar else [])
+
+    return tell
 
 
 def _parts_over(store: Any) -> "Parts":
