@@ -14,7 +14,7 @@ from hardware.moments import moment_of
 from sync.model.card import STAFF_ONLY, Card, CardLine, card_of, moment_in, plain
 from sync.model.checklist import is_struck
 from sync.model.profile import Profile
-from sync.model.records import Case, ContactPoint, Interaction, Likeness, Order, Serving
+from sync.model.records import Case, ContactPoint, Interaction, Join, Likeness, Order, Serving
 from sync.model.row import Row
 
 TIMELINE_MAX: Final = 60
@@ -84,6 +84,7 @@ class Sheet:
     cases: tuple[OpenCase, ...]
     reach: tuple[str, ...]
     alike: tuple[Alike, ...]
+    joins: tuple[str, ...]
     zone: str
 
 
@@ -121,6 +122,11 @@ def sheet_of(
         alike=tuple(
             Alike(it.other, plain(it.name, 60) or "somebody without a name", plain(it.why))
             for _, it in profile.of(Likeness)
+        ),
+        joins=tuple(
+            f"{plain(it.one, 60) or 'no name'} and {plain(it.other, 60) or 'no name'}: {plain(it.why)}"
+            f" ({plain(it.by, 60)}, {moment_in(it.at, now=now, zone=zone)})"
+            for _, it in profile.of(Join)
         ),
         zone=_zone_name(now, zone),
     )

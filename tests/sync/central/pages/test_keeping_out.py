@@ -16,6 +16,8 @@ from sync.model.records import (
     ContactPoint,
     Customer,
     Interaction,
+    Join,
+    Likeness,
     Order,
     OrderLine,
     Pickup,
@@ -53,6 +55,8 @@ def hostile_rows(text: str) -> tuple[object, ...]:
         ),
         Order(id=f"o {text[:20]}", at=1, channel=text, state=text, lines=(OrderLine(text, text),), total_minor=1),
         Pickup(id="pk", order=text, store=text, state="ready"),
+        Likeness(id="lk", other=text, name=text, why=text, risk_ppm=1, at=1),
+        Join(id="jn", one=text, other=text, why=text, risk_ppm=1, by=text, at=1),
         Referral(id="rf", store=text, by=text, text=text, at=1, card=text, note=text),
         Serving(TOM, (Server("x", text, text, shop.NOON, 2**60),)),
     )  # fmt: skip

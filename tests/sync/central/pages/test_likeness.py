@@ -63,6 +63,8 @@ def test_the_same_person_becomes_one_page_with_how_the_agent_knew(
     assert at_tom.path == at
     assert "Where is my parcel?" in at_tom.page.text
     assert "May be the same person" not in at_tom.page.text
+    assert "Made one of" in at_tom.page.text
+    assert "she told me both orders (Ana (call centre)) (agent:ana, " in at_tom.page.text
     with centre._parts.store.reading() as snapshot:
         (line,) = snapshot.sql.all("SELECT why, by_whom FROM joined")
     assert line == ("she told me both orders (Ana (call centre))", "agent:ana")
