@@ -38,6 +38,9 @@ FOLDER_PREFIX = "tapthread-demo-"
 TOUR_AT = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
 """When the printed tour takes place: a Saturday afternoon."""
 
+TOUR_SIZE = (80, 24)
+"""Columns and rows: below them the captions leave the kiosk too little room."""
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
@@ -68,12 +71,21 @@ def run(
         return
     world = real_world()
     need_terminal("demo", instead="tapthread tap --json")
+    size = shutil.get_terminal_size()
+    if tour and (size.columns < TOUR_SIZE[0] or size.lines < TOUR_SIZE[1]):
+        _fail(
+            f"the tour needs {TOUR_SIZE[0]}x{TOUR_SIZE[1]} characters, here are {size[0]}x{size[1]};"
+            " print it with --tour --plain",
+            EXIT_USAGE,
+        )
     if data is not None:
-        _run(settings.load(data=data).data, world=world, is_fresh=fresh, is_day=day)
+        _run(
+            settings.load(data=data).data, world=world, is_fresh=fresh, is_day=day, is_tour=tour
+        )
         return
     remove_left_behind(Path(tempfile.gettempdir()), disk=world.disk)
     with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
-        _run(Path(folder), world=world, is_fresh=True, is_day=day)
+        _run(Path(folder), world=world, is_fresh=True, is_day=day, is_tour=tour)
 
 
 def _print_tour() -> None:
@@ -105,7 +117,7 @@ def remove_left_behind(folder: Path, *, disk: Disk) -> int:
     return n_removed
 
 
-def _run(folder: Path, *, world: "World", is_fresh: bool, is_day: bool) -> None:
+def _run(folder: Path, *, world: "World", is_fresh: bool, is_day: bool, is_tour: bool) -> None:
     from kiosk.demo.house import CentreDown, run_demo
     from kiosk.demo.seeding import MARK_FILE, NotADemo, seed
 
@@ -118,7 +130,9 @@ def _run(folder: Path, *, world: "World", is_fresh: bool, is_day: bool) -> None:
         ).close()  # a demo that runs here already is said before anything starts
         with log.started(folder / LOG_FILE):
             code = asyncio.run(
-                run_demo(folder, world=world, run_app=run_on_terminal, is_day=is_day)
+                run_demo(
+                    folder, world=world, run_app=run_on_terminal, is_day=is_day, is_tour=is_tour
+                )
             )
     except NotADemo as error:
         _fail(str(error), EXIT_USAGE)

@@ -16,6 +16,7 @@ vendors        plays Meta and Shopify on loopback, for what goes out
 stage          the shop a scene is played in
 scenes         what happens in each scene of the tour, and its captions
 tour           the tour as text
+guide          the tour in the running demo, a key a step
 in_process     a transport that calls the centre in this process, for seeding
 house          centre, virtual reader, kiosk and counter, started and stopped together
 

@@ -46,6 +46,7 @@ from kiosk.core.staff_words import StaffWords
 from kiosk.demo.bands import demo_bands
 from kiosk.demo.catalogue import HOME_STORE, STAFF, products
 from kiosk.demo.channels import CHANNELS_FILE, demo_channels, write_channels
+from kiosk.demo.guide import Guide, LiveShop
 from kiosk.demo.letters import Letter, item_of
 from kiosk.demo.live import Wire, tell_live
 from kiosk.demo.seeding import CENTRE_FOLDER, COUNTER_FOLDER
@@ -157,6 +158,15 @@ class House:
         """Hold the band of a customer of another store to the virtual reader."""
         self._begin(VISITOR)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the store's network is cut."""
+        return self._switches[0].is_cut
+
+    def hold(self, name: str) -> None:
+        """Hold the band of this name to the virtual reader for a moment."""
+        self._begin(name)
+
     def _begin(self, name: str) -> None:
         if self._tapping is not None:
             self._tapping.cancel()
@@ -225,6 +235,7 @@ async def run_demo(
     world: World,
     run_app: Callable[[DemoApp], Awaitable[int]],
     is_day: bool = False,
+    is_tour: bool = False,
 ) -> int:
     """Run the demo on a seeded folder until `run_app` ends; its exit code. Leaves no process.
 
@@ -233,6 +244,7 @@ async def run_demo(
         world: What it runs in.
         run_app: Shows the app until it ends.
         is_day: Let a day of the other channels pass at 60 times its pace, instead of a few events a minute.
+        is_tour: Lead through the scenes.
     """
     async with contextlib.AsyncExitStack() as stack:
         told: deque[Letter] = deque()
@@ -272,6 +284,10 @@ async def run_demo(
         )
         house.watch(kiosk_sync, counter_sync)
         desk = StoreDesk(counter, counter_sync, watch=watch, witness=witness)
+        shop = LiveShop(
+            desk=desk, clock=world.clock, wire=wire, hold=house.hold,
+            switch=house.toggle_network, is_cut=lambda: house.is_cut,
+        )  # fmt: skip
         app = DemoApp(
             customer_parts(kiosk, StoreDesk(kiosk, kiosk_sync, watch=watch, witness=witness)),
             desk=desk,
@@ -279,6 +295,7 @@ async def run_demo(
             post=post_of(counter, clerk=CLERK),
             words=StaffWords(local_zone(world.clock)),
             told=tuple(notice.code for notice in counter.store.notices),
+            tour=Guide(shop) if is_tour else None,
         )
         for sync in (kiosk_sync, counter_sync):
             sync.start()

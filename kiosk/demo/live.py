@@ -5,7 +5,8 @@ to the centre's files. `DAY` is a day's worth of it, for `--day`.
 """
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 
 from hardware.clock import Clock
@@ -32,6 +33,8 @@ DAY_EVENT_S: Final = 360
 
 DAY_EVENTS: Final = 120
 """From eight to eight."""
+
+ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 CARRY_MS: Final = 5_000
 ANSWER_MAX: Final = 65_536
@@ -67,7 +70,7 @@ def live_letter(index: int, *, now: datetime, run: str) -> Letter:
         now: When it happens.
         run: Names this run of the demo, so that a second one tells other events.
     """
-    people = _people(now)
+    people = _people()
     asked = index - 1 if index % 5 in (1, 4) else index
     person = people[number(f"live {run} {asked}", 0, len(people) - 1)]
     at = micros_of(now)
@@ -78,13 +81,14 @@ def live_letter(index: int, *, now: datetime, run: str) -> Letter:
     )
 
 
-def _people(now: datetime) -> list[Person]:
-    """Whoever of the crowd this store holds: others are not in its ticker."""
+@cache
+def _people() -> tuple[Person, ...]:
+    """Whoever of the crowd this store holds: others are not in its ticker. Who they are is the same at any time."""
     by_owner: dict[str, list[Row]] = {}
-    for row in crowd_rows(now):
+    for row in crowd_rows(ANY_TIME):
         if STORE_OF[row.owner] == HOME_STORE:
             by_owner.setdefault(row.owner, []).append(row)
-    return [person_of(owner, rows) for owner, rows in by_owner.items()]
+    return tuple(person_of(owner, rows) for owner, rows in by_owner.items())
 
 
 def _bought(name: str, person: Person, at: int) -> Letter:

@@ -105,7 +105,7 @@ def _restore(shop: Shop) -> None:
 
 
 def _unanswered(shop: Shop, owner: str, channel: str) -> str:
-    """The id of the oldest contact of that channel that waits for an answer."""
+    """The id of the oldest contact of that channel that waits for an answer, "" for none."""
     waiting = [
         body
         for _, body in shop.profile(owner).of(Interaction)
@@ -114,7 +114,7 @@ def _unanswered(shop: Shop, owner: str, channel: str) -> str:
         and body.due_at
         and not body.answered_at
     ]
-    return min(waiting, key=lambda body: body.at).id
+    return min(waiting, key=lambda body: body.at).id if waiting else ""
 
 
 # --- Maya ---------------------------------------------------------------------
@@ -206,6 +206,8 @@ JONAS: Final = Scene("jonas", "4", "jonas", "Jonas: the web says three, the shel
 
 def _answer_priya(shop: Shop) -> None:
     waiting = _unanswered(shop, "priya", "whatsapp")
+    if not waiting:
+        return  # somebody was quicker
     text = "Sorry that nobody wrote. Your backpack is swapped here in Harbour."
     shop.act(
         "answer_interaction", AnswerInteraction(answers=waiting, by=BY, text=text, is_now=True),

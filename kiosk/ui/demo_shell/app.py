@@ -3,6 +3,7 @@
     F1 ticker   F2 kiosk   F3 counter                     everywhere
     0-9 tap   V visitor   N network   C counter   T trap   Q quit     in the ticker and on the attract page; elsewhere with Alt
     Ctrl+C quit                                           everywhere
+    Space the next step of the tour                       everywhere, while there is one
 
 The kiosk and the counter in it are the real ones; only the band is pretended. Arrows and Tab stay within their column.
 A question above them is answered with no by a key that leads elsewhere; the other keys act behind it.
@@ -18,7 +19,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
-from kiosk.core.entries import Post, Telling
+from kiosk.core.entries import Post, Telling, found
 from kiosk.core.ports import CounterDesk, Recognition, held_by
 from kiosk.core.staff_words import StaffWords
 from kiosk.core.ticker import ticker_of
@@ -26,7 +27,7 @@ from kiosk.core.trap import trap_of
 from kiosk.ui.app import CUSTOMER_STYLES, KioskApp
 from kiosk.ui.bridge import CustomerPane, Parts
 from kiosk.ui.demo_shell.alt_keys import DIGITS, tell_alt_digits_apart
-from kiosk.ui.demo_shell.controls import DemoControls
+from kiosk.ui.demo_shell.controls import DemoControls, Tour
 from kiosk.ui.demo_shell.ticker import Ticker
 from kiosk.ui.demo_shell.trap import TrapPane
 from kiosk.ui.messages import CounterRung, CustomerHere, StaffTold
@@ -54,6 +55,9 @@ PLACES: Final = ("ticker", "kiosk", "counter")
 _LETTERS: Final = {
     "v": "visitor", "n": "network", "c": "counter", "t": "trap", "q": "quit",
 }  # fmt: skip
+
+_AT_COUNTER: Final = frozenset(("card", "agent", "parcel", "bands", "jacket", "sent"))
+"""What of a tour's step is looked at on the customer's page at the counter."""
 
 
 def _bindings() -> Iterator[Binding]:
@@ -83,12 +87,13 @@ class DemoScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *_bindings(),
         Binding("escape", "close_trap", show=False),
+        Binding("space", "go_on", show=False, priority=True),
     ]
 
     # the column that is shown takes it; Textual's choice may be a hidden one
     AUTO_FOCUS: ClassVar[str] = ""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all that is shown, by name
         self,
         parts: Parts,
         *,
@@ -97,9 +102,11 @@ class DemoScreen(Screen[None]):
         post: Post,
         words: StaffWords,
         told: tuple[str, ...] = (),
+        tour: Tour | None = None,
     ) -> None:
         super().__init__()
         self._told = told
+        self._tour = tour
         self._parts = parts
         self._desk = desk
         self._controls = controls
@@ -128,6 +135,7 @@ class DemoScreen(Screen[None]):
                     self._desk, post=self._post, words=words, told=self._told, id="desk"
                 )
                 yield TrapPane(words, id="trap")
+        yield PlainText(words.say("demo.tour.begin"), id="caption")
         yield PlainText(words.say("demo.alt"), id="alt")
         yield PlainText("", id="said")
         yield KeyBar(id="demo-keys")
@@ -135,6 +143,7 @@ class DemoScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin at the kiosk, where nobody is."""
         self.query_one(TrapPane).display = False
+        self.query_one("#caption").display = self._tour is not None
         self.set_interval(LISTEN_S, self.listen)
         self.listen()
         self._arrange()
@@ -204,12 +213,33 @@ class DemoScreen(Screen[None]):
             return self._is_free
         if action == "close_trap":
             return self._is_trap and self._place == "counter"
+        if action == "go_on":
+            return self._tour is not None
         return True
 
     @property
     def _is_free(self) -> bool:
         """Whether plain keys are the demo's: in the ticker, and while nobody is at the kiosk."""
         return self._place == "ticker" or (self._place == "kiosk" and self.pane.is_attract)
+
+    def action_go_on(self) -> None:
+        """The next step of the tour, with what it is about in view."""
+        told = self._tour.go_on() if self._tour is not None else None
+        if told is None:
+            self.query_one("#caption", PlainText).say(self._words.say("demo.tour.over"))
+            return
+        caption, owner, looks = told
+        self.query_one("#caption", PlainText).say(
+            self._words.say("demo.tour.step", caption=caption)
+        )
+        if owner and set(looks) & _AT_COUNTER:
+            self.counter.open(owner, found("name"))
+            self.action_go("counter")
+        elif "trap" in looks:
+            self._is_trap = False
+            self._toggle_trap()
+        elif looks:
+            self.action_go("kiosk")
 
     def action_plain(self, name: str, digit: int = 0) -> None:
         """A plain key of the demo."""
@@ -426,14 +456,16 @@ class DemoApp(KioskApp, inherit_bindings=False):
         post: Post,
         words: StaffWords,
         told: tuple[str, ...] = (),
+        tour: Tour | None = None,
         theme: str = NIGHT.name,
     ) -> None:
-        """Args: `told` are codes of what staff should know from the start."""
+        """Args: `told` are codes of what staff should know from the start; `tour` is led through with the space bar."""
         tell_alt_digits_apart()
         super().__init__(parts, theme=theme)
         self._shell = DemoScreen(
-            parts, desk=desk, controls=controls, post=post, words=words, told=told
-        )
+            parts, desk=desk, controls=controls, post=post, words=words, told=told,
+            tour=tour,
+        )  # fmt: skip
 
     @property
     def shell(self) -> DemoScreen:

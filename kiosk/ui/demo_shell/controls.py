@@ -27,3 +27,11 @@ class DemoControls(Protocol):
     def rows(self) -> tuple[Row, ...]:
         """All rows of the brand that the ticker and the scoreboard are made of, of every customer and product."""
         ...
+
+
+class Tour(Protocol):
+    """The scenes of the stories, step by step."""
+
+    def go_on(self) -> tuple[str, str, tuple[str, ...]] | None:
+        """Play the next step: its caption, the customer it is about ("" for none), what is to be looked at; None at the end."""
+        ...

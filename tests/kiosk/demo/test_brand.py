@@ -9,7 +9,6 @@ from typing import TypeVar
 import msgspec
 
 from hardware.moments import micros_of, moment_of
-from sync.model.sins import scoreboard_of
 from kiosk.demo.bands import band_id_of, demo_band, demo_bands
 from kiosk.demo.brand import demo_interest, demo_rows
 from kiosk.demo.catalogue import CONTRADICTIONS, HOME_STORE, SENSITIVE
@@ -34,6 +33,7 @@ from sync.model.records import (
     Store,
 )
 from sync.model.row import Row, body_of, raw_of
+from sync.model.sins import scoreboard_of
 
 NOW = datetime(2026, 5, 7, 10, 24, 31, 5, tzinfo=UTC)
 ROWS = demo_rows(NOW)

@@ -2,40 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from hardware.clock import FixedClock
-from hardware.disk import SystemDisk
-from hardware.entropy import SeededEntropy
 from hardware.moments import micros_of
-from kiosk.assembly import World
 from kiosk.demo.in_process import InProcessTransport
 from kiosk.demo.letters import Person, whatsapp
 from kiosk.demo.live import DAY_EVENTS, Wire, live_letter, tell_live
-from kiosk.demo.seeding import open_demo_centre
 from sync.central.centre import Centre
 from sync.edge.switch import SwitchedTransport
 from sync.model.records import Interaction, Order
 
 NOW = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
 URL = "http://centre.test"
-
-
-@pytest.fixture(scope="module")
-def clock() -> FixedClock:
-    return FixedClock(NOW)
-
-
-@pytest.fixture(scope="module")
-def centre(tmp_path_factory: pytest.TempPathFactory, clock: FixedClock) -> Iterator[Centre]:
-    world = World(clock=clock, entropy=SeededEntropy("live"), disk=SystemDisk())
-    opened = open_demo_centre(tmp_path_factory.mktemp("live") / "centre", world=world)
-    yield opened
-    opened.close()
 
 
 def customers(centre: Centre) -> int:
@@ -47,7 +27,7 @@ async def test_events_come_in_over_http_and_make_nobody_new(
     centre: Centre, clock: FixedClock
 ) -> None:
     wire = Wire(URL, transport=InProcessTransport(centre.asgi_app))
-    before = customers(centre)
+    before, began = customers(centre), micros_of(clock.now())
 
     for index in range(10):
         clock.sleep_ms(14_000)
@@ -58,7 +38,7 @@ async def test_events_come_in_over_http_and_make_nobody_new(
             row.body
             for kind in ("interaction", "order")
             for row in snapshot.rows_of_kind(kind)
-            if row.as_of > micros_of(NOW)
+            if row.as_of > began
         ]
     asked = [it for it in bodies if isinstance(it, Interaction) and it.direction == "in"]
     assert (wire.n_told, wire.n_refused) == (10, 0)

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.moments import micros_of, moment_of
-from sync.model.sins import scoreboard_of
 from kiosk.demo.bands import band_id_of, demo_band
 from kiosk.demo.brand import demo_rows
 from kiosk.demo.catalogue import HOME_STORE, JACKET, catalogue_rows
@@ -30,6 +29,7 @@ from sync.model.records import (
     Record,
     Stock,
 )
+from sync.model.sins import scoreboard_of
 from tests.support.operations import assert_books_balance
 
 NOW = datetime(2026, 5, 7, 10, 24, 31, tzinfo=UTC)
