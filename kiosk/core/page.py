@@ -32,9 +32,12 @@ from sync.model.records import (
     Band,
     Case,
     Consent,
+    ContactPoint,
     Customer,
     Entitlement,
+    HandleCode,
     Interaction,
+    Likeness,
     Offer,
     Order,
     OrderLine,
@@ -80,6 +83,15 @@ FIND: Final = "find"
 
 TICKETS: Final = "tickets"
 """Tells the counter that the customer is here with these tickets; redeems nothing."""
+
+PROVE_HANDLE: Final = "prove_handle"
+"""Asks for a code, to be sent to us from where the customer writes to us: then we know that they are one."""
+
+SOCIAL: Final = ("whatsapp", "instagram", "tiktok", "x", "chat")
+"""Channels a code can be sent in."""
+
+PROVED_SAID_US: Final = 30 * 60_000_000
+"""How long after a code arrived the page says so: the visit it was shown in, and the one after."""
 
 FORGET_ME: Final = "forget_me"
 """Asks that all we know of the customer is deleted; the first thing that needs a PIN."""
@@ -467,6 +479,7 @@ class _Maker:
             *owed,
             *self._lost_bands(),
             *self._help(choice),
+            *self._handles(),
             *self._points(),
             *(() if owed or settled else self._offer()),
         )
@@ -738,6 +751,27 @@ class _Maker:
             sayings, details = (heading, say("order.wish")), (choice.saying, *items)
         action = ASK_ABOUT if choice is None else EXCHANGE
         return (self._block(BlockKind.HELP, row, sayings, details=details, actions=(action,)),)
+
+    def _handles(self) -> tuple[Block, ...]:
+        """Where they may write to us and nobody knows it is them: a code proves it. What it is never stands on a panel."""
+        for row, code in self._profile.of(HandleCode):
+            if code.proved_at > self._shop.now_us - PROVED_SAID_US:
+                heading = say("handle.proved", channel=_channel(code.channel))
+                sayings = (heading, say("handle.proved-line"))
+                return (self._block(BlockKind.HELP, row, sayings),)
+        unproved = [row for row, _ in self._profile.of(Likeness)] + [
+            row
+            for row, point in self._profile.of(ContactPoint)
+            if point.channel in SOCIAL and not point.is_verified
+        ]
+        if not unproved:
+            return ()
+        sayings, details = (say("handle.heading"), say("handle.line")), (say("handle.how"),)
+        return (
+            self._block(
+                BlockKind.HELP, unproved[0], sayings, details=details, actions=(PROVE_HANDLE,)
+            ),
+        )
 
     def _newest_delivered(self) -> tuple[Row, Order] | None:
         since = self._shop.now_us - HELP_DAYS * DAY_US

@@ -10,7 +10,7 @@ fraction of a millisecond, and a tap never waits for the network.
 
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
@@ -59,6 +59,7 @@ from kiosk.ui.messages import (
 from kiosk.ui.views.customer import CustomerView
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence
+from sync.model.operations.prove_handle import CODE_DIGITS, ProveHandle, code_digest
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.request_erasure import RequestErasure
 
@@ -66,6 +67,9 @@ log = logging.getLogger(__name__)
 
 HELP_MS: Final = 30_000
 """The help page closes by itself, also where nobody's page is open."""
+
+CODE_MS: Final = 60_000
+"""A code stands as long as a form: somebody takes out a telephone and types it."""
 
 TIDY_MS: Final = 2_000
 """Rest before memory is tidied: a queue of customers taps faster than that."""
@@ -259,11 +263,44 @@ class CustomerPane(Widget):
         if event.action == pages.FORGET_ME:
             self._ask_pin(recognition)
             return
+        if event.action == pages.PROVE_HANDLE:
+            self._show_code(recognition)
+            return
         if self._record(event.action, event.about, recognition):
             self._open_help(*_RUNG[event.action])
             self._ring(event.action, about=event.about, is_recorded=True)
         else:
             self._open_help("neutral.see-team", "not-possible.action")
+
+    # Where they write to us
+
+    def _show_code(self, recognition: Recognition) -> None:
+        """Show a code they send us from where they write; the centre must hear of it before it does."""
+        desk = self._parts.desk
+        if desk is None or desk.standing().network != "ok":
+            self._open_help("neutral.see-team", "not-possible.code")
+            return
+        code = f"{int.from_bytes(self._parts.entropy.draw(8), 'big') % 10**CODE_DIGITS:0{CODE_DIGITS}}"
+        args = ProveHandle(digest=code_digest(recognition.owner, code))
+        try:
+            desk.record(
+                "prove_handle", args, owner=recognition.owner, actor="customer",
+                evidence=recognition.evidence,
+            )  # fmt: skip
+        except (StoreError, DeviceError) as error:
+            self._tell_staff(fault_of(error).code)
+            self._open_help("neutral.see-team", "not-possible.code")
+            return
+        except Refused as error:
+            self._tell_staff(error.code)
+            self._open_help("neutral.see-team", "not-possible.code")
+            return
+        values = {"code": f"{code[:3]} {code[3:]}"}
+        self._open_help("handle.code", "handle.code-line", values=values)
+        self._help_until_ms = self._parts.clock.ticks_ms() + CODE_MS
+        self._happened(visit.Touched(is_form=True))
+        said = sentence_of("spoken.code", self.view.language)
+        self._tell_later(Spoken(said.format(digits=" ".join(code))))
 
     # What needs a PIN
 
@@ -381,9 +418,15 @@ class CustomerPane(Widget):
             CounterRung(action, owner=owner, about=about, is_recorded=is_recorded)
         )
 
-    def _open_help(self, heading_id: str, line_id: str, action: str = "") -> None:
+    def _open_help(
+        self,
+        heading_id: str,
+        line_id: str,
+        action: str = "",
+        values: Mapping[str, str] | None = None,
+    ) -> None:
         self._help_until_ms = self._parts.clock.ticks_ms() + HELP_MS
-        self.view.show_help(heading_id, line_id, action)
+        self.view.show_help(heading_id, line_id, action, values)
         self._arm()
 
     def _close_help(self) -> None:

@@ -35,6 +35,10 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Today not possible here: opening your page.",
         "Heute hier nicht möglich: Ihre Seite.",
     ),
+    "not-possible.code": (
+        "Today not possible here: showing a code.",
+        "Heute hier nicht möglich: einen Code zeigen.",
+    ),
     "too-small.line": (
         "This screen is too small: {columns} x {rows} at least",
         "Dieser Bildschirm ist zu klein: mindestens {columns} x {rows}",
@@ -54,6 +58,7 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "button.ask-about": ("Ask us", "Fragen"),
     "button.find": ("Ask us", "Fragen"),
     "button.exchange": ("Exchange", "Umtauschen"),
+    "button.prove-handle": ("Get code", "Code"),
     "button.tickets": ("Confirm", "Bestätigen"),
     # help
     "help.heading": ("Our team is here for you", "Unser Team ist für Sie da"),
@@ -234,6 +239,23 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "order.not-right": (
         "Not right? We help at the counter.",
         "Passt etwas nicht? Wir helfen am Tresen.",
+    ),
+    # where they write to us, and nobody knows it is them
+    "handle.heading": ("Do you write to us elsewhere?", "Schreiben Sie uns auch woanders?"),
+    "handle.line": ("A code tells us that it is you.", "Ein Code sagt uns, dass Sie es sind."),
+    "handle.how": (
+        "We show six digits. Send them to us from there.",
+        "Wir zeigen sechs Ziffern. Senden Sie sie uns von dort.",
+    ),
+    "handle.code": ("Your code: {code}", "Ihr Code: {code}"),
+    "handle.code-line": (
+        "Send it to us within 10 minutes, where you write to us.",
+        "Binnen 10 Minuten an uns senden, dort wo Sie uns schreiben.",
+    ),
+    "handle.proved": ("We know you on {channel} now", "Wir kennen Sie nun auf {channel}"),
+    "handle.proved-line": (
+        "What you wrote there is with the rest.",
+        "Was Sie dort schrieben, liegt beim Übrigen.",
     ),
     # points
     "points.balance": ("{count} points", "{count} Punkte"),

@@ -36,6 +36,10 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Please see our team. Your page cannot be opened here today.",
         "Bitte gehen Sie zu unserem Team. Ihre Seite ist heute hier nicht möglich.",
     ),
+    "spoken.code": (
+        "Your code is {digits}. Send it to us within ten minutes.",
+        "Ihr Code ist {digits}. Senden Sie ihn uns binnen zehn Minuten.",
+    ),
     "spoken.known": ("We know your request.", "Wir kennen Ihre Anfrage."),
     "spoken.waiting": ("Something is waiting for you.", "Für Sie liegt etwas bereit."),
     "spoken.owed": ("We owe you an answer.", "Wir schulden Ihnen eine Antwort."),

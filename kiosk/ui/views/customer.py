@@ -9,6 +9,7 @@ three items a sheet at 53 x 17, more on larger panels, the rest on the next shee
 is mounted, removed, styled or laid out again: the canvas is given another sheet; keys and focus follow two frames later.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from textual import events, on
@@ -118,6 +119,7 @@ class CustomerView(Widget):
         self._sheet = 0
         self._detail: Block | None = None
         self._told: tuple[str, str] | None = None
+        self._told_values: Mapping[str, str] = {}
         self._told_action = ""
         self._asked_for = ""
         self._cursor = 0
@@ -188,10 +190,22 @@ class CustomerView(Widget):
         self._draw()
 
     def show_help(
-        self, heading_id: str = "help.heading", line_id: str = "help.line", action: str = ""
+        self,
+        heading_id: str = "help.heading",
+        line_id: str = "help.line",
+        action: str = "",
+        values: Mapping[str, str] | None = None,
     ) -> None:
-        """Show help, or what became of an action, until the customer goes back or `hide_help`; and what can be done there."""
+        """Show help, or what became of an action, until the customer goes back or `hide_help`; and what can be done there.
+
+        Args:
+            heading_id: Its heading.
+            line_id: The line below.
+            action: What can be done there, "" for nothing.
+            values: What stands in both; None for nothing.
+        """
         self._end_pin()
+        self._told_values = values or {}
         self._told = (heading_id, line_id)
         self._told_action = action
         self._draw()
@@ -218,6 +232,7 @@ class CustomerView(Widget):
         if self._told is not None:
             self._told = None
             self._told_action = ""
+            self._told_values = {}
             self._draw()
 
     def speak(self, language: str) -> None:
@@ -232,6 +247,7 @@ class CustomerView(Widget):
         self._sheet = 0
         self._cursor = 0
         self._told = None
+        self._told_values = {}
         self._end_pin()
         self._focused_for = None
         self._language = self._home_language
@@ -461,7 +477,10 @@ class CustomerView(Widget):
     def _sheet_now(self) -> Sheet:
         grid = self._grid
         if self._told is not None:
-            return self._told_sheet(*self._told)
+            heading, line = (
+                self._word(each).format_map(self._told_values) for each in self._told
+            )
+            return sheets.told_sheet(grid, heading=heading, line=line)
         match self._face:
             case Face.ATTRACT:
                 arrow = {"right": "►", "left": "◄"}.get(self._place, "▼")

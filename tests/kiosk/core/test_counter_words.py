@@ -17,7 +17,10 @@ from tests.support.demo_side import NOW_US, WORDS
 KIOSK = Path(__file__).parents[3] / "kiosk"
 SAYS_IT = (
     "core/counter.py",
+    "core/counter_answer.py",
+    "core/counter_card.py",
     "core/counter_now.py",
+    "core/counter_open.py",
     "core/counter_thread.py",
     "core/entries.py",
     "core/settling.py",
@@ -25,6 +28,7 @@ SAYS_IT = (
     "core/strip.py",
     "core/ticker.py",
     "core/trap.py",
+    "ui/screens/alike.py",
     "ui/screens/set_pin.py",
     "ui/screens/settle.py",
     "ui/views/counter.py",

@@ -32,7 +32,7 @@ CODE = (
     + Path("kiosk/core/wording/voice.py").read_text()
 )
 BUILT_IDS = re.compile(
-    r"^(attract\.where-|button\.(ring-counter|ask-team|ask-about|find|exchange|tickets|forget-me)|channel\.|fault\.|rang\.)"
+    r"^(attract\.where-|button\.(ring-counter|ask-team|ask-about|find|exchange|tickets|prove-handle|forget-me)|channel\.|fault\.|rang\.)"
 )
 """Ids whose second part comes from a value; their values are tested where they come from."""
 
