@@ -55,16 +55,23 @@ def command_line(*arguments: str) -> tuple[str, ...]:
 
 
 async def _ended(child: asyncio.subprocess.Process) -> None:
-    """Close the child's input, give it `STOP_MS`, then kill it; returns when it is gone."""
+    """Close the child's input, give it `STOP_MS`, then kill it; returns when it is gone. Cancelled, it kills it at once."""
     if child.stdin is not None:
         child.stdin.close()
     try:
         async with asyncio.timeout(STOP_MS / 1_000):
             await child.wait()
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
+        await _killed(child)
+    except asyncio.CancelledError:
+        await _killed(child)
+        raise
+
+
+async def _killed(child: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        child.kill()
+    await child.wait()
 
 
 class ReaderLink:

@@ -188,3 +188,23 @@ async def test_a_virtual_device_that_cannot_start_is_an_error_and_no_hang(
 
     with pytest.raises(ReaderAbsent):
         await device.start()
+
+
+async def test_a_child_that_does_not_end_is_gone_also_when_the_wait_for_it_is_broken_off(
+    tmp_path: Path,
+) -> None:
+    before = set(children_of(os.getpid()))
+    device = VirtualLink(link=tmp_path / "pn532")
+    await device.start()
+    started = set(children_of(os.getpid())) - before
+    for pid in started:
+        os.kill(pid, signal.SIGSTOP)
+
+    closing = asyncio.create_task(device.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+
+    assert len(started) == 1
+    assert alive(started) == []
