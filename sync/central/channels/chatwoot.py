@@ -110,7 +110,9 @@ def _message(message: Json, at: int, settings: Settings) -> Iterator[AnyFact]:
         text=text,
         thread=talk.ref("id"),
         about=number_in(text, settings),
-        topic=next((one.value for one in talk.each("labels") if isinstance(one.value, str)), ""),
+        topic=next(
+            (one.value for one in talk.each("labels") if isinstance(one.value, str)), ""
+        ),
         is_automatic=_is_automatic(message, kind),
     )
 
