@@ -443,6 +443,14 @@ def _channel(channel: str) -> Word:
     return Word(f"channel.{channel}" if channel in CHANNELS else "channel.other")
 
 
+def _is_about(contact: Interaction, key: str, case: Case) -> bool:
+    """Whether a message belongs to a case: it says so, or it says nothing and came the way the case did, that day."""
+    is_near = abs(contact.at - case.opened_at) <= DAY_US
+    return contact.about == key or (
+        not contact.about and contact.channel == case.channel and is_near
+    )
+
+
 def _items(count: int) -> Word:
     return Word({1: "items.one", 2: "items.two", 3: "items.three"}.get(count, "items.several"))
 
@@ -643,14 +651,19 @@ class _Maker:
         ]
         in_cases = {row.key for row, _ in cases}
         waiting = self._unanswered()
-        blocks = []
+        blocks, told = [], set[str]()
         for row, case in sorted(cases, key=lambda pair: pair[1].opened_at):
-            about = [pair for pair in waiting if pair[1].about == row.key]
+            about = [pair for pair in waiting if _is_about(pair[1], row.key, case)]
             if case.promise is None and about:
                 blocks.append(self._unanswered_block(*about[0], case=case))
+                told |= {found.key for found, _ in about}
             else:
                 blocks.append(self._case_block(row, case))
-        loose = [pair for pair in waiting if pair[1].about not in in_cases]
+        loose = [
+            (row, contact)
+            for row, contact in waiting
+            if contact.about not in in_cases and row.key not in told
+        ]
         if loose:
             blocks.append(self._unanswered_block(*loose[0], case=None))
         return tuple(blocks[:BLOCKS_MAX])

@@ -144,6 +144,27 @@ def exchange_case(**changed: Any) -> Case:
     return case(**({"told": told} | changed))
 
 
+def test_a_message_that_came_with_a_case_is_one_line_with_it_and_says_that_nobody_answered() -> (
+    None
+):
+    page = page_of(
+        case(channel="whatsapp", opened_at=TUESDAY), contact(at=TUESDAY - 60_000_000, about="")
+    )
+
+    owed = [block.lines for block in page.blocks if block.kind is BlockKind.OWED]
+    assert owed == [("You wrote on Tuesday (WhatsApp)", "We have not answered. Sorry.")]
+
+
+def test_a_message_of_another_day_or_another_way_is_a_line_of_its_own() -> None:
+    other_day = contact(at=TUESDAY + 2 * DAY, about="")
+    other_way = contact(id="i-2", channel="email", about="")
+
+    for message in (other_day, other_way):
+        page = page_of(case(channel="whatsapp", opened_at=TUESDAY), message)
+
+        assert [block.kind for block in page.blocks].count(BlockKind.OWED) == 2
+
+
 def test_what_is_owed_in_the_case_of_a_chosen_size_comes_first_and_is_not_hidden() -> None:
     promised = page_of(order(), exchange_case(promise=Promise("Ana", "x", NOW_US + DAY)))
     unanswered = page_of(order(), exchange_case(), contact(about="case/C-1"))
