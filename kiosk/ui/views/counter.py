@@ -66,6 +66,7 @@ from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.screens.alike import DECLINE, JOIN, AlikeQuestion
 from kiosk.ui.screens.hand_over import HandOverQuestion
+from kiosk.ui.screens.remedy import RemedyQuestion, Tried
 from kiosk.ui.screens.set_pin import PinQuestion
 from kiosk.ui.screens.settle import SettleQuestion
 from kiosk.ui.widgets.card_rows import CardRows
@@ -88,8 +89,9 @@ from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
 from sync.model.operations.serve_customer import ServeCustomer
 from sync.model.operations.take_referral import TakeReferral
+from sync.model.operations.try_remedy import TryRemedy
 from sync.model.profile import Profile
-from sync.model.records import Interaction, Referral
+from sync.model.records import Case, Interaction, Referral
 from sync.model.rules import UNDO_WITHIN_US
 
 LOOK_S: Final = 1.0
@@ -112,6 +114,9 @@ ALIKE_WHY_MAX: Final = 200
 
 LIST_INDENT: Final = 10
 """Columns of the list of who waits that are no text: its margin, the digit, the scroll bar."""
+
+NARROW: Final = 60
+"""Columns below which keys stand close together: a row of keys less is a row of the card more."""
 
 ROWS_AROUND: Final = 6
 """Rows of a page that are not its body, before it was laid out: two lines of who it is, two of keys, the strip, and one more."""
@@ -207,6 +212,7 @@ class CounterView(Vertical):
         Binding("p", "pin", show=False),
         Binding("r", "answer", show=False),
         Binding("c", "card", show=False),
+        Binding("t", "tried", show=False),
         Binding("w,f10", "waiting", show=False),
         *(Binding(digit, f"digit({digit})", show=False) for digit in "123456789"),
     ]
@@ -859,6 +865,39 @@ class CounterView(Vertical):
         question = AlikeQuestion(name, todo.name, todo.text, words=self._words)
         self.app.push_screen(question, answered)
 
+    # What was tried
+
+    @property
+    def _open_case(self) -> Case | None:
+        """The case a note belongs to."""
+        sheet, profile = self._sheet, self._profile
+        if sheet is None or profile is None or not sheet.case:
+            return None
+        return next((case for _, case in profile.of(Case) if case.id == sheet.case), None)
+
+    def action_tried(self) -> None:
+        """Write down what was tried for the open case; what failed twice before needs a reason."""
+        sheet, case = self._sheet, self._open_case
+        if self.page != "sheet" or sheet is None or case is None:
+            return
+        owner = sheet.owner
+
+        def answered(tried: Tried | None) -> None:
+            if tried is None:
+                return
+            args = TryRemedy(
+                case=case.id,
+                by=self._post.clerk_name,
+                text=tried.text,
+                has_failed=tried.has_failed,
+                reason=tried.reason,
+            )
+            evidence = self._opened.by_staff
+            if self._record("try_remedy", args, owner=owner, evidence=evidence):
+                self._say("remedy.done", what=self._words.name(tried.text), key="Z")
+
+        self.app.push_screen(RemedyQuestion(sheet.name, case, words=self._words), answered)
+
     # Answering in the customer's channel
 
     def action_answer(self) -> None:
@@ -1275,6 +1314,7 @@ class CounterView(Vertical):
             "save": writer.submit, "audience": writer.change_audience, "undo": self.action_undo,
             "settle": self._settle_first, "pin": self.action_pin, "answer": self.action_answer,
             "waiting": self.action_waiting, "open-waiting": self._open_first_waiting, "send": writer.submit, "way": writer.change_audience, "card": self.action_card,
+            "tried": self.action_tried,
         }  # fmt: skip
         actions[name]()
 
@@ -1354,7 +1394,8 @@ class CounterView(Vertical):
         return Telling(self._words, self._post, now, held=held, decided=self._decided)
 
     def _show_keys(self) -> None:
-        self.query_one(KeyBar).show(tuple(self._keys()))
+        is_tight = 0 < self.size.width < NARROW
+        self.query_one(KeyBar).show(tuple(self._keys()), is_tight=is_tight)
 
     def _keys(self) -> list[Key]:
         keys: list[tuple[str, str]] = []
@@ -1381,6 +1422,7 @@ class CounterView(Vertical):
                 *([("R", "answer")] if self._is_answerable else []),
                 ("N", "note"),
                 ("C", "card"),
+                *([("T", "tried")] if self._sheet.case else []),
                 ("F", "find"),
                 ("A", "ages"),
                 *([("E", "unfold")] if self._sheet.n_contacts > self._sheet.n_lines else []),

@@ -4,6 +4,7 @@ import pytest
 
 from kiosk.core.staff_words import HOUR_US, MINUTE_US
 from kiosk.ui.screens.alike import AlikeQuestion
+from kiosk.ui.screens.remedy import RemedyQuestion
 from kiosk.ui.views.counter import OPEN_EVERY_US, SERVES_AFTER_US
 from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.note import NoteWriter
@@ -14,6 +15,7 @@ from sync.model.operations.join_customers import JoinCustomers
 from sync.model.operations.leave_customer import LeaveCustomer
 from sync.model.operations.serve_customer import ServeCustomer
 from sync.model.operations.take_referral import TakeReferral
+from sync.model.operations.try_remedy import TryRemedy
 from sync.model.records import (
     ChannelWatch,
     ContactPoint,
@@ -204,6 +206,38 @@ async def test_a_message_that_did_not_arrive_is_a_line_to_act_on() -> None:
 
         draft = at.view.query_one(NoteWriter).draft
         assert (draft.text, draft.channel) == ("Ready at two", "email")
+
+
+# What was tried
+
+
+async def test_what_failed_twice_needs_a_reason_to_be_tried_again() -> None:
+    async with counter(size=SMALLEST) as at:
+        await at.find("tom beck")
+        await at.press("t")
+        await at.pilot.pause()
+        assert isinstance(at.app.screen, RemedyQuestion)
+        assert "Not again without a reason: reset the password" in " ".join(at.screen.split())
+        assert clipped(at.app) == []
+
+        await at.press("down", "enter", "enter", "enter")
+        assert "It failed 7 of 7 times. Say why it should help now." in " ".join(
+            at.screen.replace("┃", " ").split()
+        )
+        assert at.desk.done == []
+
+        await at.type("new phone")
+        await at.press("enter", "enter")
+
+        (done,) = at.desk.done
+        assert done.args == TryRemedy(
+            case=done.args.case,
+            by=POST.clerk_name,
+            text="reset the password",
+            has_failed=True,
+            reason="new phone",
+        )
+        assert "8 times, failed 8 times" in at.entries("told")
 
 
 # Who waits
