@@ -79,13 +79,14 @@ class VirtualPn532:
             field: Where bands are held to it.
             clock: For polls that end and for the pace.
             link: A symbolic link to the terminal, made in one step and removed by `close`.
-            pace_baud: Hold every byte back as a line of this speed would; 0 for no pace.
+            pace_baud: Hold every byte back as a line would that is no faster than this, and never faster than the chip is
+                set to; 0 for no pace.
             is_speed_strict: What a client sends at another speed than the chip's is noise.
         """
         self._field = field
         self._clock = clock
         self._link = link
-        self._byte_ns = UART_BITS_PER_BYTE * 1_000_000_000 // pace_baud if pace_baud else 0
+        self._pace_baud = pace_baud
         self._is_speed_strict = is_speed_strict
         self._line_speed = 115_200
         self._chip = Pn532Chip(field=field, clock=clock)
@@ -261,9 +262,10 @@ class VirtualPn532:
 
     def _pace(self, n_bytes: int) -> None:
         """Let the time pass that `n_bytes` take on the line; a closing reader does not wait."""
-        if not self._byte_ns:
+        if not self._pace_baud:
             return
-        self._line_free_us += n_bytes * self._byte_ns // 1_000
+        baud = min(self._pace_baud, self._chip.speed)
+        self._line_free_us += n_bytes * UART_BITS_PER_BYTE * 1_000_000 // baud
         while not self._is_closing:
             left_us = self._line_free_us - self._clock.ticks_us()
             if left_us <= 0:

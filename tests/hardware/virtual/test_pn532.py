@@ -335,6 +335,26 @@ def test_the_pace_lets_no_byte_pass_sooner_than_a_line_would(tmp_path: Path) -> 
     assert passed_us >= (9 + 6 + 13) * 10 * 1_000_000 // 9_600
 
 
+def test_the_pace_follows_the_speed_the_chip_was_set_to(tmp_path: Path) -> None:
+    clock = SystemClock()
+    reader = VirtualPn532(
+        field=Field(), clock=clock, link=tmp_path / "pn532", pace_baud=115_200
+    )
+    reader.start()
+    terminal = os.open(reader.path, os.O_RDWR | os.O_NOCTTY)
+    os.write(terminal, bytes.fromhex("0000FF03FDD410001C00"))
+    read_for(terminal, 6 + 9)
+    begun_us = clock.ticks_us()
+
+    os.write(terminal, bytes.fromhex("0000FF02FED4022A00"))
+    read_for(terminal, 6 + 13)
+    passed_us = clock.ticks_us() - begun_us
+    os.close(terminal)
+    reader.close()
+
+    assert passed_us >= (9 + 6 + 13) * 10 * 1_000_000 // 9_600
+
+
 def test_crc_a_is_the_one_of_the_standard() -> None:
     # Source: ISO/IEC 14443-3:2018, annex B.3: 00 00 gives A0 1E, 12 34 gives 26 CF.
     assert (crc_a(b"\x00\x00"), crc_a(b"\x12\x34")) == (b"\xa0\x1e", b"\x26\xcf")
