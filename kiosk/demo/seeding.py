@@ -141,8 +141,9 @@ def _opened(folder: Path, keys: BandKeyFiles, *, world: World, vendors: str = ""
 
 def _fill(centre: Centre, *, world: World) -> None:
     now = world.clock.now().astimezone(local_zone(world.clock))
+    rows = demo_rows(now)
     centre.put_rows(
-        rows_around(demo_rows(now)),
+        rows_around(rows),
         interest=[
             (store, owner) for store, owners in demo_interest().items() for owner in owners
         ],
@@ -152,7 +153,8 @@ def _fill(centre: Centre, *, world: World) -> None:
             centre.link_chip(band_id_of(band), band.uid)
     for channel, refs in members().items():
         centre.channels.know(channel, refs)
-    for letter in (*goods_letters(now), *crowd_letters(now), *story_letters(now)):
+    told = (*goods_letters(rows, now), *crowd_letters(rows, now), *story_letters(rows, now))
+    for letter in told:
         deliver(centre, letter)
 
 

@@ -28,13 +28,12 @@ from kiosk.demo.catalogue import (
     PRICES_ON_PURPOSE,
     STORES,
     WEB_STOCK_ON_PURPOSE,
-    catalogue_rows,
     products,
 )
 from kiosk.demo.channels import ARCHIVE
-from kiosk.demo.crowd import CROWD, crowd_rows
+from kiosk.demo.crowd import CROWD
 from kiosk.demo.letters import Letter, Person
-from kiosk.demo.people import PEOPLE, people_rows
+from kiosk.demo.people import PEOPLE
 from kiosk.demo.threads import DAY_US, number
 from sync.central.channels.facts import (
     Agreed,
@@ -94,10 +93,15 @@ def _goes_around(body: Record) -> bool:
     return isinstance(body, AROUND) or (isinstance(body, Stock) and body.is_doubtful)
 
 
-def story_letters(now: datetime) -> tuple[Letter, ...]:
-    """What was sent about the people of the stories, in the order it happened; first who they are."""
+def story_letters(rows: Iterable[Row], now: datetime) -> tuple[Letter, ...]:
+    """What was sent about the people of the stories, in the order it happened; first who they are.
+
+    Args:
+        rows: All rows of the demo.
+        now: When it is sent.
+    """
     now_us = micros_of(now)
-    people = _by_owner(people_rows(now))
+    people = _by_owner(rows)
     cards = tuple(
         letter for owner in PEOPLE for letter in _card(owner, people[owner], now=now_us)
     )
@@ -110,11 +114,11 @@ def story_letters(now: datetime) -> tuple[Letter, ...]:
     return (*cards, *sorted(told, key=lambda letter: letter.at))
 
 
-def goods_letters(now: datetime) -> tuple[Letter, ...]:
-    """The nightly table of products, and what the web shop says of the jacket."""
+def goods_letters(rows: Iterable[Row], now: datetime) -> tuple[Letter, ...]:
+    """The nightly table of products, and what the web shop says of the jacket; arguments as `story_letters`."""
     now_us = micros_of(now)
     facts: dict[str, list[AnyFact]] = {}
-    for row in catalogue_rows(now):
+    for row in rows:
         match row.body:
             case Product() as it:
                 facts.setdefault(it.id, []).append(
@@ -166,24 +170,25 @@ def _is_of_web(fact: AnyFact) -> bool:
     )
 
 
-def crowd_letters(now: datetime) -> tuple[Letter, ...]:
-    """What the old systems knew of everybody else: one delivery of each."""
+def crowd_letters(rows: Iterable[Row], now: datetime) -> tuple[Letter, ...]:
+    """What the old systems knew of everybody else: one delivery of each; arguments as `story_letters`."""
     now_us = micros_of(now)
-    people = _by_owner(crowd_rows(now))
+    everybody = _by_owner(rows)
+    people = {owner: everybody[owner] for owner in CROWD}
     cards: list[tuple[str, tuple[AnyFact, ...]]] = [
-        (f"card-{owner}", (_known(owner, rows), *_agreed(owner, rows)))
-        for owner, rows in people.items()
+        (f"card-{owner}", (_known(owner, theirs), *_agreed(owner, theirs)))
+        for owner, theirs in people.items()
     ]
     cases = {
         row.key: f"case/{row.body.channel}{ARCHIVE}:{row.body.number}"
-        for rows in people.values()
-        for row in rows
+        for theirs in people.values()
+        for row in theirs
         if isinstance(row.body, Case)
     }
     found: dict[str, list[tuple[str, tuple[AnyFact, ...]]]] = {}
-    for owner, rows in people.items():
+    for owner, theirs in people.items():
         told: dict[str, list[AnyFact]] = {}
-        for row in sorted(rows, key=lambda row: isinstance(row.body, Interaction)):
+        for row in sorted(theirs, key=lambda row: isinstance(row.body, Interaction)):
             channel, fact = _past_of(owner, row.body, cases)
             if fact is not None:
                 told.setdefault(channel, []).append(fact)
