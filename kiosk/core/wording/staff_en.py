@@ -149,6 +149,15 @@ SENTENCES: Final[Mapping[str, str]] = {
     "referral.keys": "Y: yes. Enter or Esc: not now.",
     "referral.taken": "Recorded: you take it. {by} sees that.",
     "referral.done": "Recorded: it is done. {by} sees that.",
+    # Sending a customer on
+    "refer.title": "Send {name} to another store, with the card?",
+    "refer.where": "To {store}. Up and Down: another store.",
+    "refer.what": "What to do",
+    "refer.what.needed": "Say what is to be done there.",
+    "refer.yes": "Send on",
+    "refer.keys": "Enter: on. Esc: not now.",
+    "refer.done": "Recorded: {store} expects {name}, and has the card. {key} takes it back for 5 minutes.",
+    "refer.nowhere": "No other store is known here.",
     # What was tried
     "remedy.title": "What was tried for {name}, {case}?",
     "remedy.none": "Up and Down: what was tried before.",
@@ -526,6 +535,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "key.card": "Card",
     "key.waiting": "Who waits",
     "key.tried": "Tried",
+    "key.send-on": "Send on",
     "key.open-waiting": "Open",
     "key.later": "Later",
     "key.choose": "Choose",

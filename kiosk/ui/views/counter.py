@@ -66,6 +66,7 @@ from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.screens.alike import DECLINE, JOIN, AlikeQuestion
 from kiosk.ui.screens.hand_over import HandOverQuestion
+from kiosk.ui.screens.refer import ReferQuestion, SentOn
 from kiosk.ui.screens.remedy import RemedyQuestion, Tried
 from kiosk.ui.screens.set_pin import PinQuestion
 from kiosk.ui.screens.settle import SettleQuestion
@@ -76,6 +77,7 @@ from kiosk.ui.widgets.note import NoteDraft, NoteWriter
 from kiosk.ui.widgets.notice import Notice
 from kiosk.ui.widgets.plain_text import PlainText
 from kiosk.ui.widgets.strip import StaffStrip
+from sync.model.card import card_text
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence, OperationState
 from sync.model.operations.answer_interaction import AnswerInteraction
@@ -87,12 +89,13 @@ from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
+from sync.model.operations.refer_customer import ReferCustomer
 from sync.model.operations.serve_customer import ServeCustomer
 from sync.model.operations.take_referral import TakeReferral
 from sync.model.operations.try_remedy import TryRemedy
 from sync.model.profile import Profile
 from sync.model.records import Case, Interaction, Referral
-from sync.model.rules import UNDO_WITHIN_US
+from sync.model.rules import TEXT_MAX, UNDO_WITHIN_US
 
 LOOK_S: Final = 1.0
 """How often the strip and the open page look at this device's files; each look takes about a millisecond."""
@@ -213,6 +216,7 @@ class CounterView(Vertical):
         Binding("r", "answer", show=False),
         Binding("c", "card", show=False),
         Binding("t", "tried", show=False),
+        Binding("g", "send_on", show=False),
         Binding("w,f10", "waiting", show=False),
         *(Binding(digit, f"digit({digit})", show=False) for digit in "123456789"),
     ]
@@ -898,6 +902,38 @@ class CounterView(Vertical):
 
         self.app.push_screen(RemedyQuestion(sheet.name, case, words=self._words), answered)
 
+    # Sending a customer on
+
+    @property
+    def _other_stores(self) -> tuple[tuple[str, str], ...]:
+        here = self._post.store
+        found = [(one, self._words.name(name)) for one, name in self._post.stores.items()]
+        return tuple(sorted((one for one in found if one[0] != here), key=lambda one: one[1]))
+
+    def action_send_on(self) -> None:
+        """Send the customer to another store, with the card, so that nobody there asks again."""
+        sheet, stores = self._sheet, self._other_stores
+        if self.page != "sheet" or sheet is None or self._profile is None:
+            return
+        if not stores:
+            self._say("refer.nowhere")
+            return
+        card = card_text(counter_card(self._profile, self._telling()))[:TEXT_MAX]
+
+        def answered(sent: SentOn | None) -> None:
+            if sent is None:
+                return
+            by, evidence = self._post.clerk_name, self._opened.by_staff
+            args = ReferCustomer(
+                to=sent.store, by=by, text=sent.text, card=card, case=sheet.case
+            )
+            if self._record("refer_customer", args, owner=sheet.owner, evidence=evidence):
+                store = dict(stores)[sent.store]
+                self._say("refer.done", store=store, name=sheet.name, key="Z")
+
+        question = ReferQuestion(sheet.name, stores, words=self._words)
+        self.app.push_screen(question, answered)
+
     # Answering in the customer's channel
 
     def action_answer(self) -> None:
@@ -1314,7 +1350,7 @@ class CounterView(Vertical):
             "save": writer.submit, "audience": writer.change_audience, "undo": self.action_undo,
             "settle": self._settle_first, "pin": self.action_pin, "answer": self.action_answer,
             "waiting": self.action_waiting, "open-waiting": self._open_first_waiting, "send": writer.submit, "way": writer.change_audience, "card": self.action_card,
-            "tried": self.action_tried,
+            "tried": self.action_tried, "send-on": self.action_send_on,
         }  # fmt: skip
         actions[name]()
 
@@ -1423,6 +1459,7 @@ class CounterView(Vertical):
                 ("N", "note"),
                 ("C", "card"),
                 *([("T", "tried")] if self._sheet.case else []),
+                *([("G", "send-on")] if self._other_stores else []),
                 ("F", "find"),
                 ("A", "ages"),
                 *([("E", "unfold")] if self._sheet.n_contacts > self._sheet.n_lines else []),

@@ -13,6 +13,7 @@ from sync.model.operations.answer_interaction import AnswerInteraction
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers
 from sync.model.operations.leave_customer import LeaveCustomer
+from sync.model.operations.refer_customer import ReferCustomer
 from sync.model.operations.serve_customer import ServeCustomer
 from sync.model.operations.take_referral import TakeReferral
 from sync.model.operations.try_remedy import TryRemedy
@@ -265,7 +266,29 @@ async def test_the_list_says_so_when_nobody_waits() -> None:
         assert "Nobody waits. Nothing is owed." in at.screen
 
 
-# Who was sent here
+# Who was sent here, and who is sent on
+
+
+async def test_a_customer_sent_on_to_another_store_takes_the_card_along() -> None:
+    async with counter(size=SMALLEST) as at:
+        await at.find("tom beck")
+        await at.press("g")
+        await at.pilot.pause()
+        assert "To " in at.screen
+        assert clipped(at.app) == []
+
+        await at.press("enter", "enter")
+        assert "Say what is to be done there." in at.screen
+        await at.type("sign the form")
+        await at.press("enter", "enter")
+
+        (done,) = at.desk.done
+        assert isinstance(done.args, ReferCustomer)
+        assert (done.args.text, done.args.by) == ("sign the form", POST.clerk_name)
+        assert done.args.to in POST.stores
+        assert done.args.to != POST.store
+        assert "DO NOT OFFER AGAIN: reset the password" in done.args.card
+        assert done.args.case
 
 
 async def test_a_customer_sent_to_the_store_is_announced_once_opened_and_taken() -> None:
