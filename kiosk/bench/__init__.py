@@ -2,6 +2,7 @@
 
 figures   samples to medians, and how they are printed
 tap       our time for one tap on a virtual PN532 and on vpcd, beside the same exchanges sent raw
+tap_raw   the same exchanges without our drivers
 tap_peers the same tap by nfcpy's tag layer and by libfreefare
 air       the least time the air takes
 rig       the virtual readers of a bench, in a process of their own

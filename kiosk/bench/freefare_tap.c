@@ -1,8 +1,8 @@
-/* One tap as libfreefare makes it, timed: find the band, open an application with an AES key, read one enciphered file.
+/* One tap as libfreefare makes it, timed: find the band, open an application with an AES key, read enciphered files.
  *
- * usage: freefare_tap AID SLOT FILE SIZE RUNS < KEY        all in hexadecimal but SLOT, FILE, SIZE and RUNS
+ * usage: freefare_tap AID SLOT RUNS FILE SIZE [FILE SIZE]... < KEY        all decimal but AID and KEY, in hexadecimal
  *
- * The device is libnfc's default one (LIBNFC_DEFAULT_DEVICE). It prints the file's content once, then the nanoseconds of
+ * The device is libnfc's default one (LIBNFC_DEFAULT_DEVICE). It prints the files' content once, then the nanoseconds of
  * each run, a line each; what fails is said, and ends it with 1.
  */
 
@@ -40,10 +40,10 @@ static int failed(const char *what) {
 int main(int count, char **words) {
   uint8_t raw[3], key_bytes[16], content[1024];
   char typed[64];
-  if (count != 6 || bytes_of(words[1], raw, 3) || !fgets(typed, sizeof typed, stdin) || bytes_of(typed, key_bytes, 16)) {
+  if (count < 6 || count % 2 || bytes_of(words[1], raw, 3) || !fgets(typed, sizeof typed, stdin) || bytes_of(typed, key_bytes, 16)) {
     return failed("reading the command line");
   }
-  int slot = atoi(words[2]), file = atoi(words[3]), size = atoi(words[4]), runs = atoi(words[5]);
+  int slot = atoi(words[2]), runs = atoi(words[3]), held = 0;
   MifareDESFireAID aid = mifare_desfire_aid_new(raw[0] | raw[1] << 8 | raw[2] << 16);
   MifareDESFireKey key = mifare_desfire_aes_key_new(key_bytes);
   nfc_context *context;
@@ -67,12 +67,20 @@ int main(int count, char **words) {
     if (mifare_desfire_authenticate(tags[0], slot, key) < 0) {
       return failed("authenticating");
     }
-    if (mifare_desfire_read_data_ex(tags[0], file, 0, size, content, MDCM_ENCIPHERED) != size) {
-      return failed("reading");
+    held = 0;
+    for (int at = 4; at < count; at += 2) {
+      int file = atoi(words[at]), size = atoi(words[at + 1]);
+      if (size < 1 || held + size > (int)sizeof content - 64) {
+        return failed("reading so much");
+      }
+      if (mifare_desfire_read_data_ex(tags[0], file, 0, size, content + held, MDCM_ENCIPHERED) != size) {
+        return failed("reading");
+      }
+      held += size;
     }
     long long took = now_ns() - begun;
     if (!run) {
-      for (int at = 0; at < size; at++) {
+      for (int at = 0; at < held; at++) {
         printf("%02x", content[at]);
       }
       printf("\n");

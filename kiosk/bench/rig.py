@@ -21,6 +21,9 @@ from kiosk.bench.figures import BenchImpossible
 UART_BAUD = 115_200
 """The pace of the virtual serial line: what a PN532 speaks unless it is told otherwise."""
 
+FAST_UART_BAUD = 921_600
+"""What nfcpy and we tell it, where the port can."""
+
 READY_S = 30
 """How long the rig may take to come up on a slow machine."""
 
@@ -51,7 +54,30 @@ class FixedEntropy:
         return bytes(index * 37 + 11 & 0xFF for index in range(size))
 
 
-def _run(pipe: Connection, subject: Subject, link: Path | None, port: int | None) -> None:
+class Rig:
+    """The virtual readers from outside."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def take_away(self) -> None:
+        """Nothing is on the readers when this returns."""
+        self._tell(is_there=False)
+
+    def lay_down(self) -> None:
+        """The subject is on the readers when this returns, as if it had just come: it knows nothing of before."""
+        self._tell(is_there=True)
+
+    def _tell(self, *, is_there: bool) -> None:
+        self._pipe.send(is_there)
+        if not self._pipe.poll(READY_S):
+            raise BenchImpossible("rig", "The virtual readers do not answer.")
+        self._pipe.recv()
+
+
+def _run(
+    pipe: Connection, subject: Subject, link: Path | None, port: int | None, baud: int
+) -> None:
     """Own the readers until the pipe ends. Runs in the child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent hears it too, and ends the pipe.
     band = VirtualDesfire(
@@ -64,7 +90,7 @@ def _run(pipe: Connection, subject: Subject, link: Path | None, port: int | None
     readers: list[VirtualPn532 | VirtualVpcd] = []
     if link is not None:
         clock = SystemClock()
-        readers.append(VirtualPn532(field=field_, clock=clock, link=link, pace_baud=UART_BAUD))
+        readers.append(VirtualPn532(field=field_, clock=clock, link=link, pace_baud=baud))
     if port is not None:
         readers.append(VirtualVpcd(field=field_, host="127.0.0.1", port=port))
     try:
@@ -72,7 +98,9 @@ def _run(pipe: Connection, subject: Subject, link: Path | None, port: int | None
             reader.start()
         field_.present(band)
         pipe.send("")
-        pipe.recv()
+        while True:
+            field_.present(*((band,) if pipe.recv() else ()))
+            pipe.send("")
     except (OSError, VpcdAbsent) as error:
         pipe.send(str(error))
     except EOFError:
@@ -84,23 +112,29 @@ def _run(pipe: Connection, subject: Subject, link: Path | None, port: int | None
 
 @contextmanager
 def rig(
-    subject: Subject, *, link: Path | None = None, port: int | None = None
-) -> Iterator[None]:
+    subject: Subject,
+    *,
+    link: Path | None = None,
+    port: int | None = None,
+    baud: int = UART_BAUD,
+) -> Iterator[Rig]:
     """The subject lies on a PN532 at `link`, in a vpcd slot at `port`, or both, for as long as the context.
+
+    The PN532's line is no faster than `baud`.
 
     Raises:
         BenchImpossible: it does not come up.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    child = context.Process(target=_run, args=(theirs, subject, link, port), daemon=True)
+    child = context.Process(target=_run, args=(theirs, subject, link, port, baud), daemon=True)
     child.start()
     theirs.close()
     try:
         problem = ours.recv() if ours.poll(READY_S) else "they do not answer"
         if problem:
             raise BenchImpossible("rig", f"The virtual readers did not come up: {problem}.")
-        yield
+        yield Rig(ours)
     except EOFError as error:
         raise BenchImpossible(
             "rig", "The virtual readers ended before they were ready."

@@ -1,39 +1,43 @@
-"""Our own time for one tap, beside the same exchanges sent raw in the same run.
+"""One tap of ours from the search for the band to the last byte, beside the same exchanges sent raw and by other people's libraries.
 
-One tap here starts when the reader reports a target and ends when its proof is there: an encoded band, mutual
-authentication with the leased key, the band reference read. "Raw" sends the very same commands, recorded once with
-fixed random numbers, without our drivers: bytes to the terminal of the virtual PN532, and for PC/SC straight to the
-daemon's client library. Ours and raw alternate, so that what disturbs the machine disturbs both.
+The job, everywhere: find the band, select our application, authenticate to each other, read the band reference and the
+capsule. Ours is `read_band` as a kiosk does it for a band that carries a capsule and whose own key is not here; it takes
+random numbers, works out keys, checks every MAC and deciphers. "Raw" sends the very same commands, recorded once with fixed
+random numbers, without our drivers (`tap_raw`): no frame to make, no cryptography. The band is taken away and laid down anew
+before each, and they take turns run by run, so that what disturbs the machine disturbs all of them.
 
-    tap.own.X      ours less raw, pair by pair, in ms
-    tap.vs_raw.X   ours over raw, pair by pair
-    tap.ours.X, tap.raw.X     both by themselves, in ms
-    tap.reader.X   what the reader takes to report the band, in ms, in none of the above
+On a virtual PN532, its line paced at 115,200 baud:
 
-And whole, from the moment the reader is asked for a band, on the PN532, beside other people's libraries (`tap_peers`):
+    tap.reader, tap.ours      the search; from the band's report to the last byte, in ms
+    tap.raw, tap.own          the same exchanges raw; ours less raw, run by run, in ms
+    tap.vs_raw                ours over raw, without the search, run by run
+    tap.whole, tap.whole_raw  with the search, in ms
+    tap.whole_vs_raw          ours over raw, with the search
+    tap.nfcpy, tap.vs_nfcpy   nfcpy's tag layer (`tap_peers`), with its search, in ms; theirs over ours
+    tap.line, tap.line_nfcpy  what the bytes of either take on the line alone, in ms: no machine makes it less or more
 
-    tap.whole.pn532, tap.whole_ev1.pn532   ours, on an EV2 and on an EV1, in ms
-    tap.nfcpy, tap.libfreefare             theirs, in ms; libfreefare on the EV1
-    tap.vs_nfcpy, tap.vs_libfreefare       theirs over ours: how many times faster we are
-    tap.air.R                              the least time the air takes for our exchanges at R kbit/s, computed (`air`), in ms
-
-X is pn532 (a line paced at 115,200 baud) or vpcd (a private PC/SC daemon).
+tap.leased.* is the tap of a band whose own key is here: the capsule, which then says nothing new, is not read.
+tap.fast.* is the first job again on a line at 921,600 baud, to which nfcpy and we both switch the chip.
+tap.*_ev1, tap.libfreefare: the first job on an EV1, all 256 bytes of the capsule's file, beside libfreefare in C.
+tap.*.vpcd is the first job through a private PC/SC daemon; the search is the daemon's, and in none but tap.reader.
+tap.air.R is the least time the air takes for our exchanges at R kbit/s, computed (`air`).
 """
 
-import ctypes
 import os
-import select
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from drivers.chips.reading import read_band
 from drivers.connection import Connection
+from drivers.credential.capsule import Capsule, signed
+from drivers.credential.layout import CAPSULE_FILE, REFERENCE_FILE
 from drivers.errors import DriverError
 from drivers.ports import LeasedKey
 from drivers.proof import ProofKind
@@ -43,30 +47,56 @@ from drivers.readers.pcsc import PcscConnection
 from drivers.target import Target
 from hardware.clock import Clock, SystemClock
 from hardware.entropy import Entropy, SystemEntropy
-from hardware.virtual.hsu import ACK, TO_CHIP, answer_frame
+from hardware.virtual.desfire import VirtualFile
 from hardware.virtual.private_pcscd import PcscdUnavailable, PrivatePcscd
 from kiosk.bench import air, tap_peers
 from kiosk.bench.figures import BenchImpossible, Figure, figure_of
-from kiosk.bench.rig import FixedEntropy, Subject, rig
+from kiosk.bench.rig import FAST_UART_BAUD, UART_BAUD, FixedEntropy, Rig, Subject, rig
+from kiosk.bench.tap_raw import Exchange, RawLine, RawPcsc
 
 WARM_UP: Final = 5
-"""Pairs run first and not counted: imports, caches, the first poll of the daemon."""
+"""Runs made first and not counted: imports, caches, the first poll of the daemon."""
 
 TARGET_WAITS: Final = 20
 """Waits of half a second each for the band to be seen, after a look that does not wait."""
 
-READ_SIZE: Final = 4_096
+HURRY: Final = 20
+"""How much shorter pauses are while nothing is measured."""
 
-ANSWER_S: Final = 2.0
-"""Ten times the slowest answer of a paced line."""
+BETWEEN_MS: Final = 20
+"""From one band's removal to the next one's coming; no hand is quicker."""
+
+LINE_BITS: Final = 10
+"""Bits of a byte on a serial line."""
+
+TEST_CAPSULE_KEY: Final = bytes(range(32))
+"""Nobody's."""
+
+WORDS: Final = Capsule(
+    issued_at=1_790_000_000_000_000, days=90, seq=7, is_waiting=True, is_owed=True, language="en",
+    name="Lena", line="case C-4711 by phone, promise Fri 27 Nov; 1 pick-up",
+)  # fmt: skip
+"""A capsule of common length: somebody's name and one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One command and its answer, as recorded."""
+class _BenchClock(SystemClock):
+    """The machine's time; pauses are short while nothing is measured."""
 
-    command: bytes
-    answer: bytes
+    def __init__(self) -> None:
+        self._is_hurried = False
+
+    def sleep_ms(self, duration_ms: int) -> None:
+        """Block this thread."""
+        super().sleep_ms(duration_ms // HURRY if self._is_hurried else duration_ms)
+
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Nothing is measured here."""
+        self._is_hurried = True
+        try:
+            yield
+        finally:
+            self._is_hurried = False
 
 
 class _Recording:
@@ -89,158 +119,41 @@ class _Recording:
 
 
 class _Keys:
-    """The keys of the one band there is."""
+    """The keys of the one band there is; its own only where that is leased."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, *, is_leased: bool) -> None:
         self._group = LeasedKey(subject.group_key)
-        self._band = LeasedKey(subject.band_key)
+        self._band = LeasedKey(subject.band_key) if is_leased else None
+        self.is_leased = is_leased
 
     def group_key(self) -> LeasedKey:
         """`K_uid`."""
         return self._group
 
-    def band_key(self, uid: bytes) -> LeasedKey:  # noqa: ARG002 (there is one band)
+    def band_key(self, uid: bytes) -> LeasedKey | None:  # noqa: ARG002 (there is one band)
         """`K_band`."""
         return self._band
 
 
-class _Raw(Protocol):
-    """The recorded commands without our drivers."""
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One tap each way, in microseconds; 0 where it was not made. A look is the search, the rest comes after it."""
 
-    def begin(self) -> None:
-        """Get ready; not measured."""
-        ...
-
-    def send(self) -> None:
-        """Send them all and check every answer; measured."""
-        ...
-
-    def end(self) -> None:
-        """Let go; not measured."""
-        ...
-
-
-class _RawLine:
-    """Bytes to the terminal of the virtual PN532, with frames made before."""
-
-    def __init__(self, path: Path, exchanges: tuple[Exchange, ...]) -> None:
-        self._terminal = os.open(path, os.O_RDWR | os.O_NOCTTY)
-        self._frames = tuple(
-            (
-                _host_frame(b"\x40\x01" + each.command),
-                ACK + answer_frame(0x40, b"\x00" + each.answer),
-            )
-            for each in exchanges
-        )
-
-    def begin(self) -> None:
-        """Nothing to do: the driver activated the band on the same line."""
-
-    def send(self) -> None:
-        """Frame by frame."""
-        terminal = self._terminal
-        for frame, expected in self._frames:
-            os.write(terminal, frame)
-            gathered = b""
-            while len(gathered) < len(expected):
-                # The driver left the terminal so that a read does not wait by itself.
-                if not select.select([terminal], [], [], ANSWER_S)[0]:
-                    raise BenchImpossible("raw", "The virtual PN532 does not answer.")
-                gathered += os.read(terminal, READ_SIZE)
-            if gathered != expected:
-                raise BenchImpossible("raw", "The recorded exchanges got other answers.")
-
-    def end(self) -> None:
-        """Nothing to do."""
-
-    def close(self) -> None:
-        """Let go of the terminal."""
-        os.close(self._terminal)
-
-
-def _host_frame(content: bytes) -> bytes:
-    """A normal frame from the host. Source: NXP UM0701-02, 6.2.1.1."""
-    body = bytes([TO_CHIP]) + content
-    head = bytes([len(body), -len(body) & 0xFF])
-    return b"\x00\x00\xff" + head + body + bytes([-sum(body) & 0xFF, 0x00])
-
-
-class _Request(ctypes.Structure):
-    """SCARD_IO_REQUEST. Source: PC/SC Lite API."""
-
-    _fields_ = (("protocol", ctypes.c_ulong), ("size", ctypes.c_ulong))
-
-
-class _RawPcsc:
-    """The daemon's client library itself, without pyscard: the baseline must not be what it is compared with."""
-
-    def __init__(self, name: str, exchanges: tuple[Exchange, ...]) -> None:
-        self._library = ctypes.CDLL("libpcsclite.so.1")
-        self._name = name.encode()
-        self._exchanges = exchanges
-        self._context = ctypes.c_long()
-        self._card = ctypes.c_long()
-        self._request = _Request(2, ctypes.sizeof(_Request))
-        self._answer = ctypes.create_string_buffer(READ_SIZE)
-        self._check(
-            self._library.SCardEstablishContext(2, None, None, ctypes.byref(self._context))
-        )
-
-    def begin(self) -> None:
-        """Connect, exclusively, as the driver does."""
-        protocol = ctypes.c_ulong()
-        self._check(
-            self._library.SCardConnect(
-                self._context,
-                ctypes.c_char_p(self._name),
-                ctypes.c_ulong(1),
-                ctypes.c_ulong(3),
-                ctypes.byref(self._card),
-                ctypes.byref(protocol),
-            )
-        )
-        self._request.protocol = protocol.value
-
-    def send(self) -> None:
-        """Command by command."""
-        for each in self._exchanges:
-            size = ctypes.c_ulong(READ_SIZE)
-            self._check(
-                self._library.SCardTransmit(
-                    self._card,
-                    ctypes.byref(self._request),
-                    each.command,
-                    ctypes.c_ulong(len(each.command)),
-                    None,
-                    self._answer,
-                    ctypes.byref(size),
-                )
-            )
-            if self._answer.raw[: size.value] != each.answer:
-                raise BenchImpossible("raw", "The recorded exchanges got other answers.")
-
-    def end(self) -> None:
-        """Disconnect; the band stays as it is."""
-        self._check(self._library.SCardDisconnect(self._card, ctypes.c_ulong(0)))
-
-    def close(self) -> None:
-        """Let go of the context."""
-        self._library.SCardReleaseContext(self._context)
-
-    def _check(self, code: int) -> None:
-        if code:
-            raise BenchImpossible(
-                "pcsc", f"The PC/SC library answered {code & 0xFFFFFFFF:08X}."
-            )
+    look_us: int
+    ours_us: int
+    raw_look_us: int
+    raw_us: int
+    nfcpy_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
-    """One tap both ways, in microseconds. `reader_us` is what it took to report the band."""
+class _Measured:
+    """What was measured with one reader. `line_bytes` go over the line for one tap of ours, or of nfcpy's."""
 
-    ours_us: int
-    raw_us: int
-    reader_us: int
+    runs: tuple[_Run, ...]
+    exchanges: tuple[Exchange, ...]
+    line_bytes: int = 0
+    nfcpy_line_bytes: int = 0
 
 
 class _Lane:
@@ -251,182 +164,256 @@ class _Lane:
         self._keys = keys
         self._clock = clock
 
-    def recorded(self) -> tuple[Exchange, ...]:
+    def recorded(self) -> tuple[Target, tuple[Exchange, ...]]:
         """The exchanges of one tap with fixed random numbers."""
-        target = self._target()
+        target = self.target()
         recording = _Recording(self._reader.connect(target))
         self._read(recording, target, FixedEntropy())
-        return tuple(recording.exchanges)
+        return target, tuple(recording.exchanges)
 
-    def measured(self, raw: _Raw, runs: int) -> tuple[_Pair, ...]:
-        """`runs` pairs, after the warm-up."""
-        return tuple(self._pair(raw) for _ in range(WARM_UP + runs))[WARM_UP:]
-
-    def _pair(self, raw: _Raw) -> _Pair:
+    def tap_us(self) -> tuple[int, int]:
+        """One tap: the search, and what comes after it."""
         asked_us = self._clock.ticks_us()
-        target = self._target()
+        target = self.target()
         begun_us = self._clock.ticks_us()
         self._read(self._reader.connect(target), target, SystemEntropy())
-        ours_us = self._clock.ticks_us() - begun_us
-        again = self._reader.connect(self._target())
-        self._reader.wait_for_removal(0)
-        if isinstance(again, PcscConnection):
-            again.close()  # the driver keeps a band that lies there to itself
-        raw.begin()
-        begun_raw_us = self._clock.ticks_us()
-        raw.send()
-        raw_us = self._clock.ticks_us() - begun_raw_us
-        raw.end()
-        return _Pair(ours_us, raw_us, begun_us - asked_us)
+        return begun_us - asked_us, self._clock.ticks_us() - begun_us
 
-    def whole_ms(self) -> float:
-        """One tap from asking for a band to its proof."""
-        self._reader.wait_for_removal(0)
-        begun_us = self._clock.ticks_us()
-        target = self._target()
-        self._read(self._reader.connect(target), target, SystemEntropy())
-        return (self._clock.ticks_us() - begun_us) / 1_000
-
-    def _target(self) -> Target:
-        for wait_ms in (0, *[WAIT_MS_MAX] * TARGET_WAITS):
-            target = self._reader.wait_for_target(wait_ms)
+    def target(self) -> Target:
+        """The band, as the reader reports it."""
+        for _ in range(TARGET_WAITS):
+            target = self._reader.wait_for_target(WAIT_MS_MAX)
             if target is not None:
                 return target
         raise BenchImpossible("reader", "The virtual band was not seen.")
 
+    def await_removal(self) -> None:
+        """Until the reader has noticed that the band is gone."""
+        for _ in range(TARGET_WAITS):
+            if self._reader.wait_for_removal(WAIT_MS_MAX):
+                return
+        raise BenchImpossible("reader", "The reader did not notice that the band was gone.")
+
     def _read(self, connection: Connection, target: Target, entropy: Entropy) -> None:
         proof = read_band(connection, target, self._keys, entropy)
-        if proof.kind is not ProofKind.MUTUAL or proof.band is None:
+        is_done = proof.band is not None and (
+            proof.kind is ProofKind.MUTUAL
+            if self._keys.is_leased
+            else proof.capsule is not None
+        )
+        if not is_done:
             raise BenchImpossible("proof", "The virtual band did not prove itself.")
 
 
 def measure(
     *, subject: Subject, runs: int, report_missing: Callable[[BenchImpossible], None]
 ) -> Mapping[str, Figure]:
-    """Measure both readers.
+    """Measure every job on both readers.
 
     Args:
-        subject: The band on them.
-        runs: Pairs a reader.
-        report_missing: Told of a reader that cannot be measured here; the other one is measured all the same.
+        subject: The band on them; it is given a capsule.
+        runs: Taps a job.
+        report_missing: Told of what cannot be measured here; the rest is measured all the same.
     """
+    carrying = _with_capsule(subject)
     results: dict[str, Figure] = {}
-    for name, pairs_of in (("pn532", _on_pn532), ("vpcd", _on_vpcd)):
+    parts: tuple[Callable[[Subject, int], dict[str, Figure]], ...] = (
+        _on_line, _leased_on_line, _on_fast_line, _on_daemon, _beside_libfreefare
+    )  # fmt: skip
+    for part in parts:
         try:
-            pairs = pairs_of(subject, runs)
+            results |= part(carrying, runs)
         except BenchImpossible as missing:
             report_missing(missing)
-            continue
         except DriverError as error:
-            report_missing(BenchImpossible("reader", f"The reader on {name} failed: {error}."))
-            continue
-        results |= _figures(name, pairs)
-    try:
-        results |= _beside_others(subject, runs, report_missing)
-    except DriverError as error:
-        report_missing(BenchImpossible("reader", f"The reader failed: {error}."))
+            report_missing(BenchImpossible("reader", f"The reader failed: {error}."))
     return results
 
 
-def _beside_others(
-    subject: Subject, runs: int, report_missing: Callable[[BenchImpossible], None]
-) -> dict[str, Figure]:
-    """Whole taps, ours and others'; and what the air alone would take for ours."""
-    clock = SystemClock()
-    whole: dict[int, list[float]] = {}
-    exchanges: dict[int, tuple[Exchange, ...]] = {}
-    for ev in (2, 1):
-        tap_peers.at_own_pn532(
-            subject, partial(_whole_taps, subject, runs, whole, exchanges, ev), ev=ev
-        )
-    results = {
-        "tap.whole.pn532": figure_of(whole[2], "ms"),
-        "tap.whole_ev1.pn532": figure_of(whole[1], "ms"),
-    }
-    pairs = tuple((each.command, each.answer) for each in exchanges[2])
-    peers: tuple[tuple[str, int, Callable[[Path], list[float]]], ...] = (
-        ("nfcpy", 2, lambda path: tap_peers.nfcpy_ms(path, pairs, runs=runs, clock=clock)),
-        ("libfreefare", 1, lambda path: tap_peers.libfreefare_ms(path, subject, runs=runs)),
+def _with_capsule(subject: Subject) -> Subject:
+    """The band with a capsule of common length in its file."""
+    key = Ed25519PrivateKey.from_private_bytes(TEST_CAPSULE_KEY)
+    files = subject.application.files
+    reference = next(
+        file.content for file in files
+        if isinstance(file, VirtualFile) and file.number == REFERENCE_FILE.number
+    )  # fmt: skip
+    capsule = signed(
+        WORDS, uid=subject.uid, band=reference,
+        public_key=key.public_key().public_bytes_raw(), sign=key.sign,
+    )  # fmt: skip
+    carrying = tuple(
+        replace(file, content=capsule.ljust(CAPSULE_FILE.size, b"\x00"))
+        if isinstance(file, VirtualFile) and file.number == CAPSULE_FILE.number
+        else file
+        for file in files
     )
-    for name, ev, measured in peers:
-        try:
-            theirs = figure_of(tap_peers.at_own_pn532(subject, measured, ev=ev), "ms")
-        except BenchImpossible as missing:
-            report_missing(missing)
-            continue
-        ours = results["tap.whole.pn532" if ev == 2 else "tap.whole_ev1.pn532"]
-        ratio = round(theirs.median / ours.median, 2)
-        results[f"tap.{name}"] = theirs
-        results[f"tap.vs_{name}"] = Figure(ratio, ratio, "x", runs)
-    sizes = [(len(command), len(answer)) for command, answer in pairs]
+    return replace(subject, application=replace(subject.application, files=carrying))
+
+
+# The jobs
+
+
+def _on_line(subject: Subject, runs: int) -> dict[str, Figure]:
+    done = _on_pn532(subject, runs, is_leased=False)
+    results = _after_report("pn532", done.runs) | _whole("", done)
+    sizes = [(len(each.command), len(each.answer)) for each in done.exchanges]
     for kbit in air.RATES_KBIT:
         at_least = air.tap_ms(sizes, kbit=kbit, uid_size=len(subject.uid))
         results[f"tap.air.{kbit}"] = figure_of([at_least], "ms")
     return results
 
 
-def _whole_taps(
-    subject: Subject,
-    runs: int,
-    whole: dict[int, list[float]],
-    exchanges: dict[int, tuple[Exchange, ...]],
-    ev: int,
-    path: Path,
-) -> list[float]:
-    clock = SystemClock()
-    reader = opened(f"pn532:{path}", clock)
-    try:
-        lane = _Lane(reader, _Keys(subject), clock)
-        exchanges[ev] = lane.recorded()
-        whole[ev] = [lane.whole_ms() for _ in range(WARM_UP + runs)][WARM_UP:]
-        return whole[ev]
-    finally:
-        reader.close()
+def _leased_on_line(subject: Subject, runs: int) -> dict[str, Figure]:
+    return _whole("leased.", _on_pn532(subject, runs, is_leased=True))
 
 
-def _figures(name: str, pairs: tuple[_Pair, ...]) -> dict[str, Figure]:
-    def millis(samples: list[int]) -> Figure:
-        return figure_of([each / 1_000 for each in samples], "ms")
+def _on_fast_line(subject: Subject, runs: int) -> dict[str, Figure]:
+    done = _on_pn532(subject, runs, is_leased=False, baud=FAST_UART_BAUD)
+    return _whole("fast.", done, baud=FAST_UART_BAUD)
 
+
+def _on_daemon(subject: Subject, runs: int) -> dict[str, Figure]:
+    return _after_report("vpcd", _on_vpcd(subject, runs))
+
+
+def _beside_libfreefare(subject: Subject, runs: int) -> dict[str, Figure]:
+    old = replace(subject, ev=1)
+    done = _on_pn532(old, runs, is_leased=False, has_nfcpy=False)
+    ours = _millis([each.look_us + each.ours_us for each in done.runs])
+    with _scratch() as folder, rig(old, link=folder / "pn532"):
+        theirs = figure_of(tap_peers.libfreefare_ms(folder / "pn532", old, runs=runs), "ms")
+    ratio = round(theirs.median / ours.median, 2)
     return {
-        f"tap.own.{name}": millis([each.ours_us - each.raw_us for each in pairs]),
-        f"tap.vs_raw.{name}": figure_of([each.ours_us / each.raw_us for each in pairs], "x"),
-        f"tap.ours.{name}": millis([each.ours_us for each in pairs]),
-        f"tap.raw.{name}": millis([each.raw_us for each in pairs]),
-        f"tap.reader.{name}": millis([each.reader_us for each in pairs]),
+        "tap.whole_ev1.pn532": ours,
+        "tap.libfreefare": theirs,
+        "tap.vs_libfreefare": Figure(ratio, ratio, "x", runs),
     }
 
 
-def _on_pn532(subject: Subject, runs: int) -> tuple[_Pair, ...]:
-    clock = SystemClock()
-    with _scratch() as folder:
-        link = folder / "pn532"
-        with rig(subject, link=link):
-            reader = opened(f"pn532:{link}", clock)
-            try:
-                lane = _Lane(reader, _Keys(subject), clock)
-                raw = _RawLine(link, lane.recorded())
-                try:
-                    return lane.measured(raw, runs)
-                finally:
-                    raw.close()
-            finally:
-                reader.close()
+def _after_report(name: str, runs: tuple[_Run, ...]) -> dict[str, Figure]:
+    """From the report of the band on."""
+    return {
+        f"tap.own.{name}": _millis([each.ours_us - each.raw_us for each in runs]),
+        f"tap.vs_raw.{name}": figure_of([each.ours_us / each.raw_us for each in runs], "x"),
+        f"tap.ours.{name}": _millis([each.ours_us for each in runs]),
+        f"tap.raw.{name}": _millis([each.raw_us for each in runs]),
+        f"tap.reader.{name}": _millis([each.look_us for each in runs]),
+    }
 
 
-def _on_vpcd(subject: Subject, runs: int) -> tuple[_Pair, ...]:
+def _whole(job: str, done: _Measured, *, baud: int = UART_BAUD) -> dict[str, Figure]:
+    """With the search."""
+    ours = [each.look_us + each.ours_us for each in done.runs]
+    raw = [each.raw_look_us + each.raw_us for each in done.runs]
+    theirs = [each.nfcpy_us for each in done.runs]
+
+    def line(n_bytes: int) -> Figure:
+        return figure_of([n_bytes * LINE_BITS * 1_000 / baud], "ms")
+
+    return {
+        f"tap.{job}whole.pn532": _millis(ours),
+        f"tap.{job}whole_raw.pn532": _millis(raw),
+        f"tap.{job}whole_vs_raw.pn532": _ratio(ours, raw),
+        f"tap.{job}nfcpy": _millis(theirs),
+        f"tap.{job}vs_nfcpy": _ratio(theirs, ours),
+        f"tap.{job}line.pn532": line(done.line_bytes),
+        f"tap.{job}line_nfcpy": line(done.nfcpy_line_bytes),
+    }
+
+
+def _millis(samples_us: list[int]) -> Figure:
+    return figure_of([each / 1_000 for each in samples_us], "ms")
+
+
+def _ratio(over: list[int], under: list[int]) -> Figure:
+    """Run by run."""
+    return figure_of([high / low for high, low in zip(over, under, strict=True)], "x")
+
+
+# The readers
+
+
+def _on_pn532(
+    subject: Subject,
+    runs: int,
+    *,
+    is_leased: bool,
+    baud: int = UART_BAUD,
+    has_nfcpy: bool = True,
+) -> _Measured:
+    """Ours and raw at one PN532, nfcpy at another one like it, by turns."""
+    clock = _BenchClock()
+    with ExitStack() as held:
+        folder = held.enter_context(_scratch())
+        field = held.enter_context(rig(subject, link=folder / "pn532", baud=baud))
+        reader = held.enter_context(closing(opened(f"pn532:{folder / 'pn532'}", clock)))
+        lane = _Lane(reader, _Keys(subject, is_leased=is_leased), clock)
+        target, exchanges = lane.recorded()
+        raw = held.enter_context(closing(RawLine(folder / "pn532", target, exchanges)))
+        nfcpy: tap_peers.Nfcpy | None = None
+        if has_nfcpy:
+            theirs = held.enter_context(rig(subject, link=folder / "theirs", baud=baud))
+            pairs = tuple((each.command, each.answer) for each in exchanges)
+            nfcpy = held.enter_context(tap_peers.nfcpy_at(folder / "theirs", pairs, clock))
+
+        def run() -> _Run:
+            field.take_away()
+            with clock.hurried():
+                lane.await_removal()
+            clock.sleep_ms(BETWEEN_MS)
+            field.lay_down()
+            ours = lane.tap_us()
+            _lay_anew(field)
+            raws = _raw_line_us(raw, clock)
+            if nfcpy is None:
+                return _Run(*ours, *raws)
+            _lay_anew(theirs)
+            return _Run(*ours, *raws, nfcpy.tap_us())
+
+        done = tuple(run() for _ in range(WARM_UP + runs))[WARM_UP:]
+        line_bytes = 0 if nfcpy is None else nfcpy.line_bytes
+        return _Measured(done, exchanges, raw.n_bytes, line_bytes)
+
+
+def _lay_anew(field: Rig) -> None:
+    field.take_away()
+    field.lay_down()
+
+
+def _raw_line_us(raw: RawLine, clock: Clock) -> tuple[int, int]:
+    asked_us = clock.ticks_us()
+    raw.find()
+    begun_us = clock.ticks_us()
+    raw.send()
+    return begun_us - asked_us, clock.ticks_us() - begun_us
+
+
+def _on_vpcd(subject: Subject, runs: int) -> tuple[_Run, ...]:
     clock = SystemClock()
-    with _scratch() as folder, _daemon(folder, clock) as port, rig(subject, port=port):
-        reader = opened("pcsc", clock)
-        try:
-            lane = _Lane(reader, _Keys(subject), clock)
-            raw = _RawPcsc(reader.name, lane.recorded())
-            try:
-                return lane.measured(raw, runs)
-            finally:
-                raw.close()
-        finally:
-            reader.close()
+    with ExitStack() as held:
+        folder = held.enter_context(_scratch())
+        port = held.enter_context(_daemon(folder, clock))
+        held.enter_context(rig(subject, port=port))
+        reader = held.enter_context(closing(opened("pcsc", clock)))
+        lane = _Lane(reader, _Keys(subject, is_leased=False), clock)
+        _, exchanges = lane.recorded()
+        raw = held.enter_context(closing(RawPcsc(reader.name, exchanges)))
+
+        def run() -> _Run:
+            ours = lane.tap_us()
+            again = reader.connect(lane.target())
+            reader.wait_for_removal(0)
+            if isinstance(again, PcscConnection):
+                again.close()  # the driver keeps a band that lies there to itself
+            raw.begin()
+            begun_us = clock.ticks_us()
+            raw.send()
+            raw_us = clock.ticks_us() - begun_us
+            raw.end()
+            return _Run(*ours, 0, raw_us)
+
+        return tuple(run() for _ in range(WARM_UP + runs))[WARM_UP:]
 
 
 @contextmanager

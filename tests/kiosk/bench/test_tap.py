@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,24 @@ from kiosk.demo.bands import DEMO_TEST_GROUP_KEY, demo_bands
 from kiosk.demo.virtual_bands import application_of, band_key_of
 from tests.support.commands import run
 
-METRICS = {
+AFTER_REPORT = {
     "tap.own": "ms",
     "tap.vs_raw": "x",
     "tap.ours": "ms",
     "tap.raw": "ms",
     "tap.reader": "ms",
 }
+WHOLE = {
+    "whole.pn532": "ms",
+    "whole_raw.pn532": "ms",
+    "whole_vs_raw.pn532": "x",
+    "nfcpy": "ms",
+    "vs_nfcpy": "x",
+    "line.pn532": "ms",
+    "line_nfcpy": "ms",
+}
+OLD = {"tap.whole_ev1.pn532": "ms", "tap.libfreefare": "ms", "tap.vs_libfreefare": "x"}
+AIR = {f"tap.air.{kbit}": "ms" for kbit in (106, 212, 424, 848)}
 BAND = demo_bands()[0]
 SUBJECT = Subject(
     uid=BAND.uid,
@@ -28,33 +40,46 @@ SUBJECT = Subject(
     group_key=DEMO_TEST_GROUP_KEY,
     band_key=band_key_of(BAND.uid),
 )
-WHOLE = {
-    "tap.whole.pn532": "ms",
-    "tap.whole_ev1.pn532": "ms",
-    "tap.nfcpy": "ms",
-    "tap.vs_nfcpy": "x",
-    "tap.libfreefare": "ms",
-    "tap.vs_libfreefare": "x",
-    "tap.air.106": "ms",
-    "tap.air.212": "ms",
-    "tap.air.424": "ms",
-    "tap.air.848": "ms",
-}
+
+
+def _after_report(reader: str) -> dict[str, str]:
+    return {f"{name}.{reader}": unit for name, unit in AFTER_REPORT.items()}
+
+
+def _on_lines() -> dict[str, str]:
+    jobs = ("", "leased.", "fast.")
+    return {f"tap.{job}{name}": unit for job in jobs for name, unit in WHOLE.items()}
+
+
+@pytest.fixture(scope="module")
+def printed() -> dict[str, dict[str, Any]]:
+    """What the command prints, by metric."""
+    done = run("bench", "tap", "--runs", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    results: dict[str, dict[str, Any]] = json.loads(done.stdout)["results"]
+    return results
 
 
 @pytest.mark.slow
-def test_every_metric_is_printed_for_both_readers() -> None:
-    done = run("bench", "tap", "--runs", "2", "--json")
+def test_every_metric_is_printed_for_both_readers(printed: dict[str, dict[str, Any]]) -> None:
+    assert {name: each["unit"] for name, each in printed.items()} == (
+        _after_report("pn532") | _after_report("vpcd") | _on_lines() | AIR | OLD
+    )
+    is_computed = {name: "air" in name or "line" in name for name in printed}
+    assert {printed[name]["runs"] for name in printed if not is_computed[name]} == {2}
 
-    assert done.returncode == 0, done.stderr
-    printed = json.loads(done.stdout)
-    assert {name: each["unit"] for name, each in printed["results"].items()} == {
-        f"{name}.{reader}": unit
-        for reader in ("pn532", "vpcd")
-        for name, unit in METRICS.items()
-    } | WHOLE
-    measured = {name: each for name, each in printed["results"].items() if "air" not in name}
-    assert {each["runs"] for each in measured.values()} == {2}
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("job", "n_ours", "n_theirs"), [("", 618, 1_240), ("leased.", 321, 848)]
+)
+def test_a_tap_puts_as_few_bytes_on_the_line_as_its_exchanges_take(
+    printed: dict[str, dict[str, Any]], job: str, n_ours: int, n_theirs: int
+) -> None:
+    ours, theirs = (printed[f"tap.{job}{name}"] for name in ("line.pn532", "line_nfcpy"))
+
+    assert round(ours["median"] * 11.52) == n_ours
+    assert round(theirs["median"] * 11.52) == n_theirs
 
 
 @pytest.mark.slow
@@ -67,7 +92,6 @@ def test_a_machine_without_daemon_and_libfreefare_still_measures_the_rest(
 
     results = tap.measure(subject=SUBJECT, runs=1, report_missing=missing.append)
 
-    theirs = {"tap.libfreefare", "tap.vs_libfreefare"}
-    assert set(results) == {f"{name}.pn532" for name in METRICS} | set(WHOLE) - theirs
+    assert set(results) == set(_after_report("pn532") | _on_lines() | AIR)
     assert [each.code for each in missing] == ["pcscd-absent", "libfreefare"]
     assert "vsmartcard-vpcd" in str(missing[0])
