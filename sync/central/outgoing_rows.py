@@ -271,10 +271,10 @@ def due(snapshot: "Snapshot", *, now: int, limit: int) -> list[OutgoingRecord]:
     """What may be sent now, the oldest first; nothing that would overtake one of the same customer and channel on its way."""
     found = snapshot.sql.all(
         f"SELECT {_COLUMNS} FROM outgoing AS it"  # noqa: S608  # a constant
-        " WHERE state IN ('queued', 'sending') AND due_at <= :now AND NOT EXISTS ("
+        " WHERE state IN ('queued', 'sending') AND due_at <= :now AND (it.owner = '' OR NOT EXISTS ("
         "  SELECT 1 FROM outgoing AS before WHERE before.owner = it.owner AND before.channel = it.channel"
         "  AND before.state IN ('queued', 'sending') AND before.n_tries > 0 AND before.id <> it.id"
-        "  AND (before.at < it.at OR (before.at = it.at AND before.id < it.id)))"
+        "  AND (before.at < it.at OR (before.at = it.at AND before.id < it.id))))"
         " ORDER BY at, id LIMIT :limit",
         now=now, limit=limit,
     )  # fmt: skip
@@ -381,7 +381,7 @@ def note_waiting(
     record = find(transaction.read, message_id)
     if record is None or record.state not in (QUEUED, SENDING):
         return
-    if record.state == SENDING and record.node != node:
+    if _is_another_nodes(record, node, now):
         return  # our claim ended, and another node has it
     reason = reason[:REASON_MAX]
     _update(transaction, record, state=QUEUED, due_at=due_at, reason=reason, changed_at=now)
@@ -396,12 +396,17 @@ def note_failed(
     record = find(transaction.read, message_id)
     if record is None or record.state not in (QUEUED, SENDING):
         return
-    if record.state == SENDING and record.node != node:
+    if _is_another_nodes(record, node, now):
         return
     reason = reason[:REASON_MAX]
     _update(transaction, record, state=FAILED, reason=reason, changed_at=now)
     _tell(transaction, record.id, FAILED, reason, now)
     _waits_again(transaction, record)
+
+
+def _is_another_nodes(record: OutgoingRecord, node: str, now: int) -> bool:
+    """Whether another node is sending it; one that is gone is not, once its claim has ended."""
+    return record.state == SENDING and record.node != node and record.due_at > now
 
 
 def told(
@@ -493,8 +498,16 @@ def drop(transaction: "Transaction", message_id: str, *, reason: str, now: int) 
 
 
 def forget(transaction: "Transaction", owner: str) -> int:
-    """Leave nothing of a customer in the queue; how many messages went."""
-    return transaction.direct().run("DELETE FROM outgoing WHERE owner = :owner", owner=owner)
+    """Leave nothing of a customer in the queue; how many messages went.
+
+    Whose a message is, its row says: it may have been written while two customers were one.
+    """
+    return transaction.direct().run(
+        "DELETE FROM outgoing WHERE id IN (SELECT substr(key, 13) FROM doc WHERE owner = :owner AND kind = 'interaction')"
+        " OR (owner = :owner AND NOT EXISTS ("
+        "SELECT 1 FROM doc WHERE doc.key = 'interaction/' || outgoing.id AND doc.owner <> :owner))",
+        owner=owner,
+    )
 
 
 def tidy(transaction: "Transaction", *, now: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.central import outgoing_rows
+from sync.central import events, outgoing_rows
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Said
 from sync.central.outgoing import CLAIM_US, PAUSES_S, Outgoing, Web, run_steps
@@ -933,3 +933,85 @@ def test_a_message_given_up_by_a_person_stays_failed_for_staff(
 
     assert harbour.state("a-1") == ("dropped", "failed")
     assert harbour.message("a-1").delivery_reason == "called her"
+
+
+@on_both
+def test_a_message_whose_node_died_fails_where_there_is_no_way_out_any_more(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    def die(_call: AnyCall) -> AnyReply:
+        raise KeyboardInterrupt
+
+    harbour.push(answer(is_now=True))
+    with pytest.raises(KeyboardInterrupt):
+        sending(harbour, whatsapp(meta), carry=die).send_due()
+    harbour.passes(CLAIM_US)
+    other = sending(harbour)
+
+    other.send_due()
+
+    assert harbour.state("a-1") == ("failed", "failed")
+    assert other.send_due() == 0
+
+
+def test_a_message_whose_node_died_waits_while_its_channel_is_paused(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    def die(_call: AnyCall) -> AnyReply:
+        raise KeyboardInterrupt
+
+    harbour.push(answer(is_now=True))
+    with pytest.raises(KeyboardInterrupt):
+        sending(harbour, whatsapp(meta), carry=die).send_due()
+    harbour.passes(CLAIM_US)
+    write(
+        harbour,
+        lambda it: events.set_paused(it, "wa", is_paused=True, reason="", now=harbour.now),
+    )
+    other = sending(harbour, whatsapp(meta))
+
+    other.send_due()
+
+    assert harbour.state("a-1") == ("queued", "queued")
+    assert other.send_due() == 0
+
+
+@on_both
+def test_a_card_that_waits_holds_up_no_card_of_somebody_else(harbour: SendingShop) -> None:
+    for number, said in enumerate(("1", "2")):
+        write(
+            harbour,
+            lambda it, number=number, said=said: outgoing_rows.queue_card(
+                it, said="in-1", via="desk", channel="chat", thread=said, now=NOON + number
+            ),
+        )
+    harbour.passes(SECOND_US)
+    with harbour.store.reading() as snapshot:
+        first, second = outgoing_rows.due(snapshot, now=harbour.now, limit=9)
+    write(
+        harbour,
+        lambda it: outgoing_rows.claim(
+            it, first.id, via="desk", node="n", now=harbour.now, until=harbour.now + HOUR_US
+        ),
+    )
+
+    with harbour.store.reading() as snapshot:
+        left = outgoing_rows.due(snapshot, now=harbour.now, limit=9)
+
+    assert [one.id for one in left] == [second.id]
+
+
+@on_both
+def test_of_two_who_were_one_only_the_erased_ones_messages_go(
+    harbour: SendingShop,
+) -> None:
+    harbour.push(answer(), notice("text", op_id="n-1", channel="whatsapp"))
+    write(harbour, lambda it: it.give("interaction/n-1", "tom"))
+
+    write(harbour, lambda it: outgoing_rows.forget(it, "tom"))
+    after_tom = (harbour.queued("a-1"), harbour.queued("n-1"))
+    write(harbour, lambda it: outgoing_rows.forget(it, "lena"))
+
+    assert after_tom[0] is not None
+    assert after_tom[1] is None
+    assert harbour.queued("a-1") is None
