@@ -43,7 +43,7 @@ def send(mail: Mail, *, context: ssl.SSLContext | None = None) -> AnyReply:
     Returns:
         The server's code and words: of the step that ended it.
     """
-    is_given = False
+    is_given, done = False, None
     context = context or ssl.create_default_context()
     try:
         with _connected(mail, context) as server:
@@ -56,9 +56,10 @@ def send(mail: Mail, *, context: ssl.SSLContext | None = None) -> AnyReply:
                 return Reply(code, body=said)
             is_given = True
             code, said = server.data(mail.mail.as_bytes())
-            return Reply(code, body=said)
+            done = Reply(code, body=said)
     except smtplib.SMTPResponseException as error:
-        return Reply(int(error.smtp_code), body=_bytes(error.smtp_error))
+        # What it says to our goodbye takes nothing back.
+        return done or Reply(int(error.smtp_code), body=_bytes(error.smtp_error))
     except smtplib.SMTPNotSupportedError:
         return NoReply(
             "it offers neither the encryption nor the login we need", is_maybe_done=False
@@ -66,7 +67,9 @@ def send(mail: Mail, *, context: ssl.SSLContext | None = None) -> AnyReply:
     except ssl.SSLError:
         return NoReply("its certificate does not hold", is_maybe_done=is_given)
     except (smtplib.SMTPException, OSError):
-        return NoReply("it does not answer", is_maybe_done=is_given)
+        return done or NoReply("it does not answer", is_maybe_done=is_given)
+    else:
+        return done
 
 
 def _connected(mail: Mail, context: ssl.SSLContext) -> smtplib.SMTP:

@@ -19,6 +19,8 @@ from email.policy import SMTP
 from email.utils import parseaddr
 from typing import Final
 
+from email_validator import validate_email
+
 from sync.central.channels.adapter import Settings
 from sync.central.senders.sender import (
     Later,
@@ -61,7 +63,7 @@ def send(message: Message, settings: Settings) -> Steps:
         port=int(port) if port.isdigit() else PORTS[security],
         security=security,
         mail=mail,
-        to=message.to,
+        to=mail["To"].addresses[0].addr_spec,
         login=option(settings, "smtp_login"),
         password=settings.secrets.get("smtp_password", ""),
     )
@@ -86,9 +88,7 @@ def mail_of(message: Message, settings: Settings) -> EmailMessage:
     name, address = parseaddr(option(settings, "from"))
     mail = EmailMessage(policy=SMTP)
     mail["From"] = Address(name, addr_spec=address)
-    if not all(message.to.strip().rpartition("@")[::2]):
-        raise ValueError("it has no name or no domain")
-    mail["To"] = Address(_line(message.name), addr_spec=message.to.strip())
+    mail["To"] = Address(_line(message.name), addr_spec=_ascii(message.to.strip()))
     mail["Subject"] = _line(message.subject)
     domain = option(settings, "domain") or address.rpartition("@")[2] or "localhost"
     mail["Message-ID"] = f"<{message.id}@{domain}>"
@@ -102,6 +102,18 @@ def mail_of(message: Message, settings: Settings) -> EmailMessage:
         mail["References"] = " ".join(references)
     mail.set_content(message.text)
     return mail
+
+
+def _ascii(address: str) -> str:
+    """An address as servers without SMTPUTF8 take it: the domain in its IDNA form. Raises ValueError for one that has none."""
+    if not all(address.rpartition("@")[::2]):
+        raise ValueError("it has no name or no domain")
+    if address.isascii():
+        return address
+    checked = validate_email(address, check_deliverability=False, test_environment=True)
+    if checked.ascii_email is None:
+        raise ValueError("its name has other letters than a to z")
+    return checked.ascii_email
 
 
 def _id(ref: str) -> str:

@@ -294,3 +294,32 @@ def test_what_a_server_said_is_shown_in_one_line() -> None:
 
     assert "\n" not in stop.value.value.reason
     assert isinstance(NoReply("x", is_maybe_done=True), NoReply)
+
+
+def test_a_domain_with_other_letters_is_written_as_servers_know_it() -> None:
+    server = Server()
+
+    with listening(server) as port:
+        outcome = sent(settings(port), to="lena@bücher.example")
+
+    assert isinstance(outcome, Sent)
+    assert server.to == ["lena@xn--bcher-kva.example"]
+    arrived = message_from_bytes(server.taken[0], policy=default)
+    assert arrived["To"].addresses[0].domain == "xn--bcher-kva.example"
+
+
+class Rude(Server):
+    """Takes a mail, and answers our goodbye with a fault."""
+
+    async def handle_QUIT(self, _s: Any, _x: Any, _e: Any) -> str:  # noqa: N802
+        return "421 too slow"
+
+
+def test_a_mail_that_was_taken_is_not_sent_again_for_a_rude_goodbye() -> None:
+    server = Rude()
+
+    with listening(server) as port:
+        outcome = sent(settings(port))
+
+    assert isinstance(outcome, Sent)
+    assert len(server.taken) == 1

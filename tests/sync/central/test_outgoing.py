@@ -978,13 +978,13 @@ def test_a_message_whose_node_died_waits_while_its_channel_is_paused(
 
 @on_both
 def test_a_card_that_waits_holds_up_no_card_of_somebody_else(harbour: SendingShop) -> None:
-    for number, said in enumerate(("1", "2")):
-        write(
-            harbour,
-            lambda it, number=number, said=said: outgoing_rows.queue_card(
-                it, said="in-1", via="desk", channel="chat", thread=said, now=NOON + number
-            ),
-        )
+    def queue(it: Transaction) -> None:
+        for number in (1, 2):
+            outgoing_rows.queue_card(
+                it, said="in-1", via="desk", channel="chat", thread=str(number), now=NOON + number
+            )  # fmt: skip
+
+    write(harbour, queue)
     harbour.passes(SECOND_US)
     with harbour.store.reading() as snapshot:
         first, second = outgoing_rows.due(snapshot, now=harbour.now, limit=9)
