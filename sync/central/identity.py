@@ -9,7 +9,8 @@ them, the *kept* one, and `folded` says who is whom now. The rules, in this orde
     verified     two records with one e-mail address, number or handle that is verified in both places are joined by
                  themselves; that is a deterministic join, and it says on which point it rests
     two people   one system that keeps two records with one verified *telephone number* says that two people share it, and
-                 so do two members of one household: that number joins nobody, and what it joined before is taken apart
+                 so do two members of one household of whatever point, a child and its parent say: it joins nobody, and
+                 what it joined before is taken apart
     suspicion    a point that is not verified in both places, a shared number, or a name: never joined silently; a
                  suggestion (`likeness`, state open) with its reason waits for a clerk
     no means no  whom a person declined to join, or took apart, is joined only by a person
@@ -348,9 +349,9 @@ def link(transaction: Transaction, record: str, terms: Mapping[str, bool], *, no
         kind = kind_of(term)
         if not is_verified:
             proved, guessed = [], [*proved, *guessed]
-        if proved and kind == "phone" and _is_shared(transaction, (record, *proved), term):
+        if proved and _is_shared(transaction, (record, *proved), term):
             _take_apart(transaction, term, now=now)
-            why = f"a number two people share: {term}"
+            why = _why_shared(term)
             _suggest_all(transaction, record, proved, kind="shared", why=why, now=now)
         else:
             for other in proved:
@@ -432,10 +433,15 @@ def risk_of(transaction: Transaction, one: str, other: str) -> int:
     return min((ppm for _, ppm in known), default=0)
 
 
+def _why_shared(term: str) -> str:
+    what = {"phone": "a number", "email": "an address"}.get(kind_of(term), "a handle")
+    return f"{what} two people share: {term}"
+
+
 def _is_shared(transaction: Transaction, holders: Sequence[str], term: str) -> bool:
-    """Whether two people have this number: one system keeps two records with it, or two of one household have it."""
+    """Whether two people have this point: one system keeps two records with the number, or two of one household have it."""
     sql = transaction.direct()
-    twice = sql.all(
+    twice = kind_of(term) == "phone" and sql.all(
         "SELECT alias.channel FROM alias JOIN point ON point.owner = alias.owner"
         " WHERE point.term = :term AND point.is_verified = 1 AND alias.ref NOT LIKE :guest"
         " GROUP BY alias.channel HAVING COUNT(DISTINCT alias.owner) > 1",
@@ -445,10 +451,13 @@ def _is_shared(transaction: Transaction, holders: Sequence[str], term: str) -> b
         return True
     kept = canonical_of(sql, holders)
     homes: dict[str, str] = {}
-    for owner in {kept.get(one, one) for one in holders}:
+    people = {kept.get(one, one) for one in holders}
+    for owner in people:
         row = transaction.read.row(key_of("customer", owner))
         if row is None or not isinstance(row.body, Customer):
             continue
+        if row.body.guardian in people - {owner}:
+            return True
         home = row.body.household or row.body.guardian
         if home and homes.setdefault(home, owner) != owner:
             return True
@@ -469,7 +478,7 @@ def _take_apart(transaction: Transaction, term: str, *, now: int) -> None:
             one,
             other,
             kind="shared",
-            why=f"a number two people share: {term}",
+            why=_why_shared(term),
             now=now,
         )
         loose |= dict.fromkeys((str(one), str(other)))
@@ -727,6 +736,34 @@ def mentions(transaction: Transaction, owner: str) -> tuple[bytes, ...]:
     return tuple(sorted({value.lstrip("+").lower().encode() for value in values}))
 
 
+def mark_of(transaction: Transaction, channel: str, ref: str) -> str:
+    """What stands for a name of another system that says who somebody was who was erased."""
+    return f"forgotten:{_mark(_secret(transaction), f'{channel}/{ref}')}"
+
+
+def _forget_names(
+    transaction: Transaction, root: str, owners: Sequence[str], secret: bytes
+) -> None:
+    """A conversation that is called by a telephone number is called by a digest of it from now on."""
+    sql, needles = transaction.direct(), mentions(transaction, root)
+    found = sql.all(
+        "SELECT named.channel, named.ref FROM named JOIN doc ON doc.key = named.key WHERE doc.owner IN [:owners]",
+        owners=list(owners),
+    )
+    sql.many(
+        "UPDATE named SET ref = :mark WHERE channel = :channel AND ref = :ref",
+        [
+            {
+                "channel": channel,
+                "ref": ref,
+                "mark": f"forgotten:{_mark(secret, f'{channel}/{ref}')}",
+            }
+            for channel, ref in found
+            if any(needle in str(ref).lower().encode() for needle in needles)
+        ],
+    )
+
+
 def forget(transaction: Transaction, owner: str, *, at: int) -> tuple[str, ...]:
     """Forget who this customer and all joined into them were, but for digests; the ids of them all, the kept one first.
 
@@ -748,9 +785,14 @@ def forget(transaction: Transaction, owner: str, *, at: int) -> tuple[str, ...]:
         "INSERT INTO forgotten (mark, at) VALUES (:mark, :at) ON CONFLICT (mark) DO UPDATE SET at = excluded.at",
         [{"mark": mark, "at": at} for mark in sorted(marks)],
     )
+    _forget_names(transaction, root, ours, secret)
+    alike = joins.partners(sql, root)
     for table in ("alias", "point", "said", "folded", "origin"):
         sql.run(f"DELETE FROM {table} WHERE owner IN [:owners]", owners=ours)  # noqa: S608  # of the names above
     sql.run("DELETE FROM likeness WHERE one IN [:owners] OR other IN [:owners]", owners=ours)
+    for partner in alike:
+        joins.show_likenesses(transaction, partner)  # it names them
+    sql = transaction.direct()
     sql.run(
         "UPDATE joined SET why = '', term = '' WHERE one IN [:owners] OR other IN [:owners]",
         owners=ours,

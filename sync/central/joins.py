@@ -243,6 +243,8 @@ def _person(
         if other is not None and owner != root:
             blank = {name: getattr(other, name) for name in FILLED if not getattr(body, name)}
             body = msgspec.structs.replace(body, **blank)
+    if body.guardian in owners:  # a child that staff joined to an adult of theirs
+        body = msgspec.structs.replace(body, guardian="")
     if names is not None:
         given, family = msgspec.json.decode(names.value, type=tuple[str, str])
         body = msgspec.structs.replace(body, given_name=given, family_name=family)

@@ -272,12 +272,13 @@ def _name(taking: Taking, fact: Fact, key: str, *more: str) -> None:
 
 def _key_named(taking: Taking, ref: str, kind: str = "") -> str:
     """The row that system calls so; "" for one it did not tell."""
+    plain, channel = _plain(ref, 300), taking.settings.name
     found = taking.transaction.direct().all(
-        "SELECT key FROM named WHERE channel = :channel AND ref = :ref",
-        channel=taking.settings.name, ref=_plain(ref, 300),
+        "SELECT key, ref FROM named WHERE channel = :channel AND ref IN [:refs]",
+        channel=channel, refs=[plain, identity.mark_of(taking.transaction, channel, plain)],
     )  # fmt: skip
     if found:
-        return str(found[0][0])
+        return str(min(found, key=lambda it: it[1] != plain)[0])
     key = key_of(kind, row_id(ref)) if kind else ""
     return key if key and _row(taking, key) is not None else ""
 

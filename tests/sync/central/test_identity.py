@@ -464,3 +464,38 @@ def test_a_customer_known_by_nothing_but_an_id_is_a_customer(
         body for key, (*_, body) in all_rows(centre).items() if key.startswith("customer/")
     ]
     assert row["given_name"] == ""
+
+
+def family(centre: Centre) -> None:
+    centre.put_rows(
+        [
+            row_of(Customer("sam", "Sam", household="h1"), owner="sam", as_of=NOW, source="crm"),
+            row_of(Customer("ama", "Ama", household="h1", guardian="sam"), owner="ama", as_of=NOW, source="crm"),
+        ]
+    )  # fmt: skip
+
+
+def test_a_child_reached_by_a_parents_address_is_not_made_the_parent(centre: Centre) -> None:
+    family(centre)
+
+    for owner in ("sam", "ama"):
+        changed(
+            centre,
+            lambda it, owner=owner: identity.note_points(
+                it, owner, {"mailto:sam@example.org": True}, channel="shop", at=NOW, now=NOW
+            ),
+        )
+
+    assert database_rows(centre, "joined") == []
+    assert open_likeness(centre) == ["an address two people share: mailto:sam@example.org"]
+
+
+def test_who_is_joined_with_a_child_of_theirs_is_nobodys_child(centre: Centre) -> None:
+    family(centre)
+    before = all_rows(centre)
+
+    joined = join(centre, "sam", "ama")
+
+    assert all_rows(centre)["customer/sam"][3].get("guardian", "") == ""
+    unjoin(centre, joined)
+    assert all_rows(centre) == before

@@ -599,6 +599,53 @@ def test_nothing_of_an_erased_customer_is_left(
         assert "stone" not in lines
 
 
+def test_nobody_is_said_to_be_like_who_was_erased(centre: Centre, intake: Intake) -> None:
+    shared = mail("box@example.org", is_verified=False)
+    intake.deliver("shop", delivery(event("a1", bought("W-1", who("1", "Ann", "Lee", shared)))))
+    intake.deliver("shop", delivery(event("b1", bought("W-2", who("2", "Bob", "Box", shared)))))
+    like = [key for key in all_rows(centre) if key.startswith("likeness/")]
+
+    centre.erase(all_rows(centre)["order/W-2"][0])
+
+    assert len(like) == 2
+    assert [key for key in all_rows(centre) if key.startswith("likeness/")] == []
+
+
+def test_the_bytes_of_what_was_told_of_an_erased_customers_messages_go(
+    centre: Centre, intake: Intake
+) -> None:
+    intake.hear(Delivered, lambda *_: None)
+    lena = who("c1", "Lena", "", phone("+447700900123"))
+    intake.deliver("chat", delivery(event("m1", wrote("m1", lena)), to=CHAT))
+    sent = {**event("s1", Delivered(ref="r1", at=NOW, state="sent")), "to": "447700900123"}
+    other = {**event("s2", Delivered(ref="r2", at=NOW, state="sent")), "to": "447700900999"}
+    nothing = {**event("n1"), "to": "447700900123"}
+    for one in (sent, other, nothing):
+        intake.deliver("chat", delivery(one, to=CHAT))
+
+    centre.erase(all_rows(centre)["interaction/chat:m1"][0])
+
+    gone = [raw(centre, name, "chat") is None for name in ("s1", "s2", "n1")]
+    assert gone == [True, False, True]
+
+
+def test_a_conversation_called_by_a_number_does_not_keep_it_when_the_customer_is_erased(
+    centre: Centre, intake: Intake
+) -> None:
+    lena = who("447700900123", "Lena", "", phone("+447700900123"))
+    intake.deliver(
+        "chat", delivery(event("m1", wrote("m1", lena, thread="447700900123")), to=CHAT)
+    )
+    centre.erase(all_rows(centre)["interaction/chat:m1"][0])
+
+    late = wrote("m2", None, "we are on it", direction="out", thread="447700900123")
+    intake.deliver("chat", delivery(event("m2", late), to=CHAT))
+
+    assert "447700900123" not in repr(database_rows(centre, "named"))
+    assert states(centre)["m2"][0] == "erased"
+    assert all_rows(centre) == {}
+
+
 def test_an_old_event_of_an_erased_customer_does_not_bring_them_back(
     centre: Centre, intake: Intake
 ) -> None:
