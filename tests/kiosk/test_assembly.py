@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from drivers.credential.layout import band_id_of_uid
 from drivers.lines import Proved
 from hardware import identity as identities
@@ -13,11 +15,13 @@ from hardware.moments import micros_of
 from kiosk.assembly import CacheKeys, Device, LocalRecogniser, StoreDesk, World
 from kiosk.core.page import PageKind
 from kiosk.core.policy import Assurance, BandKey
-from kiosk.core.ports import BandEvidence
+from kiosk.core.ports import BandEvidence, Waits
 from sync.edge.deny import FILE, deny_of
 from sync.edge.lease import lease_of
 from sync.edge.leases import BandLease, LeasedKey, Leases
 from sync.model.deny import DenyList, mark_of
+from sync.model.records import Interaction, Referral
+from sync.model.row import row_of
 from tests.support import edge, shop
 
 GROUP = b"g" * 16
@@ -198,3 +202,23 @@ def test_a_full_disk_is_said_in_the_strip_until_there_is_room_again(tmp_path: Pa
     device.close()
 
     assert (full, again) == ("store_full", "ok")
+
+
+def test_a_counter_lists_who_waits_from_its_own_files(tmp_path: Path) -> None:
+    device = opened_at(tmp_path, FixedClock(edge.START))
+    asked = Interaction("email:1", 1, "email", "in", "Lena", "Hello?", due_at=2)
+    referral = Referral("r-1", "harbour", "Ana", "show the form", 1)
+    rows = (row_of(one, owner="lena", as_of=1, source="email") for one in (asked, referral))
+    known = len(shop.lenas_rows())
+    news = [
+        msgspec.structs.replace(row, version=known + n) for n, row in enumerate(rows, start=1)
+    ]
+    edge.filled(device.store, (*shop.lenas_rows(), *news))
+    desk: object = StoreDesk(device, None)
+
+    assert isinstance(desk, Waits)
+    waiting, expected = desk.waiting(), desk.expected()
+    device.close()
+
+    assert [profile.owner for profile in waiting] == ["lena"]
+    assert [referral.id for _, referral in expected] == ["r-1"]
