@@ -118,6 +118,7 @@ class DemoScreen(Screen[None]):
         self._revision = -1
         self._said = ""
         self._is_up = True
+        self._is_ready = False
         self._tails: tuple[str, ...] = ()
 
     # What there is
@@ -142,6 +143,7 @@ class DemoScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin at the kiosk, where nobody is."""
+        self._is_ready = True
         self.query_one(TrapPane).display = False
         self.query_one("#caption").display = self._tour is not None
         self.set_interval(LISTEN_S, self.listen)
@@ -208,7 +210,12 @@ class DemoScreen(Screen[None]):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  # Textual's own
-        """A plain key of the demo acts where nothing else wants it; a disabled one goes on to whoever has the focus."""
+        """A plain key of the demo acts where nothing else wants it; a disabled one goes on to whoever has the focus.
+
+        Keys that were typed while everything started come before there is a page: they do nothing.
+        """
+        if not self._is_ready:
+            return False
         if action == "plain":
             return self._is_free
         if action == "close_trap":
@@ -279,6 +286,8 @@ class DemoScreen(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """A digit that nothing on the page takes is not silent: it says which key taps a band here."""
+        if not self._is_ready:
+            return
         if event.key in DIGITS and self._place == "kiosk" and not self._is_free:
             event.stop()
             self._say("demo.with-alt", digit=event.key)

@@ -1,6 +1,6 @@
 """The demo: ticker, kiosk and counter side by side or one at a time, its keys, the trap."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +10,6 @@ from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from sync.model.sins import scoreboard_of
 from kiosk.core.visit import Face
 from kiosk.ui.bridge import CustomerPane
 from kiosk.ui.demo_shell.alt_keys import DIGITS, tell_alt_digits_apart
@@ -24,6 +23,7 @@ from kiosk.ui.widgets.key_bar import KeyBar
 from kiosk.ui.widgets.notice import Notice
 from sync.model.records import Customer, Interaction
 from sync.model.row import row_of
+from sync.model.sins import scoreboard_of
 from tests.support import hostile
 from tests.support import keys as keys_of
 from tests.support.colours import faint
@@ -103,6 +103,29 @@ async def test_it_opens_with_press_1_and_that_key_taps_maya(size: tuple[int, int
 
         assert at.rig.taps == [1]
         assert at.app.face is Face.PAGE
+        assert "Hello, Maya." in at.screen
+
+
+@pytest.mark.parametrize("key", ["2", "q", "x", "alt+c", "f3", "space"])
+async def test_a_key_typed_before_there_is_a_page_does_nothing_and_breaks_nothing(
+    key: str,
+) -> None:
+    rig = DemoRig()
+    compose = rig.app.shell.compose
+
+    def composed_after_the_key() -> Iterator[Any]:
+        typed.append(rig.app.shell.check_action("plain", ("tap", 2)))
+        rig.app.shell.on_key(events.Key(key, None))
+        rig.app.post_message(events.Key(key, None))
+        yield from compose()
+
+    typed: list[bool | None] = []
+    rig.app.shell.compose = composed_after_the_key  # type: ignore[method-assign]  # the moment before it
+    async with demo(WIDE, rig) as at:
+        await at.press("1")
+
+        assert typed == [False]
+        assert at.rig.taps[-1] == 1
         assert "Hello, Maya." in at.screen
 
 
