@@ -231,6 +231,7 @@ async def test_what_failed_twice_needs_a_reason_to_be_tried_again() -> None:
         await at.press("enter", "enter")
 
         (done,) = at.desk.done
+        assert isinstance(done.args, TryRemedy)
         assert done.args == TryRemedy(
             case=done.args.case,
             by=POST.clerk_name,
@@ -340,7 +341,8 @@ async def test_two_people_stay_two_and_the_question_can_be_asked_again() -> None
         await at.press("2")
         await at.pilot.pause()
         await at.press("n")
-        assert at.desk.done[-1].args == DeclineLikeness(other="c-9")
+        (declined,) = at.desk.done
+        assert declined.args == DeclineLikeness(other="c-9")
 
         assert "Same person?" not in at.entries("now")
         await at.press("z")
