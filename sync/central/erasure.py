@@ -59,6 +59,7 @@ class Erasure:
 
 
 def _erased(transaction: Transaction, owner: str, *, at: int) -> int:
+    identity.hold(transaction, owner)
     events.erase_mentions(transaction, identity.mentions(transaction, owner))
     owners = identity.forget(transaction, owner, at=at)
     events.erase(transaction, owners)

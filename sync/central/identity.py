@@ -686,6 +686,26 @@ def _undo(transaction: Transaction, joined_id: str, *, by: str, at: int) -> tupl
 # Erasing
 
 
+def hold(transaction: Transaction, owner: str) -> None:
+    """Hold a customer, all joined into them and all they are known by: from now on no event of theirs is being taken."""
+    sql, held = transaction.direct(), frozenset[str]()
+    while True:
+        ours = list(joins.members(sql, canonical(transaction, owner)))
+        aliases = sql.all(
+            "SELECT channel, ref FROM alias WHERE owner IN [:owners]", owners=ours
+        )
+        terms = sql.all("SELECT DISTINCT term FROM point WHERE owner IN [:owners]", owners=ours)
+        names = {
+            *map(owner_lock, ours),
+            *(f"alias/{channel}/{ref}" for channel, ref in aliases),
+            *(f"point/{term}" for (term,) in terms),
+        }
+        if names <= held:
+            return
+        transaction.lock_keys(names)
+        held |= names
+
+
 def _secret(transaction: Transaction) -> bytes:
     return transaction.read.meta("epoch").encode()
 

@@ -43,7 +43,7 @@ from sync.central.channels.facts import (
 from sync.central.enrolment import scope_of
 from sync.central.errors import Erased
 from sync.central.identity import Met
-from sync.central.store import Transaction
+from sync.central.store import Transaction, owner_lock
 from sync.model import forms
 from sync.model.conversation import DROPPED, MISSED
 from sync.model.errors import Malformed
@@ -203,6 +203,7 @@ def _met(taking: Taking, fact: Fact, *, ref: str = "", who: Who | None = None) -
     )  # fmt: skip
     if isinstance(fact, Known):
         taking.n_news = before + 1
+    _hold(taking, met)
     taking.owners |= {met.record: None, met.owner: None}
     return met
 
@@ -217,12 +218,24 @@ def _whose(taking: Taking, fact: Fact, *keys: str, ref: str = "") -> Met:
             found = taking.transaction.direct().all(
                 "SELECT owner FROM origin WHERE key = :key", key=key
             )
-            record = str(found[0][0]) if found else row.owner
-            taking.owners |= {record: None, row.owner: None}
-            return Met(record, row.owner)
+            met = Met(str(found[0][0]) if found else row.owner, row.owner)
+            _hold(taking, met)
+            taking.owners |= {met.record: None, met.owner: None}
+            return met
     for key in filter(None, keys):
         _check_known(taking, key)
     raise Unusable("it does not say whom it is about")
+
+
+def _hold(taking: Taking, met: Met) -> None:
+    """From now on nobody erases them until this is written down. Raises Erased where somebody just did."""
+    if met.owner in taking.owners:
+        return
+    taking.transaction.lock_keys((owner_lock(met.owner),))
+    if taking.transaction.beside.all(
+        "SELECT 1 FROM erasure WHERE owner = :owner", owner=met.owner
+    ):
+        raise Erased("this customer was erased")
 
 
 def _check_known(taking: Taking, key: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from hardware.moments import moment_of
 from sync.central import events, identity, joins
 from sync.central.centre import KEY_FILE, Centre
 from sync.central.channels.adapter import Settings
-from sync.central.channels.facts import AnyFact, Became
+from sync.central.channels.facts import AnyFact, Became, Delivered
 from tests.support.centre import open_centre
 from tests.support.channels import (
     CHAT,
@@ -112,6 +113,30 @@ def test_two_nodes_take_the_same_deliveries_at_the_same_time(
     assert len(owners) == N_PEOPLE
     assert len([key for key in rows if key.startswith(("order/", "interaction/"))]) == len(sent)
     assert len([key for key in rows if key.startswith("customer/")]) == N_PEOPLE
+
+
+def test_who_is_erased_while_another_node_takes_something_of_theirs_is_gone(
+    nodes: tuple[Centre, Centre],
+) -> None:
+    taking, erasing = intake_of(nodes[0]), nodes[1]
+    lena = who("7", "Lena", "", mail("lena@example.org"))
+    taking.deliver("chat", delivery(event("1", wrote("m1", lena)), to=CHAT))
+    owner = all_rows(erasing)["interaction/chat:m1"][0]
+    erased = Thread(target=erasing.erase, args=(owner,))
+
+    def meanwhile(*_: object) -> None:
+        erased.start()
+        erased.join(0.5)  # it is done by then, or waits for us
+
+    taking.hear(Delivered, meanwhile)
+    more = (wrote("m2", who("7"), thread="t2"), Delivered(ref="r1", at=NOW, state="sent"))
+    taking.deliver("chat", delivery(event("2", *more), to=CHAT))
+    erased.join()
+
+    assert all_rows(erasing) == {}
+    assert {line[3] for line in database_rows(erasing, "event")} == {"erased"}
+    for table in ("alias", "point", "said", "event_of"):
+        assert erasing.count(table) == 0
 
 
 def whole_story(centre: Centre, clock: FixedClock) -> tuple[object, ...]:
