@@ -378,6 +378,10 @@ class AgentSite:
         look, agent = self._look(signed_in, look_id), signed_in.agent
         if look is None or action not in (*acting.FORMS, "undo"):
             return self._plain(request, 404, _GONE)
+        if not acting.is_op_id(
+            fields.get("op", "")
+        ):  # a form somebody made up, with a key of their own
+            return self._plain(request, 400, "That form could not be read.")
         at = f"{AT}{look.id}"
         if action == "undo":
             self._undo(agent, look, fields)

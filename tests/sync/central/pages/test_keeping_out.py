@@ -154,6 +154,20 @@ def test_a_form_that_a_page_from_elsewhere_sent_does_nothing(
     assert post(at_tom, path, {**fields, "text": "x"}, *same) == 200
 
 
+@pytest.mark.parametrize("op", [{}, {"op": "in-1"}, {"op": "chat:m1"}])
+def test_a_form_with_an_id_that_is_none_of_ours_does_nothing(
+    centre: Centre, at_tom: Browser, op: dict[str, str]
+) -> None:
+    at, (cookie,) = at_tom.path, at_tom.cookies.values()
+    key = browsers.form_key(cookie, f"/at/{at.rpartition('/')[2]}/note ")
+    n_before = centre.count("op")
+
+    status = post(at_tom, f"{at}/note", {"key": key, "text": "hello", **op})
+
+    assert status == 400
+    assert centre.count("op") == n_before
+
+
 def test_what_no_form_of_ours_sends_is_refused_and_does_nothing(
     centre: Centre, at_tom: Browser
 ) -> None:
