@@ -30,6 +30,7 @@ from kiosk.commands.own_files import fail
 from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
+    from sync.central.channels.adapter import Adapter, Settings
     from sync.central.events import EventRecord
     from sync.central.store import Store
 
@@ -235,6 +236,7 @@ def _check(path: Path | None, *, as_json: bool) -> None:
         {
             "name": it.name, "adapter": it.adapter, "channel": it.channel, "path": f"/in/{it.name}",
             "secrets": sorted(it.secrets), "options": sorted(it.options),
+            "missing": _missing(ADAPTERS[it.adapter], it),
         }
         for it in found
     ]  # fmt: skip
@@ -245,10 +247,24 @@ def _check(path: Path | None, *, as_json: bool) -> None:
     )
 
 
+def _missing(adapter: "Adapter", channel: "Settings") -> str:
+    """Which secret the adapter asks for and does not find, in words; "" when it finds all it asks for at once."""
+    from sync.central.channels.adapter import Delivery, Forged, NoSecret
+
+    try:
+        adapter.verify(Delivery(b""), channel)
+    except NoSecret as error:
+        return str(error)
+    except Forged:
+        return ""
+    return ""
+
+
 def _in_words(said: dict[str, Any]) -> list[str]:
     if "channels" in said:
+        width = max((16, *(len(it["name"]) for it in said["channels"])))
         lines = [
-            f"{it['name']:<16} {it['state']:<7} "
+            f"{it['name']:<{width}} {it['state']:<7} "
             + (
                 ", ".join(f"{n} {state}" for state, n in sorted(it["events"].items()))
                 or "nothing came"
@@ -268,6 +284,7 @@ def _in_words(said: dict[str, Any]) -> list[str]:
     if "checked" in said:
         return [
             f"{it['name']:<16} {it['adapter']:<12} {it['path']:<24} secrets: {', '.join(it['secrets']) or 'NONE'}"
+            + (f"\n    ! {it['missing']}" if it["missing"] else "")
             for it in said["checked"]
         ] or ["The file names no channel."]
     if "replayed" in said:

@@ -38,10 +38,10 @@ _REASONS: Final = {
     "unused_and_unheard": "hardly anybody writes here, and most of them are not answered",
 }
 _ALARMS: Final = {
-    "late": "wrote and was not answered",
-    "window_closing": "can be answered freely only a little longer",
-    "promise_broken": "was promised something, and it is over",
-    "promise_due": "was promised something, and it is nearly over",
+    "late": "wrote and was not answered, though promised for",
+    "window_closing": "can be answered freely only until",
+    "promise_broken": "was promised something, and it is over since",
+    "promise_due": "was promised something, and it is nearly over, until",
 }
 
 

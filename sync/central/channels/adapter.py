@@ -22,6 +22,10 @@ class Forged(Exception):
     """Not from the vendor, or not now; the text says why, for staff. Nothing of it is believed."""
 
 
+class NoSecret(Forged):
+    """The file of channels lacks the secret this adapter believes by, or calls it otherwise; the text names it."""
+
+
 class Unmapped(Exception):
     """An event this version has no mapping for, or that is not as the vendor documents it; the text says what."""
 

@@ -58,10 +58,11 @@ class Chatwoot:
 
     def verify(self, delivery: Delivery, settings: Settings) -> None:
         """The time and the body are signed."""
+        secrets = secrets_of(settings, "signing")
         told = header(delivery, "x-chatwoot-timestamp")
         check_time(told, delivery.now)
         given = header(delivery, "x-chatwoot-signature").removeprefix("sha256=")
-        check_mac(given, f"{told}.".encode() + delivery.body, secrets_of(settings, "signing"))
+        check_mac(given, f"{told}.".encode() + delivery.body, secrets)
 
     def greeting(self, delivery: Delivery, settings: Settings) -> bytes | None:  # noqa: ARG002
         """There is none."""

@@ -21,6 +21,7 @@ from sync.central.channels.adapter import (
     REPLAY_WITHIN_S,
     Delivery,
     Forged,
+    NoSecret,
     Settings,
     Unmapped,
 )
@@ -60,9 +61,18 @@ _LINES: Final = re.compile(r"\n{3,}")
 
 
 def secrets_of(settings: Settings, name: str) -> tuple[str, ...]:
-    """The secret of this name, then older ones that still count: "signing", then all that begin with "signing_old"."""
+    """The secret of this name, then older ones that still count: "signing", then all that begin with "signing_old".
+
+    Raises NoSecret where there is none: without a secret nothing is believed.
+    """
     older = sorted(one for one in settings.secrets if one.startswith(f"{name}_old"))
-    return tuple(settings.secrets[one] for one in (name, *older) if settings.secrets.get(one))
+    found = tuple(settings.secrets[one] for one in (name, *older) if settings.secrets.get(one))
+    if not found:
+        has = ", ".join(sorted(settings.secrets)) or "none"
+        raise NoSecret(
+            f"there is no secret {name!r} (found: {has}), so nothing that is sent here can be believed"
+        )
+    return found
 
 
 def check_mac(
@@ -140,9 +150,10 @@ def check_ours(delivery: Delivery, settings: Settings) -> None:
     if is_local(delivery):
         return
     told = dict(one.split("=", 1) for one in items_of(header(delivery, OURS)) if "=" in one)
+    secrets = secrets_of(settings, "signing")
     check_time(told.get("t", ""), delivery.now)
     signed = f"{told['t']}.".encode() + delivery.body
-    check_mac(told.get("v1", ""), signed, secrets_of(settings, "signing"))
+    check_mac(told.get("v1", ""), signed, secrets)
 
 
 def is_local(delivery: Delivery) -> bool:

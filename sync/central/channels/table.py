@@ -87,7 +87,11 @@ class Table:
         if isinstance(told.get("wrong"), str):
             raise Unmapped(told["wrong"])
         if event.type not in _FIELDS:
-            raise Unmapped(f"there is no fact {event.type[:40]!r}")
+            raise Unmapped(
+                f"there is no fact {event.type[:40]!r}"
+                if event.type
+                else "no column, field or option 'fact' says what this is"
+            )
         fact = fact_of(
             {**told, "fact": event.type}
             if "at" in told and not isinstance(told["at"], str)

@@ -51,7 +51,7 @@ class X:
             return None
         asked = query_of(delivery).get("crc_token", "")
         secrets = secrets_of(settings, "consumer")
-        if not asked or not secrets:
+        if not asked:
             raise Forged("neither a delivery nor a question")
         mac = hmac.digest(secrets[0].encode(), asked.encode(), hashlib.sha256)
         return b'{"response_token":"sha256=' + b64encode(mac) + b'"}'

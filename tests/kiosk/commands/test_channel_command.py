@@ -39,8 +39,8 @@ def ran(
 
 
 def failed(tmp_path: Path, *words: str, **options: Any) -> int:
+    names: dict[str, Any] = dict(zip(("what", "name", "event"), words, strict=False))
     with pytest.raises(typer.Exit) as ended:
-        names: dict[str, Any] = dict(zip(("what", "name", "event"), words, strict=False))
         channel.run(**names, data=tmp_path, **options)
     return ended.value.exit_code
 
@@ -137,7 +137,41 @@ def test_a_file_of_channels_is_checked(
 
     (found,) = ran(tmp_path, capsys, "check", channels=path)["checked"]
 
-    assert (found["path"], found["secrets"]) == ("/in/shop", ["signing"])
+    assert (found["path"], found["secrets"], found["missing"]) == ("/in/shop", ["signing"], "")
     path.write_text('[shop]\nadapter = "shopfy"\n')
     assert failed(tmp_path, "check", channels=path) == 3
     assert "did you mean 'shopify'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("adapter", "right"),
+    [
+        ("shopify", "signing"),
+        ("whatsapp", "app"),
+        ("meta", "app"),
+        ("x", "consumer"),
+        ("tiktok", "app"),
+        ("asterisk", "bearer"),
+        ("odoo", "address"),
+        ("reviews", "address"),
+        ("app", "signing"),
+        ("cloudevents", "signing"),
+        ("chatwoot", "signing"),
+        ("zendesk", "signing"),
+        ("zammad", "signing"),
+        ("woocommerce", "signing"),
+    ],
+)
+def test_a_secret_of_another_name_than_the_adapter_asks_for_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], adapter: str, right: str
+) -> None:
+    path = tmp_path / "channels.toml"
+    path.write_text(f'[one]\nadapter = "{adapter}"\n[one.secrets]\nkey = "s"\n')
+    path.chmod(0o600)
+
+    (wrong,) = ran(tmp_path, capsys, "check", channels=path)["checked"]
+    path.write_text(f'[one]\nadapter = "{adapter}"\n[one.secrets]\n{right} = "s"\n')
+    (good,) = ran(tmp_path, capsys, "check", channels=path)["checked"]
+
+    assert wrong["missing"].startswith(f"there is no secret '{right}' (found: key)")
+    assert good["missing"] == ""
