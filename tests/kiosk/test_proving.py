@@ -4,6 +4,7 @@ virtual PN532 (process) -- reader process -- this process -- the centre (process
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -35,6 +36,7 @@ from tests.support import softhsm
 from tests.support.centre import RunningCentre
 
 WAIT_S = 40
+PROVED_S = 3
 MAYA = demo_band("maya")
 MAYAS_BAND = MAYA.reference.hex()
 
@@ -203,17 +205,32 @@ async def test_a_sync_thread_that_is_busy_keeps_no_band_from_being_proved(
         async with scene_of(tmp_path, identity, centre.url) as scene:
             assert scene.sync.runner._loop is not None
             scene.sync.runner._loop.call_soon_threadsafe(may_go_on.wait, WAIT_S)
+            # A proof has 400 ms, which a loaded machine may not give: then the band is held there once more, as people do.
             await scene.field.present("maya")
-            await scene.until(lambda: len(scene.found) == 2)
-            proofs = [said.kind for said in scene.said if isinstance(said, Proved)]
+            while not await is_proved(scene):
+                await scene.field.remove()
+                await scene.until(lambda: isinstance(scene.said[-1], Left))
+                await scene.field.present("maya")
+            is_busy = not may_go_on.is_set()
             may_go_on.set()
             await scene.until(lambda: any(found.owner for found in scene.found))
     finally:
         may_go_on.set()
         centre.stop()
 
-    assert proofs == ["none", "mutual"]
+    assert is_busy
     assert scene.found[-1].assurance is Assurance.A2
+
+
+async def is_proved(scene: Scene) -> bool:
+    """Whether the band that lies there is proved within as long as anybody holds it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PROVED_S):
+            await scene.until(
+                lambda: any(isinstance(it, Proved) and it.kind == "mutual" for it in scene.said)
+            )
+        return True
+    return False
 
 
 async def test_a_blocked_band_is_not_proved_for_anybody(tmp_path: Path) -> None:
