@@ -47,8 +47,10 @@ def proved_by(
     found = CODE.fullmatch(said.text) if said.direction == "in" and said.who else None
     if found is None or said.who is None:
         return None
-    row = _of_code(transaction, found[1] + found[2], at=said.at, now=now)
-    if row is None or not isinstance(row.body, HandleCode):
+    shown = _of_code(transaction, found[1] + found[2], at=said.at, now=now)
+    # Read again under its lock: another node may have heard it meanwhile.
+    row = transaction.read.row(shown.key) if shown is not None else None
+    if row is None or not isinstance(row.body, HandleCode) or row != shown:
         return None
     met = identity.meet(
         transaction,

@@ -15,6 +15,9 @@ from sync.central import events, identity, joins
 from sync.central.centre import KEY_FILE, Centre
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import AnyFact, Became, Delivered
+from sync.model.operations.prove_handle import code_digest
+from sync.model.records import HandleCode
+from sync.model.row import row_of
 from tests.support.centre import open_centre
 from tests.support.channels import (
     CHAT,
@@ -137,6 +140,37 @@ def test_who_is_erased_while_another_node_takes_something_of_theirs_is_gone(
     assert {line[3] for line in database_rows(erasing, "event")} == {"erased"}
     for table in ("alias", "point", "said", "event_of"):
         assert erasing.count(table) == 0
+
+
+def test_a_code_that_two_handles_send_at_once_proves_one_of_them(
+    nodes: tuple[Centre, Centre],
+) -> None:
+    intakes = [intake_of(node) for node in nodes]
+    intakes[0].deliver("shop", delivery(event("1", bought("W-1", who("7", "Tom")))))
+    owner = all_rows(nodes[0])["order/W-1"][0]
+    code = HandleCode(owner, digest=code_digest(owner, "482913"), until=NOW + 10**15)
+    now = nodes[0]._parts.now
+    nodes[0].put_rows([row_of(code, owner=owner, as_of=now, source="store")])
+    second = Thread(
+        target=intakes[1].deliver,
+        args=("chat", delivery(event("b", wrote("b", who("b"), "482913", at=now)), to=CHAT)),
+    )
+
+    def meanwhile(*_: object) -> None:
+        second.start()
+        second.join(0.5)  # it waits for us, or would have been told that it is them too
+
+    intakes[0].hear(Delivered, meanwhile)
+    first = (
+        wrote("a", who("a"), "482913", at=now),
+        Delivered(ref="r1", at=NOW, state="sent"),
+    )
+    intakes[0].deliver("chat", delivery(event("a", *first), to=CHAT))
+    second.join()
+
+    rows = all_rows(nodes[0])
+    assert len([line for line in database_rows(nodes[0], "joined") if owner in line]) == 1
+    assert [key for key in rows if key.startswith("interaction/")] == ["interaction/chat:b"]
 
 
 def whole_story(centre: Centre, clock: FixedClock) -> tuple[object, ...]:
