@@ -331,7 +331,10 @@ def _mark(sql: Connection, owners: list[Any]) -> None:
 
 def forget(transaction: "Transaction", owner: str, *, now: int) -> None:
     """A customer is erased: no change of theirs is left to be told, and others are told to erase them too."""
-    note_suppressed(transaction, suppressions.forget(transaction, owner, now=now))
+    sql = transaction.direct()
+    is_wanted = any(wants_suppressions(one) for one in subscriptions(sql))
+    gone = suppressions.forget(transaction, owner, now=now, is_wanted=is_wanted)
+    note_suppressed(transaction, gone)
     sql = transaction.direct()
     of_owner = "SELECT id FROM change WHERE owner = :owner"
     sql.run(f"DELETE FROM change_due WHERE change IN ({of_owner})", owner=owner)  # noqa: S608  # a constant

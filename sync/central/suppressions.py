@@ -255,20 +255,31 @@ def since(sql: Connection, seq: int, *, limit: int) -> list[Suppressed]:
     ]  # fmt: skip
 
 
-def forget(transaction: "Transaction", owner: str, *, now: int) -> list[Suppressed]:
-    """A customer is erased: what is kept is that their digests are not to be advertised, and no more whose they were."""
+def forget(
+    transaction: "Transaction", owner: str, *, now: int, is_wanted: bool = True
+) -> list[Suppressed]:
+    """A customer is erased: what is kept is that their digests are not to be advertised, and no more whose they were.
+
+    Where a tool wants to know, also digests of which nothing was to be said until now.
+    """
     transaction.lock_keys(("suppression",))
     sql = transaction.direct()
-    found = sql.all(
-        "SELECT digest, kind FROM suppressed WHERE digest IN (SELECT digest FROM suppressed_of WHERE owner = :owner)",
-        owner=owner,
-    )
+    found = {
+        str(digest): str(kind)
+        for digest, kind in sql.all(
+            "SELECT digest, kind FROM suppressed WHERE digest IN (SELECT digest FROM suppressed_of WHERE owner = :owner)",
+            owner=owner,
+        )
+    }
+    if is_wanted:
+        rows = transaction.read.all_of_owner(owner)
+        found |= {point[1]: point[0] for row in rows if (point := _point(row)) is not None}
     sql.run("DELETE FROM suppression_due WHERE owner = :owner", owner=owner)
     sql.run("DELETE FROM suppression WHERE owner = :owner", owner=owner)
     sql.run("DELETE FROM suppressed_of WHERE owner = :owner", owner=owner)
     sql.many(
         "INSERT INTO suppressed_of (digest, owner) VALUES (:digest, :owner) ON CONFLICT (digest, owner) DO NOTHING",
-        [{"digest": digest, "owner": ERASED} for digest, _ in found],
+        [{"digest": digest, "owner": ERASED} for digest in found],
     )
-    renewed = (_renewed(sql, digest, kind, now=now) for digest, kind in sorted(found))
+    renewed = (_renewed(sql, digest, kind, now=now) for digest, kind in sorted(found.items()))
     return [one for one in renewed if one is not None]

@@ -531,7 +531,8 @@ def test_who_is_erased_is_in_no_queue_and_others_hear_of_it(
     write(harbour, erase)
     told.tell_due()
 
-    assert crm.types == ["tapthread.customer.erased"]
+    assert set(crm.types) == {"tapthread.customer.erased", "tapthread.suppression.changed"}
+    assert "lena" not in repr([one["data"] for one in crm.events if "digest" in one["data"]])
     assert n_rows(harbour, "outgoing") == 0
 
 
@@ -796,6 +797,26 @@ def test_who_is_erased_stays_suppressed_and_nobody_can_say_who_it_was(
     assert suppressed(harbour) == ["erased"]
     assert crm.events[-1]["data"]["lines"] == [{"reason": "erased"}]
     assert "lena" not in everything
+
+
+@on_both
+def test_who_could_be_advertised_is_not_once_they_are_erased(
+    harbour: SendingShop, telling: TellingOf
+) -> None:
+    told = telling(harbour, asking())
+    mail = ContactPoint("tom-mail", "email", "tom@example.org")
+    harbour.put(
+        shop.row(mail, owner="tom"),
+        shop.row(msgspec.structs.replace(CONSENT, id="tom:marketing"), owner="tom"),
+    )
+    told.make_suppressions()
+    digest = suppressions.digest_of("tom@example.org")
+    before = suppressed(harbour, digest)
+
+    write(harbour, lambda it: changes.forget(it, "tom", now=NOON))
+
+    assert before == []
+    assert suppressed(harbour, digest) == ["erased"]
 
 
 @on_both
