@@ -28,7 +28,7 @@ from sync.central.parts import Parts
 from sync.central.positions import position_of, set_position
 from sync.central.store import Transaction
 from sync.central.taking import NotYet, Unusable
-from sync.model.errors import Malformed, SyncError
+from sync.model.errors import Malformed, StoreError, SyncError
 
 log = logging.getLogger(__name__)
 
@@ -277,8 +277,13 @@ class Importing:
                     transaction, name, record.id, state, reason=reason, owners=owners,
                     next_at=now if state == events.WAITING else 0,
                 )  # fmt: skip
+        except StoreError:
+            raise
         except (Unmapped, Unusable, CannotJoin, Malformed) as error:
             return str(error) or type(error).__name__
+        except Exception as error:  # a fact nobody foresaw stops no other record
+            log.exception("record raised", extra={"kind": settings.adapter})
+            return f"{settings.adapter} raised {type(error).__name__}"
         if state == events.WAITING:
             sofar.n_waiting += 1
         else:

@@ -84,6 +84,22 @@ def test_what_cannot_be_taken_is_set_aside_with_its_line_and_the_reason(
     ]
 
 
+def test_a_record_that_nobody_foresaw_stops_no_other(
+    centre: Centre, intake: Intake, tmp_path: Path
+) -> None:
+    def heard(_transaction: Any, _settings: Settings, fact: Known) -> None:
+        if fact.who is not None and fact.who.given_name == "Name2":
+            raise ZeroDivisionError
+
+    intake.hear(Known, heard)
+
+    done = imported(centre, intake, people(tmp_path / "old.csv", 3))
+
+    assert (done.n_taken, done.n_rejected) == (2, 1)
+    assert named(centre) == ["Name1", "Name3"]
+    assert "raised ZeroDivisionError" in (tmp_path / "old.csv.rejects").read_text()
+
+
 def test_what_was_set_aside_is_put_right_and_imported_as_it_is(
     centre: Centre, intake: Intake, tmp_path: Path
 ) -> None:
