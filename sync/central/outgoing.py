@@ -122,7 +122,16 @@ class Web:
 
 
 def run_steps(steps: Steps, carry: Callable[[AnyCall], AnyReply]) -> Outcome:
-    """Make the calls a sender asks for; what came of them."""
+    """Make the calls a sender asks for; what came of them. One that raises is tried again like a fault of its vendor."""
+    try:
+        return _run(steps, carry)
+    except Exception as error:
+        # A defect that one message brings out must not leave it on its way for ever.
+        log.exception("sender raised")
+        return Later(f"the sender raised {type(error).__name__}")
+
+
+def _run(steps: Steps, carry: Callable[[AnyCall], AnyReply]) -> Outcome:
     reply: AnyReply | None = None
     for _ in range(CALLS_MAX):
         try:

@@ -428,7 +428,7 @@ def test_a_subscriber_with_another_secret_loses_nothing(
     assert (crm.events, dead(harbour), n_rows(harbour, "change_due")) == ([], [], 1)
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """The node is gone."""
 
 

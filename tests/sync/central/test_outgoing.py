@@ -441,7 +441,7 @@ def test_messages_of_one_channel_do_not_overtake_each_other(
 # A node that dies, and answers that are lost
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """The node is gone."""
 
 
@@ -1015,3 +1015,23 @@ def test_of_two_who_were_one_only_the_erased_ones_messages_go(
     assert after_tom[0] is not None
     assert after_tom[1] is None
     assert harbour.queued("a-1") is None
+
+
+def test_a_message_that_a_sender_cannot_make_fails_in_the_end(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    def broken(_call: AnyCall) -> AnyReply:
+        raise ZeroDivisionError
+
+    outgoing = sending(harbour, whatsapp(meta, template_answer="again"), carry=broken)
+    harbour.push(answer(is_now=True))
+    outgoing.send_due()
+    first = harbour.state("a-1")
+
+    for _ in PAUSES_S:
+        harbour.passes(2 * max(PAUSES_S) * SECOND_US)
+        outgoing.send_due()
+
+    assert first == ("queued", "queued")
+    assert harbour.message("a-1").delivery == "failed"
+    assert "the sender raised ZeroDivisionError" in harbour.message("a-1").delivery_reason
