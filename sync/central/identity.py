@@ -644,7 +644,7 @@ def unjoin(transaction: Transaction, joined_id: str, by: str, *, at: int = 0) ->
     No rule joins them again.
 
     Raises:
-        CannotJoin: there is no such join, or it was undone before.
+        CannotJoin: there is no such join, it was undone before, or they were erased.
     """
     one, other = _undo(transaction, joined_id, by=by, at=at)
     if by != CENTRE:
@@ -668,6 +668,8 @@ def _undo(transaction: Transaction, joined_id: str, *, by: str, at: int) -> tupl
     one, other = str(found[0][0]), str(found[0][1])
     root = canonical(transaction, one)
     transaction.lock_keys({owner_lock(owner) for owner in (one, other, root)})
+    if transaction.read.erased_at(one):  # and so both
+        raise CannotJoin("They were erased.", "unknown_join")
     joins.absorb(transaction, root)
     sql = transaction.direct()
     sql.run(

@@ -499,3 +499,15 @@ def test_who_is_joined_with_a_child_of_theirs_is_nobodys_child(centre: Centre) -
     assert all_rows(centre)["customer/sam"][3].get("guardian", "") == ""
     unjoin(centre, joined)
     assert all_rows(centre) == before
+
+
+def test_who_was_erased_together_cannot_be_taken_apart(centre: Centre) -> None:
+    family(centre)
+    joined = join(centre, "sam", "ama")
+    centre.erase("sam")
+
+    with pytest.raises(CannotJoin) as raised:
+        unjoin(centre, joined)
+
+    assert raised.value.code == "unknown_join"
+    assert all_rows(centre) == {}
