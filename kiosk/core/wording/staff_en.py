@@ -257,6 +257,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "answer.mark.here": "SAID HERE to {name}: nothing is sent",
     "answer.prompt": "What you answer, in the customer's language",
     "answer.done": "Recorded: goes out by {channel} in 5 minutes. {key} takes it back until then.",
+    "answer.done.over": "Recorded: {channel} takes only the template now, else it waits till they write. {key}: take back",
     "answer.done.here": "Recorded: answered here. Nothing is sent.",
     "answer.empty": "The answer is empty. Type first.",
     "answer.kept": "The answer is kept as a draft.",

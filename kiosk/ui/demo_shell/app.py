@@ -19,7 +19,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
-from kiosk.core.entries import Post, Telling, found
+from kiosk.core.entries import Opened, Post, Telling, found
 from kiosk.core.ports import CounterDesk, Recognition, held_by
 from kiosk.core.staff_words import StaffWords
 from kiosk.core.ticker import ticker_of
@@ -240,7 +240,11 @@ class DemoScreen(Screen[None]):
             self._words.say("demo.tour.step", caption=caption)
         )
         if owner and set(looks) & _AT_COUNTER:
-            self.counter.open(owner, found("name"))
+            tap = self._last_tap
+            is_theirs = tap is not None and tap.owner == owner
+            self.counter.open(
+                owner, Opened(tap.evidence) if tap and is_theirs else found("name")
+            )
             self.action_go("counter")
         elif "trap" in looks:
             self._is_trap = False

@@ -138,7 +138,7 @@ async def test_an_answer_goes_out_in_the_customers_channel_and_can_be_taken_back
         assert (done.args.channel, done.args.text, done.args.by) == (
             "whatsapp", "We swap it", POST.clerk_name,
         )  # fmt: skip
-        assert "goes out by WhatsApp in 5 minutes" in at.notice("message")
+        assert "WhatsApp takes only the template now" in at.notice("message")
         newest = at.entries("timeline").splitlines()[0]
         assert (
             "Mira (Harbour): We swap it [goes out 14:07, until then it can be taken back]"
@@ -149,6 +149,17 @@ async def test_an_answer_goes_out_in_the_customers_channel_and_can_be_taken_back
 
         assert at.desk.done[-1].kind == "take_back_answer"
         assert "We swap it" not in at.entries("timeline")
+
+
+async def test_an_answer_within_the_24_hours_is_said_to_go_out() -> None:
+    asked = Interaction("whatsapp:1", NOW_US - HOUR_US, "whatsapp", "in", "Lena", "Open late?")
+    async with counter(rows=told("lena", asked)) as at:
+        await at.find("lena")
+        await at.press("r")
+        await at.type("Until eight")
+        await at.press("enter")
+
+        assert "goes out by WhatsApp in 5 minutes" in at.notice("message")
 
 
 @pytest.mark.parametrize("size", [SMALLEST, (80, 24)])

@@ -42,7 +42,10 @@ async def test_the_space_bar_leads_through_the_tour() -> None:
             seen.append((rig.app.shell.place, caption.display, str(caption.render())))
         is_trap = rig.app.shell.query_one(TrapPane).display
         name = rig.app.shell.counter.query(Input).first().value
+        opened = rig.app.shell.counter._opened
 
+    assert opened.how == "", "she tapped: nobody searched for her"
+    assert opened.evidence.proof == "mutual"
     assert [place for place, _, _ in seen] == ["kiosk", "counter", "counter", "counter"]
     assert all(display for _, display, _ in seen)
     assert [text.partition(" ")[0] for _, _, text in seen] == ["one", "two", "three", "That"]
