@@ -513,6 +513,8 @@ def suggest(  # noqa: PLR0913  # what a suggestion says
     known = _likeness(transaction, first, second)
     if any(state != "open" for state, _ in known) or any(ppm <= risk for _, ppm in known):
         return False
+    if transaction.read.erased_at(first) or transaction.read.erased_at(second):
+        return False  # while somebody compared them with others
     sql.run(
         "INSERT INTO likeness (one, other, state, risk_ppm, why, by_whom, at)"
         " VALUES (:one, :other, 'open', :risk, :why, :by, :at)"

@@ -45,6 +45,7 @@ def suggest(store: Store, pairs: Iterable[Likely], *, now: int) -> int:
     while some := tuple(islice(waiting, BATCH)):
         with store.writing() as transaction:
             n_new += _suggest(transaction, some, now)
+            transaction.take_heads(now)
     return n_new
 
 

@@ -79,3 +79,27 @@ def test_whom_a_clerk_said_no_to_is_not_suggested_again(centre: Centre) -> None:
     assert suggest(centre._store, found(centre), now=NOW) == 0
 
     assert [it[2] for it in suggestions(centre)] == ["declined"]
+
+
+def test_who_was_erased_meanwhile_is_not_suggested(centre: Centre) -> None:
+    two_mayas(centre)
+    pairs = found(centre)
+    centre.erase("m2")
+
+    assert suggest(centre._store, pairs, now=NOW) == 0
+
+    assert suggestions(centre) == []
+
+
+def test_a_suggestion_reaches_the_stores_that_hold_the_customer(centre: Centre) -> None:
+    two_mayas(centre)
+    centre.put_rows((), interest=[("harbour", "m1")])
+
+    suggest(centre._store, found(centre), now=NOW)
+
+    with centre._store.reading() as snapshot:
+        held = snapshot.sql.all(
+            "SELECT key FROM ptr WHERE scope = :scope AND key LIKE 'likeness/%' AND is_gone = 0",
+            scope="s:harbour",
+        )
+    assert held == [("likeness/m1~m2",)]
