@@ -126,7 +126,7 @@ def run(  # noqa: PLR0913, PLR0917  # its options
         Path | None,
         typer.Option(
             "--channels",
-            help="File that names the other systems that send to the centre; see channels/README.md.",
+            help="File that names the other systems that send to the centre; see sync/central/channels/README.md.",
         ),
     ] = None,
     channel: Annotated[
