@@ -193,7 +193,9 @@ class Service:
         site: object = self._site_of(request)
         if isinstance(site, NotesTooLarge):
             declared = request.header("content-length")
-            size = int(declared) if declared.isdigit() and len(declared) <= 12 else BODY_SIZE_MAX
+            size = (
+                int(declared) if declared.isdigit() and len(declared) <= 12 else BODY_SIZE_MAX
+            )
             try:
                 await self._run(lambda: site.note_too_large(request, size))
             except StoreError:

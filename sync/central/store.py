@@ -819,7 +819,10 @@ class Transaction:
     def written(self) -> Connection:
         """The database itself, to read what this transaction wrote."""
         has_more = (
-            self._unwritten_docs or self._unwritten_ops or self._unwritten_holders or self._later
+            self._unwritten_docs
+            or self._unwritten_ops
+            or self._unwritten_holders
+            or self._later
         )
         return self.direct() if has_more else self._sql
 
@@ -1013,7 +1016,14 @@ class Transaction:
         if row.kind in changes.KINDS:
             before = known.body if known else ""
             watched = changes.Watched(
-                row.key, row.kind, row.owner, row.source, doc.version, row.as_of, before, doc.body
+                row.key,
+                row.kind,
+                row.owner,
+                row.source,
+                doc.version,
+                row.as_of,
+                before,
+                doc.body,
             )
             self.later(changes.write, watched)
 

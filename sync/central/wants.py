@@ -61,7 +61,10 @@ class Wants:
         self._refuse_guessing(caller.device.id, now)
         with self._parts.store.reading() as snapshot:
             kept = canonical_of(snapshot.sql, (one.owner for one in want.want))
-            asked = [msgspec.structs.replace(one, owner=kept.get(one.owner, one.owner)) for one in want.want]
+            asked = [
+                msgspec.structs.replace(one, owner=kept.get(one.owner, one.owner))
+                for one in want.want
+            ]
             owners = [snapshot.owner_of(one) for one in asked]
         self._guesses.add(caller.device.id, owners.count(""), day=now // DAY_US)
 

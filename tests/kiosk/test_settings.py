@@ -62,7 +62,8 @@ def test_a_misspelt_variable_is_an_error_too() -> None:
 @pytest.mark.parametrize("reader", ["acr122u", "pn532", "pn532:", "pcsc:", "", "virtual:x"])
 def test_a_reader_we_do_not_know_is_refused_with_those_we_do(reader: str) -> None:
     with pytest.raises(
-        SettingsError, match="must be pcsc, pcsc:NAME, pn532:PATH, wedge:PATH, wedge-reversed:PATH or virtual"
+        SettingsError,
+        match="must be pcsc, pcsc:NAME, pn532:PATH, wedge:PATH, wedge-reversed:PATH or virtual",
     ):
         load(reader=reader, environment=NOWHERE)
 
