@@ -321,7 +321,7 @@ def _identity(size: int, runs: int) -> dict[str, Figure]:
         )  # fmt: skip
         if said.returncode:
             raise BenchImpossible("identity", f"{size} records were too many for this machine.")
-        found.append(json.loads(said.stdout))
+        found.append(json.loads(said.stdout.splitlines()[-1]))
     return {
         f"identity.time@{size}": figure_of([it[0] for it in found], "s"),
         f"identity.rss@{size}": figure_of([it[1] for it in found], "MB"),
