@@ -201,6 +201,7 @@ class SyncRunner:
         self._store_code = "ok"
         self._questions: deque[_Question] = deque()
         self._counted_ms: int | None = None
+        self._is_tried = False
         self._status = self._seen(SyncStatus())
 
     def start(self) -> None:
@@ -584,8 +585,10 @@ class SyncRunner:
 
     def _publish(self, state: State, event: Event) -> None:
         was = self._status
-        is_asked = was.is_asked or state.is_greeted or state.hello.n_failed > 0
-        status = replace(was, network=state.code, is_asked=is_asked)
+        self._is_tried = self._is_tried or state.is_greeted or state.hello.n_failed > 0
+        # Until the first hello has ended nothing newer is known than what stood before.
+        network = state.code if self._is_tried else was.network
+        status = replace(was, network=network, is_asked=was.is_asked or self._is_tried)
         if not self._is_counted_enough(state, event):
             status = self._seen(status)
         status = replace(status, progress=self._work.progress())
