@@ -70,10 +70,8 @@ class Eraser:
 
     def sweep(self) -> bool:
         """Finish what left, once its terms are gone; whether there was anything. Raises StoreError."""
-        found = self._store.cache.look(
-            lambda file: file.read(
-                "SELECT name FROM meta WHERE name = ? OR name GLOB ?", (_UNSWEPT, _GONE + "*")
-            )
+        found = self._store.cache.glance(
+            "SELECT name FROM meta WHERE name = ? OR name GLOB ?", (_UNSWEPT, _GONE + "*")
         )
         if not found:
             return False

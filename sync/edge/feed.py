@@ -80,6 +80,15 @@ _MOVE: Final = """
     UPDATE cursor SET seq = ?, is_head = ?, synced_at = CASE WHEN ? THEN ? ELSE synced_at END, count = ?, sum = ?
     WHERE scope = ?"""
 
+_CURSORS: Final = """
+    SELECT cursor.scope, cursor.seq, mark.seq, token, is_kept FROM cursor
+    LEFT JOIN mark ON mark.scope = cursor.scope ORDER BY cursor.scope, mark.seq DESC"""
+
+_STANDING: Final = """
+    SELECT scope, seq, count, sum, is_head AND NOT is_renewing
+    AND NOT EXISTS (SELECT 1 FROM meta WHERE name = 'loading/' || scope)
+    AND NOT EXISTS (SELECT 1 FROM row WHERE seq = -1) FROM cursor"""
+
 _encoder = msgspec.json.Encoder()
 _Held = tuple[str, int, int]
 Asked = tuple[Page, tuple[Cursor, ...]]
@@ -166,14 +175,12 @@ class Feed:
 
         Pages that are kept back to be written together count as held here, and nowhere else.
         """
-
-        def reading(file: Transaction) -> tuple[Cursor, ...]:
-            found = file.read("SELECT scope, seq FROM cursor ORDER BY scope")
-            return tuple(
-                Cursor(scope, seq, _presented(_marks(file, scope))) for scope, seq in found
-            )
-
-        held = self._store.cache.look(reading)
+        marks: dict[tuple[str, int], list[Mark]] = {}
+        for scope, seq, at, token, is_kept in self._store.cache.glance(_CURSORS):
+            known = marks.setdefault((scope, seq), [])
+            if at is not None:
+                known.append(Mark(at, token, bool(is_kept)))
+        held = tuple(Cursor(*place, _presented(known)) for place, known in marks.items())
         for page, _ in self._unwritten():
             held = tuple(_after(cursor, page.checkpoints) for cursor in held)
         return held
@@ -195,8 +202,11 @@ class Feed:
             asked: The cursors the question carried.
             pinned: Keys that unanswered operations need: their rows are kept until that is settled.
         """
+        asked = tuple(asked)
+        if not page.rows and not self._unwritten() and self._is_as_held(page, asked):
+            return Applied(0, is_head=True)
         self._check_life()
-        self._kept.append((page, tuple(asked)))
+        self._kept.append((page, asked))
         if len(page.rows) >= FULL_ROWS and not all(one.is_head for one in page.checkpoints):
             n_kept = sum(len(one.rows) for one, _ in self._kept)
             is_idle = self._behind is None or self._behind.is_idle
@@ -207,6 +217,21 @@ class Feed:
         applied, earlier = self._write_kept(pinned)
         differing = dict.fromkeys((*earlier, *applied.differing))
         return Applied(max(0, applied.n_rows - n_told), applied.is_head, tuple(differing))
+
+    def _is_as_held(self, page: Page, asked: Sequence[Cursor]) -> bool:
+        """Whether a page says that all is held already, which is all most of them say; then only the time of it is written."""
+        since = {cursor.id: cursor for cursor in asked}
+        if not all(_tells_nothing(one, since.get(one.scope)) for one in page.checkpoints):
+            return False
+        told = {one.scope: [one.seq, one.count, one.sum] for one in page.checkpoints}
+        self._store.check_room()
+        with self._store.cache.write() as file:
+            found = file.read(_STANDING)
+            held = {scope: place for scope, *place, is_whole in found if is_whole}
+            if len(held) < len(found) or held != told:
+                return False
+            file.execute("UPDATE cursor SET synced_at = ?", (self._store.now(),))
+        return True
 
     def flush(self, *, pinned: frozenset[str] = frozenset()) -> None:
         """Write the pages that were kept back, as when no other follows. Raises StoreError."""
@@ -428,6 +453,16 @@ def _after(cursor: Cursor, checkpoints: Iterable[Checkpoint]) -> Cursor:
                 marks = (checkpoint.mark, *kept)
             return Cursor(cursor.id, checkpoint.seq, marks)
     return cursor
+
+
+def _tells_nothing(checkpoint: Checkpoint, asked: Cursor | None) -> bool:
+    """Whether this block without rows ends at the head, where who asked stood already."""
+    return (
+        asked is not None
+        and checkpoint.is_head
+        and checkpoint.seq == asked.seq
+        and checkpoint.mark in (None, *asked.marks[:1])
+    )
 
 
 def _carries_on(

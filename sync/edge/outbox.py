@@ -261,11 +261,9 @@ class Outbox:
 
     def needed_after(self, n: int) -> tuple[tuple[int, tuple[str, ...]], ...]:
         """The keys that waiting operations recorded after the n-th need, with their number; CHUNK at a time."""
-        found = self._store.outbox.look(
-            lambda file: file.read(
-                "SELECT n, raw FROM op WHERE state = 'recorded' AND n > ? ORDER BY n LIMIT ?",
-                (n, CHUNK),
-            )
+        found = self._store.outbox.glance(
+            "SELECT n, raw FROM op WHERE state = 'recorded' AND n > ? ORDER BY n LIMIT ?",
+            (n, CHUNK),
         )
         return tuple((number, _keys_of(raw)) for number, raw in found)
 
@@ -288,9 +286,7 @@ class Outbox:
     @property
     def token(self) -> str:
         """What the last push answer of this lineage said, "" before the first."""
-        found = self._store.outbox.look(
-            lambda file: file.read("SELECT value FROM meta WHERE name = 'token'")
-        )
+        found = self._store.outbox.glance("SELECT value FROM meta WHERE name = 'token'")
         return str(found[0][0]) if found else ""
 
     def batch(

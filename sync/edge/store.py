@@ -757,9 +757,7 @@ class EdgeStore:
     @property
     def lineage(self) -> str:
         """Which life of the outbox this is; "" before there is one."""
-        found = self.outbox.look(
-            lambda file: file.read("SELECT value FROM meta WHERE name = 'lineage'")
-        )
+        found = self.outbox.glance("SELECT value FROM meta WHERE name = 'lineage'")
         return str(found[0][0]) if found else ""
 
     @property

@@ -100,6 +100,38 @@ def test_whatever_row_is_wrong_the_sum_says_so(store: EdgeStore, fault: str) -> 
     assert applied.differing == (SCOPE,)
 
 
+def test_an_answer_that_nothing_changed_writes_only_when_that_was(tmp_path: Path) -> None:
+    clock = FixedClock(START)
+    store = edge.opened(tmp_path, clock=clock)
+    feed = edge.filled(store, people(3))
+    mark = Mark(3, "aa", False)
+    nothing = Page((), (head(3, held(store), mark=mark),))
+    feed.apply_page(nothing, asked=asked(3))
+    told = feed.cursors()
+    written = store.cache.look(lambda file: file.read("SELECT total_changes()"))[0][0]
+    clock.sleep_ms(60_000)
+
+    applied = feed.apply_page(nothing, asked=told)
+
+    after = store.cache.look(lambda file: file.read("SELECT total_changes()"))[0][0]
+    assert (applied.n_rows, applied.is_head, applied.differing) == (0, True, ())
+    assert (feed.state().synced_at, feed.cursors()) == (store.now(), told)
+    assert after == written + 1
+    store.close()
+
+
+def test_a_moment_that_has_another_name_now_is_remembered_by_that(store: EdgeStore) -> None:
+    feed = edge.filled(store, people(3))
+    feed.apply_page(
+        Page((), (head(3, held(store), mark=Mark(3, "aa", False)),)), asked=asked(3)
+    )
+
+    renamed = Mark(3, "aa", True)
+    feed.apply_page(Page((), (head(3, held(store), mark=renamed),)), asked=feed.cursors())
+
+    assert feed.cursors()[0].marks == (renamed,)
+
+
 def test_a_page_that_is_not_the_last_is_not_compared(store: EdgeStore) -> None:
     feed = edge.filled(store, people(3))
     checkpoint = Checkpoint(SCOPE, 4, is_head=False, count=900, sum=1)
@@ -320,7 +352,7 @@ def test_a_row_that_leaves_while_an_operation_needs_it_stays_until_that_is_settl
 
     assert applied.differing == (), "it is not counted as held"
     assert Lookup(store).row("customer/p00000") is not None
-    feed.apply_page(Page((), (Checkpoint(SCOPE, 3, is_head=True),)), asked=asked(3))
+    feed.apply_page(Page((), (head(3, {"customer/p00001": (2, 1)}),)), asked=asked(3))
     assert Lookup(store).row("customer/p00000") is None
 
 
