@@ -61,7 +61,7 @@ def run(  # noqa: PLR0913, PLR0917  # the options of one command
     said = {
         "seeds": report.n_seeds, "steps": report.n_steps, "operations": report.n_ops,
         "calls": report.n_calls, "faults": report.n_faults, "virtual_s": report.virtual_s,
-        "failed": [verdict.seed for verdict in report.failed], "by_fault": report.faults,
+        "failed": [verdict.seed for verdict in report.failed], "by_fault": report.faults, "seen": report.seen,
         "hash": report.hash,
     }  # fmt: skip
     if as_json:

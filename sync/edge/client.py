@@ -330,14 +330,15 @@ class CentreClient:
     async def snapshot(self, scope: str, *, format: int = 1) -> tuple[SnapshotAnswer, bytes]:  # noqa: A002  # its name on the wire
         """Of which parts a scope can be had whole, and the key that opens them, b"" without one. Raises CentreError."""
         body = msgspec.json.encode(SnapshotRequest(scope, format))
+        session = self._session  # a hello may make another one meanwhile
         _, answer = await self._read("snapshot", body, snapshot_of)
         if answer.scope != scope:
             raise CentreUnreachable("the answer is of another scope")
         if not answer.seq:
             return answer, b""
-        assert self._session is not None, "there was one a moment ago"
+        assert session is not None, "a call is made in one"
         label = snapshot_label(scope=scope, seq=answer.seq)
-        return answer, unseal(answer.key, self._session.key, label)
+        return answer, unseal(answer.key, session.key, label)
 
     async def part(self, part: SnapshotPart) -> bytes:
         """One part of a snapshot, of the size and hash it must have. Raises CentreError."""

@@ -38,6 +38,10 @@ is encrypted once."""
 AHEAD_PARTS: Final = 3
 """Parts that come or are opened while others are written: memory does not grow with the scope."""
 
+FOLDER: Final = "snap"
+"""Where parts lie, beside the cache."""
+
+_ANY_LOADING: Final = "SELECT 1 FROM meta WHERE name LIKE 'loading/%' LIMIT 1"
 _PUT: Final = """
     INSERT INTO row(key, scope, seq, owner, kind, version, as_of, source, form, body, is_read)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT(key, scope) DO UPDATE SET
@@ -71,6 +75,18 @@ class SnapshotLoader:
 
     def __init__(self, store: EdgeStore) -> None:
         self._store = store
+        self._is_loading = self._is_swept = False
+
+    def sweep(self) -> None:
+        """Remove parts of a load that was cut off and did not go on: the scope came otherwise. Raises StoreError."""
+        if self._is_loading or self._is_swept:
+            return
+        if self._store.cache.look(lambda file: file.read(_ANY_LOADING)):
+            return  # it goes on with them
+        with disk_errors():
+            for path in (self._store.folder / FOLDER).glob("*"):
+                self._store.disk.remove(path)
+        self._is_swept = True
 
     async def load(
         self,
@@ -92,6 +108,15 @@ class SnapshotLoader:
             CentreError: a part did not come; what came stays, and the next load goes on from there.
             StoreError: this device's files.
         """
+        self._is_loading, self._is_swept = True, False
+        try:
+            return await self._load(client, scope, on_progress)
+        finally:
+            self._is_loading = False
+
+    async def _load(
+        self, client: Centre, scope: str, on_progress: Callable[[int, int], None]
+    ) -> bool:
         answer, key = await client.snapshot(scope)
         if answer.seq <= 0 or answer.count < ROWS_MIN:
             return False
@@ -215,7 +240,7 @@ class _Parts:
     ) -> None:
         self._client = client
         self._disk = store.disk
-        self._folder = store.folder / "snap"
+        self._folder = store.folder / FOLDER
         self._answer = answer
         self._key = key
         self._coming: dict[int, asyncio.Task[Future[tuple[list[StoredRow], int]]]] = {}

@@ -133,6 +133,7 @@ class Work:
         note_shut(self._store, is_shut=is_shut, server_time=answer.server_time)
         if is_shut:
             self._leases.replace((), group=None)
+            self.keep_up()
         else:
             self.upkeep.heard()
         empty = [cursor.id for cursor in self.feed.cursors() if not cursor.seq]
@@ -313,6 +314,7 @@ class Work:
         """Make the search terms of what changed, and what else there is to do for our own files, with turns for the others in between."""
         while self.upkeep.turn():
             await self._clock.pause_ms(0)
+        self._snapshots.sweep()
 
     def keep_up(self) -> None:
         """The same beside everything else: the first index of a large cache takes seconds, and nobody waits for it."""

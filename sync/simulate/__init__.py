@@ -1,6 +1,7 @@
 """Both ends in one process, with clock, network, disk and chance in its hands: a seed decides everything that happens.
 
 timeline   virtual time: an event loop that jumps, and clocks over it
+knobs      what is made small meanwhile, and threads that are none
 chance     what a seed decides, by name
 network    the way between a kiosk and the centre, with everything that becomes of a call
 shop       the customers and rows there are, and what people do

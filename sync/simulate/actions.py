@@ -333,6 +333,15 @@ async def set_centre_back(world: World) -> None:
         world.fault("set back to an older copy", where="centre")
 
 
+async def unpack(world: World) -> None:
+    """A new kiosk is set up, and has everything to learn."""
+    store, centre = world.chance.pick(shop.STORES), world.centre.centre
+    if centre is not None and len(world.kiosks) < MACHINES_MAX:
+        name = f"n{world.serial()}"
+        if world.tried(lambda: world.unpacked(name, store)):
+            world.note(f"{name} is new in {store}")
+
+
 async def clone(world: World) -> None:
     """A kiosk's disk is put into a second machine, and both run."""
     kiosk = world.chance.pick(world.kiosks)
@@ -446,7 +455,7 @@ ALL: Final[tuple[tuple[Action, int], ...]] = (
     (new_kind, 2),
     (want, 3),
     (lend, 3),
-    (tidy, 2),
+    (tidy, 6),
     (erase, 1),
     (change, 15),
     (idle, 5),
@@ -467,6 +476,7 @@ ALL: Final[tuple[tuple[Action, int], ...]] = (
     (keep_copy, 4),
     (set_kiosk_back, 1),
     (set_centre_back, 1),
+    (unpack, 2),
     (clone, 1),
     (jump, 4),
     (quarantine, 2),

@@ -63,6 +63,26 @@ def held_by(store: EdgeStore) -> dict[str, Held]:
     return store.cache.look(found)
 
 
+def loading(store: EdgeStore) -> tuple[str, ...]:
+    """Scopes whose snapshot has begun to come, and is not here whole."""
+    found = store.cache.look(
+        lambda file: file.read(
+            "SELECT name FROM meta WHERE name LIKE 'loading/%' ORDER BY name"
+        )
+    )
+    return tuple(name.removeprefix("loading/") for (name,) in found)
+
+
+def nothing_is_left_of_snapshots(kiosk: KioskNode) -> None:
+    """Once all scopes are held to their heads, no part of one lies about. Raises Broken."""
+    folder = kiosk.folder / "snap"
+    parts = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if parts or loading(kiosk.up):
+        raise Broken(
+            f"{kiosk.name} keeps {len(parts)} parts of snapshots, loading {loading(kiosk.up)}"
+        )
+
+
 def held_at_the_centre(centre: Centre, scope: str) -> dict[str, tuple[int, int, int, bool]]:
     """Seq, version, CRC-32 of the body and whether it left, of every row the scope ever pointed at."""
     with reading(centre) as snapshot:

@@ -62,12 +62,14 @@ class Network:
         self.trouble_percent = 0
         self.poison: set[str] = set()
         """Ids of operations some node of the centre fails at before it looks at them."""
-        self.n_calls = 0
+        self.n_calls = self.n_parts = 0
+        """Of the calls, those for parts of snapshots."""
         self.n_faults = 0
 
     async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
         """Carry one request. Raises CentreUnreachable."""
         self.n_calls += 1
+        self.n_parts += "/snap/" in request.url
         trouble = self._chance.pick(ALL) if self._chance.hits(self.trouble_percent) else None
         if trouble is not None:
             self.n_faults += 1

@@ -269,8 +269,10 @@ def clone_of(
 
 
 def copied(folder: Path, target: Path) -> None:
-    """The files of a folder as they are now, byte for byte."""
+    """The files of a folder and of those in it as they are now, byte for byte."""
     target.mkdir(parents=True)
     for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.endswith(PASSING):
+        if path.is_dir():
+            copied(path, target / path.name)
+        elif not path.name.endswith(PASSING):
             shutil.copyfile(path, target / path.name)

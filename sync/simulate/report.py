@@ -9,6 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from sync.model.errors import StoreError
+from sync.simulate import knobs
 from sync.simulate.actions import chosen
 from sync.simulate.checks import Broken
 from sync.simulate.timeline import Stalled, VirtualLoop
@@ -27,6 +28,7 @@ class Report:
     virtual_s: int = 0
     failed: list[Verdict] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
     hash: str = ""
 
     def add(self, verdict: Verdict) -> None:
@@ -39,6 +41,8 @@ class Report:
         self.virtual_s += verdict.virtual_s
         for fault, count in verdict.faults.items():
             self.faults[fault] = self.faults.get(fault, 0) + count
+        for name, count in verdict.seen.items():
+            self.seen[name] = self.seen.get(name, 0) + count
         if verdict.broken:
             self.failed.append(verdict)
         both = f"{self.hash}{verdict.hash}" if self.hash else ""
@@ -85,7 +89,8 @@ def simulated(plan: Plan, folder: Path) -> Verdict:
     defects = _Defects()
     logging.getLogger("sync").addHandler(defects)
     try:
-        loop.run_until_complete(world.run(chosen(plan.without)))
+        with knobs.turned():
+            loop.run_until_complete(world.run(chosen(plan.without)))
     except Broken as error:
         world.verdict.broken = str(error)
     except Stalled:

@@ -50,6 +50,7 @@ class Verdict:
     Attributes:
         hash: Of all events, in hex.
         broken: What does not hold, "" when all does.
+        seen: What came to pass beside faults, with how often: so that it can be told that a run reached it.
         events: All of them, oldest first.
     """
 
@@ -62,6 +63,7 @@ class Verdict:
     n_rounds: int = 0
     virtual_s: int = 0
     faults: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
 
 
@@ -109,6 +111,10 @@ class World:
         """A fault was put in."""
         self.verdict.faults[name] = self.verdict.faults.get(name, 0) + 1
         self.note(f"{where} {name}".strip())
+
+    def saw(self, name: str) -> None:
+        """Something came to pass that a run is to reach now and then."""
+        self.verdict.seen[name] = self.verdict.seen.get(name, 0) + 1
 
     def noter(self, name: str) -> Callable[[str], None]:
         """What a network of this name tells its faults to."""
@@ -160,6 +166,13 @@ class World:
             if kiosk.store is None:
                 kiosk.start()
 
+    def unpacked(self, name: str, store: str) -> None:
+        """One more kiosk, with nothing on its disk. Raises StoreError: the centre's disk said no."""
+        kiosk = new_kiosk(self.site, name, store, centre=self.centre, note=self.noter(name))
+        kiosk.folder.mkdir()
+        self.kiosks.append(kiosk)
+        kiosk.start()
+
     def cloned(self, kiosk: KioskNode, name: str) -> KioskNode:
         """One more machine with this one's disk."""
         made = clone_of(kiosk, name, centre=self.centre, note=self.noter(name))
@@ -194,16 +207,17 @@ class World:
             for store in shop.stores_of(n)
         ]
         self.centre.up.put_rows(shop.rows(self.now()), interest=owners)
+        if self.chance.hits(50):
+            self.centre.up.tidy()  # so that there are snapshots
         for number in range(self.plan.n_kiosks):
-            name, store = f"k{number}", shop.STORES[number % len(shop.STORES)]
-            kiosk = new_kiosk(self.site, name, store, centre=self.centre, note=self.noter(name))
-            kiosk.folder.mkdir()
-            self.kiosks.append(kiosk)
-            kiosk.start()
+            self.unpacked(f"k{number}", shop.STORES[number % len(shop.STORES)])
 
     async def _end(self) -> None:
         for kiosk in self.kiosks:
             self.verdict.n_calls += kiosk.network.n_calls
+            self.verdict.seen["part of a snapshot"] = (
+                self.verdict.seen.get("part of a snapshot", 0) + kiosk.network.n_parts
+            )
             await kiosk.network.end()
             await kiosk.end()
         await self.centre.end()
@@ -229,6 +243,9 @@ class World:
             raise Broken(
                 f"{len(absent)} accepted operations are nowhere, first {op.kind} {op.id}"
             )
+        for kiosk in self.kiosks:
+            if kiosk.store is not None and checks.loading(kiosk.up):
+                self.saw("snapshot half loaded")
         if self.centre.centre is None or self.parted:
             return
         for kiosk in self.kiosks:
@@ -265,6 +282,7 @@ class World:
         for kiosk in self.kiosks:
             checks.cursor_is_earned(kiosk, centre)
             checks.same_rows(kiosk, centre)
+            checks.nothing_is_left_of_snapshots(kiosk)
             is_elsewhere = kiosk.name in self.moved or kiosk.identity.device_id in self.revoked
             unknown = self.decided if is_elsewhere else self.forgotten
             checks.same_states(

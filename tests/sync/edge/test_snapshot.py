@@ -303,3 +303,22 @@ def test_a_row_of_a_form_this_program_does_not_read_is_kept_raw_and_counted(
 
     assert Feed(store).state().n_unread == 1
     assert Lookup(store).row(key) is None
+
+
+def test_parts_of_a_load_that_was_cut_off_stay_until_the_scope_came_otherwise(
+    store: EdgeStore,
+) -> None:
+    shelf = Shelf(rows_of(ROWS_MIN + 500))
+    feed = edge.granted(store)
+    shelf.missing = {2}
+    loader = SnapshotLoader(store)
+    with pytest.raises(CentreUnreachable):
+        asyncio.run(loader.load(shelf, SCOPE))
+
+    loader.sweep()
+    n_while_loading = len(list((store.folder / "snap").iterdir()))
+    feed.part_ways(SCOPE, 0)
+    SnapshotLoader(store).sweep()
+
+    assert n_while_loading > 0
+    assert list((store.folder / "snap").iterdir()) == []
