@@ -16,7 +16,6 @@ import getpass
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -24,9 +23,7 @@ import typer
 from hardware.clock import SystemClock
 from hardware.entropy import SystemEntropy
 from hardware.moments import micros_of, moment_of
-from kiosk import settings
-from kiosk.commands.central import FOLDER
-from kiosk.commands.options import Data
+from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from sync.model.errors import Malformed, StoreError
 from sync.model.records import CHANNELS
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
 
 EXIT_USAGE: Final = 2
 EXIT_NOT_DONE: Final = 3
-EXIT_DATABASE: Final = 6
 
 WHAT: Final = ("add", "reset", "off", "on", "list", "looks")
 
@@ -47,14 +43,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         str, typer.Argument(help="Name they sign in with; with looks the id of a customer.")
     ] = "",
     data: Data = None,
-    database: Annotated[
-        str,
-        typer.Option(
-            "--database",
-            help="postgresql://USER@HOST/NAME; without it the file in the data folder.",
-            show_default=False,
-        ),
-    ] = "",
+    database: Database = "",
     shown: Annotated[
         str, typer.Option("--shown", help="What others see; without it the name.")
     ] = "",
@@ -70,10 +59,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     if what not in WHAT or bool(name) == (what == "list"):
         fail("usage", f"agent: {', '.join(WHAT)}; all but list with a name.",
              exit_code=EXIT_USAGE, as_json=as_json)  # fmt: skip
-    address = database or str(settings.load(data=data).data / FOLDER / "centre.db")
-    if not database and not Path(address).is_file():
-        message = f"There is no centre in {Path(address).parent}."
-        fail("no_centre", message, exit_code=EXIT_DATABASE, as_json=as_json)
+    address = database_of(data, database, as_json=as_json)
     act = _Act(what, name, shown or name, channel, is_drawn=draw)
     try:
         said = act.done(address)

@@ -35,7 +35,7 @@ from kiosk import settings
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
 from kiosk.capsule_signing import KEY_FILE as CAPSULE_FILE
 from kiosk.capsule_signing import SEED_SIZE, CapsuleKeyFile
-from kiosk.commands.options import Data
+from kiosk.commands.options import CENTRE_FOLDER, Data
 from sync.central.app import Tls, serve
 from sync.central.centre import DATABASE_FILE, KEY_FILE, Centre
 from sync.central.errors import ChannelsWrong
@@ -45,9 +45,6 @@ from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
     from kiosk.band_keys_token import TokenBandKeys
-
-FOLDER: Final = "centre"
-"""Where the centre keeps its files, inside the data folder."""
 
 LOG_FILE: Final = "centre.log"
 EXIT_FAILED: Final = 1
@@ -138,7 +135,7 @@ def run(  # noqa: PLR0913, PLR0917  # its options
 ) -> None:
     """Run the centre alone: devices push operations to it and pull rows from it."""
     chosen = settings.load(data=data).data
-    folder = chosen / FOLDER
+    folder = chosen / CENTRE_FOLDER
     if what:
         _import(
             what,

@@ -112,11 +112,15 @@ def _parts_over(store: Any) -> "Parts":
 
 
 def _in_words(done: "Imported", file: Path) -> list[str]:
-    said = [
-        f"{done.n_taken:,} taken, {done.n_again:,} were here before, {done.n_waiting:,} wait for what they speak of."
-    ]
-    if done.resumed_at > 1:
-        said.insert(0, f"Went on from line {done.resumed_at:,}.")
+    if done.was_whole:
+        last = done.resumed_at - 1
+        said = [f"All {last:,} lines were read before, and nothing was added since."]
+    else:
+        said = [
+            f"{done.n_taken:,} taken, {done.n_again:,} were here before, {done.n_waiting:,} put by until what they name is known."
+        ]
+        if done.resumed_at > 1:
+            said.insert(0, f"Lines before {done.resumed_at:,} were read before.")
     if done.n_rejected:
         said.append(f"{done.n_rejected:,} set aside in {file}.rejects, with the reason.")
     return said

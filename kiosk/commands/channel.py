@@ -7,6 +7,7 @@
     tapthread channel resume NAME                   go on, with what came meanwhile
     tapthread channel replay NAME EVENT             take it again; "held" instead of an id for all that are held
     tapthread channel check --channels FILE         whether the file of channels can be used, and what is missing in it
+    tapthread channel check NAME --channels FILE    the same for one, with what it is and which options and secrets it takes
 
 It works beside a running centre, on its database: the file in the data folder, or the one `--database` names. What is to be
 taken again the running centre takes within a minute. Ends with 2 for a line that makes no sense, 3 where there is no such
@@ -23,9 +24,7 @@ import typer
 
 from hardware.clock import SystemClock
 from hardware.moments import micros_of, moment_of
-from kiosk import settings
-from kiosk.commands.central import FOLDER
-from kiosk.commands.options import Data
+from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from sync.model.errors import StoreError
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 EXIT_USAGE: Final = 2
 EXIT_NOT_DONE: Final = 3
-EXIT_DATABASE: Final = 6
 
 HELD: Final = "held"
 LISTED_MAX: Final = 50
@@ -44,8 +42,10 @@ REPLAYED_MAX: Final = 10_000
 ASKED: Final = ("waiting", "held", "forged")
 """States a person should look at."""
 
-NAMES: Final = {"list": 0, "show": 1, "pause": 1, "resume": 1, "replay": 2, "check": 0}
-"""What can be done, and how many names it needs."""
+NAMES: Final = {
+    "list": (0, 0), "show": (1, 2), "pause": (1, 1), "resume": (1, 1), "replay": (2, 2), "check": (0, 1),
+}  # fmt: skip
+"""What can be done, and how many names it takes at least and at most."""
 
 
 class _NotDone(Exception):
@@ -57,14 +57,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     name: Annotated[str, typer.Argument(help="Name of the channel.")] = "",
     event: Annotated[str, typer.Argument(help="Id of an event.")] = "",
     data: Data = None,
-    database: Annotated[
-        str,
-        typer.Option(
-            "--database",
-            help="postgresql://USER@HOST/NAME; without it the file in the data folder.",
-            show_default=False,
-        ),
-    ] = "",
+    database: Database = "",
     channels: Annotated[
         Path | None, typer.Option("--channels", help="With check: the file of channels.")
     ] = None,
@@ -78,17 +71,14 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show what other systems sent to the centre, pause them, take something again."""
-    given = (name != "") + (event != "")
-    if what not in NAMES or given < NAMES[what] or (given > NAMES[what] and what != "show"):
-        fail("usage", f"channel: {', '.join(NAMES)}; show, pause and resume with a channel, replay with an event too.",
-             exit_code=EXIT_USAGE, as_json=as_json)  # fmt: skip
+    least, most = NAMES.get(what, (1, 0))
+    if not least <= (name != "") + (event != "") <= most:
+        fail("usage", f"channel: {', '.join(NAMES)}; show, pause and resume with a channel, replay with an event too,"
+             " list without, check with or without.", exit_code=EXIT_USAGE, as_json=as_json)  # fmt: skip
     if what == "check":
-        _check(channels, as_json=as_json)
+        _check(channels, name, as_json=as_json)
         return
-    address = database or str(settings.load(data=data).data / FOLDER / "centre.db")
-    if not database and not Path(address).is_file():
-        message = f"There is no centre in {Path(address).parent}."
-        fail("no_centre", message, exit_code=EXIT_DATABASE, as_json=as_json)
+    address = database_of(data, database, as_json=as_json)
     acts: dict[str, Callable[[Store], dict[str, Any]]] = {
         "list": _listed,
         "show": lambda store: _shown(store, name, event, is_all=is_all, is_raw=raw),
@@ -214,37 +204,50 @@ def _again(store: "Store", name: str, event: str) -> dict[str, Any]:
     return Batch(store, on_commit=lambda _scopes: None).run(work)
 
 
-def _check(path: Path | None, *, as_json: bool) -> None:
+def _check(path: Path | None, name: str, *, as_json: bool) -> None:
     from sync.central import channels_file
+    from sync.central.channels.names import names_of, nearest
     from sync.central.channels.registry import ADAPTERS
     from sync.central.errors import ChannelsWrong
 
     if path is None:
-        fail(
-            "usage",
-            "channel check needs --channels FILE.",
-            exit_code=EXIT_USAGE,
-            as_json=as_json,
-        )
+        message = "channel check needs --channels FILE."
+        fail("usage", message, exit_code=EXIT_USAGE, as_json=as_json)
     assert path is not None  # `fail` ends
     try:
         found = channels_file.read_channels(path)
         channels_file.check(found, ADAPTERS)
     except ChannelsWrong as error:
         fail("not_done", f"{error}.", exit_code=EXIT_NOT_DONE, as_json=as_json)
-    checked = [
+    if name and name not in {it.name for it in found}:
+        message = (
+            f"{path} has no channel {name[:60]!r}{nearest(name, (it.name for it in found))}."
+        )
+        fail("not_done", message, exit_code=EXIT_NOT_DONE, as_json=as_json)
+    checked: list[dict[str, Any]] = [
         {
             "name": it.name, "adapter": it.adapter, "channel": it.channel, "path": f"/in/{it.name}",
             "secrets": sorted(it.secrets), "options": sorted(it.options),
             "missing": _missing(ADAPTERS[it.adapter], it),
         }
         for it in found
+        if name in ("", it.name)
     ]  # fmt: skip
-    print(
-        json.dumps({"checked": checked})
-        if as_json
-        else "\n".join(_in_words({"checked": checked}))
-    )
+    if name:
+        names = names_of(checked[0]["adapter"])
+        checked[0] |= {
+            "is": _about(ADAPTERS[checked[0]["adapter"]]),
+            "takes_secrets": names.secrets if names else (),
+            "takes_options": sorted(names.options) if names else (),
+        }
+    said = {"checked": checked}
+    print(json.dumps(said) if as_json else "\n".join(_in_words(said)))
+
+
+def _about(adapter: "Adapter") -> str:
+    """What an adapter is: the first sentence of its file."""
+    text = sys.modules[type(adapter).__module__].__doc__ or ""
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 def _missing(adapter: "Adapter", channel: "Settings") -> str:
@@ -282,13 +285,22 @@ def _in_words(said: dict[str, Any]) -> list[str]:
     if "event" in said:
         return [f"{field}: {value}" for field, value in said["event"].items()]
     if "checked" in said:
-        return [
-            f"{it['name']:<16} {it['adapter']:<12} {it['path']:<24} secrets: {', '.join(it['secrets']) or 'NONE'}"
-            + (f"\n    ! {it['missing']}" if it["missing"] else "")
-            for it in said["checked"]
-        ] or ["The file names no channel."]
+        return [_checked_line(it) for it in said["checked"]] or ["The file names no channel."]
     if "replayed" in said:
         return [
             f"{len(said['replayed'])} to be taken again; the running centre does it within a minute."
         ]
     return [f"{said['channel']} is {said['state']}."]
+
+
+def _checked_line(it: dict[str, Any]) -> str:
+    line = f"{it['name']:<16} {it['adapter']:<12} {it['path']:<24} secrets: {', '.join(it['secrets']) or 'NONE'}"
+    if it["missing"]:
+        line += f"\n    ! {it['missing']}"
+    if "is" in it:
+        line += (
+            f"\n    {it['is']}\n    channel:  {it['channel'] or 'as each event says'}"
+            f"\n    options:  {', '.join(it['options']) or 'none'}"
+            f"\n    it takes: secrets {', '.join(it['takes_secrets'])}; options {', '.join(it['takes_options'])}"
+        )
+    return line

@@ -10,15 +10,12 @@ the list by itself; who decided, when and why is kept for ever, and goes to the 
 """
 
 import json
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
-from kiosk import settings
-from kiosk.commands.central import FOLDER
-from kiosk.commands.options import Data
+from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from kiosk.core.staff_words import StaffWords
 from sync.model.errors import Malformed, StoreError
@@ -26,19 +23,11 @@ from sync.model.wire import INBOX_MAX, DecideRequest, InboxEntry
 
 EXIT_USAGE: Final = 2
 EXIT_NOT_DONE: Final = 3
-EXIT_DATABASE: Final = 6
 
 
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     data: Data = None,
-    database: Annotated[
-        str,
-        typer.Option(
-            "--database",
-            help="postgresql://USER@HOST/NAME; without it the file in the data folder.",
-            show_default=False,
-        ),
-    ] = "",
+    database: Database = "",
     store: Annotated[str, typer.Option("--store", help="List one store's alone.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     replay: Annotated[
@@ -64,10 +53,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         fail("usage", "inbox: one decision at a time.", exit_code=EXIT_USAGE, as_json=as_json)
     if void and not reason.strip():
         fail("reason", "Say why, with --reason.", exit_code=EXIT_USAGE, as_json=as_json)
-    address = database or str(settings.load(data=data).data / FOLDER / "centre.db")
-    if not database and not Path(address).is_file():
-        message = f"There is no centre in {Path(address).parent}."
-        fail("no_centre", message, exit_code=EXIT_DATABASE, as_json=as_json)
+    address = database_of(data, database, as_json=as_json)
     try:
         if given:
             ((decision, op),) = given.items()

@@ -20,9 +20,7 @@ import typer
 from hardware.clock import SystemClock
 from hardware.entropy import SystemEntropy
 from hardware.moments import micros_of
-from kiosk import settings
-from kiosk.commands.central import FOLDER
-from kiosk.commands.options import Data
+from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from sync.model.errors import StoreError
 
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from sync.central.likeness.measure import Pair, Score
     from sync.central.likeness.model import Likely, Person
 
-EXIT_DATABASE: Final = 6
 EXIT_MISSING: Final = 7
 RISKS: Final = (100_000, 10_000, 1_000, 100)
 """Limits of risk that a measurement is told for, millionths."""
@@ -40,14 +37,7 @@ TRAIN_RECORDS: Final = 50_000
 
 def run(  # noqa: PLR0913, PLR0917  # its options
     data: Data = None,
-    database: Annotated[
-        str,
-        typer.Option(
-            "--database",
-            help="postgresql://USER@HOST/NAME; without it the file in the data folder.",
-            show_default=False,
-        ),
-    ] = "",
+    database: Database = "",
     dry: Annotated[bool, typer.Option("--dry", help="Write nothing.")] = False,
     measure: Annotated[
         int,
@@ -92,10 +82,7 @@ def _suggest(
     from sync.central.likeness.people import people_of, suggest
     from sync.central.store import Store
 
-    address = database or str(settings.load(data=data).data / FOLDER / "centre.db")
-    if not database and not Path(address).is_file():
-        message = f"There is no centre in {Path(address).parent}."
-        fail("no_centre", message, exit_code=EXIT_DATABASE, as_json=as_json)
+    address = database_of(data, database, as_json=as_json)
     store = Store(address, fresh_epoch="", entropy=SystemEntropy())
     try:
         with store.reading() as snapshot:

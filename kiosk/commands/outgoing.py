@@ -15,16 +15,13 @@ cannot be used.
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from hardware.clock import SystemClock
 from hardware.moments import micros_of, moment_of
-from kiosk import settings
-from kiosk.commands.central import FOLDER
-from kiosk.commands.options import Data
+from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from sync.model.errors import StoreError
 
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
 
 EXIT_USAGE: Final = 2
 EXIT_NONE: Final = 3
-EXIT_DATABASE: Final = 6
 
 WHAT: Final = {
     "list": (0, 0), "retry": (1, 1), "drop": (1, 1), "changes": (0, 0), "replay": (1, 2),
@@ -53,14 +49,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     name: Annotated[str, typer.Argument(help="Id of a message, or a subscriber.")] = "",
     change: Annotated[str, typer.Argument(help="Id of one change.")] = "",
     data: Data = None,
-    database: Annotated[
-        str,
-        typer.Option(
-            "--database",
-            help="postgresql://USER@HOST/NAME; without it the file in the data folder.",
-            show_default=False,
-        ),
-    ] = "",
+    database: Database = "",
     state: Annotated[
         str, typer.Option("--state", help=f"Only messages in this state: {', '.join(STATES)}.")
     ] = "",
@@ -77,10 +66,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     ):
         message = f"outgoing: {', '.join(WHAT)}; drop needs --reason."
         fail("usage", message, exit_code=EXIT_USAGE, as_json=as_json)
-    address = database or str(settings.load(data=data).data / FOLDER / "centre.db")
-    if not database and not Path(address).is_file():
-        message = f"There is no centre in {Path(address).parent}."
-        fail("no_centre", message, exit_code=EXIT_DATABASE, as_json=as_json)
+    address = database_of(data, database, as_json=as_json)
     try:
         said = _Act(what, name, change, state, reason).done(address)
     except StoreError as error:

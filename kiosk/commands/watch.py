@@ -8,15 +8,12 @@ somebody waits longer than was promised, so that a timer can ring.
 """
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
 
-from kiosk import settings
-from kiosk.commands.central import FOLDER
-from kiosk.commands.options import Data
+from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from kiosk.core.staff_words import StaffWords
 from sync.model.errors import StoreError
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from sync.model.watch import ChannelReport
 
 EXIT_LATE: Final = 3
-EXIT_DATABASE: Final = 6
 
 _VERDICTS: Final = {"keep": "keep", "staff_it": "staff it", "close": "close"}
 _REASONS: Final = {
@@ -47,14 +43,7 @@ _ALARMS: Final = {
 
 def run(
     data: Data = None,
-    database: Annotated[
-        str,
-        typer.Option(
-            "--database",
-            help="postgresql://USER@HOST/NAME; without it the file in the data folder.",
-            show_default=False,
-        ),
-    ] = "",
+    database: Database = "",
     report: Annotated[
         bool, typer.Option("--report", help="How each channel did in the last four weeks.")
     ] = False,
@@ -64,10 +53,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say who waits for an answer in which channel, and what to do about each channel."""
-    address = database or str(settings.load(data=data).data / FOLDER / "centre.db")
-    if not database and not Path(address).is_file():
-        message = f"There is no centre in {Path(address).parent}."
-        fail("no_centre", message, exit_code=EXIT_DATABASE, as_json=as_json)
+    address = database_of(data, database, as_json=as_json)
     try:
         found = _watched(address, home)
     except StoreError as error:

@@ -14,7 +14,6 @@
 Nobody but its owner may read the file, nor the files it names: whoever has a secret can write in a vendor's name.
 """
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sync.central.channels.adapter import Settings
+from sync.central.channels.names import fault_of, nearest
 from sync.central.errors import ChannelsWrong
 from sync.model.records import CHANNELS
 
@@ -47,7 +47,7 @@ def read_channels(path: Path) -> tuple[Settings, ...]:
 
 
 def check(channels: Iterable[Settings], adapters: Iterable[str]) -> None:
-    """Raise ChannelsWrong for two channels of one name, or an adapter there is not."""
+    """Raise ChannelsWrong for two channels of one name, an adapter there is not, or an option or secret it does not take."""
     known, seen = tuple(adapters), set[str]()
     for each in channels:
         if each.name in RESERVED:
@@ -61,8 +61,11 @@ def check(channels: Iterable[Settings], adapters: Iterable[str]) -> None:
         seen.add(each.name)
         if each.adapter not in known:
             raise ChannelsWrong(
-                f"[{each.name}] there is no adapter {each.adapter!r}{_nearest(each.adapter, known)}"
+                f"[{each.name}] there is no adapter {each.adapter!r}{nearest(each.adapter, known)}"
             )
+        fault = fault_of(each)
+        if fault:
+            raise ChannelsWrong(fault)
 
 
 def _private(path: Path) -> str:
@@ -83,11 +86,11 @@ def _channel(name: str, told: object, folder: Path) -> Settings:
         raise ChannelsWrong(f"{name} stands outside a channel; begin one with [name]")
     for field in told:
         if field not in FIELDS:
-            raise ChannelsWrong(f"[{name}] there is no {field!r}{_nearest(field, FIELDS)}")
+            raise ChannelsWrong(f"[{name}] there is no {field!r}{nearest(field, FIELDS)}")
     channel = _text(told, name, "channel")
     if channel and channel not in CHANNELS:
         raise ChannelsWrong(
-            f"[{name}] channel {channel!r} is none{_nearest(channel, CHANNELS)}"
+            f"[{name}] channel {channel!r} is none{nearest(channel, CHANNELS)}"
         )
     promise_s = told.get("promise_s", PROMISE_S)
     if (
@@ -146,8 +149,3 @@ def _option(value: object, name: str, key: str) -> str:
     if isinstance(value, str | int):
         return str(value)
     raise ChannelsWrong(f"[{name}.options] {key} is a text, a number, or true or false")
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, tuple(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""

@@ -70,6 +70,7 @@ class Imported:
         at, size: Bytes read, and of the file.
         line: The next line.
         resumed_at: Line this run began at, 1 for the beginning.
+        was_whole: Whether an earlier run had read it to its end.
     """
 
     n_taken: int = 0
@@ -80,6 +81,7 @@ class Imported:
     size: int = 0
     line: int = 1
     resumed_at: int = 1
+    was_whole: bool = False
 
 
 @dataclass(slots=True)
@@ -157,6 +159,7 @@ class Importing:
                 _number(known, one) for one in ("at", "line", "n_rejected")
             )
             done.resumed_at = done.line
+            done.was_whole = done.at == done.size
         with rejects.open("ab") as aside:
             aside.truncate(_number(known, "aside") if is_known else 0)
             aside.seek(0, os.SEEK_END)

@@ -3,6 +3,7 @@
 facts      what any channel can tell, as values: somebody spoke, something was bought, a stock moved
 adapter    what an adapter is; where they are found by name
 registry   all adapters by name
+names      how the options and secrets of each are written, so that a misspelt one is told
 parts      what several of them need: signatures, vendors' JSON that says where it is wrong, times, money, text from markup
 shopify    web shop: orders, parcels, customers, stock, products
 chatwoot   helpdesk and chat: messages, notes, solved conversations, contacts

@@ -95,7 +95,8 @@ def _read(body: bytes, headers: Any) -> BaseCloudEvent:
     try:
         return from_http_event(HTTPMessage(known, body))
     except BaseCloudEventException as error:
-        raise Unmapped(f"no CloudEvent: {type(error).__name__}") from None
+        first = str(error).partition(":: ")[2].partition(",")[0]
+        raise Unmapped(f"no CloudEvent: {first[:120] or 'not as its form is'}") from None
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
         # cloudevents 2.2 checks the attributes of an event, and trusts that what holds them is an object of text.
         raise Unmapped("no CloudEvent") from None

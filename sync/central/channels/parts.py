@@ -182,7 +182,30 @@ def decoded(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Unmapped(f"not JSON: {type(error).__name__}") from None
+        raise Unmapped(f"not JSON: {_broken(error, body)}") from None
+
+
+_BYTE: Final = re.compile(r"(?:JSON is malformed: )?(.*) \(byte ([0-9]+)\)")
+
+
+def _broken(error: Exception, body: bytes) -> str:
+    """Where and how JSON breaks, in words; nothing of what stands in it."""
+    found = _BYTE.fullmatch(str(error))
+    if found:
+        at = int(found[2])
+        line = f", line {body.count(10, 0, at) + 1}" if 10 in body.strip() else ""
+        return f"it breaks at byte {at + 1}{line}: {found[1]}"
+    if not body:
+        return "it is empty"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if isinstance(error, msgspec.ValidationError):
+        return "a number in it is out of range"
+    try:
+        body.decode()
+    except UnicodeDecodeError as wrong:  # the reader counts from the text it is in
+        return f"byte {wrong.start + 1} is no UTF-8"
+    return f"it ends too soon, after {len(body)} bytes"
 
 
 def encoded(value: Any) -> bytes:

@@ -8,7 +8,7 @@ from typing import Final, cast
 import sync.central.channels as folder
 from sync.central.channels.adapter import Adapter
 
-SHARED: Final = frozenset(("adapter", "facts", "files", "parts", "registry"))
+SHARED: Final = frozenset(("adapter", "facts", "files", "names", "parts", "registry"))
 """Files here that are no adapters."""
 
 _NAMES: Final = tuple(

@@ -20,7 +20,14 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ran(data: Path, *, channel: str = "old", exit_code: int = 0, what: str = "import") -> None:
+def ran(
+    data: Path,
+    *,
+    channel: str = "old",
+    exit_code: int = 0,
+    what: str = "import",
+    as_json: bool = True,
+) -> None:
     def run() -> None:
         central.run(
             what,
@@ -28,7 +35,7 @@ def ran(data: Path, *, channel: str = "old", exit_code: int = 0, what: str = "im
             data=data,
             channels=data / "channels.toml",
             channel=channel,
-            as_json=True,
+            as_json=as_json,
         )
 
     if exit_code:
@@ -86,3 +93,35 @@ def test_channels_that_others_can_read_are_refused(
     ran(data, exit_code=4)
 
     assert "chmod 600" in said(capsys)["error"]["message"]
+
+
+def test_what_became_of_a_file_is_said_in_words_with_the_lines_it_has(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "people.csv").write_text("who,given_name\n1,Tom\n2,Maya\n3,Lena\n4,Ben\n")
+
+    ran(data, as_json=False)
+    first = capsys.readouterr().out
+    ran(data, as_json=False)
+    again = capsys.readouterr().out
+    with (data / "people.csv").open("a") as file:
+        file.write("5,Ann\n")
+    ran(data, as_json=False)
+    grown = capsys.readouterr().out
+
+    assert first == "4 taken, 0 were here before, 0 put by until what they name is known.\n"
+    assert again == "All 5 lines were read before, and nothing was added since.\n"
+    assert grown.splitlines()[0] == "Lines before 6 were read before."
+    assert grown.splitlines()[1].startswith("1 taken, ")
+
+
+def test_what_speaks_of_somebody_not_known_yet_is_put_by(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "people.csv").write_text(
+        '{"fact":"became","ref":"W-9","state":"collected","at":"2026-01-02T10:00:00Z"}\n'
+    )
+
+    ran(data, as_json=False)
+
+    assert "1 put by until what they name is known" in capsys.readouterr().out

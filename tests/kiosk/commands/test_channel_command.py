@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import typer
 
 from hardware.clock import SystemClock
 from hardware.moments import micros_of
-from kiosk.commands import channel
+from kiosk.commands import agent, central, channel, inbox, likeness, outgoing, watch
+from kiosk.commands.options import Database
 from sync.central.centre import Centre
 from tests.support.centre import open_centre
 from tests.support.channels import all_rows, bought, delivery, event, intake_of, who
@@ -113,6 +115,7 @@ def test_what_is_taken_again_is_taken_by_the_running_centre(
     ("words", "code"),
     [
         (("dance",), 2), (("show",), 2), (("pause",), 2), (("replay", "shop"), 2), (("list", "shop"), 2), (("check",), 2),
+        (("check", "shop", "e2"), 2), (("pause", "shop", "e2"), 2),
         (("show", "nowhere"), 3), (("show", "shop", "none"), 3), (("pause", "nowhere"), 3), (("replay", "shop", "none"), 3),
     ],
 )  # fmt: skip
@@ -175,3 +178,83 @@ def test_a_secret_of_another_name_than_the_adapter_asks_for_is_told(
 
     assert wrong["missing"].startswith(f"there is no secret '{right}' (found: key)")
     assert good["missing"] == ""
+
+
+def a_file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "channels.toml"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def test_one_channel_is_checked_and_it_is_said_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = a_file(
+        tmp_path,
+        '[shop]\nadapter = "shopify"\nchannel = "web"\n[shop.secrets]\nsigning = "x"\n'
+        '[mail]\nadapter = "email"\nchannel = "email"\n',
+    )
+
+    (found,) = ran(tmp_path, capsys, "check", "shop", channels=path)["checked"]
+    channel.run("check", "shop", channels=path)
+    said = capsys.readouterr().out
+
+    assert found["is"].startswith("Shopify, the web shop")
+    assert "signing" in found["takes_secrets"]
+    assert "stores" in found["takes_options"]
+    assert "Shopify, the web shop" in said
+    assert "/in/mail" not in said
+    assert failed(tmp_path, "check", "shoop", channels=path) == 3
+    assert "no channel 'shoop'; did you mean 'shop'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('adapter = "whatsapp"\n[one.options]\nnumbre = "1"\n', "no option 'numbre'; did you mean 'number'?"),
+        ('adapter = "email"\n[one.options]\nsmtp_prot = 25\n', "no option 'smtp_prot'; did you mean 'smtp_port'?"),
+        ('adapter = "x"\n[one.options]\nwindow = 25\n', "no option 'window'; x takes country"),
+        ('adapter = "shopify"\n[one.secrets]\nsigning = "s"\nacces = "s"\n', "no secret 'acces'; did you mean 'access'?"),
+        ('adapter = "shopify"\nsecret = "s"\n', "there is no 'secret'; did you mean 'secrets'?"),
+    ],
+)  # fmt: skip
+def test_what_is_misspelt_is_an_error_that_names_the_nearest_right_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
+) -> None:
+    path = a_file(tmp_path, f"[one]\n{text}")
+
+    assert failed(tmp_path, "check", channels=path) == 3
+    assert says in capsys.readouterr().err
+
+
+def test_a_centre_does_not_start_with_a_misspelt_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = a_file(tmp_path, '[one]\nadapter = "whatsapp"\n[one.options]\nnumbre = "1"\n')
+
+    with pytest.raises(typer.Exit) as ended:
+        central.run(data=tmp_path, port=0, channels=path)
+
+    assert ended.value.exit_code == 1
+    assert "did you mean 'number'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [agent, channel, inbox, likeness, outgoing, watch])
+def test_every_command_on_the_database_of_a_centre_names_it_in_the_same_words(
+    command: ModuleType,
+) -> None:
+    (asked,) = get_type_hints(command.run, include_extras=True)["database"].__metadata__
+
+    assert asked is get_args(Database)[1]
+
+
+@pytest.mark.parametrize("command", [agent, channel, inbox, likeness, outgoing, watch])
+def test_each_of_them_says_that_there_is_no_centre_in_a_folder_without_one(
+    command: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        command.run(data=tmp_path)
+
+    assert ended.value.exit_code == 6
+    assert f"There is no centre in {tmp_path}/centre." in capsys.readouterr().err

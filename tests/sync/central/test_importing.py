@@ -124,7 +124,7 @@ def test_a_wrong_line_of_json_is_set_aside_as_it_stood(
 
     assert (done.n_taken, done.n_rejected) == (1, 1)
     assert (tmp_path / "facts.ndjson.rejects").read_text() == (
-        '{"line":2,"reason":"not JSON: DecodeError","record":"not json"}\n'
+        '{"line":2,"reason":"not JSON: it breaks at byte 5: invalid character","record":"not json"}\n'
     )
 
 
