@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from kiosk.commands import inbox
+from kiosk.commands.options import EXIT_DATABASE
 from sync.central.apply import apply_operations
 from sync.central.store import DeviceRecord, Store
 from sync.model.operations.redeem import Redeem
@@ -140,7 +141,7 @@ def test_what_makes_no_sense_is_said_and_nothing_is_done(
 def test_where_there_is_no_centre_none_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert failed(tmp_path, capsys) == (inbox.EXIT_DATABASE, "no_centre")
+    assert failed(tmp_path, capsys) == (EXIT_DATABASE, "no_centre")
     assert list(tmp_path.iterdir()) == []
 
 

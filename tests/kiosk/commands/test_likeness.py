@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from kiosk.commands import likeness
+from kiosk.commands.options import EXIT_DATABASE
 from sync.central.likeness.model import likely_pairs
 from sync.model.records import ContactPoint, Customer
 from sync.model.row import row_of
@@ -90,7 +91,7 @@ def test_an_engine_nobody_knows_and_a_folder_without_a_centre_are_said(
     with pytest.raises(typer.Exit) as ended:
         likeness.run(data=tmp_path)
 
-    assert ended.value.exit_code == likeness.EXIT_DATABASE
+    assert ended.value.exit_code == EXIT_DATABASE
     said = capsys.readouterr().err
     assert "duckdb or spark" in said
     assert "There is no centre" in said

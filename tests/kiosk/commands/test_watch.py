@@ -10,6 +10,7 @@ import typer
 from hardware.clock import SystemClock
 from hardware.moments import micros_of
 from kiosk.commands import watch
+from kiosk.commands.options import EXIT_DATABASE
 from sync.model.records import Customer, Interaction, Record
 from sync.model.row import row_of
 from tests.support.centre import open_centre
@@ -95,5 +96,5 @@ def test_a_folder_without_a_centre_is_said(
     with pytest.raises(typer.Exit) as ended:
         watch.run(data=tmp_path)
 
-    assert ended.value.exit_code == watch.EXIT_DATABASE
+    assert ended.value.exit_code == EXIT_DATABASE
     assert "There is no centre" in capsys.readouterr().err
