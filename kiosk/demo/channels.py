@@ -19,6 +19,7 @@ Source: `sync.central.channels`, each adapter's own docstring.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,9 @@ _SECRET: Final = "demo secret of "  # noqa: S105  # public
 SHOP_NUMBER: Final = "106540352242922"
 """What Meta calls the old WhatsApp number of the demo."""
 
+NUMBER: Final = "+447700900000"
+"""The shop's telephone number. Source: Ofcom, numbers for use in drama."""
+
 INSTAGRAM: Final = "17841400000000000"
 """What Meta calls the demo's Instagram account."""
 
@@ -54,6 +58,9 @@ MAIL_SERVER: Final = "mx.tidemark.example"
 
 INBOXES: Final[Mapping[str, int]] = {"chat": 1, "web": 2, "whatsapp": 3, "x": 5}
 """Channel to the number of its inbox in Chatwoot."""
+
+BY_CHATWOOT: Final = ("chat", "web", "x")
+"""Channels that are answered in their conversation there; WhatsApp is answered at Meta, where customers write to."""
 
 WEB_PLACE: Final = 65_400
 """Shopify's number of the place the web shop sells from."""
@@ -67,17 +74,26 @@ SHELF_PLACE: Final = 65_432
 _NUMBERS: Final = "W-, A-, S-, T-"
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the played vendors are: of all but the mail server an URL, of that its port here."""
+
+    url: str
+    mail_port: int
+
+
 def secret_of(name: str) -> str:
     """The test secret of a channel."""
     return _SECRET + name
 
 
-def demo_channels(*, vendors: str = "") -> tuple[Settings, ...]:
+def demo_channels(*, vendors: Addresses | None = None) -> tuple[Settings, ...]:
     """All of them.
 
     Args:
-        vendors: Address where somebody plays the vendors for what goes out; "" when nothing is to go out.
+        vendors: Where somebody plays the vendors for what goes out; None when nothing is to go out.
     """
+    url = vendors.url if vendors else ""
 
     def one(
         name: str, adapter: str, channel: str = "", key: str = "signing", **options: str
@@ -87,17 +103,34 @@ def demo_channels(*, vendors: str = "") -> tuple[Settings, ...]:
             options=options, promise_s=DAY_S,
         )  # fmt: skip
 
-    def able(name: str, **options: str) -> tuple[dict[str, str], dict[str, str]]:
+    def able(
+        name: str, key: str = "access", **options: str
+    ) -> tuple[dict[str, str], dict[str, str]]:
         """Secrets and options by which something goes out, where somebody plays the vendors."""
-        return ({"access": secret_of(f"{name} access")}, options) if vendors else ({}, {})
+        return ({key: secret_of(f"{name} access")}, options) if vendors else ({}, {})
 
     wa_key, wa_way = able(
         "whatsapp",
         phone_id=SHOP_NUMBER,
-        api_url=f"{vendors}/meta",
+        api_url=f"{url}/meta",
         template_text="we_answer/en",
     )
-    web_key, web_way = able("web", write_back="yes", api_url=f"{vendors}/shopify")
+    web_key, web_way = able("web", write_back="yes", api_url=f"{url}/shopify")
+    chat_key, chat_way = able(
+        "chat",
+        "api_access",
+        account="1",
+        api_url=f"{url}/chatwoot",
+        serves=", ".join(BY_CHATWOOT),
+    )
+    line_key, line_way = able(
+        "line", "auth", account="ACdemo", api_url=f"{url}/twilio", status_url=f"{PUBLIC}/line",
+        **{"from": NUMBER},
+    )  # fmt: skip
+    _, mail_way = able(
+        "email", smtp_host="127.0.0.1", smtp_port=str(vendors.mail_port if vendors else 0),
+        smtp_security="none", **{"from": f"Tidemark <{ADDRESS}>"},
+    )  # fmt: skip
     return (
         Settings(
             name="web", adapter="shopify", channel="web", promise_s=DAY_S,
@@ -108,10 +141,13 @@ def demo_channels(*, vendors: str = "") -> tuple[Settings, ...]:
             },
         ),
         one("phone", "app", "phone"),
-        one(
-            "chat", "chatwoot", "chat",
-            inboxes=", ".join(f"{number}={channel}" for channel, number in INBOXES.items()),
-            numbers=_NUMBERS,
+        Settings(
+            name="chat", adapter="chatwoot", channel="chat", promise_s=DAY_S,
+            secrets={"signing": secret_of("chat"), **chat_key},
+            options={
+                "inboxes": ", ".join(f"{number}={channel}" for channel, number in INBOXES.items()), "numbers": _NUMBERS,
+                **chat_way,
+            },
         ),
         Settings(
             name="whatsapp", adapter="whatsapp", channel="whatsapp", promise_s=DAY_S,
@@ -121,9 +157,13 @@ def demo_channels(*, vendors: str = "") -> tuple[Settings, ...]:
         one("tiktok", "tiktok", "tiktok", "app"),
         Settings(
             name="email", adapter="email", channel="email", promise_s=DAY_S,
-            options={"addresses": ADDRESS, "trusted": MAIL_SERVER, "numbers": _NUMBERS},
+            options={"addresses": ADDRESS, "trusted": MAIL_SERVER, "numbers": _NUMBERS, **mail_way},
         ),
-        one("line", "twilio", "phone", numbers=_NUMBERS, url=f"{PUBLIC}/line"),
+        Settings(
+            name="line", adapter="twilio", channel="phone", promise_s=DAY_S,
+            secrets={"signing": secret_of("line"), **line_key},
+            options={"numbers": _NUMBERS, "url": f"{PUBLIC}/line", **line_way},
+        ),
         one("app", "app", "app"),
         one("till", "pos", "store", currency="EUR", stores=", ".join(f"{it.name}={it.id}" for it in STORES)),
         one("visits", "app", "store"),

@@ -55,9 +55,9 @@ from kiosk.links import VirtualLink, command_line
 from kiosk.ui.demo_shell.app import DemoApp
 from kiosk.ui.messages import ReaderSaid
 from kiosk.witnessing import BandWitness
-from sync.edge.client import HttpxTransport
 from sync.edge.lookup import Lookup
 from sync.edge.switch import SwitchedTransport
+from sync.edge.transport import HttpTransport
 from sync.model.row import Row
 
 HOLD_MS: Final = 900
@@ -254,7 +254,7 @@ async def run_demo(
         vendors.start()
         stack.callback(vendors.stop)
         channels = folder / CENTRE_FOLDER / CHANNELS_FILE
-        write_channels(channels, demo_channels(vendors=vendors.url), disk=world.disk)
+        write_channels(channels, demo_channels(vendors=vendors.addresses), disk=world.disk)
         url = await stack.enter_async_context(running_centre(folder, channels=channels))
         wire = Wire(url)
         stack.push_async_callback(wire.close)
@@ -272,7 +272,7 @@ async def run_demo(
         virtual = VirtualLink(link=folder / "pn532")
         await virtual.start()
         stack.push_async_callback(virtual.close)
-        switches = tuple(SwitchedTransport(HttpxTransport()) for _ in range(4))
+        switches = tuple(SwitchedTransport(HttpTransport()) for _ in range(4))
         watch, witness = ReaderWatch(world.clock), BandWitness()
         house = House(kiosk, virtual, switches, watch)
         stack.push_async_callback(house.close)

@@ -24,6 +24,7 @@ from kiosk.demo.channels import (
     INBOXES,
     INSTAGRAM,
     MAIL_SERVER,
+    NUMBER,
     PUBLIC,
     SHOP_NUMBER,
     WEB_PLACE,
@@ -231,10 +232,26 @@ def talk(  # noqa: PLR0913  # what a message has
             "meta": {"sender": contact, "hmac_verified": channel in ("chat", "web")},
         },
     }  # fmt: skip
+    return _chatwoot(body, name=f"d-{ref}", at=at, now=now)
+
+
+def talk_status(ref: int, state: str, *, at: int) -> Letter:
+    """Chatwoot tells what became of a message of ours, `message_updated`."""
+    body = {
+        "event": "message_updated",
+        "id": ref,
+        "message_type": "outgoing",
+        "private": False,
+        "status": state,
+    }
+    return _chatwoot(body, name=f"d-{ref}-{state}", at=at, now=at)
+
+
+def _chatwoot(body: dict[str, Any], *, name: str, at: int, now: int) -> Letter:
     raw, told = _json(body), str(now // SECOND_US)
     headers = {
         "x-chatwoot-timestamp": told,
-        "x-chatwoot-delivery": f"d-{ref}",
+        "x-chatwoot-delivery": name,
         "x-chatwoot-signature": "sha256=" + _mac("chat", f"{told}.".encode() + raw).hex(),
     }
     return Letter("chat", at, Delivery(raw, headers, now=now // SECOND_US))
@@ -347,10 +364,22 @@ def mail(  # noqa: PLR0913  # what a mail has
 def lost_call(ref: str, person: Person, *, at: int, now: int) -> Letter:
     """Twilio tells of a call that ended after a few seconds."""
     fields = {
-        "CallSid": f"CA{ref}", "AccountSid": "ACdemo", "From": person.phone, "To": "+447700900000", "Direction": "inbound",
+        "CallSid": f"CA{ref}", "AccountSid": "ACdemo", "From": person.phone, "To": NUMBER, "Direction": "inbound",
         "CallStatus": "completed", "CallDuration": "4", "StirVerstat": "TN-Validation-Passed-A",
         "Timestamp": format_datetime(_whole(at)),
     }  # fmt: skip
+    return _line(fields, at=at, now=now)
+
+
+def text_status(ref: str, to: str, state: str, *, at: int) -> Letter:
+    """Twilio tells what became of a text message of ours."""
+    fields = {
+        "MessageSid": ref, "AccountSid": "ACdemo", "From": NUMBER, "To": to, "MessageStatus": state,
+    }  # fmt: skip
+    return _line(fields, at=at, now=at)
+
+
+def _line(fields: dict[str, str], *, at: int, now: int) -> Letter:
     url = f"{PUBLIC}/line"
     signed = url + "".join(key + fields[key] for key in sorted(fields))
     headers = {"x-twilio-signature": b64encode(_mac("line", signed.encode(), "sha1")).decode()}

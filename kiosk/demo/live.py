@@ -19,7 +19,7 @@ from kiosk.demo.people import line, order
 from kiosk.demo.telling import person_of
 from kiosk.demo.threads import number, pick
 from sync.central.channels.facts import Said, Who
-from sync.edge.client import HttpxTransport
+from sync.edge.transport import HttpTransport
 from sync.model.errors import CentreError
 from sync.model.ports import Request, Transport
 from sync.model.row import Row
@@ -127,7 +127,7 @@ class Wire:
 
     def __init__(self, centre_url: str, *, transport: Transport | None = None) -> None:
         self._url = centre_url
-        self._transport = transport or HttpxTransport()
+        self._transport = transport or HttpTransport()
         self._waiting: asyncio.Queue[Letter] = asyncio.Queue()
         self.n_told = 0
         self.n_refused = 0

@@ -28,7 +28,7 @@ from kiosk.demo.bands import (
 )
 from kiosk.demo.brand import demo_interest, demo_rows
 from kiosk.demo.catalogue import HOME_STORE
-from kiosk.demo.channels import CHANNELS_FILE, demo_channels, write_channels
+from kiosk.demo.channels import CHANNELS_FILE, Addresses, demo_channels, write_channels
 from kiosk.demo.in_process import InProcessTransport
 from kiosk.demo.letters import Letter
 from kiosk.demo.telling import (
@@ -100,7 +100,7 @@ def prepare_folder(folder: Path, *, disk: Disk) -> None:
     (folder / MARK_FILE).write_text("A demo of Tapthread; `tapthread seed` makes it anew.\n")
 
 
-def open_demo_centre(folder: Path, *, world: World, vendors: str = "") -> Centre:
+def open_demo_centre(folder: Path, *, world: World, vendors: Addresses | None = None) -> Centre:
     """The demo's centre, filled through its channels. Close it.
 
     What fills it is the past: nothing of it is written back to anybody.
@@ -108,7 +108,7 @@ def open_demo_centre(folder: Path, *, world: World, vendors: str = "") -> Centre
     Args:
         folder: Its own.
         world: What it runs in.
-        vendors: Where somebody plays the vendors for what goes out from now on; "" when nothing is to go out.
+        vendors: Where somebody plays the vendors for what goes out from now on; None when nothing is to go out.
     """
     keys = BandKeyFiles(DEMO_TEST_MASTER_KEY, DEMO_TEST_GROUP_KEY)
     world.disk.write(folder / MASTER_FILE, keys.master, private=True)
@@ -118,7 +118,7 @@ def open_demo_centre(folder: Path, *, world: World, vendors: str = "") -> Centre
     centre = _opened(folder, keys, world=world)
     try:
         _fill(centre, world=world)
-        if not vendors:
+        if vendors is None:
             return centre
     except BaseException:
         centre.close()
@@ -127,7 +127,9 @@ def open_demo_centre(folder: Path, *, world: World, vendors: str = "") -> Centre
     return _opened(folder, keys, world=world, vendors=vendors)
 
 
-def _opened(folder: Path, keys: BandKeyFiles, *, world: World, vendors: str = "") -> Centre:
+def _opened(
+    folder: Path, keys: BandKeyFiles, *, world: World, vendors: Addresses | None = None
+) -> Centre:
     return Centre.open(
         folder,
         disk=world.disk,

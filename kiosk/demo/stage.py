@@ -142,7 +142,9 @@ class Stage:
             vendors.start()
             stack.callback(vendors.stop)
             prepare_folder(folder, disk=world.disk)
-            centre = open_demo_centre(folder / CENTRE_FOLDER, world=world, vendors=vendors.url)
+            centre = open_demo_centre(
+                folder / CENTRE_FOLDER, world=world, vendors=vendors.addresses
+            )
             stack.callback(centre.close)
             opened = partial(_device, stack, centre, world=world)
             kiosk, counter = opened(folder, "kiosk"), opened(folder / COUNTER_FOLDER, "counter")
@@ -238,7 +240,11 @@ class Stage:
 
     def score(self) -> Scoreboard:
         """The three sins as every screen counts them: from the rows this store holds."""
-        return scoreboard_of(self._lookup.everything(), now=self.now, home=HOME_STORE)
+        return scoreboard_of(self.rows(), now=self.now, home=HOME_STORE)
+
+    def rows(self) -> tuple[Row, ...]:
+        """Everything this store holds."""
+        return self._lookup.everything()
 
     def central_profile(self, owner: str) -> Profile:
         """What the centre holds of a customer: what agents outside the stores see."""

@@ -30,7 +30,7 @@ from kiosk.demo.catalogue import (
     WEB_STOCK_ON_PURPOSE,
     products,
 )
-from kiosk.demo.channels import ARCHIVE
+from kiosk.demo.channels import ARCHIVE, BY_CHATWOOT
 from kiosk.demo.crowd import CROWD
 from kiosk.demo.letters import Letter, Person
 from kiosk.demo.people import PEOPLE
@@ -362,6 +362,7 @@ def _said(owner: str, it: Interaction, about: str) -> AnyFact:
         ref=it.id, at=it.at, who=who, channel=it.channel, direction=it.direction, by=it.by, text=it.text,
         about=about if about.startswith(("order/", "case/")) else "", topic=it.topic, sensitivity=it.sensitivity,
         is_automatic=it.by in MACHINES, is_closing=it.channel == "store" and it.direction == "note",
+        thread=str(number(f"chatwoot {it.channel} {owner}", 1, 10**6)) if it.channel in BY_CHATWOOT else "",
     )  # fmt: skip
 
 

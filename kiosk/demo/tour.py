@@ -101,7 +101,11 @@ def _trap(stage: Stage, scene: Scene) -> list[str]:
 
 
 def _sent(stage: Stage, _: Scene) -> list[str]:
-    return [f"WhatsApp to +{one.to}: {one.text}" for one in stage.vendors.messages]
+    return [
+        f"WhatsApp to +{one.to}: {one.text}"
+        for one in stage.vendors.messages
+        if one.by == "meta"
+    ]
 
 
 def _jacket(stage: Stage, _: Scene) -> list[str]:

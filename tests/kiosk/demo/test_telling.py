@@ -11,7 +11,7 @@ from hardware.disk import SystemDisk
 from hardware.moments import micros_of, moment_of
 from kiosk.demo.brand import demo_rows
 from kiosk.demo.catalogue import CONTRADICTIONS, HOME_STORE, JACKET
-from kiosk.demo.channels import demo_channels, write_channels
+from kiosk.demo.channels import Addresses, demo_channels, write_channels
 from kiosk.demo.crowd import CROWD
 from kiosk.demo.letters import Letter, Person, lost_call, whatsapp
 from kiosk.demo.people import PEOPLE
@@ -211,7 +211,7 @@ def test_the_story_is_told_in_the_order_it_happened_and_in_full(centre: Centre) 
 
 
 def test_the_file_of_the_demos_channels_reads_back_as_it_was_written(tmp_path: Path) -> None:
-    channels = demo_channels(vendors="http://127.0.0.1:1")
+    channels = demo_channels(vendors=Addresses("http://127.0.0.1:1", 2))
 
     write_channels(tmp_path / "channels.toml", channels, disk=SystemDisk())
 
