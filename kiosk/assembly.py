@@ -81,7 +81,7 @@ from kiosk.witnessing import BandWitness, Elsewhere, Witnessing
 from sync.edge import recorder
 from sync.edge.band_line import BandLine
 from sync.edge.capsules import CapsulesSeen
-from sync.edge.client import CentreClient, HttpxTransport
+from sync.edge.client import CentreClient
 from sync.edge.deny import deny_of
 from sync.edge.erase import is_wipe_due
 from sync.edge.feed import Feed
@@ -102,6 +102,7 @@ from sync.edge.runner import Once, SyncRunner, SyncStatus
 from sync.edge.store import EdgeStore
 from sync.edge.tls import pinned
 from sync.edge.torn import TornUses
+from sync.edge.transport import HttpTransport
 from sync.model.deny import mark_of
 from sync.model.errors import CentreError, CentreUnreachable, StoreError, StoreFull
 from sync.model.operation import Evidence, OperationState, Refusal
@@ -500,7 +501,7 @@ class StoreRelay:
         self._server = self._hosted(listen) if listen else None
         world, identity = device.world, device.identity
         client = RelayClient(
-            HttpxTransport(),
+            HttpTransport(),
             identity=identity,
             peer_of=self._peer_of,
             url=url or _own_address(listen),
@@ -567,21 +568,21 @@ def _own_address(listen: str) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def centre_transport(device: Device) -> HttpxTransport:
+def centre_transport(device: Device) -> HttpTransport:
     """The network to this device's centre, which must have a certificate of the right authority for now.
 
     Raises:
         CertificateFileError: a pinned file does not do any more.
     """
     if not device.centre_url.startswith("https://"):
-        return HttpxTransport()
+        return HttpTransport()
 
     def now() -> datetime:
         with contextlib.suppress(StoreError):  # then the clock alone has to do
             return moment_of(trusted_now(device.store))
         return device.world.clock.now()
 
-    return HttpxTransport(pinned(device.centre_ca, trusted_now=now))
+    return HttpTransport(pinned(device.centre_ca, trusted_now=now))
 
 
 class Sync:

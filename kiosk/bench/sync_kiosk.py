@@ -1,7 +1,6 @@
 """One kiosk of the sync bench, in a process of its own, so that its memory and CPU time are its own: told by one line of JSON, answers with one.
 
-It is the product's own client, store and jobs (`sync.edge.work`), without a screen and without the loop around them. What
-the HTTP client imports at its first request is imported before the clock runs, as in a kiosk that is on.
+It is the product's own client, store and jobs (`sync.edge.work`), without a screen and without the loop around them.
 """
 
 import asyncio
@@ -13,8 +12,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import anyio._backends._asyncio  # noqa: F401  # so that the first request does not
-import httpcore  # noqa: F401
 import msgspec
 
 from hardware import identity
@@ -23,8 +20,9 @@ from hardware.disk import SystemDisk
 from hardware.entropy import Entropy, SystemEntropy, new_id
 from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
-from sync.edge.client import CentreClient, HttpxTransport
+from sync.edge.client import CentreClient
 from sync.edge.store import EdgeStore
+from sync.edge.transport import HttpTransport
 from sync.edge.work import Work
 from sync.model.operation import Evidence, Operation
 from sync.model.operations.record_interaction import RecordInteraction
@@ -92,7 +90,7 @@ class Live(msgspec.Struct, frozen=True):
 class Counting:
     """The product's transport, with its answers counted."""
 
-    def __init__(self, inner: HttpxTransport) -> None:
+    def __init__(self, inner: HttpTransport) -> None:
         self._inner = inner
         self.n_body = 0
         self.n_head = 0
@@ -119,7 +117,7 @@ class _Kiosk:
             ssl.create_default_context(cafile=job.certificate) if job.certificate else None
         )
         self.url = job.url
-        self.transport = Counting(HttpxTransport(self.tls))
+        self.transport = Counting(HttpTransport(self.tls))
         self.identity = identity.load(self.folder, disk=disk)
         key = identity.store_key(self.folder, disk=disk, entropy=self.entropy)
         self.store = EdgeStore.open(
@@ -127,7 +125,7 @@ class _Kiosk:
         )
         self.work = Work(self.client(self.identity, self.transport), self.store, self.clock)
 
-    def client(self, who: DeviceIdentity, transport: Counting | HttpxTransport) -> CentreClient:
+    def client(self, who: DeviceIdentity, transport: Counting | HttpTransport) -> CentreClient:
         """A client for one device."""
         return CentreClient(
             transport, identity=who, clock=self.clock, entropy=self.entropy, centre_url=self.url
@@ -177,7 +175,7 @@ async def _live(job: Job) -> Live:
     while kiosk.work.upkeep.turn():
         pass
     teller = kiosk.client(
-        identity.load(Path(job.teller), disk=SystemDisk()), HttpxTransport(kiosk.tls)
+        identity.load(Path(job.teller), disk=SystemDisk()), HttpTransport(kiosk.tls)
     )
     await teller.hello(lineage="teller")
     found = Live([], [], [], [], [])

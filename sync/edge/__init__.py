@@ -32,7 +32,8 @@ ballast    room on the disk that is given up so that what people do can still be
 upkeep     index, lease, erasure and ballast, a short piece at a time
 terms      what can be searched for, as terms
 typos      words that were meant
-client     one call to the centre, checked whole; the only importer of the HTTP library
+client     one call to the centre, signed and checked whole
+transport  HTTP over connections that are kept; the only importer of the HTTP library
 tls        which certificates of a centre count
 schedule   how long to wait after a failure
 engine     what to do next, as a pure step

@@ -1,7 +1,4 @@
-"""One call to the centre, checked whole before a byte of it is believed; the only importer of the HTTP library.
-
-HttpxTransport   carries a request: one deadline for all of it, a size cap, no redirects, no proxy from the environment
-CentreClient     signs what goes out and checks what comes back
+"""One call to the centre, signed on its way out, and its answer checked whole before a byte of it is believed.
 
 An answer counts only when it echoes the request's id and is of the type and status that it says it is; all but hello's also
 end with a digest under the session key, a hello answer proves the centre's pinned key, and a part of a snapshot has the
@@ -9,12 +6,8 @@ hash it was asked for by. Whatever does not hold, a captive portal's page, half 
 put on by a proxy, is CentreUnreachable: it is not the centre that spoke.
 """
 
-import asyncio
 import hashlib
 import hmac
-import importlib.util
-import ssl
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -25,7 +18,6 @@ import zstandard
 from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.identity import DeviceIdentity
-from hardware.left_out import left_out
 from hardware.moments import micros_of
 from sync.edge.band_auth import BAND_MS, BandStep, step_of
 from sync.edge.leases import BandLease, LeasedKey, Lent
@@ -34,7 +26,6 @@ from sync.model.answers import diff_of, inbox_of, push_of, snapshot_of, want_of
 from sync.model.deny import deny_list_of
 from sync.model.errors import (
     CentreBusy,
-    CentreCertificate,
     CentreError,
     CentreIncompatible,
     CentreRefused,
@@ -94,12 +85,6 @@ CAPSULE_KEY_SIZE: Final = 32
 CALL_MS: Final = 10_000
 """Deadline of a call that is not held; a mobile line in a cellar needs seconds."""
 
-CONNECT_S: Final = 5.0
-"""Deadline of the connection alone, so that a dead address is known sooner than a slow one."""
-
-KEEP_S: Final = 25.0
-"""How long an idle connection is kept, less than a centre does: while there is a queue, a band need not wait for a new one."""
-
 PART_MS: Final = 60_000
 """Deadline of one part of a snapshot; 2 MB over a mobile line. Parts that came stay, so giving up costs one part."""
 
@@ -114,92 +99,8 @@ HELLO_SIZE_MAX: Final = 65_536
 WINDOW_SIZE_MAX: Final = 8 * 1_048_576
 """A compressed answer that asks for more memory than this to be read is not ours."""
 
-
-with left_out(
-    "trio", "httpx._main"
-):  # the latter is a command line of its own, with click and rich
-    import httpcore  # noqa: F401  # httpx imports it by its first client, outside of this block
-    import httpx
-
-if importlib.util.find_spec("sniffio") is None:
-    # httpcore 1.0 looks for it four times a call, each time in every folder; so it is told once that there is none.
-    sys.modules["sniffio"] = None  # type: ignore[assignment]
-
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 Answer = TypeVar("Answer")
-
-
-_TIMEOUT: Final = httpx.Timeout(None, connect=CONNECT_S).as_dict()
-
-
-class HttpxTransport:
-    """HTTP over the machine's network. Use it on one event loop at a time; after `close` it connects anew."""
-
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        """Args: `tls` says which certificates count (`edge.tls`); without it, those this machine knows."""
-        self._tls = tls
-        self._connections: httpx.AsyncHTTPTransport | None = None
-
-    async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
-        """Send and wait for the whole response, within `deadline_ms`. Raises CentreUnreachable."""
-        try:
-            # The loop's own time: this guards a socket, and must not move a clock that moves when it is waited on.
-            async with asyncio.timeout(deadline_ms / 1_000):
-                return await self._sent(request, size_max)
-        except TimeoutError as error:
-            raise CentreUnreachable("no answer in time") from error
-        except (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            httpx.StreamError,
-            OSError,
-            UnicodeError,
-        ) as error:
-            bad = _certificate_error(error)
-            if bad is not None:
-                raise CentreCertificate(bad.verify_message or str(bad)) from error
-            raise CentreUnreachable(type(error).__name__) from error
-
-    async def _sent(self, request: Request, size_max: int) -> Response:
-        # The transport itself, without httpx's client around it: we follow nothing, keep no cookies and ask no proxy,
-        # and a request that changes nothing spends a third of its time there.
-        if self._connections is None:
-            self._connections = httpx.AsyncHTTPTransport(
-                trust_env=False,
-                verify=self._tls or ssl.create_default_context(),
-                limits=httpx.Limits(
-                    max_connections=8, max_keepalive_connections=4, keepalive_expiry=KEEP_S
-                ),
-            )
-        asked = httpx.Request(
-            request.method,
-            request.url,
-            headers=list(request.headers),
-            content=request.body,
-            extensions={"timeout": _TIMEOUT},
-        )
-        answer = await self._connections.handle_async_request(asked)
-        try:
-            parts: list[bytes] = []
-            size = 0
-            async for part in answer.aiter_raw():
-                size += len(part)
-                if size > size_max:
-                    raise CentreUnreachable("the answer is too large")
-                parts.append(part)
-        finally:
-            await answer.aclose()
-        headers = tuple(
-            (name.decode("latin-1").lower(), value.decode("latin-1"))
-            for name, value in answer.headers.raw
-        )
-        return Response(answer.status_code, headers, b"".join(parts))
-
-    async def close(self) -> None:
-        """Let go of all connections."""
-        connections, self._connections = self._connections, None
-        if connections is not None:
-            await connections.aclose()
 
 
 @dataclass(slots=True)
@@ -572,16 +473,6 @@ def page_in(answer: Unread) -> Page:
         return answer.page()
     except Malformed as error:
         raise CentreUnreachable(str(error)) from error
-
-
-def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
-    """The certificate error this one came from, if it did."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause
-        cause = cause.__cause__ or cause.__context__
-    return None
 
 
 def _of_its_status(answer: Answer, status: int, expected: int) -> Answer:

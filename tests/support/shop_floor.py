@@ -12,7 +12,6 @@ from hardware.clock import Clock, SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import Entropy, SystemEntropy
 from hardware.identity import DeviceIdentity, create
-from sync.edge.client import HttpxTransport
 from sync.edge.feed import Feed
 from sync.edge.lookup import Lookup
 from sync.edge.part_cache import PartCache
@@ -22,6 +21,7 @@ from sync.edge.relay import Mailbox
 from sync.edge.relay_app import RelayApp, RelayServer
 from sync.edge.relay_client import RelayClient
 from sync.edge.store import EdgeStore
+from sync.edge.transport import HttpTransport
 from sync.model.errors import CentreUnreachable
 from sync.model.operation import Evidence, Refusal
 from sync.model.ports import Request, Response, Transport
@@ -79,7 +79,7 @@ class BadLine:
     """Another transport, on which answers from some addresses never come; the relay did its work."""
 
     def __init__(self) -> None:
-        self._inner = HttpxTransport()
+        self._inner = HttpTransport()
         self.loses: set[str] = set()
         self.n_lost = 0
 
@@ -146,7 +146,7 @@ def till(
             changed.notify_all()
 
     client = RelayClient(
-        transport or HttpxTransport(), identity=device, peer_of=peer_of(store), url=relay,
+        transport or HttpTransport(), identity=device, peer_of=peer_of(store), url=relay,
         clock=clock, entropy=entropy,
     )  # fmt: skip
     peers = Peers(

@@ -15,12 +15,13 @@ import zstandard
 from hardware.clock import FixedClock, SystemClock
 from hardware.entropy import SeededEntropy, SystemEntropy
 from hardware.identity import DeviceIdentity
-from sync.edge.client import CentreClient, HttpxTransport
+from sync.edge.client import CentreClient
 from sync.edge.leases import BandLease, Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
+from sync.edge.transport import HttpTransport
 from sync.model.errors import (
     CentreBusy,
     CentreIncompatible,
@@ -76,7 +77,7 @@ async def served(answer: bytes, *, then_hang: bool = False) -> AsyncIterator[str
 
 
 async def call(url: str, *, deadline_ms: int = 5_000, size_max: int = 10_000) -> Response:
-    transport = HttpxTransport()
+    transport = HttpTransport()
     try:
         request = Request("POST", url + "/v1/pull", (("x-req", "r1"),), b"{}")
         return await transport.send(request, deadline_ms=deadline_ms, size_max=size_max)
@@ -311,7 +312,7 @@ def device_of(
 ) -> SyncRunner:
     store = edge.opened(folder)
     client = CentreClient(
-        HttpxTransport(), identity=identity, centre_url=url, entropy=SystemEntropy(),
+        HttpTransport(), identity=identity, centre_url=url, entropy=SystemEntropy(),
         clock=clock or SystemClock(),  # type: ignore[arg-type]
     )  # fmt: skip
     return SyncRunner(client, store, clock=SystemClock(), entropy=SystemEntropy())

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kiosk.settings import SettingsError, load
-from sync.edge.client import HttpxTransport
 from sync.edge.tls import CertificateFileError, pinned
+from sync.edge.transport import HttpTransport
 from sync.model.errors import CentreCertificate
 from sync.model.ports import Request, Response
 
@@ -118,7 +118,7 @@ async def serving(tls: ssl.SSLContext) -> AsyncIterator[tuple[str, list[bytes]]]
 
 async def asked(url: str, *authorities: Authority, now: dt.datetime = NOW) -> Response:
     files = [one.path for one in authorities]
-    transport = HttpxTransport(pinned(files, trusted_now=lambda: now))
+    transport = HttpTransport(pinned(files, trusted_now=lambda: now))
     try:
         request = Request("POST", f"{url}/v1/hello", (("x-req", "r1"),), b"{}")
         return await transport.send(request, deadline_ms=5_000, size_max=1_000)
