@@ -1,10 +1,13 @@
 """What drivers need from others, as Protocols over bytes and values; `kiosk.assembly` plugs them."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
+from drivers.credential.kdf import Aes
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class LeasedKey:
     """The key of one band, lent to this store. It is bytes for the chip driver and nothing for anybody else.
 
@@ -15,6 +18,11 @@ class LeasedKey:
 
     value: bytes = field(repr=False)
     version: int = 0
+
+    @cached_property
+    def aes(self) -> Aes:
+        """The cipher with it, made once: the group key opens tap after tap. Used by one thread."""
+        return Aes(self.value)
 
 
 class KeyProvider(Protocol):

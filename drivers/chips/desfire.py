@@ -180,7 +180,7 @@ class Desfire:
         self._aid = aid if answer.status == 0 else self._aid
         return answer
 
-    def authenticate_ev2_first(self, slot: int, key: bytes) -> bool:
+    def authenticate_ev2_first(self, slot: int, key: bytes | Aes) -> bool:
         """Prove to each other that both hold `key`, and open an EV2 session.
 
         Returns:
@@ -193,7 +193,7 @@ class Desfire:
         challenge = self.begin_ev2_first(slot)
         if challenge is None:
             return False
-        cipher = Aes(key)
+        cipher = key if isinstance(key, Aes) else Aes(key)
         so_far = answered(cipher, challenge, self._entropy.draw(BLOCK), is_chained=False)
         last = self.answer_challenge(so_far.token)
         self.adopt(ev2_opened(cipher, so_far, last), slot=slot)

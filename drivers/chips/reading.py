@@ -19,7 +19,7 @@ there will be to say who this is; a band whose key is here is known by its refer
 
 import contextlib
 
-from drivers.chips.desfire import PIECE_SIZE_MAX, Desfire, KeyRefused
+from drivers.chips.desfire import Desfire, KeyRefused
 from drivers.chips.framing import APPLICATION_NOT_FOUND, ILLEGAL_COMMAND, OK
 from drivers.chips.identify import family_of, leasable_uid, may_be_ntag424, speaks_iso_dep
 from drivers.chips.reading_ntag424 import read_ntag424
@@ -85,7 +85,7 @@ def _read_ours(chip: Desfire, target: Target, keys: KeyProvider) -> Proof:
     if group is None:
         return proof_of_uid(target, ChipFamily.DESFIRE)
     try:
-        generation = _opened(chip, KeySlot.UID, group.value)
+        generation = _opened(chip, KeySlot.UID, group)
     except KeyRefused:
         # Another epoch's band, or another shop's: not an attack on a key that was lent for this very band.
         return proof_of_uid(target, ChipFamily.DESFIRE)
@@ -109,18 +109,18 @@ def _read_random(chip: Desfire, generation: int, keys: KeyProvider) -> Proof:
 def _opened_leased(chip: Desfire, leased: LeasedKey) -> int:
     """Authenticate with the leased key. Raises KeyUnknown when the chip holds another version of it, else KeyRefused."""
     try:
-        return _opened(chip, KeySlot.BAND, leased.value)
+        return _opened(chip, KeySlot.BAND, leased)
     except KeyRefused:
         with contextlib.suppress(BandRefused, BandMalformed):
             chip.check_key_version(KeySlot.BAND.value, leased.version)
         raise
 
 
-def _opened(chip: Desfire, slot: KeySlot, key: bytes) -> int:
+def _opened(chip: Desfire, slot: KeySlot, key: LeasedKey) -> int:
     """Authenticate with the newest command the chip knows; the generation that proves."""
-    if chip.authenticate_ev2_first(slot.value, key):
+    if chip.authenticate_ev2_first(slot.value, key.aes):
         return 2
-    chip.authenticate_aes(slot.value, key)
+    chip.authenticate_aes(slot.value, key.value)
     return 1
 
 
@@ -139,13 +139,19 @@ def _known(chip: Desfire, generation: int, uid: bytes) -> Proof:
     return Proof(ProofKind.NONE, ChipFamily.DESFIRE, generation, uid, band, capsule=capsule)
 
 
+FIRST_SIZE = 175
+"""Bytes of a capsule that are read first: a name and one line fit, and enciphered they are whole blocks, eleven.
+
+A byte takes 85 us on the air and 87 on a line at 115200 baud; a second read, for longer ones, as much as 60 bytes.
+"""
+
 SHORT_SIZE = 128
 """Bytes of a capsule that are read first of an older chip, which cuts its answers small; a capsule without words has no more."""
 
 
 def _capsule(chip: Desfire) -> bytes | None:
     """The capsule, read as far as it goes: it says itself where it ends. Raises BandMalformed, BandRefused."""
-    size = PIECE_SIZE_MAX if chip.is_ev2 else SHORT_SIZE
+    size = FIRST_SIZE if chip.is_ev2 else SHORT_SIZE
     head = chip.read(CAPSULE_FILE, size=size)
     with contextlib.suppress(BandMalformed):
         return contained(head)

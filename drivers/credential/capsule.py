@@ -70,6 +70,11 @@ LINE_SIZE_MAX: Final = 140
 """Bytes of text; a fit to the file comes on top."""
 
 _ALGORITHM, _KEY_ID, _EDDSA = 1, 4, -8
+_HEAD: Final = bytes.fromhex("D28449A201270444")
+_BEFORE_PAYLOAD: Final = bytes.fromhex("A058")
+_BEFORE_SIGNATURE: Final = bytes.fromhex("5840")
+"""What stands between the parts of a capsule, as above."""
+
 _WAITS, _OWED = 1, 2
 _SIGNATURE1: Final = "Signature1"
 _SECOND_US: Final = 1_000_000
@@ -232,12 +237,24 @@ def contained(content: bytes) -> bytes | None:
     Raises:
         BandMalformed: what is there is no capsule followed by zeros.
     """
-    if not content.strip(b"\x00") or not content[0]:
+    if not content or not content[0]:
         return None
-    _, end = decoded_first(content)
-    if any(content[end:]):
+    end = _told_end(content)
+    if end is None:
+        _, end = decoded_first(content)
+    if content[end:].strip(b"\x00"):
         raise BandMalformed("something follows the capsule")
     return content[:end]
+
+
+def _told_end(content: bytes) -> int | None:
+    """Where a capsule of today ends, by its own lengths, once all of it is there: nothing is taken apart on a tap's way."""
+    if content[:8] != _HEAD or content[12:14] != _BEFORE_PAYLOAD or len(content) < 15:
+        return None
+    at = 15 + content[14]
+    end = at + len(_BEFORE_SIGNATURE) + SIGNATURE_SIZE
+    is_whole = content[at : at + 2] == _BEFORE_SIGNATURE and end <= len(content) <= FULL_SIZE
+    return end if is_whole else None
 
 
 def writes(raw: bytes, size: int, *, unit: int = 1) -> tuple[tuple[int, bytes], ...]:

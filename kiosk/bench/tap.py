@@ -15,6 +15,12 @@ On a virtual PN532, its line paced at 115,200 baud:
     tap.whole_vs_raw          ours over raw, with the search
     tap.nfcpy, tap.vs_nfcpy   nfcpy's tag layer (`tap_peers`), with its search, in ms; theirs over ours
     tap.line, tap.line_nfcpy  what the bytes of either take on the line alone, in ms: no machine makes it less or more
+    tap.bytes.N.WHAT          the bytes of ours, command by command, both ways
+
+nfcpy sends the same commands as we do. It adds 147 bytes for the search and 95 for each command, so that with n commands and
+P bytes of ours it is 1 + (147 + 95 n) / P times as slow on the line, whatever either's program takes: 2.12 for the first job,
+whose 200 bytes of capsule both must carry, 2.64 for the band whose key is here. Fewer commands make both quicker and
+that ratio smaller; only fewer bytes raise it. `drivers/README.md` counts what is left to save.
 
 tap.leased.* is the tap of a band whose own key is here: the capsule, which then says nothing new, is not read.
 tap.fast.* is the first job again on a line at 921,600 baud, to which nfcpy and we both switch the chip.
@@ -150,11 +156,11 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """What was measured with one reader. `line_bytes` go over the line for one tap of ours, or of nfcpy's."""
+    """What was measured with one reader. `sizes` are the bytes on the line for one tap of ours, search first."""
 
     runs: tuple[_Run, ...]
     exchanges: tuple[Exchange, ...]
-    line_bytes: int = 0
+    sizes: tuple[int, ...] = ()
     nfcpy_line_bytes: int = 0
 
 
@@ -259,6 +265,9 @@ def _with_capsule(subject: Subject) -> Subject:
 def _on_line(subject: Subject, runs: int) -> dict[str, Figure]:
     done = _on_pn532(subject, runs, is_leased=False)
     results = _after_report("pn532", done.runs) | _whole("", done)
+    names = ("search", *(f"{each.command[1]:02X}" for each in done.exchanges))
+    for number, (name, size) in enumerate(zip(names, done.sizes, strict=True)):
+        results[f"tap.bytes.{number}.{name}"] = figure_of([size], "B")
     sizes = [(len(each.command), len(each.answer)) for each in done.exchanges]
     for kbit in air.RATES_KBIT:
         at_least = air.tap_ms(sizes, kbit=kbit, uid_size=len(subject.uid))
@@ -319,7 +328,7 @@ def _whole(job: str, done: _Measured, *, baud: int = UART_BAUD) -> dict[str, Fig
         f"tap.{job}whole_vs_raw.pn532": _ratio(ours, raw),
         f"tap.{job}nfcpy": _millis(theirs),
         f"tap.{job}vs_nfcpy": _ratio(theirs, ours),
-        f"tap.{job}line.pn532": line(done.line_bytes),
+        f"tap.{job}line.pn532": line(sum(done.sizes)),
         f"tap.{job}line_nfcpy": line(done.nfcpy_line_bytes),
     }
 
@@ -374,7 +383,7 @@ def _on_pn532(
 
         done = tuple(run() for _ in range(WARM_UP + runs))[WARM_UP:]
         line_bytes = 0 if nfcpy is None else nfcpy.line_bytes
-        return _Measured(done, exchanges, raw.n_bytes, line_bytes)
+        return _Measured(done, exchanges, raw.sizes, line_bytes)
 
 
 def _nfcpy_us(nfcpy: tap_peers.Nfcpy, field: Rig) -> int:

@@ -48,9 +48,9 @@ class RawLine:
         )
 
     @property
-    def n_bytes(self) -> int:
-        """Bytes on the line for one tap, both ways."""
-        return sum(len(frame) + len(back) for frame, back in (self._search, *self._frames))
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes on the line for the search and for each command, both ways, the chip's acknowledgement included."""
+        return tuple(len(frame) + len(back) for frame, back in (self._search, *self._frames))
 
     def find(self) -> None:
         """The search for the band; the field is on already."""

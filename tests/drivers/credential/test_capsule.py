@@ -25,7 +25,7 @@ from drivers.credential.capsule import (
     verified,
     writes,
 )
-from drivers.credential.cbor import Tagged, Value, decoded, encoded
+from drivers.credential.cbor import Tagged, Value, decoded, decoded_first, encoded
 from drivers.credential.places import CAPSULE_SIZE_NTAG424
 from drivers.errors import BandError, BandMalformed
 from tests.support.bands import REFERENCE, UID
@@ -351,6 +351,28 @@ def test_what_is_written_is_found_again(size: int) -> None:
         place[offset : offset + len(content)] = content
 
     assert contained(bytes(place)) == raw
+
+
+@settings(max_examples=300)
+@given(at=st.integers(0, 200), value=st.integers(0, 255), size=st.integers(0, 256))
+def test_where_a_capsule_ends_is_what_taking_it_apart_says(
+    at: int, value: int, size: int
+) -> None:
+    place = bytearray(made().ljust(256, b"\x00"))
+    place[at] = value
+    content = bytes(place[:size])
+
+    try:
+        _, end = decoded_first(content)
+        expected = content[:end] if not any(content[end:]) else None
+    except BandMalformed:
+        expected = None
+
+    try:
+        found = contained(content)
+    except BandMalformed:
+        found = None
+    assert found == (expected if content and content[0] else None)
 
 
 def test_an_empty_place_and_a_cleared_one_hold_none() -> None:

@@ -32,6 +32,8 @@ WHOLE = {
 }
 OLD = {"tap.whole_ev1.pn532": "ms", "tap.libfreefare": "ms", "tap.vs_libfreefare": "x"}
 AIR = {f"tap.air.{kbit}": "ms" for kbit in (106, 212, 424, 848)}
+NAMES = enumerate(("search", "5A", "71", "AF", "BD", "AD"))
+BYTES = {f"tap.bytes.{number}.{name}": "B" for number, name in NAMES}
 BAND = demo_bands()[0]
 SUBJECT = Subject(
     uid=BAND.uid,
@@ -63,15 +65,17 @@ def printed() -> dict[str, dict[str, Any]]:
 @pytest.mark.slow
 def test_every_metric_is_printed_for_both_readers(printed: dict[str, dict[str, Any]]) -> None:
     assert {name: each["unit"] for name, each in printed.items()} == (
-        _after_report("pn532") | _after_report("vpcd") | _on_lines() | AIR | OLD
+        _after_report("pn532") | _after_report("vpcd") | _on_lines() | AIR | BYTES | OLD
     )
-    is_computed = {name: "air" in name or "line" in name for name in printed}
+    is_computed = {
+        name: bool({"air", "bytes"} & {*name.split(".")}) or "line" in name for name in printed
+    }
     assert {printed[name]["runs"] for name in printed if not is_computed[name]} == {2}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("job", "n_ours", "n_theirs"), [("", 618, 1_240), ("leased.", 321, 848)]
+    ("job", "n_ours", "n_theirs"), [("", 554, 1_176), ("leased.", 321, 848)]
 )
 def test_a_tap_puts_as_few_bytes_on_the_line_as_its_exchanges_take(
     printed: dict[str, dict[str, Any]], job: str, n_ours: int, n_theirs: int
@@ -80,6 +84,15 @@ def test_a_tap_puts_as_few_bytes_on_the_line_as_its_exchanges_take(
 
     assert round(ours["median"] * 11.52) == n_ours
     assert round(theirs["median"] * 11.52) == n_theirs
+
+
+@pytest.mark.slow
+def test_the_bytes_of_a_tap_are_accounted_for_command_by_command(
+    printed: dict[str, dict[str, Any]],
+) -> None:
+    sizes = [printed[name]["median"] for name in BYTES]
+
+    assert sizes == [45, 37, 52, 98, 89, 233]
 
 
 @pytest.mark.slow
@@ -92,6 +105,6 @@ def test_a_machine_without_daemon_and_libfreefare_still_measures_the_rest(
 
     results = tap.measure(subject=SUBJECT, runs=1, report_missing=missing.append)
 
-    assert set(results) == set(_after_report("pn532") | _on_lines() | AIR)
+    assert set(results) == set(_after_report("pn532") | _on_lines() | AIR | BYTES)
     assert [each.code for each in missing] == ["pcscd-absent", "libfreefare"]
     assert "vsmartcard-vpcd" in str(missing[0])
