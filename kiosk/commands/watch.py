@@ -1,13 +1,15 @@
 """`tapthread watch`: who waits for an answer, which promises run out, and how each channel does.
 
-    tapthread watch              who waits, the longest due first, and the three sins
+    tapthread watch              who waits, the longest due first, and the three sins; of all stores together
     tapthread watch --report     each channel in the last four weeks: use, answer time, outcome, and a verdict with its reason
+                                 where there are enough contacts for one; and what was promised, and broken
 
 It works beside a running centre, on its database: the file in the data folder, or the one `--database` names. Ends with 3 when
-somebody waits longer than was promised, so that a timer can ring.
+somebody waits longer than was promised, so that a timer can ring; a report that was asked for ends with 0.
 """
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
@@ -17,17 +19,20 @@ from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from kiosk.core.staff_words import StaffWords
 from sync.model.errors import StoreError
+from sync.model.watch import FEW
 
 if TYPE_CHECKING:
     from sync.central.watch import Alarm, Watched
-    from sync.model.watch import ChannelReport
+    from sync.model.watch import ChannelReport, PromiseReport
 
 EXIT_LATE: Final = 3
 
-_VERDICTS: Final = {"keep": "keep", "staff_it": "staff it", "close": "close"}
+_VERDICTS: Final = {
+    "keep": "keep", "staff_it": "staff it", "close": "close", "": "too few to say",
+}  # fmt: skip
 _REASONS: Final = {
     "answered": "customers are answered here",
-    "too_few": "too few contacts to say anything",
+    "too_few": f"fewer than {FEW} contacts",
     "unanswered": "more than one in ten waits longer than was promised",
     "slow": "half of the answers come later than was promised",
     "asked_elsewhere": "more than one in five asks again in another channel",
@@ -39,6 +44,14 @@ _ALARMS: Final = {
     "promise_broken": "was promised something, and it is over since",
     "promise_due": "was promised something, and it is nearly over, until",
 }
+_COUNTED: Final = {
+    "late": ("unanswered past the time", "unanswered past the time"),
+    "promise_broken": ("promise past its time", "promises past their time"),
+    "window_closing": ("to be answered before it closes", "to be answered before it closes"),
+    "promise_due": ("promise nearly over", "promises nearly over"),
+}
+_LATE: Final = ("late", "promise_broken")
+"""Alarms of somebody who waits longer than was promised."""
 
 
 def run(
@@ -52,7 +65,10 @@ def run(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say who waits for an answer in which channel, and what to do about each channel."""
+    """Say who waits for an answer in which channel, and what to do about each channel.
+
+    Ends with 3 when somebody waits longer than was promised; with --report always with 0. 6: the database cannot be used.
+    """
     address = database_of(data, database, as_json=as_json)
     try:
         found = _watched(address, home)
@@ -65,7 +81,7 @@ def run(
         words = _words()
         for line in _report_lines(found, words) if report else _lines(found, words):
             print(line)
-    if any(it.n_late for it in found.waiting):
+    if not report and any(it.code in _LATE for it in found.alarms):
         raise typer.Exit(EXIT_LATE)
 
 
@@ -91,33 +107,69 @@ def _words() -> StaffWords:
 
 def _lines(found: "Watched", words: StaffWords) -> list[str]:
     sins = found.sins
-    lines = [
-        f"Asked twice {sins.asked_twice}   Unanswered {sins.unanswered}   Contradictions {sins.contradictions}"
-    ]
+    head = (
+        f"All stores: Asked twice {sins.asked_twice}   Unanswered {sins.unanswered}"
+        f"   Contradictions {sins.contradictions}   Promises broken {sins.promises_broken}"
+    )
+    lines = [head]
     lines += [
-        f"{words.channel(it.channel):<12} {it.n_waiting} wait, {it.n_late} late,"
+        f"{words.channel(it.channel):<12} {_counted(it.n_waiting, 'waits', 'wait')}, {it.n_late} of them late,"
         f" the longest since {words.moment(it.oldest_at, now=found.at)}"
         for it in found.waiting
     ]
+    if found.alarms:
+        lines.append(_heading(found))
     lines += [_alarm_line(alarm, found.at, words) for alarm in found.alarms]
     return lines if len(lines) > 1 else [*lines, "Nobody waits."]
+
+
+def _heading(found: "Watched") -> str:
+    """What the lines below it are, and how many of each."""
+    counts = Counter(it.code for it in found.alarms)
+    said = ", ".join(
+        _counted(counts[code], *forms) for code, forms in _COUNTED.items() if counts[code]
+    )
+    n_listed = len(found.alarms)
+    more = f" (the first {n_listed} of {found.n_alarms})" if found.n_alarms > n_listed else ""
+    return f"Of them and of what we promised, the longest due first{more}: {said}"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _alarm_line(alarm: "Alarm", now: int, words: StaffWords) -> str:
     who = words.name(alarm.name or alarm.owner)
     where = words.channel(alarm.channel) if alarm.channel != "case" else "a case"
-    return f"  ! {who} ({where}) {_ALARMS[alarm.code]}: {words.moment(alarm.due_at, now=now)}"
+    said = f"  ! {who} ({where}) {_ALARMS[alarm.code]}: {words.moment(alarm.due_at, now=now)}"
+    if alarm.n_promised <= 1:
+        return said
+    again = f"; again until {words.moment(alarm.again_at, now=now)}" if alarm.again_at else ""
+    broken = f"{alarm.n_broken} broken" if alarm.n_broken else "none broken"
+    return f"{said} (promised {alarm.n_promised} times, {broken}{again})"
 
 
 def _report_lines(found: "Watched", words: StaffWords) -> list[str]:
     lines = [_report_line(it, words) for it in found.report]
-    return lines or ["No contacts in the last four weeks."]
+    lines = lines or ["No contacts in the last four weeks."]
+    return [*lines, _promises_line(found.promises, found.at, words)]
+
+
+def _promises_line(it: "PromiseReport | None", now: int, words: StaffWords) -> str:
+    if it is None:
+        return "Nothing was promised on a case."
+    since = f" (the oldest for {words.moment(it.broken_at, now=now)})" if it.broken_at else ""
+    return (
+        f"Promised {_counted(it.n_promised, 'time', 'times')} on {_counted(it.n_cases, 'case', 'cases')},"
+        f" {it.n_broken} broken{since}, more than once on {it.n_again}; still owed on {it.n_owed}"
+    )
 
 
 def _report_line(it: "ChannelReport", words: StaffWords) -> str:
     answer = words.span(it.answer_median_us) if it.n_answered else "nobody was answered"
     return (
-        f"{words.channel(it.channel):<12} {it.n_contacts:>5} contacts of {it.n_customers} ({it.share:.0%}),"
+        f"{words.channel(it.channel):<12} {it.n_contacts:>5} {'contact' if it.n_contacts == 1 else 'contacts'}"
+        f" of {_counted(it.n_customers, 'customer', 'customers')} ({it.share:.0%}),"
         f" answered {it.n_answered}, half within {answer}, late {it.n_late}, asked again elsewhere"
         f" {it.n_asked_elsewhere}: {_VERDICTS[it.verdict]} ({_REASONS[it.reason]})"
     )

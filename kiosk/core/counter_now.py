@@ -23,7 +23,7 @@ from kiosk.core.entries import (
     why,
 )
 from kiosk.core.page import DAY_US, HELP_DAYS
-from sync.model import ledger
+from sync.model import ledger, promises
 from sync.model.operation import Evidence
 from sync.model.profile import Profile
 from sync.model.records import (
@@ -478,8 +478,8 @@ def _owed(cases: Cases, tell: Telling) -> list[Entry]:
     words = tell.words
     entries = []
     for row, case in cases:
-        promise = case.promise
-        if promise is None or promise.kept_at:
+        promise = promises.pressing(case)
+        if promise is None:
             continue
         is_late = 0 < promise.due_at < tell.now
         form = "late" if is_late else "open"

@@ -17,6 +17,7 @@ from typing import Final
 
 from kiosk.core import foreign
 from kiosk.core.counter_now import alike_of, referrals_of
+from kiosk.core.counter_thread import promised_count
 from kiosk.core.entries import Telling, Tone, name_of
 from sync.model.profile import Profile
 from sync.model.records import Case, ChannelWatch, Interaction
@@ -137,11 +138,15 @@ def _promises(profile: Profile, name: str, tell: Telling) -> Iterator[Open]:
             late=words.span(tell.now - promise.due_at),
             left=words.span(promise.due_at - tell.now),
         )
+        count = promised_count(promise.n_promised, promise.n_broken, promise.broken_at, tell)
+        form = "open.promise.again" if promise.again_at else "open.promise.count"
         text = words.say(
-            "open.promise",
+            form if count else "open.promise",
             by=words.name(promise.by),
             due=tell.at(promise.due_at),
+            again=tell.at(promise.again_at),
             text=tell.part(promise.text),
+            count=count,
         )
         kind = "broken" if is_broken else "soon"
         yield Open(kind, profile.owner, name, lead, text, promise.due_at)

@@ -4,12 +4,14 @@ Equal contacts fold: the same topic in the same channel and direction is one lin
 An unanswered contact is never folded away.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kiosk.core.counter_answer import delivery_text
 from kiosk.core.counter_now import Cases, clash_text
 from kiosk.core.entries import Entry, Telling, Tone, is_struck, is_unanswered, item_of
+from sync.model import promises
 from sync.model.profile import Profile
 from sync.model.records import Case, Interaction, Order, Pickup, Promise, Remedy, Told
 from sync.model.row import Row
@@ -61,8 +63,7 @@ def _case(row: Row, case: Case, tell: Telling) -> list[Entry]:
     entries += [_fact(told, tell, age) for told in case.told]
     if case.payer and not any(case.payer in told.value for told in case.told):
         entries.append(Entry(words.say("told.payer"), words.text(case.payer), age=age))
-    if case.promise is not None:
-        entries.append(_promise(case.promise, tell, age))
+    entries += _promised(case, tell, age)
     entries += [_remedy(remedy, tell, age) for remedy in case.tried]
     entries += [
         Entry(words.say("told.missing"), words.text(missing), tone=Tone.ASK, age=age)
@@ -82,6 +83,31 @@ def _fact(told: Told, tell: Telling, age: str) -> Entry:
         at=tell.at(told.at),
     )
     return Entry(words.name(told.label), text, age=age)
+
+
+def promised_count(n_promised: int, n_broken: int, broken_at: int, tell: Telling) -> str:
+    """How often something was promised on a case and how often that was broken, "" for once."""
+    if n_promised < 2:
+        return ""
+    form = "promises.broken" if n_broken else "promises.none"
+    return tell.words.say(form, n=n_promised, broken=n_broken, due=tell.at(broken_at))
+
+
+def _promised(case: Case, tell: Telling, age: str) -> Iterator[Entry]:
+    """What presses most, or was promised last where all is kept, and what was promised since."""
+    promise, newer = promises.pressing(case) or case.promise, promises.again(case)
+    if promise is None:
+        return
+    tally = promises.tally(case, now=tell.now)
+    count = promised_count(tally.n_promised, tally.n_broken, tally.broken_at, tell)
+    entry = _promise(promise, tell, age)
+    if newer is not None:
+        yield entry
+        entry = replace(_promise(newer, tell, age), label=tell.words.say("told.promise.again"))
+    if count:
+        text = tell.words.say("told.promise.count", text=entry.text, count=count)
+        entry = replace(entry, text=text)
+    yield entry
 
 
 def _promise(promise: Promise, tell: Telling, age: str) -> Entry:
@@ -142,7 +168,7 @@ def timeline_of(profile: Profile, tell: Telling, *, is_unfolded: bool) -> tuple[
     """
     contacts = [Contact(row, body) for row, body in profile.of(Interaction)]
     lines: list[tuple[int, str, Entry]] = [
-        (contact.body.at, contact.row.key, _contact(contact, tell))
+        (contact.body.at, contact.row.key, _contact(contact, tell, profile))
         for contact in (contacts if is_unfolded else folded(contacts))
     ]
     lines += [(order.at, row.key, _order(row, order, tell)) for row, order in profile.of(Order)]
@@ -181,7 +207,7 @@ def _fold(group: list[Contact]) -> Contact:
     return Contact(newest.row, newest.body, count=len(group), first_at=first_at)
 
 
-def _contact(contact: Contact, tell: Telling) -> Entry:
+def _contact(contact: Contact, tell: Telling, profile: Profile) -> Entry:
     words, body = tell.words, contact.body
     text = _said(body, tell)
     if contact.count > 1:
@@ -193,7 +219,7 @@ def _contact(contact: Contact, tell: Telling) -> Entry:
             text=words.say("timeline.quoted", text=text) if body.direction == "in" else text,
         )
     tone = Tone.MUTED if body.direction == "note" else Tone.PLAIN
-    became = delivery_text(contact.row, body, tell)
+    became = delivery_text(contact.row, body, tell, profile)
     if became:
         text = words.say("timeline.sent", text=text, became=became)
         tone = Tone.ALERT if body.delivery == "failed" else tone

@@ -24,7 +24,7 @@ from kiosk.core.policy import Assurance
 from kiosk.core.wording.catalogue import spoken_here
 from kiosk.core.wording.saying import DayForm, Moment, Money, Saying, Word, say
 from kiosk.core.wording.voice import Voice
-from sync.model import ledger
+from sync.model import ledger, promises
 from sync.model.profile import Profile
 from sync.model.records import (
     CHANNELS,
@@ -104,7 +104,14 @@ LOST_DAYS: Final = 30
 
 _SIZES: Final = frozenset({"XXS", "XS", "S", "M", "L", "XL", "XXL", "XXXL"})
 _OWING: Final = frozenset(
-    {"owed.promised", "owed.overdue", "owed.unanswered", "owed.answer-due", "owed.answer"}
+    {
+        "owed.promised",
+        "owed.overdue",
+        "owed.again",
+        "owed.unanswered",
+        "owed.answer-due",
+        "owed.answer",
+    }
 )
 
 
@@ -690,7 +697,7 @@ class _Maker:
         )
 
     def _promise_line(self, case: Case) -> Saying:
-        promise = case.promise
+        promise, newer = promises.pressing(case) or case.promise, promises.again(case)
         if promise is None:
             return say("owed.known")
         by = foreign.safe(promise.by)
@@ -698,6 +705,9 @@ class _Maker:
             return say("owed.kept", by=by)
         due = Moment(promise.due_at, DayForm.WHEN)
         is_late = promise.due_at < self._shop.now_us
+        if is_late and newer is not None and newer.due_at > self._shop.now_us:
+            again = Moment(newer.due_at, DayForm.WHEN)
+            return say("owed.again", by=by, due=due, again=again)
         return say("owed.overdue" if is_late else "owed.promised", by=by, due=due)
 
     def _case_details(self, case: Case) -> tuple[Saying, ...]:

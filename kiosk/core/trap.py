@@ -9,6 +9,7 @@ from typing import Final
 
 from kiosk.core.entries import Telling, is_struck, is_unanswered, item_of, name_of
 from kiosk.core.page import DAY_US, HELP_DAYS
+from sync.model import promises
 from sync.model.profile import Profile
 from sync.model.records import Case, Interaction, Order, Pickup
 
@@ -152,9 +153,10 @@ def _case(case: Case, tell: Telling) -> list[Pair]:
         for remedy in case.tried
         if is_struck(remedy)
     ]
-    if case.promise is not None and not case.promise.kept_at:
-        due = tell.at(case.promise.due_at)
-        by = words.name(case.promise.by)
+    promise = promises.pressing(case)
+    if promise is not None:
+        due = tell.at(promise.due_at)
+        by = words.name(promise.by)
         pairs.append(
             Pair(words.say("trap.q.promise"), words.say("trap.a.promise", by=by, due=due))
         )

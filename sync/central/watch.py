@@ -6,7 +6,7 @@ soon will be rings once: a line in the log, a counter of the metrics, and `Alarm
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sync.central.parts import Parts
@@ -20,9 +20,11 @@ from sync.model.watch import (
     ChannelWaiting,
     Contact,
     DuePromise,
+    PromiseReport,
     by_channel,
     contacts_of,
     due_promises,
+    promises_of,
     report_of,
     waiting_of,
 )
@@ -46,6 +48,8 @@ class Alarm:
     Attributes:
         key: Key of the contact's or the case's row.
         due_at: When it was or is due.
+        again_at: Until when it was promised once more, 0 when it was not.
+        n_promised, n_broken: On that case; 0 for a contact.
     """
 
     code: str
@@ -54,17 +58,22 @@ class Alarm:
     channel: str
     key: str
     due_at: int
+    again_at: int = 0
+    n_promised: int = 0
+    n_broken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What was found at `at`."""
+    """What was found at `at`; of `alarms` there may be more than are listed: `n_alarms`."""
 
     at: int
     waiting: tuple[ChannelWaiting, ...]
     report: tuple[ChannelReport, ...]
     alarms: tuple[Alarm, ...]
     sins: Scoreboard
+    promises: PromiseReport | None = None
+    n_alarms: int = 0
 
 
 class Watch:
@@ -127,7 +136,9 @@ def watched(store: Store, *, now: int, home: str = "") -> Watched:
         waiting=by_channel(contacts, now=now),
         report=report_of(contacts, now=now),
         alarms=named,
-        sins=scoreboard_of([*said, *goods], home=home, now=now),
+        sins=scoreboard_of([*said, *goods, *cases], home=home, now=now),
+        promises=promises_of(cases, now=now),
+        n_alarms=len(alarms),
     )
 
 
@@ -145,7 +156,7 @@ def _alarms(
     found += [
         Alarm(
             "promise_broken" if it.is_broken(now) else "promise_due",
-            it.owner, "", "case", it.key, it.due_at,
+            it.owner, "", "case", it.key, it.due_at, it.again_at, it.n_promised, it.n_broken,
         )
         for it in promises
     ]  # fmt: skip
@@ -157,7 +168,7 @@ def _named(snapshot: Snapshot, alarm: Alarm) -> Alarm:
     if row is None or not isinstance(row.body, Customer):
         return alarm
     name = f"{row.body.given_name} {row.body.family_name}".strip()
-    return Alarm(alarm.code, alarm.owner, name, alarm.channel, alarm.key, alarm.due_at)
+    return replace(alarm, name=name)
 
 
 def _rows_of(found: Watched) -> Iterable[Row]:

@@ -42,6 +42,7 @@ _REFERRALS: Final = " UNION ALL ".join(
 
 class _Due(msgspec.Struct):
     due_at: int = 0
+    kept_at: int = 0
 
 
 class _Body(msgspec.Struct):
@@ -49,6 +50,7 @@ class _Body(msgspec.Struct):
 
     due_at: int = 0
     promise: _Due | None = None
+    earlier: tuple[_Due, ...] = ()
 
 
 class OpenThings:
@@ -100,5 +102,7 @@ def _due_of(body: bytes) -> int:
         read = msgspec.json.decode(body, type=_Body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return LAST  # its page will say what is wrong with it
-    due = read.promise.due_at if read.promise is not None else read.due_at
-    return due or LAST
+    if read.promise is None:
+        return read.due_at or LAST
+    owed = [it for it in (*read.earlier, read.promise) if not it.kept_at]
+    return min((it.due_at for it in owed or [read.promise]), default=0) or LAST

@@ -11,6 +11,7 @@ rules        what each assurance may do, and the shop's rules
 contacts     contact values as they are compared
 conversation what opens, continues, answers and closes a conversation
 profile      all rows of one customer, as a screen needs them
+promises     what we promised on a case, and what became of each
 checklist    what a case needs, has and misses, and what was tried
 card         the hand-over card: what whoever serves a customer next must know, on one screen
 deny         the deny list of bands: signed, dated, of keyed hashes

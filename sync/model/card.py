@@ -5,7 +5,7 @@ line names the rows it was made from, and the card as of when the newest of them
 nothing. In the order they stand:
 
     serving     who is with the customer now, in which channel
-    promised    what we promised, by whom, until when; what ran out first
+    promised    what we promised, by whom, until when; what ran out first, how often it was promised, and how often broken
     waiting     what the customer wrote and nobody answered
     failed      what we sent and did not arrive
     case        a problem, then what belongs to it:
@@ -29,6 +29,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from hardware.moments import moment_of
+from sync.model import promises
 from sync.model.checklist import is_struck
 from sync.model.profile import Profile
 from sync.model.records import (
@@ -37,6 +38,7 @@ from sync.model.records import (
     Interaction,
     Order,
     Pickup,
+    Promise,
     Referral,
     Serving,
     Store,
@@ -311,8 +313,8 @@ class _Writer:
         cases = [(row, case) for row, case in self._profile.of(Case) if case.state == "open"]
 
         def pressing(pair: tuple[Row, Case]) -> tuple[bool, int, str]:
-            promise = pair[1].promise
-            if promise is None or promise.kept_at:
+            promise = promises.pressing(pair[1])
+            if promise is None:
                 return True, pair[1].opened_at, pair[0].key
             return False, promise.due_at, pair[0].key
 
@@ -341,16 +343,34 @@ class _Writer:
             yield self._line("referred", text, (row,), tone="ask")
 
     def _promised(self, cases: list[tuple[Row, Case]]) -> Iterator[CardLine]:
+        """Of a case what presses most, and under it what was promised since; broken once, a promise stays to be read."""
         for row, case in cases:
-            promise = case.promise
-            if promise is None or promise.kept_at:
+            promise, newer = promises.pressing(case), promises.again(case)
+            if promise is None:
                 continue
-            is_over = promise.due_at < self._now
-            late = f", {_span(self._now - promise.due_at)} over" if is_over else ""
-            by, what = plain(promise.by, 40) or "us", plain(promise.text)
-            text = f"PROMISED by {by} until {self.moment(promise.due_at)}{late}: {what}"
-            tone = "alert" if is_over else "plain"
-            yield self._line("promised", text, (row,), tone=tone, more=_OVER * is_over)
+            count = self._count_of(case)
+            yield self._promise(row, promise, "PROMISED", "" if newer else count)
+            if newer is not None:
+                yield self._promise(row, newer, "PROMISED AGAIN", count)
+
+    def _promise(self, row: Row, promise: Promise, how: str, count: str) -> CardLine:
+        is_over = promise.due_at < self._now
+        late = f", {_span(self._now - promise.due_at)} over" if is_over else ""
+        by, what = plain(promise.by, 40) or "us", plain(promise.text)
+        place = self._stores.get(promise.place, "")
+        where = f" in {plain(place, 40)}" if place else ""
+        text = f"{how} by {by}{where} until {self.moment(promise.due_at)}{late}{count}: {what}"
+        tone = "alert" if is_over else "plain"
+        return self._line("promised", text, (row,), tone=tone, more=_OVER * is_over)
+
+    def _count_of(self, case: Case) -> str:
+        """How often it was promised before, "" for once."""
+        tally = promises.tally(case, now=self._now)
+        if tally.n_promised < 2:
+            return ""
+        broken = f"{tally.n_broken} broken" if tally.n_broken else "none broken"
+        since = f": {self.moment(tally.broken_at)}" if tally.n_broken else ""
+        return f" (promised {tally.n_promised} times, {broken}{since})"
 
     def _waiting(self) -> Iterator[CardLine]:
         """What nobody answered, by channel: the oldest, and how many."""

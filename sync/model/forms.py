@@ -5,7 +5,9 @@ they would misread is one, and comes with a converter from it to the form before
 and sends what a device reads, back to two forms; further back it sends the body as it is, and the device keeps it raw.
 Where a converter has nothing to say in the older form, it says None: that row too goes as it is.
 
-Today every record is in form 1.
+Today every record is in form 1. That of a case is so too though its promises became a history: `promise` says as before what was
+promised last, and what was promised before it stands in fields of their own, which an older program keeps raw and shows
+once it reads them.
 """
 
 from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hardware.moments import moment_of
-from sync.model import ledger
+from sync.model import ledger, promises
 from sync.model.profile import Profile
 from sync.model.records import (
     CHANNELS,
@@ -97,8 +97,8 @@ def _open_cases(profile: Profile) -> list[tuple[str, Case]]:
     cases = [(row.key, case) for row, case in profile.of(Case) if case.state == "open"]
 
     def pressing(pair: tuple[str, Case]) -> tuple[bool, int, str]:
-        promise = pair[1].promise
-        if promise is None or promise.kept_at:
+        promise = promises.pressing(pair[1])
+        if promise is None:
             return True, pair[1].opened_at, pair[0]
         return False, promise.due_at, pair[0]
 
@@ -139,9 +139,8 @@ def _said_of_cases(cases: list[tuple[str, Case]]) -> tuple[str, ...]:
 def _said_of_case(case: Case) -> str:
     number = case.number if _NUMBER.fullmatch(case.number) else ""
     said = f"case {number}".rstrip() + f" by {_channel(case.channel)}"
-    if case.promise is None or case.promise.kept_at:
-        return said
-    return f"{said}, promise {_day(case.promise.due_at)}"
+    promise = promises.pressing(case)
+    return said if promise is None else f"{said}, promise {_day(promise.due_at)}"
 
 
 def _said_of_messages(

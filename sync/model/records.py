@@ -115,13 +115,31 @@ class Interaction(Record, frozen=True):
     is_closing: bool = False
 
 
-class Promise(msgspec.Struct, frozen=True):
-    """What one of us promised a customer, by name and time."""
+class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one of us promised a customer, by name and time.
+
+    Attributes:
+        op: Id of the operation that promised it, "" where another system told of it.
+        at: When it was promised, 0 when nobody knows.
+        place: Where: id of a store, or "agents"; "" when nobody knows.
+        kept_op: Id of the operation that kept it, "" where another system says so.
+    """
 
     by: str
     text: str
     due_at: int
     kept_at: int = 0
+    op: str = ""
+    at: int = 0
+    place: str = ""
+    kept_op: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An operation by which all was kept that had been promised on a case."""
+
+    op: str
+    at: int
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -152,7 +170,10 @@ class Side(msgspec.Struct, frozen=True):
 
 
 class CaseBefore(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a case said before the operation `op` changed it; None for lists that it left as they were."""
+    """What a case said before the operation `op` changed it; None for lists that it left as they were.
+
+    `promise` is for programs that know of one promise alone; the others take back by operation.
+    """
 
     op: str
     state: str
@@ -171,6 +192,7 @@ class Case(Record, frozen=True):
         state: open | solved | taken_back (it was opened by mistake; kept and no longer shown).
         topic: Short, for staff; never shown on a public screen.
         channel: Where it came in.
+        promise: What was promised last; with `earlier` and `kept` as `sync.model.promises` has it.
         missing: What we still need to know, in words.
         payer: Who pays, when it is not the customer.
         clash: Code of a collision between two operations, "" for an ordinary case.
@@ -193,6 +215,8 @@ class Case(Record, frozen=True):
     sides: tuple[Side, ...] = ()
     before: CaseBefore | None = None
     ops: tuple[str, ...] = ()
+    earlier: tuple[Promise, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 class Server(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,6 +9,9 @@ Contradictions  products whose price in the web differs from a price elsewhere i
                 knows contradicts nothing. One product counts once.
 Asked twice     times a customer came to us about the same topic in another channel within 7 days of the time before. A
                 contact without a topic counts for nothing, and repeats in one channel are not this sin.
+
+Beside them stand the promises that were broken on open cases (`sync.model.promises`): each counts, also where it was promised
+again since, until the case is solved. They are no fourth sin, but what the customer would call one.
 """
 
 from collections import defaultdict
@@ -17,7 +20,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from sync.model.records import Interaction, Price, Stock
+from sync.model import promises
+from sync.model.records import Case, Interaction, Price, Stock
 from sync.model.row import Row
 
 ASKED_TWICE_US: Final = 7 * 24 * 3_600 * 1_000_000
@@ -28,11 +32,12 @@ WEB: Final = "web"
 
 @dataclass(frozen=True, slots=True)
 class Scoreboard:
-    """The three sins, counted."""
+    """The three sins, counted; and promises broken on open cases."""
 
     asked_twice: int
     unanswered: int
     contradictions: int
+    promises_broken: int = 0
 
 
 def scoreboard_of(rows: Iterable[Row], *, home: str, now: int) -> Scoreboard:
@@ -46,6 +51,7 @@ def scoreboard_of(rows: Iterable[Row], *, home: str, now: int) -> Scoreboard:
     contacts: list[tuple[str, Interaction]] = []
     prices: list[Price] = []
     stocks: list[Stock] = []
+    n_broken = 0
     for row in rows:
         match row.body:
             case Interaction(taken_back_at=0) as contact if contact.direction == "in":
@@ -54,12 +60,15 @@ def scoreboard_of(rows: Iterable[Row], *, home: str, now: int) -> Scoreboard:
                 prices.append(price)
             case Stock() as stock:
                 stocks.append(stock)
+            case Case(state="open") as case:
+                n_broken += promises.tally(case, now=now).n_broken
             case _:
                 pass
     return Scoreboard(
         asked_twice=_asked_twice(contacts),
         unanswered=len(_unanswered(contacts, now)),
         contradictions=len(_prices_differ(prices) | _stocks_differ(stocks, home)),
+        promises_broken=n_broken,
     )
 
 

@@ -4,13 +4,13 @@ A contact is what a customer said in one channel until one of us answered: three
 reply answers nothing, nor does an answer that did not arrive; notes among ourselves count for nothing, and what was taken back
 was never said. A contact is owed an answer where `due_at` says so.
 
-The report of a channel counts its contacts of the last weeks, and ends in one verdict with its reason:
+The report of a channel counts its contacts of the last weeks, and ends in one verdict with its reason, or in none:
 
     close     `unused_and_unheard`   fewer than 1 in 50 of all contacts come here, and more than half of them waited in vain
     staff_it  `unanswered`           more than 1 in 10 is past its promise without an answer
     staff_it  `slow`                 half of the answers came later than was promised
     staff_it  `asked_elsewhere`      more than 1 in 5 asked the same again in another channel within a week
-    keep      `too_few`              fewer than 5 contacts: nothing can be said yet
+    -         `too_few`              fewer than 5 contacts: nothing can be said yet
     keep      `answered`             the others
 """
 
@@ -21,7 +21,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from sync.model.records import Case, Interaction
+from sync.model import promises
+from sync.model.records import Case, Interaction, Promise
 from sync.model.row import Row
 from sync.model.sins import ASKED_TWICE_US
 
@@ -97,7 +98,12 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class DuePromise:
-    """A promise of ours that ran out or soon does. `key` is its case's."""
+    """A promise of ours that ran out or soon does. `key` is its case's.
+
+    Attributes:
+        again_at: Until when it was promised once more, 0 when it was not.
+        n_promised, n_broken, broken_at: Of all that was promised on the case, as `promises.Tally`.
+    """
 
     owner: str
     key: str
@@ -105,10 +111,32 @@ class DuePromise:
     by: str
     text: str
     due_at: int
+    again_at: int = 0
+    n_promised: int = 1
+    n_broken: int = 0
+    broken_at: int = 0
 
     def is_broken(self, now: int) -> bool:
         """Whether its time is over."""
         return self.due_at < now
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseReport:
+    """What we promised on cases.
+
+    Attributes:
+        n_again: Cases on which was promised more than once.
+        n_owed: Open cases on which something is still to be kept.
+        broken_at: When the oldest of the broken ones was due, 0 for none.
+    """
+
+    n_cases: int
+    n_promised: int
+    n_broken: int
+    n_again: int
+    n_owed: int
+    broken_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +160,7 @@ class ChannelReport:
         share: Of all contacts in all channels, 0 to 1.
         answer_median_us, answer_p90_us: Time from the first message to a person's answer, 0 when none was answered.
         n_answered, n_late, n_asked_elsewhere: Outcome.
-        verdict: keep | staff_it | close.
+        verdict: keep | staff_it | close; "" where there is too little to judge by.
         reason: Code of the rule that gave it.
     """
 
@@ -194,17 +222,53 @@ def by_channel(contacts: Iterable[Contact], *, now: int) -> tuple[ChannelWaiting
 def due_promises(
     rows: Iterable[Row], *, now: int, soon_us: int = SOON_US
 ) -> tuple[DuePromise, ...]:
-    """Promises on open cases that ran out or end within `soon_us`, the earliest first."""
+    """Promises on open cases that ran out or end within `soon_us`, one a case, the earliest first."""
     found = [
-        DuePromise(row.owner, row.key, body.number, promise.by, promise.text, promise.due_at)
+        _due(row, body, promise, now)
         for row in rows
         if isinstance(body := row.body, Case)
         and body.state == "open"
-        and (promise := body.promise) is not None
-        and not promise.kept_at
+        and (promise := promises.pressing(body)) is not None
         and promise.due_at <= now + soon_us
     ]
     return tuple(sorted(found, key=lambda it: (it.due_at, it.key)))
+
+
+def _due(row: Row, case: Case, promise: Promise, now: int) -> DuePromise:
+    newer, tally = promises.again(case), promises.tally(case, now=now)
+    return DuePromise(
+        row.owner, row.key, case.number, promise.by, promise.text, promise.due_at,
+        newer.due_at if newer else 0, tally.n_promised, tally.n_broken,
+        tally.broken_at,
+    )  # fmt: skip
+
+
+def promises_of(
+    rows: Iterable[Row], *, now: int, back_us: int = REPORT_US
+) -> PromiseReport | None:
+    """What we promised in the last weeks, or still owe, on every case; None for nothing."""
+    cases = [
+        (body, promises.tally(body, now=now))
+        for row in rows
+        if isinstance(body := row.body, Case)
+        and body.state != "taken_back"
+        and any(_is_recent(it, now - back_us) for it in promises.made(body))
+    ]
+    if not cases:
+        return None
+    broken = [tally.broken_at for _, tally in cases if tally.n_broken]
+    return PromiseReport(
+        n_cases=len(cases),
+        n_promised=sum(tally.n_promised for _, tally in cases),
+        n_broken=sum(tally.n_broken for _, tally in cases),
+        n_again=sum(tally.n_promised > 1 for _, tally in cases),
+        n_owed=sum(body.state == "open" and bool(promises.standing(body)) for body, _ in cases),
+        broken_at=min(broken, default=0),
+    )
+
+
+def _is_recent(promise: Promise, since: int) -> bool:
+    return not promise.kept_at or max(promise.at, promise.due_at, promise.kept_at) >= since
 
 
 def report_of(
@@ -290,7 +354,7 @@ def _report(
     if share < UNUSED_SHARE and in_vain > IN_VAIN_SHARE:
         verdict, reason = "close", "unused_and_unheard"
     elif len(contacts) < FEW:
-        reason = "too_few"
+        verdict, reason = "", "too_few"
     elif in_vain > UNANSWERED_SHARE:
         verdict, reason = "staff_it", "unanswered"
     elif promised and median(times) > median(promised):

@@ -198,6 +198,10 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "{by} promised an answer by {due}. We are late. Sorry.",
         "{by}: zugesagt bis {due}. Wir sind zu spät. Verzeihung.",
     ),
+    "owed.again": (
+        "{by} promised an answer by {due}. We are late. Sorry. Now by {again}.",
+        "{by}: zugesagt bis {due}. Wir sind zu spät. Verzeihung. Jetzt bis {again}.",
+    ),
     "owed.kept": ("{by} has answered you.", "{by} hat Ihnen geantwortet."),
     "owed.known": (
         "We know what you told us.",

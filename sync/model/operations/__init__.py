@@ -4,6 +4,7 @@ record_interaction   a contact of a customer with us happened, in or out
 open_case            a customer told us about a problem
 note_case            somebody wrote something down about a case, promised, or solved it
 promise_answer       one of us promises an answer, by name and time
+keep_promise         what was promised on a case is done, and the case goes on
 need_fact            something must be known before a case can go on
 tell_fact            a customer told us something a case needs
 try_remedy           something is tried to solve a case; struck out where it failed twice

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from sync.model import promises
 from sync.model.operation import Effects, Kind, Operation, OperationClass, Outcome
 from sync.model.operations.record_interaction import answered_row
 from sync.model.operations.take_back_note import TakeBackNote
@@ -30,10 +31,10 @@ class NoteCase(msgspec.Struct, frozen=True, kw_only=True):
         case: Id of the case.
         by: Who writes, in words.
         audience: internal | customer (she may read it).
-        promise_text: What is promised now; "" leaves the promise as it is.
+        promise_text: What is promised now, beside what was promised before; "" for nothing.
         promise_due_at: Until when, microseconds since 1970; needed with a text.
         next_step: What happens next; "" leaves it as it is.
-        solved: The case is solved by this; an open promise is kept.
+        solved: The case is solved by this, and all that was promised on it kept.
         answers: Ids of contacts of the customer that this settles.
     """
 
@@ -67,6 +68,13 @@ def keys(op: Operation, args: NoteCase) -> tuple[str, ...]:
 
 def apply(rows: Mapping[str, Cell], op: Operation, args: NoteCase, now: int) -> Outcome:
     """Add the note and change the case, or keep the note beside a case that says why not."""
+    return noted(rows, op, args, now)
+
+
+def noted(
+    rows: Mapping[str, Cell], op: Operation, args: NoteCase, now: int, *, keeps: bool = False
+) -> Outcome:
+    """The same for every kind that is a note; `keeps`: what was promised is done, though the case goes on."""
     if isinstance(rows.get(key_of("interaction", op.id)), Row):
         own = rows.get(key_of("case", op.id))
         is_clash = isinstance(own, Row) and isinstance(own.body, Case)
@@ -81,7 +89,7 @@ def apply(rows: Mapping[str, Cell], op: Operation, args: NoteCase, now: int) -> 
         case = clash_case(op, clash, topic=f"note on {args.case}", sides=(side,), at=at)
         return Effects((_note(op, args, about=op.id, at=at), case), clash=clash)
     settled = (answered_row(rows, op, answer, at) for answer in dict.fromkeys(args.answers))
-    changed = (_noted(row, row.body, op, args, at), *settled)
+    changed = (_noted(row, row.body, op, args, at, keeps=keeps), *settled)
     return Effects(
         (
             _note(op, args, about=args.case, at=at),
@@ -110,15 +118,20 @@ def _note(op: Operation, args: NoteCase, *, about: str, at: int) -> Row:
     return row_of(body, owner=op.owner, as_of=at, source="store")
 
 
-def _noted(row: Row, case: Case, op: Operation, args: NoteCase, at: int) -> Row | None:
-    promise = case.promise
+def _noted(
+    row: Row, case: Case, op: Operation, args: NoteCase, at: int, *, keeps: bool
+) -> Row | None:
+    body = case
     if args.promise_text:
-        promise = Promise(by=args.by, text=args.promise_text, due_at=args.promise_due_at)
-    if args.solved and promise is not None and not promise.kept_at:
-        promise = msgspec.structs.replace(promise, kept_at=at)
+        promise = Promise(
+            by=args.by, text=args.promise_text, due_at=args.promise_due_at, op=op.id, at=at,
+            place=op.store,
+        )  # fmt: skip
+        body = promises.with_promise(body, promise)
+    if args.solved or keeps:
+        body = promises.with_kept(body, op.id, at)
     body = msgspec.structs.replace(
-        case,
-        promise=promise,
+        body,
         next_step=args.next_step or ("" if args.solved else case.next_step),
         state="solved" if args.solved else case.state,
     )

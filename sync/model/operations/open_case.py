@@ -68,7 +68,7 @@ def apply(rows: Mapping[str, Cell], op: Operation, args: OpenCase, now: int) -> 
         topic=args.topic,
         opened_at=at,
         channel=args.channel,
-        promise=_promise(args),
+        promise=_promise(op, args, at),
         told=tuple(Told(label, value, args.channel, at) for label, value in args.told),
         missing=args.missing,
         payer=args.payer,
@@ -84,10 +84,13 @@ def apply(rows: Mapping[str, Cell], op: Operation, args: OpenCase, now: int) -> 
     return Effects(tuple(made))
 
 
-def _promise(args: OpenCase) -> Promise | None:
+def _promise(op: Operation, args: OpenCase, at: int) -> Promise | None:
     if not args.promise_text:
         return None
-    return Promise(by=args.by, text=args.promise_text, due_at=args.promise_due_at)
+    return Promise(
+        by=args.by, text=args.promise_text, due_at=args.promise_due_at, op=op.id, at=at,
+        place=op.store,
+    )  # fmt: skip
 
 
 def _undone(op: Operation, _args: OpenCase) -> TakeBackCase:

@@ -46,7 +46,14 @@ def apply(rows: Mapping[str, Cell], op: Operation, args: RequestErasure, now: in
         topic=TOPIC,
         opened_at=at,
         channel="store",
-        promise=Promise(by=args.by, text=args.text or TOPIC, due_at=at + WITHIN_US),
+        promise=Promise(
+            by=args.by,
+            text=args.text or TOPIC,
+            due_at=at + WITHIN_US,
+            op=op.id,
+            at=at,
+            place=op.store,
+        ),
         next_step=TOPIC,
     )
     return Effects((row_of(case, owner=op.owner, as_of=at, source="store"),))

@@ -1,7 +1,7 @@
 """What was written down, or said on our side, is taken back by whoever wrote it. A fact; undoes a note or a contact.
 
-The note is kept and no longer shown. The case says again what it said before, unless somebody changed it since; what the
-note answered waits again. Where the note never was, nothing happens.
+The note is kept and no longer shown. What it promised or kept is taken from the case whatever came since; the rest of the case says
+again what it said before, unless somebody changed it since. What the note answered waits again. Where the note never was, nothing happens.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from sync.model import promises
 from sync.model.operation import (
     CannotPredict,
     Effects,
@@ -71,17 +72,18 @@ def _case_before(
     row = rows.get(key_of("case", args.case))
     if not isinstance(row, Row) or not isinstance(row.body, Case) or row.owner != op.owner:
         return
-    before = row.body.before
-    if before is None or before.op != args.note:
+    case, before = row.body, row.body.before
+    body = promises.without(case, args.note)
+    if before is not None and before.op == args.note:
+        now = case.promise
+        if now is not None and not now.op and not now.at:  # as older programs promised
+            body = msgspec.structs.replace(body, promise=before.promise)
+        body = msgspec.structs.replace(
+            body, state=before.state, next_step=before.next_step, before=None
+        )
+    if body == case:
         return
-    body = msgspec.structs.replace(
-        row.body,
-        state=before.state,
-        promise=before.promise,
-        next_step=before.next_step,
-        before=None,
-        ops=remembered(row.body.ops, op.id),
-    )
+    body = msgspec.structs.replace(body, ops=remembered(case.ops, op.id))
     yield msgspec.structs.replace(row, body=body, as_of=at)
 
 

@@ -11,7 +11,8 @@ from hardware.clock import SystemClock
 from hardware.moments import micros_of
 from kiosk.commands import watch
 from kiosk.commands.options import EXIT_DATABASE
-from sync.model.records import Customer, Interaction, Record
+from sync.model import promises
+from sync.model.records import Case, Customer, Interaction, Promise, Record
 from sync.model.row import row_of
 from tests.support.centre import open_centre
 
@@ -51,22 +52,62 @@ def test_who_waits_longer_than_promised_is_named_and_the_status_says_so(
 
     said = capsys.readouterr().out
     assert ended.value.exit_code == watch.EXIT_LATE
-    assert said.splitlines()[0] == "Asked twice 0   Unanswered 1   Contradictions 0"
-    assert "WhatsApp     1 wait, 1 late" in said
+    assert said.splitlines()[0] == (
+        "All stores: Asked twice 0   Unanswered 1   Contradictions 0   Promises broken 0"
+    )
+    assert "WhatsApp     1 waits, 1 of them late" in said
+    assert said.splitlines()[2].endswith("the longest due first: 1 unanswered past the time")
     assert "! Priya (WhatsApp) wrote and was not answered" in said
 
 
 def test_each_channel_gets_a_verdict_with_its_reason(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(typer.Exit):
-        watch.run(data=data, report=True)
+    watch.run(data=data, report=True)  # a report that was asked for is no alarm
 
-    email, whatsapp = capsys.readouterr().out.splitlines()
-    assert "6 contacts of 6 (86%), answered 6, half within 2 h" in email
+    email, whatsapp, promised = capsys.readouterr().out.splitlines()
+    assert "6 contacts of 6 customers (86%), answered 6, half within 2 h" in email
     assert email.endswith("keep (customers are answered here)")
+    assert "1 contact of 1 customer (14%)" in whatsapp
     assert "nobody was answered, late 1" in whatsapp
-    assert whatsapp.endswith("keep (too few contacts to say anything)")
+    assert whatsapp.endswith("too few to say (fewer than 5 contacts)")
+    assert promised == "Nothing was promised on a case."
+
+
+def test_a_broken_promise_rings_and_is_counted_though_somebody_promised_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    centre = open_centre(tmp_path / "centre")
+    now = micros_of(SystemClock().now())
+    bill = Case(
+        "c", "C-1", "open", "bill", now - 60 * HOUR_US, "phone",
+        promise=Promise("Ana", "an answer", now - 39 * HOUR_US),
+    )  # fmt: skip
+    again = Promise("Ben", "a mail", now + 30 * HOUR_US, op="b", at=now)
+    bodies = (Customer(id="tom", given_name="Tom"), promises.with_promise(bill, again))
+    centre.put_rows(row_of(body, owner="tom", as_of=now, source="x") for body in bodies)
+    centre.close()
+
+    with pytest.raises(typer.Exit) as ended:
+        watch.run(data=tmp_path)
+    said = capsys.readouterr().out
+    watch.run(data=tmp_path, report=True)
+    report = capsys.readouterr().out
+
+    assert ended.value.exit_code == watch.EXIT_LATE
+    assert "Promises broken 1" in said.splitlines()[0]
+    assert "the longest due first: 1 promise past its time" in said
+    assert "! Tom (a case) was promised something, and it is over since" in said
+    assert "(promised 2 times, 1 broken; again until " in said
+    assert "Promised 2 times on 1 case, 1 broken (the oldest for " in report
+    assert report.rstrip().endswith("more than once on 1; still owed on 1")
+
+
+def test_help_says_with_what_it_ends() -> None:
+    said = watch.run.__doc__ or ""
+
+    assert "Ends with 3" in said
+    assert "with --report always with 0" in said
 
 
 def test_programs_get_one_object(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +119,7 @@ def test_programs_get_one_object(data: Path, capsys: pytest.CaptureFixture[str])
     assert [it["code"] for it in found["alarms"]] == ["late"]
     assert {it["channel"]: it["verdict"] for it in found["report"]} == {
         "email": "keep",
-        "whatsapp": "keep",
+        "whatsapp": "",
     }
 
 

@@ -11,6 +11,7 @@ from kiosk.core.entries import Entry, Opened, Telling, Tone, found
 from kiosk.core.ports import Unsettled
 from kiosk.core.staff_words import DAY_US, HOUR_US
 from kiosk.core.wording.catalogue import sentence_of
+from sync.model import promises
 from sync.model.operation import Evidence, OperationState
 from sync.model.profile import Profile
 from sync.model.records import (
@@ -179,6 +180,23 @@ def test_a_promise_past_its_time_says_how_late_it_is_and_who_made_it() -> None:
 
     assert (entry.label, entry.lead, entry.tone) == ("Owed", "21 h late", Tone.ALERT)
     assert "Ana promised: call back, by yesterday 17:02" in entry.text
+
+
+def test_a_promise_made_again_leaves_the_broken_one_to_be_read() -> None:
+    broken = case(promise=Promise(by="Ana", text="call back", due_at=NOW_US - 21 * HOUR_US))
+    newer = Promise("Ben", "a mail", NOW_US + HOUR_US, op="b", at=NOW_US)
+
+    result = sheet(held(promises.with_promise(broken, newer)))
+
+    assert (result.now[0].lead, result.now[0].tone) == ("21 h late", Tone.ALERT)
+    first, again = (it for it in result.told if it.label in ("Promised", "Again"))
+    assert (first.text, first.tone) == (
+        "Ana: call back, by yesterday 17:02. 21 h late",
+        Tone.ALERT,
+    )
+    assert again.text == (
+        "Ben: a mail, by today 15:02 (promised 2 times, 1 broken: yesterday 17:02)"
+    )
 
 
 def test_a_promise_still_in_time_is_no_alarm() -> None:

@@ -3,6 +3,7 @@
 from kiosk.core.counter_open import Open, channels_line, n_late_of, open_of
 from kiosk.core.entries import Telling
 from kiosk.core.staff_words import HOUR_US
+from sync.model import promises
 from sync.model.profile import Profile
 from sync.model.records import (
     Case,
@@ -69,6 +70,15 @@ def test_what_is_late_stands_first_and_what_only_may_be_last() -> None:
         "Una: E-mail, by tomorrow 12:02",
         "Maya: One person with M. Lind?",
     ]
+
+
+def test_a_broken_promise_stays_on_the_list_when_somebody_promises_again() -> None:
+    newer = Promise("Ben", "a mail", NOW_US + 5 * HOUR_US, op="b", at=NOW_US)
+
+    (found,) = open_of([of("tom", promises.with_promise(promised(-48), newer))], TELL)
+
+    assert (found.kind, found.lead) == ("broken", "Promise, 48 h over")
+    assert "again for today 19:02 (promised 2 times, 1 broken: " in found.text
 
 
 def test_one_that_is_late_says_that_whatsapp_closes_as_well() -> None:

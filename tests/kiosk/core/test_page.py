@@ -14,6 +14,7 @@ from kiosk.core.page import BlockKind, Page, PageKind
 from kiosk.core.policy import Assurance
 from kiosk.demo.catalogue import catalogue_rows
 from kiosk.demo.people import PEOPLE, people_rows
+from sync.model import promises
 from sync.model.profile import Profile
 from sync.model.records import (
     Account,
@@ -419,6 +420,16 @@ def test_a_promise_is_late_the_moment_it_is_past_and_not_before() -> None:
 
     assert "Sorry" not in page_of(due).blocks[1].lines[1]
     assert "Sorry" in page_of(past).blocks[1].lines[1]
+
+
+def test_a_customer_to_whom_was_promised_again_hears_that_we_are_late_and_until_when() -> None:
+    broken = case(promise=Promise(by="Ana", text="", due_at=NOW_US - 1))
+    newer = Promise("Ben", "", NOW_US + DAY, op="b", at=NOW_US)
+
+    line = page_of(promises.with_promise(broken, newer)).blocks[1].lines[1]
+
+    assert line.startswith("Ana promised an answer by ")
+    assert line.endswith("We are late. Sorry. Now by tomorrow, 14:02.")
 
 
 def test_a_message_is_told_once_with_its_case_and_solved_cases_are_silent() -> None:

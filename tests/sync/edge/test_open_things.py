@@ -8,6 +8,7 @@ import pytest
 
 from sync.edge.open_things import OpenThings
 from sync.edge.store import EdgeStore
+from sync.model import promises
 from sync.model.records import (
     Case,
     ChannelWatch,
@@ -65,6 +66,24 @@ def test_who_is_owed_an_answer_or_a_promise_is_listed_the_earliest_due_first(
     ))  # fmt: skip
 
     assert owners(store) == ["tom", "priya", "lena", "maya"]
+
+
+def test_of_several_promises_the_one_that_was_broken_says_where_a_customer_stands(
+    store: EdgeStore,
+) -> None:
+    again = promises.with_promise(
+        promised(AT + 1), Promise("Ben", "a mail", AT + 9, op="b", at=AT + 2)
+    )
+    kept = promises.with_promise(
+        promises.with_kept(promised(AT), "k", AT), Promise("Ben", "", AT + 4, op="b", at=AT + 2)
+    )
+    edge.filled(store, (
+        *said("priya", wrote("1", AT + 2)),
+        *said("sam", msgspec.structs.replace(kept, id="c-sam")),
+        *said("tom", again),
+    ))  # fmt: skip
+
+    assert owners(store) == ["tom", "priya", "sam"]
 
 
 def test_who_was_answered_was_solved_or_was_sent_elsewhere_is_not_listed(

@@ -5,6 +5,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
+from sync.model import promises
 from sync.model.card import (
     STAFF_ONLY,
     Card,
@@ -87,6 +88,41 @@ def test_toms_card_says_all_that_nobody_may_ask_him_again() -> None:
         "phone: password reset x7, last Fri 18:00",
         "Built from 1 case, 1 customer, 7 interactions.",
     ]
+
+
+def promised_again(**fields: object) -> Case:
+    """Broken two days ago, and promised again since by somebody else."""
+    newer = Promise(
+        "Ben", "an answer by mail", NOW + 3 * HOUR, op="b", at=NOW - HOUR, place="harbour"
+    )
+    return promises.with_promise(bill(**fields), newer)
+
+
+def test_a_promise_that_was_broken_stays_to_be_read_when_somebody_promises_again() -> None:
+    harbour = shop.row(Store("harbour", "Harbour"), owner="")
+    rows = [shop.row(body, owner=TOM) for body in (PERSON, promised_again())]
+    made = card_of(Profile(TOM, (*rows, harbour)), now=NOW)
+
+    first, again = (line for line in made.lines if line.part == "promised")
+    assert first.text == "PROMISED by Ana until Mon 10:00, 2 days over: an answer on the bill"
+    assert again.text == (
+        "PROMISED AGAIN by Ben in Harbour until 15:00 (promised 2 times, 1 broken: Mon 10:00): an answer by mail"
+    )
+    assert (first.tone, again.tone) == ("alert", "plain")
+    for said in (card_text(made), " ".join(card_slip(made).split())):
+        assert "promised 2 times, 1 broken: Mon 10:00" in said
+    assert "2 days over" in " ".join(" ".join(card_lines(made)).split())
+
+
+def test_a_promise_that_was_moved_in_time_says_that_none_was_broken() -> None:
+    soon = bill(promise=Promise("Ana", "a call", NOW + HOUR, op="a", at=NOW - HOUR))
+    moved = promises.with_promise(
+        soon, Promise("Ana", "a call", NOW + 4 * HOUR, op="b", at=NOW)
+    )
+
+    (line,) = (line for line in card(PERSON, moved).lines if line.part == "promised")
+
+    assert line.text == "PROMISED by Ana until 16:00 (promised 2 times, none broken): a call"
 
 
 def test_it_names_the_rows_it_was_built_from_and_is_as_new_as_the_newest() -> None:

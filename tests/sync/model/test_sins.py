@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from sync.model.records import Interaction, Price, Record, Stock
+from sync.model import promises
+from sync.model.records import Case, Interaction, Price, Promise, Record, Stock
 from sync.model.row import Row, row_of
 from sync.model.sins import ASKED_TWICE_US, Scoreboard, scoreboard_of
 
@@ -36,6 +37,20 @@ def stock(place: str, count: int | None) -> Row:
 
 def test_nothing_is_no_sin() -> None:
     assert count() == Scoreboard(0, 0, 0)
+
+
+@pytest.mark.parametrize(("state", "n_broken"), [("open", 1), ("solved", 0)])
+def test_a_broken_promise_counts_though_somebody_promised_again(
+    state: str, n_broken: int
+) -> None:
+    broken = Case(
+        "c", "C-1", state, "bill", 1, "phone", promise=Promise("Ana", "call", NOW_US - 1)
+    )
+    newer = Promise("Ben", "mail", NOW_US + HOUR_US, op="b", at=NOW_US)
+
+    found = count(of(promises.with_promise(broken, newer)))
+
+    assert found == Scoreboard(0, 0, 0, promises_broken=n_broken)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from sync.model import promises
 from sync.model.records import Case, Interaction, Promise, Record
 from sync.model.row import Row, row_of
 from sync.model.watch import (
@@ -10,9 +11,11 @@ from sync.model.watch import (
     HOUR_US,
     ChannelReport,
     Contact,
+    PromiseReport,
     by_channel,
     contacts_of,
     due_promises,
+    promises_of,
     report_of,
     waiting_of,
 )
@@ -166,6 +169,34 @@ def test_a_promise_that_was_kept_or_whose_case_is_closed_is_not_raised() -> None
     assert due_promises([kept, promised(-1, state="solved")], now=NOW_US) == ()
 
 
+def test_a_broken_promise_is_raised_with_its_own_time_though_somebody_promised_again() -> None:
+    row = promised(-5)
+    assert isinstance(row.body, Case)
+    newer = Promise("Ben", "mail", NOW_US + 9 * HOUR_US, op="b", at=NOW_US - HOUR_US)
+    again = msgspec.structs.replace(row, body=promises.with_promise(row.body, newer))
+
+    (found,) = due_promises([again], now=NOW_US)
+
+    assert (found.by, found.due_at) == ("Ana", NOW_US - 5 * HOUR_US)
+    assert found.again_at == NOW_US + 9 * HOUR_US
+    assert (found.n_promised, found.n_broken, found.broken_at) == (2, 1, NOW_US - 5 * HOUR_US)
+
+
+def test_what_was_promised_is_counted_with_the_oldest_that_was_broken() -> None:
+    row = promised(-5)
+    assert isinstance(row.body, Case)
+    newer = Promise("Ben", "mail", NOW_US + 9 * HOUR_US, op="b", at=NOW_US - HOUR_US)
+    again = msgspec.structs.replace(row, body=promises.with_promise(row.body, newer))
+    old = promised(0, promise=Promise("Ana", "call", 2, kept_at=1))
+
+    found = promises_of([again, promised(3), old], now=NOW_US)
+
+    assert found == PromiseReport(
+        n_cases=2, n_promised=3, n_broken=1, n_again=1, n_owed=2, broken_at=NOW_US - 5 * HOUR_US
+    )
+    assert promises_of([old], now=NOW_US) is None
+
+
 def report(rows: list[Row], channel: str) -> ChannelReport:
     return next(it for it in report_of(contacts_of(rows), now=NOW_US) if it.channel == channel)
 
@@ -228,7 +259,7 @@ def test_a_channel_hardly_used_where_most_wait_in_vain_is_to_be_closed() -> None
 def test_of_a_few_contacts_nothing_is_concluded() -> None:
     found = report(answered(4, "app") + answered(90, "chat"), "app")
 
-    assert (found.verdict, found.reason) == ("keep", "too_few")
+    assert (found.verdict, found.reason) == ("", "too_few")
 
 
 def test_what_is_older_than_four_weeks_is_not_in_the_report() -> None:

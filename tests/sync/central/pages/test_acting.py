@@ -132,7 +132,9 @@ def test_a_promise_stands_with_name_and_time_and_on_the_card(
     assert (promise.by, promise.text) == ("Ana (call centre)", "an answer from billing")
     local = clock.now().astimezone().tzinfo
     assert promise.due_at == micros_of(clock.now().replace(day=9, hour=17, tzinfo=local))
-    assert "PROMISED by Ana (call centre) until Fri 17:00" in at_tom.page.text
+    said = at_tom.page.text
+    assert "PROMISED by Ana until Tue 12:00, 24 h over: an answer on the bill" in said
+    assert "PROMISED AGAIN by Ana (call centre) until Fri 17:00 (promised 2 times, 1 broken" in said
 
 
 def test_a_promise_without_a_case_opens_one(centre: Centre, at_tom: Browser) -> None:
