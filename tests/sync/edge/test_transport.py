@@ -1,0 +1,174 @@
+"""Connections that are kept: used again, never with the answer to another question, and let go of."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from sync.edge.transport import CONNECTIONS_MAX, HttpTransport
+from sync.model.errors import CentreUnreachable
+from sync.model.ports import Request, Response
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@dataclass
+class Server:
+    """Answers each request with what `answers` has next, `OK` after that; an empty one hangs up."""
+
+    url: str = ""
+    answers: list[bytes] = field(default_factory=list)
+    heads: list[bytes] = field(default_factory=list)
+    n_connections: int = 0
+    n_at_once: int = 0
+    n_most_at_once: int = 0
+    may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.n_connections += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while await self._answered(reader, writer):
+                pass
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def _answered(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head)
+        await reader.readexactly(2)
+        self.n_at_once += 1
+        self.n_most_at_once = max(self.n_most_at_once, self.n_at_once)
+        await self.may_go_on.wait()
+        self.n_at_once -= 1
+        answer = self.answers.pop(0) if self.answers else OK
+        writer.write(answer)
+        await writer.drain()
+        return bool(answer)
+
+
+@asynccontextmanager
+async def serving(*answers: bytes, holds: bool = False) -> AsyncIterator[Server]:
+    """A server, and what it saw; with `holds` it answers nothing until it may go on."""
+    made = Server(answers=list(answers))
+    if not holds:
+        made.may_go_on.set()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def begun(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.ensure_future(made.serve(reader, writer)))
+
+    server = await asyncio.start_server(begun, "127.0.0.1", 0)
+    made.url = "http://{}:{}".format(*server.sockets[0].getsockname()[:2])
+    try:
+        yield made
+    finally:
+        made.may_go_on.set()
+        server.close()
+        await server.wait_closed()
+        await asyncio.gather(*tasks)
+
+
+@asynccontextmanager
+async def transport() -> AsyncIterator[HttpTransport]:
+    made = HttpTransport()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def ask(made: HttpTransport, server: Server, path: str = "/v1/pull?x=1") -> Response:
+    request = Request("POST", server.url + path, (("x-req", "r1"),), b"{}")
+    return await made.send(request, deadline_ms=5_000, size_max=1_000)
+
+
+async def test_call_after_call_goes_over_one_connection() -> None:
+    async with serving() as server, transport() as made:
+        bodies = [(await ask(made, server)).body for _ in range(3)]
+
+    assert bodies == [b"ok"] * 3
+    assert server.n_connections == 1
+    assert server.heads[0].startswith(b"POST /v1/pull?x=1 HTTP/1.1\r\n")
+    assert b"host: " + server.url.removeprefix("http://").encode() in server.heads[0].lower()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    ],
+)
+async def test_after_an_answer_that_is_the_last_or_says_too_much_it_connects_anew(
+    answer: bytes,
+) -> None:
+    async with serving(answer) as server, transport() as made:
+        bodies = [(await ask(made, server)).body for _ in range(2)]
+
+    assert bodies == [b"ok", b"ok"]
+    assert server.n_connections == 2
+
+
+async def test_an_answer_in_pieces_and_after_a_word_in_between_is_whole() -> None:
+    pieces = b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n"
+
+    async with serving(pieces) as server, transport() as made:
+        answers = [await ask(made, server), await ask(made, server)]
+
+    assert [(one.status, one.body) for one in answers] == [(200, b"ok")] * 2
+    assert server.n_connections == 1
+
+
+async def test_the_answer_to_a_call_that_was_given_up_is_not_the_next_ones() -> None:
+    async with serving(holds=True) as server, transport() as made:
+        given_up = asyncio.ensure_future(ask(made, server))
+        while not server.n_at_once:
+            await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.gather(given_up, return_exceptions=True)
+        server.may_go_on.set()
+        await ask(made, server)
+
+    assert server.n_connections == 2, "what comes over the first one is nobody's"
+
+
+async def test_a_server_that_hung_up_meanwhile_is_asked_over_another_connection() -> None:
+    async with serving() as server, transport() as made:
+        await ask(made, server)
+        server.answers = [b""]
+        with pytest.raises(CentreUnreachable):
+            await ask(made, server)  # it had it: who asked decides whether it is sent again
+        body = (await ask(made, server)).body
+
+    assert body == b"ok"
+    assert (server.n_connections, len(server.heads)) == (2, 3)
+
+
+async def test_more_calls_than_connections_wait_for_their_turn() -> None:
+    async with serving(holds=True) as server, transport() as made:
+        asking = [asyncio.ensure_future(ask(made, server)) for _ in range(CONNECTIONS_MAX + 3)]
+        while server.n_at_once < CONNECTIONS_MAX:
+            await asyncio.sleep(0)
+        server.may_go_on.set()
+        answers = await asyncio.gather(*asking)
+
+    assert len(answers) == CONNECTIONS_MAX + 3
+    assert server.n_most_at_once == CONNECTIONS_MAX
+    assert server.n_connections == CONNECTIONS_MAX
+
+
+async def test_after_it_was_closed_it_connects_anew() -> None:
+    async with serving() as server, transport() as made:
+        await ask(made, server)
+        await made.close()
+        body = (await ask(made, server)).body
+
+    assert body == b"ok"
+    assert server.n_connections == 2
