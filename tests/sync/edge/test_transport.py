@@ -129,7 +129,7 @@ async def test_an_answer_in_pieces_and_after_a_word_in_between_is_whole() -> Non
 async def test_the_answer_to_a_call_that_was_given_up_is_not_the_next_ones() -> None:
     async with serving(holds=True) as server, transport() as made:
         given_up = asyncio.ensure_future(ask(made, server))
-        while not server.n_at_once:
+        while not server.n_at_once:  # noqa: ASYNC110  # a turn of the loop, no time
             await asyncio.sleep(0)
         given_up.cancel()
         await asyncio.gather(given_up, return_exceptions=True)
@@ -154,7 +154,7 @@ async def test_a_server_that_hung_up_meanwhile_is_asked_over_another_connection(
 async def test_more_calls_than_connections_wait_for_their_turn() -> None:
     async with serving(holds=True) as server, transport() as made:
         asking = [asyncio.ensure_future(ask(made, server)) for _ in range(CONNECTIONS_MAX + 3)]
-        while server.n_at_once < CONNECTIONS_MAX:
+        while server.n_at_once < CONNECTIONS_MAX:  # noqa: ASYNC110  # as above
             await asyncio.sleep(0)
         server.may_go_on.set()
         answers = await asyncio.gather(*asking)
