@@ -28,7 +28,7 @@ from sync.model.errors import StoreError
 if TYPE_CHECKING:
     from sync.central.changes import DueRecord
     from sync.central.outgoing_rows import OutgoingRecord
-    from sync.central.store import Store
+    from sync.central.store import Snapshot, Store
 
 EXIT_USAGE: Final = 2
 EXIT_NONE: Final = 3
@@ -109,7 +109,11 @@ class _Act:
         with store.reading() as snapshot:
             found = outgoing_rows.every(snapshot, states=states)
             counts = outgoing_rows.counts(snapshot)
-        return {"counts": counts, "messages": [_message(record) for record in found]}
+            told = [
+                _message(record) | {"waits_for": _waits_for(snapshot, record)}
+                for record in found
+            ]
+        return {"counts": counts, "messages": told}
 
     def _changes(self, store: "Store") -> dict[str, Any]:
         from sync.central import changes
@@ -148,6 +152,18 @@ def _message(record: "OutgoingRecord") -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _waits_for(snapshot: "Snapshot", record: "OutgoingRecord") -> str:
+    """What one in the queue waits for, as the counter says it; "" for one that is not in it, or says why itself."""
+    from sync.central.composing import WINDOWED, window_ends_at
+
+    if record.state != "queued" or record.reason:
+        return ""
+    ends_at = window_ends_at(snapshot.all_of_owner(record.owner), record.channel)
+    is_over = record.channel in WINDOWED and ends_at <= record.due_at
+    how = ": as the template, or waits till they write" if is_over else ""
+    return f"goes at {moment_of(record.due_at).isoformat()[11:16]} UTC{how}"
+
+
 def _dead(due: "DueRecord", type_: str) -> dict[str, Any]:
     return {
         "subscriber": due.subscriber, "change": due.change, "type": type_, "subject": due.subject,
@@ -162,7 +178,8 @@ def _in_words(said: dict[str, Any]) -> list[str]:
         counts = ", ".join(f"{n} {state}" for state, n in sorted(said["counts"].items()))
         lines = [f"Messages: {counts or 'none'}"]
         for one in said["messages"]:
-            why = f"  {one['reason']}" if one["reason"] else ""
+            why = one["reason"] or one["waits_for"]
+            why = f"  {why}" if why else ""
             lines.append(
                 f"{one['id']}  {one['state']:9} {one['channel']:9} {one['kind']:12} {one['at'][:16]}{why}"
             )

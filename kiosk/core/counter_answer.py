@@ -12,6 +12,7 @@ from typing import Final
 
 from kiosk.core import foreign
 from kiosk.core.entries import Telling
+from kiosk.core.staff_words import StaffWords
 from sync.model.profile import Profile
 from sync.model.records import ContactPoint, Interaction
 from sync.model.row import Row
@@ -27,7 +28,10 @@ WINDOWED: Final = "whatsapp"
 WRITABLE: Final = ("whatsapp", "email", "chat", "instagram", "tiktok", "x", "app")
 """Channels an answer can be written in; a call or a web order is answered another way."""
 
-BY_ADDRESS: Final = ("whatsapp", "email")
+SMS: Final = "phone"
+"""The channel of a telephone: a call is answered there by a text message, where nothing else reaches them."""
+
+BY_ADDRESS: Final = ("whatsapp", "email", SMS)
 """Ways that need nothing but an address of the customer."""
 
 QUOTED_MAX: Final = 60
@@ -119,13 +123,18 @@ def _ways(profile: Profile, contact: Interaction, tell: Telling, name: str) -> t
 
 def _mark(profile: Profile, channel: str, tell: Telling) -> str:
     words = tell.words
-    where = words.channel(channel)
+    where = way_name(channel, words)
     if channel != WINDOWED:
         return words.say("answer.mark", channel=where)
     left = window_left(profile, tell.now)
     if left > 0:
         return words.say("answer.mark.window", channel=where, left=words.span(left))
     return words.say("answer.mark.over", channel=where)
+
+
+def way_name(channel: str, words: StaffWords) -> str:
+    """What people call the way an answer goes."""
+    return words.say("answer.sms") if channel == SMS else words.channel(channel)
 
 
 def window_left(profile: Profile, now: int) -> int:
@@ -149,7 +158,12 @@ def failed_of(profile: Profile, now: int) -> tuple[tuple[Row, Interaction], ...]
     return tuple((row, it) for row, it in said if it.delivery == "failed" and it.at > since)
 
 
-def delivery_text(row: Row, message: Interaction, tell: Telling) -> str:
+def is_over(profile: Profile, message: Interaction) -> bool:
+    """Whether a message of ours was written when WhatsApp took no free text any more, and they wrote nothing since."""
+    return message.channel == WINDOWED and window_left(profile, message.at) <= 0
+
+
+def delivery_text(row: Row, message: Interaction, tell: Telling, profile: Profile) -> str:
     """What became of a message of ours, in words; "" of one that was said and not sent."""
     words, reason = tell.words, tell.part(message.delivery_reason)
     if not message.delivery:
@@ -160,7 +174,8 @@ def delivery_text(row: Row, message: Interaction, tell: Telling) -> str:
             return words.say("delivery.queued.why", why=reason)
         if row.is_unsettled or goes_at > tell.now:
             at = words.clock(max(goes_at, tell.now), now=tell.now)
-            return words.say("delivery.queued", at=at)
+            form = "delivery.queued.over" if is_over(profile, message) else "delivery.queued"
+            return words.say(form, at=at)
         return words.say("delivery.queued.late")
     if message.delivery == "failed":
         return words.say("delivery.failed", why=reason or words.say("why.none"))

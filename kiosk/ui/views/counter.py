@@ -35,7 +35,14 @@ from kiosk.core.counter import (
     sheet_of,
     unsaved_names,
 )
-from kiosk.core.counter_answer import IN_PERSON, WINDOWED, Answering, answering_of, window_left
+from kiosk.core.counter_answer import (
+    IN_PERSON,
+    WINDOWED,
+    Answering,
+    answering_of,
+    way_name,
+    window_left,
+)
 from kiosk.core.counter_card import card_entries, card_room, counter_card, stands_on_top
 from kiosk.core.counter_now import Parcel, Ticket, Todo
 from kiosk.core.counter_open import Open, channels_line, n_late_of, open_of
@@ -976,9 +983,11 @@ class CounterView(Vertical):
         else:
             profile, now = self._profile, self._telling().now
             is_over = draft.channel == WINDOWED and profile and window_left(profile, now) <= 0
-            channel = self._words.channel(draft.channel)
             self._say(
-                "answer.done.over" if is_over else "answer.done", channel=channel, key="Z"
+                "answer.done.over" if is_over else "answer.done",
+                channel=way_name(draft.channel, self._words),
+                at=self._words.clock(now + UNDO_WITHIN_US, now=now),
+                key="Z",
             )
         self.take_focus()
         self._show_keys()

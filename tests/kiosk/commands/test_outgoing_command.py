@@ -151,3 +151,14 @@ def test_nothing_to_say_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (
         in_words(tmp_path, capsys, "changes") == "Every subscriber has heard of every change.\n"
     )
+
+
+def test_what_waits_says_when_it_goes_and_that_whatsapp_takes_a_template_only(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran(data, capsys, "retry", "a-1")
+
+    (line,) = in_words(data, capsys, "list").splitlines()[1:]
+
+    assert "goes at " in line
+    assert line.endswith(" UTC: as the template, or waits till they write")

@@ -119,13 +119,35 @@ def test_a_failed_message_is_history_once_another_reached_the_customer() -> None
 def test_what_became_of_a_message_is_said_in_words(
     delivery: str, reason: str, said: str
 ) -> None:
-    assert delivery_text(*_row(sent(delivery, reason=reason)), TELL) == said
+    assert delivery_text(*_row(sent(delivery, reason=reason)), TELL, held()) == said
 
 
 def test_a_message_that_can_still_be_taken_back_says_when_it_goes() -> None:
-    said = delivery_text(*_row(sent("queued", minutes_ago=1)), TELL)
+    said = delivery_text(
+        *_row(sent("queued", minutes_ago=1)), TELL, held(wrote("whatsapp", hours_ago=3))
+    )
 
     assert said == "goes out 14:06, until then it can be taken back"
+
+
+def test_after_24_hours_a_message_says_that_it_goes_as_the_template_or_waits() -> None:
+    queued = _row(sent("queued", minutes_ago=1))
+
+    said = delivery_text(*queued, TELL, held(wrote("whatsapp", hours_ago=71)))
+
+    assert said == (
+        "can be taken back until 14:06; then goes as the template, or waits till they write"
+    )
+
+
+def test_a_text_message_is_offered_after_everything_else_that_is_written() -> None:
+    phone = ContactPoint("p-2", "phone", "+447700900105")
+
+    answering = answering_of(held(phone, MAIL, wrote("phone", hours_ago=3)), TELL, name="Priya")
+
+    assert answering is not None
+    assert channels_of(answering.ways) == ("email", "phone", "store")
+    assert answering.ways[1].mark == "CUSTOMER WILL READ THIS, by SMS"
 
 
 def _row(message: Interaction) -> tuple[Row, Interaction]:

@@ -138,11 +138,11 @@ async def test_an_answer_goes_out_in_the_customers_channel_and_can_be_taken_back
         assert (done.args.channel, done.args.text, done.args.by) == (
             "whatsapp", "We swap it", POST.clerk_name,
         )  # fmt: skip
-        assert "WhatsApp takes only the template now" in at.notice("message")
+        assert "goes as the template at 14:07, or waits till they write" in at.notice("message")
         newest = at.entries("timeline").splitlines()[0]
         assert (
-            "Mira (Harbour): We swap it [goes out 14:07, until then it can be taken back]"
-            in newest
+            "Mira (Harbour): We swap it [can be taken back until 14:07;"
+            " then goes as the template, or waits till they write]" in newest
         )
 
         await at.press("z", "y")
