@@ -17,7 +17,8 @@
     alert         what happened to a device that a person should know
     erasure       customers that were erased, and when
     channel       whether another system's channel is paused, and how far it was read
-    event         what other systems sent, with its own bytes and what became of it; event_of whom it is about
+    event         what other systems sent, with its own bytes and what became of it; event_of whom it is about; `goes_at` when
+                  the bytes of one that waits for a person go, once that was told
     told_at       how new what a channel said of a row is, so that an older event changes nothing
     alias         which customer another system's id means; named which row; point how a customer can be reached, in one form
     said          what was told of a customer, field by field, by each record of them that was joined
@@ -30,6 +31,7 @@
     suppression   what a customer must not be advertised; suppression_due whose are to be made anew; suppressed the same by
                   digests of how they are reached, suppressed_of whose digests they are
     agent         people who sign in to the centre; sign_in their browsers; looked who of them looked at whom, found how
+    tried         when somebody tried to sign in, in the last minute, at any node
     touch         the highest counter a band showed to a telephone, and when it was last a new one
     meta          the centre's own: schema, epoch
 
@@ -249,6 +251,12 @@ MIGRATIONS: Final = (
     """
     CREATE TABLE touch (band TEXT PRIMARY KEY, counter BIGINT NOT NULL, tapped_at BIGINT NOT NULL)
     """,
+    """
+    ALTER TABLE event ADD COLUMN goes_at BIGINT NOT NULL DEFAULT 0;
+    CREATE INDEX event_goes ON event (goes_at) WHERE goes_at > 0;
+    CREATE TABLE tried (at BIGINT NOT NULL);
+    CREATE INDEX tried_at ON tried (at)
+    """,
 )
 """Numbered from 1; a released one never changes."""
 
@@ -258,7 +266,7 @@ TABLES: Final = frozenset({
     "channel", "event", "event_of", "told_at", "alias", "named", "said", "point", "joined", "joined_row", "folded", "origin",
     "forgotten", "likeness", "outgoing",
     "outgoing_early", "subscriber", "suppression", "suppressed", "suppressed_of", "suppression_due", "change",
-    "change_due", "agent", "sign_in", "looked", "touch",
+    "change_due", "agent", "sign_in", "looked", "tried", "touch",
 })  # fmt: skip
 """What may be counted by name."""
 

@@ -3,7 +3,8 @@
     waiting for a password --counted--> right: signed in, the count is zero again
                                         wrong: five in a row lock for a quarter of an hour, a hundred until a reset
 
-An attempt is counted before the password is looked at, so that many at once are not more guesses. A name nobody has costs the
+An attempt is counted before the password is looked at, so that many at once are not more guesses; all nodes of a centre count
+together, by name and in all: more than TRIES_MAX within TRIES_US wait. A name nobody has costs the
 same time and gets the same answer. A browser holds 32 random bytes; we keep their digest. Reset and off end every browser.
 """
 
@@ -53,6 +54,11 @@ PASSWORD_MAX: Final = 128
 
 CHECKED_AT_ONCE: Final = 2
 """Passwords looked at in one moment: each takes 19 MiB and a tenth of a second of a processor that devices need too."""
+
+TRIES_MAX: Final = 30
+"""Attempts by whomever, at all nodes of a centre, within TRIES_US: a shop's whole call centre signs in in two minutes."""
+
+TRIES_US: Final = MINUTE_US
 
 OFF: Final = "off"
 ON: Final = "on"
@@ -252,6 +258,23 @@ class Doors:
             value = self._parts.entropy.draw(32).hex()
             return value if self._entered(agent, value) else ""
 
+    def is_crowded(self) -> bool:
+        """Whether too many tried of late, at any node; otherwise this attempt is counted. Raises StoreError."""
+        since = self._parts.now - TRIES_US
+        with self._parts.store.reading() as snapshot:
+            if _n_tried(snapshot.sql, since) >= TRIES_MAX:
+                return True  # nothing is written for who hammers at the door
+
+        def count(transaction: Transaction) -> bool:
+            sql = transaction.direct()
+            sql.run("DELETE FROM tried WHERE at <= :since", since=since)
+            if _n_tried(sql, since) >= TRIES_MAX:
+                return True
+            sql.run("INSERT INTO tried (at) VALUES (:at)", at=since + TRIES_US)
+            return False
+
+        return self._parts.write(count, keys=(_lock(""),))
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         if not self._room.acquire(blocking=False):
@@ -341,6 +364,10 @@ class Doors:
                 "DELETE FROM sign_in WHERE digest = :digest", digest=signed_in.digest
             )
         )
+
+
+def _n_tried(sql: Connection, since: int) -> int:
+    return int(sql.all("SELECT COUNT(*) FROM tried WHERE at > :since", since=since)[0][0])
 
 
 def digest_of(value: str) -> str:

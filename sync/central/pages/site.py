@@ -53,10 +53,6 @@ NOW_EVERY_S: Final = 10
 STAY_US: Final = 5 * 60_000_000
 """Who is on a customer's page is said to be there again when less than this is left."""
 
-TRIES_MAX: Final = 30
-TRIES_US: Final = 60_000_000
-"""Sign-ins of all names at this node in that time; more are asked to wait."""
-
 FOLDER: Final = Path(__file__).parent
 
 _TOO_LITTLE: Final = {
@@ -125,7 +121,6 @@ class AgentSite:
         self._zone_of = zone
         self._sins = sins
         self._doors = Doors(parts)
-        self._tries: list[int] = []
 
     def answer(self, request: Request) -> Response:
         """The page, whatever was asked."""
@@ -199,7 +194,7 @@ class AgentSite:
         return page(request, html, browsers.set_cookie(request, cookie), status=status)
 
     def _enter(self, request: Request, fields: Mapping[str, str]) -> Response:
-        if self._is_crowded():
+        if self._doors.is_crowded():
             return self._door(
                 request, said="Many sign in just now. Try again in a minute.", status=429
             )
@@ -217,12 +212,6 @@ class AgentSite:
             )
             return self._door(request, said=said, status=403)
         return onward(HOME, browsers.set_cookie(request, value))
-
-    def _is_crowded(self) -> bool:
-        now = self._parts.now
-        self._tries = [at for at in self._tries if 0 <= now - at < TRIES_US]
-        self._tries.append(now)
-        return len(self._tries) > TRIES_MAX
 
     # Finding
 

@@ -5,8 +5,7 @@ import pytest
 from hardware.clock import FixedClock
 from sync.central.centre import Centre
 from sync.central.pages import agents
-from sync.central.pages.agents import LOCKED_US, WRONG_ALL, WRONG_MAX, Doors
-from sync.central.pages.site import TRIES_MAX
+from sync.central.pages.agents import LOCKED_US, TRIES_MAX, WRONG_ALL, WRONG_MAX, Doors
 from sync.model.ports import Response
 from tests.support.pages import PASSWORD, Browser
 
