@@ -43,7 +43,6 @@ from sync.central.channels.facts import (
 from sync.central.enrolment import scope_of
 from sync.central.errors import Erased
 from sync.central.identity import Met
-from sync.central.lines import ERASURE, NAMED, ORIGIN, TOLD_AT, Wanted, wanted
 from sync.central.store import Transaction, owner_lock
 from sync.model import forms, promises
 from sync.model.conversation import DROPPED, MISSED
@@ -216,8 +215,10 @@ def _whose(taking: Taking, fact: Fact, *keys: str, ref: str = "") -> Met:
     for key in keys:
         row = _row(taking, key) if key else None
         if row is not None and row.owner:
-            found = taking.transaction.lines(ORIGIN, key=key)
-            met = Met(str(found[0][1]) if found else row.owner, row.owner)
+            found = taking.transaction.direct().all(
+                "SELECT owner FROM origin WHERE key = :key", key=key
+            )
+            met = Met(str(found[0][0]) if found else row.owner, row.owner)
             _hold(taking, met)
             taking.owners |= {met.record: None, met.owner: None}
             return met
@@ -231,7 +232,9 @@ def _hold(taking: Taking, met: Met) -> None:
     if met.owner in taking.owners:
         return
     taking.transaction.lock_keys((owner_lock(met.owner),))
-    if taking.transaction.lines(ERASURE, owner=met.owner):
+    if taking.transaction.beside.all(
+        "SELECT 1 FROM erasure WHERE owner = :owner", owner=met.owner
+    ):
         raise Erased("this customer was erased")
 
 
@@ -269,17 +272,26 @@ def row_id(ref: str, channel: str = "") -> str:
 def _name(taking: Taking, fact: Fact, key: str, *more: str) -> None:
     """From now on these ids of that system mean this row."""
     refs = [one for one in dict.fromkeys((fact.ref, *fact.also, *more)) if one]
-    for ref in refs:
-        taking.transaction.put_line(NAMED, (taking.settings.name, _plain(ref, 300), key))
+    taking.transaction.direct().many(
+        "INSERT INTO named (channel, ref, key) VALUES (:channel, :ref, :key)"
+        " ON CONFLICT (channel, ref) DO UPDATE SET key = excluded.key",
+        [
+            {"channel": taking.settings.name, "ref": _plain(ref, 300), "key": key}
+            for ref in refs
+        ],
+    )
     taking.named += refs
 
 
 def _key_named(taking: Taking, ref: str, kind: str = "") -> str:
     """The row that system calls so; "" for one it did not tell."""
     plain, channel = _plain(ref, 300), taking.settings.name
-    for name in (plain, identity.mark_of(taking.transaction, channel, plain)):
-        for line in taking.transaction.lines(NAMED, channel=channel, ref=name):
-            return str(line[2])
+    found = taking.transaction.direct().all(
+        "SELECT key, ref FROM named WHERE channel = :channel AND ref IN [:refs]",
+        channel=channel, refs=[plain, identity.mark_of(taking.transaction, channel, plain)],
+    )  # fmt: skip
+    if found:
+        return str(min(found, key=lambda it: it[1] != plain)[0])
     key = key_of(kind, row_id(ref)) if kind else ""
     return key if key and _row(taking, key) is not None else ""
 
@@ -293,15 +305,20 @@ def _plain(text: str, size: int) -> str:
 
 def _is_news(taking: Taking, key: str, at: int, *, row: Row | None) -> bool:
     """Whether nothing newer is known of that row, or part of one; from now on this is. Older news is written down as such."""
-    found = taking.transaction.lines(TOLD_AT, key=key)
+    sql = taking.transaction.direct()
+    found = sql.all("SELECT at, channel, event FROM told_at WHERE key = :key", key=key)
     ours = (at, taking.settings.name, taking.event)
-    if found and ours < found[0][1:]:
+    if found and ours < tuple(found[0]):
         taking.older.append(key)
         return False
     if row is not None and at < row.as_of and not found:
         taking.older.append(key)
         return False
-    taking.transaction.put_line(TOLD_AT, (key, *ours))
+    sql.run(
+        "INSERT INTO told_at (key, at, channel, event) VALUES (:key, :at, :channel, :event)"
+        " ON CONFLICT (key) DO UPDATE SET at = excluded.at, channel = excluded.channel, event = excluded.event",
+        key=key, at=at, channel=taking.settings.name, event=taking.event,
+    )  # fmt: skip
     return True
 
 
@@ -329,8 +346,10 @@ def _check_owner(taking: Taking, key: str, met: Met) -> None:
     row = _row(taking, key)
     if row is None or not row.owner or row.owner == met.owner:
         return
-    found = taking.transaction.lines(TOLD_AT, key=key)
-    if not found or found[0][2] != taking.settings.name:
+    found = taking.transaction.direct().all(
+        "SELECT channel FROM told_at WHERE key = :key", key=key
+    )
+    if not found or found[0][0] != taking.settings.name:
         raise Unusable(f"{key} is another customer's")
 
 
