@@ -60,6 +60,10 @@ BAND_DIGITS_MIN: Final = 6
 
 _KINDS: Final = ", ".join(f"'{kind}'" for kind in SEARCHED_KINDS)
 _SEARCHED: Final = f"SELECT kind, key, body FROM row WHERE owner = ? AND kind IN ({_KINDS})"  # noqa: S608  # constants
+_MAYBE_DUE: Final = (
+    "SELECT 1 FROM meta WHERE name = 'terms_due' UNION ALL SELECT 1 FROM stale LIMIT 1"
+)
+
 _SEARCHED_OF: Final = f"""SELECT owner, kind, body FROM row
     WHERE owner IN (SELECT value FROM json_each(?)) AND kind IN ({_KINDS})"""  # noqa: S608  # constants
 _SPAN: Final = f"""SELECT owner, kind, body FROM row WHERE owner > ? AND owner <= ? AND kind IN ({_KINDS})
@@ -171,7 +175,7 @@ class Finder:
 
     def refresh(self, n_max: int = SLICE) -> int:
         """Make the terms of up to `n_max` owners; how many were done, 0 when all are. Raises StoreError."""
-        if not self._store.cache.look(_is_due):
+        if not self._store.cache.glance(_MAYBE_DUE) or not self._store.cache.look(_is_due):
             return 0
         with self._store.cache.write() as file:
             due = _meta(file, "terms_due")
