@@ -1,6 +1,6 @@
 """A PN532 on a serial port: nfcpy for opening, baud rate and frames; our own short path for bands. Its only importer.
 
-    open       wake, firmware, SAM, 921600 baud where the port can, then SetParameters 14: the chip does RATS itself
+    open       wake, firmware, SAM, 921600 baud where port and chip can, then SetParameters 14: the chip does RATS itself
     find       InListPassiveTarget for two: one is a band, two are a collision
     exchange   InDataExchange: the chip does ISO-DEP itself, one host command for one APDU
     raw        InCommunicateThru for bands without ISO-DEP: one frame as it is, CRC added here by the chip; a Type 2 answer
@@ -143,6 +143,9 @@ SEND_SIZE_MAX = 262
 
 START_SPEED = 115_200
 """Baud of a PN532 that was switched on. Source: UM0701-02, 6.2.3."""
+
+WAKE_SIZE = 10
+"""Zeros that give a chip that sleeps the time to wake. Source: UM0701-02, 7.2.11; nfcpy 1.0.4 sends as many."""
 
 HIGH_SPEEDS = (921_600, 460_800, 230_400)
 """Bauds nfcpy 1.0.4 goes on with, in the order it tries them."""
@@ -623,7 +626,8 @@ def _woken(tty: Any, path: str) -> Any:
     """The device nfcpy makes of the chip on this port, at whatever speed its last user left it. Raises as nfcpy does.
 
     A process that was killed left it at a higher speed, where it hears nothing of what nfcpy tries: it speaks to every
-    chip at 115200 baud first. A second for a port where nothing answers.
+    chip at 115200 baud first. One that does not let its speed be set is spoken to at 115200 baud. A second and a bit for a
+    port where nothing answers.
     """
     from nfc.clf import pn532  # already loaded by `opened`
 
@@ -631,8 +635,21 @@ def _woken(tty: Any, path: str) -> Any:
         return pn532.init(tty)
     except _TRANSPORT_ERRORS:
         if not any(_is_slowed_down(tty, path, baud) for baud in HIGH_SPEEDS):
-            raise
+            return _of_one_speed(tty, path)
     return pn532.init(tty)
+
+
+def _of_one_speed(tty: Any, path: str) -> Any:
+    """The device of a chip that refuses to be set to another speed; nfcpy takes that for no chip. Raises as nfcpy does."""
+    from nfc.clf import pn532
+
+    log.warning("the reader keeps to 115200 baud")
+    tty.open(path, START_SPEED)
+    tty.write(bytearray(WAKE_SIZE))
+    chipset = pn532.Chipset(tty, logger=logging.getLogger("nfc.clf.pn532"))
+    chipset.sam_configuration("normal")
+    chipset.set_serial_baudrate = lambda _: None  # nfcpy sets it back when it closes
+    return pn532.Device(chipset, logger=logging.getLogger("nfc.clf.pn532"))
 
 
 def _is_slowed_down(tty: Any, path: str, baud: int) -> bool:

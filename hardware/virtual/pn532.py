@@ -43,12 +43,13 @@ class LinkTaken(OSError):
 
 
 class LineFault(Enum):
-    """What goes wrong once between the chip and its host. The values are names people type."""
+    """What goes wrong between the chip and its host, once but for ONE_SPEED. The values are names people type."""
 
     GARBAGE = "uart-garbage"  # noise before the next answer
     LATE = "uart-late"  # the next answer comes N milliseconds late
     NO_ACK = "uart-no-ack"  # the next command is carried out without being acknowledged
     BAD_CHECKSUM = "uart-bad-checksum"  # one bit of the next answer is turned, so that its checksum does not fit
+    ONE_SPEED = "uart-one-speed"  # from now on it refuses to be set to another speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,9 @@ class VirtualPn532:
 
     def hurt(self, fault: LineFault, *, delay_ms: int = 0) -> None:
         """Let this go wrong with what comes next on the line; `delay_ms` is how late a late answer is."""
+        if fault is LineFault.ONE_SPEED:
+            self._chip.has_one_speed = True
+            return
         self._hurt = _Hurt(fault, delay_ms)
 
     def _is_link_ours(self) -> bool:

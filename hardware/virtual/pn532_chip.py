@@ -144,6 +144,7 @@ class Pn532Chip:
         self._has_request_in_fifo = True
         self.poll: _Poll | None = None
         self.speed = 115_200
+        self.has_one_speed = False
         self._commands: dict[int, Callable[[bytes], bytes | None]] = {
             0x00: self._diagnose,
             0x02: lambda _: FIRMWARE,
@@ -218,6 +219,8 @@ class Pn532Chip:
         return b""
 
     def _set_speed(self, data: bytes) -> bytes:
+        if self.has_one_speed:
+            raise SyntaxWrong
         self.speed = SPEEDS[data[0]]
         return b""
 

@@ -70,6 +70,7 @@ READER_MEANINGS: Final = {
     "uart-late": "the next answer comes N milliseconds late",
     "uart-no-ack": "the next command is not acknowledged",
     "uart-bad-checksum": "the checksum of the next answer does not fit",
+    "uart-one-speed": "it refuses to be set to another speed, from now on",
     "reader-lost": "the PN532 is unplugged",
     "reader-back": "and plugged in again",
     "slot-lost": "the PC/SC slot is left, as when its daemon restarts",

@@ -28,7 +28,7 @@ from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
-from hardware.virtual.pn532 import VirtualPn532
+from hardware.virtual.pn532 import LineFault, VirtualPn532
 from hardware.virtual.uid_bands import VirtualNtag213
 from tests.support.bands import ATS, UID, Keys, band
 from tests.support.virtual_reader import VirtualReader
@@ -266,6 +266,27 @@ def test_a_chip_left_at_high_speed_by_a_process_that_was_killed_is_found_again(
 
     assert _found(reader).uid == UID
     reader.close()
+    virtual.close()
+
+
+def test_a_chip_that_keeps_to_its_speed_is_used_at_that_and_left_asleep(
+    tmp_path: Path,
+) -> None:
+    field = Field()
+    virtual = VirtualPn532(
+        field=field, clock=SystemClock(), link=tmp_path / "strict", is_speed_strict=True
+    )
+    virtual.hurt(LineFault.ONE_SPEED)
+    virtual.start()
+    field.present(band())
+
+    for _ in range(2):
+        reader = Pn532Reader.opened(str(virtual.path), SystemClock())
+        assert _found(reader).uid == UID
+        reader.close()
+
+    assert virtual._chip.speed == 115_200
+    assert not virtual._chip._antenna.is_on
     virtual.close()
 
 
