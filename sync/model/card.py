@@ -358,7 +358,7 @@ class _Writer:
         late = f", {_span(self._now - promise.due_at)} over" if is_over else ""
         by, what = plain(promise.by, 40) or "us", plain(promise.text)
         place = self._stores.get(promise.place, "")
-        where = f" in {plain(place, 40)}" if place else ""
+        where = f" in {plain(place, 40)}" if place and place not in by else ""
         text = f"{how} by {by}{where} until {self.moment(promise.due_at)}{late}{count}: {what}"
         tone = "alert" if is_over else "plain"
         return self._line("promised", text, (row,), tone=tone, more=_OVER * is_over)
@@ -570,6 +570,8 @@ def _head(text: str, width: int) -> str:
 
 def _cells(text: str) -> int:
     """How many cells of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
     return sum(
         0
         if unicodedata.combining(char)

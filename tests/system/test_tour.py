@@ -122,7 +122,9 @@ def test_toms_reset_is_struck_out_and_the_missing_fact_reaches_the_call_centre(
     after = card_text(card_of(stage.central_profile("tom"), now=stage.now))
     assert "MISSING" not in after
     assert "Consent of Brightwater Ltd: given" in after
-    assert "PROMISED by Mira (Harbour)" in after
+    assert "PROMISED by Ana (call centre)" in after
+    assert "PROMISED AGAIN by Mira (Harbour) until" in after
+    assert "promised 2 times, 1 broken" in " ".join(after.split())
     (_, case), *_ = stage.central_profile("tom").of(Case)
     assert (case.missing, len(case.told)) == ((), 4)
 
