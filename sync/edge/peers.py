@@ -281,10 +281,14 @@ class Peers:
             coroutine.close()
             raise RelayLost("stopped") from error
         try:
-            return asked.result(deadline_ms / 1_000)
+            return self._waited_for(asked, deadline_ms)
         except (TimeoutError, futures.CancelledError) as error:
             asked.cancel()
             raise RelayLost("no place in time") from error
+
+    def _waited_for(self, asked: "futures.Future[Value]", deadline_ms: int) -> Value:
+        """Block this thread; where it is the loop's own as well, whoever owns both lets the loop turn meanwhile."""
+        return asked.result(deadline_ms / 1_000)
 
     def _failed(self, error: RelayError) -> None:
         """An offer failed: nobody waits for this relay again before it was greeted anew."""
@@ -305,11 +309,12 @@ class Peers:
 
     def _main(self) -> None:
         try:
-            asyncio.run(self._run())
+            asyncio.run(self.run())
         finally:
             self._is_ready.set()
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Listen and tell on the running event loop until `stop` or until cancelled: for a program that has a loop of its own."""
         self._loop = asyncio.get_running_loop()
         self._woken, self._stopping = asyncio.Event(), asyncio.Event()
         self._is_ready.set()

@@ -3,10 +3,12 @@
 import errno
 from typing import Final, Literal
 
-from hardware.virtual.power import Act, DiskFault, What
+from hardware.virtual import power
+from hardware.virtual.power import DiskFault, What
 from sync.central.enrolment import State
 from sync.edge.outbox import Outbox
-from sync.edge.recorder import Kept
+from sync.edge.peers import UP
+from sync.edge.recorder import Act, Kept
 from sync.model.ledger import Loan
 from sync.model.row import Row
 from sync.model.wire import DecideRequest
@@ -210,6 +212,58 @@ async def trouble(world: World) -> None:
     world.note(f"{kiosk.name} trouble {kiosk.network.trouble_percent}%")
 
 
+async def trouble_at_home(world: World) -> None:
+    """The shop's own network, over which its relay is reached, goes, comes back, gets better or worse."""
+    lans = [(kiosk, kiosk.lan) for kiosk in world.kiosks if kiosk.lan is not None]
+    if lans:
+        kiosk, lan = world.chance.pick(lans)
+        lan.trouble_percent = world.chance.pick((0, 0, 10, 30))
+        lan.is_cut = world.chance.hits(40)
+        if lan.is_cut:
+            world.fault("cut off from the relay", where=kiosk.name)
+
+
+async def agree_without_a_line(world: World) -> None:
+    """The line of a store is cut, and two of its kiosks go on: what one does the other shows within a second."""
+    several = [kiosk for kiosk in world.kiosks if _is_among_others(world, kiosk)]
+    pairs = [
+        (one, two) for one in several for two in several
+        if one.identity.store == two.identity.store and one.identity != two.identity
+    ]  # fmt: skip
+    if not pairs:
+        return
+    one, two = world.chance.pick(pairs)
+    for kiosk in (one, two):
+        kiosk.network.is_cut = True
+    await world.wait(500)  # what was on its way is here or lost
+    who = _somebody(world)
+    n_left = checks.left_of(two, f"entitlement/{who}-ent", who)
+    is_race = world.chance.hits(50)
+    taken = 0
+    for kiosk in (one, two, one):
+        act = shop.voucher(who) if is_race else None
+        for op in _done(world, kiosk, who, act):
+            taken += world.accepted[op].kind == "redeem" and checks.is_alone(world.accepted[op])
+    await world.wait(1_000)
+    if not all(_is_among_others(world, kiosk) for kiosk in (one, two)):
+        return
+    checks.shows_what_happened(one, two)
+    checks.shows_what_happened(two, one)
+    if is_race and n_left is not None and taken > n_left:
+        raise checks.Broken(f"{one.name} and {two.name} gave out {taken} of {n_left} for {who}")
+    world.saw("agreed by the relay")
+
+
+def _is_among_others(world: World, kiosk: KioskNode) -> bool:
+    """Whether nothing stands between this kiosk and the relay of its store."""
+    lan, peers = kiosk.lan, kiosk.peers
+    if lan is None or peers is None or lan.is_cut or lan.trouble_percent:
+        return False
+    host = world.site.floors[kiosk.identity.store].host
+    disks = [one.disk for one in world.kiosks if one.name in {kiosk.name, host}]
+    return peers.status().code == UP and not any(disk and disk.is_frozen for disk in disks)
+
+
 async def poison(world: World) -> None:
     """An operation is recorded that a node of the centre always fails at."""
     kiosk = _some_kiosk(world)
@@ -255,7 +309,7 @@ async def die_between_writes(world: World) -> None:
     """A machine will end between two of its next writes."""
     machine = world.chance.pick((world.centre, *world.kiosks))
     if machine.disk is not None:
-        machine.disk.plan(DiskFault(Act.FREEZE, world.chance.between(1, 60)))
+        machine.disk.plan(DiskFault(power.Act.FREEZE, world.chance.between(1, 60)))
         world.note(f"{machine.name} will die")
 
 
@@ -271,7 +325,7 @@ async def fill_disk(world: World) -> None:
     error = world.chance.pick((errno.ENOSPC, errno.EIO, errno.EROFS))
     is_lasting = world.chance.hits(50)
     at = world.chance.between(1, 20)
-    machine.disk.plan(DiskFault(Act.FAIL, at, What.CHANGES, error, is_lasting=is_lasting))
+    machine.disk.plan(DiskFault(power.Act.FAIL, at, What.CHANGES, error, is_lasting=is_lasting))
     world.fault(f"disk says {errno.errorcode[error]}", where=machine.name)
     await world.wait(world.chance.pick((500, 20_000)))
     machine.disk.plan(None)
@@ -421,8 +475,8 @@ async def move(world: World) -> None:
         world.fault(f"moved to {store}", where=kiosk.name)
 
 
-def _done(world: World, kiosk: KioskNode, who: str) -> tuple[str, ...]:
-    act = shop.act(world.chance, who, world.serial(), kiosk.identity.store)
+def _done(world: World, kiosk: KioskNode, who: str, act: Act | None = None) -> tuple[str, ...]:
+    act = act or shop.act(world.chance, who, world.serial(), kiosk.identity.store)
     return world.recorded(kiosk, lambda: kiosk.recorder.record(act, shop.doer(who)))
 
 
@@ -466,6 +520,8 @@ ALL: Final[tuple[tuple[Action, int], ...]] = (
     (cut_network, 6),
     (cut_all, 2),
     (trouble, 10),
+    (trouble_at_home, 4),
+    (agree_without_a_line, 6),
     (poison, 1),
     (kill_kiosk, 6),
     (kill_centre, 4),

@@ -14,10 +14,14 @@ import msgspec
 from sync.central.centre import Centre
 from sync.central.enrolment import scopes_of
 from sync.central.store import Snapshot
+from sync.edge.lookup import Lookup
+from sync.edge.outbox import Outbox
 from sync.edge.store import EdgeStore, Transaction
 from sync.model.operation import Operation
 from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.operations.redeem import Redeem
 from sync.model.records import Account, Allowance, Entitlement, LedgerEntry, Record, Stock
+from sync.model.row import Row
 from sync.simulate.nodes import KioskNode
 from sync.simulate.shop import PIECES, POINTS, USES
 
@@ -107,6 +111,30 @@ def cursor_is_earned(kiosk: KioskNode, centre: Centre) -> None:
                 raise Broken(f"{kiosk.name} passed {scope} {seq} without {key}")
             if not is_gone and held.rows[key][0] != seq:
                 raise Broken(f"{kiosk.name} holds {key} of another moment than {scope} {seq}")
+
+
+def left_of(kiosk: KioskNode, key: str, owner: str) -> int | None:
+    """How many uses of an entitlement this kiosk shows; None where it does not know."""
+    cell = Lookup(kiosk.up).cells((key,), owner=owner)[key]
+    body = cell.body if isinstance(cell, Row) else None
+    return body.n_left if isinstance(body, Entitlement) else None
+
+
+def is_alone(op: Operation) -> bool:
+    """Whether a redeem was done under a right to act alone."""
+    return bool(msgspec.json.decode(op.args, type=Redeem).alone)
+
+
+def shows_what_happened(one: KioskNode, two: KioskNode) -> None:
+    """What waits for the centre at one kiosk is folded in at the other. Both are at the relay. Raises Broken."""
+    assert two.peers is not None
+    theirs = {op.id for op in two.peers.ops.theirs()}
+    known = {op for op, state in ops_in(one.up).items() if state in UNANSWERED}
+    readable = {op for op in known if Outbox(one.up).operation(op) is not None}
+    if lacking := sorted(readable - theirs):
+        raise Broken(
+            f"{two.name} does not show {len(lacking)} of {one.name}, first {lacking[0]}"
+        )
 
 
 def ops_in(store: EdgeStore) -> dict[str, str]:
@@ -257,4 +285,6 @@ def standing(kiosk: KioskNode, centre: Centre) -> str:
             )
             for scope, one in held_by(kiosk.up).items()
         }
-    return f"{kiosk.name} {len(waiting)} wait {waiting[:2]}, cursor, head, renewing, leaving: {scopes}"
+    peers = kiosk.peers
+    relay = "" if peers is None else f", relay {peers.status().code} {peers.ops.n_theirs()}"
+    return f"{kiosk.name} {len(waiting)} wait {waiting[:2]}, cursor, head, renewing, leaving: {scopes}{relay}"

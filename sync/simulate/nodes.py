@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from sync.model.errors import CentreUnreachable
 from sync.model.ports import Request, Response
 from sync.model.wire import Want
 from sync.simulate.chance import Chance
+from sync.simulate.floor import Floor, OnOneThread, peers_of, relay_of
 from sync.simulate.network import Network
 from sync.simulate.timeline import VirtualClock, VirtualLoop
 
@@ -129,6 +130,8 @@ class Site:
     loop: VirtualLoop
     seed: int
     power: PowerSupply | None
+    floors: dict[str, Floor] = field(default_factory=dict)
+    """The network of each store that has a relay."""
 
 
 class CentreNode(Machine):
@@ -172,17 +175,27 @@ class CentreNode(Machine):
 class KioskNode(Machine):
     """One kiosk's machine."""
 
-    def __init__(
-        self, site: Site, name: str, *, identity: DeviceIdentity, network: Network, key: bytes
+    def __init__(  # what it is made of
+        self,
+        site: Site,
+        name: str,
+        *,
+        identity: DeviceIdentity,
+        network: Network,
+        key: bytes,
+        lan: Network | None,
     ) -> None:
+        """Args: `network` leads to the centre, `lan` to the relay of its store, if there is one."""
         super().__init__(site, name)
         self.identity = identity
         self.key = key
         self.network = network
+        self.lan = lan
+        self.peers: OnOneThread | None = None
         self.store: EdgeStore | None = None
         self._runner: SyncRunner | None = None
         self._recorder: Recorder | None = None
-        self._running: asyncio.Task[None] | None = None
+        self._running: list[asyncio.Task[None]] = []
         self._entropy = self.entropy()
 
     @property
@@ -201,20 +214,45 @@ class KioskNode(Machine):
         client = CentreClient(
             self.network, identity=self.identity, clock=self.clock, entropy=self._entropy
         )
+        self.peers = self._join_floor(self.store)
         self._recorder = Recorder(
             self.store, device=self.identity.device_id, place=self.identity.store,
-            clock=self.clock, entropy=self._entropy,
+            clock=self.clock, entropy=self._entropy, order=self.peers,
         )  # fmt: skip
-        self._runner = SyncRunner(client, self.store, clock=self.clock, entropy=self._entropy)
-        self._running = asyncio.ensure_future(self._runner.run())
+        self._runner = SyncRunner(
+            client, self.store, clock=self.clock, entropy=self._entropy, near=self.peers,
+            on_change=self.peers.wake if self.peers is not None else _nobody,
+        )  # fmt: skip
+        self._running.append(asyncio.ensure_future(self._runner.run()))
+
+    def _join_floor(self, store: EdgeStore) -> OnOneThread | None:
+        """Among the others of its store; and their relay, where it is the one that hosts it."""
+        floor = self.site.floors.get(self.identity.store)
+        if floor is None or self.lan is None:
+            return None
+        if floor.host == self.name:
+            floor.relay = relay_of(
+                store, self.identity, clock=self.clock, entropy=self._entropy
+            )
+        peers = peers_of(
+            store, self.identity, network=self.lan, loop=self.site.loop, clock=self.clock,
+            entropy=self._entropy,
+        )  # fmt: skip
+        self._running.append(asyncio.ensure_future(peers.run()))
+        return peers
 
     async def close(self) -> None:
         """Let go of the files."""
-        running, self._running = self._running, None
+        running, self._running = self._running, []
         store, self.store, self._runner, self._recorder = self.store, None, None, None
-        if running is not None:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        self.peers = None
+        floor = self.site.floors.get(self.identity.store)
+        if floor is not None and floor.host == self.name and floor.relay is not None:
+            relay, floor.relay = floor.relay, None
+            relay.close()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         if store is not None:
             store.close()
 
@@ -254,18 +292,38 @@ def new_kiosk(
         entropy=entropy,
     )  # fmt: skip
     centre.up.approve_device(public_key=identity.public_key, store=store, role="kiosk")
-    network = Network(centre.answer, Chance.of(site.seed, f"{name}/network"), note)
-    return KioskNode(site, name, identity=identity, network=network, key=entropy.draw(32))
+    return _node(site, name, identity, centre=centre, note=note, key=entropy.draw(32))
 
 
 def clone_of(
     kiosk: KioskNode, name: str, *, centre: CentreNode, note: Callable[[str], None]
 ) -> KioskNode:
     """A second machine with a copy of this one's disk, not started."""
-    network = Network(centre.answer, Chance.of(kiosk.site.seed, f"{name}/network"), note)
-    made = KioskNode(kiosk.site, name, identity=kiosk.identity, network=network, key=kiosk.key)
+    made = _node(kiosk.site, name, kiosk.identity, centre=centre, note=note, key=kiosk.key)
     copied(kiosk.folder, made.folder)
     return made
+
+
+def _node(  # what it is made of
+    site: Site,
+    name: str,
+    identity: DeviceIdentity,
+    *,
+    centre: CentreNode,
+    note: Callable[[str], None],
+    key: bytes,
+) -> KioskNode:
+    floor = site.floors.get(identity.store)
+    network = Network(centre.answer, Chance.of(site.seed, f"{name}/network"), note)
+    lan = None
+    if floor is not None:
+        chance = Chance.of(site.seed, f"{name}/lan")
+        lan = Network(floor.answer, chance, lambda fault: note(f"{fault} of the relay"))
+    return KioskNode(site, name, identity=identity, network=network, key=key, lan=lan)
+
+
+def _nobody() -> None:
+    """Nobody is told."""
 
 
 def copied(folder: Path, target: Path) -> None:

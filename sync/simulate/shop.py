@@ -129,6 +129,11 @@ def act(chance: Chance, who: str, serial: int, store: str) -> Act:
     return Act(kind, args)
 
 
+def voucher(who: str) -> Act:
+    """One use of what they are entitled to."""
+    return Act("redeem", Redeem(of=f"entitlement/{who}-ent", amount=1, reason="a coffee"))
+
+
 def said(serial: int) -> RecordInteraction:
     """Words of a customer."""
     return RecordInteraction(channel="store", direction="in", by="Lena", text=f"words {serial}")

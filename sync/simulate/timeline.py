@@ -6,6 +6,7 @@ in every run.
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,8 @@ class Stalled(Exception):
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop that owns time; it has no files and no network."""
 
+    _ready: "deque[asyncio.Handle]"
+
     def __init__(self) -> None:
         super().__init__()
         self.now_us = 0
@@ -32,6 +35,24 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def advance(self, duration_us: int) -> None:
         """Let time pass while something blocks."""
         self.now_us += max(0, duration_us)
+
+    def turn_until(self, is_done: Callable[[], bool], duration_ms: int) -> None:
+        """Somebody blocks, in a thread of its own if there were threads: all others take their turns until it is done or too late."""
+        end_us, n_due = self.now_us + duration_ms * 1_000, len(self._ready)
+        blocked = asyncio.current_task(self)
+        timer = self.call_later(duration_ms / 1_000, _nothing)
+        if blocked is not None:
+            asyncio.tasks._leave_task(self, blocked)  # noqa: SLF001  # as a loop may
+        try:
+            while not is_done() and self.now_us < end_us:
+                self._run_once()  # type: ignore[attr-defined]  # of the base, as `run_forever` calls it
+        finally:
+            timer.cancel()
+            if blocked is not None:
+                asyncio.tasks._enter_task(self, blocked)  # noqa: SLF001
+            # The turn that was interrupted goes on with as many as it had counted.
+            for _ in range(n_due - len(self._ready)):
+                self.call_soon(_nothing)
 
     def run_in_executor(  # type: ignore[override]  # there is no executor
         self, _executor: object, func: Callable[..., Any], *args: Any
@@ -105,6 +126,10 @@ class VirtualClock:
             await waiting
         finally:
             timer.cancel()
+
+
+def _nothing() -> None:
+    """Time has passed."""
 
 
 def _end(waiting: "asyncio.Future[None]") -> None:

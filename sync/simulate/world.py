@@ -12,12 +12,14 @@ from typing import Final
 from hardware.moments import micros_of
 from hardware.virtual.power import PowerSupply
 from sync.central.enrolment import State
+from sync.edge.peers import OFFER_MS, UP
 from sync.edge.recorder import Kept
 from sync.model.errors import Malformed, StoreError
 from sync.model.operation import Operation, Refusal
 from sync.simulate import checks, shop
 from sync.simulate.chance import Chance
 from sync.simulate.checks import Broken
+from sync.simulate.floor import Floor
 from sync.simulate.nodes import CentreNode, KioskNode, Site, clone_of, new_kiosk
 from sync.simulate.timeline import VirtualLoop
 
@@ -144,11 +146,15 @@ class World:
 
     def recorded(self, kiosk: KioskNode, work: Callable[[], Kept | Refusal]) -> tuple[str, ...]:
         """Ids of what the kiosk said is done by this; none where a rule or its disk said no."""
+        began_us = self.site.loop.now_us
         try:
             kept = work()
         except StoreError as error:
             self.note(f"{kiosk.name} could not record: {error.code}")
             return ()
+        finally:
+            if self.site.loop.now_us - began_us > PLACE_US:
+                raise Broken(f"{kiosk.name} waited for the relay")
         if isinstance(kept, Refusal):
             self.note(f"{kiosk.name} may not: {kept.code}")
             return ()
@@ -209,6 +215,9 @@ class World:
         self.centre.up.put_rows(shop.rows(self.now()), interest=owners)
         if self.chance.hits(50):
             self.centre.up.tidy()  # so that there are snapshots
+        if self.chance.hits(50):
+            hosts = zip(shop.STORES, range(self.plan.n_kiosks), strict=False)
+            self.site.floors.update((store, Floor(f"k{n}")) for store, n in hosts)
         for number in range(self.plan.n_kiosks):
             self.unpacked(f"k{number}", shop.STORES[number % len(shop.STORES)])
 
@@ -219,6 +228,9 @@ class World:
                 self.verdict.seen.get("part of a snapshot", 0) + kiosk.network.n_parts
             )
             await kiosk.network.end()
+            if kiosk.lan is not None:
+                self.verdict.n_calls += kiosk.lan.n_calls
+                await kiosk.lan.end()
             await kiosk.end()
         await self.centre.end()
         self.verdict.n_ops = len(self.accepted)
@@ -320,6 +332,8 @@ class World:
         for kiosk in self.kiosks:
             kiosk.network.is_cut = False
             kiosk.network.trouble_percent = 0
+            if kiosk.lan is not None:
+                kiosk.lan.is_cut, kiosk.lan.trouble_percent = False, 0
             if not is_poisoned:
                 kiosk.network.poison.clear()
         await self._bury_frozen()
@@ -332,16 +346,30 @@ class World:
         """Wait until all agree. Raises Broken when they do not within ROUNDS_MAX: nothing is lost, and nothing goes on."""
         for number in range(ROUNDS_MAX):
             await self.wait(ROUND_MS if number < SHORT_ROUNDS else LONG_ROUND_MS)
-            if all(checks.is_quiet(kiosk, self.centre.up) for kiosk in self.kiosks):
+            if all(map(self._is_quiet, self.kiosks)):
                 self.verdict.n_rounds = number + 1
                 return
-        loud = [kiosk for kiosk in self.kiosks if not checks.is_quiet(kiosk, self.centre.up)]
+        loud = [kiosk for kiosk in self.kiosks if not self._is_quiet(kiosk)]
         words = "; ".join(checks.standing(kiosk, self.centre.up) for kiosk in loud)
         raise Broken(f"not settled after {ROUNDS_MAX} rounds: {words}")
+
+    def _is_quiet(self, kiosk: KioskNode) -> bool:
+        """It agrees with the centre; and where nobody of its store is gone or doubled, nothing of the others is left to wait for."""
+        if not checks.is_quiet(kiosk, self.centre.up):
+            return False
+        store = [one for one in self.kiosks if one.identity.store == kiosk.identity.store]
+        devices = {one.identity.device_id for one in store}
+        is_whole = len(devices) == len(store) and not devices & self.revoked
+        if kiosk.peers is None or not is_whole or self.moved & {one.name for one in store}:
+            return True
+        return kiosk.peers.status().code == UP and not kiosk.peers.ops.n_theirs()
 
 
 Action = Callable[[World], Awaitable[None]]
 """Something that happens in a step."""
+
+PLACE_US: Final = (OFFER_MS + 1) * 1_000
+"""Whoever records is kept waiting by the relay for so long at most, in virtual microseconds."""
 
 SETTLED_HERE: Final = ("refused", "void")
 

@@ -10,12 +10,15 @@ import typer
 from kiosk.commands import simulate
 from sync.edge.feed import Feed
 from sync.edge.outbox import Outbox
+from sync.edge.peer_ops import PeerOps
+from sync.edge.relay import Mailbox
 from sync.model import ledger
 from sync.model.records import Side
 from sync.model.wire import Page
 from sync.simulate import world
+from sync.simulate.actions import ALL
 from sync.simulate.report import Report, replay_line, runs, simulated
-from sync.simulate.world import Plan
+from sync.simulate.world import Plan, name_of
 
 
 @pytest.fixture
@@ -121,6 +124,41 @@ def test_points_that_go_out_twice_are_found(
     broken = [verdict.broken for verdict in runs(Plan(1, n_steps=20), 3, folder)]
 
     assert any("now and at first" in words for words in broken), broken
+
+
+def only(*names: str) -> frozenset[str]:
+    """What to leave out so that these actions are left."""
+    return frozenset(name_of(action) for action, _ in ALL) - set(names)
+
+
+def test_a_relay_that_shows_nobody_what_came_before_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def blind(*_: object) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr(Mailbox, "_ahead", blind)
+    monkeypatch.setattr(PeerOps, "take", lambda *_: False)
+    plan = Plan(1, n_steps=12, without=only("agree_without_a_line", "idle"))
+
+    broken = [verdict.broken for verdict in runs(plan, 3, folder)]
+
+    assert any("does not show" in words or "gave out" in words for words in broken), broken
+
+
+def test_two_kiosks_agree_by_their_relay_and_a_snapshot_is_cut_off_in_the_middle(
+    folder: Path,
+) -> None:
+    report = Report()
+    plan = Plan(1, n_steps=12, without=only("agree_without_a_line", "kill_kiosk", "unpack"))
+
+    for verdict in runs(plan, 3, folder):
+        report.add(verdict)
+
+    assert [(verdict.seed, verdict.broken) for verdict in report.failed] == []
+    assert {"agreed by the relay", "snapshot half loaded", "part of a snapshot"} <= set(
+        report.seen
+    )
 
 
 def test_a_lane_that_raises_is_found_although_the_program_goes_on(
