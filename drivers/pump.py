@@ -5,7 +5,8 @@
       +------- pause ------- reader or service gone: said once, then opened again -----------+
 
 One tap is one band on the reader once. The same band again within 2.5 s of being last there is the same tap and nothing
-is said of it. It is the same when its reference is the same, or its UID if that is one that stays; a random UID says
+is said of it, but where it could be proved from afar and was not: then it is said to be proved as before, in the same tap, so
+that whoever holds it there again because nothing happened has the proof tried again, a few times. It is the same when its reference is the same, or its UID if that is one that stays; a random UID says
 nothing, so such a band is read first and `seen` is said when it turns out to be another. A key may thus be wanted for a
 tap that is never said to be seen.
 
@@ -110,6 +111,9 @@ TORN_MAX = 3
 
 So that a mute one, or one that makes the reader fail, is not read for ever.
 """
+
+RETRIES_MAX = 3
+"""Times that a band which is held there again is said again, so that a proof from afar is tried again; then it is another tap's."""
 
 STUCK_PAUSE_MS = 200
 """Between two looks at a field that holds something that cannot be read, for example two bands."""
@@ -271,15 +275,6 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True)
-class _Recent:
-    """The band that was read last, and when it was last on the reader."""
-
-    uid: bytes | None = field(repr=False)
-    band: bytes | None = field(repr=False)
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
 class _There:
     """A band that was said to be proved, while it is on the reader."""
 
@@ -288,6 +283,17 @@ class _There:
     proof: Proof
     keys: PipeKeys
     said: Proved
+
+
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    """The band that was read last, and when it was last on the reader; `there` where its proof from afar did not come."""
+
+    uid: bytes | None = field(repr=False)
+    band: bytes | None = field(repr=False)
+    at_ms: int
+    there: _There | None = None
+    n_retries: int = 0
 
 
 class Pump:
@@ -392,7 +398,7 @@ class Pump:
         at_us = self._clock.ticks_us()
         detect_us = max(0, at_us - reader.reported_at_us) if reader.reported_at_us else 0
         if self._is_same(target.uid if has_true_uid(target) else None, None):
-            self._await_removal(reader, None)
+            self._held_again(reader, target)
             return
         if self._n_torn >= TORN_MAX:
             # It broke the reader each time; whoever holds it was told so, and takes it away before it is read again.
@@ -414,7 +420,7 @@ class Pump:
         self._n_torn = 0
         if not is_said:
             if self._is_same(proof.uid, proof.band):
-                self._await_removal(reader, None)
+                self._held_again(reader, target)
                 return
             self._say(seen)
         took_us = self._clock.ticks_us() - at_us
@@ -426,6 +432,18 @@ class Pump:
         if said.is_provable:
             there = self._ordered(reader, there, self._order_wait_ms)
         self._await_removal(reader, seen.tap, there)
+
+    def _held_again(self, reader: Reader, target: Target) -> None:
+        """The same tap once more: nothing is said, unless a proof from afar may come this time."""
+        recent = self._recent
+        if recent is None or recent.there is None or recent.n_retries == RETRIES_MAX:
+            self._await_removal(reader, None)
+            return
+        self._recent = replace(recent, n_retries=recent.n_retries + 1)
+        there = replace(recent.there, target=target)
+        self._say(there.said)
+        there = self._ordered(reader, there, self._order_wait_ms)
+        self._await_removal(reader, there.tap, there)
 
     def _read(self, reader: Reader, target: Target, tap: int) -> tuple[Proof, int, PipeKeys]:
         keys = PipeKeys(tap, self._say, self._hearing, wait_ms=self._key_wait_ms)
@@ -565,8 +583,11 @@ class Pump:
                     there = after
         finally:
             if self._recent is not None:
-                recent = self._recent
-                self._recent = _Recent(recent.uid, recent.band, self._clock.ticks_ms())
+                is_open = there is not None and there.said.is_provable
+                now_ms = self._clock.ticks_ms()
+                self._recent = replace(
+                    self._recent, at_ms=now_ms, there=there if is_open else None
+                )
             if tap is not None:
                 self._say(Left(tap))
 

@@ -4,7 +4,8 @@
     challenge 1  ->  the centre  ->  response 1  ->  challenge 2  ->  the centre  ->  response 2, keys of this one session
     proved (mutual)  ->  its page; where this store does not hold its wearer yet: asked for, and the page once more
 
-Nobody waits for any of it: an answer that does not come within PROVE_MS is told as none, and the page stands as it is.
+A band that was not proved so and is held there again at once is said again by the reader process, in the same tap: its proof is
+tried again. Nobody waits for any of it: an answer that does not come within PROVE_MS is told as none, and the page stands as it is.
 """
 
 import asyncio
@@ -65,6 +66,7 @@ class RemoteProver:
         self._around = around
         self._vouched = vouched
         self._tap = 0
+        self._is_there = False
         self._state = ""
         self._uid = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -73,26 +75,36 @@ class RemoteProver:
         """Take in a line of the reader process; returns at once. Call it after the page is shown."""
         match said:
             case Seen(tap=tap):
-                self._tap, self._state, self._uid = tap, "", ""
+                self._tap, self._is_there, self._state, self._uid = tap, True, "", ""
                 if self._around.is_online():
                     self._around.ready()
             case Left():
-                self._tap = 0
-            case Proved(is_provable=True) if said.tap == self._tap and self._around.is_online():
-                self._uid = said.uid or ""
-                self._around.tell(Prove(said.tap))
-            case Proved(kind=ProofKind.MUTUAL.value) if said.tap == self._tap:
+                self._is_there = False
+            case Proved(is_provable=True) if said.tap == self._tap:
+                self._prove(said)
+            case Proved(kind=ProofKind.MUTUAL.value) if self._is_current(said.tap):
                 self._start(self._fetch_wearer(said))
             case Challenge():
                 self._start(self._answer(said))
             case _:
                 pass
 
+    def _prove(self, said: Proved) -> None:
+        """Have it proved; where it is held there again after it had left, though the centre was silent a moment ago."""
+        is_again, self._is_there = not self._is_there, True
+        if is_again or self._around.is_online():
+            self._uid, self._state = said.uid or "", ""
+            self._around.tell(Prove(said.tap))
+
     def close(self) -> None:
         """Ask for nothing more; harmless when done twice."""
-        self._tap = 0
+        self._tap, self._is_there = 0, False
         for task in self._tasks:
             task.cancel()
+
+    def _is_current(self, tap: int) -> bool:
+        """Is it of the band that is there?"""
+        return self._is_there and tap == self._tap
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -102,7 +114,7 @@ class RemoteProver:
     async def _answer(self, challenge: Challenge) -> None:
         """Ask the centre, and tell its answer or that there is none."""
         response = Response(challenge.tap, challenge.step)
-        if challenge.tap == self._tap and challenge.uid == self._uid:
+        if self._is_current(challenge.tap) and challenge.uid == self._uid:
             try:
                 response = await self._response_to(challenge)
             except (CentreError, TimeoutError, ValueError) as error:
@@ -136,6 +148,6 @@ class RemoteProver:
         except (CentreError, StoreError, TimeoutError, BandMalformed, ValueError) as error:
             log.info("wearer not fetched", extra={"cause": type(error).__name__})
             return
-        if said.tap == self._tap:
+        if self._is_current(said.tap):
             self._vouched.note(bytes.fromhex(said.uid))
             self._around.again(said)

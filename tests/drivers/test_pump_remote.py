@@ -6,6 +6,7 @@ import pytest
 
 from drivers.lines import Challenge, Prove, Proved, Response, Said
 from drivers.proof import ChipFamily, ProofKind
+from drivers.pump import RETRIES_MAX
 from kiosk.band_keys import BandKeyFiles
 from sync.central.errors import BandNotProved
 from tests.drivers.test_pump import Scene
@@ -154,6 +155,55 @@ def test_a_band_that_leaves_in_the_middle_of_it_leaves_the_page_as_it_is() -> No
 
     assert [one.kind for one in scene.proofs()] == ["none"]
     assert scene.names()[-1] == "left 1"
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+def test_a_band_held_there_again_because_the_centre_was_silent_is_proved_in_the_same_tap(
+    is_random: bool,
+) -> None:
+    scene = RemoteScene()
+    scene.remote_ms = 30
+    scene.spoil = lambda response: None
+
+    def centre_is_back() -> None:
+        scene.spoil = lambda response: response
+
+    again = band(is_random=is_random)
+    scene.play(
+        scene.present(again),
+        scene.remove(),
+        centre_is_back,
+        scene.present(again),
+        scene.remove(),
+    )
+
+    assert [(one.tap, one.kind) for one in scene.proofs()] == [
+        (1, "none"),
+        (1, "none"),
+        (1, "mutual"),
+    ]
+    assert [word for word in scene.names() if word.startswith("seen")] == ["seen 1"]
+    assert scene.names()[-1] == "left 1"
+
+
+def test_once_it_is_proved_a_band_held_there_again_is_said_no_more() -> None:
+    scene = RemoteScene()
+
+    scene.play(scene.present(band()), scene.remove(), scene.present(band()), scene.remove())
+
+    assert [one.kind for one in scene.proofs()] == ["none", "mutual"]
+    assert len(scene.asked) == 2
+
+
+def test_a_band_that_comes_and_goes_does_not_ask_a_silent_centre_for_ever() -> None:
+    scene = RemoteScene()
+    scene.remote_ms = 1
+    scene.spoil = lambda response: None
+
+    scene.play(*[scene.present(band()), scene.remove()] * (RETRIES_MAX + 3))
+
+    assert len(scene.proofs()) == 1 + RETRIES_MAX
+    assert {one.tap for one in scene.proofs()} == {1}
 
 
 def test_a_band_nobody_asks_to_prove_is_left_alone() -> None:
