@@ -5,10 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from nfc.clf.transport import TTY
 
 from hardware.clock import SystemClock
 from hardware.virtual.field import Field
 from hardware.virtual.pn532 import VirtualPn532
+
+PATIENCE_MS = 2_000
+"""So long at least nfcpy waits for bytes: what answers here is a thread, and has to be let run.
+
+The 100 ms it has for an acknowledgement are much for a chip and nothing for a machine with more to do.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +32,10 @@ class VirtualReader:
 
 
 @pytest.fixture
-def virtual_reader(tmp_path: Path) -> Iterator[VirtualReader]:
+def virtual_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualReader]:
     """A PN532 on a pseudo terminal with nothing in its field."""
+    read = TTY.read
+    monkeypatch.setattr(TTY, "read", lambda tty, timeout: read(tty, max(timeout, PATIENCE_MS)))
     field = Field()
     pn532 = VirtualPn532(field=field, clock=SystemClock(), link=tmp_path / "pn532")
     pn532.start()
