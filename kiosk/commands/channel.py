@@ -31,6 +31,7 @@ from sync.model.errors import StoreError
 if TYPE_CHECKING:
     from sync.central.channels.adapter import Adapter, Settings
     from sync.central.events import EventRecord
+    from sync.central.retention import Kept
     from sync.central.store import Store
 
 EXIT_USAGE: Final = 2
@@ -111,22 +112,24 @@ def _with_store(address: str, act: "Callable[[Store], dict[str, Any]]") -> dict[
 
 
 def _listed(store: "Store") -> dict[str, Any]:
-    from sync.central import events
+    from sync.central import events, retention
 
     with store.reading() as snapshot:
         found = events.channels(snapshot.sql)
+        going = retention.going(snapshot.sql)
     return {
         "channels": [
             {"name": it.name, "state": it.state, "reason": it.reason, "events": it.counts}
+            | ({"bytes_go": {"events": going[it.name][0], "first": _when(going[it.name][1])}} if it.name in going else {})
             for it in found.values()
         ]
-    }
+    }  # fmt: skip
 
 
 def _shown(
     store: "Store", name: str, event: str, *, is_all: bool, is_raw: bool
 ) -> dict[str, Any]:
-    from sync.central import events
+    from sync.central import events, retention
 
     with store.reading() as snapshot:
         if event:
@@ -134,9 +137,9 @@ def _shown(
             if record is None:
                 raise _NotDone(f"{name} sent no event {event[:60]}")
             content = events.raw_of(snapshot.sql, name, event)
-            told = {**_event(record), "bytes": None if content is None else len(content)}
+            told = {**_event(record), **_bytes(retention.kept_of(snapshot.sql, name, event))}
             if is_raw and content is None:
-                raise _NotDone("its bytes are gone")
+                raise _NotDone(f"its bytes {told['bytes']}")
             return {
                 "event": told,
                 **(
@@ -150,7 +153,8 @@ def _shown(
         found = events.listed(
             snapshot.sql, name, states=events.STATES if is_all else ASKED, limit=LISTED_MAX
         )
-    return {"events": [_event(record) for record in found]}
+        kept = [retention.kept_of(snapshot.sql, it.channel, it.id) for it in found]
+    return {"events": [_event(it) | _bytes(of) for it, of in zip(found, kept, strict=True)]}
 
 
 def _event(record: "EventRecord") -> dict[str, Any]:
@@ -159,10 +163,26 @@ def _event(record: "EventRecord") -> dict[str, Any]:
         "type": record.type,
         "state": record.state,
         "reason": record.reason,
-        "came": moment_of(record.came_at).isoformat(timespec="seconds"),
+        "came": _when(record.came_at),
         "tries": record.n_tries,
         "again": record.n_more,
     }
+
+
+def _bytes(kept: "Kept") -> dict[str, Any]:
+    """What there is of the bytes of an event, in words, and the digest of those that went."""
+    if kept.gone is not None:
+        told = f"went on {_when(kept.gone.gone_at)}, {kept.gone.size:,} of them"
+        return {"bytes": told, "digest": f"sha256:{kept.gone.digest}"}
+    if not kept.is_there:
+        return {"bytes": "are gone"}
+    return {
+        "bytes": f"{kept.size:,}" + (f", go on {_when(kept.goes_at)}" if kept.goes_at else "")
+    }
+
+
+def _when(at: int) -> str:
+    return moment_of(at).isoformat(timespec="seconds")
 
 
 def _set_paused(store: "Store", name: str, *, is_paused: bool, reason: str) -> dict[str, Any]:
@@ -273,12 +293,23 @@ def _in_words(said: dict[str, Any]) -> list[str]:
                 or "nothing came"
             )
             + (f"  ({it['reason']})" if it["reason"] else "")
+            + (
+                f"\n    ! the bytes of {it['bytes_go']['events']} that wait for a person go from {it['bytes_go']['first']} on:"
+                " replay them, or keep them longer ([NAME.keep_days] held)"
+                if "bytes_go" in it
+                else ""
+            )
             for it in said["channels"]
         ]
         return lines or ["No channel is known. Start the centre with --channels FILE."]
     if "events" in said:
         lines = [
             f"{it['came']}  {it['state']:<8} {it['type']:<24} {it['id']}\n    {it['reason'] or '-'}"
+            + (
+                f"\n    bytes {it['bytes']}"
+                if "go" in it["bytes"] or "went" in it["bytes"]
+                else ""
+            )
             for it in said["events"]
         ]
         return lines or ["Nothing waits for a person."]

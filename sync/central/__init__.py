@@ -33,6 +33,7 @@ channels_file the file that says which channels there are, and with which secret
 in_site       the addresses other systems deliver to
 intake        what they deliver, verified, kept, and taken in once for ever
 events        what they sent, kept with what became of it
+retention     how long the bytes of what they sent are kept, and what is said of them when they go
 taking        what each fact becomes: rows, and whose
 identity      who somebody is: records of other systems, found, joined, suggested, taken apart, forgotten
 performing    what of an operation only the centre can do: customers joined, redirected, conversations closed

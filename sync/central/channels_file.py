@@ -10,6 +10,8 @@
     signing = "/run/secrets/shop"       a secret in a file of its own: this one, or beside this one
     [shop.options]
     country = "GB"                      how national telephone numbers are read; the rest is for the adapter
+    [shop.keep_days]
+    held = 365                          how long the bytes of events are kept: taken (90), held (180), forged (30); `retention`
 
 Nobody but its owner may read the file, nor the files it names: whoever has a secret can write in a vendor's name.
 """
@@ -20,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from sync.central.channels.adapter import Settings
+from sync.central.channels.adapter import KEEP_DAYS, Settings
 from sync.central.channels.names import fault_of, nearest
 from sync.central.errors import ChannelsWrong
 from sync.model.records import CHANNELS
@@ -32,7 +34,16 @@ RESERVED: Final = ("store", "centre", "here", "op", "order", "case")
 """Names that say something else where a channel's could stand."""
 
 PROMISE_S: Final = 86_400
-FIELDS: Final = ("adapter", "channel", "promise_s", "secrets", "secret_files", "options")
+FIELDS: Final = (
+    "adapter",
+    "channel",
+    "promise_s",
+    "secrets",
+    "secret_files",
+    "options",
+    "keep_days",
+)
+DAYS_MAX: Final = 3_650
 SECRETS_MAX: Final = 10
 """Old secrets that still count for one name; more were never rotated out."""
 
@@ -89,9 +100,7 @@ def _channel(name: str, told: object, folder: Path) -> Settings:
             raise ChannelsWrong(f"[{name}] there is no {field!r}{nearest(field, FIELDS)}")
     channel = _text(told, name, "channel")
     if channel and channel not in CHANNELS:
-        raise ChannelsWrong(
-            f"[{name}] channel {channel!r} is none{nearest(channel, CHANNELS)}"
-        )
+        raise ChannelsWrong(f"[{name}] channel {channel!r} is none{nearest(channel, CHANNELS)}")
     promise_s = told.get("promise_s", PROMISE_S)
     if (
         not isinstance(promise_s, int)
@@ -112,6 +121,7 @@ def _channel(name: str, told: object, folder: Path) -> Settings:
     return Settings(
         name=name, adapter=adapter, channel=channel, secrets=secrets, promise_s=promise_s,
         options={key: _option(value, name, key) for key, value in _table(told, name, "options").items()},
+        keep_days={key: _days(value, name, key) for key, value in _table(told, name, "keep_days").items()},
     )  # fmt: skip
 
 
@@ -141,6 +151,16 @@ def _text(told: Mapping[str, Any], name: str, field: str) -> str:
     if not isinstance(found, str):
         raise ChannelsWrong(f"[{name}] {field} is a text")
     return found
+
+
+def _days(value: object, name: str, key: str) -> int:
+    if key not in KEEP_DAYS:
+        known = ", ".join(KEEP_DAYS)
+        near = nearest(key, KEEP_DAYS) or f"; there are {known}"
+        raise ChannelsWrong(f"[{name}.keep_days] there is no {key!r}{near}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= DAYS_MAX:
+        raise ChannelsWrong(f"[{name}.keep_days] {key} is a number of days, 1 to {DAYS_MAX:,}")
+    return value
 
 
 def _option(value: object, name: str, key: str) -> str:

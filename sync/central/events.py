@@ -8,7 +8,8 @@
     forged     not from the vendor, or not now: bounded, and nothing of it believed
 
 An event of a delivery that had no other keeps the very bytes that came (form "delivery"); of several in one each keeps its
-own part (form "event"). Bytes of what was taken go after RAW_US; ids stay, so that no copy is ever taken again.
+own part (form "event"). What came around them, address and headers, is kept whole, and bounded where it is heard. Bytes go in
+the end (`retention`); ids stay, so that no copy is ever taken again. A text that is cut ends with "…".
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,9 +28,6 @@ HELD: Final = "held"
 ERASED: Final = "erased"
 FORGED: Final = "forged"
 STATES: Final = (WAITING, DONE, IGNORED, HELD, ERASED, FORGED)
-
-RAW_US: Final = 90 * 86_400 * 1_000_000
-"""How long the bytes of an event that was taken are kept: what went wrong with it is seen in a season."""
 
 FORGED_MAX: Final = 1_000
 """Forged deliveries a channel keeps, the newest."""
@@ -117,7 +115,7 @@ def keep(  # noqa: PLR0913  # what an event is
         " VALUES (:channel, :id, :type, :state, :reason, :at, :now, 0, :now, :form, :head, :raw)"
         " ON CONFLICT (channel, id) DO NOTHING",
         channel=channel, id=event_id, type=_text(head.type, 200), state=state, reason=_text(reason, 500), at=head.at, now=now,
-        form=form, head=_text(msgspec.json.encode(head).decode(), 65_536), raw=raw,
+        form=form, head=msgspec.json.encode(head).decode(), raw=raw,
     )  # fmt: skip
     if not n_new:
         sql.run(
@@ -129,7 +127,8 @@ def keep(  # noqa: PLR0913  # what an event is
 
 
 def _text(text: str, size: int) -> str:
-    return text.replace("\0", "").encode("utf-8", "replace").decode()[:size]
+    plain = text.replace("\0", "").encode("utf-8", "replace").decode()
+    return plain if len(plain) <= size else f"{plain[: size - 1]}…"
 
 
 def keep_forged(
@@ -141,8 +140,10 @@ def keep_forged(
     reason: str,
     now: int,
 ) -> None:
-    """Keep the beginning of a delivery nobody believes; the oldest of them goes."""
+    """Keep the beginning of a delivery nobody believes, and say where it was cut; the oldest of them goes."""
     head = head_of(delivery, "", 0)
+    if len(delivery.body) > FORGED_SIZE:
+        reason = f"{reason}; of {len(delivery.body):,} bytes the first {FORGED_SIZE:,} are kept"
     keep(
         transaction, channel, event_id, head=msgspec.structs.replace(head, headers={}), form="delivery",
         raw=delivery.body[:FORGED_SIZE], now=now, state=FORGED, reason=reason,
@@ -193,7 +194,7 @@ def retake(transaction: Transaction, channel: str, event_id: str, *, now: int) -
 
 def wake(transaction: Transaction, channel: str, refs: Iterable[str], *, now: int) -> int:
     """What waited to hear of these can be taken now; how many events it is."""
-    reasons = sorted({f"{AWAITS}{ref}"[:500] for ref in refs if ref})
+    reasons = sorted({_text(f"{AWAITS}{ref}", 500) for ref in refs if ref})
     if not reasons:
         return 0
     return transaction.direct().run(
@@ -287,15 +288,6 @@ def set_paused(
 
 
 # The end of events
-
-
-def forget_bytes(transaction: Transaction, *, before: int, limit: int = 1_000) -> int:
-    """Forget the bytes of what was taken that came before then; how many events."""
-    return transaction.direct().run(
-        "UPDATE event SET raw = NULL, head = '' WHERE (channel, id) IN (SELECT channel, id FROM event"
-        " WHERE raw IS NOT NULL AND state IN ('done', 'ignored') AND came_at < :before ORDER BY came_at LIMIT :limit)",
-        before=before, limit=limit,
-    )  # fmt: skip
 
 
 def erase(transaction: Transaction, owners: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from sync.central import channels_file, events, identity, taking
+from sync.central import channels_file, events, identity, retention, taking
 from sync.central.channels.adapter import Adapter, Delivery, Event, Forged, Settings, Unmapped
 from sync.central.channels.facts import AnyFact
 from sync.central.errors import CannotJoin, Erased
@@ -47,6 +47,7 @@ FORGED_A_MINUTE: Final = 60
 HOUR_US: Final = 3_600 * 1_000_000
 ALERT: Final = "channel_forged"
 ALERT_HELD: Final = "channel_held"
+ALERT_GOES: Final = "channel_bytes_go"
 """Codes of alerts, at most one of each an hour and channel."""
 
 TAKE_MAX: Final = 200
@@ -493,11 +494,20 @@ class Intake:
         )
 
     def tidy(self) -> int:
-        """Forget the bytes of what was taken long ago. Raises StoreError."""
-        before = self._parts.now - events.RAW_US
-        return self._parts.write(
-            lambda it: events.forget_bytes(it, before=before, limit=FORGOTTEN_MAX)
-        )
+        """Let bytes go whose time is over, and tell of those that go soon; how many events lost theirs. Raises StoreError."""
+        now, n_gone = self._parts.now, 0
+
+        def tell(transaction: Transaction) -> None:
+            for name in retention.tell(transaction, self.channels, now=now):
+                transaction.add_alert(ALERT_GOES, name, at=now // HOUR_US * HOUR_US)
+
+        self._parts.write(tell)
+        while n_gone < FORGOTTEN_MAX:
+            n = self._parts.write(lambda it: retention.let_go(it, self.channels, now=now))
+            n_gone += n
+            if not n:
+                break
+        return n_gone
 
     def _note_promises(self, transaction: Transaction) -> None:
         for each in self._settings.values():

@@ -17,6 +17,10 @@ from sync.central.channels.facts import AnyFact
 REPLAY_WITHIN_S: Final = 300
 """A signature older or newer than this is a copy of an old message, where the vendor signs the time."""
 
+KEEP_DAYS: Final[Mapping[str, int]] = {"taken": 90, "held": 180, "forged": 30}
+"""Days the bytes of an event are kept where its channel does not say: what went wrong with one that was taken is seen in a season,
+what waits for a person has half a year, and what nobody believes is kept as long as somebody may look for an attack."""
+
 
 class Forged(Exception):
     """Not from the vendor, or not now; the text says why, for staff. Nothing of it is believed."""
@@ -41,6 +45,7 @@ class Settings:
         secrets: By name, for example "signing"; older ones that still count after a comma-free list of their own.
         options: Everything else the adapter's docstring lists.
         promise_s: Until when a customer who writes here is answered.
+        keep_days: How long the bytes of its events are kept, by what became of them, where not as in KEEP_DAYS.
     """
 
     name: str
@@ -49,6 +54,7 @@ class Settings:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     options: Mapping[str, str] = field(default_factory=dict)
     promise_s: int = 86_400
+    keep_days: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

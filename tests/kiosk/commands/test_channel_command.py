@@ -1,5 +1,6 @@
 """What a person at the centre sees of the other systems, and can do about what they sent."""
 
+import hashlib
 import json
 from pathlib import Path
 from types import ModuleType
@@ -8,13 +9,15 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import typer
 
-from hardware.clock import SystemClock
-from hardware.moments import micros_of
+from hardware.clock import FixedClock, SystemClock
+from hardware.moments import micros_of, moment_of
 from kiosk.commands import agent, central, channel, inbox, likeness, outgoing, watch
 from kiosk.commands.options import Database
 from sync.central.centre import Centre
+from sync.central.channels.adapter import KEEP_DAYS
+from sync.central.retention import TOLD_DAYS
 from tests.support.centre import open_centre
-from tests.support.channels import all_rows, bought, delivery, event, intake_of, who
+from tests.support.channels import NOW, all_rows, bought, delivery, event, intake_of, who
 
 
 @pytest.fixture
@@ -108,6 +111,37 @@ def test_what_is_taken_again_is_taken_by_the_running_centre(
     monkeypatch.setattr(intake.adapter("shop"), "facts", lambda *_: (bought("W-2", who("17")),))
     assert intake.take_waiting() == 1
     assert "order/W-2" in all_rows(opened)
+    opened.close()
+
+
+def test_that_bytes_go_soon_and_that_they_went_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = FixedClock(moment_of(NOW))
+    opened = open_centre(tmp_path / "centre", clock=clock)
+    intake = intake_of(opened)
+    sent = delivery(event("e2", event_type="strange"))
+    intake.deliver("shop", sent)
+    clock.sleep_ms((KEEP_DAYS["held"] - TOLD_DAYS) * 86_400_000 + 1)
+    intake.tidy()
+
+    (going,) = ran(tmp_path, capsys, "show", "shop")["events"]
+    channel.run("list", data=tmp_path)
+    listed = capsys.readouterr().out
+    clock.sleep_ms(TOLD_DAYS * 86_400_000)
+    intake.tidy()
+    gone = ran(tmp_path, capsys, "show", "shop", "e2")["event"]
+    channel.run("show", "shop", data=tmp_path)
+    shown = capsys.readouterr().out
+
+    assert going["bytes"] == f"{len(sent.body)}, go on 2026-07-06T12:00:00+00:00"
+    assert "! the bytes of 1 that wait for a person go from 2026-07-06" in listed
+    assert gone["bytes"].startswith("went on 2026-07-06")
+    assert gone["digest"] == f"sha256:{hashlib.sha256(sent.body).hexdigest()}"
+    assert (gone["state"], gone["reason"]) == ("held", "no mapping for 'strange'")
+    assert "bytes went on 2026-07-06" in shown
+    assert failed(tmp_path, "show", "shop", "e2", raw=True) == 3
+    assert "its bytes went on 2026-07-06" in capsys.readouterr().err
     opened.close()
 
 

@@ -26,6 +26,9 @@ country = "GB"
 test_orders = true
 port = 993
 
+[shop.keep_days]
+held = 365
+
 [chat]
 adapter = "chatwoot"
 """
@@ -56,6 +59,7 @@ def test_a_file_says_which_channels_there_are(tmp_path: Path) -> None:
         "token": "abc",
     }
     assert shop.options == {"country": "GB", "test_orders": "yes", "port": "993"}
+    assert (shop.keep_days, chat.keep_days) == ({"held": 365}, {})
     assert "new" not in repr(shop)
 
 
@@ -93,6 +97,9 @@ def test_a_secret_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
         ("[shop]\nadapter='x'\n[shop.secret_files]\na='/nowhere/at/all'", "cannot be read"),
         ("[shop]\nadapter='x'\n[shop.secrets]\na='1'\n[shop.secret_files]\na='f'", "no secret of that name besides"),
         ("[shop]\nadapter='x'\n[shop.options]\na=[1]", "a text, a number"),
+        ("[shop]\nadapter='x'\n[shop.keep_days]\nhelt=1", "there is no 'helt'; did you mean 'held'"),
+        ("[shop]\nadapter='x'\n[shop.keep_days]\nheld=0", "a number of days, 1 to 3,650"),
+        ("[shop]\nadapter='x'\n[shop.keep_days]\nheld='long'", "a number of days"),
         ("[shop", "does not parse"),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
 from sync.central import events, taking
 from sync.central.centre import Centre
-from sync.central.channels.adapter import Event
+from sync.central.channels.adapter import KEEP_DAYS, Event
 from sync.central.channels.facts import (
     Became,
     Called,
@@ -771,7 +771,7 @@ def test_the_bytes_of_what_was_taken_go_in_the_end_and_the_id_stays(
     intake.deliver(
         "shop", delivery(event("e1", bought("W-1", MAYA)), event("e2", event_type="broken"))
     )
-    clock.sleep_ms(events.RAW_US // 1_000 + 1_000)
+    clock.sleep_ms(KEEP_DAYS["taken"] * DAY // 1_000 + 1_000)
 
     assert intake.tidy() == 1
 

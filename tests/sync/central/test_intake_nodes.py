@@ -13,7 +13,7 @@ from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
 from sync.central import events, identity, joins
 from sync.central.centre import KEY_FILE, Centre
-from sync.central.channels.adapter import Settings
+from sync.central.channels.adapter import KEEP_DAYS, Settings
 from sync.central.channels.facts import AnyFact, Became, Delivered
 from sync.model.operations.prove_handle import code_digest
 from sync.model.records import HandleCode
@@ -21,6 +21,7 @@ from sync.model.row import row_of
 from tests.support.centre import open_centre
 from tests.support.channels import (
     CHAT,
+    DAY,
     HOUR,
     MAIL,
     NOW,
@@ -227,7 +228,7 @@ def whole_story(centre: Centre, clock: FixedClock) -> tuple[object, ...]:
     changed(centre, lambda it: events.retake(it, "shop", "e-broken", now=NOW))
     intake.take_waiting()
     seen("apart")
-    clock.sleep_ms(events.RAW_US // 1_000 + 1)
+    clock.sleep_ms(KEEP_DAYS["taken"] * DAY // 1_000 + 1)
     told.append(intake.tidy())
     told.append(changed(centre, joins.sweep))
     centre.erase(all_rows(centre)["order/W-1"][0])
