@@ -44,7 +44,7 @@ PROVE_WAIT_FACTOR: Final = 3
 
 MESSAGES: Final = {
     "no_tap": "Nobody tapped in the time given.",
-    "reader_absent": "The reader is not there. Check the cable, or give another with --reader.",
+    "reader_absent": "No such reader was found. Check its plug, or name another with --reader; tapthread doctor shows what is there.",
     "reader_busy": "Another program holds the reader. Stop it and try again.",
     "reader_fault": "The reader answered outside its own protocol. Unplug it and plug it in again.",
     "service_down": "The PC/SC service does not answer. Start it: systemctl start pcscd.socket",

@@ -17,8 +17,8 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Der Leserdienst steht. Er startet selbst neu; wenn nicht in einer Minute, Gerät neu starten.",
     ),
     "fault.reader_absent": (
-        "Reader not found. Check its plug under the counter.",
-        "Leser nicht gefunden. Stecker unter dem Tresen prüfen.",
+        "Reader not found. Check its plug and its cable.",
+        "Leser nicht gefunden. Stecker und Kabel prüfen.",
     ),
     "fault.reader_busy": (
         "Another program uses the reader. Close it.",

@@ -653,7 +653,7 @@ async def test_a_fault_is_told_with_what_to_try() -> None:
     async with counter() as at:
         at.view.staff_told("reader_absent")
 
-        assert at.notice("here") == "? Reader not found. Check its plug under the counter."
+        assert at.notice("here") == "? Reader not found. Check its plug and its cable."
 
 
 @pytest.mark.parametrize("code", ["cache_damaged", "outbox_damaged", "outbox_missing"])
