@@ -74,8 +74,8 @@ def run(
     size = shutil.get_terminal_size()
     if tour and (size.columns < TOUR_SIZE[0] or size.lines < TOUR_SIZE[1]):
         _fail(
-            f"the tour needs {TOUR_SIZE[0]}x{TOUR_SIZE[1]} characters, here are {size[0]}x{size[1]};"
-            " print it with --tour --plain",
+            f"the tour needs a window of {TOUR_SIZE[0]}x{TOUR_SIZE[1]} characters, this one has"
+            f" {size[0]}x{size[1]}. To read it here: tapthread demo --tour --plain",
             EXIT_USAGE,
         )
     if data is not None:

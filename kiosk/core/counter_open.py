@@ -19,6 +19,7 @@ from kiosk.core import foreign
 from kiosk.core.counter_now import alike_of, referrals_of
 from kiosk.core.counter_thread import promised_count
 from kiosk.core.entries import Telling, Tone, name_of
+from kiosk.core.staff_words import StaffWords
 from sync.model.profile import Profile
 from sync.model.records import Case, ChannelWatch, Interaction
 from sync.model.watch import Contact, contacts_of, due_promises, waiting_of
@@ -169,7 +170,16 @@ def channels_line(watches: Iterable[ChannelWatch], tell: Telling) -> str:
         )
         for it in waiting
     ]
-    return words.say("open.channels", channels=", ".join(said)) if said else ""
+    n_late = n_late_of(waiting)
+    return words.say("open.channels", late=n_late, channels=", ".join(said)) if said else ""
+
+
+def title_of(found: Iterable[Open], words: StaffWords) -> str:
+    """What stands above the list: how many are late here, and how many promises broken."""
+    kinds = [one.kind for one in found]
+    late, broken = kinds.count("late"), kinds.count("broken")
+    form = "open.title.broken" if broken else "open.title.late" if late else "open.title"
+    return words.say(form, late=late, broken=broken)
 
 
 def n_late_of(watches: Iterable[ChannelWatch]) -> int:

@@ -48,11 +48,12 @@ from kiosk.demo.catalogue import HOME_STORE, STAFF, products
 from kiosk.demo.channels import CHANNELS_FILE, demo_channels, write_channels
 from kiosk.demo.guide import Guide, LiveShop
 from kiosk.demo.letters import Letter, item_of
-from kiosk.demo.live import Wire, tell_live
+from kiosk.demo.live import DAY_SPEED, PastDay, Wire, tell_live
 from kiosk.demo.seeding import CENTRE_FOLDER, COUNTER_FOLDER
 from kiosk.demo.vendors import Vendors
 from kiosk.links import VirtualLink, command_line
 from kiosk.ui.demo_shell.app import DemoApp
+from kiosk.ui.demo_shell.controls import Day
 from kiosk.ui.messages import ReaderSaid
 from kiosk.witnessing import BandWitness
 from sync.edge.lookup import Lookup
@@ -131,8 +132,10 @@ class House:
         virtual: VirtualLink,
         switches: tuple[SwitchedTransport, ...],
         watch: ReaderWatch,
+        day: PastDay | None = None,
     ) -> None:
         self._watch = watch
+        self._day = day
         self._lookup = Lookup(kiosk.store)
         self._clock = kiosk.world.clock
         self._virtual = virtual
@@ -193,6 +196,11 @@ class House:
             sync.runner.hurry()
         return was_cut
 
+    def day(self) -> Day | None:
+        """The day that passes in the other channels; None while they live in the present."""
+        at = self._day.at if self._day is not None else 0
+        return Day(at, DAY_SPEED) if at else None
+
     def revision(self) -> int:
         """Changes whenever `rows` would answer otherwise."""
         return self._revision
@@ -243,7 +251,7 @@ async def run_demo(
         folder: As `seeding.seed` left it.
         world: What it runs in.
         run_app: Shows the app until it ends.
-        is_day: Let a day of the other channels pass at 60 times its pace, instead of a few events a minute.
+        is_day: Let yesterday pass in the other channels at 60 times its pace first, instead of a few events a minute.
         is_tour: Lead through the scenes.
     """
     async with contextlib.AsyncExitStack() as stack:
@@ -259,10 +267,11 @@ async def run_demo(
         wire = Wire(url)
         stack.push_async_callback(wire.close)
         run = world.entropy.draw(3).hex()
+        day = PastDay.begun(world.clock, local_zone(world.clock)) if is_day else None
         for job in (
             wire.run(),
             passed_on(told, wire, clock=world.clock),
-            tell_live(wire, clock=world.clock, run=run, is_day=is_day),
+            tell_live(wire, clock=world.clock, run=run, day=day),
         ):
             stack.push_async_callback(_ended, asyncio.create_task(job))
         kiosk = Device.open(folder, world=world, centre_url=url)
@@ -274,7 +283,7 @@ async def run_demo(
         stack.push_async_callback(virtual.close)
         switches = tuple(SwitchedTransport(HttpTransport()) for _ in range(4))
         watch, witness = ReaderWatch(world.clock), BandWitness()
-        house = House(kiosk, virtual, switches, watch)
+        house = House(kiosk, virtual, switches, watch, day)
         stack.push_async_callback(house.close)
         kiosk_sync = Sync(
             kiosk, transport=switches[0], band_transport=switches[1], on_change=house.changed

@@ -1,16 +1,19 @@
 """What goes on in the other channels while the demo runs: a few events a minute, each told to the centre as its vendor tells it.
 
 Every event is a letter of `letters`, carried over HTTP to the channel's address and taken in like any other; nothing is written
-to the centre's files. `DAY` is a day's worth of it, for `--day`.
+to the centre's files. `PastDay` is yesterday's worth of it, for `--day`: told in twelve minutes, each event with the time it had.
 """
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
+from itertools import count
 from typing import Final
 
 from hardware.clock import Clock
-from hardware.moments import micros_of
+from hardware.moments import micros_of, moment_of
+from kiosk.core.entries import is_unanswered
 from kiosk.demo import letters
 from kiosk.demo.catalogue import HOME_STORE, STORES, said_by, title_of
 from kiosk.demo.crowd import STORE_OF, crowd_rows
@@ -22,6 +25,7 @@ from sync.central.channels.facts import Said, Who
 from sync.edge.transport import HttpTransport
 from sync.model.errors import CentreError
 from sync.model.ports import Request, Transport
+from sync.model.records import Interaction
 from sync.model.row import Row
 
 PAUSE_MS: Final = 14_000
@@ -31,8 +35,13 @@ DAY_SPEED: Final = 60
 DAY_EVENT_S: Final = 360
 """One event in six minutes of a day: 120 between opening and closing."""
 
+DAY_OPENS: Final = 8
+"""Hour of the day."""
+
 DAY_EVENTS: Final = 120
 """From eight to eight."""
+
+DAY_LASTS_US: Final = DAY_EVENTS * DAY_EVENT_S * 1_000_000
 
 ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -62,49 +71,85 @@ _BOUGHT: Final = (
 )
 
 
-def live_letter(index: int, *, now: datetime, run: str) -> Letter:
+@dataclass(frozen=True, slots=True)
+class PastDay:
+    """Yesterday in the shop, from eight to eight, played at DAY_SPEED.
+
+    Attributes:
+        opens_at: When it began, microseconds since 1970.
+        clock: Plays it.
+        began_ms: Its ticks when the first event was due.
+    """
+
+    opens_at: int
+    clock: Clock
+    began_ms: int
+
+    @classmethod
+    def begun(cls, clock: Clock, zone: tzinfo) -> "PastDay":
+        """It is eight in the morning of yesterday."""
+        today = (
+            clock.now()
+            .astimezone(zone)
+            .replace(hour=DAY_OPENS, minute=0, second=0, microsecond=0)
+        )
+        return cls(micros_of(today - timedelta(days=1)), clock, clock.ticks_ms())
+
+    @property
+    def at(self) -> int:
+        """What time it is in it, microseconds since 1970; 0 when it is over."""
+        passed = (self.clock.ticks_ms() - self.began_ms) * 1_000 * DAY_SPEED
+        return self.opens_at + passed if passed <= DAY_LASTS_US else 0
+
+
+def live_letter(index: int, *, at: datetime | None = None, now: datetime, run: str) -> Letter:
     """The event with this number.
 
     Args:
         index: From 0; two out of five are answers of staff to the event before.
-        now: When it happens.
+        at: When it happened; `now` when None.
+        now: When it is told.
         run: Names this run of the demo, so that a second one tells other events.
     """
     people = _people()
     asked = index - 1 if index % 5 in (1, 4) else index
     person = people[number(f"live {run} {asked}", 0, len(people) - 1)]
-    at = micros_of(now)
+    told = micros_of(at or now), micros_of(now)
     if asked % 5 == 2:
-        return _bought(f"{run}{index}", person, at)
+        return _bought(f"{run}{index}", person, *told)
     return _talk(
-        f"{run}-{index}", _ASKS[asked % len(_ASKS)], person, at, is_ours=asked != index
+        f"{run}-{index}", _ASKS[asked % len(_ASKS)], person, *told, is_ours=asked != index
     )
 
 
 @cache
 def _people() -> tuple[Person, ...]:
-    """Whoever of the crowd this store holds: others are not in its ticker. Who they are is the same at any time."""
+    """Whoever of the crowd this store holds and nobody keeps waiting: others are not in its ticker, and those wait on."""
     by_owner: dict[str, list[Row]] = {}
     for row in crowd_rows(ANY_TIME):
         if STORE_OF[row.owner] == HOME_STORE:
             by_owner.setdefault(row.owner, []).append(row)
-    return tuple(person_of(owner, rows) for owner, rows in by_owner.items())
+    return tuple(
+        person_of(owner, rows)
+        for owner, rows in by_owner.items()
+        if not any(is_unanswered(row.body) for row in rows if isinstance(row.body, Interaction))
+    )
 
 
-def _bought(name: str, person: Person, at: int) -> Letter:
+def _bought(name: str, person: Person, at: int, now: int) -> Letter:
     """An order in the web shop, or a receipt of a till."""
     product = pick(f"live {name}", _BOUGHT)
     tail = number(f"live order {name}", 3_000, 9_999)
     if number(f"live till {name}", 0, 1):
         bought = order(f"S-{tail}", line(product), at=at, channel="store", state="collected")
         store = next(it.name for it in STORES if it.id == HOME_STORE)
-        return letters.receipt(bought, member=person.key, store=store, now=at)
+        return letters.receipt(bought, member=person.key, store=store, now=now)
     bought = order(f"W-{tail}", line(product), at=at, channel="web", state="paid")
-    return letters.web_order(bought, person, now=at)
+    return letters.web_order(bought, person, now=now)
 
 
 def _talk(
-    name: str, what: tuple[str, str, str], person: Person, at: int, *, is_ours: bool
+    name: str, what: tuple[str, str, str], person: Person, at: int, now: int, *, is_ours: bool
 ) -> Letter:
     """A question, or its answer."""
     channel, asked, answered = what
@@ -117,9 +162,9 @@ def _talk(
             ref=f"live-{name}", at=at, who=Who(person.key), channel="app", direction=direction, by=by, text=text,
             thread=f"app-{person.key}",
         )  # fmt: skip
-        return letters.own("app", [(f"live-{name}", (said,))], at=at, now=at)
+        return letters.own("app", [(f"live-{name}", (said,))], at=at, now=now)
     ref = number(f"live message {name}", 10**8, 10**9)
-    return letters.talk(ref, person, channel, text, at=at, now=at, direction=direction, by=by)
+    return letters.talk(ref, person, channel, text, at=at, now=now, direction=direction, by=by)
 
 
 class Wire:
@@ -164,11 +209,12 @@ class Wire:
         await self._transport.close()
 
 
-async def tell_live(wire: Wire, *, clock: Clock, run: str, is_day: bool = False) -> None:
-    """Let things happen until this is cancelled, or the day is over."""
-    pause_ms = DAY_EVENT_S * 1_000 // DAY_SPEED if is_day else PAUSE_MS
-    index = 0
-    while not is_day or index < DAY_EVENTS:
-        await clock.pause_ms(pause_ms)
+async def tell_live(wire: Wire, *, clock: Clock, run: str, day: PastDay | None = None) -> None:
+    """Let things happen until this is cancelled; with a day those of the day, and then those of now."""
+    for index in range(DAY_EVENTS if day else 0):
+        await clock.pause_ms(DAY_EVENT_S * 1_000 // DAY_SPEED)
+        if day and day.at:
+            wire.put(live_letter(index, at=moment_of(day.at), now=clock.now(), run=run))
+    for index in count(DAY_EVENTS if day else 0):
+        await clock.pause_ms(PAUSE_MS)
         wire.put(live_letter(index, now=clock.now(), run=run))
-        index += 1

@@ -17,6 +17,7 @@ from kiosk.demo.bands import demo_bands
 from kiosk.demo.brand import demo_rows
 from kiosk.ui.bridge import Parts
 from kiosk.ui.demo_shell.app import DemoApp
+from kiosk.ui.demo_shell.controls import Day
 from kiosk.ui.messages import ReaderSaid
 from sync.model.operation import Evidence
 from sync.model.profile import Profile
@@ -76,6 +77,7 @@ class DemoRig:
         self.taps: list[int] = []
         self.visitors = 0
         self.is_up = True
+        self.passing: Day | None = None
         self._n_rows_told = 0
         parts = Parts(
             recogniser=DeskRecogniser(self.desk),
@@ -115,6 +117,9 @@ class DemoRig:
             network="ok" if self.is_up else "cut", network_since=NOW_US - 120_000_000
         )
         return self.is_up
+
+    def day(self) -> Day | None:
+        return self.passing
 
     def revision(self) -> int:
         return len(self.brand)

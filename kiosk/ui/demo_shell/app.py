@@ -27,7 +27,7 @@ from kiosk.core.trap import trap_of
 from kiosk.ui.app import CUSTOMER_STYLES, KioskApp
 from kiosk.ui.bridge import CustomerPane, Parts
 from kiosk.ui.demo_shell.alt_keys import DIGITS, tell_alt_digits_apart
-from kiosk.ui.demo_shell.controls import DemoControls, Tour
+from kiosk.ui.demo_shell.controls import Day, DemoControls, Tour
 from kiosk.ui.demo_shell.ticker import Ticker
 from kiosk.ui.demo_shell.trap import TrapPane
 from kiosk.ui.messages import CounterRung, CustomerHere, StaffTold
@@ -43,6 +43,9 @@ DEMO_STYLES: Final = COUNTER_STYLES.with_name("demo.tcss")
 
 WIDE_COLUMNS: Final = 160
 """From here all three stand side by side: the kiosk needs 53, the counter reads well from 64, the ticker from 38."""
+
+SPACED_COLUMNS: Final = 100
+"""Below this the places stand close together, so that the scoreboard beside them can be understood."""
 
 SMALL_ROWS: Final = 20
 """Below this the kiosk needs every row, and the bars are shown only while nobody is at it."""
@@ -116,6 +119,7 @@ class DemoScreen(Screen[None]):
         self._is_trap = False
         self._last_tap: Recognition | None = None
         self._revision = -1
+        self._day: Day | None = None
         self._said = ""
         self._is_up = True
         self._is_ready = False
@@ -144,6 +148,8 @@ class DemoScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin at the kiosk, where nobody is."""
         self._is_ready = True
+        if self._controls.day() is not None:
+            self._place = "ticker"  # what passes is to be seen there
         self.query_one(TrapPane).display = False
         self.query_one("#caption").display = self._tour is not None
         self.set_interval(LISTEN_S, self.listen)
@@ -172,9 +178,11 @@ class DemoScreen(Screen[None]):
 
     def listen(self) -> None:
         """Ask whether the channels said something new, and whether the kiosk is free again."""
-        revision = self._controls.revision()
-        if revision != self._revision:
-            self._revision = revision
+        revision, day = self._controls.revision(), self._controls.day()
+        if revision != self._revision or day != self._day:
+            if self._day is not None and day is None:
+                self._say("demo.day.over")
+            self._revision, self._day = revision, day
             rows, now = self._controls.rows(), self._desk.standing().now
             score = scoreboard_of(rows, home=self._post.store, now=now)
             self._tails = tuple(
@@ -182,10 +190,21 @@ class DemoScreen(Screen[None]):
                     f"score.line.{size}", twice=score.asked_twice, late=score.unanswered,
                     differ=score.contradictions,
                 )
-                for size in ("long", "short")
+                for size in ("long", "middle", "short", "least")
             )  # fmt: skip
-            self.query_one(Ticker).show(ticker_of(rows, words=self._words, now=now), score)
+            lines = ticker_of(rows, words=self._words, now=day.at if day else now)
+            title = self._of_day("ticker.title.day") or self._words.say("ticker.title")
+            self.query_one(Ticker).show(lines, score, title=title)
         self._show_bars()
+
+    def _of_day(self, sentence: str) -> str:
+        """A sentence about the day that passes in the other channels; "" while none does."""
+        day = self._day
+        if day is None:
+            return ""
+        return self._words.say(
+            sentence, at=self._words.clock(day.at, now=day.at), speed=day.speed
+        )
 
     # What the kiosk says
 
@@ -412,12 +431,18 @@ class DemoScreen(Screen[None]):
         self.set_class(is_over, "-over")
         tabs.display = not is_over or self.pane.is_attract
         keys.display = not is_small or self._place == "ticker"
-        said = self.query_one("#said", PlainText)
-        said.say(self._said, is_fixed=True)
-        said.display = bool(self._said) and not is_small
+        said, text = (
+            self.query_one("#said", PlainText),
+            f"{self._of_day('demo.day')} {self._said}".strip(),
+        )
+        said.say(text, is_fixed=True)
+        said.display = bool(text) and not is_small
         self.query_one("#alt").display = is_small and self._place == "ticker"
         shown = self._keys_in_a_line() if is_over else self._tabs(is_small=is_small)
-        tabs.show(tuple(shown), active=self._place, is_tight=is_small, tails=self._tails)
+        of_day = self._of_day("demo.day.short")
+        tails = (of_day,) if of_day and is_small else self._tails
+        is_tight = self.size.width < SPACED_COLUMNS
+        tabs.show(tuple(shown), active=self._place, is_tight=is_tight, tails=tails)
         listed = self._keys_in_a_line() if is_small else self._keys()
         keys.show(tuple(listed), is_tight=is_small)
 
@@ -443,8 +468,8 @@ class DemoScreen(Screen[None]):
     def _keys(self) -> Iterator[Key]:
         words = self._words
         alt = "" if self._is_free else "Alt+"
-        is_told = bool(self._said)
-        yield f"{alt}0-9", words.say("demo.key.tap" if is_told else "demo.press"), "tap 1"
+        is_first = not self._said and self._is_free
+        yield f"{alt}0-9", words.say("demo.press" if is_first else "demo.key.tap"), "tap 1"
         for letter, name in _LETTERS.items():
             yield f"{alt}{letter.upper()}", words.say(f"demo.key.{name}"), name
 

@@ -1,8 +1,22 @@
 """What the shell needs of the demo that runs it; the demo's command plugs it."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from sync.model.row import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day that is played faster than it was.
+
+    Attributes:
+        at: What time it is in it, microseconds since 1970.
+        speed: How many times as fast it passes.
+    """
+
+    at: int
+    speed: int
 
 
 class DemoControls(Protocol):
@@ -22,6 +36,10 @@ class DemoControls(Protocol):
 
     def revision(self) -> int:
         """A number that changes whenever `rows` would answer otherwise."""
+        ...
+
+    def day(self) -> Day | None:
+        """The day that passes in the other channels; None while they live in the present."""
         ...
 
     def rows(self) -> tuple[Row, ...]:

@@ -19,9 +19,14 @@ SINS: Final = ("asked_twice", "unanswered", "contradictions")
 
 
 class ScoreBoard(Widget):
-    """Three numbers with their names; one that changed shows what it was."""
+    """Three numbers with their names and what they mean; one that changed shows what it was."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"score--count", "score--name", "score--was"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "score--count",
+        "score--name",
+        "score--was",
+        "score--why",
+    }
 
     def __init__(self, words: StaffWords, *, id: str | None = None) -> None:  # noqa: A002  # Textual's own name
         super().__init__(id=id)
@@ -43,15 +48,17 @@ class ScoreBoard(Widget):
             self.refresh()
 
     def render(self) -> Table:
-        """A number and its name, one row a sin."""
+        """A number, its name and what it means, for each sin."""
         table = Table.grid(padding=(0, 1))
         table.add_column(justify="right", min_width=3)
         table.add_column()
-        table.add_column()
         name_style = self.get_component_rich_style("score--name", partial=True)
+        why_style = self.get_component_rich_style("score--why", partial=True)
         for sin in SINS:
             count, was = self._count(sin)
-            table.add_row(count, Text(self._words.say(f"score.{sin}"), name_style), was)
+            name = Text(self._words.say(f"score.{sin}"), name_style)
+            table.add_row(count, name.append(" " if was else "").append_text(was))
+            table.add_row("", Text(self._words.say(f"score.why.{sin}"), why_style))
         return table
 
     def _count(self, sin: str) -> tuple[Text, Text]:
@@ -133,10 +140,11 @@ class Ticker(VerticalScroll):
         """Scoreboard above, lines below."""
         yield PlainText(self._words.say("score.title"), classes="title")
         yield ScoreBoard(self._words, id="score")
-        yield PlainText(self._words.say("ticker.title"), classes="title")
+        yield PlainText(self._words.say("ticker.title"), id="heard", classes="title")
         yield TickerLines(self._words, id="lines")
 
-    def show(self, lines: tuple[TickerLine, ...], score: Scoreboard) -> None:
+    def show(self, lines: tuple[TickerLine, ...], score: Scoreboard, *, title: str) -> None:
         """Show what was heard, and the counts."""
+        self.query_one("#heard", PlainText).say(title)
         self.query_one(TickerLines).show(lines)
         self.query_one(ScoreBoard).show(score)

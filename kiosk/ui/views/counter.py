@@ -45,7 +45,7 @@ from kiosk.core.counter_answer import (
 )
 from kiosk.core.counter_card import card_entries, card_room, counter_card, stands_on_top
 from kiosk.core.counter_now import Parcel, Ticket, Todo
-from kiosk.core.counter_open import Open, channels_line, n_late_of, open_of
+from kiosk.core.counter_open import Open, channels_line, n_late_of, open_of, title_of
 from kiosk.core.entries import MARKS, Entry, Opened, Post, Telling, Tone, found, name_of, why
 from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
@@ -303,7 +303,7 @@ class CounterView(Vertical):
                 with VerticalScroll(id="unsettled-body"):
                     yield EntryList(id="unsettled-list")
             with Vertical(id="waiting"):
-                yield PlainText(words.say("open.title"), classes="title")
+                yield PlainText(words.say("open.title"), id="waiting-title", classes="title")
                 yield PlainText(id="waiting-channels")
                 yield OptionList(id="waiting-list", markup=False)
         yield Notice(id="message")
@@ -1184,6 +1184,7 @@ class CounterView(Vertical):
         if found == self._open:
             return
         self._open = found
+        self.query_one("#waiting-title", PlainText).say(title_of(found, self._words))
         waiting = self.query_one("#waiting-list", OptionList)
         at = waiting.highlighted
         waiting.clear_options()

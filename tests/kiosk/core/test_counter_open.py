@@ -120,6 +120,7 @@ def test_the_numbers_of_all_stores_name_the_channel_with_most_late_ones_first() 
     )
 
     assert (
-        channels_line(watches, TELL) == "All stores: WhatsApp 12, 3 late, 71 h, E-mail 5, 3 h"
+        channels_line(watches, TELL)
+        == "All stores, 3 late: WhatsApp 12 (3 late, 71 h), E-mail 5 (3 h)"
     )
     assert n_late_of(watches) == 3

@@ -138,3 +138,13 @@ def test_after_three_days_it_says_that_customers_are_hidden() -> None:
 
     assert "! Customers hidden until the centre answers" in line(over)
     assert line(over, 51) == "Reader ok · Network ok · ! Hidden · 2 to send"
+
+
+def test_who_waits_too_long_is_said_to_be_counted_in_all_stores_also_where_it_is_narrow() -> (
+    None
+):
+    def said(width: int) -> str:
+        return GAP.join(p.text for p in fitted(pieces_of(WELL, WORDS, n_late=14), width))
+
+    assert "! 14 late, all stores" in said(80)
+    assert said(45) == "! 14 late, all · Data 3 min · All sent"

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from hardware.clock import FixedClock
-from hardware.moments import micros_of
+from hardware.moments import micros_of, moment_of
+from kiosk.core.entries import is_unanswered
+from kiosk.demo.crowd import crowd_rows
 from kiosk.demo.in_process import InProcessTransport
 from kiosk.demo.letters import Person, whatsapp
-from kiosk.demo.live import DAY_EVENTS, Wire, live_letter, tell_live
+from kiosk.demo.live import DAY_EVENTS, PastDay, Wire, _people, live_letter, tell_live
 from sync.central.centre import Centre
 from sync.edge.switch import SwitchedTransport
 from sync.model.records import Interaction, Order
@@ -81,23 +82,84 @@ async def test_without_a_centre_nothing_is_carried_and_nothing_breaks(centre: Ce
     assert not await wire.carry(live_letter(0, now=NOW, run="cut"))
 
 
-async def test_a_day_is_over_after_its_events(tmp_path: Path) -> None:
-    clock, wire = FixedClock(NOW), Wire(URL)
-
-    await tell_live(wire, clock=clock, run="day", is_day=True)
-
-    assert wire._waiting.qsize() == DAY_EVENTS
-    assert clock.now() - NOW == timedelta(minutes=12)
-
-
-async def test_without_a_day_events_go_on_a_few_a_minute() -> None:
-    clock, wire = FixedClock(NOW), Wire(URL)
-    task = asyncio.create_task(tell_live(wire, clock=clock, run="x"))
-
-    while wire._waiting.qsize() < 20:  # noqa: ASYNC110  # its clock moves by being waited on
+async def carried(wire: Wire, n: int, *, clock: FixedClock, day: PastDay | None = None) -> None:
+    """Let things happen until so many were told."""
+    task = asyncio.create_task(tell_live(wire, clock=clock, run="x", day=day))
+    while wire._waiting.qsize() < n:  # noqa: ASYNC110  # its clock moves by being waited on
         await asyncio.sleep(0)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def test_a_day_passes_in_twelve_minutes_each_event_at_its_own_time() -> None:
+    clock, wire = FixedClock(NOW), Wire(URL)
+    day = PastDay.begun(clock, UTC)
+    began = moment_of(day.at)
+
+    await carried(wire, 60, clock=clock, day=day)
+
+    letters = [wire._waiting.get_nowait() for _ in range(60)]
+    assert began == datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+    assert moment_of(letters[0].at) == began + timedelta(minutes=6)
+    assert moment_of(letters[-1].at) == began + timedelta(hours=6)
+    assert clock.now() - NOW < timedelta(minutes=7)
+
+
+async def test_after_the_day_it_is_now_again_and_a_few_events_a_minute_come() -> None:
+    clock, wire = FixedClock(NOW), Wire(URL)
+    day = PastDay.begun(clock, UTC)
+
+    await carried(wire, DAY_EVENTS + 2, clock=clock, day=day)
+
+    last = [wire._waiting.get_nowait() for _ in range(wire._waiting.qsize())][-1]
+    assert day.at == 0
+    assert NOW + timedelta(minutes=12) < moment_of(last.at) <= clock.now()
+
+
+async def test_a_past_day_comes_in_with_its_times_and_is_believed(
+    centre: Centre, clock: FixedClock
+) -> None:
+    wire = Wire(URL, transport=InProcessTransport(centre.asgi_app))
+    at = clock.now() - timedelta(days=1)
+
+    is_taken = [
+        await wire.carry(live_letter(index, at=at, now=clock.now(), run="past"))
+        for index in range(5)
+    ]
+
+    assert all(is_taken)
+    assert len(told_at(centre, micros_of(at))) == 5
+
+
+def told_at(centre: Centre, at: int) -> list[Interaction | Order]:
+    """Contacts and orders of that moment, as the centre holds them."""
+    with centre._store.reading() as snapshot:
+        bodies = [
+            row.body for kind in ("interaction", "order") for row in snapshot.rows_of_kind(kind)
+        ]
+    return [
+        it
+        for it in bodies
+        if isinstance(it, Interaction | Order) and abs(it.at - at) < 1_000_000
+    ]
+
+
+def test_nobody_of_the_crowd_who_waits_for_an_answer_is_answered_by_what_goes_on() -> None:
+    """Or the list of who waits would empty by itself."""
+    waiting = {
+        row.owner
+        for row in crowd_rows(NOW)
+        if isinstance(row.body, Interaction) and is_unanswered(row.body)
+    }
+
+    assert len(waiting) > 10
+    assert not waiting & {person.key for person in _people()}
+
+
+async def test_without_a_day_events_go_on_a_few_a_minute() -> None:
+    clock, wire = FixedClock(NOW), Wire(URL)
+
+    await carried(wire, 20, clock=clock)
 
     assert timedelta(minutes=4) < clock.now() - NOW < timedelta(minutes=6)

@@ -10,10 +10,12 @@ from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
+from kiosk.core.staff_words import HOUR_US, MINUTE_US
 from kiosk.core.visit import Face
 from kiosk.ui.bridge import CustomerPane
 from kiosk.ui.demo_shell.alt_keys import DIGITS, tell_alt_digits_apart
 from kiosk.ui.demo_shell.app import DemoApp
+from kiosk.ui.demo_shell.controls import Day
 from kiosk.ui.demo_shell.ticker import ScoreBoard, TickerLines
 from kiosk.ui.demo_shell.trap import TrapPairs, TrapPane
 from kiosk.ui.screens.hand_over import HandOverQuestion
@@ -465,7 +467,7 @@ async def test_what_comes_in_another_channel_is_marked_and_counted() -> None:
 
         assert "+ X  14:02" in at.screen
         assert "! TikTok  14:02" in at.screen
-        assert f"{before + 1} Unanswered     (was {before})" in at.screen
+        assert f"{before + 1} Unanswered (was {before})" in at.screen
 
 
 async def test_news_leave_no_widget_behind() -> None:
@@ -609,3 +611,54 @@ async def test_every_word_of_ticker_and_trap_stands_out_from_its_ground() -> Non
             await at.press("alt+t")
 
             assert bad == []
+
+
+# A day that passes
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_day_that_passes_is_opened_at_the_channels_and_says_its_time_and_pace(
+    size: tuple[int, int],
+) -> None:
+    rig = DemoRig()
+    rig.passing = Day(at=NOW_US - 24 * HOUR_US + 34 * MINUTE_US, speed=60)
+    async with demo(size, rig) as at:
+        assert at.shell.place == "ticker"
+        assert "Yesterday 14:36, 60 times as fast" in at.screen
+        assert ("14:36 60x" in at.screen) == (size == SMALL)
+
+
+async def test_only_what_had_happened_by_then_is_in_the_channels_and_later_it_is_now_again() -> (
+    None
+):
+    rig = DemoRig()
+    rig.passing = Day(at=NOW_US - 100 * HOUR_US, speed=60)
+    async with demo(WIDE, rig) as at:
+        lines = at.shell.query_one(TickerLines)
+        then = lines.lines[0].key
+
+        rig.passing = None
+        at.shell.listen()
+        await at.pilot.pause()
+
+        assert "Every channel, as it comes" in at.screen
+        assert "The day is over" in at.screen
+        assert lines.lines[0].key != then
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, WIDE])
+async def test_the_numbers_in_the_bar_say_that_they_are_of_this_store(
+    size: tuple[int, int],
+) -> None:
+    async with demo(size) as at:
+        await at.press("f1")
+        score = at.shell.query_one(ScoreBoard).score
+        assert score is not None
+        late = score.unanswered
+
+        first = at.screen.splitlines()[0]
+        assert {
+            SMALL: f"{late} late here",
+            MIDDLE: f"Here: asked twice 6 · late {late} · web differs 4",
+            WIDE: f"Here: Asked twice 6 · Unanswered {late} · Contradictions 4",
+        }[size] in first
