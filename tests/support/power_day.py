@@ -1,7 +1,7 @@
 """A day of one kiosk and its centre in one process, on a disk that fails at the n-th step; then a day after, on a sound one.
 
-Run with the failing disk preloaded: `python -m tests.support.power_day FOLDER ORDER`, where the order is JSON. Each day is a
-process of its own, forked from this one, so that it can be killed. One line of JSON a day.
+Run with the failing disk preloaded: `python -m tests.support.power_day FOLDER`, with orders as lines of JSON on its input. Each
+day is a process of its own, forked from this one, so that it can be killed. One line of JSON a day, and `null` after the last.
 """
 
 import asyncio
@@ -248,20 +248,22 @@ def _flip(path: Path, number: int) -> None:
 
 
 def main() -> int:
-    """All days of the order, until one passes untouched."""
+    """All days of each order, until one passes untouched."""
     logging.getLogger("sync").addHandler(logging.NullHandler())
     logging.getLogger("sync").propagate = False
-    folder, order = Path(sys.argv[1]), Order(**json.loads(sys.argv[2]))
+    folder = Path(sys.argv[1])
     template = folder / "template"
-    if not template.exists():
-        template.mkdir()
-        code, said = alone(lambda loop, say: opening(template, loop, say))
-        assert code == 0, said
-    for step in order.steps:
-        found = tried(folder, template, order, step)
-        print(json.dumps(found), flush=True)  # noqa: T201  # its one output
-        if found["untouched"]:
-            break
+    template.mkdir()
+    code, said = alone(lambda loop, say: opening(template, loop, say))
+    assert code == 0, said
+    for line in sys.stdin:
+        order = Order(**json.loads(line))
+        for step in order.steps:
+            found = tried(folder, template, order, step)
+            print(json.dumps(found), flush=True)  # noqa: T201  # its one output
+            if found["untouched"]:
+                break
+        print("null", flush=True)  # noqa: T201
     return 0
 
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,41 @@ ERRORS = ("StoreFull: ", "StoreError: ", "StoreUnreachable: ", "DiskFull: ", "Di
 """How what was not done is said; any other error ends the test."""
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """In memory where there is some: what counts is what the failing disk puts back, not what a real one would do."""
+Days = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
+    """What became of each day of an order; one process lives them all, and forks for each."""
+    # In memory where there is some: what counts is what the failing disk puts back, not what a real one would do.
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as name:
-        yield Path(name)
+    place = memory if memory.is_dir() else tmp_path_factory.mktemp("power")
+    with (
+        tempfile.TemporaryDirectory(dir=place) as folder,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.support.power_day", folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "LD_PRELOAD": str(built())},
+        ) as living,
+    ):  # fmt: skip
+        orders, answers = living.stdin, living.stdout
+        assert orders is not None
+        assert answers is not None
 
+        def lived(**order: object) -> list[dict[str, Any]]:
+            print(json.dumps(order), file=orders, flush=True)
+            found: list[dict[str, Any]] = []
+            try:
+                for line in answers:
+                    if line == "null\n":
+                        return found
+                    found.append(json.loads(line))
+            except BaseException:
+                living.kill()
+                raise
+            raise AssertionError(f"it ended with {living.wait()}")
 
-def days(folder: Path, **order: object) -> list[dict[str, Any]]:
-    """What became of each day of this order."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.power_day", str(folder), json.dumps(order)],
-        capture_output=True, text=True, timeout=1_800, check=False,
-        env={**os.environ, "LD_PRELOAD": str(built())},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+        yield lived
 
 
 def holds(found: list[dict[str, Any]]) -> None:
@@ -67,11 +85,11 @@ def killed(found: list[dict[str, Any]]) -> int:
     ids=["killed", "cut", "torn"],
 )
 def test_a_machine_that_ends_between_two_writes_loses_nothing_that_was_confirmed(
-    where: str, act: str, keep_percent: int, folder: Path
+    where: str, act: str, keep_percent: int, days: Days
 ) -> None:
     steps = list(range(3 + keep_percent // 10, STEPS_MAX, 47))
 
-    found = days(folder, where=where, act=act, keep_percent=keep_percent, steps=steps)
+    found = days(where=where, act=act, keep_percent=keep_percent, steps=steps)
 
     holds(found)
     assert killed(found) >= 5
@@ -92,12 +110,12 @@ def test_a_machine_that_ends_between_two_writes_loses_nothing_that_was_confirmed
     ],
 )
 def test_a_disk_that_says_no_is_said_in_words_and_what_was_confirmed_goes_through(
-    where: str, error: int, is_lasting: bool, folder: Path
+    where: str, error: int, is_lasting: bool, days: Days
 ) -> None:
     what = "CHANGES" if is_lasting else "ANY"
 
     found = days(
-        folder, where=where, act="FAIL", error=error, is_lasting=is_lasting, what=what,
+        where=where, act="FAIL", error=error, is_lasting=is_lasting, what=what,
         steps=list(range(2 + error, STEPS_MAX, 131)),
     )  # fmt: skip
 
@@ -107,17 +125,15 @@ def test_a_disk_that_says_no_is_said_in_words_and_what_was_confirmed_goes_throug
 
 
 @pytest.mark.parametrize("act", ["SHORT"])
-def test_a_write_that_is_short_is_finished(act: str, folder: Path) -> None:
-    found = days(folder, where="k0", act=act, steps=list(range(5, STEPS_MAX, 131)))
+def test_a_write_that_is_short_is_finished(act: str, days: Days) -> None:
+    found = days(where="k0", act=act, steps=list(range(5, STEPS_MAX, 131)))
 
     holds(found)
     assert found[-1]["untouched"]
 
 
-def test_a_disk_that_takes_its_time_to_sync_costs_nothing_but_time(folder: Path) -> None:
-    found = days(
-        folder, where="", act="SLOW", what="SYNCS", is_lasting=True, slow_ms=20, steps=[1]
-    )
+def test_a_disk_that_takes_its_time_to_sync_costs_nothing_but_time(days: Days) -> None:
+    found = days(where="", act="SLOW", what="SYNCS", is_lasting=True, slow_ms=20, steps=[1])
 
     holds(found)
     assert not found[0]["untouched"]
@@ -127,10 +143,8 @@ def test_a_disk_that_takes_its_time_to_sync_costs_nothing_but_time(folder: Path)
 @pytest.mark.parametrize(
     "name", ["cache.db", "cache.db-wal", "outbox.db", "outbox.db-wal", "store.json"]
 )
-def test_a_flipped_bit_in_a_file_of_the_kiosk_loses_nothing(name: str, folder: Path) -> None:
-    found = days(
-        folder, where="k0", act="NOTHING", steps=list(range(1, 7)), flips=[f"k0.0/{name}"]
-    )
+def test_a_flipped_bit_in_a_file_of_the_kiosk_loses_nothing(name: str, days: Days) -> None:
+    found = days(where="k0", act="NOTHING", steps=list(range(1, 7)), flips=[f"k0.0/{name}"])
 
     holds(found)
     assert all(one["accepted"] == found[0]["accepted"] > 8 for one in found)
@@ -147,9 +161,9 @@ def test_a_flipped_bit_in_a_file_of_the_kiosk_loses_nothing(name: str, folder: P
 @pytest.mark.parametrize(
     ("act", "keep_percent"), [("KILL", 0), ("CUT", 0), ("CUT", 30), ("CUT", 70)]
 )
-def test_at_every_step(where: str, act: str, keep_percent: int, folder: Path) -> None:
+def test_at_every_step(where: str, act: str, keep_percent: int, days: Days) -> None:
     found = days(
-        folder, where=where, act=act, keep_percent=keep_percent,
+        where=where, act=act, keep_percent=keep_percent,
         steps=list(range(1, STEPS_MAX)),
     )  # fmt: skip
 
@@ -162,9 +176,9 @@ def test_at_every_step(where: str, act: str, keep_percent: int, folder: Path) ->
 @pytest.mark.parametrize("where", ["k0", "centre"])
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
 @pytest.mark.parametrize("is_lasting", [False, True])
-def test_an_error_at_every_step(where: str, error: int, is_lasting: bool, folder: Path) -> None:
+def test_an_error_at_every_step(where: str, error: int, is_lasting: bool, days: Days) -> None:
     found = days(
-        folder, where=where, act="FAIL", error=error, is_lasting=is_lasting,
+        where=where, act="FAIL", error=error, is_lasting=is_lasting,
         steps=list(range(1, STEPS_MAX)),
     )  # fmt: skip
 
@@ -177,10 +191,8 @@ def test_an_error_at_every_step(where: str, error: int, is_lasting: bool, folder
 @pytest.mark.parametrize(
     "name", ["cache.db", "cache.db-wal", "outbox.db", "outbox.db-wal", "store.json"]
 )
-def test_many_flipped_bits(name: str, folder: Path) -> None:
-    found = days(
-        folder, where="k0", act="NOTHING", steps=list(range(1, 301)), flips=[f"k0.0/{name}"]
-    )
+def test_many_flipped_bits(name: str, days: Days) -> None:
+    found = days(where="k0", act="NOTHING", steps=list(range(1, 301)), flips=[f"k0.0/{name}"])
 
     said = [one for one in found if "outbox_damaged" in one["notices"]]
     holds([one for one in found if one not in said])
