@@ -7,16 +7,7 @@ import sys
 import pytest
 
 from kiosk.cli import COMMANDS
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kiosk.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from tests.support.commands import run
 
 
 def test_the_version_is_printed_without_importing_what_a_screen_or_a_reader_needs() -> None:
