@@ -29,6 +29,7 @@ from drivers.chips.framing import (
     ILLEGAL_COMMAND,
     SENT_SIZE_MAX,
     Answer,
+    begin,
     collect,
     exchange,
     required,
@@ -209,7 +210,7 @@ class Desfire:
             KeyRefused: the chip refuses to authenticate.
         """
         self._session = None
-        first = exchange(self._connection, AUTHENTICATE_EV2_FIRST, bytes((slot, 0)))
+        first = begin(self._connection, AUTHENTICATE_EV2_FIRST, bytes((slot, 0)))
         if first.status == ILLEGAL_COMMAND:
             return None
         challenge = _challenge_of(first)
@@ -263,7 +264,7 @@ class Desfire:
     ) -> tuple[Answered, bytes]:
         """Both exchanges of an authentication: what was agreed, and the chip's last message, not checked yet."""
         self._session = None
-        challenge = _challenge_of(exchange(self._connection, code, bytes((slot,))))
+        challenge = _challenge_of(begin(self._connection, code, bytes((slot,))))
         so_far = answered(cipher, challenge, self._entropy.draw(size), is_chained=is_chained)
         return so_far, self.answer_challenge(so_far.token)
 

@@ -33,6 +33,12 @@ ILLEGAL_COMMAND = 0x1C
 AUTHENTICATION_ERROR = 0xAE
 """A key or a cryptogram is wrong, or the command needs an authentication."""
 
+AUTHENTICATION_DELAY = 0xAD
+"""Somebody tried many wrong keys: the chip is to be asked again until its delay is over. Source: NT4H2421Gx data sheet, 9.1.5."""
+
+DELAY_TRIES = 8
+"""Times a chip that is slow is asked. It says so within 40 ms, so that a wrist is still there."""
+
 APPLICATION_NOT_FOUND = 0xA0
 """No application with that AID."""
 
@@ -86,6 +92,15 @@ def exchange(connection: Connection, code: int, content: bytes = b"") -> Answer:
     if len(response.data) > FRAME_SIZE_MAX:
         raise BandMalformed("the frame is too long")
     return Answer(status, response.data)
+
+
+def begin(connection: Connection, code: int, content: bytes) -> Answer:
+    """The first exchange of an authentication; again while the chip is slow after wrong keys, DELAY_TRIES times. Raises as `exchange`."""
+    for _ in range(DELAY_TRIES):
+        answer = exchange(connection, code, content)
+        if answer.status != AUTHENTICATION_DELAY:
+            break
+    return answer
 
 
 def collect(connection: Connection, code: int, content: bytes = b"") -> Answer:

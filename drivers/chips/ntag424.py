@@ -22,6 +22,7 @@ from drivers.chips.framing import (
     ADDITIONAL_FRAME,
     AUTHENTICATION_ERROR,
     Answer,
+    begin,
     collect,
     exchange,
     required,
@@ -160,7 +161,7 @@ class Ntag424:
         """Ask for a challenge that may be answered elsewhere, by who keeps the key. Raises KeyRefused."""
         self._session = None
         content = _challenge(
-            exchange(self._connection, AUTHENTICATE_FIRST, bytes((slot,)) + ASKS_FOR_LRP)
+            begin(self._connection, AUTHENTICATE_FIRST, bytes((slot,)) + ASKS_FOR_LRP)
         )
         is_lrp = len(content) == 1 + BLOCK and content[0] == LRP_MODE
         if not is_lrp and len(content) != BLOCK:
@@ -185,7 +186,7 @@ class Ntag424:
     def authenticate_following(self, slot: int, key: bytes) -> None:
         """The same with another key within the transaction of the open session. Raises as `authenticate_first`."""
         session = self._taken()
-        content = _challenge(exchange(self._connection, AUTHENTICATE_FOLLOWING, bytes((slot,))))
+        content = _challenge(begin(self._connection, AUTHENTICATE_FOLLOWING, bytes((slot,))))
         rnd_a = self._entropy.draw(BLOCK)
         if isinstance(session, LrpSession):
             if len(content) != 1 + BLOCK or content[0] != LRP_MODE:

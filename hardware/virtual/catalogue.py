@@ -18,11 +18,13 @@ from hardware.virtual.felica import IDM_SIZE, VirtualFelica, ndef_blocks
 from hardware.virtual.messaging import Mode
 from hardware.virtual.ntag21x import Ntag21xModel, VirtualNtag21x
 from hardware.virtual.ntag424 import VirtualNtag424, delivered_files
+from hardware.virtual.ntag424_authentication import IN_ROW_MAX
 from hardware.virtual.originality import DESFIRE_TEST_KEY, NTAG21X_TEST_KEY
 from hardware.virtual.phone import VirtualBankCard, VirtualObligingPhone, VirtualType4
 from hardware.virtual.sdm import (
     COUNTED,
     FREE,
+    KEY_COUNT,
     NONE,
     PART_ENCRYPTED,
     TEXT,
@@ -166,7 +168,7 @@ def _ntag424(
     is_lrp: bool = False,
     is_random: bool = False,
     sun: tuple[bytes, Sdm] | None = None,
-) -> VirtualBand:
+) -> VirtualNtag424:
     content, sdm = sun or (counted_message(uri_message("ntag424")), None)
     return VirtualNtag424(
         uid=uid_of(name),
@@ -176,6 +178,13 @@ def _ntag424(
         is_lrp=is_lrp,
         has_random_uid=is_random,
     )
+
+
+def _slow_ntag424(name: str, entropy: Entropy) -> VirtualBand:
+    band = _ntag424(name, entropy)
+    for number in range(KEY_COUNT):
+        band.note_wrong(number, IN_ROW_MAX)
+    return band
 
 
 def _unknown_ntag424(name: str, entropy: Entropy) -> VirtualBand:
@@ -312,6 +321,7 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     Sample("ntag424-lrp", "NTAG 424 DNA", "speaks LRP", partial(_ntag424, is_lrp=True)),
     Sample("ntag424-random", "NTAG 424 DNA", "a random UID", partial(_ntag424, is_random=True)),
+    Sample("ntag424-slow", "NTAG 424 DNA", "fifty wrong keys were tried on it", _slow_ntag424),
     Sample("ntag424-strange", "NTAG 424 DNA", "keys of an unknown version", _unknown_ntag424),
     *(
         Sample(

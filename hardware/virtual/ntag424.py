@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hardware.entropy import Entropy
 from hardware.virtual.band import Anticollision
 from hardware.virtual.messaging import Mode
+from hardware.virtual.ntag424_authentication import DELAYS, IN_ROW_MAX
 from hardware.virtual.ntag424_chip import PoweredNtag424
 from hardware.virtual.ntag424_core import DYNAMIC
 from hardware.virtual.originality import NTAG424_TEST_KEY
@@ -123,7 +124,16 @@ class VirtualNtag424:
         self.is_lrp = is_lrp
         self.has_random_uid = has_random_uid
         self.n_wrong = [0] * KEY_COUNT
+        self.n_in_row = [0] * KEY_COUNT
+        self.n_delays = [0] * KEY_COUNT
         self._signature = signature
+
+    def note_wrong(self, number: int, count: int = 1) -> None:
+        """A key was given so many wrong answers in a row."""
+        self.n_wrong[number] += count
+        self.n_in_row[number] += count
+        if self.n_in_row[number] >= IN_ROW_MAX:
+            self.n_delays[number] = DELAYS
 
     @property
     def capabilities(self) -> bytes:

@@ -3,7 +3,9 @@
     AES   E(RndB)  ->  E(RndA RndB')         ->  E(TI RndA' capabilities), or E(RndA') after 77
     LRP   01 RndB  ->  RndA MAC(RndA RndB)   ->  E(TI capabilities) MAC(RndB RndA and that), or the MAC alone after 77
 
-A wrong answer is counted for its key, which is locked at a thousand; a good one forgives ten.
+A wrong answer is counted for its key, which is locked at a thousand; a good one forgives ten. After fifty in a row the key
+is slow: it is to be asked again until its delay is over (91AD), and that again after each wrong answer, whatever field
+powers it. How often is not in the data sheet; real tags of others were seen to need about three.
 
 Source: NT4H2421Gx data sheet rev 3.0, 9.1.5, 9.2.5 and 10.4.
 """
@@ -23,6 +25,7 @@ from hardware.virtual.messaging import (
     rotated,
 )
 from hardware.virtual.ntag424_core import (
+    AUTHENTICATION_DELAY,
     AUTHENTICATION_ERROR,
     LENGTH_ERROR,
     MORE,
@@ -38,6 +41,12 @@ from hardware.virtual.sdm import KEY_COUNT
 
 WRONG_MAX, WRONG_FORGIVEN = 1_000, 10
 """Wrong authentications after which a key is locked; how many a good one makes undone. Source: data sheet, table 50."""
+
+IN_ROW_MAX = 50
+"""Wrong authentications in a row after which a key is slow. Source: NXP AN12196, 7.4."""
+
+DELAYS = 3
+"""How often a slow key says so before it takes another answer."""
 
 
 class Authentication:
@@ -86,13 +95,17 @@ class Authentication:
             raise Refused(NO_SUCH_KEY)
         if self._core.band.n_wrong[number] >= WRONG_MAX:
             raise Refused(PERMISSION_DENIED)
+        if self._core.band.n_delays[number]:
+            self._core.band.n_delays[number] -= 1
+            raise Refused(AUTHENTICATION_DELAY)
         return self._core.band.keys[number]
 
     def _expect_proof(self, number: int, *, is_good: bool) -> None:
         """Count a wrong answer; forgive some after a good one."""
         if not is_good:
-            self._core.band.n_wrong[number] += 1
+            self._core.band.note_wrong(number)
             raise Refused(AUTHENTICATION_ERROR)
+        self._core.band.n_in_row[number] = 0
         self._core.band.n_wrong[number] = max(
             0, self._core.band.n_wrong[number] - WRONG_FORGIVEN
         )

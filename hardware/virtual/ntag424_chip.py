@@ -11,8 +11,8 @@ The chip starts above its one application; keys and files are there once that is
     idle --71, 77, 60--> something pending --AF--> idle
     any error, selecting an application, the field going: no session any more
 
-Sources: NT4H2421Gx data sheet rev 3.0, 9 and 10; NXP AN12196. Not there: the delay after many wrong keys (91AD),
-originality keys, HW configuration.
+Sources: NT4H2421Gx data sheet rev 3.0, 9 and 10; NXP AN12196. Not there: originality keys, HW
+configuration.
 """
 
 from dataclasses import replace
@@ -208,7 +208,7 @@ class PoweredNtag424:
                 raise Tampered("key CRC")
         self._core.band.keys[number] = key
         self._core.band.key_versions[number] = version
-        self._core.band.n_wrong[number] = 0
+        self._core.band.n_wrong[number] = self._core.band.n_in_row[number] = 0
         if number == MASTER_KEY:
             self._core.end_session()
         return self._core.sealed(b"", Mode.MAC)

@@ -5,6 +5,7 @@ import pytest
 from drivers.chips.reading_ntag424 import read_ntag424
 from drivers.chips.reading_pages import read_pages
 from drivers.credential.originality import KEYS, Maker
+from drivers.credential.places import NTAG424_BAND
 from drivers.errors import (
     BandError,
     BandLeft,
@@ -348,9 +349,22 @@ def test_bad_answer_at_any_exchange_is_an_error_of_ours_or_proves_nothing(
 
 def test_status_of_a_delay_is_told() -> None:
     with pytest.raises(BandRefused) as caught:
-        _ntag(ntag424(), Keys(UID), lambda n, good: b"\x91\xad" if n == 2 else good)
+        _ntag(ntag424(), Keys(UID), lambda n, good: b"\x91\xad" if n > 1 else good)
 
     assert caught.value.status == 0x91AD
+
+
+def test_a_band_on_which_wrong_keys_were_tried_is_proved_once_its_delay_is_over() -> None:
+    tag = ntag424()
+    tag.note_wrong(NTAG424_BAND, 50)
+
+    slow, n_slow = _ntag(tag, Keys(UID))
+    well, n_well = _ntag(tag, Keys(UID))
+
+    assert slow == well
+    assert slow is not None
+    assert slow.kind is ProofKind.MUTUAL
+    assert (n_slow, n_well) == (8, 5)
 
 
 def test_key_of_the_group_reads_no_more_than_it_should() -> None:

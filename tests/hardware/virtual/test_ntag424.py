@@ -839,6 +839,23 @@ def test_wrong_proofs_lock_a_key_and_the_master_key_frees_it() -> None:
     assert AesReader(opened(tag), 1, fresh).run(0x64, b"\x01", mode=Mode.MAC) == b"\x05"
 
 
+def test_a_key_is_slow_after_fifty_wrong_proofs_in_a_row_and_in_every_field() -> None:
+    tag = band()
+    begun = []
+    for _ in range(51):
+        chip = opened(tag)
+        begun.append(ask(chip, wrapped(0x71, b"\x01\x00"))[-1])
+        ask(chip, wrapped(0xAF, bytes(32)))
+
+    said = [ask(opened(tag), wrapped(0x71, b"\x01\x00")) for _ in range(3)]
+
+    assert begun == [0xAF] * 50 + [0xAD]
+    assert said == [b"\x91\xad"] * 2 + [said[2]]
+    assert said[2][-2:] == b"\x91\xaf"
+    AesReader(opened(tag), 1, KEYS[1])
+    assert tag.n_in_row[1] == 0
+
+
 def test_a_good_proof_forgives_some_wrong_ones() -> None:
     tag = band()
     tag.n_wrong[0] = 25
