@@ -3,7 +3,7 @@
 `--tour` captions each scene of the stories and waits for a key; with `--plain` the whole tour is printed instead, played by
 the same core, centre and devices without a screen. `--day` lets a day of the other channels pass at 60 times its pace.
 
-Without `--data` it works in a folder of its own that is gone afterwards. With `--data` the folder is seeded when it holds no
+Without `--data` it works in a folder of its own that is gone afterwards, unless it crashed. With `--data` the folder is seeded when it holds no
 demo yet, and kept: the next start finds everything as it was left.
 """
 
@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,12 +35,17 @@ if TYPE_CHECKING:
     from kiosk.assembly import World
 
 FOLDER_PREFIX = "tapthread-demo-"
+KEPT_PREFIX = "tapthread-failed-"
+"""How the folder of a demo begins that crashed; nobody but a person removes it."""
 
 TOUR_AT = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
 """When the printed tour takes place: a Saturday afternoon."""
 
 TOUR_SIZE = (80, 24)
 """Columns and rows: below them the captions leave the kiosk too little room."""
+
+CRASH_STATUS = 70
+"""As `kiosk.ui.crash` has it, which takes half a second to import."""
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -79,13 +85,12 @@ def run(
             EXIT_USAGE,
         )
     if data is not None:
-        _run(
-            settings.load(data=data).data, world=world, is_fresh=fresh, is_day=day, is_tour=tour
-        )
+        with given_folder(settings.load(data=data).data) as folder:
+            _run(folder, world=world, is_fresh=fresh, is_day=day, is_tour=tour)
         return
     remove_left_behind(Path(tempfile.gettempdir()), disk=world.disk)
-    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
-        _run(Path(folder), world=world, is_fresh=True, is_day=day, is_tour=tour)
+    with folder_of_its_own() as folder:
+        _run(folder, world=world, is_fresh=True, is_day=day, is_tour=tour)
 
 
 def _print_tour() -> None:
@@ -102,6 +107,38 @@ def _print_tour() -> None:
     ):
         for line in printed_tour(stage):
             print(line)
+
+
+@contextlib.contextmanager
+def given_folder(folder: Path) -> Iterator[Path]:
+    """Says at the end that the folder stays, or where it is written what went wrong."""
+    try:
+        yield folder
+    except typer.Exit as ended:
+        if ended.exit_code == CRASH_STATUS:
+            _say(f"it failed. What happened is in {folder / LOG_FILE}")
+        elif not ended.exit_code:
+            _say(f"{folder} keeps it; with the same --data it goes on")
+        raise
+
+
+@contextlib.contextmanager
+def folder_of_its_own() -> Iterator[Path]:
+    """A folder that is gone afterwards, unless the demo crashed in it: then it is kept for whoever looks why."""
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+    try:
+        yield folder
+    except typer.Exit as ended:
+        if ended.exit_code == CRASH_STATUS:
+            kept = folder.rename(
+                folder.with_name(folder.name.replace(FOLDER_PREFIX, KEPT_PREFIX))
+            )
+            _say(f"it failed. What happened is in {kept / LOG_FILE}; the folder is kept")
+        elif not ended.exit_code:
+            _say("its folder is removed; to keep one: tapthread demo --data FOLDER")
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_left_behind(folder: Path, *, disk: Disk) -> int:
@@ -142,6 +179,10 @@ def _run(folder: Path, *, world: "World", is_fresh: bool, is_day: bool, is_tour:
         _fail(f"the demo cannot start: {error}", EXIT_FAILED)
     else:
         raise typer.Exit(code)
+
+
+def _say(sentence: str) -> None:
+    print(f"tapthread demo: {sentence}.", file=sys.stderr)
 
 
 def _fail(sentence: str, code: int) -> None:

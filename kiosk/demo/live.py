@@ -112,7 +112,7 @@ def live_letter(index: int, *, at: datetime | None = None, now: datetime, run: s
         run: Names this run of the demo, so that a second one tells other events.
     """
     people = _people()
-    asked = index - 1 if index % 5 in (1, 4) else index
+    asked = index - 1 if _is_answer(index) else index
     person = people[number(f"live {run} {asked}", 0, len(people) - 1)]
     told = micros_of(at or now), micros_of(now)
     if asked % 5 == 2:
@@ -120,6 +120,11 @@ def live_letter(index: int, *, at: datetime | None = None, now: datetime, run: s
     return _talk(
         f"{run}-{index}", _ASKS[asked % len(_ASKS)], person, *told, is_ours=asked != index
     )
+
+
+def _is_answer(index: int) -> bool:
+    """Whether the event with this number answers the one before."""
+    return index % 5 in (1, 4)
 
 
 @cache
@@ -211,10 +216,15 @@ class Wire:
 
 async def tell_live(wire: Wire, *, clock: Clock, run: str, day: PastDay | None = None) -> None:
     """Let things happen until this is cancelled; with a day those of the day, and then those of now."""
+    step = timedelta(seconds=DAY_EVENT_S)
     for index in range(DAY_EVENTS if day else 0):
         await clock.pause_ms(DAY_EVENT_S * 1_000 // DAY_SPEED)
-        if day and day.at:
-            wire.put(live_letter(index, at=moment_of(day.at), now=clock.now(), run=run))
+        at = moment_of(day.at) if day and day.at else None
+        if at is None or _is_answer(index):
+            continue
+        wire.put(live_letter(index, at=at, now=clock.now(), run=run))
+        if _is_answer(index + 1):  # what was answered yesterday keeps nobody waiting today
+            wire.put(live_letter(index + 1, at=at + step, now=clock.now(), run=run))
     for index in count(DAY_EVENTS if day else 0):
         await clock.pause_ms(PAUSE_MS)
         wire.put(live_letter(index, now=clock.now(), run=run))

@@ -18,6 +18,10 @@ SINS: Final = ("asked_twice", "unanswered", "contradictions")
 """In the order they are shown; names of Scoreboard's fields."""
 
 
+WHY_ROWS: Final = 20
+"""Below this there is no room to say what each of them means."""
+
+
 class ScoreBoard(Widget):
     """Three numbers with their names and what they mean; one that changed shows what it was."""
 
@@ -58,7 +62,8 @@ class ScoreBoard(Widget):
             count, was = self._count(sin)
             name = Text(self._words.say(f"score.{sin}"), name_style)
             table.add_row(count, name.append(" " if was else "").append_text(was))
-            table.add_row("", Text(self._words.say(f"score.why.{sin}"), why_style))
+            if self.app.size.height >= WHY_ROWS:
+                table.add_row("", Text(self._words.say(f"score.why.{sin}"), why_style))
         return table
 
     def _count(self, sin: str) -> tuple[Text, Text]:

@@ -97,13 +97,24 @@ async def test_a_day_passes_in_twelve_minutes_each_event_at_its_own_time() -> No
     day = PastDay.begun(clock, UTC)
     began = moment_of(day.at)
 
-    await carried(wire, 60, clock=clock, day=day)
+    await carried(wire, 61, clock=clock, day=day)
 
     letters = [wire._waiting.get_nowait() for _ in range(60)]
     assert began == datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
     assert moment_of(letters[0].at) == began + timedelta(minutes=6)
     assert moment_of(letters[-1].at) == began + timedelta(hours=6)
     assert clock.now() - NOW < timedelta(minutes=7)
+
+
+async def test_who_asked_in_the_day_and_was_answered_waits_at_no_moment() -> None:
+    """A question of yesterday that stands alone for six seconds would be counted as a day late."""
+    clock, wire = FixedClock(NOW), Wire(URL)
+
+    await carried(wire, 2, clock=clock, day=PastDay.begun(clock, UTC))
+
+    asked, answered = wire._waiting.get_nowait(), wire._waiting.get_nowait()
+    assert asked.delivery.now == answered.delivery.now
+    assert answered.at - asked.at == 6 * 60 * 1_000_000
 
 
 async def test_after_the_day_it_is_now_again_and_a_few_events_a_minute_come() -> None:

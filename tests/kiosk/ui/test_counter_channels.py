@@ -8,7 +8,6 @@ from kiosk.ui.screens.remedy import RemedyQuestion
 from kiosk.ui.views.counter import OPEN_EVERY_US, SERVES_AFTER_US
 from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.note import NoteWriter
-from kiosk.ui.widgets.strip import StaffStrip
 from sync.model.operations.answer_interaction import AnswerInteraction
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers
