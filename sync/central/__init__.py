@@ -27,6 +27,7 @@ denials       the deny list of bands, signed and dated
 leases        keys of bands, sealed for a session
 pages         one site for agents outside the stores
 erasure       a customer erased, and which devices have not heard of it
+mentions      where somebody who is erased is spoken of in the bytes of events, however spelled
 watch         who waits in each channel, told to every counter; alarms
 channels/     what other systems send, in their own shapes; one file an adapter
 channels_file the file that says which channels there are, and with which secrets

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from sync.central import changes, events, identity, outgoing_rows
+from sync.central import changes, events, identity, mentions, outgoing_rows
 from sync.central.enrolment import FINAL_STATES, State, scopes_of
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
@@ -43,9 +43,15 @@ class Erasure:
 
     def erase(self, owner: str) -> int:
         """Erase a customer, with all records joined into them; how many rows went. Raises StoreError: nothing was erased."""
-        now = self._parts.now
+        now, store = self._parts.now, self._parts.store
+        with store.reading() as snapshot:
+            root = identity.canonical_in(snapshot, owner)
+            wanted = identity.mentions(snapshot.sql, root)
+        looked = mentions.look(
+            store, wanted, now=now
+        )  # it takes its time, and nobody waits for it
         n_rows = self._parts.write(
-            lambda it: _erased(it, owner, at=now), keys=(owner_lock(owner),)
+            lambda it: _erased(it, owner, looked, at=now), keys=(owner_lock(owner),)
         )
         self._parts.store.scrub()
         return n_rows
@@ -58,9 +64,10 @@ class Erasure:
             return _status(snapshot, owner, at) if at else None
 
 
-def _erased(transaction: Transaction, owner: str, *, at: int) -> int:
+def _erased(transaction: Transaction, owner: str, looked: mentions.Looked, *, at: int) -> int:
     identity.hold(transaction, owner)
-    events.erase_mentions(transaction, identity.mentions(transaction, owner))
+    wanted = identity.mentions(transaction.direct(), identity.canonical(transaction, owner))
+    mentions.erase(transaction, wanted, looked)
     owners = identity.forget(transaction, owner, at=at)
     events.erase(transaction, owners)
     for one in owners:

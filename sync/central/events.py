@@ -38,9 +38,6 @@ FORGED_SIZE: Final = 4_096
 AWAITS: Final = "awaits "
 """How the reason of an event begins that speaks of what is not known yet."""
 
-SLICE: Final = 200
-"""Events looked into at a time."""
-
 PAUSED: Final = "paused"
 OPEN: Final = "open"
 
@@ -299,29 +296,6 @@ def erase(transaction: Transaction, owners: Sequence[str]) -> int:
         owners=list(owners),
     )
     sql.run("DELETE FROM event_of WHERE owner IN [:owners]", owners=list(owners))
-    return n
-
-
-def erase_mentions(transaction: Transaction, needles: Sequence[bytes]) -> int:
-    """Forget the bytes of events that are nobody's so far, as it is known, in which one of these stands; how many.
-
-    Nobody took them yet, or believed them; or they say what became of a message, or nothing we keep.
-    """
-    if not needles:
-        return 0
-    sql, last, n = transaction.direct(), ("", ""), 0
-    while found := sql.all(
-        "SELECT channel, id, raw, head FROM event WHERE raw IS NOT NULL AND (state IN ('waiting', 'held', 'forged')"
-        " OR NOT EXISTS (SELECT 1 FROM event_of WHERE event_of.channel = event.channel AND event_of.id = event.id))"
-        " AND (channel, id) > (:channel, :id) ORDER BY channel, id LIMIT :limit",
-        channel=last[0], id=last[1], limit=SLICE,
-    ):  # fmt: skip
-        for channel, event_id, raw, head in found:
-            text = bytes(raw).lower() + str(head).lower().encode()
-            if any(needle in text for needle in needles):
-                settle(transaction, channel, event_id, ERASED)
-                n += 1
-        last = (str(found[-1][0]), str(found[-1][1]))
     return n
 
 

@@ -37,6 +37,7 @@ from sync.central import changes, joins, threads
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Point, Who
 from sync.central.errors import CannotJoin, Erased
+from sync.central.mentions import Mentions
 from sync.central.sql import Connection
 from sync.central.store import Snapshot, Transaction, owner_lock
 from sync.model.records import Customer, key_of
@@ -55,9 +56,6 @@ NAMES_MAX: Final = 5
 
 TERM_MAX: Final = 254
 """Characters of a point. Source: the longest e-mail address, RFC 5321 4.5.3.1.3 with its erratum 1690."""
-
-MENTION_MIN: Final = 8
-"""Characters of another system's id from which it stands in an event only where it is meant."""
 
 VERIFIED_PPM: Final = 100
 """Risk that a join by a point verified on both sides is wrong: addresses and numbers are given to others after years.
@@ -741,23 +739,16 @@ def _was_erased(
     )
 
 
-def mentions(transaction: Transaction, owner: str) -> tuple[bytes, ...]:
+def mentions(sql: Connection, root: str) -> Mentions:
     """What in the bytes of an event nobody took yet would be about this customer: addresses, numbers, handles, long ids."""
-    sql = transaction.direct()
-    ours = list(joins.members(sql, canonical(transaction, owner)))
+    ours = list(joins.members(sql, root))
     terms = sql.all(
         "SELECT DISTINCT term FROM point WHERE owner IN [:owners] AND kind <> 'name'",
         owners=ours,
     )
     refs = sql.all("SELECT DISTINCT ref FROM alias WHERE owner IN [:owners]", owners=ours)
-    values = [str(term).partition(":")[2] for (term,) in terms]
-    # A short id stands in many events by chance.
-    values += [
-        str(ref)
-        for (ref,) in refs
-        if len(str(ref)) >= MENTION_MIN and not str(ref).startswith(GUEST)
-    ]
-    return tuple(sorted({value.lstrip("+").lower().encode() for value in values}))
+    theirs = [str(ref) for (ref,) in refs if not str(ref).startswith(GUEST)]
+    return Mentions([str(term) for (term,) in terms], theirs)
 
 
 def mark_of(transaction: Transaction, channel: str, ref: str) -> str:
@@ -769,7 +760,8 @@ def _forget_names(
     transaction: Transaction, root: str, owners: Sequence[str], secret: bytes
 ) -> None:
     """A conversation that is called by a telephone number is called by a digest of it from now on."""
-    sql, needles = transaction.direct(), mentions(transaction, root)
+    sql = transaction.direct()
+    theirs = mentions(sql, root)
     found = sql.all(
         "SELECT named.channel, named.ref FROM named JOIN doc ON doc.key = named.key WHERE doc.owner IN [:owners]",
         owners=list(owners),
@@ -783,7 +775,7 @@ def _forget_names(
                 "mark": f"forgotten:{_mark(secret, f'{channel}/{ref}')}",
             }
             for channel, ref in found
-            if any(needle in str(ref).lower().encode() for needle in needles)
+            if theirs.stand_in(str(ref).encode())
         ],
     )
 
