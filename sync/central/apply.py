@@ -21,7 +21,7 @@ Nothing is dropped: every operation gets a row in `op` in the transaction that h
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -63,6 +63,7 @@ REFERRED_US: Final = 30 * 86_400 * 1_000_000
 
 NO_ARGS: Final = msgspec.Raw(b"")
 
+_ENDED: Final = frozenset(state.value for state in FINAL_STATES)
 _BLOCKING: Final = frozenset(name for name, kind in KINDS.items() if kind.blocks)
 
 
@@ -78,6 +79,17 @@ class _Origin:
         default_factory=dict
     )  # by id, the bytes that were received
     whom: Whom | None = None  # who is whom now, where that was asked for all of them
+    readings: Mapping[str, "_Reading"] = field(
+        default_factory=dict
+    )  # by id, what was read already
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """An operation as it was read, and the rows it looks at or changes."""
+
+    readable: Readable
+    keys: tuple[str, ...]
 
 
 class _Lanes:
@@ -126,15 +138,17 @@ class _NotAll(Exception):
 
 def keys_of(ops: Iterable[Operation]) -> tuple[str, ...]:
     """Every row these operations look at or change, to be locked before the first of them is applied."""
-    keys: dict[str, None] = {}
+    return tuple(dict.fromkeys(key for one in _readings(ops) for key in one.keys))
+
+
+def _readings(ops: Iterable[Operation]) -> Iterator[_Reading]:
     for op in ops:
         try:
             readable = read(op)
             if isinstance(readable, Readable):
-                keys |= dict.fromkeys(readable.keys)
+                yield _Reading(readable, readable.keys)
         except Exception:  # noqa: BLE001, S112  # raised again where it is judged, and held there
             continue
-    return tuple(keys)
 
 
 def apply_operations(
@@ -159,9 +173,11 @@ def apply_operations(
     Raises:
         StoreError: the disk failed; nothing of the transaction stands.
     """
-    transaction.load(keys_of(ops), ops=[op.id for op in ops])
+    readings = tuple(_readings(ops))
+    transaction.load((key for one in readings for key in one.keys), ops=[op.id for op in ops])
     whom = Whom(transaction, (op.owner for op in ops))
-    origin = _Origin(device, lineage, now, raws=raws or {}, whom=whom)
+    known = {one.readable.op.id: one for one in readings}
+    origin = _Origin(device, lineage, now, raws=raws or {}, whom=whom, readings=known)
     lanes = _Lanes(transaction)
     records: dict[str, OpRecord] = {}
     groups: dict[str, list[Operation]] = {}
@@ -268,10 +284,9 @@ def _judged(
     transaction: Transaction, op: Operation, origin: _Origin, lanes: _Lanes
 ) -> OpRecord:
     whom = origin.whom or Whom(transaction, (op.owner,))
-    readable = read(redirected(op, whom))
+    readable, keys = _read(redirected(op, whom), origin)
     if isinstance(readable, Unjudged):
         return _result(op, origin, HELD, code=readable.code)
-    keys = readable.keys
     code = "" if origin.is_decided else _kept_back(readable, origin)
     if not code and lanes.is_blocked(keys, past=op.replaces or op.id):
         code = BEHIND
@@ -300,9 +315,20 @@ def _judged(
             return _result(op, origin, HELD, code="cannot_judge", keys=keys)
 
 
+def _read(op: Operation, origin: _Origin) -> tuple[Readable | Unjudged, tuple[str, ...]]:
+    """An operation, read once, with the rows it looks at or changes."""
+    known = origin.readings.get(op.id)
+    if (
+        known is not None and known.readable.op is op
+    ):  # and no other of the same id, or of another customer
+        return known.readable, known.keys
+    readable = read(op)
+    return readable, readable.keys if isinstance(readable, Readable) else ()
+
+
 def _kept_back(readable: Readable, origin: _Origin) -> str:
     """Why a person has to look first; "" when nobody has to."""
-    if State(origin.device.state) in FINAL_STATES:
+    if origin.device.state in _ENDED:
         return "device_ended"
     if readable.op.store != origin.device.store:
         return "other_store"
@@ -494,5 +520,5 @@ def is_plausible(op: Operation) -> bool:
         op.undoes, op.replaces, op.boot,
     )  # fmt: skip
     is_named = bool(op.id) and bool(op.kind)
-    is_sized = all(len(text) <= 200 and "\0" not in text for text in texts)
+    is_sized = max(map(len, texts)) <= 200 and "\0" not in "".join(texts)
     return is_named and is_sized and len(op.saw) <= 200 and 0 <= op.at < 2**62

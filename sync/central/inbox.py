@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sync.central.apply import decide_operation
 from sync.central.gate import denied
 from sync.central.parts import Parts, decoded, key_of
-from sync.central.pushes import result_of
+from sync.central.pushes import results_of
 from sync.central.store import OpRecord, Transaction
 from sync.model.answers import inbox_page, push_page
 from sync.model.ports import Request
@@ -44,7 +44,7 @@ class Inbox:
             if known is None or known.store != caller.device.store:
                 raise denied("not_allowed", "op")
             record = self._decided(transaction, asked, known)
-            return lambda: PushAnswer((result_of(transaction, record, caller),))
+            return lambda: PushAnswer(results_of(transaction, (record,), caller))
 
         answer = self._parts.batch.run(work, ops=(asked.op,))
         return push_page(answer, session_key=key_of(caller), request_id=caller.request_id)

@@ -9,7 +9,7 @@ A lineage is one life of a device's outbox; `token` is what its last push answer
     a life that was followed by another    the device was cloned: from now on its requests are held, its facts taken
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -142,8 +142,7 @@ class Pushes:
         for record in records:
             if record.id not in known:
                 self._parts.counters.add(f"ops.{record.status}")
-        results = tuple(result_of(transaction, record, caller) for record in records)
-        return PushAnswer(results, token)
+        return PushAnswer(results_of(transaction, records, caller), token)
 
     def custody(self, request: Request) -> bytes:
         """Keep operations that do not get through by themselves, as bytes, for a person."""
@@ -156,9 +155,7 @@ class Pushes:
                 _taken(transaction, raw, caller.device, custody.lineage, now)
                 for raw in custody.ops
             ]
-            return lambda: PushAnswer(
-                tuple(result_of(transaction, record, caller) for record in records)
-            )
+            return lambda: PushAnswer(results_of(transaction, records, caller))
 
         answer = self._parts.batch.run(work, ops=[raw.id for raw in custody.ops])
         self._parts.counters.add("custody.taken", len(custody.ops))
@@ -172,16 +169,22 @@ def is_next(life: LineageRecord | None, push: PushRequest, known: set[str]) -> b
     return push.token == life.token or (push.token == life.previous and bool(known))
 
 
-def result_of(transaction: Transaction, record: OpRecord, caller: Caller) -> OpResult:
-    """What became of an operation, with the rows of its keys as they are now and as this device reads them."""
+def results_of(
+    transaction: Transaction, records: Iterable[OpRecord], caller: Caller
+) -> tuple[OpResult, ...]:
+    """What became of operations, with the rows of their keys as they are now and as this device reads them."""
     assert caller.session is not None  # operations come inside one
-    reads, scopes = caller.session.reads, scopes_of(caller.device)
-    rows = tuple(
-        row_for(row, reads)
-        for key in record.keys
-        for row in transaction.read.rows_at(key, scopes)
+    reads, scopes, read = caller.session.reads, scopes_of(caller.device), transaction.read
+    return tuple(
+        OpResult(
+            one.id,
+            one.status,
+            one.code,
+            one.clash,
+            tuple(row_for(row, reads) for key in one.keys for row in read.rows_at(key, scopes)),
+        )
+        for one in records
     )
-    return OpResult(record.id, record.status, record.code, record.clash, rows)
 
 
 def _locks(device: DeviceRecord, ops: Sequence[Operation]) -> tuple[str, ...]:

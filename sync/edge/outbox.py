@@ -61,6 +61,7 @@ _INSERT: Final = """
 
 _WAITING: Final = """
     SELECT n, id, owner, raw, grp FROM op WHERE state = 'recorded' AND n > ?
+    AND n NOT IN (SELECT value FROM json_each(?))
     AND (owner = '' OR owner NOT IN (SELECT value FROM json_each(?))) ORDER BY n LIMIT ?"""
 
 _REST_OF_GROUP: Final = """
@@ -83,15 +84,16 @@ Deciding = Literal["replay", "edit", "void"]
 """What a person can do with a refused operation: record the same again, record it changed, settle it otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True, gc=False):
     """An operation to be sent, as the bytes it was recorded as.
 
     Attributes:
+        n: Its place in the order they were recorded in.
         lane: What it keeps waiting where the centre fails at it.
         group: Id shared with those that must travel with it, "" for none.
     """
 
+    n: int
     id: str
     owner: str
     raw: bytes
@@ -294,7 +296,7 @@ class Outbox:
         *,
         n_max: int = PUSH_OPS_MAX,
         without: frozenset[str] = frozenset(),
-        besides: frozenset[str] = frozenset(),
+        besides: Iterable[Pending] = (),
     ) -> tuple[Pending, ...]:
         """The oldest operations to send now; they count as being sent until `take_back` or `settle`.
 
@@ -305,7 +307,8 @@ class Outbox:
             without: Lanes that are not to be sent now.
             besides: Operations that are answered already.
         """
-        batch = self._store.outbox.look(lambda file: _chosen(file, n_max, without, besides))
+        known = tuple(one.n for one in besides)
+        batch = self._store.outbox.look(lambda file: _chosen(file, n_max, without, known))
         self._store.sending |= {one.id for one in batch}
         return batch
 
@@ -507,21 +510,22 @@ def _is_other_history(file: Transaction, grant: Grant) -> bool:
 
 
 def _chosen(
-    file: Transaction, n_max: int, without: frozenset[str], besides: frozenset[str]
+    file: Transaction, n_max: int, without: frozenset[str], besides: Sequence[int]
 ) -> tuple[Pending, ...]:
     """The oldest that may be sent, groups whole."""
     chosen: list[Pending] = []
     grouped: set[str] = set()
-    size, after, owners = 0, 0, _json_of(sorted(without))
-    while found := file.read(_WAITING, (after, owners, min(CHUNK, n_max))):
+    size, after = 0, 0
+    others, owners = msgspec.json.encode(besides).decode(), _json_of(sorted(without))
+    while found := file.read(_WAITING, (after, others, owners, min(CHUNK, n_max))):
         after = found[-1][0]
         for n, op_id, owner, raw, group in found:
-            if group in grouped or op_id in besides:
+            if group in grouped:
                 continue
-            unit = [Pending(op_id, owner, raw, group)]
+            unit = [Pending(n, op_id, owner, raw, group)]
             if group:
                 grouped.add(group)
-                unit += [Pending(*one[1:]) for one in file.read(_REST_OF_GROUP, (group, n))]
+                unit += [Pending(*one) for one in file.read(_REST_OF_GROUP, (group, n))]
             if without and any(one.lane in without for one in unit):
                 continue
             size += sum(len(one.raw) for one in unit)

@@ -94,7 +94,8 @@ class Work:
         self._grants: dict[str, Grant] = {}
         self._choice: tuple[int, frozenset[str]] | None = None
         self._sent_ahead: tuple[tuple[Pending, ...], asyncio.Task[PushAnswer]] | None = None
-        self._owed: tuple[OpResult, ...] = ()
+        self._owed: tuple[OpResult, ...] = ()  # answered, and settled with the next token
+        self._owed_ops: tuple[Pending, ...] = ()
         self._ahead: tuple[tuple[Cursor, ...], asyncio.Task[Unread]] | None = None
         self._decided: set[str] = set()
         self._pins = _Pins(self.outbox, clock)
@@ -353,7 +354,7 @@ class Work:
             await self._send_ahead(batch, ours, answer.token)
             if any(one.rows for one in ours):
                 self.feed.keep_answers(ours)
-            self._owed += ours
+            self._owed, self._owed_ops = self._owed + ours, self._owed_ops + batch
             if self._sent_ahead is None:
                 self._settle_owed(answer.token)
         finally:
@@ -388,8 +389,9 @@ class Work:
         choice = self._choice
         if choice is None or not token or len(batch) < MANY or len(ours) < len(batch):
             return
-        answered = frozenset(one.op for one in (*ours, *self._owed))
-        following = self.outbox.batch(n_max=choice[0], without=choice[1], besides=answered)
+        following = self.outbox.batch(
+            n_max=choice[0], without=choice[1], besides=(*batch, *self._owed_ops)
+        )
         if not following:
             return
         self._settle_owed(token)
@@ -399,7 +401,7 @@ class Work:
 
     def _settle_owed(self, token: str = "") -> None:
         """Settle what was answered and is written, with the token of the last answer."""
-        owed, self._owed = self._owed, ()
+        owed, self._owed, self._owed_ops = self._owed, (), ()
         if owed or token:
             self.outbox.settle(owed, token=token)
             self._note_decisions_on(owed)

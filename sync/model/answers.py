@@ -24,8 +24,10 @@ from sync.model.wire import (
     checked,
     checked_lines,
     ended,
+    result_line,
     row_line,
     row_of_line,
+    row_or_line,
 )
 
 _encoder = msgspec.json.Encoder()
@@ -47,11 +49,7 @@ def push_page(answer: PushAnswer, *, session_key: bytes, request_id: str) -> byt
         lines.append(_line(Line(token=answer.token)))
     n_rows = 0
     for result in answer.results:
-        lines.append(
-            _line(
-                Line(op=result.op, status=result.status, code=result.code, clash=result.clash)
-            )
-        )
+        lines.append(result_line(result))
         lines += map(row_line, result.rows)
         n_rows += len(result.rows)
     return ended(b"".join(lines), n_rows=n_rows, session_key=session_key, request_id=request_id)
@@ -59,28 +57,27 @@ def push_page(answer: PushAnswer, *, session_key: bytes, request_id: str) -> byt
 
 def push_of(answer: bytes, *, session_key: bytes, request_id: str) -> PushAnswer:
     """A push answer, checked whole. Raises Malformed."""
+    lines, n_rows = checked(answer, session_key=session_key, request_id=request_id)
     results: list[tuple[Line, list[WireRow]]] = []
     token, is_forked = "", False
-    for line in checked_lines(answer, session_key=session_key, request_id=request_id):
-        if line.op:
+    for line in map(row_or_line, lines):
+        if isinstance(line, WireRow):
+            if not results:
+                raise Malformed("a row before the first result")
+            results[-1][1].append(line)
+        elif line.op:
             results.append((line, []))
-        elif line.k and results:
-            results[-1][1].append(row_of_line(line))
         elif line.token:
             token = line.token
         elif line.forked:
             is_forked = True
         else:
-            raise Malformed("a row before the first result")
+            raise Malformed("a line of another answer")
+    if sum(len(rows) for _, rows in results) != n_rows:
+        raise Malformed("the answer does not hold as many rows as it says")
     return PushAnswer(
         tuple(
-            OpResult(
-                op=head.op,
-                status=head.status,
-                code=head.code,
-                clash=head.clash,
-                rows=tuple(rows),
-            )
+            OpResult(head.op, head.status, head.code, head.clash, tuple(rows))
             for head, rows in results
         ),
         token,

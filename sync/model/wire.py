@@ -547,6 +547,21 @@ class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
     rv: int = 1
 
 
+class _Result(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fields of a result's `Line`, and no others."""
+
+    op: str
+    status: str
+    code: str = ""
+    clash: str = ""
+
+
+def result_line(result: OpResult) -> bytes:
+    """One result as a line, without its rows."""
+    head = _Result(result.op, result.status, result.code, result.clash)
+    return _encoder.encode(head) + b"\n"
+
+
 def row_line(row: WireRow) -> bytes:
     """One row as a line, newline included; its stored body is spliced in as it is."""
     if row.is_gone:
@@ -668,6 +683,14 @@ def _row_of(raw: bytes) -> WireRow:
     return WireRow(
         line.scope, line.q, line.k, line.t, line.o, line.v, line.a, line.src, body, bool(line.x), line.rv
     )  # fmt: skip
+
+
+def row_or_line(raw: bytes) -> WireRow | Line:
+    """What a line holds: a row, or anything else as it is. Raises Malformed."""
+    if raw.startswith(_ROW_BEGINS):
+        return _row_of(raw)
+    line = _decoded(raw)
+    return row_of_line(line) if line.k else line
 
 
 class Unread:
