@@ -44,7 +44,7 @@ importing     files of records, taken in from where they were left
 fetching      mail brought in from mailboxes
 positions     how far each channel was read that we read ourselves
 threads       which contacts wait for an answer, written into their rows
-brand         how the shop is called and signs what it writes
+brand         how the shop is called, where it is, and how it signs what it writes
 outward       all that goes out of one node, in threads of its own
 outgoing      messages to customers on their way; the only importer of the HTTP client
 outgoing_rows the queue of messages, and what became of each

@@ -1,15 +1,19 @@
-"""`brand.toml` in the centre's folder: how the shop is called and signs what it writes. All of it may be left out.
+"""`brand.toml` in the centre's folder: how the shop is called, where it is, and signs what it writes. All of it may be left out.
 
 name = "Tidemark"
+country = "DE"                # how national telephone numbers are read; without it as the channels say
+zone = "Europe/Berlin"        # whose time the agents' pages tell; without it this machine's
 sign_off = \"\"\"
 Your Tidemark team
 tidemark.example\"\"\"
 """
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sync.model.errors import StoreError
 
@@ -20,11 +24,20 @@ TEXT_MAX: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """What the shop says of itself; "" for nothing."""
+    """What the shop says of itself; "" for nothing.
+
+    Attributes:
+        country: ISO 3166 code.
+        zone: Name in the IANA database of time zones.
+    """
 
     name: str = ""
     sign_off: str = ""
+    country: str = ""
+    zone: str = ""
 
+
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
 NO_BRAND: Final = Brand()
 
@@ -38,7 +51,24 @@ def read_brand(folder: Path) -> Brand:
         return Brand()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StoreError(f"{path} does not parse: {error}") from error
-    return Brand(_text(told, "name", path), _text(told, "sign_off", path))
+    brand = Brand(
+        *(_text(told, name, path) for name in ("name", "sign_off", "country", "zone"))
+    )
+    if brand.country and not _COUNTRY.fullmatch(brand.country):
+        raise StoreError(f'{path}: country is two letters, as "DE"')
+    if zone_of(brand) is None and brand.zone:
+        raise StoreError(
+            f'{path}: there is no time zone {brand.zone!r}; one is "Europe/Berlin"'
+        )
+    return brand
+
+
+def zone_of(brand: Brand) -> ZoneInfo | None:
+    """The time zone of a brand; None where it names none there is."""
+    try:
+        return ZoneInfo(brand.zone) if brand.zone else None
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return None
 
 
 def _text(told: dict[str, object], name: str, path: Path) -> str:

@@ -19,7 +19,7 @@ from hardware.identity import lasting_key, public_hex
 from sync.central import channels_file, enrolment
 from sync.central.bands import Bands
 from sync.central.batch import Batch
-from sync.central.brand import NO_BRAND, Brand, read_brand
+from sync.central.brand import NO_BRAND, Brand, read_brand, zone_of
 from sync.central.capsules import Capsules
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Delivered, Said
@@ -115,7 +115,7 @@ class Centre:
         watch = Watch(parts)
         self._housekeeping = Housekeeping(parts, self._pulls, watch, self.channels)
         self._heads: dict[str, int] = {}
-        self.sites: dict[str, Site] = _sites_of(parts, band_keys, watch)
+        self.sites: dict[str, Site] = _sites_of(parts, band_keys, watch, brand, channels)
         self.sites[InSite.path] = InSite(parts, self.channels)
         self.outward = Outward(parts, channels, sign_off=brand.sign_off, brand=brand.name)
         self.sites[self.outward.site.path] = self.outward.site
@@ -444,9 +444,18 @@ class Centre:
         return msgspec.json.encode(self.metrics())
 
 
-def _sites_of(parts: Parts, band_keys: object, watch: Watch) -> dict[str, Site]:
+def _sites_of(
+    parts: Parts,
+    band_keys: object,
+    watch: Watch,
+    brand: Brand,
+    channels: tuple[Settings, ...],
+) -> dict[str, Site]:
     """What is answered to who is no device, by first segment; others are added while the centre is put together."""
-    sites: dict[str, Site] = {AgentSite.path: AgentSite(parts, sins=lambda: watch.sins)}
+    told = (brand.country, *(it.options.get("country", "") for it in channels))
+    countries = tuple(dict.fromkeys(one.upper() for one in told if one))
+    agents = AgentSite(parts, zone=zone_of(brand), sins=lambda: watch.sins, countries=countries)
+    sites: dict[str, Site] = {AgentSite.path: agents}
     if isinstance(band_keys, TouchReader):
         sites[TOUCHES] = Touches(parts, band_keys)
     return sites

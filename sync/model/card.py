@@ -355,7 +355,7 @@ class _Writer:
 
     def _promise(self, row: Row, promise: Promise, how: str, count: str) -> CardLine:
         is_over = promise.due_at < self._now
-        late = f", {_span(self._now - promise.due_at)} over" if is_over else ""
+        late = f", {span(self._now - promise.due_at)} over" if is_over else ""
         by, what = plain(promise.by, 40) or "us", plain(promise.text)
         place = self._stores.get(promise.place, "")
         where = f" in {plain(place, 40)}" if place and place not in by else ""
@@ -383,7 +383,7 @@ class _Writer:
         for group in sorted(groups, key=lambda it: it[0][1].at):
             oldest = group[0][1]
             is_over = oldest.due_at < self._now
-            late = f", {_span(self._now - oldest.due_at)} over" if is_over else ""
+            late = f", {span(self._now - oldest.due_at)} over" if is_over else ""
             count = f" ({len(group)} of them)" if len(group) > 1 else ""
             text = (
                 f"NOT ANSWERED: {plain(oldest.channel, 20)} of {self.moment(oldest.at)}{count}"
@@ -487,7 +487,7 @@ def _name_of(customer: Customer) -> str:
     return f"{full} (a child)" if customer.guardian else full
 
 
-def _span(micros: int) -> str:
+def span(micros: int) -> str:
     """A length of time, rounded down."""
     if micros < 90 * _MINUTE:
         return f"{max(micros, 0) // _MINUTE} min"

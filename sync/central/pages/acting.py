@@ -24,6 +24,7 @@ from sync.central.store import DeviceRecord, OpRecord, Transaction, owner_lock
 from sync.model.operation import Evidence, Operation
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers
+from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.leave_customer import LeaveCustomer
 from sync.model.operations.need_fact import NeedFact
 from sync.model.operations.note_case import NoteCase
@@ -43,7 +44,7 @@ AGENTS: Final = "agents"
 DEVICE: Final = DeviceRecord(AGENTS, "", AGENTS, "agents", State.ACTIVE.value)
 
 ALLOWED: Final = frozenset({
-    "record_interaction", "note_case", "promise_answer", "open_case", "need_fact", "tell_fact", "try_remedy",
+    "record_interaction", "note_case", "promise_answer", "keep_promise", "open_case", "need_fact", "tell_fact", "try_remedy",
     "refer_customer", "serve_customer", "leave_customer", "take_back_note", "take_back_case", "take_back_fact",
     "take_back_referral", "join_customers", "unjoin_customers", "decline_likeness",
 })  # fmt: skip
@@ -67,11 +68,12 @@ class WrongField(Exception):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What an agent did a moment ago and may take back."""
+    """What an agent did a moment ago and may take back; `said` is what they wrote."""
 
     op: str
     kind: str
     at: int
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ class Desk:
     card: str = field(repr=False)
     now: int
     zone: tzinfo
+
+
+_SAID: Final = ("topic", "label", "value", "facts", "text", "promise_text", "why")
+"""Arguments in which is what an agent wrote, in the order in which it is read."""
 
 
 def is_op_id(text: str) -> bool:
@@ -132,6 +138,12 @@ def promise(fields: Mapping[str, str], desk: Desk) -> msgspec.Struct:
     return OpenCase(
         topic=topic, channel=desk.agent.channel, by=by, promise_text=text, promise_due_at=due_at
     )
+
+
+def keep(fields: Mapping[str, str], desk: Desk) -> msgspec.Struct:
+    """What was promised on a case is done. Raises WrongField."""
+    text = _optional(fields, "text")
+    return KeepPromise(case=_case(fields, desk), by=desk.agent.shown, text=text)
 
 
 def tell(fields: Mapping[str, str], desk: Desk) -> msgspec.Struct:
@@ -201,7 +213,7 @@ def leave(_fields: Mapping[str, str], _desk: Desk) -> msgspec.Struct:
 
 FORMS: Final[Mapping[str, Callable[[Mapping[str, str], Desk], msgspec.Struct]]] = (
     MappingProxyType({
-        "note": note, "promise": promise, "tell": tell, "need": need, "try": attempt, "refer": refer, "leave": leave,
+        "note": note, "promise": promise, "keep": keep, "tell": tell, "need": need, "try": attempt, "refer": refer, "leave": leave,
         "join": join, "apart": apart,
     })
 )  # fmt: skip
@@ -314,7 +326,7 @@ def done_lately(sql: Connection, agent: Agent, owner: str, *, now: int) -> tuple
     ops = [(op, at) for raw, at in lines if (op := _op_of(raw)) and op.actor == agent.actor]
     undone = {op.undoes for op, _ in ops}
     return tuple(
-        Done(op.id, op.kind, at)
+        Done(op.id, op.kind, at, _said(op))
         for op, at in ops
         if op.id not in undone and KINDS[op.kind].undo and op.kind != "serve_customer"
     )
@@ -333,6 +345,17 @@ def undo_of(
         return None
     undo = readable.undo(undo_id, now)
     return undo if undo is not None and undo.kind in ALLOWED else None
+
+
+def _said(op: Operation) -> str:
+    """What somebody wrote in a form, for themselves to read again; "" where there was nothing to write."""
+    readable = read(op)
+    args = readable.args if isinstance(readable, Readable) else None
+    found = [getattr(args, name, "") for name in _SAID]
+    parts = [", ".join(one) if isinstance(one, tuple) else str(one) for one in found if one]
+    who = {"customer": "the customer will read this", "internal": "internal"}
+    audience = who.get(getattr(args, "audience", ""), "")
+    return ": ".join(parts) + (f" ({audience})" if parts and audience else "")
 
 
 def _op_of(raw: object) -> Operation | None:

@@ -1,8 +1,9 @@
 """Whom an agent may find by what, and who looked at whom.
 
     an order number                                    enough
-    a whole phone number, a whole e-mail address       enough
+    a whole phone number, a whole e-mail address       enough; a number without its country is read as the brand's are
     a name                                             with one of these, or with the last four digits of a phone number
+    the list of who waits                              what we owe them is known; what they wrote is not on it
 
 Where several facts are given, all must be true. Nobody is found by less, there is no list of everybody, and a child is found
 by an adult of the household. Every search is written down, also one that finds nobody; whom it found can be opened for
@@ -17,6 +18,8 @@ from typing import Final
 import msgspec
 
 from hardware.entropy import Entropy
+from sync.central.channels.facts import Point
+from sync.central.identity import normal
 from sync.central.sql import Connection
 from sync.model.contacts import contact_term, name_term
 from sync.model.errors import Malformed
@@ -82,15 +85,17 @@ class Look(msgspec.Struct, frozen=True):
     seen_at: int
 
 
-def found(sql: Connection, asked: Asked) -> tuple[tuple[str, ...], str]:
-    """Customers of whom all that was given is true, and by which facts. Raises TooLittle."""
+def found(
+    sql: Connection, asked: Asked, countries: tuple[str, ...] = ()
+) -> tuple[tuple[str, ...], str]:
+    """Customers of whom all that was given is true, and by which facts; `countries` are ISO 3166 codes. Raises TooLittle."""
     _check(asked)
     sets: list[set[str]] = []
     how = []
     for fact, owners in (
         ("order", _of_order(sql, asked.order)),
-        ("phone", _of_term(sql, contact_term(asked.phone))),
-        ("e-mail", _of_term(sql, contact_term(asked.email))),
+        ("phone", _of_terms(sql, _numbers(asked.phone, countries))),
+        ("e-mail", _of_terms(sql, _terms(asked.email))),
         ("name", _of_name(sql, asked.name)),
     ):
         if owners is not None:
@@ -133,10 +138,25 @@ def _is_order(body: str) -> bool:
         return False
 
 
-def _of_term(sql: Connection, term: str) -> set[str] | None:
-    if not term:
+def _terms(value: str) -> list[str]:
+    term = contact_term(value)
+    return [term] if term else []
+
+
+def _numbers(phone: str, countries: Iterable[str]) -> list[str]:
+    """A number as it is written, and as each of these countries reads it: as the intake does."""
+    read = (
+        normal(Point("phone", phone), country).removeprefix("tel:") for country in countries
+    )
+    return list(dict.fromkeys([*_terms(phone), *filter(None, read)])) if phone else []
+
+
+def _of_terms(sql: Connection, terms: list[str]) -> set[str] | None:
+    if not terms:
         return None
-    lines = sql.all("SELECT DISTINCT owner FROM doc WHERE term = :term LIMIT 50", term=term)
+    lines = sql.all(
+        "SELECT DISTINCT owner FROM doc WHERE term IN [:terms] LIMIT 50", terms=terms
+    )
     return {owner for (owner,) in lines if owner}
 
 

@@ -11,7 +11,9 @@ from typing import Final
 import msgspec
 
 from hardware.moments import moment_of
-from sync.model.card import STAFF_ONLY, Card, CardLine, card_of, moment_in, plain
+from sync.central.pages.waiting import Waits
+from sync.model import promises
+from sync.model.card import STAFF_ONLY, Card, CardLine, card_of, moment_in, plain, span
 from sync.model.checklist import is_struck
 from sync.model.profile import Profile
 from sync.model.records import Case, ContactPoint, Interaction, Join, Likeness, Order, Serving
@@ -55,12 +57,23 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class OpenCase:
-    """A case a form may be about. `struck` are remedies not to be offered again."""
+    """A case a form may be about. `struck` are remedies not to be offered again; `is_promised`: something is to be kept."""
 
     id: str
     title: str
     missing: tuple[str, ...]
     struck: tuple[str, ...]
+    is_promised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingLine:
+    """One line of the list of who waits: who, for what, since when or until when, and how long that is over."""
+
+    name: str
+    what: str
+    when: str
+    late: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +141,7 @@ def sheet_of(
             f" ({plain(it.by, 60)}, {moment_in(it.at, now=now, zone=zone)})"
             for _, it in profile.of(Join)
         ),
-        zone=_zone_name(now, zone),
+        zone=zone_name(now, zone),
     )
 
 
@@ -151,6 +164,22 @@ def is_with(row: Row | None, actor: str, *, until: int) -> bool:
 def name_of(owner: str, rows: Iterable[Row]) -> str:
     """What a list of found customers says of one."""
     return card_of(Profile(owner, tuple(rows)), now=0).name
+
+
+def waits_of(one: Waits, *, now: int, zone: tzinfo) -> WaitingLine:
+    """One who waits, in words."""
+
+    def moment(at: int) -> str:
+        return moment_in(at, now=now, zone=zone)
+
+    late = f"{span(now - one.due_at)} over" if one.is_late else ""
+    if one.channel:
+        what, when = f"wrote: {plain(one.channel, 20)}", f"since {moment(one.since)}"
+        return WaitingLine(one.name, what, f"{when}, promised for {moment(one.due_at)}", late)
+    again = f", again until {moment(one.again_at)}" if one.again_at else ""
+    times = f" (promised {one.n_promised} times, {one.n_broken} broken)"
+    what = f"promise{times if one.n_promised > 1 else ''}"
+    return WaitingLine(one.name, what, f"until {moment(one.due_at)}{again}", late)
 
 
 def slip_rows(card: Card) -> tuple[str, ...]:
@@ -250,6 +279,7 @@ def _cases(profile: Profile) -> tuple[OpenCase, ...]:
             f"{plain(case.number, 20)} {plain(case.topic, 80)}",
             tuple(plain(one) for one in case.missing),
             tuple(plain(one.text) for one in case.tried if is_struck(one)),
+            promises.pressing(case) is not None,
         )
         for _, case in sorted(profile.of(Case), key=lambda it: -it[1].opened_at)
         if case.state == "open"
@@ -280,5 +310,8 @@ def _long(text: str) -> str:
     return joined if len(joined) <= TEXT_MAX else joined[:TEXT_MAX] + "..."
 
 
-def _zone_name(now: int, zone: tzinfo) -> str:
-    return moment_of(now).astimezone(zone).tzname() or "UTC"
+def zone_name(now: int, zone: tzinfo) -> str:
+    """What the zone is called now, and where it is where that is known: "CET, Europe/Berlin"."""
+    called = moment_of(now).astimezone(zone).tzname() or "UTC"
+    place = getattr(zone, "key", "")
+    return f"{called}, {place}" if place and place != called else called

@@ -3,9 +3,10 @@
     /agent                      sign in; then: find a customer
     /agent/sign-in, sign-out    POST
     /agent/find                 POST: whom a search found, or their page at once where it is one
+    /agent/waiting              who waits for us, what is over the longest first; POST: open one of them
     /agent/at/LOOK              a customer, by the search that found them: the card, the thread, the forms
     /agent/at/LOOK/now          who else is with them, inside that page; asks again by itself
-    /agent/at/LOOK/ACTION       POST: note promise tell need try refer join apart undo leave
+    /agent/at/LOOK/ACTION       POST: note promise keep tell need try refer join apart undo leave
     /agent/style.css
 
 Everything but the sign-in and the style needs a browser somebody signed in with. A POST needs the key of its form besides. The
@@ -25,7 +26,7 @@ import msgspec
 from hardware.entropy import new_id
 from hardware.moments import moment_of
 from sync.central.identity import canonical_in
-from sync.central.pages import acting, browsers, finding, showing
+from sync.central.pages import acting, browsers, finding, showing, waiting
 from sync.central.pages.acting import WrongField
 from sync.central.pages.agents import TOUCH_US, Agent, Busy, Doors, SignedIn
 from sync.central.pages.browsers import form_key, is_form_key, onward, page
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 
 HOME: Final = "/agent"
 AT: Final = "/agent/at/"
+WAITING: Final = "/agent/waiting"
 
 NOW_EVERY_S: Final = 10
 """How often a page asks who else is with the customer."""
@@ -69,6 +71,7 @@ _SAID: Final = {
     "note_case": "You wrote a note",
     "record_interaction": "You wrote a note",
     "promise_answer": "You promised",
+    "keep_promise": "You kept a promise",
     "open_case": "You opened a case and promised",
     "tell_fact": "You wrote down what was told",
     "need_fact": "You asked for something",
@@ -81,9 +84,14 @@ _NOT_DONE: Final = {
     "unknown_case": "That case is not there any more.",
     "same_customer": "They are one customer already.",
     "unknown_customer": "One of the two is not there any more.",
+    "another_family": "One of them is a child. A child is made one only with records of its own family.",
     "other_customer": "That case belongs to another customer.",
 }
 
+LOOKS_OFTEN: Final = "agent_looks_often"
+"""Alert: an agent made more searches than there are calls."""
+
+_NOT_WAITING: Final = "They do not wait any more: somebody was faster."
 _GONE: Final = "Nobody is open here any more. Search again."
 _AWAY: Final = "The centre cannot read or write just now. Try again in a moment; what you sent may have been done."
 _HELD: Final = (
@@ -108,7 +116,12 @@ class AgentSite:
     path = "agent"
 
     def __init__(
-        self, parts: Parts, *, zone: tzinfo | None = None, sins: Sins | None = None
+        self,
+        parts: Parts,
+        *,
+        zone: tzinfo | None = None,
+        sins: Sins | None = None,
+        countries: tuple[str, ...] = (),
     ) -> None:
         """Over the parts of one centre.
 
@@ -116,10 +129,12 @@ class AgentSite:
             parts: Of the centre.
             zone: Local time of the agents; None for this machine's.
             sins: The three sins as they were counted last; None where nobody counts.
+            countries: ISO 3166 codes a telephone number without its country is read with.
         """
         self._parts = parts
         self._zone_of = zone
         self._sins = sins
+        self._countries = countries
         self._doors = Doors(parts)
 
     def answer(self, request: Request) -> Response:
@@ -140,12 +155,18 @@ class AgentSite:
             )
         if request.method == "POST":
             return self._posted(request, path)
-        if path in (HOME, f"{HOME}/"):
-            signed_in = self._who(request)
-            return self._door(request) if signed_in is None else self._find(request, signed_in)
+        if path in (HOME, f"{HOME}/", WAITING):
+            return self._begun(request, is_list=path == WAITING)
         if path.startswith(AT):
             return self._at(request, path.removeprefix(AT))
         return self._plain(request, 404, "There is no such page.")
+
+    def _begun(self, request: Request, *, is_list: bool) -> Response:
+        """Where an agent begins: the search, or the list of who waits."""
+        signed_in = self._who(request)
+        if signed_in is None:
+            return onward(HOME) if is_list else self._door(request)
+        return (self._waiting if is_list else self._find)(request, signed_in)
 
     # What comes from forms
 
@@ -176,6 +197,8 @@ class AgentSite:
             return onward(HOME, browsers.set_cookie(request, ""))
         if path == f"{HOME}/find":
             return self._searched(request, signed_in, fields)
+        if path == WAITING:
+            return self._opened(request, signed_in, fields)
         if path.startswith(AT):
             return self._acted(request, signed_in, fields)
         return self._plain(request, 404, "There is no such page.")
@@ -253,18 +276,66 @@ class AgentSite:
         return self._find(request, signed_in, asked=asked, found=found)
 
     def _looks(self, signed_in: SignedIn, asked: Asked) -> tuple[Look, ...]:
-        parts, now, agent = self._parts, self._parts.now, signed_in.agent
+        self._check_often(signed_in.agent)
+        with self._parts.store.reading() as snapshot:
+            owners, how = finding.found(snapshot.sql, asked, self._countries)
+        return self._written_down(signed_in, owners, how)
+
+    def _check_often(self, agent: Agent) -> None:
+        """Raises TooLittle: this agent made too many searches lately."""
+        parts, now = self._parts, self._parts.now
         with parts.store.reading() as snapshot:
             n_lately = finding.n_lately(snapshot.sql, agent.name, now=now)
         if n_lately >= finding.LOOKS_MAX:
-            parts.write(lambda it: it.add_alert("agent_looks_often", agent.actor, at=now))
+            parts.write(lambda it: it.add_alert(LOOKS_OFTEN, agent.actor, at=now))
             raise TooLittle("often")
-        with parts.store.reading() as snapshot:
-            owners, how = finding.found(snapshot.sql, asked)
+
+    def _written_down(
+        self, signed_in: SignedIn, owners: tuple[str, ...], how: str
+    ) -> tuple[Look, ...]:
+        parts, now, agent = self._parts, self._parts.now, signed_in.agent
         look = Look("", agent.name, signed_in.digest, "", how, now, 0)
         return parts.write(
             lambda it: finding.write_down(it.direct(), look, owners, entropy=parts.entropy)
         )
+
+    # Who waits
+
+    def _waiting(
+        self, request: Request, signed_in: SignedIn, *, said: str = "", status: int = 200
+    ) -> Response:
+        now, cookie = self._parts.now, browsers.cookie_of(request)
+        with self._parts.store.reading() as snapshot:
+            found = waiting.waiting(snapshot, now=now)
+        html = _rendered(
+            "waiting.html", **self._frame(request, signed_in), said=said,
+            lines=tuple(
+                (waiting.mark_of(one, cookie), showing.waits_of(one, now=now, zone=self._zone))
+                for one in found[: waiting.SHOWN_MAX]
+            ),
+            n_more=max(len(found) - waiting.SHOWN_MAX, 0), n_late=sum(one.is_late for one in found),
+            zone=showing.zone_name(now, self._zone), to=WAITING, open_key=self._key(request, "/waiting"),
+        )  # fmt: skip
+        return page(request, html, status=status)
+
+    def _opened(
+        self, request: Request, signed_in: SignedIn, fields: Mapping[str, str]
+    ) -> Response:
+        """The page of one of the list, by a search that is written down like any other."""
+        now, cookie = self._parts.now, browsers.cookie_of(request)
+        with self._parts.store.reading() as snapshot:
+            found = waiting.waiting(snapshot, now=now)
+        mark = fields.get("who", "")
+        owner = next((one.owner for one in found if waiting.mark_of(one, cookie) == mark), "")
+        if not owner:
+            return self._waiting(request, signed_in, said=_NOT_WAITING)
+        try:
+            self._check_often(signed_in.agent)
+        except TooLittle as error:
+            said = _TOO_LITTLE[error.code]
+            return self._waiting(request, signed_in, said=said, status=429)
+        (look,) = self._written_down(signed_in, (owner,), waiting.HOW)
+        return onward(AT + look.id)
 
     # A customer
 
@@ -325,7 +396,8 @@ class AgentSite:
             stores=stores,
             forms={name: self._form(request, f"{at}/{name}") for name in acting.FORMS},
             undos=tuple(
-                (_SAID[one.kind], self._form(request, f"{at}/undo", one.op)) for one in lately
+                (_SAID[one.kind], one.said, self._form(request, f"{at}/undo", one.op))
+                for one in lately
             ),
             action=typed.action if typed else "",
             wrong=typed.wrong if typed else "",
@@ -450,6 +522,7 @@ class AgentSite:
             "agent": signed_in.agent,
             "out_key": self._key(request, "/sign-out"),
             "sins": self._sins() if self._sins is not None else None,
+            "waiting": WAITING,
         }
 
     def _plain(

@@ -134,7 +134,27 @@ def test_a_mail_is_signed_by_the_brand(tmp_path: Path) -> None:
     assert one.mail.get_content().splitlines() == ["It is on its way.", "", "Your team"]
 
 
-@pytest.mark.parametrize("text", ["name = 7", 'name = "a\\u0007"', "name = ", "\xff"])
+def test_a_brand_says_where_it_is_to_the_agents_pages(tmp_path: Path) -> None:
+    (tmp_path / "brand.toml").write_text('country = "DE"\nzone = "Europe/Berlin"\n')
+
+    found = brand.read_brand(tmp_path)
+
+    assert (found.country, str(brand.zone_of(found))) == ("DE", "Europe/Berlin")
+    assert brand.zone_of(brand.NO_BRAND) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'zone = "Nowhere/City"',
+        'zone = "../x"',
+        'country = "Germany"',
+        "name = 7",
+        'name = "a\\u0007"',
+        "name = ",
+        "\xff",
+    ],
+)
 def test_a_brand_that_does_not_parse_is_said_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "brand.toml").write_text(text, encoding="latin-1")
 

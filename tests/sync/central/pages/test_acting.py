@@ -1,13 +1,15 @@
 """What an agent does is an operation like any other: applied once, seen everywhere, taken back by a press."""
 
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from hardware.clock import FixedClock
-from hardware.moments import micros_of
+from hardware.moments import micros_of, moment_of
 from sync.central.centre import Centre
 from sync.central.pages import acting
+from sync.central.pages.site import AgentSite
 from sync.model.records import Case, Interaction, Record, Referral
 from sync.model.registry import KINDS
 from sync.model.row import Row
@@ -134,7 +136,56 @@ def test_a_promise_stands_with_name_and_time_and_on_the_card(
     assert promise.due_at == micros_of(clock.now().replace(day=9, hour=17, tzinfo=local))
     said = at_tom.page.text
     assert "PROMISED by Ana until Tue 12:00, 24 h over: an answer on the bill" in said
-    assert "PROMISED AGAIN by Ana (call centre) until Fri 17:00 (promised 2 times, 1 broken" in said
+    assert (
+        "PROMISED AGAIN by Ana (call centre) until Fri 17:00 (promised 2 times, 1 broken"
+        in said
+    )
+
+
+def test_what_was_promised_can_be_said_to_be_kept_and_that_be_taken_back(
+    at_tom: Browser,
+) -> None:
+    at_tom.submit("/keep", text="told him by phone")
+
+    assert "PROMISED" not in at_tom.page.text
+    assert "You kept a promise: told him by phone" in at_tom.page.text
+    assert not any(
+        path.endswith("/keep") for path in at_tom.page.forms
+    )  # nothing is left to keep
+
+    at_tom.submit("/undo")
+
+    assert "PROMISED by Ana until Tue 12:00, 24 h over" in at_tom.page.text
+
+
+def test_what_was_just_written_stands_beside_its_undo_with_who_may_read_it(
+    at_tom: Browser,
+) -> None:
+    at_tom.submit("/note", text="he sounded <b>tired</b>")
+    assert "You wrote a note: he sounded <b>tired</b> (internal) Undo" in at_tom.page.text
+
+    at_tom.submit("/note", text="we call back", audience="customer")
+    assert (
+        "You wrote a note: we call back (the customer will read this) Undo" in at_tom.page.text
+    )
+
+    at_tom.submit("/need", fact="the cost centre", case="case-tom")
+    assert "You asked for something: the cost centre Undo" in at_tom.page.text
+
+
+def test_times_are_the_brands_own_with_the_zone_named(centre: Centre) -> None:
+    tokyo = Browser(AgentSite(centre._parts, zone=ZoneInfo("Asia/Tokyo")).answer)
+    tokyo.sign_in()
+    tokyo.find(phone="+447700900102")
+
+    assert "as of 21:00; times: JST, Asia/Tokyo" in tokyo.page.text
+    tokyo.submit("/promise", text="a call", due="2026-01-09T17:00", case="case-tom")
+    promise = case_of(centre).promise
+    assert promise is not None
+    assert moment_of(promise.due_at).isoformat() == "2026-01-09T08:00:00+00:00"
+    assert "until Fri 17:00 (promised 2 times" in tokyo.page.text
+    tokyo.go("/agent/waiting")
+    assert "Times: JST, Asia/Tokyo." in tokyo.page.text
 
 
 def test_a_promise_without_a_case_opens_one(centre: Centre, at_tom: Browser) -> None:

@@ -142,7 +142,7 @@ def test_an_agent_signs_in_finds_and_notes_by_keys_alone(browser: webdriver.Chro
     type_in(
         browser, "He called by keys alone.", Keys.TAB, Keys.ARROW_DOWN, Keys.TAB, Keys.ENTER
     )
-    until(browser, "You wrote a note.")
+    until(browser, "You wrote a note: He called by keys alone.")
 
     thread = browser.find_element(By.CSS_SELECTOR, ".thread").text
     assert "He called by keys alone." in thread
@@ -150,6 +150,25 @@ def test_an_agent_signs_in_finds_and_notes_by_keys_alone(browser: webdriver.Chro
     type_in(browser, Keys.ENTER)
     wait_for(browser, lambda it: "Undo" not in it.page_source)
     assert "He called by keys alone." not in browser.page_source
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_by_keys_alone_the_list_of_who_waits_leads_to_one_of_them(
+    browser: webdriver.Chrome, width: int, height: int
+) -> None:
+    size(browser, width, height)
+    sign_in(browser)
+    _tab_to(browser, text="Who waits")
+    type_in(browser, Keys.ENTER)
+    until(browser, "What is over the longest first")
+    page_width, small = _measured(browser)
+    faint = run(browser, CONTRAST)
+    _tab_to(browser, text="Tom Bécker")
+    type_in(browser, Keys.ENTER)
+
+    until(browser, "PROMISED by Ana")
+
+    assert (page_width <= width, small, faint) == (True, [], [])
 
 
 def _tab_to(chrome: webdriver.Chrome, name: str = "", *, text: str = "") -> None:

@@ -11,6 +11,7 @@ from hardware.log import started
 from sync.central.centre import Centre
 from sync.central.pages import finding
 from sync.central.pages.finding import LOOKS_MAX, LOOKS_US, OPEN_US
+from sync.central.pages.site import AgentSite
 from sync.model.contacts import contact_term, name_term
 from sync.model.records import ContactPoint, Customer
 from sync.model.wire import Want
@@ -50,6 +51,25 @@ def test_what_a_customer_tells_finds_her_and_is_written_down_without_what_it_sai
     assert "parcel W-1077 waits in Harbour" in ana.page.text
     (look,) = looks(centre, shop.LENA)
     assert (look.agent, look.how, look.seen_at > 0) == ("ana", how, True)
+
+
+@pytest.mark.parametrize("phone", ["0171 2345678", "(0171) 234-5678", "+49 171 2345678"])
+def test_a_number_as_people_of_the_country_say_it_finds_her(centre: Centre, phone: str) -> None:
+    browser = Browser(AgentSite(centre._parts, countries=("FR", "DE")).answer)
+    browser.sign_in()
+
+    browser.find(phone=phone)
+
+    assert "parcel W-1077 waits in Harbour" in browser.page.text
+
+
+def test_a_national_number_of_another_country_finds_nobody(centre: Centre) -> None:
+    browser = Browser(AgentSite(centre._parts, countries=("FR",)).answer)
+    browser.sign_in()
+
+    browser.find(phone="0171 2345678")
+
+    assert "Nobody fits" in browser.page.text
 
 
 TOO_LITTLE: Final[tuple[dict[str, str], ...]] = (
