@@ -6,7 +6,7 @@ import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 class BenchImpossible(Exception):
@@ -18,6 +18,33 @@ class BenchImpossible(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """What a metric is held to.
+
+    Attributes:
+        what: floor (at least) | limit (at most) | aim.
+        value: As it was set, on another machine.
+        here: The same as far as this machine is as fast as that one.
+        is_met, is_met_here: Whether each is reached.
+    """
+
+    what: str
+    value: float
+    here: float
+    is_met: bool
+    is_met_here: bool
+
+    @property
+    def words(self) -> str:
+        """For people: how it stands against both."""
+        met = {True: "met", False: "not met"}
+        said = f"{self.what} {self.value:,.0f} {met[self.is_met]}"
+        if self.here == self.value:
+            return said
+        return f"{said}, scaled to this machine {self.here:,.{0 if self.here >= 100 else 1}f} {met[self.is_met_here]}"
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """One metric.
 
@@ -25,12 +52,25 @@ class Figure:
         median, p95: In `unit`.
         unit: ms, us, x (a ratio measured in the same run), ...
         runs: How many samples.
+        note: What to know of it, for people.
+        vs_sqlite: As a part, or as so many rows, of what plain sqlite3 does in the same run; None where that says nothing.
+        goals: What it is held to.
     """
 
     median: float
     p95: float
     unit: str
     runs: int
+    note: str = ""
+    vs_sqlite: float | None = None
+    goals: tuple[Goal, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Note and goals in one line."""
+        return "; ".join(
+            one for one in (self.note, *(goal.words for goal in self.goals)) if one
+        )
 
 
 def figure_of(samples: Sequence[float], unit: str) -> Figure:
@@ -52,19 +92,27 @@ def machine() -> dict[str, str | int]:
 
 def as_json(results: Mapping[str, Figure]) -> str:
     """One object: `machine` and `results`, metric by metric."""
-    figures = {
-        name: {"median": each.median, "p95": each.p95, "unit": each.unit, "runs": each.runs}
-        for name, each in results.items()
+    return json.dumps(
+        {
+            "machine": machine(),
+            "results": {name: _plain(each) for name, each in results.items()},
+        }
+    )
+
+
+def _plain(figure: Figure) -> dict[str, object]:
+    """A figure for programs: what is not known of it is left out."""
+    return {
+        name: value for name, value in asdict(figure).items() if value not in ("", None, ())
     }
-    return json.dumps({"machine": machine(), "results": figures})
 
 
 def as_table(results: Mapping[str, Figure]) -> str:
     """A line a metric, in columns."""
     width = max((len(name) for name in results), default=6)
-    lines = [f"{'metric':<{width}}  {'median':>10}  {'p95':>10}  unit  runs"]
+    lines = [f"{'metric':<{width}}  {'median':>10}  {'p95':>10}  unit    runs"]
     lines += [
-        f"{name:<{width}}  {each.median:>10.3f}  {each.p95:>10.3f}  {each.unit:<4}  {each.runs}"
+        f"{name:<{width}}  {each.median:>10.3f}  {each.p95:>10.3f}  {each.unit:<6}  {each.runs:<4}  {each.words}".rstrip()
         for name, each in results.items()
     ]
     seen = machine()

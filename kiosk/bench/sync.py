@@ -4,6 +4,7 @@ The centre is `tapthread central` in a process of its own, each kiosk another on
 The kiosk's files are always encrypted (SQLCipher); `plain` below means HTTP without TLS and nothing else. Rows are made-up
 profiles of about 0.9 KB (`profiles`), the same in every run. N is how many.
 
+    base.speed               x        plain sqlite3 here over where floors and aims were set (`sync_goals`)
     base.sqlite@N            docs/s   Python's sqlite3, unencrypted: executemany in transactions of 1,000 rows, WAL
     base.copy@N              docs/s   a copy of the kiosk's finished cache.db, synced: what the disk could do
     sync.first.pages@N       docs/s   from hello to the head, all committed: page by page, over TLS
@@ -18,6 +19,7 @@ profiles of about 0.9 KB (`profiles`), the same in every run. N is how many.
     sync.change_to_commit    ms       from another device's push leaving to its row committed here, by a held poll
     sync.push                ops/s    1,000 recorded operations, durable at both ends
 
+Rates and times are also said as a part, or as so many rows, of plain sqlite3, and beside what they are held to.
 A scope under 2,000 rows has no snapshot, so the smallest sizes have no figure for it.
 """
 
@@ -44,6 +46,7 @@ from kiosk.band_keys import BandKeyFiles
 from kiosk.bench.certificate import write_certificate
 from kiosk.bench.figures import BenchImpossible, Figure, figure_of
 from kiosk.bench.profiles import owners_of, profiles
+from kiosk.bench.sync_goals import judged
 from kiosk.bench.sync_kiosk import FirstSync, Job, Live
 from sync.central.centre import Centre
 from sync.model.row import raw_of
@@ -87,7 +90,7 @@ def measure(
     tell("a kiosk at the head")
     with tempfile.TemporaryDirectory(prefix="tapthread-sync-") as folder:
         results |= _Bench(Path(folder), LIVE_ROWS, runs).live()
-    return results
+    return judged(results)
 
 
 class _Bench:
