@@ -31,8 +31,10 @@ from hardware.moments import micros_of
 from sync.central.batch import Batch
 from sync.central.enrolment import why_not
 from sync.central.store import DeviceRecord, Snapshot, Store, Transaction
+from sync.model import forms
 from sync.model.errors import CentreRefused, NotTrusted
 from sync.model.ports import Request
+from sync.model.records import KINDS
 from sync.model.signatures import (
     CLOCK_WINDOW_S,
     DEVICE_TAG,
@@ -53,6 +55,9 @@ SESSIONS_MAX: Final = 50_000
 
 SEQ_WINDOW: Final = 1_024
 """How far a request may be overtaken by others of its session; a device reserves 1,000 numbers at a time."""
+
+FORM_MAX: Final = 1_000
+"""Forms a kind will ever have; a larger number is nobody's."""
 
 _WINDOW: Final = (1 << SEQ_WINDOW) - 1
 _NONCE_SIZE: Final = 12
@@ -107,6 +112,11 @@ class _Sealed(msgspec.Struct, frozen=True, array_like=True):
     reads: dict[str, int]
 
 
+def _worth_saying(reads: Mapping[str, int]) -> dict[str, int]:
+    """Of what a hello says it reads, the kinds there are, beyond form 1."""
+    return {kind: form for kind, form in reads.items() if kind in KINDS and 1 < form < FORM_MAX}
+
+
 _packed = msgspec.msgpack.Encoder()
 _unpacked = msgspec.msgpack.Decoder(_Sealed)
 
@@ -129,10 +139,10 @@ class Sessions:
         self._lock = Lock()
 
     def named(self, shared: Shared, *, reads: Mapping[str, int]) -> str:
-        """The id of a new session: what was agreed on, sealed."""
+        """The id of a new session: what was agreed on, sealed. `reads` as its hello says: a newer node may open it."""
         sealed = _Sealed(
             shared.device, bytes.fromhex(shared.theirs), bytes.fromhex(shared.ours), shared.secret,
-            micros_of(self._clock.now()), dict(reads),
+            micros_of(self._clock.now()), _worth_saying(reads),
         )  # fmt: skip
         nonce = self._entropy.draw(_NONCE_SIZE)
         raw = nonce + self._cipher.encrypt(nonce, _packed.encode(sealed), None)
@@ -164,7 +174,8 @@ class Sessions:
             return None
         shared = Shared(sealed.device, sealed.theirs.hex(), sealed.ours.hex(), sealed.secret)
         key = shared.session_key(session_id, centre_key=self._centre_key)
-        return Session(session_id, sealed.device, sealed.started_at, sealed.reads, key)
+        reads = forms.behind(sealed.reads)
+        return Session(session_id, sealed.device, sealed.started_at, reads, key)
 
     def _is_on(self, session: Session) -> bool:
         age_us = micros_of(self._clock.now()) - session.started_at

@@ -1,6 +1,5 @@
 """Hello: a session for a device that may have one, and what it may hold; or, for one that is out, that it holds nothing any more."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -43,7 +42,7 @@ class Hellos:
         self._parts.write(lambda it: _seen(it, device.id, now), keys=(device_lock(device.id),))
         with self._parts.store.reading() as snapshot:
             grants = tuple(self._grant(snapshot, scope) for scope in scopes_of(device))
-            if reads_behind(hello.reads):  # parts hold every body in its newest form
+            if forms.behind(hello.reads):  # parts hold every body in its newest form
                 grants = tuple(msgspec.structs.replace(it, snapshot=0) for it in grants)
             n_devices = snapshot.count("device")
             life = snapshot.lineage(device.id, hello.lineage)
@@ -64,10 +63,8 @@ class Hellos:
         return msgspec.json.encode(answer)
 
     def _shared(self, hello: HelloRequest, plain: HelloAnswer) -> tuple[HelloAnswer, bytes]:
-        behind = reads_behind(hello.reads)
-
         def name(shared: Shared) -> str:
-            return self._parts.sessions.named(shared, reads=behind)
+            return self._parts.sessions.named(shared, reads=hello.reads)
 
         try:
             return answer_share(
@@ -98,12 +95,3 @@ def _seen(transaction: Transaction, device_id: str, now: int) -> None:
     device = transaction.read.device(device_id)
     if device is not None:
         transaction.put_device(msgspec.structs.replace(device, seen_at=now))
-
-
-def reads_behind(reads: Mapping[str, int]) -> dict[str, int]:
-    """The newest form a device reads, of those kinds of which there is a newer one."""
-    return {
-        kind: max(reads.get(kind, 1), 1)
-        for kind, form in forms.FORMS.items()
-        if reads.get(kind, 1) < form.newest
-    }

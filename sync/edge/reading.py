@@ -29,13 +29,13 @@ def is_readable(kind: str, form: int, body: bytes) -> bool:
 
 def is_known(*, kind: str, form: int) -> bool:
     """Whether this program reads that form of that kind."""
-    return kind in KINDS and forms.is_readable(kind, form, forms=forms.FORMS)
+    return kind in KINDS and forms.is_readable(kind, form)
 
 
 def what_is_read() -> str:
     """Changes when this program reads other kinds, forms or fields than the one before."""
     words = (
-        f"{kind} {forms.newest(kind, forms=forms.FORMS)} {' '.join(struct.__struct_fields__)}"
+        f"{kind} {forms.newest(kind)} {' '.join(struct.__struct_fields__)}"
         for kind, struct in sorted(KINDS.items())
     )
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
@@ -49,7 +49,10 @@ def is_read_otherwise(file: "Transaction") -> bool:
 
 
 def read_again(file: "Transaction") -> int:
-    """Judge what is kept raw once more; how many rows this program now reads."""
+    """Judge once more what is kept raw, and what a newer program read; how many rows this program now reads."""
+    for kind, form in file.read("SELECT DISTINCT kind, form FROM row WHERE is_read = 1"):
+        if not is_known(kind=kind, form=form):
+            file.execute("UPDATE row SET is_read = 0 WHERE kind = ? AND form = ?", (kind, form))
     raw = file.read("SELECT n, kind, form, body, owner FROM row WHERE is_read = 0")
     readable = [
         (n, owner) for n, kind, form, body, owner in raw if is_readable(kind, form, body)

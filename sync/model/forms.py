@@ -49,23 +49,33 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType({})
 """Kinds whose newest form is not 1; register a converter here beside the change that needs it."""
 
 
-def newest(kind: str, *, forms: Mapping[str, Form] = FORMS) -> int:
+def newest(kind: str, *, forms: Mapping[str, Form] | None = None) -> int:
     """The form this program writes a kind in."""
-    return forms[kind].newest if kind in forms else 1
+    known = FORMS if forms is None else forms
+    return known[kind].newest if kind in known else 1
 
 
-def reads(*, forms: Mapping[str, Form] = FORMS) -> dict[str, int]:
+def reads(*, forms: Mapping[str, Form] | None = None) -> dict[str, int]:
     """What a hello says of this program: the newest form it reads, of kinds beyond form 1."""
-    return {kind: form.newest for kind, form in forms.items()}
+    return {kind: form.newest for kind, form in (FORMS if forms is None else forms).items()}
 
 
-def is_readable(kind: str, form: int, *, forms: Mapping[str, Form] = FORMS) -> bool:
+def behind(device_reads: Mapping[str, int]) -> dict[str, int]:
+    """The newest form a device reads, of those kinds of which this program writes a newer one."""
+    return {
+        kind: max(device_reads.get(kind, 1), 1)
+        for kind, form in FORMS.items()
+        if device_reads.get(kind, 1) < form.newest
+    }
+
+
+def is_readable(kind: str, form: int, *, forms: Mapping[str, Form] | None = None) -> bool:
     """Whether this program reads a body of that form; a newer one is kept raw."""
     return 1 <= form <= newest(kind, forms=forms)
 
 
 def body_for(
-    kind: str, body: bytes, form: int, wanted: int, *, forms: Mapping[str, Form] = FORMS
+    kind: str, body: bytes, form: int, wanted: int, *, forms: Mapping[str, Form] | None = None
 ) -> tuple[bytes, int]:
     """A body as a device that reads up to form `wanted` should get it, and its form.
 
@@ -90,13 +100,13 @@ def body_for(
 
 
 def degraded(
-    device_reads: Mapping[str, int], *, forms: Mapping[str, Form] = FORMS
+    device_reads: Mapping[str, int], *, forms: Mapping[str, Form] | None = None
 ) -> tuple[str, ...]:
     """Kinds that reach a device of these forms raw, because it is more than KEPT forms behind."""
     return tuple(
         sorted(
             kind
-            for kind, form in forms.items()
+            for kind, form in (FORMS if forms is None else forms).items()
             if any(
                 _step(kind, one, forms) is None
                 for one in range(form.newest, device_reads.get(kind, 1), -1)
@@ -105,8 +115,8 @@ def degraded(
     )
 
 
-def _step(kind: str, form: int, forms: Mapping[str, Form]) -> Older | None:
-    known = forms.get(kind)
+def _step(kind: str, form: int, forms: Mapping[str, Form] | None) -> Older | None:
+    known = (FORMS if forms is None else forms).get(kind)
     if known is None or not known.newest - KEPT < form <= known.newest:
         return None
     return known.older.get(form)

@@ -5,6 +5,7 @@ knobs      what is made small meanwhile, and threads that are none
 chance     what a seed decides, by name
 network    the way between a kiosk and the centre, with everything that becomes of a call
 floor      the shop's own network: its relay, and each kiosk among the others of its store
+skew       programs of several versions at once
 shop       the customers and rows there are, and what people do
 nodes      the two ends as machines that are started, killed, set back and copied
 checks     what must hold at every moment, and once all is healed

@@ -12,7 +12,7 @@ from sync.edge.recorder import Act, Kept
 from sync.model.ledger import Loan
 from sync.model.row import Row
 from sync.model.wire import DecideRequest
-from sync.simulate import checks, shop
+from sync.simulate import checks, shop, skew
 from sync.simulate.nodes import KioskNode
 from sync.simulate.world import Action, World, name_of
 
@@ -305,6 +305,21 @@ async def kill_centre(world: World) -> None:
         world.centre.start()
 
 
+async def other_program(world: World) -> None:
+    """A machine gets the next program, or the one before."""
+    if not world.site.is_skewed:
+        return
+    machine = world.chance.pick((world.centre, *world.kiosks))
+    before, step = machine.program, world.chance.pick((1, 1, -1))
+    await machine.kill()
+    machine.program = min(max(before + step, skew.PROGRAMS[0]), skew.PROGRAMS[-1])
+    if machine is world.centre and machine.program < before:
+        world.centre.was_older = True
+    machine.start()
+    if machine.program != before:
+        world.fault("newer program" if step > 0 else "older program", where=machine.name)
+
+
 async def die_between_writes(world: World) -> None:
     """A machine will end between two of its next writes."""
     machine = world.chance.pick((world.centre, *world.kiosks))
@@ -525,6 +540,7 @@ ALL: Final[tuple[tuple[Action, int], ...]] = (
     (poison, 1),
     (kill_kiosk, 6),
     (kill_centre, 4),
+    (other_program, 4),
     (die_between_writes, 4),
     (fill_disk, 4),
     (flip_bit, 2),

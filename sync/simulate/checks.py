@@ -17,17 +17,22 @@ from sync.central.store import Snapshot
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.store import EdgeStore, Transaction
+from sync.model.forms import KEPT
 from sync.model.operation import Operation
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.redeem import Redeem
 from sync.model.records import Account, Allowance, Entitlement, LedgerEntry, Record, Stock
 from sync.model.row import Row
-from sync.simulate.nodes import KioskNode
+from sync.model.wire import WireRow
+from sync.simulate import skew
+from sync.simulate.nodes import CentreNode, KioskNode
 from sync.simulate.shop import PIECES, POINTS, USES
 
 ROWS_MAX: Final = 1_000_000
 LEAVING: Final = -1
 """In the place of its seq: a row that left, kept until the operations that need it are answered."""
+
+NOWHERE: Final = (0, 0, 0, 0)
 
 UNANSWERED: Final = ("recorded", "sending")
 
@@ -36,13 +41,16 @@ class Broken(Exception):
     """Something that must hold does not; the sentence says what."""
 
 
+Place = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one device holds of one scope: the cursor; and seq, version and CRC-32 of the body of each row."""
+    """What one device holds of one scope: the cursor; and seq, version, CRC-32 and form of the body of each row."""
 
     seq: int
     is_renewing: bool
-    rows: Mapping[str, tuple[int, int, int]]
+    rows: Mapping[str, Place]
 
 
 def reading(centre: Centre) -> AbstractContextManager[Snapshot]:
@@ -55,13 +63,11 @@ def held_by(store: EdgeStore) -> dict[str, Held]:
 
     def found(file: Transaction) -> dict[str, Held]:
         cursors = file.read("SELECT scope, seq, is_renewing FROM cursor ORDER BY scope")
-        rows: dict[str, dict[str, tuple[int, int, int]]] = {
-            scope: {} for scope, _, _ in cursors
-        }
-        for scope, key, seq, version, body in file.read(
-            "SELECT scope, key, seq, version, body FROM row"
+        rows: dict[str, dict[str, Place]] = {scope: {} for scope, _, _ in cursors}
+        for scope, key, seq, version, body, form in file.read(
+            "SELECT scope, key, seq, version, body, form FROM row"
         ):
-            rows.setdefault(scope, {})[key] = (seq, version, crc32(body))
+            rows.setdefault(scope, {})[key] = (seq, version, crc32(body), form)
         return {scope: Held(seq, bool(new), rows[scope]) for scope, seq, new in cursors}
 
     return store.cache.look(found)
@@ -87,13 +93,18 @@ def nothing_is_left_of_snapshots(kiosk: KioskNode) -> None:
         )
 
 
-def held_at_the_centre(centre: Centre, scope: str) -> dict[str, tuple[int, int, int, bool]]:
-    """Seq, version, CRC-32 of the body and whether it left, of every row the scope ever pointed at."""
+def held_at_the_centre(centre: Centre, scope: str) -> dict[str, WireRow]:
+    """Every row the scope ever pointed at, by key; also those that left."""
     with reading(centre) as snapshot:
-        return {
-            row.key: (row.seq, row.version, crc32(row.body), row.is_gone)
-            for row in snapshot.rows_since(scope, 0, limit=ROWS_MAX)
-        }
+        return {row.key: row for row in snapshot.rows_since(scope, 0, limit=ROWS_MAX)}
+
+
+def words_of(rows: Mapping[str, WireRow]) -> str:
+    """What there is, for the events of a run."""
+    return str([
+        (key, row.seq, row.version, crc32(row.body), row.is_gone)
+        for key, row in sorted(rows.items())
+    ])  # fmt: skip
 
 
 def cursor_is_earned(kiosk: KioskNode, centre: Centre) -> None:
@@ -102,10 +113,11 @@ def cursor_is_earned(kiosk: KioskNode, centre: Centre) -> None:
         if held.is_renewing:
             continue
         there = held_at_the_centre(centre, scope)
-        for key, (seq, _, _, is_gone) in there.items():
+        for key, row in there.items():
+            seq, is_gone = row.seq, row.is_gone
             if seq > held.seq:
                 continue
-            if is_gone and held.rows.get(key, (0, 0, 0))[0] == LEAVING:
+            if is_gone and held.rows.get(key, NOWHERE)[0] == LEAVING:
                 continue
             if is_gone == (key in held.rows):
                 raise Broken(f"{kiosk.name} passed {scope} {seq} without {key}")
@@ -115,7 +127,7 @@ def cursor_is_earned(kiosk: KioskNode, centre: Centre) -> None:
 
 def left_of(kiosk: KioskNode, key: str, owner: str) -> int | None:
     """How many uses of an entitlement this kiosk shows; None where it does not know."""
-    cell = Lookup(kiosk.up).cells((key,), owner=owner)[key]
+    cell = kiosk.within(lambda: Lookup(kiosk.up).cells((key,), owner=owner)[key])
     body = cell.body if isinstance(cell, Row) else None
     return body.n_left if isinstance(body, Entitlement) else None
 
@@ -130,8 +142,13 @@ def shows_what_happened(one: KioskNode, two: KioskNode) -> None:
     assert two.peers is not None
     theirs = {op.id for op in two.peers.ops.theirs()}
     known = {op for op, state in ops_in(one.up).items() if state in UNANSWERED}
-    readable = {op for op in known if Outbox(one.up).operation(op) is not None}
-    if lacking := sorted(readable - theirs):
+    outbox = Outbox(one.up)
+
+    def readable() -> set[str]:
+        return {op for op in known if outbox.operation(op) is not None}
+
+    lacking = sorted(one.within(readable) - theirs)
+    if lacking:
         raise Broken(
             f"{two.name} does not show {len(lacking)} of {one.name}, first {lacking[0]}"
         )
@@ -160,10 +177,11 @@ def same_rows(kiosk: KioskNode, centre: Centre) -> None:
     if set(held) != set(scopes_of(device)):
         raise Broken(f"{kiosk.name} holds {sorted(held)}")
     for scope, mine in held.items():
+        rows = held_at_the_centre(centre, scope)
         there = {
-            key: (seq, version, crc)
-            for key, (seq, version, crc, is_gone) in held_at_the_centre(centre, scope).items()
-            if not is_gone
+            key: _as_held(row, mine.rows.get(key, NOWHERE)[3])
+            for key, row in rows.items()
+            if not row.is_gone
         }
         if mine.rows != there:
             wrong = sorted(
@@ -183,6 +201,30 @@ def same_rows(kiosk: KioskNode, centre: Centre) -> None:
     )
     if loose:
         raise Broken(f"{kiosk.name} keeps {len(loose)} rows of no scope, first {loose[0]}")
+
+
+def _as_held(row: WireRow, form: int) -> Place:
+    """A row of the centre as a device holds it that has it in this form."""
+    body = skew.in_form(row.body, row.form, form) if 0 < form < row.form else row.body
+    return row.seq, row.version, crc32(body), form or row.form
+
+
+def reads_what_it_can(kiosk: KioskNode, centre: CentreNode) -> None:
+    """Rows in a form its program knows are read, others kept raw; and what could be sent in such a form was. Raises Broken."""
+    known = skew.BOOKS[kiosk.program]
+    found = kiosk.up.cache.look(
+        lambda file: file.read("SELECT scope, key, kind, form, is_read FROM row ORDER BY n")
+    )
+    is_same = kiosk.programs == {kiosk.program} and not centre.was_older
+    for scope, key, kind, form, is_read in found:
+        newest = known[kind].newest if kind in known else 1
+        if bool(is_read) != (form <= newest):
+            raise Broken(f"{kiosk.name} knows form {newest}: {key} in {form}, read {is_read}")
+        if form <= newest or not is_same:
+            continue
+        there = held_at_the_centre(centre.up, scope)[key]
+        if there.form - newest <= KEPT and centre.program - newest <= KEPT:
+            raise Broken(f"{kiosk.name} reads {newest} and was given {key} in form {form}")
 
 
 def effect_is_there(op: Operation, centre: Centre) -> None:

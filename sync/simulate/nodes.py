@@ -8,10 +8,11 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy, new_id
@@ -26,10 +27,14 @@ from sync.edge.store import EdgeStore
 from sync.model.errors import CentreUnreachable
 from sync.model.ports import Request, Response
 from sync.model.wire import Want
+from sync.simulate import skew
 from sync.simulate.chance import Chance
 from sync.simulate.floor import Floor, OnOneThread, peers_of, relay_of
 from sync.simulate.network import Network
+from sync.simulate.skew import PROGRAMS
 from sync.simulate.timeline import VirtualClock, VirtualLoop
+
+Value = TypeVar("Value")
 
 START: Final = datetime(2026, 1, 7, 8, 0, tzinfo=UTC)
 URL: Final = "http://centre.test"
@@ -61,6 +66,12 @@ class Machine:
         self.name = name
         self.clock = VirtualClock(site.loop, START)
         self.disk: WatchedDisk | None = None
+        self.program = (
+            Chance.of(site.seed, f"{name}/program").pick(PROGRAMS) if site.is_skewed else 1
+        )
+        self.programs: set[int] = set()
+        """Versions it ever ran."""
+        self._context = copy_context()
         self._life = 0
 
     @property
@@ -73,7 +84,10 @@ class Machine:
         return SeededEntropy(f"{self.site.seed}/{self.name}/{self._life}")
 
     def switched_on(self) -> None:
-        """Watch its files from now on; its clock goes on being as wrong as it was."""
+        """Watch its files from now on; its clock goes on being as wrong as it was. What is begun now runs its program."""
+        self._context = copy_context()
+        self._context.run(skew.program.set, self.program)
+        self.programs.add(self.program)
         off_us, self.clock = self.clock.off_us, VirtualClock(self.site.loop, START)
         self.clock.off_us = off_us
         if self.site.power is not None:
@@ -115,6 +129,15 @@ class Machine:
 
     def start(self) -> None:
         """Open the files. Raises StoreError, DeviceError."""
+        self.switched_on()
+        self.within(self.open)
+
+    def within(self, work: Callable[[], Value]) -> Value:
+        """Do something as the program does that runs here."""
+        return self._context.copy().run(work)
+
+    def open(self) -> None:
+        """Open the files and begin. Raises StoreError, DeviceError."""
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -130,6 +153,8 @@ class Site:
     loop: VirtualLoop
     seed: int
     power: PowerSupply | None
+    is_skewed: bool
+    """Programs of several versions are about."""
     floors: dict[str, Floor] = field(default_factory=dict)
     """The network of each store that has a relay."""
 
@@ -140,6 +165,8 @@ class CentreNode(Machine):
     def __init__(self, site: Site) -> None:
         super().__init__(site, "centre")
         self.centre: Centre | None = None
+        self.was_older = False
+        """Its program was set back to an older one, which sends newer rows as they are."""
 
     @property
     def up(self) -> Centre:
@@ -147,9 +174,8 @@ class CentreNode(Machine):
         assert self.centre is not None, "the centre is down"
         return self.centre
 
-    def start(self) -> None:
+    def open(self) -> None:
         """Open its files. Raises StoreError, DeviceError."""
-        self.switched_on()
         self.centre = Centre.open(
             self.folder, disk=SystemDisk(), clock=self.clock, entropy=self.entropy(),
             band_keys=FixedKeys(),
@@ -166,7 +192,10 @@ class CentreNode(Machine):
         centre = self.centre
         if centre is None:
             raise CentreUnreachable("connection refused")
-        response = await Service(centre).answer(request)
+        answering = asyncio.get_running_loop().create_task(
+            Service(centre).answer(request), context=self._context.copy()
+        )
+        response = await answering
         if self.centre is not centre:
             raise CentreUnreachable("connection reset")
         return response
@@ -204,9 +233,8 @@ class KioskNode(Machine):
         assert self.store is not None, "the kiosk is down"
         return self.store
 
-    def start(self) -> None:
+    def open(self) -> None:
         """Open its files and begin to sync. Raises StoreError, DeviceError."""
-        self.switched_on()
         self._entropy = self.entropy()
         self.store = EdgeStore.open(
             self.folder, self.key, disk=SystemDisk(), clock=self.clock, entropy=self._entropy

@@ -11,7 +11,6 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.moments import moment_of
 from sync.central.centre import Centre
-from sync.central.hellos import reads_behind
 from sync.central.snapshots import ROWS_MIN
 from sync.central.wants import DAY_US, GUESSES_MAX
 from sync.model import forms
@@ -311,9 +310,6 @@ async def test_a_device_of_an_older_version_gets_older_bodies_and_is_told_what_i
 
     known = {"product": Form(2, {2: older}), "order": Form(4, {3: dict, 4: dict})}
     monkeypatch.setattr(forms, "FORMS", known)
-    for function in ("degraded", "body_for", "newest", "reads", "is_readable"):
-        defaults = getattr(forms, function).__kwdefaults__
-        monkeypatch.setitem(defaults, "forms", known)
 
     def put(transaction: object) -> None:
         transaction.put(products(1)[0], form=2)  # type: ignore[attr-defined]
@@ -330,9 +326,22 @@ async def test_a_device_of_an_older_version_gets_older_bodies_and_is_told_what_i
     assert (as_old.form, as_new.form) == (1, 2)
     assert b"old Scarf" in as_old.body
     assert b"old" not in as_new.body
-    assert reads_behind({"product": 2}) == {"order": 1}
+    assert forms.behind({"product": 2}) == {"order": 1}
     whole = await kiosk.answered("/v1/snapshot", SnapshotRequest("g"))
     assert whole
+
+
+async def test_a_session_of_an_older_node_gets_older_bodies_from_a_newer_one(
+    centre: Centre, kiosk: PlainDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kiosk.hello()
+
+    monkeypatch.setattr(forms, "FORMS", {"product": Form(2, {2: lambda body: body})})
+    centre._parts.write(lambda it: it.put(products(1)[0], form=2))
+    centre._parts.sessions._open.clear()  # as in the next process
+    (row,) = (await kiosk.pull({"g": 0})).rows
+
+    assert row.form == 1
 
 
 # Erasing

@@ -497,6 +497,12 @@ def test_a_row_only_a_newer_program_reads_is_read_by_that_program_without_a_netw
     assert Feed(store).state().n_unread == 0
     store.close()
 
+    monkeypatch.setattr(forms, "FORMS", {})
+    store = edge.opened(tmp_path)
+
+    assert Feed(store).state().n_unread == 1, "the program before reads what it did"
+    store.close()
+
 
 def test_nothing_temporary_is_written_beside_the_files(store: EdgeStore) -> None:
     for file in (store.cache, store.outbox):
