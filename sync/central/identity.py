@@ -15,6 +15,9 @@ them, the *kept* one, and `folded` says who is whom now. The rules, in this orde
                  suggestion (`likeness`, state open) with its reason waits for a clerk
     no means no  whom a person declined to join, or took apart, is joined only by a person
     two names    of a joined customer the name told last is shown; the others are kept with the record that told them
+    a child      who has a guardian is joined, by whomever, only inside the family: with a record of that guardian, or of the same
+                 guardian or household. A record of which no family is known counts as another one; only a point of the child's
+                 own, verified in both places, says that it is the child's
     erased       a record of an erased customer is never made again; a contact point of one not for what happened before
 
 A join is an edge between two records, so any of them can be undone at any time: the edge goes, and each row goes with the
@@ -400,6 +403,10 @@ def _join_by(transaction: Transaction, record: str, other: str, term: str, *, no
             now=now,
         )
         return
+    if _is_another_familys_child(transaction, one, two, is_proved=True):
+        why = f"a child's record, and one of another family; both have {term}"
+        suggest(transaction, record, other, kind="shared", why=why, now=now)
+        return
     kept, folded = (
         (record, other)
         if weight(transaction, one) > weight(transaction, two)
@@ -598,7 +605,7 @@ def join(  # noqa: PLR0913  # a join and its reasons
         joined_id: Its id where that follows from something else, "" for one made here.
 
     Raises:
-        CannotJoin: they are one already, or one of them was erased; the text says which.
+        CannotJoin: they are one already, one of them was erased, or one is another family's child; the text says which.
     """
     one, other = canonical(transaction, kept), canonical(transaction, folded)
     transaction.lock_keys({owner_lock(owner) for owner in (kept, folded, one, other)})
@@ -607,6 +614,8 @@ def join(  # noqa: PLR0913  # a join and its reasons
     for owner in (one, other):
         if not owner or transaction.read.erased_at(owner) or not _is_known(transaction, owner):
             raise CannotJoin("One of them was erased, or is nobody.", "unknown_customer")
+    if _is_another_familys_child(transaction, one, other, is_proved=bool(term)):
+        raise CannotJoin("A child's record is joined only inside its family.", "another_family")
     _settle_likeness(transaction, one, other, "joined", by=by, at=at)
     joined = joined_id or _joined_id(transaction, kept, folded, at)
     transaction.direct().run(
@@ -619,6 +628,22 @@ def join(  # noqa: PLR0913  # a join and its reasons
     threads.settle_owner(transaction, one)
     changes.note_joined(transaction, kept=one, folded=other, joined_id=joined, now=at)
     return joined
+
+
+def _is_another_familys_child(
+    transaction: Transaction, one: str, other: str, *, is_proved: bool
+) -> bool:
+    """Whether one of these is a child, and nothing says that the other is of its family; `is_proved` where a point says so."""
+    rows = (transaction.read.row(key_of("customer", owner)) for owner in (one, other))
+    people = [row.body for row in rows if row is not None and isinstance(row.body, Customer)]
+    if not any(it.guardian for it in people):
+        return False
+    families = [{it.household, it.guardian or it.id} - {""} for it in people]
+    if len(families) == 2 and families[0] & families[1]:
+        return False
+    # Of a record without one nobody said whose it is: a channel does not tell that.
+    is_told = [bool(it.household or it.guardian) for it in people]
+    return not is_proved or is_told == [True, True]
 
 
 def _is_known(transaction: Transaction, owner: str) -> bool:

@@ -501,6 +501,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "why.linked_to_other": "the band is another customer's already",
     "why.same_customer": "they are one customer already",
     "why.unknown_customer": "the centre knows no such customer",
+    "why.another_family": "one of them is a child: made one only with a record of its own family",
     "why.unknown_join": "they were taken apart before",
     "why.band_blocked": "the band is blocked: see ID and unblock it first",
     "why.band_retired": "the band is not to be used any more",

@@ -4,6 +4,7 @@ Who has the more rows is kept; the customer this operation is about where both h
 
 same_customer     they are one already
 unknown_customer  one of them is not known, or was erased
+another_family    one of them is a child, and the other is not known to be of its family
 """
 
 from collections.abc import Mapping
@@ -62,5 +63,5 @@ KIND: Final = Kind(
     undo="unjoin_customers",
     undo_args=_undone,
     assurance="S1",
-    codes=("same_customer", "unknown_customer"),
+    codes=("same_customer", "unknown_customer", "another_family"),
 )

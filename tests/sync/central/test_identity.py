@@ -501,6 +501,60 @@ def test_who_is_joined_with_a_child_of_theirs_is_nobodys_child(centre: Centre) -
     assert all_rows(centre) == before
 
 
+BEN = Customer("ben", "Ben", household="h2")
+KIM = Customer("kim", "Kim", household="h2", guardian="ben")
+GUEST = Customer("g", "Guest")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("ben", "ama"), ("ama", "ben"), ("ama", "kim"), ("ama", "g"), ("g", "kim")],
+)
+def test_nobody_is_made_one_with_a_child_of_another_family(
+    centre: Centre, one: str, other: str
+) -> None:
+    family(centre)
+    centre.put_rows(
+        [row_of(it, owner=it.id, as_of=NOW, source="crm") for it in (BEN, KIM, GUEST)]
+    )
+    before = all_rows(centre)
+
+    with pytest.raises(CannotJoin, match="only inside its family") as refused:
+        join(centre, one, other)
+
+    assert refused.value.code == "another_family"
+    assert all_rows(centre) == before
+
+
+def test_two_records_of_one_child_are_made_one(centre: Centre) -> None:
+    family(centre)
+    again = Customer("ama-2", "Ama", guardian="sam")
+    centre.put_rows([row_of(again, owner="ama-2", as_of=NOW, source="crm")])
+
+    join(centre, "ama", "ama-2")
+
+    assert all_rows(centre)["customer/ama"][3]["guardian"] == "sam"
+
+
+@pytest.mark.parametrize(("whose", "n_joined"), [(GUEST, 1), (BEN, 0)])
+def test_a_point_of_a_child_joins_a_record_of_no_known_family_and_none_of_another(
+    centre: Centre, whose: Customer, n_joined: int
+) -> None:
+    family(centre)
+    centre.put_rows([row_of(whose, owner=whose.id, as_of=NOW, source="crm")])
+
+    for owner in ("ama", whose.id):
+        changed(
+            centre,
+            lambda it, owner=owner: identity.note_points(
+                it, owner, {"mailto:ama@example.org": True}, channel="shop", at=NOW, now=NOW
+            ),
+        )
+
+    assert len(database_rows(centre, "joined")) == n_joined
+    assert len(open_likeness(centre)) == 1 - n_joined
+
+
 def test_who_was_erased_together_cannot_be_taken_apart(centre: Centre) -> None:
     family(centre)
     joined = join(centre, "sam", "ama")

@@ -44,7 +44,7 @@ from tests.support.channels import (
 )
 from tests.support.shop import operation, said
 
-ANN, BO = "ann", "bo"
+ANN, BO, KIM = "ann", "bo", "kim"
 DATABASES = ("sqlite",)
 """That a server says the same is tested in `test_intake_nodes`, all of it in one go."""
 
@@ -62,6 +62,7 @@ def centre(centre_on: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
             row_of(Customer(ANN, "Ann"), owner=ANN, as_of=1, source="crm"),
             row_of(Band("a" * 32, "active"), owner=ANN, as_of=1, source="store"),
             row_of(Customer(BO, "Bo"), owner=BO, as_of=2, source="crm"),
+            row_of(Customer(KIM, "Kim", guardian="sue"), owner=KIM, as_of=2, source="crm"),
             row_of(Band("b" * 32, "active"), owner=BO, as_of=2, source="store"),
             row_of(Consent(f"{BO}:marketing", "marketing", is_granted=True, at=2), owner=BO, as_of=2, source="crm"),
             row_of(Case("k1", "C-1", "open", "late", 1, "phone"), owner=BO, as_of=2, source="crm"),
@@ -125,6 +126,7 @@ def test_staff_take_them_apart_and_all_is_as_before(centre: Centre) -> None:
     [
         (JoinCustomers(other=ANN, why="x"), "refused", "same_customer"),
         (JoinCustomers(other="nobody", why="x"), "refused", "unknown_customer"),
+        (JoinCustomers(other=KIM, why="x"), "refused", "another_family"),
         (UnjoinCustomers(join="j-none"), "held", "unknown_join"),
         (DeclineLikeness(other=ANN), "refused", "same_customer"),
     ],
