@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 EXIT_USAGE: Final = 2
 EXIT_NOT_DONE: Final = 3
 
+_PIPED: Final = (
+    "; standard input is no terminal, so its first line was read as the password:"
+    " give it there, or let --draw make one"
+)
+
 WHAT: Final = ("add", "reset", "off", "on", "list", "looks")
 
 
@@ -144,7 +149,12 @@ class _Act:
 
         entropy = SystemEntropy()
         password = agents.drawn(entropy=entropy) if self._is_drawn else _asked(self._name)
-        kept = agents.hashed(password, entropy=entropy)
+        try:
+            kept = agents.hashed(password, entropy=entropy)
+        except Malformed as error:
+            if sys.stdin.isatty():
+                raise
+            raise Malformed(f"{error}{_PIPED}") from error
 
         def write(transaction: "Transaction") -> None:
             sql = transaction.direct()

@@ -155,6 +155,20 @@ def test_what_makes_no_sense_is_not_done(
     assert failed(data / "none", capsys, "list") == (6, "no_centre")
 
 
+def test_in_a_pipe_without_a_password_it_says_where_one_can_come_from(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    with pytest.raises(typer.Exit) as ended:
+        agent.run("add", "ana", data=data)
+
+    said = capsys.readouterr().err
+    assert ended.value.exit_code == agent.EXIT_NOT_DONE
+    assert "its first line was read as the password" in said
+    assert "--draw" in said
+
+
 def test_who_looked_at_a_customer_is_told_with_how_they_were_found(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from hardware.entropy import SystemEntropy
 from hardware.identity import create, new_private_key, public_hex, save
 from kiosk.assembly import Device, World
 from kiosk.commands import card
-from sync.model.records import Interaction, Store
+from sync.model.records import Customer, Interaction, Store
 from tests.support import edge, shop
 
 
@@ -34,6 +34,7 @@ def data(tmp_path: Path) -> Path:
         *shop.lenas_rows(),
         shop.row(present),
         shop.row(Store("harbour", "Harbour"), owner=""),
+        shop.row(Customer(id="ida", given_name="Ida", family_name="Müller"), owner="ida"),
     )
     edge.filled(device.store, rows)
     device.close()
@@ -73,6 +74,54 @@ def test_the_same_for_programs_names_the_rows_it_was_built_from(
     promised = next(line for line in said["lines"] if line["part"] == "promised")
     assert promised["keys"] == ["case/case-1"]
     assert datetime.fromtimestamp(said["as_of"] / 1e6, UTC).year == 2026
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        "Léna Müller",
+        "muller lena",
+        "0171 2345678",
+        "+49 171 2345678",
+        "lena@example.org",
+        "w-1077",
+    ],
+)
+def test_what_a_counter_finds_her_by_finds_her_card(
+    data: Path, capsys: pytest.CaptureFixture[str], who: str
+) -> None:
+    card.run(who, data=data)
+
+    assert "PROMISED by Ana" in " ".join(capsys.readouterr().out.split())
+
+
+def test_where_several_fit_they_are_listed_with_the_ids_to_ask_by(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        card.run("Müller", data=data)
+
+    said = capsys.readouterr()
+    assert ended.value.exit_code == card.EXIT_UNKNOWN
+    assert sorted(
+        line.partition("  (")[0].split(maxsplit=1) for line in said.out.splitlines()
+    ) == [
+        ["ida", "Ida Müller"],
+        ["lena", "Léna Müller"],
+    ]
+    assert "Ask by an id" in said.err
+    assert "PROMISED" not in said.out
+
+
+def test_a_name_that_is_only_like_one_is_listed_and_not_taken_for_it(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit):
+        card.run("Lenna Muller", data=data, as_json=True)
+
+    said = json.loads(capsys.readouterr().out)
+    assert said["error"]["code"] == "several"
+    assert [one["id"] for one in said["candidates"]] == ["lena"]
 
 
 def test_somebody_this_device_does_not_hold_is_said(
