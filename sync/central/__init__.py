@@ -43,6 +43,7 @@ joins         what a joined customer shows, and how rows go together and apart
 importing     files of records, taken in from where they were left
 fetching      mail brought in from mailboxes
 positions     how far each channel was read that we read ourselves
+lines         the tables events are taken into, as a transaction keeps them: read together, written at once
 threads       which contacts wait for an answer, written into their rows
 brand         how the shop is called, where it is, and how it signs what it writes
 outward       all that goes out of one node, in threads of its own

@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from hardware.clock import Clock, SystemClock
 from hardware.moments import micros_of
 from sync.central.errors import StoreConflict, StoreUnreachable
+from sync.central.lines import Wanted
 from sync.central.store import Store, Transaction
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull
 
@@ -37,15 +38,27 @@ log = logging.getLogger(__name__)
 
 
 class _Job(Generic[Answer]):
-    def __init__(self, work: Work[Answer], keys: tuple[str, ...], ops: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        work: Work[Answer],
+        keys: tuple[str, ...],
+        ops: tuple[str, ...],
+        lines: tuple[Wanted, ...],
+    ) -> None:
         self.work = work
         self.keys = keys
         self.ops = ops
+        self.lines = lines
         self.finish: Callable[[], Answer] | None = None
         self.answer: Answer | None = None
         self.error: Exception | None = None
         self.is_done = False
         self.turn = Event()  # it is done, or it is to lead
+
+    @property
+    def n_keys(self) -> int:
+        """About how many names it locks."""
+        return len(self.keys) + len(self.lines)
 
 
 class Batch:
@@ -67,7 +80,12 @@ class Batch:
         self._lock = Lock()
 
     def run(
-        self, work: Work[Answer], *, keys: Iterable[str] = (), ops: Iterable[str] = ()
+        self,
+        work: Work[Answer],
+        *,
+        keys: Iterable[str] = (),
+        ops: Iterable[str] = (),
+        lines: Iterable[Wanted] = (),
     ) -> Answer:
         """Do this work durably; blocks until it is committed.
 
@@ -75,12 +93,13 @@ class Batch:
             work: Called in the transaction, maybe more than once: what it did before was undone.
             keys: Rows it will ask for, locked and read before it begins; what it leaves out is locked when it asks.
             ops: Ids of operations it will ask for.
+            lines: Of other tables, what it will ask for.
 
         Raises:
             StoreError: nothing was written; or for StoreUnreachable, nobody knows.
             Exception: whatever the work raises.
         """
-        job = _Job(work, tuple(keys), tuple(ops))
+        job = _Job(work, tuple(keys), tuple(ops), tuple(lines))
         with self._lock:
             self._waiting.append(job)
             is_leader, self._is_led = not self._is_led, True
@@ -112,9 +131,9 @@ class Batch:
 
     def _next(self) -> list[_Job[Any]]:
         jobs = [self._waiting.popleft()]
-        n_keys = len(jobs[0].keys)
+        n_keys = jobs[0].n_keys
         while self._waiting and len(jobs) < BATCH_MAX:
-            n_keys += len(self._waiting[0].keys)
+            n_keys += self._waiting[0].n_keys
             if n_keys > BATCH_KEYS_MAX:
                 break
             jobs.append(self._waiting.popleft())
@@ -148,6 +167,7 @@ class Batch:
                 transaction.load(
                     (key for job in jobs for key in job.keys),
                     ops=(op for job in jobs for op in job.ops),
+                    lines=(one for job in jobs for one in job.lines),
                 )
                 for job in jobs:
                     self._work(job, transaction)

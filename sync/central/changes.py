@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from sync.central import suppressions
+from sync.central.lines import SUBSCRIBER, wanted
 from sync.central.sql import Connection
 from sync.model.errors import Malformed
 from sync.model.records import Band, Case, Consent, Interaction, Order, Record, Stock
@@ -214,6 +215,14 @@ def write(sql: Connection, values: list[Any]) -> None:
     if any(wants_suppressions(one) for one in subscribers):
         owners = [value.owner for value in values if isinstance(value, Watched)]
         suppressions.mark(sql, owners)
+
+
+def are_heard(transaction: "Transaction") -> bool:
+    """Whether anybody is to hear of changes."""
+    return any(
+        transaction.lines_of(asked)
+        for asked in (wanted(SUBSCRIBER, state=TOLD), wanted(SUBSCRIBER, state=ASKS))
+    )
 
 
 def add(sql: Connection, found: Sequence[ChangeRecord]) -> None:

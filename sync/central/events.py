@@ -13,11 +13,12 @@ the end (`retention`); ids stay, so that no copy is ever taken again. A text tha
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from sync.central.channels.adapter import Delivery, Event
+from sync.central.lines import AWAITING, CHANNEL, EVENT, EVENT_OF, wanted
 from sync.central.sql import Connection
 from sync.central.store import Snapshot, Transaction
 
@@ -75,6 +76,33 @@ class EventRecord(msgspec.Struct, frozen=True):
     head: str
 
 
+class _Line(NamedTuple):
+    """An event as it stands in the table `lines.EVENT`."""
+
+    channel: str
+    id: str
+    type: str
+    state: str
+    reason: str
+    at: int
+    came_at: int
+    n_tries: int
+    next_at: int
+    n_more: int
+    form: str
+    head: str
+    raw: bytes | None
+
+
+class Woken(msgspec.Struct):
+    """What was told by these names; `n` is how many events waited for it, once that was written."""
+
+    channel: str
+    reasons: tuple[str, ...]
+    now: int
+    n: int = 0
+
+
 class ChannelRecord(msgspec.Struct, frozen=True):
     """A channel as it stands: open | paused, since when and why, and how many events it has in each state."""
 
@@ -106,21 +134,19 @@ def keep(  # noqa: PLR0913  # what an event is
     reason: str = "",
 ) -> bool:
     """Keep an event; whether it is new. One that came before is only counted."""
-    sql = transaction.direct()
-    n_new = sql.run(
-        "INSERT INTO event (channel, id, type, state, reason, at, came_at, n_tries, next_at, form, head, raw)"
-        " VALUES (:channel, :id, :type, :state, :reason, :at, :now, 0, :now, :form, :head, :raw)"
-        " ON CONFLICT (channel, id) DO NOTHING",
-        channel=channel, id=event_id, type=_text(head.type, 200), state=state, reason=_text(reason, 500), at=head.at, now=now,
-        form=form, head=msgspec.json.encode(head).decode(), raw=raw,
-    )  # fmt: skip
-    if not n_new:
-        sql.run(
+    if transaction.lines(EVENT, channel=channel, id=event_id):
+        transaction.direct().run(
             "UPDATE event SET n_more = n_more + 1 WHERE channel = :channel AND id = :id",
             channel=channel,
             id=event_id,
         )
-    return bool(n_new)
+        return False
+    line = _Line(
+        channel, event_id, _text(head.type, 200), state, _text(reason, 500), head.at, now, 0, now, 0, form,
+        msgspec.json.encode(head).decode(), raw,
+    )  # fmt: skip
+    transaction.put_line(EVENT, line)
+    return True
 
 
 def _text(text: str, size: int) -> str:
@@ -163,19 +189,25 @@ def settle(  # noqa: PLR0913  # what became of it
     next_at: int = 0,
 ) -> None:
     """Write down what became of an event, and whom it is about."""
-    sql = transaction.direct()
-    sql.run(
-        "UPDATE event SET state = :state, reason = :reason, n_tries = n_tries + 1, next_at = :next_at,"
-        " raw = CASE WHEN :is_erased = 1 THEN NULL ELSE raw END,"
-        " head = CASE WHEN :is_erased = 1 THEN '' ELSE head END WHERE channel = :channel AND id = :id",
-        state=state, reason=_text(reason, 500), next_at=next_at, is_erased=int(state == ERASED),
-        channel=channel, id=event_id,
-    )  # fmt: skip
-    for owner in sorted(set(owners)):
+    for known in transaction.lines(EVENT, channel=channel, id=event_id):
+        line = _Line(*known)
+        line = line._replace(
+            state=state, reason=_text(reason, 500), n_tries=line.n_tries + 1, next_at=next_at
+        )
+        transaction.put_line(EVENT, line)
+    if state == ERASED:
+        transaction.later(_forget, (channel, event_id))
+    for owner in set(owners):
+        transaction.put_line(EVENT_OF, (channel, event_id, owner))
+
+
+def _forget(sql: Connection, values: list[Any]) -> None:
+    for channel, event_id in values:
         sql.run(
-            "INSERT INTO event_of (channel, id, owner) VALUES (:channel, :id, :owner) ON CONFLICT DO NOTHING",
-            channel=channel, id=event_id, owner=owner,
-        )  # fmt: skip
+            "UPDATE event SET raw = NULL, head = '' WHERE channel = :channel AND id = :id",
+            channel=channel,
+            id=event_id,
+        )
 
 
 def retake(transaction: Transaction, channel: str, event_id: str, *, now: int) -> bool:
@@ -189,16 +221,32 @@ def retake(transaction: Transaction, channel: str, event_id: str, *, now: int) -
     )  # fmt: skip
 
 
-def wake(transaction: Transaction, channel: str, refs: Iterable[str], *, now: int) -> int:
-    """What waited to hear of these can be taken now; how many events it is."""
-    reasons = sorted({_text(f"{AWAITS}{ref}", 500) for ref in refs if ref})
-    if not reasons:
-        return 0
-    return transaction.direct().run(
-        "UPDATE event SET next_at = :now WHERE channel = :channel AND state = 'waiting' AND next_at > :now"
-        " AND reason IN [:reasons]",
-        channel=channel, now=now, reasons=reasons,
-    )  # fmt: skip
+def reasons_of(refs: Iterable[str]) -> tuple[str, ...]:
+    """What an event says that awaits one of these."""
+    return tuple(sorted({_text(f"{AWAITS}{ref}", 500) for ref in refs if ref}))
+
+
+def wake(transaction: Transaction, channel: str, refs: Iterable[str], *, now: int) -> Woken:
+    """What waited to hear of these can be taken now."""
+    reasons = reasons_of(refs)
+    asked = [wanted(AWAITING, channel=channel, reason=reason) for reason in reasons]
+    transaction.load((), lines=asked)
+    woken = Woken(channel, reasons, now)
+    if any(map(transaction.lines_of, asked)) or any(
+        line[0] == channel and line[3] == WAITING and line[4] in reasons
+        for line in transaction.unwritten(EVENT)
+    ):
+        transaction.later(_wake, woken)
+    return woken
+
+
+def _wake(sql: Connection, values: list[Any]) -> None:
+    for one in values:
+        one.n = sql.run(
+            "UPDATE event SET next_at = :now WHERE channel = :channel AND state = 'waiting' AND next_at > :now"
+            " AND reason IN [:reasons]",
+            channel=one.channel, now=one.now, reasons=list(one.reasons),
+        )  # fmt: skip
 
 
 # Reading
@@ -211,6 +259,15 @@ def record_of(sql: Connection, channel: str, event_id: str) -> EventRecord | Non
         channel=channel, id=event_id,
     )  # fmt: skip
     return EventRecord(*found[0]) if found else None
+
+
+def kept(
+    transaction: Transaction, channel: str, event_id: str
+) -> tuple[EventRecord | None, bytes | None]:
+    """An event as it stands and its bytes, held until the end of the transaction."""
+    for known in transaction.lines(EVENT, channel=channel, id=event_id):
+        return EventRecord(*known[:-1]), known[-1]
+    return None, None
 
 
 def raw_of(sql: Connection, channel: str, event_id: str) -> bytes | None:
@@ -271,6 +328,11 @@ def is_paused(sql: Connection, channel: str) -> bool:
     return bool(
         sql.all("SELECT 1 FROM channel WHERE name = :name AND state = 'paused'", name=channel)
     )
+
+
+def is_paused_in(transaction: Transaction, channel: str) -> bool:
+    """The same, for who takes events."""
+    return any(state == PAUSED for _, state, *_ in transaction.lines(CHANNEL, name=channel))
 
 
 def set_paused(

@@ -13,7 +13,8 @@ them, the *kept* one, and `folded` says who is whom now. The rules, in this orde
                  what it joined before is taken apart
     suspicion    a point that is not verified in both places, a shared number, or a name: never joined silently; a
                  suggestion (`likeness`, state open) with its reason waits for a clerk
-    no means no  whom a person declined to join, or took apart, is joined only by a person
+    no means no  whom a person declined to join, or took apart, is joined only by a person, until a person takes that no back:
+                 then it is a suggestion again, which says who had said no, who asks again, and when
     two names    of a joined customer the name told last is shown; the others are kept with the record that told them
     a child      who has a guardian is joined, by whomever, only inside the family: with a record of that guardian, or of the same
                  guardian or household. A record of which no family is known counts as another one; only a point of the child's
@@ -31,15 +32,27 @@ import hmac
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from hardware.moments import moment_of
 from sync.central import changes, joins, threads
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Point, Who
 from sync.central.errors import CannotJoin, Erased
+from sync.central.lines import (
+    ALIAS,
+    DOCS,
+    ERASURE,
+    FOLDED,
+    FORGOTTEN,
+    POINT,
+    SAID,
+    Wanted,
+    wanted,
+)
 from sync.central.mentions import Mentions
 from sync.central.sql import Connection
 from sync.central.store import Snapshot, Transaction, owner_lock
@@ -166,7 +179,7 @@ def canonical_of(sql: Connection, owners: Iterable[str]) -> dict[str, str]:
 
 def canonical(transaction: Transaction, owner: str) -> str:
     """The customer this one is now."""
-    return canonical_of(transaction.beside, (owner,)).get(owner, owner)
+    return next((str(kept) for _, kept in transaction.lines(FOLDED, owner=owner)), owner)
 
 
 def canonical_in(snapshot: Snapshot, owner: str) -> str:
@@ -215,12 +228,7 @@ def meet(  # noqa: PLR0913  # the same
     event: str = "",
 ) -> Met:
     """The same with the record of that channel itself. Raises Erased."""
-    country = settings.options.get("country", "")
-    terms: dict[str, bool] = {}
-    for point in who.points:
-        term = normal(point, country)
-        if term:
-            terms[term] = terms.get(term, False) or point.is_verified
+    terms = _terms(settings, who)
     alias = who.ref or _guest(terms, ref)
     transaction.lock_keys(
         (f"alias/{settings.name}/{alias}", *(f"point/{term}" for term in terms))
@@ -242,6 +250,38 @@ def meet(  # noqa: PLR0913  # the same
     return Met(record, canonical(transaction, record))
 
 
+def foreseen(
+    settings: Settings, who: Who, ref: str, *, epoch: str
+) -> tuple[list[str], list[Wanted]]:
+    """Names and lines that `meet` will ask for, where nothing was joined to anything: to lock and read all at once.
+
+    Whoever asks for more than this is served one by one.
+    """
+    terms = _terms(settings, who)
+    alias = who.ref or _guest(terms, ref)
+    record = record_id(settings.name, alias)
+    names = [owner_lock(record), *(f"point/{term}" for term in terms)]
+    whose = [wanted(table, owner=record) for table in (POINT, SAID, FOLDED, ERASURE)]
+    marks = _marks(epoch.encode(), settings.name, alias, terms)
+    return names, [
+        wanted(ALIAS, channel=settings.name, ref=alias),
+        *whose,
+        *(wanted(FORGOTTEN, mark=mark) for mark in marks),
+        wanted(DOCS, kind="interaction", owner=record),
+    ]
+
+
+def _terms(settings: Settings, who: Who) -> dict[str, bool]:
+    """The terms of their contact points: verified or not."""
+    country = settings.options.get("country", "")
+    terms: dict[str, bool] = {}
+    for point in who.points:
+        term = normal(point, country)
+        if term:
+            terms[term] = terms.get(term, False) or point.is_verified
+    return terms
+
+
 def _guest(terms: Mapping[str, bool], ref: str) -> str:
     verified = sorted(term for term, is_verified in terms.items() if is_verified)
     return f"{GUEST}{verified[0] if verified else ref}"
@@ -257,34 +297,22 @@ def _record(
     now: int,
 ) -> tuple[str, bool]:
     """The customer a record is, and whether nobody told of it before. Raises Erased."""
-    sql = transaction.direct()
-    found = sql.all(
-        "SELECT owner FROM alias WHERE channel = :channel AND ref = :ref",
-        channel=channel,
-        ref=alias,
-    )
+    found = transaction.lines(ALIAS, channel=channel, ref=alias)
     if found:
-        return str(found[0][0]), False
+        return str(found[0][2]), False
     record = record_id(channel, alias)
     if _was_erased(transaction, record, channel, alias, terms, at=at):
         raise Erased("this customer was erased")
     transaction.lock_keys((owner_lock(record),))
-    sql.run(
-        "INSERT INTO alias (channel, ref, owner, at) VALUES (:channel, :ref, :owner, :at)"
-        " ON CONFLICT (channel, ref) DO NOTHING",
-        channel=channel, ref=alias, owner=record, at=now,
-    )  # fmt: skip
+    transaction.put_line(ALIAS, (channel, alias, record, now))
     return record, True
 
 
 def bind(transaction: Transaction, channel: str, ref: str, owner: str, *, now: int) -> None:
     """Say that a channel's id means a customer we know already, before that channel told anything of it."""
     transaction.lock_keys((f"alias/{channel}/{ref}", owner_lock(owner)))
-    transaction.direct().run(
-        "INSERT INTO alias (channel, ref, owner, at) VALUES (:channel, :ref, :owner, :at)"
-        " ON CONFLICT (channel, ref) DO NOTHING",
-        channel=channel, ref=ref, owner=owner, at=now,
-    )  # fmt: skip
+    if not transaction.lines(ALIAS, channel=channel, ref=ref):
+        transaction.put_line(ALIAS, (channel, ref, owner, now))
 
 
 # Points
@@ -316,13 +344,9 @@ def _note_points(
     """Write points down; those that are new, or verified now."""
     if not terms:
         return {}
-    sql = transaction.direct()
-    found = sql.all(
-        "SELECT term, is_verified, at, channel FROM point WHERE owner = :owner AND term IN [:terms]",
-        owner=record, terms=sorted(terms),
-    )  # fmt: skip
     known = {
-        str(term): (bool(verified), int(then), str(by)) for term, verified, then, by in found
+        str(term): (bool(verified), int(then), str(by))
+        for term, _, _, verified, by, then in transaction.lines(POINT, owner=record)
     }
     fresh: dict[str, bool] = {}
     for term, is_verified in sorted(terms.items()):
@@ -330,14 +354,9 @@ def _note_points(
         first = min((then, by), (at, channel))
         if term in known and first == (then, by) and was_verified >= is_verified:
             continue
-        sql.run(
-            "INSERT INTO point (term, owner, kind, is_verified, channel, at)"
-            " VALUES (:term, :owner, :kind, :verified, :channel, :at)"
-            " ON CONFLICT (term, owner) DO UPDATE SET is_verified = excluded.is_verified,"
-            " channel = excluded.channel, at = excluded.at",
-            term=term, owner=record, kind=kind_of(term), verified=int(is_verified or was_verified),
-            channel=first[1], at=first[0],
-        )  # fmt: skip
+        is_now = int(is_verified or was_verified)
+        line = (term, record, kind_of(term), is_now, first[1], first[0])
+        transaction.put_line(POINT, line)
         fresh[term] = is_verified or was_verified
     return fresh
 
@@ -345,8 +364,7 @@ def _note_points(
 def link(transaction: Transaction, record: str, terms: Mapping[str, bool], *, now: int) -> None:
     """Join this record with those that share a verified point; suggest those it may be."""
     for term, is_verified in sorted(terms.items()):
-        proved = _holders(transaction, record, term, is_verified=True)
-        guessed = _holders(transaction, record, term, is_verified=False)
+        proved, guessed = _holders(transaction, record, term)
         kind = kind_of(term)
         if not is_verified:
             proved, guessed = [], [*proved, *guessed]
@@ -364,16 +382,25 @@ def link(transaction: Transaction, record: str, terms: Mapping[str, bool], *, no
             )
 
 
-def _holders(
-    transaction: Transaction, record: str, term: str, *, is_verified: bool
-) -> list[str]:
-    """Other records with that point, some more than are looked at."""
-    found = transaction.direct().all(
-        "SELECT owner FROM point WHERE term = :term AND owner <> :owner AND is_verified = :verified"
-        " ORDER BY owner LIMIT :limit",
-        term=term, owner=record, verified=int(is_verified), limit=HOLDERS_MAX + 1,
-    )  # fmt: skip
-    return [str(owner) for (owner,) in found]
+_HOLDERS: Final = (
+    "SELECT * FROM (SELECT owner, is_verified FROM point WHERE term = :term AND owner <> :owner"
+    " AND is_verified = 1 ORDER BY owner LIMIT :limit) AS proved"
+    " UNION ALL SELECT * FROM (SELECT owner, is_verified FROM point WHERE term = :term AND owner <> :owner"
+    " AND is_verified = 0 ORDER BY owner LIMIT :limit) AS guessed"
+)
+
+
+def _holders(transaction: Transaction, record: str, term: str) -> tuple[list[str], list[str]]:
+    """Other records with that point, verified and not, some more than are looked at."""
+    found = dict(
+        transaction.beside.all(_HOLDERS, term=term, owner=record, limit=HOLDERS_MAX + 1)
+    )
+    for line in transaction.unwritten(POINT):
+        if line[0] == term and line[1] != record:
+            found[line[1]] = line[3]
+    proved = sorted(str(owner) for owner, is_verified in found.items() if is_verified)
+    guessed = sorted(str(owner) for owner, is_verified in found.items() if not is_verified)
+    return proved[: HOLDERS_MAX + 1], guessed[: HOLDERS_MAX + 1]
 
 
 def _suggest_all(  # one suggestion to each
@@ -576,6 +603,74 @@ def decline(transaction: Transaction, one: str, other: str, *, by: str, at: int)
         joins.show_likenesses(transaction, owner)
 
 
+class Declined(NamedTuple):
+    """Two customers of whom a person said that they are two, or whom one took apart, who still are."""
+
+    one: str
+    other: str
+    state: str
+    why: str
+    by: str
+    at: int
+
+
+def declined(sql: Connection, *, limit: int) -> list[Declined]:
+    """Whom a person said no to, the newest first."""
+    found = sql.all(
+        "SELECT one, other, state, why, by_whom, at FROM likeness WHERE state IN ('declined', 'apart')"
+        " ORDER BY at DESC, one, other LIMIT :limit",
+        limit=limit,
+    )
+    return [Declined(*line) for line in found]
+
+
+def ask_again(
+    transaction: Transaction, one: str, other: str, *, by: str, why: str, at: int
+) -> None:
+    """Take back that a person said no to these two: a clerk is asked again, and the rules count again.
+
+    Args:
+        transaction: Where it is written.
+        one: A customer, or a record joined into them.
+        other: The other one.
+        by: Who takes it back.
+        why: In words.
+        at: When, microseconds since 1970.
+
+    Raises:
+        CannotJoin: nobody said no, or they are one now.
+    """
+    first, second = sorted((canonical(transaction, one), canonical(transaction, other)))
+    transaction.lock_keys({owner_lock(owner) for owner in (first, second)})
+    if first == second:
+        raise CannotJoin("They are one customer now.", "same_customer")
+    sql = transaction.direct()
+    ours, theirs = list(joins.members(sql, first)), list(joins.members(sql, second))
+    found = sql.all(
+        "SELECT one, other, state, why, by_whom, at, risk_ppm FROM likeness WHERE state IN ('declined', 'apart')"
+        " AND ((one IN [:ours] AND other IN [:theirs]) OR (one IN [:theirs] AND other IN [:ours]))",
+        ours=ours, theirs=theirs,
+    )  # fmt: skip
+    if not found:
+        raise CannotJoin("Nobody said no to these two.", "not_declined")
+    for *line, ppm in found:
+        was = Declined(*line)
+        no = "took them apart" if was.state == "apart" else "said two people"
+        told = f"{was.by} {no} on {_day(was.at)}, {by} asks again on {_day(at)}: {why}"
+        sql.run(
+            "UPDATE likeness SET state = 'open', by_whom = :by, at = :at, why = :why, risk_ppm = :risk"
+            " WHERE one = :one AND other = :other",
+            by=by, at=at, why=f"{was.why}; {told}"[:300] if was.why and was.state != "apart" else told[:300],
+            risk=ppm or RISKS_PPM["name"], one=was.one, other=was.other,
+        )  # fmt: skip
+    for owner in (first, second):
+        joins.show_likenesses(transaction, owner)
+
+
+def _day(at: int) -> str:
+    return moment_of(at).date().isoformat()
+
+
 # Joining
 
 
@@ -734,11 +829,18 @@ def hold(transaction: Transaction, owner: str) -> None:
 
 
 def _secret(transaction: Transaction) -> bytes:
-    return transaction.read.meta("epoch").encode()
+    return transaction.epoch.encode()
 
 
 def _mark(secret: bytes, text: str) -> str:
     return hmac.digest(secret, text.encode(), "sha256").hex()[:32]
+
+
+def _marks(secret: bytes, channel: str, alias: str, terms: Mapping[str, int]) -> dict[str, int]:
+    """The digests a record is forgotten by, and of each until when it counts."""
+    return {_mark(secret, f"{channel}/{alias}"): 2**62} | {
+        _mark(secret, term): at for term, at in terms.items()
+    }
 
 
 def _was_erased(
@@ -750,15 +852,11 @@ def _was_erased(
     *,
     at: int,
 ) -> bool:
-    if transaction.read.erased_at(record):
+    if transaction.lines(ERASURE, owner=record):
         return True
-    secret = _secret(transaction)
-    marks = {_mark(secret, f"{channel}/{alias}"): 2**62} | {
-        _mark(secret, term): at for term in terms
-    }
-    found = transaction.direct().all(
-        "SELECT mark, at FROM forgotten WHERE mark IN [:marks]", marks=sorted(marks)
-    )
+    marks = _marks(_secret(transaction), channel, alias, dict.fromkeys(terms, at))
+    transaction.load((), lines=[wanted(FORGOTTEN, mark=mark) for mark in marks])
+    found = [line for mark in marks for line in transaction.lines(FORGOTTEN, mark=mark)]
     return any(
         marks[str(mark)] <= int(then) or marks[str(mark)] == 2**62 for mark, then in found
     )
@@ -778,7 +876,12 @@ def mentions(sql: Connection, root: str) -> Mentions:
 
 def mark_of(transaction: Transaction, channel: str, ref: str) -> str:
     """What stands for a name of another system that says who somebody was who was erased."""
-    return f"forgotten:{_mark(_secret(transaction), f'{channel}/{ref}')}"
+    return mark_in(transaction.epoch, channel, ref)
+
+
+def mark_in(epoch: str, channel: str, ref: str) -> str:
+    """The same, by the name of the life of a database."""
+    return f"forgotten:{_mark(epoch.encode(), f'{channel}/{ref}')}"
 
 
 def _forget_names(

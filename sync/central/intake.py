@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -21,7 +22,8 @@ from sync.central import channels_file, events, identity, retention, taking
 from sync.central.channels.adapter import Adapter, Delivery, Event, Forged, Settings, Unmapped
 from sync.central.channels.facts import AnyFact
 from sync.central.errors import CannotJoin, Erased
-from sync.central.events import EventRecord
+from sync.central.events import EventRecord, Woken
+from sync.central.lines import EVENT, Wanted, wanted
 from sync.central.parts import Parts
 from sync.central.store import Transaction
 from sync.central.taking import Hear, NotYet, Taking, Unusable
@@ -51,6 +53,12 @@ ALERT_GOES: Final = "channel_bytes_go"
 """Codes of alerts, at most one of each an hour and channel."""
 
 TAKE_MAX: Final = 200
+TAKEN_AT_ONCE: Final = 50
+"""Events that waited that are taken in one transaction."""
+
+FORESEEN_MAX: Final = 100
+"""Events of one delivery what they need is read of at once: each is some names, of which a transaction may hold 2,000."""
+
 FORGOTTEN_MAX: Final = 10_000
 """Events whose bytes go in one round, which comes every hour."""
 
@@ -153,10 +161,11 @@ class Intake:
             log.exception("adapter raised", extra={"kind": settings.adapter})
             reason = f"{settings.adapter} raised {type(error).__name__}"
             return self._keep_whole(settings, delivery, reason, now)
-        woken: list[int] = []
+        woken: list[Woken] = []
+        facts, names, lines = self._foreseen(settings, {name: event for name, event, _ in kept})
 
         def work(transaction: Transaction, *, is_taken: bool) -> Taken:
-            n_new, is_paused = 0, events.is_paused(transaction.direct(), settings.name)
+            n_new, is_paused = 0, events.is_paused_in(transaction, settings.name)
             woken.clear()
             for name, event, raw in kept:
                 head = events.head_of(delivery, event.type, event.at)
@@ -167,19 +176,28 @@ class Intake:
                     continue
                 n_new += 1
                 if is_taken and not is_paused:
-                    n = self._take(transaction, settings, name, event, came_at=now, n_tries=0)
-                    woken.append(n)
+                    of_it = self._take(
+                        transaction,
+                        settings,
+                        name,
+                        event,
+                        facts.get(name),
+                        came_at=now,
+                        n_tries=0,
+                    )
+                    woken.append(of_it)
             return Taken(200, ids=tuple(name for name, *_ in kept), n_new=n_new)
 
-        locks = tuple(f"event/{settings.name}/{name}" for name, *_ in kept)
         try:
-            taken = self._parts.write(lambda it: work(it, is_taken=True), keys=locks)
+            taken = self._parts.write(
+                lambda it: work(it, is_taken=True), keys=names, lines=lines
+            )
         except StoreError:
             # What cannot be written down now is kept at least, and tried again by `take_waiting`.
-            taken = self._parts.write(lambda it: work(it, is_taken=False), keys=locks)
+            taken = self._parts.write(lambda it: work(it, is_taken=False))
         self._count(settings, "new", taken.n_new)
         self._count(settings, "again", len(kept) - taken.n_new)
-        if any(woken):
+        if any(one.n for one in woken):
             self._take_woken()
         return taken
 
@@ -193,6 +211,25 @@ class Intake:
         if len(found) == 1:
             return ((event_id(found[0]), found[0], delivery.body),)
         return tuple((event_id(one), one, msgspec.json.encode(one.body)) for one in found)
+
+    def _foreseen(
+        self, settings: Settings, found: Mapping[str, Event]
+    ) -> tuple[dict[str, Sequence[AnyFact]], list[str], list[Wanted]]:
+        """The facts of events, and what they will mostly ask for; nothing of one that raises: it does so again when it is taken."""
+        facts: dict[str, Sequence[AnyFact]] = {}
+        names: list[str] = []
+        lines: list[Wanted] = []
+        for name, event in islice(found.items(), FORESEEN_MAX):
+            lines.append(wanted(EVENT, channel=settings.name, id=name))
+            try:
+                said = self._adapters[settings.name].facts(event, settings)
+                more, whose = taking.foreseen(settings, said, epoch=self._parts.store.epoch)
+            except Exception:  # noqa: BLE001, S112  # a defect of one adapter, which is told of when the event is taken
+                continue
+            facts[name] = said
+            names += more
+            lines += whose
+        return facts, names, lines
 
     def _take_woken(self) -> None:
         """Take what waited for what was told just now; what cannot be taken is taken with the rest."""
@@ -265,8 +302,8 @@ class Intake:
                     limit=min(limit - n_taken, TAKE_MAX),
                     channels=tuple(self._settings),
                 )
-            for record in found:
-                self._take_kept(record)
+            for first in range(0, len(found), TAKEN_AT_ONCE):
+                self._take_kept(found[first : first + TAKEN_AT_ONCE])
             n_taken += len(found)
             if not found:
                 break
@@ -279,35 +316,35 @@ class Intake:
         if record is None or channel not in self._settings:
             return None
         if record.state in (events.HELD, events.WAITING, events.IGNORED):
-            self._take_kept(record, is_forced=True)
+            self._take_kept([record], is_forced=True)
         with self._parts.store.reading() as snapshot:
             return events.record_of(snapshot.sql, channel, event)
 
-    def _take_kept(self, record: EventRecord, *, is_forced: bool = False) -> None:
-        settings = self._settings[record.channel]
+    def _take_kept(self, records: Sequence[EventRecord], *, is_forced: bool = False) -> None:
+        """Take these in one transaction; where the store does not take them together, one by one."""
 
         def change(transaction: Transaction) -> None:
-            sql = transaction.direct()
-            now = events.record_of(sql, record.channel, record.id)
-            raw = events.raw_of(sql, record.channel, record.id)
-            if now is None or (now.state != record.state and not is_forced):
-                return  # another node took it
-            if raw is None:
-                events.settle(
-                    transaction,
-                    record.channel,
-                    record.id,
-                    events.HELD,
-                    reason="its bytes are gone",
-                )
-                return
-            self._open(transaction, settings, now, raw)
+            transaction.load(
+                (), lines=[wanted(EVENT, channel=it.channel, id=it.id) for it in records]
+            )
+            for record in records:
+                now, raw = events.kept(transaction, record.channel, record.id)
+                if now is None or (now.state != record.state and not is_forced):
+                    continue  # another node took it
+                if raw is None:
+                    reason = "its bytes are gone"
+                    events.settle(transaction, now.channel, now.id, events.HELD, reason=reason)
+                    continue
+                self._open(transaction, self._settings[now.channel], now, raw)
 
         try:
-            self._parts.write(change, keys=(f"event/{record.channel}/{record.id}",))
+            self._parts.write(change)
         except StoreError as error:
-            log.warning("event put off", extra={"kind": settings.adapter, "code": error.code})
-            self._put_off(record)
+            for record in records if len(records) > 1 else ():
+                self._take_kept([record], is_forced=is_forced)
+            if len(records) == 1:
+                log.warning("event put off", extra={"code": error.code})
+                self._put_off(records[0])
 
     def _put_off(self, record: EventRecord) -> None:
         later = self._parts.now + _pause_us(record.n_tries)
@@ -379,28 +416,31 @@ class Intake:
             reason=f"taken apart into {len(found)}",
         )
 
-    def _take(  # one event and what is known of it
+    def _take(  # noqa: PLR0913  # one event and what is known of it
         self,
         transaction: Transaction,
         settings: Settings,
         name: str,
         event: Event,
+        facts: Sequence[AnyFact] | None = None,
         *,
         came_at: int,
         n_tries: int,
-    ) -> int:
-        """Write down what an event says, all or nothing, and what became of it; how many events waited for that."""
+    ) -> Woken:
+        """Write down what an event says, all or nothing, and what became of it; who waited for that."""
         now = self._parts.now
-        state, reason, owners, next_at, n_woken = events.HELD, "", tuple[str, ...](), 0, 0
+        state, reason, owners, next_at = events.HELD, "", tuple[str, ...](), 0
+        woken = Woken(settings.name, (), now)
         try:
             with transaction.part():
-                facts = self._adapters[settings.name].facts(event, settings)
+                if facts is None:
+                    facts = self._adapters[settings.name].facts(event, settings)
                 done = self._take_facts(
                     transaction, settings, facts, event=name, told_at=event.at or came_at
                 )
                 owners = tuple(done.owners)
                 state, reason = _outcome(facts, done)
-                n_woken = events.wake(transaction, settings.name, done.named, now=now)
+                woken = events.wake(transaction, settings.name, done.named, now=now)
         except StoreError:
             raise
         except NotYet as error:
@@ -428,7 +468,7 @@ class Intake:
         if state == events.HELD:
             transaction.add_alert(ALERT_HELD, settings.name, at=now // HOUR_US * HOUR_US)
         self._count(settings, state, 1)
-        return n_woken
+        return woken
 
     def take_facts(
         self,

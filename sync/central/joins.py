@@ -20,6 +20,8 @@ from typing import Final
 import msgspec
 
 from sync.central.channels.facts import Who
+from sync.central.lines import ALIAS, DOCS, FOLDED, LIKENESS, ORIGIN, POINT, SAID, Wanted
+from sync.central.lines import wanted as asked_for
 from sync.central.sql import Connection
 from sync.central.store import Transaction, owner_lock
 from sync.model import forms
@@ -46,6 +48,9 @@ FILLED: Final = ("nickname", "preferred_channel", "household", "guardian", "tier
 
 DAY_US: Final = 86_400 * 1_000_000
 """A person's row is as of the day they were last told of: not written anew with everything that is told of them."""
+
+MADE: Final = ("contact", "join", "likeness")
+"""Kinds of rows that `show` makes; among contacts are others."""
 
 SINGLE: Final = ("pin", "serving", "handle_code")
 """Kinds of which a customer has one row, named by them: the kept one's counts, the other's is kept aside."""
@@ -128,21 +133,14 @@ def tell(
     """A record says this of its customer; whether it is news. What is older than what it said before changes nothing."""
     if not told:
         return False
-    sql = transaction.direct()
-    known = {it.field: it for it in _said(sql, (record,))}
+    known = {it.field: it for it in _said_by(transaction, record)}
     newer = {
         field: value
         for field, value in sorted(told.items())
         if field not in known or (at, stamp) > (known[field].at, known[field].stamp)
     }
-    sql.many(
-        "INSERT INTO said (owner, field, value, at, stamp) VALUES (:owner, :field, :value, :at, :stamp)"
-        " ON CONFLICT (owner, field) DO UPDATE SET value = excluded.value, at = excluded.at, stamp = excluded.stamp",
-        [
-            {"owner": record, "field": field, "value": value, "at": at, "stamp": stamp}
-            for field, value in newer.items()
-        ],
-    )
+    for field, value in newer.items():
+        transaction.put_line(SAID, (record, field, value, at, stamp))
     return any(
         field not in known
         or known[field].value != value
@@ -159,6 +157,10 @@ def _said(sql: Connection, owners: Sequence[str]) -> list[Said]:
     return [Said(*line) for line in found]
 
 
+def _said_by(transaction: Transaction, owner: str) -> list[Said]:
+    return [Said(*line) for line in transaction.lines(SAID, owner=owner)]
+
+
 def _text_of(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -167,6 +169,12 @@ def members(sql: Connection, root: str) -> tuple[str, ...]:
     """All records that are this customer now, the kept one first."""
     found = sql.all("SELECT owner FROM folded WHERE kept = :kept ORDER BY owner", kept=root)
     return (root, *(str(owner) for (owner,) in found))
+
+
+def members_of(transaction: Transaction, root: str) -> tuple[str, ...]:
+    """The same, for who takes events."""
+    found = transaction.lines(FOLDED, kept=root)
+    return (root, *(str(owner) for owner, _ in found))
 
 
 # What they show
@@ -180,23 +188,35 @@ def show(transaction: Transaction, root: str, *, is_whole: bool = False) -> None
         root: The customer.
         is_whole: All that others wrote into these rows was absorbed, so that a consent no record tells is none.
     """
-    sql = transaction.read.sql
-    owners = members(sql, root)
-    said = _said(sql, owners)
+    transaction.load(
+        (key_of("customer", root),),
+        lines=[
+            asked_for(FOLDED, kept=root),
+            asked_for(ALIAS, owner=root),
+            *(asked_for(DOCS, kind=kind, owner=root) for kind in MADE),
+            *(_like_of(root)),
+        ],
+    )
+    owners = members_of(transaction, root)
+    said = [it for owner in sorted(owners) for it in _said_by(transaction, owner)]
     wanted: dict[str, Row] = {}
     person = _person(transaction, root, owners, said)
     if person is not None:
         wanted[person.key] = person
-    since = _since(sql, owners)
+    since = _since(transaction.read.sql, owners)
     for purpose in sorted({it.field for it in said if it.field.startswith(CONSENT)}):
         consent = consent_of(root, [it for it in said if it.field == purpose], since=since)
         wanted[consent.key] = consent
-    own, terms = _made(sql, root, is_whole=is_whole)
-    for row in _points(sql, root, owners):
+    own, terms = _made(transaction, root, is_whole=is_whole)
+    for row in _points(transaction, root, owners):
         if isinstance(row.body, ContactPoint) and contact_term(row.body.value) not in terms:
             wanted[row.key] = row
-    for row in (*_joins(sql, root, owners), *_likenesses(sql, root, owners)):
+    for row in (
+        *_joins(transaction.read.sql, root, owners),
+        *_likenesses(transaction, root, owners),
+    ):
         wanted[row.key] = row
+    transaction.load(wanted)
     for key in own - wanted.keys():
         transaction.remove(key)
     for key, row in wanted.items():
@@ -261,9 +281,7 @@ def _person(
 
 def _is_told(transaction: Transaction, root: str) -> bool:
     """Whether a channel knows this customer, so that there must be a person, if only without a name."""
-    return bool(
-        transaction.read.sql.all("SELECT 1 FROM alias WHERE owner = :owner LIMIT 1", owner=root)
-    )
+    return bool(transaction.lines(ALIAS, owner=root))
 
 
 def _newest(said: Iterable[Said], field: str) -> Said | None:
@@ -328,24 +346,25 @@ def consent_value(purpose: str, *, is_granted: bool, at: int, source: str) -> st
     return _text_of(_Old(at, source, msgspec.Raw(raw_of(body))))
 
 
-def _made(sql: Connection, root: str, *, is_whole: bool) -> tuple[set[str], set[str]]:
+def _made(transaction: Transaction, root: str, *, is_whole: bool) -> tuple[set[str], set[str]]:
     """Keys of the rows made here, and terms of the contacts that somebody wrote down otherwise."""
-    kinds = ["contact", "join", "likeness", *(["consent"] if is_whole else [])]
-    found = sql.all(
-        "SELECT key, kind, term FROM doc WHERE owner = :owner AND kind IN [:kinds]",
-        owner=root,
-        kinds=kinds,
-    )
-    own = {str(key) for key, *_ in found if _is_made(str(key), root)}
-    return own, {str(term) for key, kind, term in found if kind == "contact" and key not in own}
+    found = transaction.docs_of(root, *MADE, *(["consent"] if is_whole else []))
+    own = {key for key in found if _is_made(key, root)}
+    terms = {doc.term for key, doc in found.items() if doc.kind == "contact" and key not in own}
+    return own, terms
 
 
-def _points(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
-    found = sql.all(
-        "SELECT term, MAX(is_verified), MIN(at), MIN(channel) FROM point WHERE owner IN [:owners] AND kind <> 'name'"
-        " GROUP BY term ORDER BY term",
-        owners=list(owners),
-    )
+def _points(transaction: Transaction, root: str, owners: Sequence[str]) -> list[Row]:
+    by_term: dict[str, list[tuple[int, int, str]]] = {}
+    for owner in owners:
+        for term, _, kind, is_verified, channel, at in transaction.lines(POINT, owner=owner):
+            if kind != "name":
+                by_term.setdefault(str(term), []).append((is_verified, at, channel))
+    found = [
+        (term, max(verified), min(at), min(channel))
+        for term, lines in sorted(by_term.items())
+        for verified, at, channel in [tuple(zip(*lines, strict=True))]
+    ]
     rows = []
     for term, is_verified, at, source in found:
         network, _, value = str(term).partition(":")
@@ -360,9 +379,9 @@ def _points(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
 
 def show_likenesses(transaction: Transaction, owner: str) -> None:
     """Write whom a customer may be the same person as; the rest of what they show stays."""
-    sql = transaction.read.sql
-    wanted = {row.key: row for row in _likenesses(sql, owner, members(sql, owner))}
-    for key in _keys_like(sql, owner, "likeness") - wanted.keys():
+    ours = members_of(transaction, owner)
+    wanted = {row.key: row for row in _likenesses(transaction, owner, ours)}
+    for key in transaction.docs_of(owner, "likeness").keys() - wanted.keys():
         transaction.remove(key)
     for key, row in wanted.items():
         known = _row(transaction, key)
@@ -384,26 +403,30 @@ def partners(sql: Connection, root: str) -> tuple[str, ...]:
     return tuple(sorted({str(kept.get(one, one)) for one in others} - set(owners)))
 
 
-def _keys_like(sql: Connection, root: str, kind: str) -> set[str]:
-    found = sql.all(
-        "SELECT key FROM doc WHERE owner = :owner AND kind = :kind", owner=root, kind=kind
-    )
-    return {str(key) for (key,) in found}
+def _like_of(owner: str) -> tuple[Wanted, ...]:
+    return asked_for(LIKENESS, one=owner), asked_for(LIKENESS, other=owner)
 
 
-def _likenesses(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
+def _likenesses(transaction: Transaction, root: str, owners: Sequence[str]) -> list[Row]:
     ours = frozenset(owners)
-    found = sql.all(
-        "SELECT one, other, why, risk_ppm, at FROM likeness WHERE state = 'open'"
-        " AND (one IN [:owners] OR other IN [:owners]) ORDER BY risk_ppm, one, other",
-        owners=list(owners),
-    )
+    found = {
+        (ppm, str(one), str(other), str(why), at)
+        for owner in owners
+        for asked in _like_of(owner)
+        for one, other, state, ppm, why, _, at in transaction.lines_of(asked)
+        if state == "open"
+    }
     pairs = [
-        (str(other) if one in ours else str(one), str(why), int(ppm), int(at))
-        for one, other, why, ppm, at in found
+        (other if one in ours else one, why, int(ppm), int(at))
+        for ppm, one, other, why, at in sorted(found)
     ]
+    sql = transaction.read.sql
     asked = sorted({other for other, *_ in pairs})
-    kept = dict(sql.all("SELECT owner, kept FROM folded WHERE owner IN [:asked]", asked=asked))
+    kept = (
+        dict(sql.all("SELECT owner, kept FROM folded WHERE owner IN [:asked]", asked=asked))
+        if asked
+        else {}
+    )
     rows: dict[str, Row] = {}
     for other, why, ppm, at in pairs:
         partner = str(kept.get(other, other))
@@ -599,13 +622,11 @@ def sweep(transaction: Transaction, *, limit: int = SWEPT_MAX) -> int:
 
 def note_origin(transaction: Transaction, keys: Iterable[str], record: str) -> None:
     """These rows came from this record, which is joined into another; or from one that was joined into it before."""
-    sql, asked = transaction.direct(), sorted(keys)
-    ours = frozenset(members(sql, record))
-    known = dict(sql.all("SELECT key, owner FROM origin WHERE key IN [:keys]", keys=asked))
-    sql.many(
-        "INSERT INTO origin (key, owner) VALUES (:key, :owner) ON CONFLICT (key) DO UPDATE SET owner = excluded.owner",
-        [{"key": key, "owner": record} for key in asked if known.get(key) not in ours],
-    )
+    ours = frozenset(members_of(transaction, record))
+    for key in sorted(keys):
+        known = transaction.lines(ORIGIN, key=key)
+        if not known or known[0][1] not in ours:
+            transaction.put_line(ORIGIN, (key, record))
 
 
 def _is_made(key: str, owner: str) -> bool:

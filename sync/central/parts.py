@@ -15,6 +15,7 @@ from sync.central.batch import Batch
 from sync.central.counters import Counters
 from sync.central.feed import Bell
 from sync.central.gate import Caller, Gate, Sessions, denied
+from sync.central.lines import Wanted
 from sync.central.store import Store, Transaction
 
 Value = TypeVar("Value")
@@ -42,15 +43,19 @@ class Parts:
         return micros_of(self.clock.now())
 
     def write(
-        self, change: Callable[[Transaction], Value], *, keys: Iterable[str] = ()
+        self,
+        change: Callable[[Transaction], Value],
+        *,
+        keys: Iterable[str] = (),
+        lines: Iterable[Wanted] = (),
     ) -> Value:
-        """Do one change durably. Raises what it raises, or StoreError."""
+        """Do one change durably; `keys` and `lines` are what it will ask for. Raises what it raises, or StoreError."""
 
         def work(transaction: Transaction) -> Callable[[], Value]:
             value = change(transaction)
             return lambda: value
 
-        return self.batch.run(work, keys=tuple(keys))
+        return self.batch.run(work, keys=keys, lines=lines)
 
 
 def key_of(caller: Caller) -> bytes:

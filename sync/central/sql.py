@@ -13,9 +13,10 @@ The only importer of sqlite3 and psycopg here; a library's exception never leave
 """
 
 import re
+import select
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -70,6 +71,16 @@ class Connection(Protocol):
 
     def many(self, sql: str, values: Sequence[Values]) -> int:
         """The same statement with each of these; how many rows were changed in all."""
+        ...
+
+    def several(
+        self, asked: Sequence[tuple[str, Values]], *, lock: Iterable[str] = ()
+    ) -> list[list[tuple[Any, ...]]]:
+        """All rows of each of these answers, in one round trip; these names are held first."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is run in this block goes in one round trip; how many rows it changed is not known."""
         ...
 
     def lock(self, names: Iterable[str]) -> None:
@@ -186,6 +197,15 @@ class _SqliteConnection:
         with _sqlite_errors():
             return self._raw.executemany(_for_sqlite(sql), values).rowcount if values else 0
 
+    def several(
+        self, asked: Sequence[tuple[str, Values]], *, lock: Iterable[str] = ()
+    ) -> list[list[tuple[Any, ...]]]:
+        self.lock(lock)
+        return [self.all(sql, **values) for sql, values in asked]
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def lock(self, names: Iterable[str]) -> None:
         """Nothing: who writes is alone."""
 
@@ -296,6 +316,11 @@ def _names_in(insert: str) -> tuple[str, ...]:
     return tuple(_PARAMETER.findall(found[2])) if found else ()
 
 
+def _type_in(values: Iterable[object]) -> type:
+    """The type of a column's values; nothing but bytes may be missing."""
+    return next((type(value) for value in values if value is not None), bytes)
+
+
 @lru_cache(maxsize=64)
 def _in_bulk(insert: str, types: tuple[type, ...]) -> str:
     """An INSERT of many rows as one statement over a list a column: three times as fast as one a row."""
@@ -372,49 +397,80 @@ def _why_not(error: StoreUnreachable) -> str:
 class _PostgresConnection:
     """One transaction of PostgreSQL that speaks in our errors."""
 
-    def __init__(self, raw: "psycopg.Connection[tuple[Any, ...]]") -> None:
+    def __init__(self, raw: "psycopg.Connection[tuple[Any, ...]]", begin: str) -> None:
         self._raw = raw
+        self._begin = begin  # until the first statement, which it goes with
         self._has_all = self._has_some = False
+
+    def _execute(self, sql: str, values: Values) -> "psycopg.Cursor[tuple[Any, ...]]":
+        with self.together() if self._begin else nullcontext():
+            return self._raw.execute(sql, values)
 
     def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
         with _postgres_errors():
-            return self._raw.execute(_for_postgres(sql), values).fetchall()
+            return self._execute(_for_postgres(sql), values).fetchall()
 
     def run(self, sql: str, **values: object) -> int:
         with _postgres_errors():
-            return self._raw.execute(_for_postgres(sql), values).rowcount
+            return self._execute(_for_postgres(sql), values).rowcount
 
     def many(self, sql: str, values: Sequence[Values]) -> int:
         if not values:
             return 0
         names = _names_in(sql) if len(values) >= BULK_MIN else ()
-        if names:
-            bulk = _in_bulk(sql, tuple(type(values[0][name]) for name in names))
-            with _postgres_errors():
-                columns = {name: [line[name] for line in values] for name in names}
-                return self._raw.execute(bulk, columns).rowcount
-        with _postgres_errors(), self._raw.cursor() as cursor:
-            cursor.executemany(_for_postgres(sql), values)
-            return cursor.rowcount
+        if not names:
+            return sum(self.run(sql, **line) for line in values)
+        columns = {name: [line[name] for line in values] for name in names}
+        bulk = _in_bulk(sql, tuple(map(_type_in, columns.values())))
+        with _postgres_errors():
+            return self._execute(bulk, columns).rowcount
+
+    def several(
+        self, asked: Sequence[tuple[str, Values]], *, lock: Iterable[str] = ()
+    ) -> list[list[tuple[Any, ...]]]:
+        with self.together():
+            self._hold(lock)
+            answers = [self._execute(_for_postgres(sql), values) for sql, values in asked]
+            return [answer.fetchall() for answer in answers]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with _postgres_errors(), self._raw.pipeline():
+            begin, self._begin = self._begin, ""
+            if begin:
+                self._raw.execute(begin)
+            yield
 
     def lock(self, names: Iterable[str]) -> None:
-        if self._has_all:
-            return
+        with self.together():
+            self._hold(names)
+
+    def _hold(self, names: Iterable[str]) -> None:
         numbers = sorted({lock_number(name) for name in names})
+        if self._has_all or not numbers:
+            return
         if len(numbers) > LOCKS_MAX:
             self.lock_all()
             return
         if not self._has_some:
-            self.all("SELECT pg_advisory_xact_lock_shared(:all)", all=ALL_NAMES)
+            self.run("SELECT pg_advisory_xact_lock_shared(:all)", all=ALL_NAMES)
             self._has_some = True
         # A list is unrolled in its order, so that two writers take what they share in the same order.
-        self.all(
+        self.run(
             "SELECT pg_advisory_xact_lock(name) FROM unnest(:names) AS name", names=numbers
         )
 
+    def commit(self) -> None:
+        """Make it durable. Raises StoreError where a statement of it had failed: then nothing of it stands."""
+        with _postgres_errors():
+            if self._begin:
+                return  # nothing was done
+            if self._raw.execute("COMMIT").statusmessage != "COMMIT":
+                raise StoreError("the store of the centre undid a transaction")
+
     def lock_all(self) -> None:
         if not self._has_all:
-            self.all("SELECT pg_advisory_xact_lock(:all)", all=ALL_NAMES)
+            self.run("SELECT pg_advisory_xact_lock(:all)", all=ALL_NAMES)
             self._has_all = True
 
 
@@ -469,11 +525,11 @@ class PostgresEngine:
         if not self._slots.acquire(timeout=CONNECT_S):
             raise StoreUnreachable("all connections to the database server are busy")
         try:
-            raw = self._begun(begin)
+            raw = self._idle_or_new()
             try:
-                connection = _PostgresConnection(raw)
+                connection = _PostgresConnection(raw, begin)
                 yield connection
-                connection.run("COMMIT")
+                connection.commit()
             except BaseException as error:
                 self._undo(raw, is_lost=isinstance(error, StoreUnreachable))
                 raise
@@ -481,21 +537,16 @@ class PostgresEngine:
         finally:
             self._slots.release()
 
-    def _begun(self, begin: str) -> "psycopg.Connection[tuple[Any, ...]]":
-        """A connection in a new transaction: an idle one, unless it broke meanwhile."""
+    def _idle_or_new(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        """An idle connection, unless its server went away meanwhile; or a new one."""
         while True:
             with self._idle_lock:
                 raw = self._idle.pop() if self._idle else None
-            is_fresh = raw is None
-            raw = raw or self._connected()
-            try:
-                _PostgresConnection(raw).run(begin)
-            except StoreError:
-                raw.close()
-                if is_fresh:
-                    raise
-            else:
+            if raw is None:
+                return self._connected()
+            if not select.select([raw], [], [], 0)[0]:
                 return raw
+            raw.close()  # nobody asked it anything: it says goodbye
 
     def _connected(self) -> "psycopg.Connection[tuple[Any, ...]]":
         import psycopg

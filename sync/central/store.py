@@ -9,7 +9,7 @@ Tables are in `schema`, databases in `sql`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -20,6 +20,7 @@ import msgspec
 from hardware.entropy import Entropy, SystemEntropy
 from sync.central import changes
 from sync.central.errors import StoreConflict
+from sync.central.lines import DOCS, OWNER, Line, Lines, Table, Wanted, wanted
 from sync.central.schema import TABLES, migrate
 from sync.central.sql import Connection, Engine, open_engine
 from sync.model.contacts import LENT, contact_term, term_of
@@ -213,12 +214,9 @@ def _readable(lines: Iterable[tuple[Any, ...]]) -> list[Row]:
     return rows
 
 
-_OWNER: Final = "owner/"
-
-
 def owner_lock(owner: str) -> str:
     """The name to lock for everything of a customer: who changes one of their rows and who changes who holds them agree."""
-    return _OWNER + owner
+    return OWNER + owner
 
 
 class Snapshot:
@@ -599,13 +597,18 @@ class Snapshot:
         return int(self._sql.all(f"SELECT COUNT(*) FROM {table}")[0][0])  # noqa: S608  # of the list above
 
 
+_DOCS_OF: Final = f"SELECT key, {_DOC} FROM doc WHERE key IN [:keys]"  # noqa: S608  # a constant
+_OPS_OF: Final = f"SELECT {_OP} FROM op WHERE id IN [:ids]"  # noqa: S608  # a constant
+_INTERESTS_OF: Final = "SELECT scope, owner, until, why FROM interest WHERE owner IN [:owners]"
+
+
 def _docs(sql: Connection, keys: Sequence[str]) -> dict[str, _Doc]:
-    found = sql.all(f"SELECT key, {_DOC} FROM doc WHERE key IN [:keys]", keys=list(keys))  # noqa: S608  # a constant
+    found = sql.all(_DOCS_OF, keys=list(keys))
     return {line[0]: _Doc(*line[1:]) for line in found}
 
 
 def _ops(sql: Connection, ids: Sequence[str]) -> dict[str, OpRecord]:
-    found = sql.all(f"SELECT {_OP} FROM op WHERE id IN [:ids]", ids=list(ids))  # noqa: S608  # a constant
+    found = sql.all(_OPS_OF, ids=list(ids))
     return {line[0]: _op_record(line) for line in found}
 
 
@@ -665,12 +668,12 @@ class _Absent:
 
 
 _ABSENT: Final = _Absent()
-_Table = dict[str, Any]
-_Change = tuple[_Table, str, Any]
+_Table = dict[Any, Any]
+_Change = tuple[_Table, Any, Any]
 
 
 class _Flushing:
-    """The connection as our own reads use it: what is still in memory is written first."""
+    """The connection of a transaction: what is still in memory is written first, and what a statement changes is read anew."""
 
     def __init__(self, transaction: "Transaction") -> None:
         self._transaction = transaction
@@ -679,10 +682,21 @@ class _Flushing:
         return self._transaction.written().all(sql, **values)
 
     def run(self, sql: str, **values: object) -> int:
-        return self._transaction.direct().run(sql, **values)
+        with self._transaction.changing() as connection:
+            return connection.run(sql, **values)
 
     def many(self, sql: str, values: Sequence[Mapping[str, object]]) -> int:
-        return self._transaction.direct().many(sql, values)
+        with self._transaction.changing() as connection:
+            return connection.many(sql, values)
+
+    def several(
+        self, asked: Sequence[tuple[str, Mapping[str, object]]], *, lock: Iterable[str] = ()
+    ) -> list[list[tuple[Any, ...]]]:
+        self._transaction.lock_keys(lock)
+        return self._transaction.written().several(asked)
+
+    def together(self) -> AbstractContextManager[None]:
+        return self._transaction.beside.together()
 
     def lock(self, names: Iterable[str]) -> None:
         self._transaction.lock_keys(names)
@@ -694,8 +708,8 @@ class _Flushing:
 class _Own(Snapshot):
     """What a transaction reads: the database with its own changes."""
 
-    def __init__(self, transaction: "Transaction") -> None:
-        super().__init__(_Flushing(transaction))
+    def __init__(self, transaction: "Transaction", connection: Connection) -> None:
+        super().__init__(connection)
         self._transaction = transaction
 
     def row(self, key: str) -> Row | None:
@@ -749,9 +763,10 @@ class Transaction:
     def __init__(self, connection: Connection, epoch: str, entropy: Entropy) -> None:
         """Write through `connection`, which the caller commits."""
         self._sql = connection
-        self._epoch = epoch
+        self.epoch = epoch
         self._entropy = entropy
-        self.read: Snapshot = _Own(self)
+        self._flushing = _Flushing(self)
+        self.read: Snapshot = _Own(self, self._flushing)
         # What is known or changed, by name; `_undo` says how each was before, so that a part can be taken back.
         self._docs: dict[str, _Doc | None] = {}
         self._ops: dict[str, OpRecord | None] = {}
@@ -769,6 +784,7 @@ class Transaction:
         self._unwritten_holders: dict[str, bool] = {}
         self._later: dict[str, tuple[Writer, Any]] = {}
         self._n_later = 0
+        self._lines = Lines(self._set)
         self._undo: list[_Change] = []
         self._parts: list[_Part] = []
         self._locked: set[str] = set()
@@ -777,7 +793,7 @@ class Transaction:
 
     # Changes in memory, and taking them back
 
-    def _set(self, table: _Table, name: str, value: object) -> None:
+    def _set(self, table: _Table, name: Any, value: object) -> None:
         if self._parts:
             self._undo.append((table, name, table.get(name, _ABSENT)))
         table[name] = value
@@ -808,7 +824,8 @@ class Transaction:
             if part.savepoint:
                 self._sql.run(f"ROLLBACK TO SAVEPOINT {part.savepoint}")
                 self._sql.run(f"RELEASE SAVEPOINT {part.savepoint}")
-            self._held = None  # it may have been read from what is gone now
+                self._held = None  # it may have been read from what is gone now
+                self._lines.forget()
             raise
         self._parts.pop()
         if part.savepoint:
@@ -823,16 +840,31 @@ class Transaction:
             or self._unwritten_ops
             or self._unwritten_holders
             or self._later
+            or self._lines
         )
-        return self.direct() if has_more else self._sql
+        if has_more:
+            self._write()
+        return self._sql
 
     @property
     def beside(self) -> Connection:
-        """The database as it was written so far, to read tables nothing of which is kept in memory."""
+        """The database as it was written so far, to read what nothing in memory changes."""
         return self._sql
 
     def direct(self) -> Connection:
-        """The database itself, for what is not kept in memory: everything before is written, each open part has its savepoint."""
+        """The database itself, for what is not kept in memory: everything before a statement is written first."""
+        self._write()
+        return self._flushing
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """The database for one statement that changes what lines may have been read of."""
+        self._write()
+        yield self._sql
+        self._lines.forget()
+
+    def _write(self) -> None:
+        """Write all there is in memory; each open part has its savepoint from now on."""
         for depth, part in enumerate(self._parts):
             if not part.savepoint:
                 again = self._back_to(part.begins)
@@ -843,12 +875,24 @@ class Transaction:
                     self._undo.append((table, name, table.get(name, _ABSENT)))
                     _put_back(table, name, after)
         self._flush()
-        return self._sql
 
     def _flush(self) -> None:
         docs = list(self._unwritten_docs)
         self._unwritten_docs.clear()
         written = [(key, self._docs[key]) for key in docs]
+        if docs or self._lines or self._unwritten_holders:
+            with self._sql.together():
+                self._flush_docs(written)
+                self._lines.write(self._sql)
+                self._flush_holders()
+        self._lines.forget()
+        self._flush_ops()
+        later = list(self._later.values())
+        self._later.clear()
+        for write, values in groupby(later, key=itemgetter(0)):
+            write(self._sql, [value for _, value in values])
+
+    def _flush_docs(self, written: Sequence[tuple[str, _Doc | None]]) -> None:
         self._sql.many(
             f"INSERT INTO doc (key, {_DOC}) VALUES (:key, :kind, :owner, :scope, :version, :as_of,"  # noqa: S608  # a constant
             " :source, :body, :term, :form) ON CONFLICT (key) DO UPDATE SET kind = excluded.kind,"
@@ -861,15 +905,11 @@ class Transaction:
             "DELETE FROM doc WHERE key = :key",
             [{"key": key} for key, doc in written if not doc],
         )
-        self._flush_ops()
-        self._flush_holders()
-        later = list(self._later.values())
-        self._later.clear()
-        for write, values in groupby(later, key=itemgetter(0)):
-            write(self._sql, [value for _, value in values])
 
     def _flush_ops(self) -> None:
         ids = list(self._unwritten_ops)
+        if not ids:
+            return
         self._unwritten_ops.clear()
         found = [(self._ops[op], self._raws[op]) for op in ids]
         n_new = self._sql.many(
@@ -924,38 +964,91 @@ class Transaction:
         """Nobody else writes until the end; for housekeeping over whole tables."""
         self._sql.lock_all()
 
-    def load(self, keys: Iterable[str], *, ops: Iterable[str] = ()) -> None:
-        """Lock these names and read what they stand for in few statements, so that asking for it is free.
+    def load(
+        self,
+        keys: Iterable[str],
+        *,
+        ops: Iterable[str] = (),
+        lines: Iterable[Wanted] = (),
+    ) -> None:
+        """Lock these names and read what they stand for in one round trip, so that asking for it is free.
 
         Args:
             keys: Rows by their key, customers by `owner_lock`, and names that only are to be locked.
             ops: Ids of operations.
+            lines: Of other tables.
         """
         fresh = [key for key in dict.fromkeys(keys) if key not in self._docs]
-        owners = [key[len(_OWNER) :] for key in fresh if key.startswith(_OWNER)]
-        unknown = [key for key in fresh if not key.startswith(_OWNER)]
-        self.lock_keys(fresh)
-        if unknown:
-            found = _docs(self._sql, unknown)
-            self._docs.update((key, found.get(key)) for key in unknown)
-        self.load_owners(owners)
+        rows = [key for key in fresh if not key.startswith(OWNER)]
+        owners = [
+            key[len(OWNER) :]
+            for key in fresh
+            if key.startswith(OWNER) and key[len(OWNER) :] not in self._holders
+        ]
         new = [op for op in dict.fromkeys(ops) if op not in self._ops]
+        asked = self._lines.questions(self._lines.unknown(lines))
+        names = (
+            {*fresh, *(one.lock for them, *_ in asked for one in them)} - self._locked - {""}
+        )
+        questions: list[tuple[str, Mapping[str, object]]] = [
+            (statement, values) for _, statement, values in asked
+        ]
+        if rows:
+            questions.append((_DOCS_OF, {"keys": rows}))
+        if owners:
+            questions.append((_INTERESTS_OF, {"owners": owners}))
         if new:
-            known = _ops(self._sql, new)
+            questions.append((_OPS_OF, {"ids": new}))
+        answers = iter(self._sql.several(questions, lock=names) if questions or names else ())
+        self._locked |= names
+        for them, *_ in asked:
+            self._lines.learn(them, next(answers))
+        if rows:
+            found = {line[0]: _Doc(*line[1:]) for line in next(answers)}
+            self._docs.update((key, found.get(key)) for key in rows)
+        if owners:
+            self._holders.update((owner, {}) for owner in owners)
+            for scope, owner, until, why in next(answers):
+                self._holders[owner][scope] = (until, why)
+        if new:
+            known = {line[0]: _op_record(line) for line in next(answers)}
             self._ops.update((op, known.get(op)) for op in new)
 
     def load_owners(self, owners: Iterable[str]) -> None:
         """Lock these customers and read who holds them in one statement."""
-        unknown = [owner for owner in dict.fromkeys(owners) if owner not in self._holders]
-        if not unknown:
-            return
-        self.lock_keys(owner_lock(owner) for owner in unknown)
-        self._holders.update((owner, {}) for owner in unknown)
-        for scope, owner, until, why in self._sql.all(
-            "SELECT scope, owner, until, why FROM interest WHERE owner IN [:owners]",
-            owners=unknown,
-        ):
-            self._holders[owner][scope] = (until, why)
+        self.load(owner_lock(owner) for owner in owners)
+
+    def lines(self, table: Table, **of: str) -> list[Line]:
+        """The lines of a table that have these values, as this transaction leaves them so far; guarded as the table says."""
+        return self.lines_of(wanted(table, **of))
+
+    def lines_of(self, asked: Wanted) -> list[Line]:
+        """The same for what is asked for already."""
+        self.load((), lines=(asked,))
+        return self._lines.known(asked)
+
+    def put_line(self, table: Table, line: Line) -> None:
+        """Write a line of a table, over what has its key. Raises Malformed for a value no database can hold."""
+        self._lines.put(table, line)
+
+    def unwritten(self, table: Table) -> Iterator[Line]:
+        """Lines of a table that were changed here, and that the database does not have yet."""
+        return self._lines.unwritten(table)
+
+    def docs_of(self, owner: str, *kinds: str) -> dict[str, _Doc]:
+        """All rows of a customer of some kinds as they are stored, with what this transaction made of them, by key."""
+        self.load((), lines=[wanted(DOCS, kind=kind, owner=owner) for kind in kinds])
+        found = {
+            line[0]: _Doc(*line[1:])
+            for kind in kinds
+            for line in self.lines(DOCS, kind=kind, owner=owner)
+        }
+        for key in self._unwritten_docs:
+            found.pop(key, None)
+            doc = self._docs[key]
+            if doc is not None and doc.owner == owner and doc.kind in kinds:
+                found[key] = doc
+        return dict(sorted(found.items()))
 
     def doc(self, key: str) -> _Doc | None:
         """A row as it is stored, with what this transaction made of it."""
@@ -1013,7 +1106,7 @@ class Transaction:
         self._note(self._touched, row.key)
         if known and known.owner and known.owner != row.owner:
             self.lock_keys((owner_lock(known.owner),))
-        if row.kind in changes.KINDS:
+        if row.kind in changes.KINDS and changes.are_heard(self):
             before = known.body if known else ""
             watched = changes.Watched(
                 row.key,
@@ -1282,7 +1375,7 @@ class Transaction:
         self.direct().run(
             "INSERT INTO scope (id, head, floor, epoch) VALUES (:id, 0, 0, :epoch)"
             " ON CONFLICT (id) DO NOTHING",
-            id=scope, epoch=self._epoch,
+            id=scope, epoch=self.epoch,
         )  # fmt: skip
         if not self._parts:
             self._scopes.add(scope)
@@ -1385,7 +1478,6 @@ class Transaction:
         self._touch_owners()
         self._flush()
         keys = list(self._touched)
-        self.load(keys)
         self.load_owners({doc.owner for key in keys if (doc := self._docs[key]) and doc.owner})
         old = self._pointers([*keys, *(key for key in self._docs if key not in self._touched)])
         moves: dict[str, list[tuple[str, bool]]] = {}
@@ -1497,7 +1589,7 @@ class Transaction:
         )  # fmt: skip
 
 
-def _put_back(table: _Table, name: str, value: object) -> None:
+def _put_back(table: _Table, name: Any, value: object) -> None:
     if isinstance(value, _Absent):
         table.pop(name, None)
     else:
@@ -1585,7 +1677,7 @@ class Store:
         with self._engine.writing() as connection:
             transaction = Transaction(connection, self.epoch, self._entropy)
             yield transaction
-            transaction.direct()
+            transaction.direct()  # nothing is left in memory
 
     def scrub(self) -> None:
         """Leave nothing of what was deleted in our own files; after an erasure. Raises StoreError."""

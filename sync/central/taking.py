@@ -13,13 +13,13 @@ other ids in its system (`also`); what speaks of one that was not told yet waits
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
 import msgspec
 
-from sync.central import handles, identity, joins, threads
+from sync.central import changes, events, handles, identity, joins, threads
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import (
     Agreed,
@@ -43,6 +43,18 @@ from sync.central.channels.facts import (
 from sync.central.enrolment import scope_of
 from sync.central.errors import Erased
 from sync.central.identity import Met
+from sync.central.lines import (
+    AWAITING,
+    CHANNEL,
+    ERASURE,
+    NAMED,
+    ORIGIN,
+    SUBSCRIBER,
+    TOLD_AT,
+    Wanted,
+    is_text,
+    wanted,
+)
 from sync.central.store import Transaction, owner_lock
 from sync.model import forms, promises
 from sync.model.conversation import DROPPED, MISSED
@@ -172,6 +184,50 @@ def take(taking: Taking, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one l
             assert_never(fact)
 
 
+def foreseen(
+    settings: Settings, facts: Iterable[AnyFact], *, epoch: str
+) -> tuple[list[str], list[Wanted]]:
+    """Names and lines that taking these facts will mostly ask for, to lock and read all at once; the rest is read when it is."""
+    names: list[str] = []
+    lines = [
+        wanted(CHANNEL, name=settings.name),
+        wanted(SUBSCRIBER, state=changes.TOLD),
+        wanted(SUBSCRIBER, state=changes.ASKS),
+    ]
+    for fact in facts:
+        match fact:
+            case Said() | Called():
+                key = key_of("interaction", row_id(fact.ref, settings.name))
+            case Bought() | Became():
+                key = key_of("order", row_id(fact.ref))
+            case Problem():
+                key = key_of("case", row_id(fact.ref, settings.name))
+            case _:
+                key = ""
+        if key:
+            names.append(key)
+            lines.append(wanted(TOLD_AT, key=key))
+        thread = f"thread:{fact.thread}" if isinstance(fact, Said) and fact.thread else ""
+        if thread:
+            name = _plain(thread, 300)
+            refs = (name, identity.mark_in(epoch, settings.name, name))
+            lines += [wanted(NAMED, channel=settings.name, ref=ref) for ref in refs]
+        lines += [
+            wanted(AWAITING, channel=settings.name, reason=reason)
+            for reason in events.reasons_of((fact.ref, *fact.also, thread))
+        ]
+        if fact.who is not None:
+            more, whose = identity.foreseen(
+                settings,
+                fact.who,
+                thread or f"{type(fact).__name__.lower()}:{fact.ref}",
+                epoch=epoch,
+            )
+            names += more
+            lines += whose
+    return list(filter(is_text, names)), [it for it in lines if all(map(is_text, it.of))]
+
+
 def _timed(fact: AnyFact, now: int) -> AnyFact:
     """The fact with a time: now for one that has none, and never later, so that a wrong clock does not outlive itself."""
     return msgspec.structs.replace(fact, at=min(fact.at, now) if fact.at > 0 else now)
@@ -215,10 +271,8 @@ def _whose(taking: Taking, fact: Fact, *keys: str, ref: str = "") -> Met:
     for key in keys:
         row = _row(taking, key) if key else None
         if row is not None and row.owner:
-            found = taking.transaction.direct().all(
-                "SELECT owner FROM origin WHERE key = :key", key=key
-            )
-            met = Met(str(found[0][0]) if found else row.owner, row.owner)
+            found = taking.transaction.lines(ORIGIN, key=key)
+            met = Met(str(found[0][1]) if found else row.owner, row.owner)
             _hold(taking, met)
             taking.owners |= {met.record: None, met.owner: None}
             return met
@@ -232,9 +286,7 @@ def _hold(taking: Taking, met: Met) -> None:
     if met.owner in taking.owners:
         return
     taking.transaction.lock_keys((owner_lock(met.owner),))
-    if taking.transaction.beside.all(
-        "SELECT 1 FROM erasure WHERE owner = :owner", owner=met.owner
-    ):
+    if taking.transaction.lines(ERASURE, owner=met.owner):
         raise Erased("this customer was erased")
 
 
@@ -272,26 +324,17 @@ def row_id(ref: str, channel: str = "") -> str:
 def _name(taking: Taking, fact: Fact, key: str, *more: str) -> None:
     """From now on these ids of that system mean this row."""
     refs = [one for one in dict.fromkeys((fact.ref, *fact.also, *more)) if one]
-    taking.transaction.direct().many(
-        "INSERT INTO named (channel, ref, key) VALUES (:channel, :ref, :key)"
-        " ON CONFLICT (channel, ref) DO UPDATE SET key = excluded.key",
-        [
-            {"channel": taking.settings.name, "ref": _plain(ref, 300), "key": key}
-            for ref in refs
-        ],
-    )
+    for ref in refs:
+        taking.transaction.put_line(NAMED, (taking.settings.name, _plain(ref, 300), key))
     taking.named += refs
 
 
 def _key_named(taking: Taking, ref: str, kind: str = "") -> str:
     """The row that system calls so; "" for one it did not tell."""
     plain, channel = _plain(ref, 300), taking.settings.name
-    found = taking.transaction.direct().all(
-        "SELECT key, ref FROM named WHERE channel = :channel AND ref IN [:refs]",
-        channel=channel, refs=[plain, identity.mark_of(taking.transaction, channel, plain)],
-    )  # fmt: skip
-    if found:
-        return str(min(found, key=lambda it: it[1] != plain)[0])
+    for name in (plain, identity.mark_of(taking.transaction, channel, plain)):
+        for line in taking.transaction.lines(NAMED, channel=channel, ref=name):
+            return str(line[2])
     key = key_of(kind, row_id(ref)) if kind else ""
     return key if key and _row(taking, key) is not None else ""
 
@@ -305,20 +348,15 @@ def _plain(text: str, size: int) -> str:
 
 def _is_news(taking: Taking, key: str, at: int, *, row: Row | None) -> bool:
     """Whether nothing newer is known of that row, or part of one; from now on this is. Older news is written down as such."""
-    sql = taking.transaction.direct()
-    found = sql.all("SELECT at, channel, event FROM told_at WHERE key = :key", key=key)
+    found = taking.transaction.lines(TOLD_AT, key=key)
     ours = (at, taking.settings.name, taking.event)
-    if found and ours < tuple(found[0]):
+    if found and ours < found[0][1:]:
         taking.older.append(key)
         return False
     if row is not None and at < row.as_of and not found:
         taking.older.append(key)
         return False
-    sql.run(
-        "INSERT INTO told_at (key, at, channel, event) VALUES (:key, :at, :channel, :event)"
-        " ON CONFLICT (key) DO UPDATE SET at = excluded.at, channel = excluded.channel, event = excluded.event",
-        key=key, at=at, channel=taking.settings.name, event=taking.event,
-    )  # fmt: skip
+    taking.transaction.put_line(TOLD_AT, (key, *ours))
     return True
 
 
@@ -346,10 +384,8 @@ def _check_owner(taking: Taking, key: str, met: Met) -> None:
     row = _row(taking, key)
     if row is None or not row.owner or row.owner == met.owner:
         return
-    found = taking.transaction.direct().all(
-        "SELECT channel FROM told_at WHERE key = :key", key=key
-    )
-    if not found or found[0][0] != taking.settings.name:
+    found = taking.transaction.lines(TOLD_AT, key=key)
+    if not found or found[0][2] != taking.settings.name:
         raise Unusable(f"{key} is another customer's")
 
 

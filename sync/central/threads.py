@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from sync.central.lines import CHANNEL
 from sync.central.store import Transaction
 from sync.model import conversation, forms
 from sync.model.errors import Malformed
@@ -23,10 +24,8 @@ PHONE: Final = "phone"
 def promise_us(transaction: Transaction, contact_id: str) -> int:
     """How long the channel a contact came by may take to answer, microseconds."""
     name = contact_id.partition(":")[0]
-    found = transaction.read.sql.all(
-        "SELECT promise_s FROM channel WHERE name = :name", name=name
-    )
-    return int(found[0][0]) * 1_000_000 if found else PROMISE_US
+    found = transaction.lines(CHANNEL, name=name)
+    return int(found[0][-1]) * 1_000_000 if found else PROMISE_US
 
 
 def settle(transaction: Transaction, owner: str, *, channel: str, thread: str) -> None:
@@ -81,22 +80,17 @@ def reopen(transaction: Transaction, case: Row, *, op: str) -> None:
 def _contacts(
     transaction: Transaction, owner: str, channel: str = ""
 ) -> list[tuple[Row, Interaction]]:
-    found = transaction.read.sql.all(
-        "SELECT key, body, as_of, source FROM doc WHERE owner = :owner AND kind = 'interaction' ORDER BY key",
-        owner=owner,
-    )
     contacts = []
-    for key, text, as_of, source in found:
-        if channel and f'"channel":"{channel}"' not in text:
+    for key, doc in transaction.docs_of(owner, "interaction").items():
+        if channel and f'"channel":"{channel}"' not in doc.body:
             continue
         try:
-            body = body_of("interaction", str(text).encode())
+            body = doc.record or body_of("interaction", doc.body.encode())
         except Malformed:
             continue
         if isinstance(body, Interaction) and channel in ("", body.channel):
-            contacts.append(
-                (Row(str(key), "interaction", owner, 0, int(as_of), str(source), body), body)
-            )
+            row = Row(key, "interaction", owner, 0, doc.as_of, doc.source, body)
+            contacts.append((row, body))
     return contacts
 
 
@@ -125,11 +119,12 @@ def _settle_calls(transaction: Transaction, owner: str) -> None:
         wanted = {
             f"case/{it.id}": it for it in conversation.dropped_cases(calls, promise_us=promise)
         }
-    found = transaction.read.sql.all(
-        "SELECT key FROM doc WHERE owner = :owner AND kind = 'case' AND key >= :first AND key < :last",
-        owner=owner, first=f"case/{conversation.CASE}", last=f"case/{conversation.CASE}~",
-    )  # fmt: skip
-    for key in {*wanted, *(str(key) for (key,) in found)}:
+    made = {
+        key
+        for key in transaction.docs_of(owner, "case")
+        if key.startswith(f"case/{conversation.CASE}")
+    }
+    for key in sorted(made.union(wanted)):
         known = transaction.read.row(key)
         if known is not None and (not isinstance(known.body, Case) or known.body.ops):
             continue  # somebody works on it

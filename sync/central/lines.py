@@ -1,0 +1,256 @@
+"""Lines of the tables that events are taken into, as one transaction keeps them: read in groups, changed in memory, written at once.
+
+What is asked for together (`Wanted`) is read in one round trip; what is changed is written at the end, one statement a table
+for all events of the transaction, so that an event alone costs few statements, and many at once hardly more than one.
+Whoever changes such a table by a statement of his own has everything written first, and nothing of it is kept any longer.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Final, NamedTuple
+
+from sync.central.sql import Connection
+from sync.model.errors import Malformed
+
+Line = tuple[Any, ...]
+By = tuple[str, ...]
+"""Columns that lines are asked for by."""
+
+INT_END: Final = 2**63
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table.
+
+    Attributes:
+        name: What its lines are called here: the table's own name, unless it is some lines of another one (`only`).
+        columns: Of each line.
+        key: Those that name a line.
+        fixed: Those that stay as they were first written.
+        only: From which table, and which of its lines; such a one is read only.
+        asked: How lines are asked for, each with the beginning of the name that guards them; None where nothing does.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    key: By
+    asked: Mapping[By, str | None]
+    fixed: frozenset[str] = frozenset()
+    only: tuple[str, str] = ("", "")
+
+    @cached_property
+    def upsert(self) -> str:
+        """The statement that writes a line over what stood there."""
+        names = ", ".join(self.columns)
+        values = ", ".join(f":{name}" for name in self.columns)
+        rest = ", ".join(
+            f"{name} = excluded.{name}"
+            for name in self.columns
+            if name not in self.fixed.union(self.key)
+        )
+        what = f"UPDATE SET {rest}" if rest else "NOTHING"
+        return (
+            f"INSERT INTO {self.name} ({names}) VALUES ({values})"  # noqa: S608  # of the constants below
+            f" ON CONFLICT ({', '.join(self.key)}) DO {what}"
+        )
+
+    def of(self, line: Line, columns: By) -> Line:
+        """What a line has in these columns."""
+        return tuple(line[self.columns.index(name)] for name in columns)
+
+
+class Wanted(NamedTuple):
+    """The lines that have these values in these columns."""
+
+    table: Table
+    by: By
+    of: Line
+
+    @property
+    def lock(self) -> str:
+        """The name that guards them, "" for none."""
+        prefix = self.table.asked[self.by]
+        return "" if prefix is None else prefix + "/".join(map(str, self.of))
+
+
+def wanted(table: Table, **of: str) -> Wanted:
+    """The lines of that table that have these values."""
+    return Wanted(table, tuple(of), tuple(of.values()))
+
+
+@lru_cache(maxsize=64)
+def _select(table: Table, by: By) -> str:
+    *first, last = by
+    source, only = table.only
+    whose = [*(f"{name} = :{name}" for name in first), f"{last} IN [:{last}]"]
+    which = " AND ".join([*whose, *([only] if only else [])])
+    return f"SELECT {', '.join(table.columns)} FROM {source or table.name} WHERE {which}"  # noqa: S608  # of the constants below
+
+
+class Lines:
+    """What one transaction knows of all such tables."""
+
+    def __init__(self, change: Callable[[dict[Any, Any], Any, object], None]) -> None:
+        """Nothing is known yet. `change` puts a value into a table in memory so that a part can take it back."""
+        self._change = change
+        self._groups: dict[tuple[str, By, Line], dict[Line, Line]] = {}
+        self._unwritten: dict[tuple[str, Line], tuple[Table, Line]] = {}
+
+    def unknown(self, asked: Iterable[Wanted]) -> list[Wanted]:
+        """Those of these that were not read yet, each once."""
+        return [
+            one
+            for one in dict.fromkeys(asked)
+            if (one.table.name, one.by, one.of) not in self._groups
+        ]
+
+    def questions(
+        self, asked: Iterable[Wanted]
+    ) -> list[tuple[list[Wanted], str, dict[str, Any]]]:
+        """The statements that read these, few, and which of them each is for."""
+        alike: dict[tuple[str, By, Line], list[Wanted]] = defaultdict(list)
+        for one in asked:
+            alike[one.table.name, one.by, one.of[:-1]].append(one)
+        return [
+            (
+                them,
+                _select(them[0].table, by),
+                {**dict(zip(by, first, strict=False)), by[-1]: [it.of[-1] for it in them]},
+            )
+            for (_, by, first), them in alike.items()
+        ]
+
+    def learn(self, asked: Sequence[Wanted], found: Iterable[Line]) -> None:
+        """Keep what one of these statements found, with what was changed here."""
+        table, by = asked[0].table, asked[0].by
+        for one in asked:
+            self._groups[table.name, by, one.of] = {}
+        for line in found:
+            self._groups[table.name, by, table.of(line, by)][table.of(line, table.key)] = line
+        for (name, key), (_, line) in list(self._unwritten.items()):
+            group = (
+                self._groups.get((name, by, table.of(line, by))) if name == table.name else None
+            )
+            if group is not None:
+                self._change(group, key, line)
+
+    def known(self, one: Wanted) -> list[Line]:
+        """Those lines, in the order of their keys; they were read."""
+        group = self._groups[one.table.name, one.by, one.of]
+        return [line for _, line in sorted(group.items())]
+
+    def put(self, table: Table, line: Line) -> None:
+        """Write a line, over what has its key. Raises Malformed for a value no database can hold."""
+        _check(line)
+        key = table.of(line, table.key)
+        for by in table.asked:
+            group = self._groups.get((table.name, by, table.of(line, by)))
+            if group is not None:
+                self._change(group, key, line)
+        self._change(self._unwritten, (table.name, key), (table, line))
+
+    def unwritten(self, table: Table) -> Iterator[Line]:
+        """Lines of a table that were changed and that the database does not have yet."""
+        return (line for (name, _), (_, line) in self._unwritten.items() if name == table.name)
+
+    def __bool__(self) -> bool:
+        """Whether something is to be written."""
+        return bool(self._unwritten)
+
+    def write(self, sql: Connection) -> None:
+        """Write what was changed, in the order of its keys, so that no two nodes wait for each other."""
+        tables: dict[str, tuple[Table, list[Line]]] = {}
+        for (name, _), (table, line) in sorted(self._unwritten.items(), key=lambda it: it[0]):
+            tables.setdefault(name, (table, []))[1].append(line)
+        self._unwritten.clear()
+        for table, lines in tables.values():
+            values = [dict(zip(table.columns, line, strict=True)) for line in lines]
+            sql.many(table.upsert, values)
+
+    def forget(self) -> None:
+        """Keep nothing that was read: the database may have something else now."""
+        self._groups.clear()
+
+
+def is_text(text: str) -> bool:
+    """Whether any database can hold it."""
+    return "\0" not in text and text.encode("utf-8", "ignore").decode() == text
+
+
+def _check(line: Line) -> None:
+    for value in line:
+        if isinstance(value, str) and not is_text(value):
+            raise Malformed("a text no database can hold")
+        if isinstance(value, int) and not -INT_END <= value < INT_END:
+            raise Malformed("a number no database can hold")
+
+
+# The tables
+
+OWNER: Final = "owner/"
+"""How the name begins that guards everything of a customer."""
+
+EVENT: Final = Table(
+    "event",
+    ("channel", "id", "type", "state", "reason", "at", "came_at", "n_tries", "next_at", "n_more", "form", "head", "raw"),
+    ("channel", "id"),
+    {("channel", "id"): "event/"},
+    frozenset(["type", "at", "came_at", "form", "head", "raw"]),
+)  # fmt: skip
+AWAITING: Final = Table(
+    "awaiting",
+    ("channel", "id", "reason"),
+    ("channel", "id"),
+    {("channel", "reason"): None},
+    only=("event", "state = 'waiting'"),
+)
+EVENT_OF: Final = Table("event_of", ("channel", "id", "owner"), ("channel", "id", "owner"), {})
+ALIAS: Final = Table(
+    "alias",
+    ("channel", "ref", "owner", "at"),
+    ("channel", "ref"),
+    {("channel", "ref"): "alias/", ("owner",): None},
+    frozenset(["owner", "at"]),
+)
+NAMED: Final = Table(
+    "named", ("channel", "ref", "key"), ("channel", "ref"), {("channel", "ref"): None}
+)
+POINT: Final = Table(
+    "point",
+    ("term", "owner", "kind", "is_verified", "channel", "at"),
+    ("term", "owner"),
+    {("owner",): OWNER},
+)
+SAID: Final = Table(
+    "said", ("owner", "field", "value", "at", "stamp"), ("owner", "field"), {("owner",): OWNER}
+)
+TOLD_AT: Final = Table("told_at", ("key", "at", "channel", "event"), ("key",), {("key",): None})
+ORIGIN: Final = Table("origin", ("key", "owner"), ("key",), {("key",): None})
+FOLDED: Final = Table(
+    "folded", ("owner", "kept"), ("owner",), {("owner",): None, ("kept",): None}
+)
+LIKENESS: Final = Table(
+    "likeness",
+    ("one", "other", "state", "risk_ppm", "why", "by_whom", "at"),
+    ("one", "other"),
+    {("one",): None, ("other",): None},
+)
+ERASURE: Final = Table("erasure", ("owner", "at"), ("owner",), {("owner",): OWNER})
+FORGOTTEN: Final = Table("forgotten", ("mark", "at"), ("mark",), {("mark",): None})
+CHANNEL: Final = Table(
+    "channel",
+    ("name", "state", "reason", "changed_at", "position", "promise_s"),
+    ("name",),
+    {("name",): None},
+)
+SUBSCRIBER: Final = Table("subscriber", ("name", "state"), ("name",), {("state",): None})
+DOCS: Final = Table(
+    "doc",
+    ("key", "kind", "owner", "scope", "version", "as_of", "source", "body", "term", "form"),
+    ("key",),
+    {("kind", "owner"): None},
+)
+"""Read only: what is changed of it, `Transaction.put` keeps."""
