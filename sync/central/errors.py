@@ -33,7 +33,7 @@ class CannotJoin(Exception):
     """Two customers cannot be made one, or not be taken apart; a sentence for whoever asked, and a code for a device.
 
     Attributes:
-        code: same_customer | unknown_customer | another_family | unknown_join | undone.
+        code: same_customer | unknown_customer | another_family | unknown_join | undone | not_declined.
     """
 
     def __init__(self, sentence: str, code: str) -> None:

@@ -8,8 +8,9 @@ import typer
 
 from kiosk.commands import likeness
 from kiosk.commands.options import EXIT_DATABASE
+from sync.central import identity
 from sync.central.likeness.model import likely_pairs
-from sync.model.records import ContactPoint, Customer
+from sync.model.records import ContactPoint, Customer, Likeness
 from sync.model.row import row_of
 from tests.support.centre import open_centre
 
@@ -95,3 +96,46 @@ def test_an_engine_nobody_knows_and_a_folder_without_a_centre_are_said(
     said = capsys.readouterr().err
     assert "duckdb or spark" in said
     assert "There is no centre" in said
+
+
+def test_a_no_is_listed_and_taken_back_with_who_and_when(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    likeness.run(data=data)
+    opened = open_centre(data / "centre")
+    opened._parts.write(lambda it: identity.decline(it, "m1", "m2", by="ben", at=NOW))
+    opened.close()
+    capsys.readouterr()
+
+    likeness.run(data=data, declined=True, as_json=True)
+    (no,) = json.loads(capsys.readouterr().out)["declined"]
+    likeness.run(data=data, again=no["pair"], by="sue", reason="both showed one ID")
+    capsys.readouterr()
+    likeness.run(data=data, declined=True)
+    left = capsys.readouterr().out
+
+    assert (no["by"], no["said"], no["at"]) == ("ben", "declined", "2027-01-15T08:00:00+00:00")
+    assert left == "Nobody said no to a suggestion.\n"
+    opened = open_centre(data / "centre")
+    row = opened.row("likeness/m1~m2")
+    opened.close()
+    assert row is not None
+    assert isinstance(row.body, Likeness)
+    assert "ben said two people on 2027-01-15, sue asks again on " in row.body.why
+    assert row.body.why.endswith(": both showed one ID")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"again": "m1~m2"}, 2), ({"again": "m1", "reason": "x"}, 2), ({"again": "m1~m2", "reason": "x", "by": " "}, 2),
+        ({"again": "m1~m2", "reason": "x"}, 3), ({"again": "m1~m1", "reason": "x"}, 3),
+    ],
+)  # fmt: skip
+def test_only_a_no_can_be_taken_back_and_never_without_a_reason(
+    data: Path, options: dict[str, str], code: int
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        likeness.run(data=data, **options)  # type: ignore[arg-type]
+
+    assert ended.value.exit_code == code

@@ -466,6 +466,57 @@ def test_a_customer_known_by_nothing_but_an_id_is_a_customer(
     assert row["given_name"] == ""
 
 
+def test_a_no_that_a_person_takes_back_is_a_question_again(
+    centre: Centre, intake: Intake
+) -> None:
+    shop, chat = two_customers(centre, intake)
+    changed(centre, lambda it: identity.decline(it, chat, shop, by="ben", at=NOW))
+
+    changed(
+        centre,
+        lambda it: identity.ask_again(
+            it, shop, chat, by="sue", why="saw both IDs", at=NOW + DAY
+        ),
+    )
+
+    (line,) = database_rows(centre, "likeness")
+    assert (line[2], line[5], line[6]) == ("open", "sue", NOW + DAY)
+    assert (
+        line[4]
+        == "ben said two people on 2026-01-07, sue asks again on 2026-01-08: saw both IDs"
+    )
+    rows = all_rows(centre)
+    assert {key for key in rows if key.startswith("likeness/")} == {
+        f"likeness/{chat}~{shop}",
+        f"likeness/{shop}~{chat}",
+    }
+    told(intake, CHAT, wrote("m2", who("c9", "M", "", mail("maya@example.org"))))
+    assert owner_of(centre, "order/W-1") == owner_of(centre, "interaction/chat:m2")
+
+
+def test_also_who_was_taken_apart_is_asked_about_again(centre: Centre, intake: Intake) -> None:
+    shop, chat = two_customers(centre, intake)
+    joined = join(centre, shop, chat)
+    unjoin(centre, joined)
+
+    changed(
+        centre, lambda it: identity.ask_again(it, shop, chat, by="sue", why="x", at=NOW + DAY)
+    )
+
+    assert len(open_likeness(centre)) == 1
+    assert "took them apart on" in open_likeness(centre)[0]
+
+
+def test_a_no_nobody_said_is_not_taken_back(centre: Centre, intake: Intake) -> None:
+    shop, chat = two_customers(centre, intake)
+    before = database_rows(centre, "likeness")
+
+    with pytest.raises(CannotJoin, match="Nobody said no"):
+        changed(centre, lambda it: identity.ask_again(it, shop, chat, by="s", why="x", at=NOW))
+
+    assert database_rows(centre, "likeness") == before
+
+
 def family(centre: Centre) -> None:
     centre.put_rows(
         [
