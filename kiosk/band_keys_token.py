@@ -335,7 +335,7 @@ class TokenCapsuleKey:
     def signed(self, words: CapsuleWords, *, uid: bytes, band: bytes, size: int) -> bytes:
         """The capsule of a band, with as many of the words as fit. Raises BandKeysAway, ValueError where not even none fit."""
         return signed(
-            capsule_of(words, size),
+            capsule_of(words, size, band=band),
             uid=uid,
             band=band,
             public_key=self.public_key,

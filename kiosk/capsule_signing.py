@@ -18,6 +18,7 @@ from drivers.credential.capsule import (
     DAYS_MAX,
     LANGUAGE_SIZE_MAX,
     LINE_SIZE_MAX,
+    MINIMAL_SIZE,
     NAME_SIZE_MAX,
     Capsule,
     cut,
@@ -60,7 +61,7 @@ class CapsuleKeyFile:
     def signed(self, words: "CapsuleWords", *, uid: bytes, band: bytes, size: int) -> bytes:
         """The capsule of a band, with as many of the words as fit. Raises ValueError where not even none fit."""
         return signed(
-            capsule_of(words, size),
+            capsule_of(words, size, band=band),
             uid=uid,
             band=band,
             public_key=self._public_key,
@@ -72,8 +73,11 @@ class CapsuleKeyFile:
         return self.private_key.public_key().public_bytes_raw()
 
 
-def capsule_of(words: "CapsuleWords", size: int) -> Capsule:
-    """What a capsule says, with as many of the words as fit into `size` bytes. Raises ValueError where not even none fit."""
+def capsule_of(words: "CapsuleWords", size: int, *, band: bytes) -> Capsule:
+    """What a capsule says, with as many of the words as fit into `size` bytes. Raises ValueError where not even none fit.
+
+    Where there is room it names its band, so that a kiosk reads both at once.
+    """
     capsule = Capsule(
         issued_at=words.issued_at,
         days=min(words.days, DAYS_MAX),
@@ -83,5 +87,6 @@ def capsule_of(words: "CapsuleWords", size: int) -> Capsule:
         language=cut(words.language, LANGUAGE_SIZE_MAX),
         name=cut(words.name, NAME_SIZE_MAX),
         line=cut(words.line, LINE_SIZE_MAX),
+        band=band if size > MINIMAL_SIZE else b"",
     )
     return fitted(capsule, size)

@@ -1,11 +1,12 @@
 """One band, read with the fewest exchanges security allows.
 
     DESFire, UID that stays, key leased   select, EV2First K_band (2), reference                              4   MUTUAL
-             UID that stays, no lease     select, EV2First K_uid (2), reference, capsule                      5   NONE, with band
+             UID that stays, no lease     select, EV2First K_uid (2), capsule, which names its band           4   NONE, with band
              random UID, key leased       select, EV2First K_uid (2), true UID, NonFirst K_band (2), reference   7   MUTUAL
-             random UID, no lease         select, EV2First K_uid (2), true UID, reference, capsule            6   NONE, with band
+             random UID, no lease         select, EV2First K_uid (2), true UID, capsule                       5   NONE, with band
              older chip (EV1)             the same with AuthenticateAES, one exchange more, generation 1; capsule (3)
              a long capsule               one more
+             no capsule that names it     one more, for the reference
              key of another version       three more, then as without a lease
              no application of ours       select                                                              1   NONE
     NTAG 424                              see `reading_ntag424`; where its ATS does not say so, one more      1 to 9
@@ -26,7 +27,7 @@ from drivers.chips.reading_ntag424 import read_ntag424
 from drivers.chips.reading_pages import read_pages
 from drivers.chips.uid_only import proof_of_uid
 from drivers.connection import Connection
-from drivers.credential.capsule import contained
+from drivers.credential.capsule import contained, named
 from drivers.credential.layout import AID, CAPSULE_FILE, REFERENCE_FILE, KeySlot
 from drivers.errors import BandMalformed, BandRefused, BandUnsupported, KeyUnknown
 from drivers.ports import KeyProvider, LeasedKey
@@ -90,15 +91,15 @@ def _read_ours(chip: Desfire, target: Target, keys: KeyProvider) -> Proof:
         # Another epoch's band, or another shop's: not an attack on a key that was lent for this very band.
         return proof_of_uid(target, ChipFamily.DESFIRE)
     if uid is not None:
-        return _known(chip, generation, uid)
-    return _read_random(chip, generation, keys)
+        return _known(chip, generation, uid, group)
+    return _read_random(chip, generation, keys, group)
 
 
-def _read_random(chip: Desfire, generation: int, keys: KeyProvider) -> Proof:
+def _read_random(chip: Desfire, generation: int, keys: KeyProvider, group: LeasedKey) -> Proof:
     uid = chip.card_uid()
     leased = keys.band_key(uid)
     if leased is None:
-        return _known(chip, generation, uid)
+        return _known(chip, generation, uid, group)
     if generation > 1:
         chip.authenticate_ev2_non_first(KeySlot.BAND.value, leased.value)
     else:
@@ -129,18 +130,22 @@ def _proved(chip: Desfire, generation: int, uid: bytes) -> Proof:
     return Proof(ProofKind.MUTUAL, ChipFamily.DESFIRE, generation, uid, band)
 
 
-def _known(chip: Desfire, generation: int, uid: bytes) -> Proof:
-    """Whose band it says it is, read with the key every kiosk has: reference and capsule."""
-    band = chip.read(REFERENCE_FILE)
+def _known(chip: Desfire, generation: int, uid: bytes, group: LeasedKey) -> Proof:
+    """Whose band it says it is, read with the key every kiosk has: capsule, and reference where that does not name it."""
     try:
         capsule = _capsule(chip)
     except (BandMalformed, BandRefused):
         capsule = None  # it says nothing, and the band is still whose it says
+    band = None if capsule is None else named(capsule)
+    if band is None:
+        if not chip.is_open:
+            _opened(chip, KeySlot.UID, group)
+        band = chip.read(REFERENCE_FILE)
     return Proof(ProofKind.NONE, ChipFamily.DESFIRE, generation, uid, band, capsule=capsule)
 
 
-FIRST_SIZE = 175
-"""Bytes of a capsule that are read first: a name and one line fit, and enciphered they are whole blocks, eleven.
+FIRST_SIZE = 191
+"""Bytes of a capsule that are read first: a name and one line fit, and enciphered they are whole blocks, twelve.
 
 A byte takes 85 us on the air and 87 on a line at 115200 baud; a second read, for longer ones, as much as 60 bytes.
 """

@@ -6,10 +6,12 @@ r"""The capsule: what a band carries of its wearer's thread, signed, so that a s
       58 nn  <payload>                         a map, see below
       58 40  <signature, 64 bytes>
 
-    payload    0 version, 1   1 issued, seconds since 1970   2 days it holds for   3 sequence of this band
+    payload    0 version, 1 or 2   1 issued, seconds since 1970   2 days it holds for   3 sequence of this band
                4 bits: 1 something waits, 2 we owe an answer   5 language   6 name   7 one line of the thread, for staff
+               8 band reference, 16 bytes: in version 2 and only there
 
-What says nothing is left out. What is signed beside it and not carried (`external_aad`) is CONTEXT, the chip's true UID and the
+What says nothing is left out. The reference stands in capsules of chips with room for it, so that one read tells both; a band
+with one of version 1 is asked for it. What is signed beside it and not carried (`external_aad`) is CONTEXT, the chip's true UID and the
 band reference, which stands on the band apart from it: a capsule copied to another chip, or put beside another reference,
 does not hold, and tells a reader of it nothing about either.
 
@@ -36,7 +38,8 @@ from drivers.credential.cbor import SIZE_MAX, Tagged, Value, decoded, decoded_fi
 from drivers.credential.layout import REFERENCE_SIZE, UID_SIZES
 from drivers.errors import BandMalformed, BandUntrusted, Delivery
 
-VERSION: Final = 1
+VERSION, VERSION_NAMING = 1, 2
+"""Without the band reference, and with it."""
 
 CONTEXT: Final = b"tapthread capsule\x00"
 """What a signature is for, so that no other signed thing of the same key is ever taken for a capsule."""
@@ -70,11 +73,6 @@ LINE_SIZE_MAX: Final = 140
 """Bytes of text; a fit to the file comes on top."""
 
 _ALGORITHM, _KEY_ID, _EDDSA = 1, 4, -8
-_HEAD: Final = bytes.fromhex("D28449A201270444")
-_BEFORE_PAYLOAD: Final = bytes.fromhex("A058")
-_BEFORE_SIGNATURE: Final = bytes.fromhex("5840")
-"""What stands between the parts of a capsule, as above."""
-
 _WAITS, _OWED = 1, 2
 _SIGNATURE1: Final = "Signature1"
 _SECOND_US: Final = 1_000_000
@@ -92,6 +90,15 @@ class Claim(Enum):
     LANGUAGE = 5
     NAME = 6
     LINE = 7
+    BAND = 8
+
+
+_HEAD: Final = bytes.fromhex("D28449A201270444")
+_BEFORE_PAYLOAD: Final = bytes.fromhex("A058")
+_BEFORE_SIGNATURE: Final = bytes.fromhex("5840")
+_NAMING: Final = bytes((Claim.VERSION.value, VERSION_NAMING))
+_BEFORE_BAND: Final = bytes((Claim.BAND.value, 0x40 | REFERENCE_SIZE))
+"""What stands between the parts of a capsule, as above; the claims are in order, so that version is first and band is last."""
 
 
 class Why(Enum):
@@ -130,6 +137,7 @@ class Capsule:
         language: BCP 47, "" when not said.
         name: What they are called on a public screen, "" when not said.
         line: One line of the thread; for staff, once they have seen an identity document.
+        band: Reference of the band it is on, 16 bytes; b"" where it does not stand in it.
     """
 
     issued_at: int
@@ -140,6 +148,7 @@ class Capsule:
     language: str = field(default="", repr=False)
     name: str = field(default="", repr=False)
     line: str = field(default="", repr=False)
+    band: bytes = field(default=b"", repr=False)
 
     @property
     def until(self) -> int:
@@ -147,7 +156,7 @@ class Capsule:
         return self.issued_at + self.days * _DAY_US
 
 
-Claimed = TypeVar("Claimed", int, str)
+Claimed = TypeVar("Claimed", int, str, bytes)
 
 Sign = Callable[[bytes], bytes]
 """Ed25519 over a message, 64 bytes; of a key in memory or in a token."""
@@ -257,6 +266,20 @@ def _told_end(content: bytes) -> int | None:
     return end if is_whole else None
 
 
+def named(raw: bytes) -> bytes | None:
+    """The band reference in a capsule, a claim like all the rest of it; None where there is none.
+
+    Args:
+        raw: As `contained` gives it.
+    """
+    payload = raw[15 : -SIGNATURE_SIZE - len(_BEFORE_SIGNATURE)]
+    is_naming = (
+        payload[1:3] == _NAMING
+        and payload[-len(_BEFORE_BAND) - REFERENCE_SIZE :][:2] == _BEFORE_BAND
+    )
+    return payload[-REFERENCE_SIZE:] if is_naming else None
+
+
 def writes(raw: bytes, size: int, *, unit: int = 1) -> tuple[tuple[int, bytes], ...]:
     """What to write where, in this order, so that whatever is torn leaves the old capsule or none.
 
@@ -324,6 +347,8 @@ def verified(  # whose it is, who signs, and when
         raise CapsuleRefused(Why.OVER)
     if capsule.seq < seq_min:
         raise CapsuleRefused(Why.SUPERSEDED)
+    if capsule.band not in (b"", band):
+        raise CapsuleRefused(Why.SIGNATURE)
     return capsule
 
 
@@ -366,9 +391,10 @@ def _claims(capsule: Capsule) -> dict[int, Value]:
         Claim.LANGUAGE.value: capsule.language,
         Claim.NAME.value: capsule.name,
         Claim.LINE.value: capsule.line,
+        Claim.BAND.value: capsule.band,
     }
     return {
-        Claim.VERSION.value: VERSION,
+        Claim.VERSION.value: VERSION_NAMING if capsule.band else VERSION,
         Claim.ISSUED.value: capsule.issued_at // _SECOND_US,
         Claim.DAYS.value: capsule.days,
         Claim.SEQ.value: capsule.seq,
@@ -389,6 +415,7 @@ def _check_ranges(capsule: Capsule) -> None:
         capsule.issued_at < (1 << 32) * _SECOND_US
         and 1 <= capsule.days <= DAYS_MAX
         and 1 <= capsule.seq <= SEQ_MAX
+        and len(capsule.band) in (0, REFERENCE_SIZE)
     )
     if not is_whole:
         raise ValueError("a number of the capsule is out of range")
@@ -400,7 +427,7 @@ def _capsule_of(payload: bytes) -> Capsule:
     if not isinstance(claims, dict):
         raise BandMalformed("what it says is not a map")
     version = claims.get(Claim.VERSION.value)
-    if version != VERSION:
+    if version not in (VERSION, VERSION_NAMING):
         raise CapsuleRefused(Why.VERSION)
     match claims:
         case {1: int() as issued, 2: int() as days, 3: int() as seq}:
@@ -414,6 +441,7 @@ def _capsule_of(payload: bytes) -> Capsule:
                 language=_optional(claims, Claim.LANGUAGE, ""),
                 name=_optional(claims, Claim.NAME, ""),
                 line=_optional(claims, Claim.LINE, ""),
+                band=_optional(claims, Claim.BAND, b""),
             )
         case _:
             raise BandMalformed("what it says is not of a capsule")
@@ -422,7 +450,7 @@ def _capsule_of(payload: bytes) -> Capsule:
     except ValueError as error:
         raise BandMalformed("what it says is out of range") from error
     if again != claims:
-        # A claim that is not known, an empty one, a bit that means nothing.
+        # A claim that is not known, an empty one, a bit that means nothing, a version that has it or lacks it.
         raise BandMalformed("it says more than a capsule does")
     return capsule
 

@@ -1,7 +1,7 @@
 """One tap of ours from the search for the band to the last byte, beside the same exchanges sent raw and by other people's libraries.
 
-The job, everywhere: find the band, select our application, authenticate to each other, read the band reference and the
-capsule. Ours is `read_band` as a kiosk does it for a band that carries a capsule and whose own key is not here; it takes
+The job, everywhere: find the band, select our application, authenticate to each other, read the capsule, which names the
+band. Ours is `read_band` as a kiosk does it for a band that carries a capsule and whose own key is not here; it takes
 random numbers, works out keys, checks every MAC and deciphers. "Raw" sends the very same commands, recorded once with fixed
 random numbers, without our drivers (`tap_raw`): no frame to make, no cryptography. The band is taken away and laid down anew
 before each, and they take turns run by run, so that what disturbs the machine disturbs all of them.
@@ -18,7 +18,7 @@ On a virtual PN532, its line paced at 115,200 baud:
     tap.bytes.N.WHAT          the bytes of ours, command by command, both ways
 
 nfcpy sends the same commands as we do. It adds 147 bytes for the search and 95 for each command, so that with n commands and
-P bytes of ours it is 1 + (147 + 95 n) / P times as slow on the line, whatever either's program takes: 2.12 for the first job,
+P bytes of ours it is 1 + (147 + 95 n) / P times as slow on the line, whatever either's program takes: 2.10 for the first job,
 whose 200 bytes of capsule both must carry, 2.64 for the band whose key is here. Fewer commands make both quicker and
 that ratio smaller; only fewer bytes raise it. `drivers/README.md` counts what is left to save.
 
@@ -247,7 +247,7 @@ def _with_capsule(subject: Subject) -> Subject:
         if isinstance(file, VirtualFile) and file.number == REFERENCE_FILE.number
     )  # fmt: skip
     capsule = signed(
-        WORDS, uid=subject.uid, band=reference,
+        replace(WORDS, band=reference), uid=subject.uid, band=reference,
         public_key=key.public_key().public_bytes_raw(), sign=key.sign,
     )  # fmt: skip
     carrying = tuple(

@@ -1,6 +1,6 @@
 """The same tap by other people's libraries, on the same virtual PN532 in the same run.
 
-One tap here is: find the band, select our application, authenticate, read the reference and the capsule.
+One tap here is: find the band, select our application, authenticate, read the capsule.
 
     nfcpy        its tag layer (`nfc.tag.activate`, `Type4Tag.transceive`) sends the commands that ours sent with fixed random
                  numbers, so that it has no cryptography to do: it is measured too fast, not too slow
@@ -21,7 +21,7 @@ import nfc.clf.pn532
 import nfc.clf.transport
 import nfc.tag
 
-from drivers.credential.layout import AID, CAPSULE_FILE, REFERENCE_FILE, KeySlot
+from drivers.credential.layout import AID, CAPSULE_FILE, KeySlot
 from hardware.clock import Clock
 from kiosk.bench.figures import BenchImpossible
 from kiosk.bench.rig import UART_BAUD, Subject
@@ -142,8 +142,7 @@ def libfreefare_ms(path: Path, subject: Subject, *, runs: int) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="tapthread-bench-") as folder:
         program = _compiled(Path(folder))
         words = [AID.hex(), str(KeySlot.UID.value), str(WARM_UP + runs)]
-        for file in (REFERENCE_FILE, CAPSULE_FILE):
-            words += [str(file.number), str(file.size)]
+        words += [str(CAPSULE_FILE.number), str(CAPSULE_FILE.size)]
         said = subprocess.run(  # noqa: S603  # our own few lines
             [str(program), *words],
             input=subject.group_key.hex() + "\n", capture_output=True, text=True, check=False, timeout=RUN_S,

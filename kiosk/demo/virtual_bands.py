@@ -108,7 +108,7 @@ def capsule_of(band: DemoBand, *, now: datetime) -> bytes:
     key = Ed25519PrivateKey.from_private_bytes(DEMO_TEST_CAPSULE_KEY)
     words = Capsule(
         issued_at=at, days=CAPSULE_DAYS, seq=1, is_waiting=gist.is_waiting, is_owed=gist.is_owed,
-        language=gist.language, name=gist.name, line=gist.line,
+        language=gist.language, name=gist.name, line=gist.line, band=band.reference,
     )  # fmt: skip
     return signed(
         fitted(words, FULL_SIZE),

@@ -155,7 +155,7 @@ def _pages(raw: bytes) -> None:
 
 
 def _believe(raw: bytes) -> None:
-    for read in (capsule.contained, capsule.read_unverified):
+    for read in (capsule.contained, capsule.named, capsule.read_unverified):
         try:
             read(raw)
         except ERRORS:
@@ -169,6 +169,8 @@ def _signed_claims(raw: bytes) -> None:
     beside = capsule.bound_to(UID, REFERENCE)
     message = cbor.encoded(("Signature1", header, beside, raw))
     whole = cbor.encoded(cbor.Tagged((header, {}, raw, PRIVATE.sign(message))))
+    if capsule.contained(whole) != whole:
+        raise AssertionError("another end than where it ends")
     capsule.verified(whole, keys=(PUBLIC,), uid=UID, band=REFERENCE, now=ISSUED)
 
 

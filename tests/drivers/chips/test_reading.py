@@ -36,6 +36,7 @@ from tests.support.bands import (
     band_key,
     target_of,
 )
+from tests.support.capsules import LENA, made
 from tests.support.chip_bands import Type2Connection, ntag424, type2_target, ultralight_aes
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
@@ -217,7 +218,7 @@ def test_an_ultralight_aes_is_read_where_it_is_tapped() -> None:
     )  # fmt: skip
 
 
-CAPSULES = {size: encoded((b"\x5a" * (size - 3),)) for size in (100, 174, 175, 176, 200, 256)}
+CAPSULES = {size: encoded((b"\x5a" * (size - 3),)) for size in (100, 190, 191, 192, 200, 256)}
 """Of the shape of a capsule: one value that says itself where it ends."""
 
 
@@ -234,7 +235,28 @@ def test_the_capsule_is_read_whole_where_it_is_all_that_says_who_this_is(
     assert len(capsule) == size
     assert proof.capsule == capsule
     assert proved.capsule is None
-    assert len(connection.sent) <= (14 if ev == 1 else 6 if size > 175 else 5)
+    assert len(connection.sent) <= (14 if ev == 1 else 6 if size > 191 else 5)
+
+
+@pytest.mark.parametrize(("is_random", "n_exchanges"), [(False, 4), (True, 5)])
+def test_a_capsule_that_names_its_band_is_all_that_is_read(
+    is_random: bool, n_exchanges: int
+) -> None:
+    capsule = made(dataclasses.replace(LENA, band=REFERENCE))
+
+    proof, connection = _read(band(capsule=capsule, is_random=is_random), Keys())
+
+    assert (proof.band, proof.capsule) == (REFERENCE, capsule)
+    assert len(connection.sent) == n_exchanges
+
+
+def test_a_band_that_does_not_let_its_capsule_be_read_is_named_all_the_same() -> None:
+    def refusing(number: int, answer: bytes) -> bytes:
+        return b"\x91\x9d" if number == 4 else answer
+
+    proof, _ = _read(band(), Keys(), refusing)
+
+    assert (proof.kind, proof.band, proof.capsule) == (ProofKind.NONE, REFERENCE, None)
 
 
 def test_a_place_with_something_else_than_a_capsule_leaves_the_band_named() -> None:
@@ -277,7 +299,7 @@ def test_a_band_torn_away_at_any_byte_of_the_exchange_proves_nothing(
             with contextlib.suppress(DriverError):
                 proof, _ = _read(band(ev=ev, is_random=is_random), Keys(*leases), torn)
                 assert proof.kind is ProofKind.NONE
-                # The capsule comes last: without it the band is still whose it said it is.
+                # Without its capsule the band is still whose it said it is.
                 assert proof.band in (None, REFERENCE)
                 assert proof.capsule is None
 

@@ -19,6 +19,7 @@ from drivers.credential.capsule import (
     bound_to,
     contained,
     fitted,
+    named,
     read_unverified,
     signed,
     size_of,
@@ -51,6 +52,7 @@ CAPSULES = st.builds(
     language=st.sampled_from(["", "en", "de", "zh-Hant-HK"]),
     name=st.text(max_size=12),
     line=st.text(max_size=30),
+    band=st.sampled_from([b"", REFERENCE]),
 )
 
 
@@ -121,6 +123,8 @@ def test_the_minimal_one_takes_at_most_128_bytes_and_the_full_one_256() -> None:
 @given(capsule=CAPSULES)
 @settings(max_examples=40)
 def test_what_is_said_shrinks_to_the_place(capsule: Capsule, size: int) -> None:
+    capsule = dataclasses.replace(capsule, band=capsule.band if size == FULL_SIZE else b"")
+
     small = fitted(capsule, size)
 
     assert size_of(small) <= size
@@ -279,16 +283,38 @@ CLAIMS: dict[int, Value] = {0: 1, 1: ISSUED // SECOND, 2: 90, 3: 7, 6: "Lena"}
 
 def test_a_version_we_do_not_know_is_not_guessed_at() -> None:
     assert held(remade(CLAIMS)).name == "Lena"
-    assert why(remade({**CLAIMS, 0: 2})) is Why.VERSION
-    assert why(remade({0: 2, 1: "of another shape"})) is Why.VERSION
+    assert why(remade({**CLAIMS, 0: 3})) is Why.VERSION
+    assert why(remade({0: 3, 1: "of another shape"})) is Why.VERSION
     with pytest.raises(BandMalformed):
-        read_unverified(remade({**CLAIMS, 0: 2}))
+        read_unverified(remade({**CLAIMS, 0: 3}))
+
+
+def test_a_capsule_with_room_for_it_names_its_band_and_an_older_one_does_not() -> None:
+    naming = dataclasses.replace(LENA, band=REFERENCE)
+
+    assert held(made(naming)) == naming
+    assert named(made(naming)) == REFERENCE
+    assert named(made()) is None
+    assert len(made(naming)) == len(made()) + 18
+
+
+def test_a_capsule_that_names_another_band_than_it_is_signed_for_is_no_one() -> None:
+    assert why(made(dataclasses.replace(LENA, band=bytes(16)))) is Why.SIGNATURE
+
+
+@given(st.binary(max_size=300))
+def test_whom_any_bytes_name_is_sixteen_bytes_or_nobody(raw: bytes) -> None:
+    assert len(named(raw) or bytes(16)) == 16
 
 
 @pytest.mark.parametrize(
     "claims",
     [
-        {**CLAIMS, 8: "new"},
+        {**CLAIMS, 9: "new"},
+        {**CLAIMS, 0: 2},
+        {**CLAIMS, 8: REFERENCE},
+        {**CLAIMS, 0: 2, 8: REFERENCE[:15]},
+        {**CLAIMS, 0: 2, 8: "of another kind"},
         {**CLAIMS, -1: 0},
         {**CLAIMS, 4: 4},
         {**CLAIMS, 4: 0},
