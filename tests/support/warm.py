@@ -29,6 +29,15 @@ MESSAGE_MAX: Final = 1_048_576
 OWN_OF_AN_INTERPRETER: Final = ("PYTHON", "LD_", "LC_", "LANG", "OPENSSL", "MALLOC_")
 """How names of variables begin that are read before a line of a program runs."""
 
+IMPORTED_ON_USE: Final = (
+    "anyio._backends._asyncio",
+    "babel.dates",
+    "babel.numbers",
+    "cryptography.hazmat.backends.openssl",
+    "typer._adapters",
+)
+"""What libraries import when they are used; each costs a command as much as all it does itself."""
+
 
 class Starter:
     """The test process's end."""
@@ -145,7 +154,7 @@ def _imported() -> None:
             # What is wrong with a module is said by the command that imports it again.
             with contextlib.suppress(Exception):
                 importlib.import_module(module.name)
-    for name in ("kiosk.assembly", "kiosk.settings", "psycopg"):
+    for name in ("kiosk.assembly", "kiosk.settings", "psycopg", *IMPORTED_ON_USE):
         importlib.import_module(name)
 
 
@@ -207,6 +216,20 @@ def main() -> dict[str, Any] | None:
         asked.send(json.dumps(child).encode())
 
 
+def _end(code: int) -> None:
+    """As an interpreter does, but for taking down module by module what only this process's end does away with."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
     if main() is not None:
-        runpy.run_module("kiosk.cli", run_name="__main__", alter_sys=True)
+        try:
+            runpy.run_module("kiosk.cli", run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            if isinstance(end.code, int):
+                _end(end.code)
+            raise
