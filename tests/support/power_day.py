@@ -5,6 +5,7 @@ day is a process of its own, forked from this one, so that it can be killed. One
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -254,8 +255,11 @@ def main() -> int:
     folder = Path(sys.argv[1])
     template = folder / "template"
     template.mkdir()
-    code, said = alone(lambda loop, say: opening(template, loop, say))
-    assert code == 0, said
+    loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(opening(template, loop, lambda _: None))
+    gc.collect()
+    gc.freeze()  # as it is for all days
     for line in sys.stdin:
         order = Order(**json.loads(line))
         for step in order.steps:
