@@ -34,6 +34,9 @@ SLOT_MIN_S = 4.0
 END_S = 0.5
 """Kept at the end of a slot for a child to end in; one that is still there then hangs in what it was given."""
 
+HANG_S = 4.0
+"""One that said a moment ago how far it was did not hang: the machine had no time for its end."""
+
 STARTING = "no-time"
 """In place of an engine while there was no time to start one."""
 
@@ -126,11 +129,12 @@ def _run_one(name: str, until: float, keep: Path) -> Outcome:
         said = ended.stderr.decode(errors="replace")
         has_ended = True
     except subprocess.TimeoutExpired:
-        said, has_ended = "it hung in what it was given", False
+        said = "it hung in what it was given"
+        has_ended = report.exists() and time.time() - report.stat().st_mtime < HANG_S
     told: dict[str, Any] = (
         json.loads(report.read_text()) if report.exists() else {"engine": STARTING}
     )
-    if told["engine"] == STARTING and not has_ended:
+    if told["engine"] == STARTING and said.startswith("it hung"):
         return Outcome(name, STARTING, 0, time.monotonic() - began, ())
     if told["engine"] == STARTING or not has_ended:
         (keep / name / "died.txt").write_text(said)
@@ -216,14 +220,21 @@ class _Hunt:
             "seconds": time.monotonic() - self._began,
             "findings": [list(one) for one in self._found],
         }
-        (self._folder / "report.json").write_text(json.dumps(told))
+        _write(self._folder, told)
+
+
+def _write(folder: Path, told: dict[str, Any]) -> None:
+    """Leave a report that is whole at any moment: its reader may end us at this one."""
+    beside = folder / "report.part"
+    beside.write_text(json.dumps(told))
+    beside.replace(folder / "report.json")
 
 
 def _child(asked: argparse.Namespace) -> int:
     name, folder = asked.target[0], asked.keep / asked.target[0]
     inputs = folder / "inputs"
     inputs.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(json.dumps({"engine": STARTING}))
+    _write(folder, {"engine": STARTING})
     try:
         import atheris  # type: ignore[import-untyped]  # it has no types
     except ImportError:
