@@ -131,6 +131,7 @@ class DemoScreen(Screen[None]):
         """Everything, once."""
         words = self._words
         yield KeyBar(id="tabs")
+        yield PlainText("", id="over-keys")
         with Horizontal(id="places"):
             yield Ticker(words, id="ticker")
             with Vertical(id="kiosk"):
@@ -430,6 +431,9 @@ class DemoScreen(Screen[None]):
         tabs, keys = self.query_one("#tabs", KeyBar), self.query_one("#demo-keys", KeyBar)
         self.set_class(is_over, "-over")
         tabs.display = not is_over or self.pane.is_attract
+        over = self.query_one("#over-keys", PlainText)
+        over.say(self._words.say("demo.over" if self._is_up else "demo.over.cut"))
+        over.display = is_over and not self.pane.is_attract
         keys.display = not is_small or self._place == "ticker"
         said, text = (
             self.query_one("#said", PlainText),

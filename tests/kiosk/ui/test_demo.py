@@ -250,6 +250,15 @@ async def test_v_taps_the_band_of_a_customer_of_another_store() -> None:
         assert "Greta, of another store" in at.screen
 
 
+async def test_press_1_is_said_only_where_that_key_alone_taps() -> None:
+    async with demo(MIDDLE) as at:
+        first = at.screen
+        await at.press("f3")
+
+        assert "0-9  Press 1" in first
+        assert "Alt+0-9  tap a band" in at.screen
+
+
 async def test_a_digit_without_alt_on_a_customers_page_says_which_key_taps() -> None:
     async with demo((80, 24)) as at:
         await at.press("1", "2")
@@ -353,6 +362,19 @@ async def test_the_smallest_terminal_says_that_the_network_is_cut() -> None:
 
         assert "N net cut" in cut
         assert "N net C" in at.screen
+
+
+async def test_the_smallest_terminal_tells_the_keys_beside_a_customers_page_too() -> None:
+    async with demo(SMALL) as at:
+        await at.press("2")
+        page = at.screen.splitlines()
+        await at.press("alt+n")
+        cut = at.screen.splitlines()
+
+        assert page[0].startswith(" Hello, Tom.")
+        assert page[1].split() == ["1", "/", "2", "F1", "Alt+", "0-9", "V", "N", "C", "T", "Q"]
+        assert cut[1].rstrip().endswith("net cut  F1  Alt+ 0-9 V N C T Q")
+        assert clipped(at.app) == []
 
 
 @pytest.mark.parametrize("place", ["kiosk", "counter", "ticker"])
