@@ -38,7 +38,6 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from hardware.moments import moment_of
-from hardware.moments import moment_of
 from sync.central import changes, joins, threads
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Point, Who

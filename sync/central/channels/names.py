@@ -94,9 +94,7 @@ def fault_of(settings: Settings) -> str:
 def is_one_of(name: str, known: Iterable[str]) -> bool:
     """Whether a name is one of these; `template_*` is any that begins so."""
     return any(
-        name == one
-        or (one.endswith("*") and name.startswith(one[:-1]))
-        for one in known
+        name == one or (one.endswith("*") and name.startswith(one[:-1])) for one in known
     )
 
 

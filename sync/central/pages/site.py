@@ -85,7 +85,6 @@ _NOT_DONE: Final = {
     "same_customer": "They are one customer already.",
     "unknown_customer": "One of the two is not there any more.",
     "another_family": "One of them is a child. A child is made one only with records of its own family.",
-    "another_family": "One of them is a child. A child is made one only with records of its own family.",
     "other_customer": "That case belongs to another customer.",
 }
 

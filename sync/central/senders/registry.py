@@ -1,7 +1,7 @@
 """Which sender a configured channel has, which channel a message goes through, and who hears of changes. Pure.
 
-    options     send: "no" where nothing goes out through a channel that could; serves: "phone, whatsapp", what is answered
-                through it where that is not its own channel alone
+options     send: "no" where nothing goes out through a channel that could; serves: "phone, whatsapp", what is answered
+            through it where that is not its own channel alone
 """
 
 from collections.abc import Callable, Sequence
