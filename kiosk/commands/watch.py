@@ -1,6 +1,7 @@
 """`tapthread watch`: who waits for an answer, which promises run out, and how each channel does.
 
-    tapthread watch              who waits, the longest due first, and the three sins; of all stores together
+    tapthread watch              who waits, the longest due first, and the three sins; of all stores together;
+                                 and what was wrong with devices, agents and channels in the last week
     tapthread watch --report     each channel in the last four weeks: use, answer time, outcome, and a verdict with its reason
                                  where there are enough contacts for one; and what was promised, and broken
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from sync.model.watch import ChannelReport, PromiseReport
 
 EXIT_LATE: Final = 3
+
+ALERTS_MAX: Final = 20
+"""Lines of what was wrong with devices, agents and channels."""
 
 _VERDICTS: Final = {
     "keep": "keep", "staff_it": "staff it", "close": "close", "": "too few to say",
@@ -120,7 +124,14 @@ def _lines(found: "Watched", words: StaffWords) -> list[str]:
     if found.alarms:
         lines.append(_heading(found))
     lines += [_alarm_line(alarm, found.at, words) for alarm in found.alarms]
-    return lines if len(lines) > 1 else [*lines, "Nobody waits."]
+    lines = lines if len(lines) > 1 else [*lines, "Nobody waits."]
+    if found.alerts:
+        lines.append("In the last 7 days, the newest first:")
+    lines += [
+        f"  * {words.moment(it.at, now=found.at)}: {words.alert(it.code, it.device)}"
+        for it in found.alerts[:ALERTS_MAX]
+    ]
+    return lines
 
 
 def _heading(found: "Watched") -> str:

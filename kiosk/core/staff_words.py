@@ -50,6 +50,10 @@ class StaffWords:
         """The sentence with the first id, or the second where the first does not exist."""
         return self.say(sentence if self.has(sentence) else otherwise, **values)
 
+    def alert(self, code: str, whom: str) -> str:
+        """What the centre or a device rang for, of which device, agent or channel."""
+        return self.either(f"alert.{code}", "alert.other", whom=self.name(whom), code=code)
+
     def text(self, text: str) -> str:
         """Foreign text, safe to put into a sentence."""
         return foreign.safe(text, limit=VALUE_LENGTH_MAX)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sync.central.parts import Parts
-from sync.central.store import Snapshot, Store, Transaction
+from sync.central.store import AlertRecord, Snapshot, Store, Transaction
 from sync.model.records import CHANNELS, ChannelWatch, Customer, key_of
 from sync.model.row import Row, row_of
 from sync.model.sins import Scoreboard, scoreboard_of
 from sync.model.watch import (
+    HOUR_US,
     REPORT_US,
     ChannelReport,
     ChannelWaiting,
@@ -39,6 +40,9 @@ KEPT_US: Final = 2 * REPORT_US
 
 ALARMS_MAX: Final = 200
 """Alarms listed; the numbers count all of them."""
+
+ALERTS_US: Final = 7 * 24 * HOUR_US
+"""How far back it is told what was wrong with devices, agents and channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What was found at `at`; of `alarms` there may be more than are listed: `n_alarms`."""
+    """What was found at `at`; of `alarms` there may be more than are listed: `n_alarms`. `alerts` are those of ALERTS_US."""
 
     at: int
     waiting: tuple[ChannelWaiting, ...]
@@ -74,6 +78,7 @@ class Watched:
     sins: Scoreboard
     promises: PromiseReport | None = None
     n_alarms: int = 0
+    alerts: tuple[AlertRecord, ...] = ()
 
 
 class Watch:
@@ -129,6 +134,7 @@ def watched(store: Store, *, now: int, home: str = "") -> Watched:
         cases = snapshot.rows_of_kind("case")
         goods = [*snapshot.rows_of_kind("price"), *snapshot.rows_of_kind("stock")]
         contacts = contacts_of(said)
+        rung = snapshot.alerts()
         alarms = tuple(_alarms(contacts, due_promises(cases, now=now), now))
         named = tuple(_named(snapshot, alarm) for alarm in alarms[:ALARMS_MAX])
     return Watched(
@@ -139,6 +145,7 @@ def watched(store: Store, *, now: int, home: str = "") -> Watched:
         sins=scoreboard_of([*said, *goods, *cases], home=home, now=now),
         promises=promises_of(cases, now=now),
         n_alarms=len(alarms),
+        alerts=tuple(it for it in rung if it.at >= now - ALERTS_US),
     )
 
 

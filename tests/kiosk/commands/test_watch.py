@@ -123,6 +123,28 @@ def test_programs_get_one_object(data: Path, capsys: pytest.CaptureFixture[str])
     }
 
 
+def test_what_was_wrong_with_a_mailbox_is_said_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    centre = open_centre(tmp_path / "centre")
+    now = micros_of(SystemClock().now())
+    centre._parts.write(lambda it: it.add_alert("mailbox_away", "mail", at=now))
+    centre._parts.write(lambda it: it.add_alert("mailbox_away", "old", at=now - 200 * HOUR_US))
+    centre.close()
+
+    watch.run(data=tmp_path)
+
+    said = capsys.readouterr().out
+    assert ": The mailbox of mail cannot be read: no mail of customers comes in." in said
+    assert "of old" not in said
+
+
+def test_every_alarm_of_the_watch_has_words() -> None:
+    assert set(watch._ALARMS) == set(watch._COUNTED) == {
+        "late", "window_closing", "promise_broken", "promise_due",
+    }  # fmt: skip
+
+
 def test_nobody_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     open_centre(tmp_path / "centre").close()
 
