@@ -418,7 +418,7 @@ class SyncRunner:
         stopping = asyncio.ensure_future(self._stopping.wait())
         self._work.outbox.take_back()
         self._mark = self._network_mark()
-        state = State()
+        state = State(spread_ms=self._spread_ms())
         event: Event = Started()
         try:
             while not stopping.done():
@@ -640,6 +640,12 @@ class SyncRunner:
             alerts=self._work.alerts,
             degraded=self._work.degraded,
         )
+
+    def _spread_ms(self) -> int:
+        try:
+            return self._work.spread_ms()
+        except StoreError:
+            return 0  # it is a hint, and the files are said to be wrong elsewhere
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """Housekeeping that must not keep the sync from starting or ending."""

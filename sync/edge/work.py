@@ -129,6 +129,7 @@ class Work:
         self.outbox.note_time(answer.server_time)
         self._decided.update(self.outbox.held())  # cut off before what was decided was noted
         self.degraded = answer.degraded
+        self._keep_spread(answer.spread_ms)
         self._grants = {grant.id: grant for grant in answer.grants}
         is_shut = self._is_shut(answer)
         note_shut(self._store, is_shut=is_shut, server_time=answer.server_time)
@@ -142,6 +143,20 @@ class Work:
         if n_rows > LONG_ROWS:
             self._rows.begin(n_rows, now_ms=self._clock.ticks_ms())
         return Greeted(self._whole(empty), answer.spread_ms, is_shut)
+
+    def spread_ms(self) -> int:
+        """Over how long the fleet comes back, as the centre said last, maybe to a program before this one. Raises StoreError."""
+        found = self._store.cache.look(
+            lambda file: file.read("SELECT value FROM meta WHERE name = 'spread_ms'")
+        )
+        return int(found[0][0]) if found else 0
+
+    def _keep_spread(self, spread_ms: int) -> None:
+        if spread_ms != self.spread_ms():
+            with self._store.cache.write() as file:
+                file.execute(
+                    "INSERT OR REPLACE INTO meta VALUES ('spread_ms', ?)", (str(spread_ms),)
+                )
 
     def _is_shut(self, answer: HelloAnswer) -> bool:
         """Whether the centre itself says that this device may hold nothing any more."""

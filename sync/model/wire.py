@@ -88,7 +88,6 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "failed": (500, "The centre failed at this; nothing of it was done."),
     "not_proved": (403, "The band did not prove itself."),
     "too_often": (429, "That is asked too often; come again in a minute."),
-    "behind": (503, "This node has not caught up yet; ask again."),
 }
 """Code to status and sentence. Public; never renamed."""
 

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import queue
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hardware.clock import FixedClock, SystemClock
 from hardware.entropy import SeededEntropy, SystemEntropy
 from hardware.moments import micros_of
 from sync.central.enrolment import State
+from sync.edge import engine
 from sync.edge.client import CentreClient
 from sync.edge.erase import is_wipe_due
 from sync.edge.feed import Feed
@@ -549,6 +551,70 @@ def test_that_nobody_answers_is_known_as_soon_as_nobody_did(
 
     assert not before.is_asked
     assert runner.status().network == "centre_unreachable"
+
+
+class Holding:
+    """A network on which what is asked gets no answer until it is let go, and then none at all."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self._letting_go: Callable[[], object] | None = None
+        self.is_holding = False
+        self.asked = threading.Event()
+
+    async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
+        if self.is_holding:
+            loop, gone = asyncio.get_running_loop(), asyncio.Event()
+            self._letting_go = lambda: loop.call_soon_threadsafe(gone.set)
+            self.asked.set()
+            await gone.wait()
+            raise CentreUnreachable("nobody")
+        return await self._inner.send(request, deadline_ms=deadline_ms, size_max=size_max)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    def let_go(self) -> None:
+        assert self._letting_go is not None
+        self._letting_go()
+
+
+def test_what_is_known_of_the_network_stands_until_the_first_hello_has_ended(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    changes, network = Changes(), Holding(centre)
+    runner = runner_of(centre, store, network, clock=SystemClock(), on_change=changes.told)
+    runner.sync_once()
+    network.is_holding = True
+
+    runner.start()
+    assert network.asked.wait(20)
+    meanwhile = runner.status()
+    network.let_go()
+    changes.until(runner, lambda status: status.network != "ok")
+    runner.stop()
+
+    assert (meanwhile.network, meanwhile.is_asked) == ("ok", True)
+    assert runner.status().network == "centre_unreachable"
+
+
+def test_over_how_long_a_fleet_comes_back_is_known_after_a_restart(
+    centre: FakeCentre, store: EdgeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre.spread_ms = 300_000
+    runner_of(centre, store).sync_once()
+    states: list[engine.State] = []
+
+    def seen(state: engine.State, event: engine.Event, now_ms: int) -> object:
+        states.append(state)
+        return engine.step(state, event, now_ms)
+
+    monkeypatch.setattr("sync.edge.runner.step", seen)
+    runner = runner_of(centre, store, clock=SystemClock())
+    runner.start()
+    runner.stop()
+
+    assert states[0].spread_ms == 300_000
 
 
 def test_stopping_twice_or_before_starting_is_harmless(
