@@ -12,12 +12,13 @@ letters        what those send, in their own shapes
 telling        which of it tells the brand's rows, and the few rows that no channel tells
 seeding        the brand as a centre, devices, a pulled cache and leased keys in a folder
 live           what happens in the other channels while the demo runs
-vendors        plays Meta and Shopify on loopback, for what goes out
+vendors        plays Meta, Chatwoot, Twilio, a mail server and Shopify on loopback, for what goes out
 stage          the shop a scene is played in
 scenes         what happens in each scene of the tour, and its captions
 tour           the tour as text
 guide          the tour in the running demo, a key a step
 in_process     a transport that calls the centre in this process, for seeding
+wrist          holds a virtual band to the reader until it was read
 house          centre, virtual reader, kiosk and counter, started and stopped together
 
 Up to `brand` nothing does I/O: the same time gives the same brand, wherever it is asked for.

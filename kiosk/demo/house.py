@@ -31,7 +31,6 @@ from drivers.lines import (
 )
 from hardware.clock import Clock
 from kiosk.assembly import (
-    HERE,
     BandReader,
     Device,
     ReaderWatch,
@@ -51,6 +50,7 @@ from kiosk.demo.letters import Letter, item_of
 from kiosk.demo.live import DAY_SPEED, PastDay, Wire, tell_live
 from kiosk.demo.seeding import CENTRE_FOLDER, COUNTER_FOLDER
 from kiosk.demo.vendors import Vendors
+from kiosk.demo.wrist import Wrist
 from kiosk.links import VirtualLink, command_line
 from kiosk.ui.demo_shell.app import DemoApp
 from kiosk.ui.demo_shell.controls import Day
@@ -61,19 +61,11 @@ from sync.edge.switch import SwitchedTransport
 from sync.edge.transport import HttpTransport
 from sync.model.row import Row
 
-HOLD_MS: Final = 900
-"""How long a virtual band stays at the reader: about as long as a wrist does."""
-
 VISITOR: Final = "visitor"
 """Her band has no lease here: it is proved through the centre."""
 
 PCSC_TAPS: Final = 1_000_000
 """Added to the taps of the second reader, so that the two never count the same."""
-
-READER_READY_MS: Final = 10_000
-"""How long a band is kept back while the reader process comes up on a slow machine."""
-
-READER_LOOK_MS: Final = 50
 
 TOLD_LOOK_MS: Final = 200
 """How soon what a played vendor tells is carried."""
@@ -129,20 +121,16 @@ class House:
     def __init__(
         self,
         kiosk: Device,
-        virtual: VirtualLink,
+        wrist: Wrist,
         switches: tuple[SwitchedTransport, ...],
-        watch: ReaderWatch,
         day: PastDay | None = None,
     ) -> None:
-        self._watch = watch
         self._day = day
         self._lookup = Lookup(kiosk.store)
-        self._clock = kiosk.world.clock
-        self._virtual = virtual
+        self._wrist = wrist
         self._switches = switches
         self._syncs: tuple[Sync, ...] = ()
         self._names = {int(band.digit): band.name for band in demo_bands() if band.digit}
-        self._tapping: asyncio.Task[None] | None = None
         self._revision = 0
 
     def watch(self, *syncs: Sync) -> None:
@@ -155,34 +143,16 @@ class House:
 
     def tap(self, digit: int) -> None:
         """Hold the band with this key to the virtual reader for a moment."""
-        self._begin(self._names[digit])
+        self._wrist.hold(self._names[digit])
 
     def tap_visitor(self) -> None:
         """Hold the band of a customer of another store to the virtual reader."""
-        self._begin(VISITOR)
+        self._wrist.hold(VISITOR)
 
     @property
     def is_cut(self) -> bool:
         """Whether the store's network is cut."""
         return self._switches[0].is_cut
-
-    def hold(self, name: str) -> None:
-        """Hold the band of this name to the virtual reader for a moment."""
-        self._begin(name)
-
-    def _begin(self, name: str) -> None:
-        if self._tapping is not None:
-            self._tapping.cancel()
-        self._tapping = asyncio.create_task(self._hold(name))
-
-    async def _hold(self, name: str) -> None:
-        await self._virtual.remove()
-        until_ms = self._clock.ticks_ms() + READER_READY_MS
-        while self._watch.code != HERE and self._clock.ticks_ms() < until_ms:
-            await self._clock.pause_ms(READER_LOOK_MS)  # who is quicker than the reader process
-        await self._virtual.present(name)
-        await self._clock.pause_ms(HOLD_MS)
-        await self._virtual.remove()
 
     def toggle_network(self) -> bool:
         """Cut the network, or restore it; whether it is up now."""
@@ -208,12 +178,6 @@ class House:
     def rows(self) -> tuple[Row, ...]:
         """Everything this store holds of the brand."""
         return self._lookup.everything()
-
-    async def close(self) -> None:
-        """Let go of a band that is still held."""
-        if self._tapping is not None:
-            self._tapping.cancel()
-            await asyncio.gather(self._tapping, return_exceptions=True)
 
 
 def second_reader(said: Said, *, was_there: bool) -> Said | None:
@@ -283,8 +247,9 @@ async def run_demo(
         stack.push_async_callback(virtual.close)
         switches = tuple(SwitchedTransport(HttpTransport()) for _ in range(4))
         watch, witness = ReaderWatch(world.clock), BandWitness()
-        house = House(kiosk, virtual, switches, watch, day)
-        stack.push_async_callback(house.close)
+        wrist = Wrist(virtual, watch=watch, clock=world.clock)
+        stack.push_async_callback(wrist.close)
+        house = House(kiosk, wrist, switches, day)
         kiosk_sync = Sync(
             kiosk, transport=switches[0], band_transport=switches[1], on_change=house.changed
         )
@@ -294,7 +259,7 @@ async def run_demo(
         house.watch(kiosk_sync, counter_sync)
         desk = StoreDesk(counter, counter_sync, watch=watch, witness=witness)
         shop = LiveShop(
-            desk=desk, clock=world.clock, wire=wire, hold=house.hold,
+            desk=desk, clock=world.clock, wire=wire, hold=wrist.hold,
             switch=house.toggle_network, is_cut=lambda: house.is_cut,
         )  # fmt: skip
         app = DemoApp(
@@ -309,7 +274,7 @@ async def run_demo(
         for sync in (kiosk_sync, counter_sync):
             sync.start()
             stack.callback(sync.stop)
-        for reader in _readers(app, kiosk, kiosk_sync, virtual.spec, watch, witness):
+        for reader in _readers(app, kiosk, kiosk_sync, virtual.spec, (watch, wrist), witness):
             task = asyncio.create_task(reader.run())
             stack.push_async_callback(_ended, task)
         return await run_app(app)
@@ -320,14 +285,15 @@ def _readers(
     kiosk: Device,
     sync: Sync,
     spec: str,
-    watch: ReaderWatch,
+    ears: tuple[ReaderWatch, Wrist],
     witness: BandWitness,
 ) -> tuple[BandReader, BandReader]:
     """The virtual reader, and a real one where there is one; bands on the real one witness nothing."""
     was_there = False
 
     def hear(said: Said) -> None:
-        watch.heard(said)
+        for ear in ears:
+            ear.heard(said)
         app.post_message(ReaderSaid(said))
 
     def hear_second(said: Said) -> None:

@@ -38,12 +38,21 @@ from kiosk.demo.telling import (
     rows_around,
     story_letters,
 )
+from sync.central.brand import FILE as BRAND_FILE
 from sync.central.centre import Centre
 from sync.edge.runner import Once
 
 MARK_FILE: Final = "tapthread-demo"
 CENTRE_FOLDER: Final = "centre"
 COUNTER_FOLDER: Final = "counter"
+
+BRAND: Final = b"""name = "Tidemark"
+country = "GB"
+sign_off = \"\"\"
+Your Tidemark team
+tidemark.example\"\"\"
+"""
+"""What the demo's centre says of its shop; its time is this machine's, as at the counter."""
 
 DEMO_CENTRE_URL: Final = "http://127.0.0.1:8490"
 """Where `tapthread central` listens unless told otherwise."""
@@ -114,6 +123,7 @@ def open_demo_centre(folder: Path, *, world: World, vendors: Addresses | None = 
     world.disk.write(folder / MASTER_FILE, keys.master, private=True)
     world.disk.write(folder / GROUP_FILE, keys.group, private=True)
     world.disk.write(folder / CAPSULE_FILE, DEMO_TEST_CAPSULE_KEY, private=True)
+    world.disk.write(folder / BRAND_FILE, BRAND)
     write_channels(folder / CHANNELS_FILE, demo_channels(vendors=vendors), disk=world.disk)
     centre = _opened(folder, keys, world=world)
     try:

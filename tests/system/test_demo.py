@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sync.central.store import Store
+from tests.support.commands import run
 from tests.support.terminal import Terminal, processes_of, until_none
 
 Start = Callable[..., Terminal]
@@ -108,6 +110,65 @@ def test_an_unknown_band_gets_the_neutral_page_and_the_clerk_the_reason(demo: St
     page = terminal.until("Please see our team")
 
     assert "Hello" not in page
+
+
+def test_an_answer_to_priya_waits_to_be_taken_back_then_goes_out_and_is_read(
+    demo: Start, tmp_path: Path
+) -> None:
+    """The centre's own process sends it through its senders; only the five minutes are moved on."""
+    terminal = demo(size=(80, 24))
+    terminal.press("5")
+    terminal.until("Hello, Priya.")
+    terminal.press("F3")
+    terminal.until("F4 opens the page")
+    terminal.press("F4")
+    terminal.until("NOT ANSWERED")
+    terminal.press("r")
+    terminal.until("24 h are over")
+    terminal.press("-l", "Please come by")
+    terminal.press("Enter")
+
+    recorded = " ".join(terminal.until("goes as the template at").split())
+    waiting = " ".join(terminal.until("can be taken back until").split())
+    listed = until_listed(tmp_path / "demo", "queued")
+    five_minutes_pass(tmp_path / "demo")
+    terminal.until("[read]")
+
+    assert "or waits till they write" in recorded
+    assert "then goes as the template, or waits till they write]" in waiting
+    assert "as the template, or waits till they write" in listed
+    assert until_listed(tmp_path / "demo", "read")
+
+
+def until_listed(data: Path, state: str) -> str:
+    """What `tapthread outgoing` says of the one message, once it is in that state."""
+    for _ in range(100):
+        said = run("outgoing", "list", "--state", state, "--data", str(data)).stdout
+        if state in said.partition("\n")[2]:
+            return said
+    raise AssertionError(said)
+
+
+def five_minutes_pass(data: Path) -> None:
+    """For the queue of a running centre."""
+    store = Store(data / "centre" / "centre.db", fresh_epoch="")
+    with store.writing() as it:
+        it.direct().run("UPDATE outgoing SET due_at = 0 WHERE state = 'queued'")
+    store.close()
+
+
+def test_a_day_passes_in_the_channels_before_the_eyes(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, "demo", "--day", "--data", tmp_path / "demo", size=(80, 24))
+    try:
+        terminal.until("Yesterday 08:0")
+        terminal.until("+ Chat  08:")
+        terminal.press("q")
+        code = terminal.exit_code()
+    finally:
+        terminal.close()
+
+    assert code == 0
+    until_none(tmp_path / "demo")
 
 
 def held_up_to(folder: Path) -> int:

@@ -97,6 +97,17 @@ def test_an_answer_waits_five_minutes_then_goes_out_and_is_seen_to_arrive(  # no
     assert became(stage, owner, answer) == last
 
 
+def test_a_mail_of_the_demo_is_signed_by_its_shop(stage: Stage, clock: FixedClock) -> None:
+    answered(stage, "jonas", "web", "email")
+    clock.sleep_ms(UNDO_MS + 1)
+    stage.settle()
+
+    (mail,) = stage.vendors.messages
+    stage.vendors.messages.clear()
+    assert mail.to == "jonas@example.com"
+    assert mail.text.splitlines()[-2:] == ["Your Tidemark team", "tidemark.example"]
+
+
 def test_an_answer_that_is_taken_back_in_time_goes_nowhere(
     stage: Stage, clock: FixedClock
 ) -> None:
