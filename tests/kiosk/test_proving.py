@@ -10,13 +10,14 @@ import logging
 import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drivers.lines import Left, Proved, Said
+from drivers.lines import Left, Proved, Said, Seen
 from drivers.pump import SAME_TAP_MS
 from hardware import identity as identities
 from hardware import log
@@ -30,6 +31,7 @@ from kiosk.core.ports import Recognition
 from kiosk.demo.bands import DEMO_TEST_GROUP_KEY, DEMO_TEST_MASTER_KEY, demo_band
 from kiosk.links import VirtualLink
 from sync.edge.band_auth import BandStep
+from sync.model.errors import CentreUnreachable
 from sync.model.records import Band, Customer
 from sync.model.row import row_of
 from tests.support import centre as real
@@ -222,6 +224,39 @@ async def test_a_sync_thread_that_is_busy_keeps_no_band_from_being_proved(
 
     assert is_busy
     assert scene.found[-1].assurance is Assurance.A2
+
+
+async def test_a_band_held_there_again_because_the_network_was_silent_is_proved_in_the_same_tap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = prepared(tmp_path, store="berlin")
+    centre = RunningCentre(tmp_path)
+    try:
+        async with scene_of(tmp_path, identity, centre.url) as scene:
+            with monkeypatch.context() as silent:
+                silent.setattr(scene.sync.bands, "prove", _nobody_answers)
+                await scene.field.present("maya")
+                await scene.until(lambda: bool(scene.found))
+                await scene.field.remove()
+                await scene.until(lambda: isinstance(scene.said[-1], Left))
+            await scene.field.present("maya")
+            while not await is_proved(scene):
+                await scene.field.remove()
+                await scene.until(lambda: isinstance(scene.said[-1], Left))
+                await scene.field.present("maya")
+            await scene.until(lambda: any(found.owner for found in scene.found))
+    finally:
+        centre.stop()
+
+    assert {said.tap for said in scene.said if isinstance(said, Seen | Proved)} == {1}
+    assert len([said for said in scene.said if isinstance(said, Seen)]) == 1
+    assert (scene.found[-1].assurance, scene.found[-1].owner) == (Assurance.A2, "maya")
+
+
+def _nobody_answers(*_: Any, **__: Any) -> "Future[BandStep]":
+    future: Future[BandStep] = Future()
+    future.set_exception(CentreUnreachable("nobody answers"))
+    return future
 
 
 async def is_proved(scene: Scene) -> bool:
