@@ -18,6 +18,7 @@ from sync.central.store import Store
 from sync.edge.store import EdgeStore
 
 PRIVATE: Final = 0o600
+CENTRE_FILE: Final = "centre.db"
 
 
 def lay_device(folder: Path, key: bytes) -> None:
@@ -35,7 +36,7 @@ def lay_centre(folder: Path) -> None:
     if not _is_test_process():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "centre.db"
+    path = folder / CENTRE_FILE
     if not path.exists():
         path.touch(PRIVATE)
         path.write_bytes(_of_a_centre())
@@ -63,7 +64,7 @@ def _of_a_device(key: bytes) -> dict[str, bytes]:
 @functools.cache
 def _of_a_centre() -> bytes:
     with tempfile.TemporaryDirectory() as made:
-        path = Path(made) / "centre.db"
+        path = Path(made) / CENTRE_FILE
         Store(path, fresh_epoch="none yet").close()
         database = sqlite3.connect(path)
         database.execute("DELETE FROM meta WHERE name = 'epoch'")

@@ -22,6 +22,7 @@ import pytest
 
 from sync.central.schema import TABLES
 from sync.central.store import Store
+from tests.support.fresh import CENTRE_FILE, lay_centre
 
 USER: Final = "tapthread"
 START_S: Final = 60
@@ -213,9 +214,10 @@ def _made(postgres: Server) -> str:
 @pytest.fixture
 def made_database(_made: str, postgres: Server) -> str:
     """A database of a centre that nothing was written to yet: quicker than making one."""
-    tables = ", ".join(f"made.{table}" for table in sorted(TABLES))
-    postgres.run_sql(f"TRUNCATE {tables}")
-    postgres.run_sql("DELETE FROM made.meta WHERE name = 'centre_key'")
+    # TRUNCATE makes new files for every table and index, which costs twenty times as much.
+    emptied = [f"DELETE FROM made.{table}" for table in sorted(TABLES)]
+    emptied.append("DELETE FROM made.meta WHERE name <> 'schema'")
+    postgres.run_sql("; ".join(emptied))
     return _made
 
 
@@ -225,3 +227,12 @@ def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "centre.db")
     return str(request.getfixturevalue("database"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def laid_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a centre keeps its data: each kind with all tables and no life yet."""
+    if request.param == "sqlite":
+        lay_centre(tmp_path)
+        return str(tmp_path / CENTRE_FILE)
+    return str(request.getfixturevalue("made_database"))

@@ -15,6 +15,7 @@ from tests.support.postgres import (  # noqa: F401  # fixtures
     _made,
     any_database,
     database,
+    laid_database,
     made_database,
     postgres,
 )

@@ -100,8 +100,8 @@ class Books:
 
 
 @pytest.fixture
-def books(any_database: str) -> Iterator[Books]:
-    store = Store(any_database, fresh_epoch="e1")
+def books(laid_database: str) -> Iterator[Books]:
+    store = Store(laid_database, fresh_epoch="e1")
     made = Books(store)
     made.put(*shop.lenas_rows(), shop.row(Account("lena:points", 100, "harbour")))
     yield made

@@ -27,8 +27,8 @@ WAIT_S = 30
 
 
 @pytest.fixture
-def store(any_database: str) -> Iterator[Store]:
-    opened = Store(any_database, fresh_epoch="e")
+def store(laid_database: str) -> Iterator[Store]:
+    opened = Store(laid_database, fresh_epoch="e")
     yield opened
     opened.close()
 

@@ -19,8 +19,8 @@ OVER = END + ledger.GRACE_US + 1
 
 
 @pytest.fixture
-def store(any_database: str) -> Iterator[Store]:
-    opened = Store(any_database, fresh_epoch="e1")
+def store(laid_database: str) -> Iterator[Store]:
+    opened = Store(laid_database, fresh_epoch="e1")
     with opened.writing() as transaction:
         for row in (
             shop.row(Account("lena:points", 100)),

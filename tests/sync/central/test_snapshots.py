@@ -23,8 +23,8 @@ Value = TypeVar("Value")
 
 
 @pytest.fixture
-def store(any_database: str) -> Iterator[Store]:
-    opened_store = Store(any_database, fresh_epoch="e-1", entropy=SeededEntropy("store"))
+def store(laid_database: str) -> Iterator[Store]:
+    opened_store = Store(laid_database, fresh_epoch="e-1", entropy=SeededEntropy("store"))
     yield opened_store
     opened_store.close()
 

@@ -39,8 +39,8 @@ Value = TypeVar("Value")
 
 
 @pytest.fixture
-def store(any_database: str) -> Iterator[Store]:
-    opened = Store(any_database, fresh_epoch="e-1", entropy=SeededEntropy("store"))
+def store(laid_database: str) -> Iterator[Store]:
+    opened = Store(laid_database, fresh_epoch="e-1", entropy=SeededEntropy("store"))
     yield opened
     opened.close()
 
