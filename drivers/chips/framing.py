@@ -8,9 +8,10 @@ Source: MF3ICD81 data sheet, wrapping of native commands and additional frames.
 
 from dataclasses import dataclass, field
 
-from drivers.apdu import response_of, wrapped
+from drivers.apdu import wrapped
 from drivers.connection import Connection
 from drivers.errors import (
+    BandLeft,
     BandMalformed,
     BandRefused,
     BandUnsupported,
@@ -85,13 +86,14 @@ def exchange(connection: Connection, code: int, content: bytes = b"") -> Answer:
         BandUnsupported: the answer is not that of a DESFire chip; `code` was not done.
         BandMalformed: the frame is longer than any a short command asks for.
     """
-    response = response_of(connection.transmit(wrapped(code, content)))
-    sw1, status = divmod(response.status, 256)
-    if sw1 != NATIVE_SW1:
+    raw = connection.transmit(wrapped(code, content))
+    if len(raw) < 2:
+        raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
+    if raw[-2] != NATIVE_SW1:
         raise BandUnsupported("it does not answer as DESFire does", delivery=Delivery.REFUSED)
-    if len(response.data) > FRAME_SIZE_MAX:
+    if len(raw) > FRAME_SIZE_MAX + 2:
         raise BandMalformed("the frame is too long")
-    return Answer(status, response.data)
+    return Answer(raw[-1], raw[:-2])
 
 
 def begin(connection: Connection, code: int, content: bytes) -> Answer:

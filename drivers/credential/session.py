@@ -171,7 +171,7 @@ class Ev2Session:
 
     def __init__(self, keys: SessionKeys, ti: bytes, *, counter: int = 0) -> None:
         self._aes = Aes(keys.enc)
-        self._cmac = Cmac(Aes(keys.mac))
+        self._mac_begun = Aes(keys.mac).begun_cmac()
         self._ti = ti
         self._counter = counter
         self._ending = _Ending()
@@ -220,7 +220,9 @@ class Ev2Session:
 
     def _mac(self, code: int, rest: bytes) -> bytes:
         counter = self._counter.to_bytes(2, "little")
-        return truncated(self._cmac.over(bytes((code,)) + counter + self._ti + rest))
+        begun = self._mac_begun.copy()
+        begun.update(bytes((code,)) + counter + self._ti + rest)
+        return truncated(begun.finalize())
 
     def _deciphered(self, content: bytes) -> bytes:
         if len(content) % BLOCK:
