@@ -64,6 +64,7 @@ from kiosk.core.ports import (
     BandEvidence,
     Found,
     Long,
+    NoteDraft,
     PinStanding,
     PinTried,
     Recognition,
@@ -83,6 +84,7 @@ from sync.edge.band_line import BandLine
 from sync.edge.capsules import CapsulesSeen
 from sync.edge.client import CentreClient
 from sync.edge.deny import deny_of
+from sync.edge.drafts import Drafts
 from sync.edge.erase import is_wipe_due
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
@@ -735,6 +737,7 @@ class StoreDesk:
         self._lookup = Lookup(device.store)
         self._outbox = Outbox(device.store)
         self._finder = Finder(device.store)
+        self._drafts = Drafts(device.store)
         self._open = OpenThings(device.store, place=device.identity.store)
         self._recorder = Recorder(
             device.store,
@@ -823,6 +826,21 @@ class StoreDesk:
     def watches(self) -> tuple[ChannelWatch, ...]:
         """The centre's numbers of each channel. Raises StoreError."""
         return self._open.watches()
+
+    def keep_draft(self, draft: NoteDraft) -> None:
+        """Keep what was begun, or forget it where there is no text. Raises StoreError."""
+        body = msgspec.json.encode(draft) if draft.text.strip() else b""
+        self._drafts.keep(draft.owner, "answer" if draft.answers else "note", body)
+
+    def drafts(self) -> tuple[NoteDraft, ...]:
+        """What was begun and not recorded; nothing while people are hidden. Raises StoreError."""
+        if not self._lookup.is_shown():
+            return ()
+        found = []
+        for body in self._drafts.kept():
+            with contextlib.suppress(msgspec.DecodeError):
+                found.append(msgspec.json.decode(body, type=NoteDraft))
+        return tuple(found)
 
     def held(self, key: str) -> Row | None:
         """The row of a key that is no customer's: a product, a price, a stock. Raises StoreError."""

@@ -4,7 +4,7 @@ All calls answer from this device's own files in milliseconds and never wait for
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
@@ -204,6 +204,37 @@ class Holds(Protocol):
 
     def held(self, key: str) -> Row | None:
         """The row of this key, None when this device does not hold it. Raises StoreError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoteDraft:
+    """A note not recorded yet. Its `repr` shows nothing of what it says.
+
+    Attributes:
+        owner: Customer id it is about.
+        is_for_customer: The customer will read it; otherwise only we do.
+        answers: Of an answer, the id of the contact it answers; "" for a note.
+        channel: Of an answer, the way it goes; "" for a note.
+    """
+
+    owner: str
+    text: str = field(repr=False)
+    is_for_customer: bool = False
+    answers: str = ""
+    channel: str = ""
+
+
+@runtime_checkable
+class KeepsDrafts(Protocol):
+    """A desk that keeps what was begun and not recorded, also when this program ends."""
+
+    def keep_draft(self, draft: NoteDraft) -> None:
+        """Keep it in the place of the one before, a note's and an answer's apart; one without a text is forgotten. Raises StoreError."""
+        ...
+
+    def drafts(self) -> tuple[NoteDraft, ...]:
+        """Every draft there is. Raises StoreError."""
         ...
 
 

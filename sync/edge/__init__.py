@@ -8,6 +8,7 @@ snapshot   a scope whole, from parts, taken up again where it was cut off
 reading    which rows this program reads, and those a program before it could not
 view       unsettled operations folded over the rows, by the code the centre runs
 lookup     from a band to its owner and their profile;  open_things  of whom something is open, for a list
+drafts     what a clerk was writing and has not recorded
 find       customers by name, phone, e-mail, order number, case number or band
 recorder   from an act of somebody here to operations: judged, kept, taken back, settled
 outbox     operations recorded here, oldest first, none lost

@@ -5,7 +5,7 @@ logs are emptied into the files, which is when the old pages go. What was found 
 which it goes, so that a pulled plug only delays the rest.
 
     a row left              -> its terms, its answered rows                   -> logs emptied
-    a customer's row left   -> also their operations that the centre has, and what the store's other devices did for them
+    a customer's row left   -> also their operations that the centre has, what the store's other devices did for them, and drafts
     the lease is long over  -> every personal row, slice by slice             -> pulled again once the centre answers
     the device is revoked   -> its keys first, then its files; what the centre does not have yet goes before (see `wipe`)
 
@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from hardware.disk import Disk
 from hardware.errors import DiskFault
-from sync.edge import find
+from sync.edge import drafts, find
 from sync.edge.store import EdgeStore, Transaction
 from sync.model.wire import Cursor
 
@@ -85,6 +85,7 @@ class Eraser:
                 file.execute("DELETE FROM answered WHERE owner = ?", (owner,))
                 file.execute(_FORGET_PEER_KEYS, (owner,))
                 file.execute("DELETE FROM peer_op WHERE owner = ?", (owner,))
+                drafts.forget(file, owner)
             if is_empty:
                 file.many(
                     "DELETE FROM meta WHERE name = ?", ((_GONE + owner,) for owner in owners)
@@ -108,6 +109,7 @@ class Eraser:
             file.many("DELETE FROM row WHERE n = ?", found)
             if not found:
                 find.forget_all(file)
+                drafts.forget_all(file)
                 for table in ("answered", "peer_op", "peer_key", "lease"):
                     file.execute(f"DELETE FROM {table}")  # noqa: S608  # of the line above
         if found:
@@ -148,8 +150,8 @@ class Eraser:
             )
 
 
-_ANY_PERSONAL: Final = """SELECT 1 FROM row WHERE owner > '' UNION ALL SELECT 1 FROM answered
-    UNION ALL SELECT 1 FROM peer_op UNION ALL SELECT 1 FROM found LIMIT 1"""
+_ANY_PERSONAL: Final = f"""SELECT 1 FROM row WHERE owner > '' UNION ALL SELECT 1 FROM answered
+    UNION ALL SELECT 1 FROM peer_op UNION ALL SELECT 1 FROM found UNION ALL {drafts.ANY_DRAFT} LIMIT 1"""  # noqa: S608  # a constant
 
 _FORGET_PEER_KEYS: Final = (
     "DELETE FROM peer_key WHERE op IN (SELECT op FROM peer_op WHERE owner = ?)"

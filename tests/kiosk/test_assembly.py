@@ -15,7 +15,7 @@ from hardware.moments import micros_of
 from kiosk.assembly import CacheKeys, Device, LocalRecogniser, StoreDesk, World
 from kiosk.core.page import PageKind
 from kiosk.core.policy import Assurance, BandKey
-from kiosk.core.ports import BandEvidence, Waits
+from kiosk.core.ports import BandEvidence, NoteDraft, Waits
 from sync.edge.deny import FILE, deny_of
 from sync.edge.lease import lease_of
 from sync.edge.leases import BandLease, LeasedKey, Leases
@@ -188,6 +188,30 @@ def test_three_days_without_the_centre_a_band_opens_nobodys_page_and_staff_are_t
     assert (after.owner, after.reason) == ("", "lease_over")
     assert after.page.kind is PageKind.NOT_POSSIBLE
     assert (lease, shown) == ("over", ())
+
+
+def test_what_a_clerk_began_is_there_after_a_crash_and_hidden_with_the_people(
+    tmp_path: Path,
+) -> None:
+    clock = FixedClock(edge.START)
+    device = opened_at(tmp_path, clock)
+    edge.filled(device.store, shop.lenas_rows())
+    lease_of(device.store).heard()
+    note = NoteDraft("lena", "half a th", is_for_customer=True)
+    answer = NoteDraft("lena", "Dear", answers="in-1", channel="whatsapp")
+    for draft in (note, answer, NoteDraft("tom", "gone"), NoteDraft("tom", " ")):
+        StoreDesk(device, None).keep_draft(draft)
+    device.close()
+
+    again = Device.open(tmp_path, world=World(clock, SystemEntropy(), SystemDisk()))
+    kept = StoreDesk(again, None).drafts()
+    clock.sleep_ms(73 * 3_600_000)
+    hidden = StoreDesk(again, None).drafts()
+    again.close()
+
+    assert set(kept) == {note, answer}
+    assert hidden == ()
+    assert "half a th" not in repr(kept)
 
 
 def test_a_full_disk_is_said_in_the_strip_until_there_is_room_again(tmp_path: Path) -> None:

@@ -87,10 +87,14 @@ class Counter:
 
 @asynccontextmanager
 async def counter(
-    *, size: tuple[int, int] = (80, 24), rows: Iterable[Row] = (), theme: str = "night"
+    *,
+    size: tuple[int, int] = (80, 24),
+    rows: Iterable[Row] = (),
+    theme: str = "night",
+    desk: MemoryDesk | None = None,
 ) -> AsyncIterator[Counter]:
-    """A counter in a terminal of that size, over the demo's people or these rows."""
-    desk = MemoryDesk(tuple(rows) or brand_rows(), now=NOW_US)
+    """A counter in a terminal of that size, over the demo's people, these rows or a desk that stood before."""
+    desk = desk or MemoryDesk(tuple(rows) or brand_rows(), now=NOW_US)
     app = CounterApp(desk, theme=theme)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from kiosk.core.ports import Found, Recorded, Refused, Standing, Unsettled
+from kiosk.core.ports import Found, NoteDraft, Recorded, Refused, Standing, Unsettled
 from sync.model import registry
 from sync.model.errors import StoreError, StoreFull
 from sync.model.operation import Effects, Evidence, Operation, OperationState
@@ -47,6 +47,7 @@ class MemoryDesk:
         ops: What was recorded, by id; a test puts in what it wants to be edited.
         settled: What somebody decided, oldest first.
         states: Where operations stand that are not just recorded.
+        kept: What was begun and not recorded.
         holds_fail: Raised by `held` alone.
         finds: What every search answers, where it is not what the rows say.
         refuses: Code with which the next `record` is refused, "" for none.
@@ -67,6 +68,7 @@ class MemoryDesk:
         self.ops: dict[str, Operation] = {}
         self.settled: list[Settled] = []
         self.states: dict[str, OperationState] = {}
+        self.kept: dict[tuple[str, str], NoteDraft] = {}
 
     def stand(self, **changes: str | int) -> None:
         """The device stands otherwise from now on."""
@@ -108,6 +110,18 @@ class MemoryDesk:
         if self.holds_fail is not None:
             raise self.holds_fail
         return self._rows.get(key)
+
+    def keep_draft(self, draft: NoteDraft) -> None:
+        """Kept for as long as this desk is."""
+        self._fail()
+        self.kept.pop((draft.owner, draft.answers), None)
+        if draft.text.strip():
+            self.kept[draft.owner, draft.answers] = draft
+
+    def drafts(self) -> tuple[NoteDraft, ...]:
+        """What was kept."""
+        self._fail()
+        return tuple(self.kept.values())
 
     def waiting(self) -> tuple[Profile, ...]:
         self._fail()

@@ -9,6 +9,7 @@ All four are mounted once and filled in place. A customer's tap is announced and
 kept as a draft until it is recorded. What happened is said only after `Desk.record` returned: it is durable then.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
@@ -20,6 +21,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 from textual.widgets.option_list import Option
 
@@ -51,6 +53,8 @@ from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
     CounterDesk,
     Found,
+    KeepsDrafts,
+    NoteDraft,
     Pins,
     Recognition,
     Recorded,
@@ -80,7 +84,7 @@ from kiosk.ui.screens.settle import SettleQuestion
 from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.key_bar import Key, KeyBar
-from kiosk.ui.widgets.note import NoteDraft, NoteWriter
+from kiosk.ui.widgets.note import NoteWriter
 from kiosk.ui.widgets.notice import Notice
 from kiosk.ui.widgets.plain_text import PlainText
 from kiosk.ui.widgets.strip import StaffStrip
@@ -115,6 +119,11 @@ QUERY_LENGTH_MAX: Final = 80
 
 UNSETTLED_MAX: Final = 50
 """Operations listed at once; a shop with more needs the network, not a longer list."""
+
+log = logging.getLogger(__name__)
+
+DRAFT_S: Final = 1.0
+"""How much of what is being written a crash may take."""
 
 DRAFTS_MAX: Final = 20
 """Notes begun and not recorded that are kept; the oldest of more than this belong to customers long gone."""
@@ -253,6 +262,7 @@ class CounterView(Vertical):
         self._spare: _Spare | None = None
         self._drafts: dict[str, NoteDraft] = {}
         self._answers: dict[str, NoteDraft] = {}
+        self._saving: Timer | None = None
         self._shows_card = False
         self._open: tuple[Open, ...] = ()
         self._open_read_at = 0
@@ -317,6 +327,7 @@ class CounterView(Vertical):
         self._show_keys()
         for code in self._told_first:
             self.staff_told(code)
+        self._read_drafts()
 
     @property
     def page(self) -> str:
@@ -977,6 +988,7 @@ class CounterView(Vertical):
         if not self._record("answer_interaction", args, owner=draft.owner, evidence=evidence):
             return
         self._answers.pop(draft.owner, None)
+        self._write_draft(replace(draft, text=""))
         self.query_one(NoteWriter).end()
         if draft.channel == IN_PERSON:
             self._say("answer.done.here")
@@ -1028,6 +1040,7 @@ class CounterView(Vertical):
             kind = "record_interaction"
         if self._record(kind, args, owner=draft.owner, evidence=self._opened.by_staff):
             self._drafts.pop(draft.owner, None)
+            self._write_draft(replace(draft, text=""))
             self.query_one(NoteWriter).end()
             self._say("note.done")
             self.take_focus()
@@ -1063,13 +1076,53 @@ class CounterView(Vertical):
         if not writer.is_open:
             return
         draft = writer.draft
+        self._put_aside(draft)
+        self._write_draft(draft)
+        writer.end()
+
+    def _name_drafts(self) -> None:
+        """Say on the search whose notes were begun."""
+        names = tuple(self._name_of(owner) for owner in {**self._answers, **self._drafts})
+        self.query_one("#drafts", PlainText).say(unsaved_names(names, self._words))
+
+    def _put_aside(self, draft: NoteDraft) -> None:
         drafts = self._answers if draft.answers else self._drafts
         drafts.pop(draft.owner, None)
         if draft.text.strip():
             drafts[draft.owner] = draft
             while len(drafts) > DRAFTS_MAX:
-                drafts.pop(next(iter(drafts)))
-        writer.end()
+                oldest = drafts.pop(next(iter(drafts)))
+                self._write_draft(replace(oldest, text=""))
+
+    def _read_drafts(self) -> None:
+        """What was begun before this program ended, or was ended."""
+        if isinstance(self._desk, KeepsDrafts):
+            try:
+                for draft in self._desk.drafts():
+                    self._put_aside(draft)
+            except StoreError as error:
+                log.warning("store failed", extra={"code": error.code})
+        self._name_drafts()
+
+    def _write_draft(self, draft: NoteDraft) -> None:
+        """Keep it where it outlives this program; whoever writes goes on where that fails."""
+        if isinstance(self._desk, KeepsDrafts):
+            try:
+                self._desk.keep_draft(draft)
+            except StoreError as error:
+                log.warning("store failed", extra={"code": error.code})
+
+    @on(TextArea.Changed)
+    def _begun(self) -> None:
+        """Somebody writes: what stands there a moment later is kept."""
+        if self._saving is None:
+            self._saving = self.set_timer(DRAFT_S, self._save_begun)
+
+    def _save_begun(self) -> None:
+        self._saving = None
+        writer = self.query_one(NoteWriter)
+        if writer.is_open:
+            self._write_draft(writer.draft)
 
     def _offer_draft(self, owner: str) -> None:
         if owner in self._answers:
@@ -1102,8 +1155,7 @@ class CounterView(Vertical):
         self._profile = None
         self.query_one("#message", Notice).clear()
         self.query_one("#query", Input).value = ""
-        names = tuple(self._name_of(owner) for owner in {**self._answers, **self._drafts})
-        self.query_one("#drafts", PlainText).say(unsaved_names(names, self._words))
+        self._name_drafts()
         self.query_one("#pages", ContentSwitcher).current = "find"
         self.take_focus()
         self._show_keys()

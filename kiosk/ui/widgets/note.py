@@ -1,6 +1,5 @@
 """Where a clerk writes a note, or an answer: for whom it is stands above it all the while, in words, and a key changes it."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from textual import events
@@ -11,6 +10,7 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from kiosk.core.counter_answer import IN_PERSON, Way
+from kiosk.core.ports import NoteDraft
 from kiosk.core.staff_words import StaffWords
 from kiosk.ui.widgets.plain_text import PlainText
 
@@ -19,24 +19,6 @@ NOTE_LENGTH_MAX: Final = 1_000
 
 LEFT_SAID_FROM: Final = 100
 """From here on it says how many characters are left."""
-
-
-@dataclass(frozen=True, slots=True)
-class NoteDraft:
-    """A note not recorded yet.
-
-    Attributes:
-        owner: Customer id it is about.
-        is_for_customer: The customer will read it; otherwise only we do.
-        answers: Of an answer, the id of the contact it answers; "" for a note.
-        channel: Of an answer, the way it goes; "" for a note.
-    """
-
-    owner: str
-    text: str
-    is_for_customer: bool = False
-    answers: str = ""
-    channel: str = ""
 
 
 class _Page(TextArea):

@@ -485,6 +485,54 @@ async def test_a_draft_survives_leaving_the_page_and_says_that_it_is_there() -> 
         assert (args.text, args.audience) == ("half a thought", "customer")
 
 
+async def test_what_was_being_written_when_the_program_ended_is_there_when_it_starts_again() -> (
+    None
+):
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("half a th")
+        at.view._save_begun()  # as its timer does within a second; then the program is gone
+        desk = at.desk
+
+    async with counter(desk=desk) as again:
+        assert "Unsaved notes: Tom Becker" in again.screen
+        await again.find("tom beck")
+        await again.press("n")
+        await again.type("ought")
+        await again.press("enter")
+
+        args = desk.done[0].args
+        assert isinstance(args, NoteCase)
+        assert (args.text, desk.drafts()) == ("half a thought", ())
+
+
+async def test_while_somebody_writes_it_is_kept_without_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kiosk.ui.views.counter.DRAFT_S", 0.01)
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("half a th")
+
+        while not at.desk.drafts():
+            await at.pilot.pause()
+
+        assert [draft.text for draft in at.desk.drafts()] == ["half a th"]
+
+
+async def test_files_that_do_not_keep_a_draft_stop_nobody_from_writing() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("half a th")
+        at.desk.fails = StoreCorrupt()
+        at.view._save_begun()
+        at.desk.fails = None
+
+        await at.press("enter")
+
+        assert len(at.desk.done) == 1
+
+
 async def test_drafts_of_two_customers_do_not_mix() -> None:
     async with counter() as at:
         await at.find("tom beck")

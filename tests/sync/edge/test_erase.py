@@ -13,6 +13,7 @@ from hardware.entropy import SystemEntropy
 from hardware.errors import DiskFault, FolderInUse
 from sync.central.enrolment import State
 from sync.edge.client import CentreClient
+from sync.edge.drafts import Drafts
 from sync.edge.erase import is_wipe_due, note_shut, wipe
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
@@ -148,6 +149,33 @@ def test_operations_about_an_erased_customer_that_the_centre_has_go_and_others_s
     assert outbox.state_of(sent.id) is None
     assert outbox.state_of(others.id) is not None
     assert canaries_in(store.folder) == set()
+
+
+def test_what_was_being_written_about_an_erased_customer_goes_and_the_rest_stays(
+    store: EdgeStore,
+) -> None:
+    drafts = Drafts(store)
+    drafts.keep("zwenti-id", "note", TEXT.encode())
+    drafts.keep("zwenti-id", "answer", TEXT.encode())
+    drafts.keep("zwenti-id2", "note", b"somebody else")
+    drafts.keep("lena", "note", b"of lena")
+
+    erased(store)
+    keep_up(store)
+
+    assert drafts.kept() == (b"of lena", b"somebody else")
+    assert not canaries_in(store.folder) - {"zwenti-id"}  # of the other id it is the beginning
+
+
+def test_a_draft_that_was_recorded_leaves_no_byte(store: EdgeStore) -> None:
+    drafts = Drafts(store)
+    drafts.keep("lena", "note", TEXT.encode())
+    drafts.keep("lena", "note", b"")
+    erased(store)
+
+    keep_up(store)
+
+    assert (drafts.kept(), canaries_in(store.folder)) == ((), set())
 
 
 def test_an_operation_the_centre_does_not_have_outlives_its_customer_here(
