@@ -1,8 +1,9 @@
 """`tapthread outgoing`: what goes out of the centre, what did not, and why.
 
     tapthread outgoing                               messages to customers that wait or failed, the newest first
-    tapthread outgoing list --state sent             those in one state: queued, sending, sent, delivered, read, failed, dropped
-    tapthread outgoing retry ID                      send one that failed, or waits, at once
+    tapthread outgoing list --state sent             those in one state: queued, sending, unsure, sent, delivered, read, failed, dropped
+    tapthread outgoing retry ID                      send one that failed, waits, or may have arrived, at once
+    tapthread outgoing arrived ID                    one that was unsure is there: the customer or the vendor said so
     tapthread outgoing drop ID --reason "called her" give one up; staff see the reason
     tapthread outgoing changes                       changes that other systems did not take, and how many wait for each
     tapthread outgoing replay SUBSCRIBER [ID]        tell a subscriber again: one change, or all it did not take
@@ -34,13 +35,15 @@ EXIT_USAGE: Final = 2
 EXIT_NONE: Final = 3
 
 WHAT: Final = {
-    "list": (0, 0), "retry": (1, 1), "drop": (1, 1), "changes": (0, 0), "replay": (1, 2),
+    "list": (0, 0), "retry": (1, 1), "arrived": (1, 1), "drop": (1, 1), "changes": (0, 0), "replay": (1, 2),
     "discard": (1, 2),
 }  # fmt: skip
 """What can be asked for, with how many names at least and at most."""
 
-STATES: Final = ("queued", "sending", "sent", "delivered", "read", "failed", "dropped")
-STUCK: Final = ("queued", "sending", "failed")
+STATES: Final = (
+    "queued", "sending", "unsure", "sent", "delivered", "read", "failed", "dropped",
+)  # fmt: skip
+STUCK: Final = ("queued", "sending", "unsure", "failed")
 """States of a message that is not out."""
 
 
@@ -134,6 +137,8 @@ class _Act:
             match self.what:
                 case "retry":
                     n_done = int(outgoing_rows.retry(it, self.name, now=now))
+                case "arrived":
+                    n_done = int(outgoing_rows.arrived(it, self.name, now=now))
                 case "drop":
                     n_done = int(outgoing_rows.drop(it, self.name, reason=self.reason, now=now))
                 case "replay":

@@ -14,7 +14,7 @@ from kiosk.core import foreign
 from kiosk.core.entries import Telling
 from kiosk.core.staff_words import StaffWords
 from sync.model.profile import Profile
-from sync.model.records import ContactPoint, Interaction
+from sync.model.records import UNSENT, ContactPoint, Interaction
 from sync.model.row import Row
 from sync.model.rules import UNDO_WITHIN_US
 from sync.model.watch import WINDOW_US, contacts_of, waiting_of
@@ -153,9 +153,9 @@ def failed_of(profile: Profile, now: int) -> tuple[tuple[Row, Interaction], ...]
         ((row, it) for row, it in profile.of(Interaction) if it.direction == "out"),
         key=lambda pair: (pair[1].at, pair[0].key),
     )
-    reached = max((it.at for _, it in said if it.delivery != "failed"), default=0)
+    reached = max((it.at for _, it in said if it.delivery not in UNSENT), default=0)
     since = max(reached, now - FAILED_BACK_US)
-    return tuple((row, it) for row, it in said if it.delivery == "failed" and it.at > since)
+    return tuple((row, it) for row, it in said if it.delivery in UNSENT and it.at > since)
 
 
 def is_over(profile: Profile, message: Interaction) -> bool:
@@ -177,8 +177,8 @@ def delivery_text(row: Row, message: Interaction, tell: Telling, profile: Profil
             form = "delivery.queued.over" if is_over(profile, message) else "delivery.queued"
             return words.say(form, at=at)
         return words.say("delivery.queued.late")
-    if message.delivery == "failed":
-        return words.say("delivery.failed", why=reason or words.say("why.none"))
+    if message.delivery in UNSENT:
+        return words.say(f"delivery.{message.delivery}", why=reason or words.say("why.none"))
     return words.either(f"delivery.{message.delivery}", "delivery.other")
 
 

@@ -13,7 +13,7 @@ from kiosk.core.counter_now import Cases, clash_text
 from kiosk.core.entries import Entry, Telling, Tone, is_struck, is_unanswered, item_of
 from sync.model import promises
 from sync.model.profile import Profile
-from sync.model.records import Case, Interaction, Order, Pickup, Promise, Remedy, Told
+from sync.model.records import UNSENT, Case, Interaction, Order, Pickup, Promise, Remedy, Told
 from sync.model.row import Row
 
 TIMELINE_MAX: Final = 200
@@ -222,7 +222,7 @@ def _contact(contact: Contact, tell: Telling, profile: Profile) -> Entry:
     became = delivery_text(contact.row, body, tell, profile)
     if became:
         text = words.say("timeline.sent", text=text, became=became)
-        tone = Tone.ALERT if body.delivery == "failed" else tone
+        tone = Tone.ALERT if body.delivery in UNSENT else tone
     if is_unanswered(body):
         text, tone = words.say("timeline.owed", text=text), Tone.ALERT
     lead = words.channel(body.channel)

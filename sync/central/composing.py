@@ -161,7 +161,7 @@ def composed(
     if isinstance(waiting, Waits):
         return waiting
     is_mail = row.body.channel == "email"
-    message = _message(record, row.body, recipient, template=waiting)
+    message = _message(record, row.body, recipient, template=waiting, now=now)
     return Composed(
         replace(
             message,
@@ -215,7 +215,7 @@ def _template(
 
 
 def _message(
-    record: OutgoingRecord, said: Interaction, recipient: _Recipient, *, template: str
+    record: OutgoingRecord, said: Interaction, recipient: _Recipient, *, template: str, now: int
 ) -> Message:
     draft, customer = record.draft, recipient.customer
     return Message(
@@ -230,6 +230,8 @@ def _message(
         params=draft.params or ((said.text,) if template else ()),
         language=customer.language,
         is_again=_is_again(record),
+        unknown_at=_unknown_at(record),
+        now_s=now // 1_000_000,
     )
 
 
@@ -249,7 +251,7 @@ def _note(
         return Wrong("there is nothing to note: the customer was erased, or nothing is known")
     message = Message(
         id=record.id, kind=NOTE, channel=record.channel, text=text, thread=draft.thread,
-        is_again=_is_again(record),
+        is_again=_is_again(record), unknown_at=_unknown_at(record), now_s=now // 1_000_000,
     )  # fmt: skip
     return _paused(snapshot, way.name, now=now) or Composed(message, way)
 
@@ -265,6 +267,12 @@ def _card(snapshot: Snapshot, said: str, *, now: int) -> str:
 
 def _is_again(record: OutgoingRecord) -> bool:
     return record.state == SENDING or record.n_tries > 0
+
+
+def _unknown_at(record: OutgoingRecord) -> int:
+    """When an attempt was made of which nobody knows: its answer was lost, or its node died. Seconds since 1970, 0 for none."""
+    claimed_at = record.changed_at if record.state == SENDING else 0
+    return (record.draft.unknown_at or claimed_at) // 1_000_000
 
 
 def _paused(snapshot: Snapshot, name: str, *, now: int) -> Waits | None:

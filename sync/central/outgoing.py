@@ -3,8 +3,10 @@
     due -> who is she now, which way, may it (consent, 24 hours) -> claim -> calls -> sent | later | failed
 
 A claim is written before the first call and the outcome after the last, each in its own transaction. A node that dies between
-the two leaves a claim that ends after CLAIM_US; then the message is sent again, with the same id: at least once. Which
-vendors make that once, and where a customer may get it twice, is said in the head of each sender.
+the two leaves a claim that ends after CLAIM_US; then another goes on, and its sender knows that nobody knows whether the message
+arrived. Which vendors can be asked, and which make twice the same as once, is said in the head of each sender; where neither is
+so it is `unsure`, nothing is sent again by itself, and a person decides. Its way is then closed for UNSURE_PAUSE_MS, so that a
+vendor that takes and does not answer leaves few such messages.
 
 What cannot be sent is never sent another way by itself: the reason names the other way, and a person decides.
 The only module of the centre that opens connections by HTTP (`httpx`); mails go by `sync.central.mail`.
@@ -34,6 +36,7 @@ from sync.central.senders.sender import (
     Reply,
     Sent,
     Steps,
+    Unsure,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +52,9 @@ PAUSES_S: Final = (5, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200)
 
 WAY_PAUSE_MS: Final = 5_000
 """How long nothing goes a way that is wholly closed, where the vendor does not say."""
+
+UNSURE_PAUSE_MS: Final = 60_000
+"""How long nothing goes a way by which one went of which nobody knows."""
 
 CALL_S: Final = 15
 """How long one call may take."""
@@ -123,12 +129,19 @@ class Web:
 
 def run_steps(steps: Steps, carry: Callable[[AnyCall], AnyReply]) -> Outcome:
     """Make the calls a sender asks for; what came of them. One that raises is tried again like a fault of its vendor."""
+    n_calls = 0
+
+    def counted(call: AnyCall) -> AnyReply:
+        nonlocal n_calls
+        n_calls += 1
+        return carry(call)
+
     try:
-        return _run(steps, carry)
+        return _run(steps, counted)
     except Exception as error:
         # A defect that one message brings out must not leave it on its way for ever.
         log.exception("sender raised")
-        return Later(f"the sender raised {type(error).__name__}")
+        return Later(f"the sender raised {type(error).__name__}", is_unknown=n_calls > 0)
 
 
 def _run(steps: Steps, carry: Callable[[AnyCall], AnyReply]) -> Outcome:
@@ -250,10 +263,14 @@ class Outgoing:
         outcome = run_steps(steps, self.carry)
         if isinstance(outcome, Later) and outcome.is_whole:
             self._close_way(settings.name, outcome.after_ms)
-        self._note(record, outcome, n_tries=claimed.n_tries + 1)
+        if isinstance(outcome, Unsure):
+            self._close_way(settings.name, UNSURE_PAUSE_MS)
+        self._note(record, outcome, n_tries=claimed.n_tries + 1, tried_at=now)
         return True
 
-    def _note(self, record: OutgoingRecord, outcome: Outcome, *, n_tries: int) -> None:
+    def _note(
+        self, record: OutgoingRecord, outcome: Outcome, *, n_tries: int, tried_at: int = 0
+    ) -> None:
         """Write down what came of it."""
         now = self._parts.now
         keys = outgoing_rows.lock_of(record.id)
@@ -264,14 +281,14 @@ class Outgoing:
                     keys=keys,
                 )
                 self._parts.counters.add("outgoing.sent")
-            case Later(reason=reason, after_ms=after_ms):
+            case Later(reason=reason, after_ms=after_ms, is_unknown=is_unknown):
                 chance = self._parts.entropy.draw(1)[0]
                 wait_us = pause_us(n_tries, after_ms=after_ms, chance=chance)
                 if not wait_us:
-                    self._note(
-                        record, Never(f"tried {n_tries} times: {reason}"), n_tries=n_tries
-                    )
+                    end = Unsure if is_unknown else Never
+                    self._note(record, end(f"tried {n_tries} times: {reason}"), n_tries=n_tries)
                     return
+                unknown_at = (record.draft.unknown_at or tried_at) if is_unknown else 0
                 self._parts.write(
                     lambda it: outgoing_rows.note_waiting(
                         it,
@@ -280,10 +297,20 @@ class Outgoing:
                         reason=reason,
                         due_at=now + wait_us,
                         now=now,
+                        unknown_at=unknown_at,
                     ),
                     keys=keys,
                 )
                 self._parts.counters.add("outgoing.later")
+            case Unsure(reason=reason):
+                self._parts.write(
+                    lambda it: outgoing_rows.note_unsure(
+                        it, record.id, node=self._node, reason=reason, now=now
+                    ),
+                    keys=keys,
+                )
+                self._parts.counters.add("outgoing.unsure")
+                log.warning("message unsure", extra={"op": record.id, "kind": record.kind})
             case Never(reason=reason):
                 self._parts.write(
                     lambda it: outgoing_rows.note_failed(
@@ -297,9 +324,17 @@ class Outgoing:
     def _wait(self, record: OutgoingRecord, reason: str, until: int) -> bool:
         """Nothing is wrong with it, but it may not go yet."""
         now = self._parts.now
+        # A node died with it: that is not forgotten while it waits.
+        claimed_at = record.changed_at if record.state == outgoing_rows.SENDING else 0
         self._parts.write(
             lambda it: outgoing_rows.note_waiting(
-                it, record.id, node=self._node, reason=reason, due_at=until, now=now
+                it,
+                record.id,
+                node=self._node,
+                reason=reason,
+                due_at=until,
+                now=now,
+                unknown_at=record.draft.unknown_at or claimed_at,
             ),
             keys=outgoing_rows.lock_of(record.id),
         )

@@ -3,9 +3,11 @@
     queued -> sending -> sent -> delivered -> read
        ^         |-> failed       a final reason, or tried too often; a person sends it again or drops it
        '---------'                a passing reason: waits longer each time
-    queued, failed -> dropped     taken back, or given up by a person
+    sending -> unsure             nobody knows whether it arrived, and its vendor cannot be asked: a person sends it again, gives it
+                                  up, or says that it arrived; so does a report of the vendor
+    queued, failed, unsure -> dropped     taken back, or given up by a person
 
-A claim (`sending`) has an end: where its node died, another one sends again, and says to the sender that it is again. What the
+A claim (`sending`) has an end: where its node died, another one goes on, and says to the sender that nobody knows. What the
 vendor tells later only moves a message forward, in whatever order it comes; what it tells of a message whose name we have not
 heard yet is kept until we have. Each change is told to the kiosks in the message's own row.
 """
@@ -36,6 +38,7 @@ SENT: Final = "sent"
 DELIVERED: Final = "delivered"
 READ: Final = "read"
 FAILED: Final = "failed"
+UNSURE: Final = "unsure"
 DROPPED: Final = "dropped"
 
 ANSWER: Final = "answer"
@@ -44,7 +47,16 @@ ANSWER: Final = "answer"
 NOTE: Final = "note"
 """Kind of what is not for a customer: a note for those who work in another system."""
 
-RANK: Final = {QUEUED: 0, SENDING: 1, FAILED: 2, SENT: 2, DELIVERED: 3, READ: 4, DROPPED: 5}
+RANK: Final = {
+    QUEUED: 0,
+    SENDING: 1,
+    UNSURE: 1,
+    FAILED: 2,
+    SENT: 2,
+    DELIVERED: 3,
+    READ: 4,
+    DROPPED: 5,
+}
 """How far a message has come; what is told later never takes it back. It may fail after it was sent, not after it arrived."""
 
 WINDOWED: Final = "whatsapp"
@@ -75,6 +87,7 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
         params: What a template has places for.
         text, thread: Of a note, which has no row; without a text it is a card.
         replies_to: The vendor's own name of what it answers, "" for none.
+        unknown_at: When an attempt was made of which nobody knows whether it arrived, microseconds since 1970; 0 for none.
     """
 
     answers: str = ""
@@ -82,6 +95,7 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
     thread: str = ""
     replies_to: str = ""
+    unknown_at: int = 0
 
 
 class OutgoingRecord(msgspec.Struct, frozen=True):
@@ -259,7 +273,7 @@ def _insert(sql: Connection, values: list[Any]) -> None:
 def _drop(sql: Connection, values: list[Any]) -> None:
     sql.many(
         "UPDATE outgoing SET state = 'dropped', body = '', reason = '', changed_at = :now"
-        " WHERE id = :id AND state IN ('queued', 'failed')",
+        " WHERE id = :id AND state IN ('queued', 'failed', 'unsure')",
         values,
     )
 
@@ -367,7 +381,7 @@ def note_sent(transaction: "Transaction", message_id: str, *, ref: str, now: int
         told(transaction, ref, state, reason, now=now)
 
 
-def note_waiting(
+def note_waiting(  # noqa: PLR0913  # what it waits for
     transaction: "Transaction",
     message_id: str,
     *,
@@ -375,8 +389,9 @@ def note_waiting(
     reason: str,
     due_at: int,
     now: int,
+    unknown_at: int = 0,
 ) -> None:
-    """It could not be sent now, and is tried again then."""
+    """It could not be sent now, and is tried again then; `unknown_at` where nobody knows whether it arrived all the same."""
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
     if record is None or record.state not in (QUEUED, SENDING):
@@ -384,14 +399,37 @@ def note_waiting(
     if _is_another_nodes(record, node, now):
         return  # our claim ended, and another node has it
     reason = reason[:REASON_MAX]
-    _update(transaction, record, state=QUEUED, due_at=due_at, reason=reason, changed_at=now)
+    _update(
+        transaction, record, state=QUEUED, due_at=due_at, reason=reason, changed_at=now,
+        body=_with_unknown(record, unknown_at),
+    )  # fmt: skip
     _tell(transaction, record.id, QUEUED, reason, now)
+
+
+def _with_unknown(record: OutgoingRecord, unknown_at: int) -> str:
+    draft = record.draft
+    if draft.unknown_at == unknown_at:
+        return record.body
+    return msgspec.json.encode(msgspec.structs.replace(draft, unknown_at=unknown_at)).decode()
+
+
+def note_unsure(
+    transaction: "Transaction", message_id: str, *, node: str, reason: str, now: int
+) -> None:
+    """Nobody knows whether it arrived: it waits for a person, and so does who asked."""
+    _end(transaction, message_id, UNSURE, node=node, reason=reason, now=now)
 
 
 def note_failed(
     transaction: "Transaction", message_id: str, *, node: str, reason: str, now: int
 ) -> None:
     """It cannot be sent; a person sees why."""
+    _end(transaction, message_id, FAILED, node=node, reason=reason, now=now)
+
+
+def _end(  # what ended it
+    transaction: "Transaction", message_id: str, state: str, *, node: str, reason: str, now: int
+) -> None:
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
     if record is None or record.state not in (QUEUED, SENDING):
@@ -399,8 +437,8 @@ def note_failed(
     if _is_another_nodes(record, node, now):
         return
     reason = reason[:REASON_MAX]
-    _update(transaction, record, state=FAILED, reason=reason, changed_at=now)
-    _tell(transaction, record.id, FAILED, reason, now)
+    _update(transaction, record, state=state, reason=reason, changed_at=now)
+    _tell(transaction, record.id, state, reason, now)
     _waits_again(transaction, record)
 
 
@@ -451,7 +489,7 @@ def _is_news(before: str, state: str) -> bool:
     if before == DROPPED or state in (QUEUED, SENDING, DROPPED):
         return False
     if state == FAILED:
-        return before in (QUEUED, SENDING, SENT)
+        return before in (QUEUED, SENDING, UNSURE, SENT)
     return RANK[state] > RANK[before] and not (before == FAILED and state == SENT)
 
 
@@ -473,21 +511,34 @@ def _keep_early(sql: Connection, ref: str, state: str, reason: str, now: int) ->
 
 
 def retry(transaction: "Transaction", message_id: str, *, now: int) -> bool:
-    """Try one that failed, or waits, again at once; whether there is one."""
+    """Try one that failed, waits, or may have arrived, again at once; whether there is one."""
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
-    if record is None or record.state not in (FAILED, QUEUED):
+    if record is None or record.state not in (FAILED, UNSURE, QUEUED):
         return False
-    _update(transaction, record, state=QUEUED, due_at=now, n_tries=0, reason="", changed_at=now)
+    _update(
+        transaction, record, state=QUEUED, due_at=now, n_tries=0, reason="", changed_at=now,
+        body=_with_unknown(record, 0),
+    )  # fmt: skip
     _tell(transaction, record.id, QUEUED, "", now)
     return True
 
 
-def drop(transaction: "Transaction", message_id: str, *, reason: str, now: int) -> bool:
-    """Give one up that failed or waits; whether there is one. Staff go on seeing that it failed."""
+def arrived(transaction: "Transaction", message_id: str, *, now: int) -> bool:
+    """A person says that one arrived of which nobody knew; whether there is such a one."""
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
-    if record is None or record.state not in (FAILED, QUEUED):
+    if record is None or record.state != UNSURE:
+        return False
+    note_sent(transaction, message_id, ref="", now=now)
+    return True
+
+
+def drop(transaction: "Transaction", message_id: str, *, reason: str, now: int) -> bool:
+    """Give one up that failed, waits, or may have arrived; whether there is one. Staff go on seeing that it failed."""
+    transaction.load(lock_of(message_id))
+    record = find(transaction.read, message_id)
+    if record is None or record.state not in (FAILED, UNSURE, QUEUED):
         return False
     _update(
         transaction, record, state=DROPPED, reason=reason[:REASON_MAX], body="", changed_at=now

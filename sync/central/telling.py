@@ -16,7 +16,16 @@ from sync.central.events import is_paused
 from sync.central.outgoing import CLAIM_US, WAY_PAUSE_MS, pause_us, run_steps
 from sync.central.parts import Parts
 from sync.central.senders.registry import listener_of
-from sync.central.senders.sender import AnyCall, AnyReply, Later, Never, Outcome, Sent, Told
+from sync.central.senders.sender import (
+    AnyCall,
+    AnyReply,
+    Later,
+    Never,
+    Outcome,
+    Sent,
+    Told,
+    Unsure,
+)
 from sync.central.store import Snapshot, Transaction
 from sync.model.errors import Malformed
 from sync.model.records import Stock, key_of
@@ -140,7 +149,7 @@ class Telling:
                     self._close(name, after_ms)
                 chance = self._parts.entropy.draw(1)[0]
                 wait_us = pause_us(due.n_tries + 1, after_ms=after_ms, chance=chance)
-            case Never(reason=reason):
+            case Never(reason=reason) | Unsure(reason=reason):
                 wait_us = 0
         if not wait_us:
             self._parts.counters.add("changes.dead")

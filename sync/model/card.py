@@ -33,6 +33,7 @@ from sync.model import promises
 from sync.model.checklist import is_struck
 from sync.model.profile import Profile
 from sync.model.records import (
+    UNSENT,
     Case,
     Customer,
     Interaction,
@@ -409,11 +410,12 @@ class _Writer:
                 newest[contact.channel] = (row, contact)
         for channel in sorted(newest):
             row, contact = newest[channel]
-            if contact.delivery != "failed":
+            if contact.delivery not in UNSENT:
                 continue
             why = f" ({plain(contact.delivery_reason, 60)})" if contact.delivery_reason else ""
             when, where = self.moment(contact.at), plain(channel, 20)
-            text = f'NOT DELIVERED: {where} of {when}{why}: "{plain(contact.text)}"'
+            what = "NOT DELIVERED" if contact.delivery == "failed" else "NOT SURE IT ARRIVED"
+            text = f'{what}: {where} of {when}{why}: "{plain(contact.text)}"'
             is_secret = self._is_secret(contact)
             yield self._line("failed", text, (row,), tone="alert", is_staff_only=is_secret)
 

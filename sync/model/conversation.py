@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from sync.model.records import Case, Interaction, Promise
+from sync.model.records import UNSENT, Case, Interaction, Promise
 from sync.model.rules import case_number
 
 DROPPED: Final = "dropped call"
@@ -93,7 +93,7 @@ def settled(contacts: Sequence[Interaction], *, promise_us: int) -> tuple[Intera
 def _answers(contact: Interaction) -> bool:
     if contact.is_closing:
         return True
-    if contact.is_automatic or contact.delivery == "failed":
+    if contact.is_automatic or contact.delivery in UNSENT:
         return False
     if contact.channel == "phone" and contact.direction == "in":
         return contact.topic not in (DROPPED, MISSED) and ":" in contact.id

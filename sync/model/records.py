@@ -17,6 +17,9 @@ CHANNELS: Final = (
 )  # fmt: skip
 """Where a contact or an order can come from. Public: stored and sent; their names for people are in `wording`."""
 
+UNSENT: Final = frozenset({"failed", "unsure"})
+"""What `delivery` says of a message that did not arrive, as far as anybody knows."""
+
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """Base of all records; the kind is not in the body but beside it."""
@@ -86,7 +89,7 @@ class Interaction(Record, frozen=True):
         sensitivity: normal | gift | sensitive; the latter two are never named on a public screen.
         answered_op: Id of the operation that answered it, "" when none did.
         taken_back_at: When whoever wrote it took it back; it is kept and no longer shown. 0 when not.
-        delivery: Of one that goes out through a channel: queued | sending | sent | delivered | read | failed; ""
+        delivery: Of one that goes out through a channel: queued | sending | sent | delivered | read | failed | unsure; ""
             for all others.
         delivery_reason: Why it failed, or what it waits for, in words for staff; "" for nothing to say.
         thread: The other system's own name of the conversation it belongs to, "" for none.

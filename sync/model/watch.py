@@ -22,7 +22,7 @@ from statistics import median
 from typing import Final
 
 from sync.model import promises
-from sync.model.records import Case, Interaction, Promise
+from sync.model.records import UNSENT, Case, Interaction, Promise
 from sync.model.row import Row
 from sync.model.sins import ASKED_TWICE_US
 
@@ -302,7 +302,7 @@ def _of_thread(owner: str, channel: str, thread: list[Row]) -> list[Contact]:
             if asked and asked[0][1].answered_at and asked[0][1].answered_at <= body.at:
                 end(asked[0][1].answered_at)
             asked.append((row, body))
-        elif body.direction == "out" and not body.is_automatic and body.delivery != "failed":
+        elif body.direction == "out" and not body.is_automatic and body.delivery not in UNSENT:
             end(body.at)
     if asked:
         end(max(body.answered_at for _, body in asked))

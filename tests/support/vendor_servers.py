@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -243,6 +245,8 @@ class Twilio(Vendor):
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[dict[str, str]] = []
+        self.listed: list[dict[str, str]] = []
+        self.now_s = 0
 
     def settings(self) -> dict[str, dict[str, str]]:
         return {
@@ -255,12 +259,23 @@ class Twilio(Vendor):
             return Said(401, {"code": 20003, "message": "Authenticate", "status": 401})
         if urlsplit(asked.path).path != f"/2010-04-01/Accounts/{self.ACCOUNT}/Messages.json":
             return Said(404, {"code": 20404, "message": "not found", "status": 404})
+        if asked.method == "GET":
+            to = parse_qs(urlsplit(asked.path).query)["To"]
+            found = [one for one in reversed(self.listed) if [one["to"]] == to]
+            return Said(200, {"messages": found, "page": 0, "page_size": 50})
         fields = {key: value[0] for key, value in parse_qs(asked.body.decode()).items()}
         if not fields.get("To", "").startswith("+"):
             return Said(
                 400, {"code": 21211, "message": "Invalid 'To' Phone Number", "status": 400}
             )
         self.sent.append(fields)
+        self.listed.append(
+            {
+                "sid": f"SM{len(self.sent)}", "direction": "outbound-api", "status": "queued", "to": fields["To"],
+                "from": fields.get("From", ""), "body": fields["Body"],
+                "date_created": format_datetime(datetime.fromtimestamp(self.now_s, UTC)),
+            }
+        )  # fmt: skip
         return Said(201, {"sid": f"SM{len(self.sent)}", "status": "queued", "to": fields["To"]})
 
 

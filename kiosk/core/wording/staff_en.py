@@ -257,6 +257,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "delivery.delivered": "delivered",
     "delivery.read": "read",
     "delivery.failed": "NOT SENT: {why}",
+    "delivery.unsure": "NOT SURE IT ARRIVED: {why}",
     "delivery.other": "on its way",
     # Answering in the customer's channel
     "answer.title": "Answer {name}, {channel}, {at}: {text}",

@@ -5,8 +5,8 @@
     return Sent(ref) | Later(why) | Never(why)
 
 A sender says in its docstring what happens when the answer to a call is lost: whether the vendor knows a message by our id, so
-that sending again is the same as once, or the customer may get it twice. `is_again` is true where nobody knows whether an
-earlier attempt arrived.
+that sending again is the same as once; whether it can be asked whether it has the message (`unknown_at`, `is_again`); or neither: then
+it says `Unsure`, nothing is sent again by itself, and a person decides. `is_again` is true of every attempt but the first.
 """
 
 from collections.abc import Generator, Mapping
@@ -37,7 +37,9 @@ class Message:
         replies_to: That system's own name of what it answers, "" for none.
         template: Name of an approved template, where free text may not be sent; `params` fill its places.
         language: BCP 47.
-        is_again: Nobody knows whether an earlier attempt arrived.
+        is_again: There was an earlier attempt.
+        unknown_at: When an attempt was made of which nobody knows whether it arrived, seconds since 1970; 0 for none.
+        now_s: Seconds since 1970.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Message:
     params: tuple[str, ...] = field(default=(), repr=False)
     language: str = "en"
     is_again: bool = False
+    unknown_at: int = 0
+    now_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +155,20 @@ class Later:
     Attributes:
         after_ms: How long the vendor asks to wait, 0 when it does not say.
         is_whole: It is so for everything that goes this way, not for this message alone.
+        is_unknown: Nobody knows whether this attempt arrived; the next is told so.
     """
 
     reason: str
     after_ms: int = 0
     is_whole: bool = False
+    is_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """Nobody knows whether it arrived, and this vendor cannot be asked: a person decides whether it goes again."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +178,7 @@ class Never:
     reason: str
 
 
-Outcome = Sent | Later | Never
+Outcome = Sent | Later | Unsure | Never
 Steps = Generator[AnyCall, AnyReply, Outcome]
 
 
@@ -180,6 +193,13 @@ def later_of(reply: AnyReply, *, name: str) -> Later | None:
     if reply.status >= 500 or reply.status in (408, 425):
         return Later(f"{name} failed (status {reply.status})", after_ms=retry_after_ms(reply))
     return None
+
+
+def is_lost(reply: AnyReply) -> bool:
+    """Whether a vendor may have done it and we were not told: no answer, or one of a gateway before it."""
+    if isinstance(reply, NoReply):
+        return reply.is_maybe_done
+    return reply.status in (500, 502, 504) and not isinstance(reply.json(), dict)
 
 
 RETRY_AFTER_MAX_S: Final = 3_600

@@ -4,8 +4,9 @@
     options     phone_id: id of the shop's number at Meta; api_url (https://graph.facebook.com/v22.0),
                 template_KIND: approved template for a kind of message, `name` or `name/language`; template_text for any other
 
-The vendor knows no message by our id before it has it, so one whose answer was lost is sent again and the customer may get it
-twice; our id travels as `biz_opaque_callback_data`, which its reports repeat, and a report that comes before then settles it.
+The vendor documents no key that makes sending again the same as once, and no call that lists or finds what was sent. So one whose
+answer was lost is not sent again by itself: it is unsure, and a person decides. Our id travels as `biz_opaque_callback_data`, which
+its reports repeat: a report that comes, before or after, settles it.
 
 Source: Meta, WhatsApp Business Platform, Cloud API, "Messages" and "Error codes" (v22.0).
 """
@@ -22,8 +23,10 @@ from sync.central.senders.sender import (
     Reply,
     Sent,
     Steps,
+    Unsure,
     at,
     base_url,
+    is_lost,
     json_call,
     later_of,
     option,
@@ -57,6 +60,8 @@ def template_for(kind: str, settings: Settings) -> str:
 
 def send(message: Message, settings: Settings) -> Steps:
     """Send one message."""
+    if message.unknown_at:
+        return Unsure("WhatsApp: nobody knows whether it went before this centre stopped")
     body: dict[str, Any] = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
@@ -89,6 +94,9 @@ def _template(message: Message) -> dict[str, Any]:
 
 
 def _outcome(reply: Reply | NoReply) -> Outcome:
+    if is_lost(reply):
+        why = reply.reason if isinstance(reply, NoReply) else f"status {reply.status}"
+        return Unsure(f"WhatsApp: {why}; it may have arrived")
     if isinstance(reply, NoReply):
         return later_of(reply, name="WhatsApp") or Later("WhatsApp")
     said = reply.json()

@@ -92,6 +92,31 @@ def test_a_message_is_sent_again_and_staff_see_it_waits(
     store.close()
 
 
+def test_what_is_unsure_is_listed_and_a_person_says_that_it_arrived(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(data / "centre" / "centre.db", fresh_epoch="")
+    harbour = SendingShop(store)
+    harbour.push(answer("again", op_id="a-2"))
+    harbour.parts.write(
+        lambda it: outgoing_rows.note_unsure(it, "a-2", node="n", reason="no answer", now=NOON)
+    )
+    store.close()
+
+    outgoing.run("list", data=data)
+    listed = capsys.readouterr().out
+    outgoing.run("arrived", "a-2", data=data)
+    outgoing.run("list", data=data)
+    after = capsys.readouterr().out
+    with pytest.raises(typer.Exit) as ended:
+        outgoing.run("arrived", "a-2", data=data)
+
+    assert "a-2  unsure" in listed
+    assert "no answer" in listed
+    assert "a-2" not in after
+    assert ended.value.exit_code == 3
+
+
 def test_a_message_is_given_up_with_a_reason(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,6 +98,9 @@ def test_a_failed_message_is_history_once_another_reached_the_customer() -> None
     failed, reached = sent("failed", minutes_ago=10), sent("sent", minutes_ago=5)
 
     assert [it.id for _, it in failed_of(held(failed), NOW_US)] == ["op-10"]
+    assert [it.id for _, it in failed_of(held(sent("unsure", minutes_ago=9)), NOW_US)] == [
+        "op-9"
+    ]
     assert failed_of(held(failed, reached), NOW_US) == ()
 
 
@@ -112,6 +115,7 @@ def test_a_failed_message_is_history_once_another_reached_the_customer() -> None
         ("read", "", "read"),
         ("failed", "no address", "NOT SENT: no address"),
         ("failed", "", "NOT SENT: the centre did not say why"),
+        ("unsure", "no answer", "NOT SURE IT ARRIVED: no answer"),
         ("folded", "", "on its way"),
         ("", "", ""),
     ],

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from sync.central import events, outgoing_rows
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Said
-from sync.central.outgoing import CLAIM_US, PAUSES_S, Outgoing, Web, run_steps
+from sync.central.outgoing import (
+    CLAIM_US,
+    PAUSES_S,
+    UNSURE_PAUSE_MS,
+    Outgoing,
+    Web,
+    run_steps,
+)
 from sync.central.outward import hear_said
 from sync.central.senders.registry import SENDERS
 from sync.central.senders.sender import (
@@ -21,8 +28,10 @@ from sync.central.senders.sender import (
     Later,
     Message,
     Never,
+    NoReply,
     Reply,
     Sent,
+    Unsure,
 )
 from sync.central.store import Store, Transaction
 from sync.model.records import Case, Consent, ContactPoint, Interaction
@@ -446,10 +455,10 @@ class Killed(BaseException):
 
 
 @on_both
-def test_a_node_that_dies_after_sending_has_another_send_again(
+def test_what_a_node_that_died_may_have_sent_is_not_sent_again_but_shown_to_a_person(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
 ) -> None:
-    """At least once: this vendor knows no message by our id, so the customer gets it twice."""
+    """This vendor knows no message by our id and cannot be asked."""
     harbour.push(answer(is_now=True))
     real = sending(harbour, whatsapp(meta))
 
@@ -463,12 +472,186 @@ def test_a_node_that_dies_after_sending_has_another_send_again(
     n_at_once = real.send_due()
     harbour.passes(CLAIM_US)
     real.send_due()
+    harbour.passes(24 * HOUR_US)
+    real.send_due()
 
     assert seen == ("sending", "sending")
     assert n_at_once == 0
+    assert harbour.state("a-1") == ("unsure", "unsure")
+    assert harbour.message("a-1").delivery_reason == (
+        "WhatsApp: nobody knows whether it went before this centre stopped"
+    )
+    assert harbour.message("in-1").answered_at == 0  # she waits again, for a person to look
+    assert len(meta.sent) == 1
+
+
+@on_both
+@pytest.mark.parametrize("how", ["lose_next", "stall_next"])
+def test_a_whatsapp_message_whose_answer_was_lost_goes_again_only_by_a_person(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending, how: str
+) -> None:
+    harbour.push(answer(is_now=True))
+    getattr(meta, how)()
+    hasty = Web(timeout_s=0.2)
+    outgoing = sending(harbour, whatsapp(meta), carry=hasty.carry)
+
+    outgoing.send_due()
+    unsure = harbour.state("a-1")
+    harbour.passes(HOUR_US)
+    outgoing.send_due()
+    n_alone = len(meta.sent)
+    write(harbour, lambda it: outgoing_rows.retry(it, "a-1", now=harbour.now))
+    outgoing.send_due()
+    hasty.close()
+
+    assert unsure == ("unsure", "unsure")
+    assert n_alone == 1
     assert harbour.state("a-1") == ("sent", "sent")
-    assert {one["biz_opaque_callback_data"] for one in meta.sent} == {"a-1"}
     assert len(meta.sent) == 2
+
+
+def test_while_one_is_unsure_others_of_that_way_wait_a_minute(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    harbour.push(answer(is_now=True), notice(channel="whatsapp", is_now=True))
+    meta.lose_next()
+    outgoing = sending(harbour, whatsapp(meta))
+
+    outgoing.send_due()
+    first = [harbour.state(one)[0] for one in ("a-1", "n-1")]
+    harbour.passes(UNSURE_PAUSE_MS * 1_000)
+    outgoing.send_due()
+
+    assert sorted(first) == ["queued", "unsure"]
+    assert sorted(harbour.state(one)[0] for one in ("a-1", "n-1")) == ["sent", "unsure"]
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "answers"),
+    [("sent", "sent", True), ("delivered", "delivered", True), ("failed", "failed", False)],
+)
+def test_a_report_settles_what_was_unsure(
+    harbour: SendingShop,
+    meta: WhatsAppCloud,
+    sending: Sending,
+    told: str,
+    state: str,
+    answers: bool,  # of the cases above
+) -> None:
+    harbour.push(answer(is_now=True))
+    meta.lose_next()
+    sending(harbour, whatsapp(meta)).send_due()
+
+    write(harbour, lambda it: outgoing_rows.told(it, "a-1", told, now=harbour.now))
+
+    assert harbour.state("a-1") == (state, state)
+    assert bool(harbour.message("in-1").answered_at) == answers
+
+
+@on_both
+def test_a_person_says_that_what_was_unsure_arrived_or_gives_it_up(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    harbour.push(answer(is_now=True))
+    meta.lose_next()
+    sending(harbour, whatsapp(meta)).send_due()
+    before = harbour.message("in-1").answered_at
+
+    write(harbour, lambda it: outgoing_rows.arrived(it, "a-1", now=harbour.now))
+    again = harbour.parts.write(lambda it: outgoing_rows.arrived(it, "a-1", now=harbour.now))
+
+    assert before == 0
+    assert harbour.state("a-1") == ("sent", "sent")
+    assert harbour.message("in-1").answered_at > 0
+    assert not again
+
+
+@on_both
+@pytest.mark.parametrize("how", ["lose_next", "stall_next"])
+def test_a_text_message_whose_answer_was_lost_is_found_in_twilios_list_and_goes_once(
+    harbour: SendingShop, sending: Sending, how: str
+) -> None:
+    twilio, hasty = Twilio(), Web(timeout_s=0.2)
+    twilio.now_s = harbour.now // SECOND_US
+    with running(twilio):
+        harbour.push(notice(channel="phone", is_now=True))
+        outgoing = sending(
+            harbour, channel("sms", "twilio", "phone", twilio.settings()), carry=hasty.carry
+        )
+        getattr(twilio, how)()
+
+        outgoing.send_due()
+        unknown = harbour.state("n-1")
+        harbour.passes(10 * SECOND_US)
+        outgoing.send_due()
+    hasty.close()
+
+    assert unknown == ("queued", "queued")
+    assert harbour.state("n-1") == ("sent", "sent")
+    record = harbour.queued("n-1")
+    assert record is not None
+    assert record.ref == "SM1"
+    assert len(twilio.sent) == 1
+
+
+def test_a_text_message_that_twilio_does_not_list_goes_again_only_after_ten_minutes(
+    harbour: SendingShop, sending: Sending
+) -> None:
+    twilio = Twilio()
+    with running(twilio):
+        harbour.push(notice(channel="phone", is_now=True))
+        real = sending(harbour, channel("sms", "twilio", "phone", twilio.settings()))
+        lost = [True]
+
+        def carry(call: AnyCall) -> AnyReply:
+            if lost.pop() if lost else False:
+                return NoReply("it did not answer in time", is_maybe_done=True)
+            return real.carry(call)
+
+        outgoing = sending(
+            harbour, channel("sms", "twilio", "phone", twilio.settings()), carry=carry
+        )
+        outgoing.send_due()
+        n_sent = []
+        for _ in range(3):
+            harbour.passes(3 * MINUTE_US)
+            outgoing.send_due()
+            n_sent.append(len(twilio.sent))
+        harbour.passes(12 * MINUTE_US)
+        outgoing.send_due()
+
+    assert n_sent == [0, 0, 0]
+    assert len(twilio.sent) == 1
+    assert harbour.state("n-1") == ("sent", "sent")
+
+
+def test_another_message_in_twilios_list_is_not_taken_for_it(
+    harbour: SendingShop, sending: Sending
+) -> None:
+    twilio = Twilio()
+    twilio.now_s = harbour.now // SECOND_US
+    with running(twilio):
+        settings = channel("sms", "twilio", "phone", twilio.settings())
+        harbour.push(notice(channel="phone", is_now=True))
+        sending(harbour, settings).send_due()
+        twilio.listed[0]["body"] = "Another text."
+        before = {
+            **twilio.listed[0],
+            "body": "It waits.",
+            "date_created": "Thu, 01 Jan 2015 00:00:00 +0000",
+        }
+        came = {**twilio.listed[0], "body": "It waits.", "direction": "inbound"}
+        twilio.listed += [before, came, {"body": "It waits."}]
+        message = Message(
+            "n-1", "text", "phone", "It waits.", "+491712345678",
+            unknown_at=twilio.now_s, now_s=twilio.now_s + 60,
+        )  # fmt: skip
+
+        found = run_steps(SENDERS["twilio"].send(message, settings), sending(harbour).carry)
+
+    assert isinstance(found, Later)
+    assert found.is_unknown
+    assert len(twilio.sent) == 1
 
 
 @on_both
@@ -585,7 +768,7 @@ def test_whatever_a_vendor_answers_ends_in_an_outcome(
         lambda _: Reply(status, {"retry-after": "soon"}, body),
     )
 
-    assert isinstance(outcome, (Sent, Later, Never))
+    assert isinstance(outcome, (Sent, Later, Never, Unsure))
 
 
 # WhatsApp's 24 hours
@@ -1018,12 +1201,16 @@ def test_of_two_who_were_one_only_the_erased_ones_messages_go(
 
 
 def test_a_message_that_a_sender_cannot_make_fails_in_the_end(
-    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+    harbour: SendingShop,
+    meta: WhatsAppCloud,
+    sending: Sending,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken(_call: AnyCall) -> AnyReply:
+    def broken(*_: object) -> Never:
         raise ZeroDivisionError
 
-    outgoing = sending(harbour, whatsapp(meta, template_answer="again"), carry=broken)
+    monkeypatch.setattr("sync.central.senders.whatsapp.json_call", broken)
+    outgoing = sending(harbour, whatsapp(meta, template_answer="again"))
     harbour.push(answer(is_now=True))
     outgoing.send_due()
     first = harbour.state("a-1")
@@ -1035,3 +1222,19 @@ def test_a_message_that_a_sender_cannot_make_fails_in_the_end(
     assert first == ("queued", "queued")
     assert harbour.message("a-1").delivery == "failed"
     assert "the sender raised ZeroDivisionError" in harbour.message("a-1").delivery_reason
+
+
+def test_a_message_whose_call_raises_may_have_arrived(
+    harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
+) -> None:
+    def broken(_call: AnyCall) -> AnyReply:
+        raise ZeroDivisionError
+
+    outgoing = sending(harbour, whatsapp(meta, template_answer="again"), carry=broken)
+    harbour.push(answer(is_now=True))
+
+    outgoing.send_due()
+    harbour.passes(HOUR_US)
+    outgoing.send_due()
+
+    assert harbour.state("a-1") == ("unsure", "unsure")

@@ -173,6 +173,8 @@ def test_what_did_not_arrive_is_said_until_something_did() -> None:
     said = [line.text for line in card(sent(1, "failed"), sent(2, "delivered", "email")).lines]
 
     assert said == ['NOT DELIVERED: whatsapp of Fri 13:00 (no such number): "it is ready"']
+    (unsure,) = card(sent(1, "unsure")).lines
+    assert unsure.text == 'NOT SURE IT ARRIVED: whatsapp of Fri 13:00: "it is ready"'
     assert card(sent(1, "failed"), sent(2, "delivered")).lines == ()
     assert len(card(sent(2, "failed"), sent(1, "delivered")).lines) == 1
 
