@@ -28,11 +28,13 @@ class Piece:
         text: What it says where there is room.
         short: What it says where there is not; "" lets it go.
         tone: ALERT for what is wrong; else MUTED.
+        is_first: It is the first to be short.
     """
 
     text: str
     short: str
     tone: Tone = Tone.MUTED
+    is_first: bool = False
 
 
 def pieces_of(standing: Standing, words: StaffWords, *, n_late: int = 0) -> tuple[Piece, ...]:
@@ -66,9 +68,9 @@ def fitted(pieces: tuple[Piece, ...], width: int) -> tuple[Piece, ...]:
 
 
 def _shorter(pieces: tuple[Piece, ...]) -> list[tuple[Piece, ...]]:
-    """The same pieces, ever shorter: as they are, then one after another short."""
+    """The same pieces, ever shorter: as they are, then one after another short, from the left."""
     steps = [pieces]
-    for index, piece in enumerate(pieces):
+    for index, piece in sorted(enumerate(pieces), key=lambda pair: not pair[1].is_first):
         if piece.short != piece.text:
             last = steps[-1]
             short = Piece(piece.short, piece.short, piece.tone)
@@ -92,7 +94,7 @@ def _late(n_late: int, words: StaffWords) -> tuple[Piece, ...]:
     if not n_late:
         return ()
     text = words.say("strip.late", count=n_late)
-    return (_alert(text, words.say("strip.late.short", count=n_late)),)
+    return (replace(_alert(text, words.say("strip.late.short", count=n_late)), is_first=True),)
 
 
 def _with_room(reader: Piece, network: Piece, relay: tuple[Piece, ...]) -> tuple[Piece, ...]:
