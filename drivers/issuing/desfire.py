@@ -445,7 +445,8 @@ class DesfireBand:
     def retire(self, note: Note) -> Found:
         """Take everything a kiosk reads off the band; its keys stay ours, so that nobody else can make it speak.
 
-        Files are deleted one at a time, the reference first: from then on no kiosk knows it. Torn, it is gone on with.
+        Files are deleted one at a time, the capsule and the reference first, which name the band: from then on no kiosk knows
+        it. Torn, it is gone on with.
 
         Raises:
             BandOfAnother: our application is not on it, or its keys are not ours.
@@ -453,7 +454,9 @@ class DesfireBand:
         standing = self.look()
         if KeySlot.APP.value not in standing.our_slots:
             raise BandOfAnother("it is no band of ours")
-        for number in sorted(standing.files):
+        for number in sorted(
+            standing.files, key=lambda each: (each != CAPSULE_FILE.number, each)
+        ):
             note(f"delete_file_{number}", partial(self._delete, standing.uid, number))
         self._open_own(standing.uid)
         if self._setup.file_ids():

@@ -308,6 +308,10 @@ def test_a_retirement_torn_at_any_command_is_gone_on_with() -> None:
         try:
             held(torn).retire(lambda _step, do: do())
         except BandLeft:
+            left = {number for _, number in band.contents}
+            assert left == set() or left >= {REFERENCE_FILE.number}, (
+                "a capsule names its band too"
+            )
             held(band).retire(lambda _step, do: do())
         assert not band.contents
 
