@@ -32,11 +32,12 @@ _READ_AT_ONCE: Final = 1_000
 
 
 def usable(snapshot: Snapshot, scope: str, form: int = FORMAT) -> SnapshotRecord | None:
-    """The newest snapshot of a scope, where a device can go on from it: of the same history, and not below the floor."""
+    """The newest snapshot of a scope, where a device can go on from it: of the same history, not below the floor, its mark known."""
     record, newest = snapshot.scope(scope), snapshot.snapshot_of(scope, form)
     if record is None or newest is None or newest.epoch != record.epoch:
         return None
-    return newest if record.floor <= newest.seq <= record.head else None
+    is_known = not newest.mark.seq or snapshot.knows_mark(scope, newest.mark)
+    return newest if is_known and record.floor <= newest.seq <= record.head else None
 
 
 def due(store: Store) -> tuple[str, ...]:

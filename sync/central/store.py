@@ -1401,10 +1401,12 @@ class Transaction:
         return sql.run(f"DELETE FROM ptr WHERE {gone}", before=before)  # noqa: S608  # a constant
 
     def thin_marks(self, now: int) -> int:
-        """Of marks older than a day keep the first of an hour, and the newest of each scope; how many went."""
+        """Of marks older than a day keep the first of an hour, those of snapshots, and the newest of each scope; how many went."""
         return self.direct().run(
             "DELETE FROM mark WHERE is_kept = 0 AND at < :before AND seq <"
-            " (SELECT MAX(newer.seq) FROM mark AS newer WHERE newer.scope = mark.scope)",
+            " (SELECT MAX(newer.seq) FROM mark AS newer WHERE newer.scope = mark.scope)"
+            " AND NOT EXISTS (SELECT 1 FROM snapshot AS whole"
+            " WHERE whole.scope = mark.scope AND whole.mark_seq = mark.seq)",
             before=now - FINE_MARKS_US,
         )
 

@@ -131,6 +131,30 @@ def test_only_a_large_scope_is_due_and_only_when_a_quarter_of_it_moved(
     assert due(store) == (HARBOUR,)
 
 
+def test_who_had_a_snapshot_goes_on_from_it_days_later_when_marks_were_thinned(
+    store: Store, batch: Batch
+) -> None:
+    write(batch, put(people(1, first=ROWS_MIN)))  # the first of an hour is kept in any case
+    write(batch, put(people(ROWS_MIN)))
+    made = made_of(store, batch)
+    write(batch, put(people(1)))
+
+    write(batch, lambda it: it.thin_marks(2**62))
+
+    assert not made.mark.is_kept
+    assert look(store, lambda it: it.knows_mark(HARBOUR, made.mark))
+    assert look(store, lambda it: snapshots.usable(it, HARBOUR)) is not None
+
+
+def test_a_snapshot_whose_mark_is_gone_is_not_given_out(store: Store, batch: Batch) -> None:
+    write(batch, put(people(ROWS_MIN)))
+    made_of(store, batch)
+    write(batch, lambda it: it.direct().run("DELETE FROM mark"))
+
+    assert look(store, lambda it: snapshots.usable(it, HARBOUR)) is None
+    assert due(store) == (HARBOUR,)
+
+
 def test_another_history_makes_it_due_and_replaces_it(store: Store, batch: Batch) -> None:
     write(batch, put(people(ROWS_MIN)))
     first = made_of(store, batch)
