@@ -15,6 +15,7 @@ profiles  the made-up rows it syncs
 known_people  made-up customers as channels know them, with the truth of who is one person
 fleet     thousands of held polls at one centre, waking them all, and all of them coming back at once
 centre    events of other systems in, out to a store, a customer's page, and who is who
+postgres  a PostgreSQL server for one run
 certificate   a certificate for this machine's own address, made for one run
 
 A bench is a module with a function `measure(..., runs) -> Mapping[str, Figure]`; `tapthread bench NAME` calls it.

@@ -1,17 +1,18 @@
 """The centre under what other systems send it: events in, out to a store, a customer's page, and who is who.
 
-    base.sqlite.events         events/s  plain sqlite3: the bytes of the same deliveries, a transaction each, durable
+    base.DB.events             events/s  plain sqlite3, plain psycopg: the bytes of the same deliveries, a durable transaction each
     centre.events.DB@N         events/s  signed WhatsApp deliveries, one after another, verified, kept, taken and durable; the last of
-                                         N, so that growth shows; DB is sqlite, and postgresql where --database names one
-    centre.events.8.DB@N       events/s  the same from eight at once
-    centre.vs_sqlite@N         x         centre.events.sqlite@N to base.sqlite.events
+                                         N, so that growth shows
+    centre.events.8.DB@N       events/s  the same from eight at once, after N
+    centre.vs_DB@N             x         centre.events.DB@N to base.DB.events
     centre.feed                ms        from a delivery leaving to its rows here in a store's device, by a held poll, without a socket
     centre.page@N              ms        a customer with N contacts read, and the agents' sheet with its card made
     identity.time@N            s         who is probably who among N records, in a process of its own, its model trained on them
     identity.rss@N             MB        its most memory
     identity.pairs@N           x         pairs found, per record
 
-Sizes are records for identity; events and contacts have their own.
+DB is sqlite, and postgresql: a server started for the bench, or the one --database names. Sizes are records for identity;
+events and contacts have their own.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC
 from pathlib import Path
 from typing import Final
@@ -31,6 +33,7 @@ from hardware.clock import Clock, SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import Entropy, SystemEntropy
 from hardware.moments import micros_of
+from kiosk.bench import postgres
 from kiosk.bench.figures import BenchImpossible, Figure, figure_of
 from kiosk.demo.in_process import InProcessTransport
 from sync.central.centre import Centre
@@ -48,6 +51,12 @@ EVENT_SIZES: Final = (1_000, 10_000)
 SAMPLE: Final = 1_000
 """Events a rate is taken from: the last so many."""
 
+CHUNKS: Final = 5
+"""Samples these are measured as."""
+
+ONCE_MIN: Final = 100_000
+"""Records from which identity is measured once: it takes minutes."""
+
 AT_ONCE: Final = 8
 CONTACTS: Final = (10, 100, 1_000)
 FEED_SAMPLES: Final = 40
@@ -62,7 +71,7 @@ RUN_S: Final = 3_600.0
 DAY_US: Final = 86_400 * 1_000_000
 
 _SQLITE: Final = """
-import json, sqlite3, sys, time
+import sqlite3, sys, time
 bodies = [line.encode() for line in open(sys.argv[1])]
 db = sqlite3.connect(sys.argv[2], isolation_level=None)
 db.execute("PRAGMA journal_mode = WAL")
@@ -72,6 +81,19 @@ started = time.perf_counter()
 for n, body in enumerate(bodies):
     db.execute("INSERT INTO event VALUES (?, ?)", (str(n), body))
 print(len(bodies) / (time.perf_counter() - started))
+"""
+
+_POSTGRES: Final = """
+import sys, time, psycopg
+bodies = [line.encode() for line in open(sys.argv[1])]
+db = psycopg.connect(sys.argv[2], autocommit=True)
+db.execute("DROP TABLE IF EXISTS plain_event")
+db.execute("CREATE TABLE plain_event(id TEXT PRIMARY KEY, body BYTEA)")
+started = time.perf_counter()
+for n, body in enumerate(bodies):
+    db.execute("INSERT INTO plain_event VALUES (%s, %s)", (str(n), body))
+print(len(bodies) / (time.perf_counter() - started))
+db.execute("DROP TABLE plain_event")
 """
 
 _IDENTITY: Final = """
@@ -92,32 +114,22 @@ def measure(
     runs: int,
     *,
     database: str = "",
+    report_missing: Callable[[BenchImpossible], None],
     tell: Callable[[str], None] = lambda _: None,
 ) -> Mapping[str, Figure]:
     """All figures.
 
     Args:
         sizes: Records for identity.
-        runs: Runs of the events and of identity, each.
-        database: An empty PostgreSQL database to measure as well, "" for none.
+        runs: Runs of identity, and of each baseline.
+        database: An empty PostgreSQL database to measure; "" for a server of our own.
+        report_missing: Told where there is no PostgreSQL; the rest is measured.
         tell: Told what is being measured.
 
     Raises:
         BenchImpossible: something could not be measured here.
     """
-    results: dict[str, Figure] = {}
-    with tempfile.TemporaryDirectory(prefix="tapthread-centre-") as folder:
-        tell("plain sqlite3")
-        results["base.sqlite.events"] = _plain(Path(folder), runs)
-    for name, address in (("sqlite", ""), ("postgresql", database)):
-        if name == "sqlite" or address:
-            tell(f"events into {name}")
-            results |= _events(name, address, runs if name == "sqlite" else 1)
-    base = results["base.sqlite.events"].median
-    for size in EVENT_SIZES:
-        ours = results[f"centre.events.sqlite@{size}"]
-        ratio = round(ours.median / base, 3)
-        results[f"centre.vs_sqlite@{size}"] = Figure(ratio, ratio, "x", ours.runs)
+    results = events(runs, database=database, report_missing=report_missing, tell=tell)
     with tempfile.TemporaryDirectory(prefix="tapthread-centre-") as folder:
         tell("a change to a store")
         results["centre.feed"] = asyncio.run(_feed(Path(folder)))
@@ -125,11 +137,57 @@ def measure(
     results |= {f"centre.page@{count}": _page(count, max(runs, 20)) for count in CONTACTS}
     for size in sizes:
         tell(f"identity of {size} records")
-        results |= _identity(size, runs if size < 1_000_000 else 1)
+        results |= _identity(size, runs if size < ONCE_MIN else 1)
     return results
 
 
 # Deliveries
+
+
+def events(  # what is measured, and how much of it
+    runs: int,
+    *,
+    database: str = "",
+    counts: Sequence[int] = EVENT_SIZES,
+    sample: int = SAMPLE,
+    report_missing: Callable[[BenchImpossible], None],
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, Figure]:
+    """What comes in, into both databases, each beside its baseline.
+
+    Args:
+        runs: Runs of each baseline.
+        database: An empty PostgreSQL database; "" for a server of our own.
+        counts: Up to how many events; a rate is taken at each.
+        sample: Events each rate is taken from, in CHUNKS.
+        report_missing: Told where there is no PostgreSQL.
+        tell: Told what is being measured.
+
+    Raises:
+        BenchImpossible: a delivery was not taken.
+    """
+    results: dict[str, Figure] = {}
+    with ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="tapthread-centre-"))
+        )
+        addresses = {"sqlite": ""}
+        try:
+            addresses["postgresql"] = database or stack.enter_context(postgres.server())
+        except BenchImpossible as error:
+            report_missing(error)
+        for name, address in addresses.items():
+            tell(f"plain {name}")
+            base = _plain(folder, name, address, runs, sample)
+            results[f"base.{name}.events"] = base
+            tell(f"events into {name}")
+            found = _events(folder / name, name, address, counts, sample)
+            results |= found
+            for count in counts:
+                ours = found[f"centre.events.{name}@{count}"]
+                ratio = round(ours.median / base.median, 3)
+                results[f"centre.vs_{name}@{count}"] = Figure(ratio, ratio, "x", ours.runs)
+    return results
 
 
 def _delivery(number: int, now_s: int) -> Delivery:
@@ -160,54 +218,59 @@ def _opened(folder: Path, address: str = "") -> Centre:
     )  # fmt: skip
 
 
-def _plain(folder: Path, runs: int) -> Figure:
+def _plain(folder: Path, name: str, address: str, runs: int, sample: int) -> Figure:
     now_s = micros_of(SystemClock().now()) // 1_000_000
     lines = folder / "bodies"
-    lines.write_bytes(b"".join(_delivery(n, now_s).body + b"\n" for n in range(SAMPLE)))
+    lines.write_bytes(b"".join(_delivery(n, now_s).body + b"\n" for n in range(sample)))
     samples = []
     for run in range(runs):
+        script = _POSTGRES if address else _SQLITE
         said = subprocess.run(  # noqa: S603  # our own few lines
-            [sys.executable, "-c", _SQLITE, str(lines), str(folder / f"{run}.db")],
-            stdout=subprocess.PIPE, check=True, timeout=RUN_S,
+            [sys.executable, "-c", script, str(lines), address or str(folder / f"{run}.db")],
+            stdout=subprocess.PIPE, check=False, timeout=RUN_S,
         )  # fmt: skip
+        if said.returncode:
+            raise BenchImpossible(
+                "baseline", f"Plain inserts into {name} could not be measured."
+            )
         samples.append(float(said.stdout))
     return figure_of(samples, "events/s")
 
 
-def _events(name: str, address: str, runs: int) -> dict[str, Figure]:
+def _events(
+    folder: Path, name: str, address: str, counts: Sequence[int], sample: int
+) -> dict[str, Figure]:
+    """One after another at each count, those between them and then as many again from eight at once."""
     clock: Clock = SystemClock()
-    rates: dict[str, list[float]] = {}
-    for _ in range(runs):
-        with tempfile.TemporaryDirectory(prefix="tapthread-centre-") as folder:
-            centre = _opened(Path(folder), address)
-            try:
-                _one_run(centre, name, clock, rates)
-            finally:
-                centre.close()
-    return {each: figure_of(samples, "events/s") for each, samples in rates.items()}
-
-
-def _one_run(centre: Centre, name: str, clock: Clock, rates: dict[str, list[float]]) -> None:
-    """One after another up to each size, then as many again from eight at once."""
+    rates: dict[str, Figure] = {}
     n_sent = 0
-    for size in EVENT_SIZES:
-        while n_sent < size - SAMPLE:
-            _take(centre, n_sent, clock)
-            n_sent += 1
+    centre = _opened(folder, address)
+
+    def send(at_once: int, upto: int) -> float:
+        nonlocal n_sent
+        numbers, n_sent = range(n_sent, upto), upto
         started = clock.ticks_us()
-        while n_sent < size:
-            _take(centre, n_sent, clock)
-            n_sent += 1
-        took_s = (clock.ticks_us() - started) / 1e6
-        rates.setdefault(f"centre.events.{name}@{size}", []).append(SAMPLE / took_s)
-    with ThreadPoolExecutor(AT_ONCE) as vendors:
-        started = clock.ticks_us()
-        for _ in vendors.map(
-            lambda number: _take(centre, number, clock), range(n_sent, n_sent + SAMPLE)
-        ):
-            pass
-        took_s = (clock.ticks_us() - started) / 1e6
-    rates.setdefault(f"centre.events.8.{name}@{n_sent}", []).append(SAMPLE / took_s)
+        if at_once == 1:
+            for number in numbers:
+                _take(centre, number, clock)
+        else:
+            with ThreadPoolExecutor(at_once) as vendors:
+                for _ in vendors.map(lambda number: _take(centre, number, clock), numbers):
+                    pass
+        return len(numbers) / ((clock.ticks_us() - started) / 1e6)
+
+    try:
+        chunk = sample // CHUNKS
+        for count in counts:
+            if count - sample > n_sent:
+                send(AT_ONCE, count - sample)
+            samples = [send(1, n_sent + chunk) for _ in range(CHUNKS)]
+            rates[f"centre.events.{name}@{count}"] = figure_of(samples, "events/s")
+        at_once = [send(AT_ONCE, n_sent + chunk) for _ in range(CHUNKS)]
+        rates[f"centre.events.8.{name}@{counts[-1]}"] = figure_of(at_once, "events/s")
+    finally:
+        centre.close()
+    return rates
 
 
 def _take(centre: Centre, number: int, clock: Clock) -> None:

@@ -40,7 +40,7 @@ class Asked:
         runs: Samples a metric; 0 leaves it to the bench.
         sizes: Profiles, for benches that grow; empty leaves them to the bench.
         kiosks: Held polls, for the fleet.
-        database: An empty PostgreSQL database, for the centre; "" for none.
+        database: An empty PostgreSQL database, for the centre; "" for one of the bench's own.
         tell: Told what is being measured, for somebody who waits.
     """
 
@@ -127,7 +127,10 @@ def _centre(asked: Asked) -> Mapping[str, Figure]:
 
     sizes = asked.sizes or centre.IDENTITY_SIZES
     try:
-        return centre.measure(sizes, asked.runs_or(3), database=asked.database, tell=asked.tell)
+        return centre.measure(
+            sizes, asked.runs_or(3), database=asked.database, report_missing=asked.report_missing,
+            tell=asked.tell,
+        )  # fmt: skip
     except BenchImpossible as error:
         asked.report_missing(error)
         return {}
@@ -158,7 +161,8 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     database: Annotated[
         str,
         typer.Option(
-            "--database", help="An empty PostgreSQL database, for the centre's events."
+            "--database",
+            help="An empty PostgreSQL database, for the centre; else one is started for the bench.",
         ),
     ] = "",
     is_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
