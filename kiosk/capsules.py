@@ -137,6 +137,7 @@ class CapsuleRefresher:
         self._ask = ask
         self._tell = tell
         self._tap = 0
+        self._is_there = False
         self._asking: set[asyncio.Task[None]] = set()
         self._told: _Asked | None = None
 
@@ -144,10 +145,11 @@ class CapsuleRefresher:
         """Take in a line of the reader process; returns at once."""
         match said:
             case Seen(tap=tap):
-                self._tap = tap
+                self._tap, self._is_there = tap, True
             case Left():
-                self._tap = 0
+                self._is_there = False
             case Proved(kind=ProofKind.MUTUAL.value) if said.tap == self._tap:
+                self._is_there = True  # it may have been held there again
                 task = asyncio.ensure_future(self._refresh(said))
                 self._asking.add(task)
                 task.add_done_callback(self._asking.discard)
@@ -158,7 +160,7 @@ class CapsuleRefresher:
 
     def close(self) -> None:
         """Ask for nothing more; harmless when done twice."""
-        self._tap = 0
+        self._is_there = False
         for task in self._asking:
             task.cancel()
 
@@ -175,7 +177,7 @@ class CapsuleRefresher:
         except (BandMalformed, CapsuleRefused, StoreError, ValueError) as error:
             log.warning("capsule not brought", extra={"cause": type(error).__name__})
             return
-        if asked is None or asked[0].tap != self._tap:
+        if asked is None or asked[0].tap != self._tap or not self._is_there:
             return
         self._told, raw = asked
         self._tell(Refresh(self._told.tap, raw.hex()))

@@ -343,6 +343,20 @@ async def test_an_answer_for_a_band_that_left_is_written_to_no_other(device: Dev
     assert told == []
 
 
+async def test_a_band_that_is_proved_when_it_is_held_there_again_is_brought_its_capsule(
+    device: Device,
+) -> None:
+    told: list[Told] = []
+    refresher = CapsuleRefresher(device.store, ask=Centre(made(FRESH)).ask, tell=told.append)
+    for said in (Seen(tap=1, technology="iso_dep", at_ticks_us=0), proved(None), Left(tap=1)):
+        refresher.heard(said)
+
+    refresher.heard(proved(None, kind="mutual"))
+    await refresher.wait()
+
+    assert told == [Refresh(1, made(FRESH).hex())]
+
+
 async def test_what_is_said_of_another_tap_settles_nothing(device: Device) -> None:
     refresher = CapsuleRefresher(
         device.store, ask=Centre(made(FRESH)).ask, tell=lambda told: None
