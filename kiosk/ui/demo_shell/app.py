@@ -266,6 +266,8 @@ class DemoScreen(Screen[None]):
                 owner, Opened(tap.evidence) if tap and is_theirs else found("name")
             )
             self.action_go("counter")
+            if "sent" in looks:
+                self.call_after_refresh(self.counter.show_newest)
         elif "trap" in looks:
             self._is_trap = False
             self._toggle_trap()

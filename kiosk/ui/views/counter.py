@@ -1003,7 +1003,7 @@ class CounterView(Vertical):
             )
         self.take_focus()
         self._show_keys()
-        self.call_after_refresh(self._show_newest)
+        self.call_after_refresh(self.show_newest)
 
     # Notes
 
@@ -1045,9 +1045,9 @@ class CounterView(Vertical):
             self._say("note.done")
             self.take_focus()
             self._show_keys()
-            self.call_after_refresh(self._show_newest)
+            self.call_after_refresh(self.show_newest)
 
-    def _show_newest(self) -> None:
+    def show_newest(self) -> None:
         """Bring the newest contact into view, where a note stands that was just saved."""
         self._fit_card()
         self.call_after_refresh(self._scroll_to_newest)

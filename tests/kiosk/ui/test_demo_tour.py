@@ -8,6 +8,7 @@ from kiosk.demo.scenes import MAYA, Scene, Step
 from kiosk.ui.demo_shell.trap import TrapPane
 from kiosk.ui.widgets.plain_text import PlainText
 from tests.support.demo_side import DemoRig
+from tests.support.pictures import rows_of
 
 
 class Told:
@@ -82,3 +83,22 @@ def test_a_step_that_was_done_before_is_said_and_the_tour_goes_on() -> None:
 
 def test_the_first_scene_begins_with_a_tap() -> None:
     assert MAYA.steps[0].looks == ("kiosk",)
+
+
+async def test_after_a_step_that_sent_a_message_the_newest_contacts_are_in_view() -> None:
+    rig = DemoRig()
+    told = Told(rig)
+    told._left = [("card", "priya", ("card",)), ("sent", "priya", ("sent",))]
+    rig.app.shell._tour = told
+
+    async with rig.app.run_test(size=(80, 24)) as pilot:
+        screens = []
+        for _ in range(2):
+            await pilot.press("space")
+            await pilot.pause()
+            await pilot.pause()
+            screens.append("\n".join(rows_of(rig.app)))
+
+    assert "NOT ANSWERED" in screens[0]
+    assert "All contacts, newest first" not in screens[0]
+    assert "All contacts, newest first" in screens[1]
