@@ -10,6 +10,7 @@ from a subscriber's own channel is not told to it: no change goes round in a cir
 is by our own id; no name, no address, no text of anybody's. Without subscribers nothing is written.
 
     order.collected  order.returned  order.changed     case.opened  case.solved
+    order.part_returned
     interaction.recorded             consent.changed   stock.changed
     band.blocked     band.unblocked                    suppression.changed
     customer.joined  customer.unjoined                 customer.erased
@@ -118,7 +119,11 @@ def said_of(kind: str, before: Record | None, after: Record) -> Said | None:
 def _order(before: Record | None, after: Record) -> Said | None:
     assert isinstance(after, Order)
     if isinstance(before, Order) and before.state == after.state:
-        return None
+        if before.back == after.back:
+            return None
+        back = [{"product": it.product, "count": it.count} for it in after.back]
+        told = {"order": after.id, "state": after.state, "channel": after.channel, "back": back}
+        return "order.part_returned", told
     names = {"collected": "order.collected", "returned": "order.returned"}
     body = {"order": after.id, "state": after.state, "channel": after.channel}
     return names.get(after.state, "order.changed"), body

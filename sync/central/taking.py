@@ -13,7 +13,8 @@ other ids in its system (`also`); what speaks of one that was not told yet waits
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
@@ -61,6 +62,7 @@ from sync.model.conversation import DROPPED, MISSED
 from sync.model.errors import Malformed
 from sync.model.records import (
     CHANNELS,
+    Back,
     Case,
     Interaction,
     Order,
@@ -528,6 +530,7 @@ def _bought(taking: Taking, fact: Bought) -> None:
             currency=_plain(fact.currency, 3),
             code=_plain(fact.code, 80),
             sensitivity=_one_of(fact.sensitivity, ("normal", "gift", "sensitive")),
+            back=known.back if known is not None and state != "returned" else (),
         )
         _put(taking, body, met, at=max(fact.at, row.as_of if row else 0))
     elif is_state:
@@ -557,6 +560,24 @@ def _state_after(row: Row | None, told: str) -> str:
     return row.body.state if is_done else _plain(told, 40)
 
 
+def _with_back(order: Order, more: Sequence[Back]) -> Order:
+    """The order when these came back too, in whatever order it is told; returned as a whole once nothing is left of it."""
+    bought, back = Counter[str](), Counter[str]()
+    for line in order.lines:
+        bought[line.product] += line.count
+    for one in (*order.back, *more):
+        back[one.product] += one.count
+    if order.state == "returned" or any(one.count <= 0 for one in more):
+        raise Unusable("it was returned before, or nothing came back")
+    wrong = sorted(product for product in back if back[product] > bought[product])
+    if wrong:
+        raise Unusable(f"more came back of {_plain(wrong[0], 80)} than was bought")
+    if back == +bought:
+        return msgspec.structs.replace(order, state="returned", back=())
+    told = tuple(Back(product, back[product]) for product in sorted(back))
+    return msgspec.structs.replace(order, back=told)
+
+
 def _became(taking: Taking, fact: Became) -> None:
     key = _key_named(taking, fact.ref, "order")
     row = _row(taking, key) if key else None
@@ -566,6 +587,12 @@ def _became(taking: Taking, fact: Became) -> None:
         raise NotYet(fact.ref)
     # Whose it is, the order knows: who sends something back may be anybody.
     met = _whose(taking, msgspec.structs.replace(fact, who=None), key)
+    if fact.back:
+        body = _with_back(row.body, fact.back)
+        if body.state == "returned":
+            _is_news(taking, f"{key}#state", fact.at, row=row)
+        _put(taking, body, met, at=max(fact.at, row.as_of))
+        return
     if _is_news(taking, f"{key}#state", fact.at, row=row):
         body = msgspec.structs.replace(row.body, state=_state_after(row, fact.state))
         _put(taking, body, met, at=max(fact.at, row.as_of))

@@ -304,11 +304,19 @@ class OrderLine(msgspec.Struct, frozen=True):
     list_minor: int = 0
 
 
+class Back(msgspec.Struct, frozen=True):
+    """So many of one product came back."""
+
+    product: str
+    count: int
+
+
 class Order(Record, frozen=True):
     """Something bought, in any channel. Its id is its number: "W-1042".
 
     Attributes:
         state: placed | paid | ready | shipped | delivered | collected | returned | cancelled.
+        back: What of it came back, by product, where that is not all of it; nothing for an order that is returned as a whole.
     """
 
     id: str
@@ -320,6 +328,7 @@ class Order(Record, frozen=True):
     currency: str = "EUR"
     code: str = ""
     sensitivity: str = "normal"
+    back: tuple[Back, ...] = ()
 
 
 class Pickup(Record, frozen=True):

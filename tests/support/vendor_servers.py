@@ -328,6 +328,8 @@ class ShopifyAdmin(Vendor):
         self.available: dict[tuple[str, str], int] = {}
         self.fulfilment_orders = {"5001": {"1": "OPEN", "2": "CLOSED"}}
         self.returns: dict[str, list[dict[str, Any]]] = {}
+        self.fulfilled = {"9": ("LS-M", 2)}
+        """By the number of a fulfilment's line: its SKU, and how many of it went out."""
         self.mutations: list[str] = []
 
     def settings(self, **options: str) -> dict[str, dict[str, str]]:
@@ -387,22 +389,43 @@ class ShopifyAdmin(Vendor):
                     known[number] = "CLOSED"
         return {"fulfillment": {"id": "f", "status": "SUCCESS"}, "userErrors": []}
 
+    def _left(self, order: str) -> dict[str, int]:
+        """What can be returned still: what went out, less what is in a return."""
+        left = {number: count for number, (_, count) in self.fulfilled.items()}
+        for line in self.returns.get(order, []):
+            left[line["fulfillmentLineItemId"].rpartition("/")[2]] -= line["quantity"]
+        return left
+
     def _returnable(self, order: str) -> dict[str, Any]:
-        line = {
-            "quantity": 2,
-            "fulfillmentLineItem": {"id": "gid://shopify/FulfillmentLineItem/9"},
-        }
-        lines = {"edges": [{"node": line}]}
-        is_back = order in self.returns
-        edges = [] if is_back else [{"node": {"returnableFulfillmentLineItems": lines}}]
+        nodes = [
+            {
+                "node": {
+                    "quantity": count,
+                    "fulfillmentLineItem": {
+                        "id": f"gid://shopify/FulfillmentLineItem/{number}",
+                        "lineItem": {"sku": self.fulfilled[number][0] or None},
+                    },
+                }
+            }
+            for number, count in self._left(order).items()
+            if count
+        ]
+        lines = {"edges": nodes}
+        edges = [{"node": {"returnableFulfillmentLineItems": lines}}] if nodes else []
+        status = "IN_PROGRESS" if order in self.returns else "NO_RETURN"
         return {
-            "order": {"returnStatus": "IN_PROGRESS" if is_back else "NO_RETURN"},
-            "returnableFulfillments": {"edges": edges},
-        }
+            "order": {"returnStatus": status}, "returnableFulfillments": {"edges": edges},
+        }  # fmt: skip
 
     def _return(self, variables: dict[str, Any]) -> dict[str, Any]:
         told = variables["returnInput"]
-        if not all(line["returnReason"] for line in told["returnLineItems"]):
-            return {"userErrors": [{"field": [], "message": "a reason is needed"}]}
-        self.returns[told["orderId"].rpartition("/")[2]] = told["returnLineItems"]
+        order = told["orderId"].rpartition("/")[2]
+        left = self._left(order)
+        for line in told["returnLineItems"]:
+            if not line["returnReason"]:
+                return {"userErrors": [{"field": [], "message": "a reason is needed"}]}
+            number = line["fulfillmentLineItemId"].rpartition("/")[2]
+            if not 0 < line["quantity"] <= left.get(number, 0):
+                return {"userErrors": [{"field": [], "message": "more than can be returned"}]}
+        self.returns.setdefault(order, []).extend(told["returnLineItems"])
         return {"return": {"id": "gid://shopify/Return/1"}, "userErrors": []}

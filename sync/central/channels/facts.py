@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from sync.model.records import OrderLine
+from sync.model.records import Back, OrderLine
 
 POINT_KINDS: Final = ("phone", "email", "handle")
 """Kinds of contact points. A handle is written "network:name": "x:tom_b", "instagram:1784"."""
@@ -140,9 +140,11 @@ class Became(Fact, frozen=True, kw_only=True, tag="became"):
 
     Attributes:
         state: As in `records.Order`.
+        back: With "returned", what came back now where it is not all of the order: it is returned once all of it is back.
     """
 
     state: str
+    back: tuple[Back, ...] = ()
 
 
 class Parcel(Fact, frozen=True, kw_only=True, tag="parcel"):

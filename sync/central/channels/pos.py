@@ -46,7 +46,7 @@ from sync.central.channels.parts import (
     pairs_of,
     rounded,
 )
-from sync.model.records import OrderLine
+from sync.model.records import Back, OrderLine
 
 LINES_MAX: Final = 500
 """Rows of one receipt."""
@@ -164,7 +164,13 @@ def _receipt(rows: list[Any], settings: Settings) -> Iterator[AnyFact]:
         returned = number_in(head["returned"], settings) or _number(
             head["returned"], head, settings
         )
-        yield Became(ref=returned, at=at, who=who, state="returned")
+        gone = [line for line in lines if line.count < 0]
+        back = tuple(Back(line.product, -line.count) for line in gone if line.product)
+        # A row without an article says only that something came back: then it is the order.
+        is_told = len(back) == len(gone)
+        yield Became(
+            ref=returned, at=at, who=who, state="returned", back=back if is_told else ()
+        )
 
 
 def _number(receipt: str, head: dict[str, str], settings: Settings) -> str:

@@ -9,13 +9,16 @@ What is written is what holds now, not what the change said, so that doing it tw
 
     stock.changed      the quantity `available` is set to our count; counts that are unknown or doubted are not written
     order.collected    each fulfilment order that is still open is fulfilled, without a message to the customer
-    order.returned     a return is opened for all that can be returned, unless there is one; money is given back by a person
+    order.returned     a return is opened for all that can be returned still; money is given back by a person
+    order.part_returned  a return is opened for so many of each product, by its SKU, as came back and can be returned, less those
+                       Shopify has in returns already; a product without a SKU is for a person
 
 Only things Shopify told us of are written (`names` has its ids). Shopify tells us of each again by a webhook; that change comes
 from its own channel and is not written back.
 
 Source: https://shopify.dev/docs/api/admin-graphql/2025-01: inventorySetQuantities, fulfillmentCreate, returnableFulfillments,
-returnCreate, Order.returnStatus; https://shopify.dev/docs/api/usage/limits (THROTTLED). Checked against stored copies of these
+ReturnableFulfillmentLineItem.quantity (what can be returned still), FulfillmentLineItem.lineItem, LineItem.sku, returnCreate,
+Order.returnStatus; https://shopify.dev/docs/api/usage/limits (THROTTLED). Checked against stored copies of these
 pages, not against a shop.
 """
 
@@ -59,7 +62,7 @@ FULFIL: Final = (
 )
 RETURNABLE: Final = (
     "query($id: ID!) { order(id: $id) { returnStatus } returnableFulfillments(orderId: $id, first: 10) { edges { node {"
-    " returnableFulfillmentLineItems(first: 50) { edges { node { quantity fulfillmentLineItem { id } } } } } } } }"
+    " returnableFulfillmentLineItems(first: 50) { edges { node { quantity fulfillmentLineItem { id lineItem { sku } } } } } } } } }"
 )
 RETURN: Final = (
     "mutation($returnInput: ReturnInput!) { returnCreate(returnInput: $returnInput)"
@@ -96,6 +99,8 @@ def deliver(told: Told, settings: Settings) -> Steps:
         match told.record:
             case Stock() as stock if told.type == "stock.changed":
                 yield from _stock(stock, told, settings)
+            case Order() as order if told.type == "order.part_returned" and order.back:
+                yield from _returned(told, settings, order)
             case Order(state="collected"):
                 yield from _collected(told, settings)
             case Order(state="returned"):
@@ -149,28 +154,67 @@ def _collected(told: Told, settings: Settings) -> Asking:
             _check(done, "fulfillmentCreate")
 
 
-def _returned(told: Told, settings: Settings) -> Asking:
+def _returned(told: Told, settings: Settings, partly: Order | None = None) -> Asking:
+    """Open a return for what came back: all that can be, or of `partly` so many of each product."""
     order = _named(told, "order")
     if not order:
         return
     name = f"gid://shopify/Order/{order}"
     said = yield from _asked(RETURNABLE, {"id": name}, settings)
-    if at(said, "order", "returnStatus") not in NO_RETURN:
-        return
-    lines = [
-        {
-            "fulfillmentLineItemId": at(line, "node", "fulfillmentLineItem", "id"),
-            "quantity": at(line, "node", "quantity"),
-            "returnReason": "UNKNOWN",
-        }
+    is_first = at(said, "order", "returnStatus") in NO_RETURN
+    found = [
+        line
         for part in _edges(at(said, "returnableFulfillments"))
         for line in _edges(at(part, "node", "returnableFulfillmentLineItems"))
     ]
-    if not lines:
+    lines = [
+        {
+            "fulfillmentLineItemId": at(line, "node", "fulfillmentLineItem", "id"),
+            "quantity": count,
+            "returnReason": "UNKNOWN",
+        }
+        for line, count in (
+            _part_of(partly, found, is_first=is_first) if partly else _all_of(found)
+        )
+    ]
+    if not lines and is_first:
         raise _Ended(Never(f"{NAME}: nothing of order {told.subject} can be returned"))
+    if not lines:
+        return  # Shopify has it in a return already
     wanted = {"orderId": name, "returnLineItems": lines, "notifyCustomer": False}
     done = yield from _asked(RETURN, {"returnInput": wanted}, settings)
     _check(done, "returnCreate")
+
+
+def _all_of(found: list[Any]) -> list[tuple[Any, int]]:
+    return [(line, at(line, "node", "quantity")) for line in found]
+
+
+def _part_of(order: Order, found: list[Any], *, is_first: bool) -> list[tuple[Any, int]]:
+    """Which lines, and how many of each, of what came back is in no return of Shopify's yet."""
+    taken: list[tuple[Any, int]] = []
+    for back in order.back:
+        if not back.product or back.product.startswith(("variant:", "product:")):
+            raise _Ended(Never(f"{NAME}: {back.product} has no SKU; open the return there"))
+        lines = [it for it in found if _sku(it) == back.product]
+        bought = sum(it.count for it in order.lines if it.product == back.product)
+        in_returns = 0 if is_first else bought - sum(_count(it) for it in lines)
+        missing = back.count - in_returns
+        for line in lines:
+            count = min(missing, _count(line))
+            if count > 0:
+                taken.append((line, count))
+                missing -= count
+    return taken
+
+
+def _sku(line: Any) -> Any:
+    return at(line, "node", "fulfillmentLineItem", "lineItem", "sku")
+
+
+def _count(line: Any) -> int:
+    count = at(line, "node", "quantity")
+    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 0
 
 
 def _edges(connection: Any) -> list[Any]:

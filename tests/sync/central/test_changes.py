@@ -26,12 +26,14 @@ from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.open_case import OpenCase
 from sync.model.operations.set_consent import SetConsent
 from sync.model.records import (
+    Back,
     Band,
     Case,
     Consent,
     ContactPoint,
     Interaction,
     Order,
+    OrderLine,
     Pickup,
     Record,
     Stock,
@@ -140,6 +142,7 @@ SAID = Interaction("i", NOON, "email", "in", "Lena", "my secret")
     [
         (ORDER, msgspec.structs.replace(ORDER, state="collected"), "order.collected"),
         (ORDER, msgspec.structs.replace(ORDER, state="returned"), "order.returned"),
+        (ORDER, msgspec.structs.replace(ORDER, back=(Back("p1", 1),)), "order.part_returned"),
         (None, ORDER, "order.changed"),
         (ORDER, msgspec.structs.replace(ORDER, total_minor=5), ""),
         (None, CASE, "case.opened"),
@@ -685,6 +688,100 @@ def test_a_return_in_the_store_opens_one_in_the_web_shop_once(
     assert n_rows(harbour, "change_due") == 0
 
 
+def part_of(row: Row, *back: Back, state: str = "collected") -> Row:
+    """The order of two shirts and a pair of socks, of which these came back."""
+    assert isinstance(row.body, Order)
+    lines = (OrderLine("LS-M", "Linen shirt", 2), OrderLine("SO-1", "Socks"))
+    body = msgspec.structs.replace(row.body, state=state, lines=lines, back=back)
+    return msgspec.structs.replace(row, body=body, source="store")
+
+
+def test_what_came_back_of_an_order_is_returned_in_the_web_shop_and_nothing_twice(
+    harbour: SendingShop, admin: ShopifyAdmin, telling: TellingOf
+) -> None:
+    told = telling(harbour, web_shop(admin))
+    admin.fulfilled = {"9": ("LS-M", 1), "10": ("LS-M", 1), "11": ("SO-1", 1)}
+    named(harbour, "order:5001", "order/W-1077")
+    row = next(one for one in shop.lenas_rows() if one.key == "order/W-1077")
+    harbour.put(part_of(row))
+    told.tell_due()
+    seen = []
+
+    for back in (
+        (Back("LS-M", 1),),
+        (Back("LS-M", 1), Back("SO-1", 1)),
+        (Back("LS-M", 1), Back("SO-1", 1)),
+    ):
+        harbour.put(part_of(row, *back))
+        told.tell_due()
+        seen.append(
+            [
+                (it["fulfillmentLineItemId"].rpartition("/")[2], it["quantity"])
+                for it in admin.returns["5001"]
+            ]
+        )
+    harbour.put(part_of(row, state="returned"))
+    told.tell_due()
+
+    assert seen == [[("9", 1)], [("9", 1), ("11", 1)], [("9", 1), ("11", 1)]]
+    assert sum(it["quantity"] for it in admin.returns["5001"]) == 3
+    assert dead(harbour) == []
+
+
+def test_a_change_that_is_told_again_opens_no_second_return(
+    harbour: SendingShop, admin: ShopifyAdmin, telling: TellingOf
+) -> None:
+    told = telling(harbour, web_shop(admin))
+    named(harbour, "order:5001", "order/W-1077")
+    row = next(one for one in shop.lenas_rows() if one.key == "order/W-1077")
+    harbour.put(part_of(row))
+    harbour.put(part_of(row, Back("LS-M", 1)))
+    told.tell_due()
+    with harbour.store.reading() as snapshot:
+        *_, change = changes.find(snapshot.sql, all_changes(harbour))
+    assert change.type == "order.part_returned"
+
+    again = msgspec.structs.replace(change, id="again")
+    write(harbour, lambda it: it.later(changes.write, again))
+    told.tell_due()
+
+    assert [it["quantity"] for it in admin.returns["5001"]] == [1]
+
+
+def test_what_came_back_of_what_the_web_shop_never_sent_is_for_a_person(
+    harbour: SendingShop, admin: ShopifyAdmin, telling: TellingOf
+) -> None:
+    told = telling(harbour, web_shop(admin))
+    admin.fulfilled = {}
+    named(harbour, "order:5001", "order/W-1077")
+    row = next(one for one in shop.lenas_rows() if one.key == "order/W-1077")
+    harbour.put(part_of(row))
+    told.tell_due()
+
+    harbour.put(part_of(row, Back("LS-M", 1)))
+    told.tell_due()
+
+    assert [it[1:] for it in dead(harbour)] == [
+        ("order.part_returned", "Shopify: nothing of order order/W-1077 can be returned")
+    ]
+
+
+def test_what_came_back_without_a_sku_is_for_a_person(
+    harbour: SendingShop, admin: ShopifyAdmin, telling: TellingOf
+) -> None:
+    told = telling(harbour, web_shop(admin))
+    named(harbour, "order:5001", "order/W-1077")
+    row = next(one for one in shop.lenas_rows() if one.key == "order/W-1077")
+    harbour.put(part_of(row))
+    told.tell_due()
+
+    harbour.put(part_of(row, Back("variant:77", 1)))
+    told.tell_due()
+
+    reason = "Shopify: variant:77 has no SKU; open the return there"
+    assert dead(harbour) == [("shop", "order.part_returned", reason)]
+
+
 def test_the_web_shop_asks_to_come_later_and_refuses_in_words(
     harbour: SendingShop, admin: ShopifyAdmin, telling: TellingOf
 ) -> None:
@@ -719,6 +816,8 @@ def test_whatever_the_web_shop_answers_ends_in_an_outcome(body: bytes, status: i
              msgspec.structs.replace(ORDER, state="collected"), ("order:7",)),
         Told("i", "order.returned", "s", 1, 1, "{}", 1,
              msgspec.structs.replace(ORDER, state="returned"), ("order:7",)),
+        Told("i", "order.part_returned", "s", 1, 1, "{}", 1,
+             msgspec.structs.replace(ORDER, back=(Back("p1", 1),)), ("order:7",)),
     ]  # fmt: skip
 
     for one in told:

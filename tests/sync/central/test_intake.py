@@ -15,6 +15,7 @@ from sync.central.centre import Centre
 from sync.central.channels.adapter import KEEP_DAYS, Event
 from sync.central.channels.facts import (
     Became,
+    Bought,
     Called,
     Delivered,
     Forget,
@@ -28,6 +29,7 @@ from sync.central.channels.facts import (
 )
 from sync.central.intake import ALERT, ALERT_HELD, EVENTS_MAX, FORGED_A_MINUTE, WAITS_US, Intake
 from sync.model.errors import StoreError
+from sync.model.records import Back, OrderLine
 from tests.support.centre import open_centre
 from tests.support.channels import (
     CALLS,
@@ -716,6 +718,67 @@ def test_who_brings_something_back_does_not_become_whose_order_it_was(
         "returned",
         "Maya",
     )
+
+
+def two_shirts(state: str = "collected", at: int = NOW - DAY) -> Bought:
+    order = bought("W-1", MAYA, at=at, state=state)
+    lines = (OrderLine("LS-M", "Linen shirt", 2), OrderLine("SO-1", "Socks"))
+    return msgspec.structs.replace(order, lines=lines)
+
+
+def came_back(name: str, *back: Back, at: int = NOW) -> dict[str, Any]:
+    return event(name, Became(ref="W-1", at=at, state="returned", back=back))
+
+
+def test_what_came_back_of_an_order_is_counted_until_it_is_all_of_it(
+    centre: Centre, intake: Intake
+) -> None:
+    intake.deliver("shop", delivery(event("e1", two_shirts())))
+    seen = []
+
+    for name, back in (
+        ("e2", Back("LS-M", 1)),
+        ("e3", Back("SO-1", 1)),
+        ("e4", Back("LS-M", 1)),
+    ):
+        # The last one told is the first that happened: each came back all the same.
+        intake.deliver("shop", delivery(came_back(name, back, at=NOW - int(name[1]))))
+        intake.deliver("shop", delivery(came_back(name, back)))
+        order = body(centre, "order/W-1")
+        seen.append(
+            (order["state"], [(it["product"], it["count"]) for it in order.get("back", [])])
+        )
+
+    assert seen == [
+        ("collected", [("LS-M", 1)]),
+        ("collected", [("LS-M", 1), ("SO-1", 1)]),
+        ("returned", []),
+    ]
+
+
+def test_an_order_that_is_told_anew_keeps_what_came_back(
+    centre: Centre, intake: Intake
+) -> None:
+    intake.deliver("shop", delivery(event("e1", two_shirts())))
+    intake.deliver("shop", delivery(came_back("e2", Back("LS-M", 1), at=NOW - HOUR)))
+
+    intake.deliver("shop", delivery(event("e3", two_shirts(at=NOW))))
+
+    assert body(centre, "order/W-1")["back"] == [{"product": "LS-M", "count": 1}]
+
+
+@pytest.mark.parametrize(
+    "back", [Back("LS-M", 3), Back("LS-M", 0), Back("LS-M", -1), Back("nothing", 1)]
+)
+def test_more_than_was_bought_does_not_come_back(
+    centre: Centre, intake: Intake, back: Back
+) -> None:
+    intake.deliver("shop", delivery(event("e1", two_shirts())))
+
+    intake.deliver("shop", delivery(came_back("e2", back)))
+
+    assert states(centre)["e2"][0] == "held"
+    assert "back" not in body(centre, "order/W-1")
 
 
 def test_what_names_an_order_nobody_told_of_waits_for_it(

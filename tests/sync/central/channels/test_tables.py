@@ -8,7 +8,7 @@ from sync.central.channels.adapter import Unmapped
 from sync.central.channels.facts import Became, Bought, Called, Known, Point, Said, Stocked
 from sync.central.channels.files import pieces_of
 from sync.central.channels.parts import instant
-from sync.model.records import OrderLine
+from sync.model.records import Back, OrderLine
 from tests.support.deliveries import vendor
 
 TABLE = vendor("table")
@@ -106,6 +106,7 @@ def test_goods_that_came_back_return_their_order() -> None:
     assert [line.product for line in exchanged.lines] == ["LS-L"]
     assert isinstance(returned, Became)
     assert (returned.ref, returned.state) == ("W-1042", "returned")
+    assert returned.back == (Back("LS-M", 1),)
 
 
 LINES = st.lists(
