@@ -10,6 +10,8 @@ from sync.edge.outbox import Outbox
 from sync.edge.peers import UP
 from sync.edge.recorder import Act, Kept
 from sync.model.ledger import Loan
+from sync.model.operations.join_customers import JoinCustomers, join_id
+from sync.model.operations.unjoin_customers import UnjoinCustomers
 from sync.model.row import Row
 from sync.model.wire import DecideRequest
 from sync.simulate import checks, shop, skew
@@ -163,6 +165,29 @@ async def end_interest(world: World) -> None:
         world.note(f"{store} lets go of {who}")
 
 
+async def elsewhere(world: World) -> None:
+    """Customers order, and say something, in another channel; its system tells the centre as well as the network lets it."""
+    for _ in range(world.chance.between(1, 3)):
+        world.note(f"elsewhere {world.vendor.happens(world.serial(), world.now())}")
+    n_taken = await world.vendor.tell(world.now(), is_troubled=True)
+    world.note(f"{n_taken} events taken")
+
+
+async def join(world: World) -> None:
+    """Staff say that two customers are one; or that they are not."""
+    kiosk, who, other = _some_kiosk(world), _somebody(world), _somebody(world)
+    if kiosk is None:
+        return
+    if world.joins and world.chance.hits(40):
+        op = world.chance.pick(tuple(world.joins))
+        apart = Act("unjoin_customers", UnjoinCustomers(join=join_id(op)))
+        _done(world, kiosk, world.joins[op][0], apart)
+        return
+    together = Act("join_customers", JoinCustomers(other=other, why="they say so"))
+    for op in _done(world, kiosk, who, together):
+        world.joins[op] = (who, other)
+
+
 async def idle(world: World) -> None:
     """Nothing happens for a while."""
     await world.wait(world.chance.weighted(((5_000, 50), (60_000, 35), (900_000, 15))))
@@ -259,6 +284,8 @@ def _is_among_others(world: World, kiosk: KioskNode) -> bool:
     lan, peers = kiosk.lan, kiosk.peers
     if lan is None or peers is None or lan.is_cut or lan.trouble_percent:
         return False
+    if sum(one.identity == kiosk.identity for one in world.kiosks) > 1:
+        return False  # a relay hears one of two machines that are the same device
     host = world.site.floors[kiosk.identity.store].host
     disks = [one.disk for one in world.kiosks if one.name in {kiosk.name, host}]
     return peers.status().code == UP and not any(disk and disk.is_frozen for disk in disks)
@@ -395,6 +422,7 @@ async def set_centre_back(world: World) -> None:
     if "centre" in world.copies:
         await _set_back(world, "centre")
         world.n_backups += 1
+        world.vendor.tells_again()
         for device in sorted(
             world.revoked
         ):  # whoever restores a backup does again what was done since
@@ -527,6 +555,8 @@ ALL: Final[tuple[tuple[Action, int], ...]] = (
     (tidy, 6),
     (erase, 1),
     (change, 15),
+    (elsewhere, 6),
+    (join, 3),
     (idle, 5),
     (hurry, 2),
     (night, 1),

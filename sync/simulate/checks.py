@@ -21,7 +21,16 @@ from sync.model.forms import KEPT
 from sync.model.operation import Operation
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.redeem import Redeem
-from sync.model.records import Account, Allowance, Entitlement, LedgerEntry, Record, Stock
+from sync.model.records import (
+    Account,
+    Allowance,
+    Entitlement,
+    Interaction,
+    Join,
+    LedgerEntry,
+    Record,
+    Stock,
+)
 from sync.model.row import Row
 from sync.model.wire import WireRow
 from sync.simulate import skew
@@ -249,10 +258,7 @@ def _redeemed(op: Operation, centre: Centre) -> None:
 
 def money_is_all_there(centre: Centre, *, without: Container[str]) -> None:
     """Every balance is what there was at first and what its own entries sum to. Raises Broken."""
-    with reading(centre) as snapshot:
-        keys = snapshot._sql.all("SELECT key FROM doc ORDER BY key")  # noqa: SLF001
-        found = [snapshot.row(key) for (key,) in keys]
-    rows = [row for row in found if row is not None and row.owner not in without]
+    rows = [row for row in _all_rows(centre) if row.owner not in without]
     moved: dict[str, int] = {}
     for row in rows:
         if isinstance(row.body, LedgerEntry):
@@ -263,6 +269,32 @@ def money_is_all_there(centre: Centre, *, without: Container[str]) -> None:
             raise Broken(
                 f"{row.key}: now and at first {balance}, moved {moved.get(row.key, 0)}"
             )
+
+
+def words_are_there_once(
+    centre: Centre, words: Mapping[str, str], without: Container[str]
+) -> int:
+    """What customers said elsewhere is there once; how many customers are joined now. Raises Broken.
+
+    Args:
+        centre: The healed centre.
+        words: By the name that stands in what was said: who said it.
+        without: Customers who were forgotten.
+    """
+    rows = _all_rows(centre)
+    texts = [row.body.text for row in rows if isinstance(row.body, Interaction)]
+    for name, who in words.items():
+        n = sum(text == f"words of {name}." for text in texts)
+        if n != 1 and (n or who not in without):
+            raise Broken(f"words of {name} by {who} are there {n} times")
+    return sum(isinstance(row.body, Join) for row in rows)
+
+
+def _all_rows(centre: Centre) -> list[Row]:
+    with reading(centre) as snapshot:
+        keys = snapshot._sql.all("SELECT key FROM doc ORDER BY key")  # noqa: SLF001
+        found = [snapshot.row(key) for (key,) in keys]
+    return [row for row in found if row is not None]
 
 
 def _balance_of(body: Record) -> tuple[int, int] | None:

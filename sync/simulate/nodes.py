@@ -27,7 +27,7 @@ from sync.edge.store import EdgeStore
 from sync.model.errors import CentreUnreachable
 from sync.model.ports import Request, Response
 from sync.model.wire import Want
-from sync.simulate import skew
+from sync.simulate import skew, vendor
 from sync.simulate.chance import Chance
 from sync.simulate.floor import Floor, OnOneThread, peers_of, relay_of
 from sync.simulate.network import Network
@@ -178,7 +178,7 @@ class CentreNode(Machine):
         """Open its files. Raises StoreError, DeviceError."""
         self.centre = Centre.open(
             self.folder, disk=SystemDisk(), clock=self.clock, entropy=self.entropy(),
-            band_keys=FixedKeys(),
+            band_keys=FixedKeys(), channels=(vendor.CHANNEL,),
         )  # fmt: skip
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ from sync.simulate.checks import Broken
 from sync.simulate.floor import Floor
 from sync.simulate.nodes import CentreNode, KioskNode, Site, clone_of, new_kiosk
 from sync.simulate.timeline import VirtualLoop
+from sync.simulate.vendor import Vendor
 
 ROUNDS_MAX: Final = 70
 """Rounds after healing within which all must agree: together more than any wait of the protocol."""
@@ -76,6 +77,8 @@ class World:
         accepted: Every operation a kiosk said is done, by id.
         lost_with_a_disk: Those whose only copy went with a disk that was set back; nobody can know them any more.
         erased: Customers who were forgotten.
+        joins: By the operation that made two customers one: who they are.
+        vendor: Who tells the centre what happens elsewhere.
         decided: Operations somebody at the centre decided about; `forgotten` are those of them that a backup may not know.
         moved: Kiosks that were in another store: decisions are told to the store an operation is of.
         revoked: Devices that may hold nothing any more, by id.
@@ -91,6 +94,9 @@ class World:
         )
         self.centre = CentreNode(self.site)
         self.kiosks: list[KioskNode] = []
+        chance = Chance.of(plan.seed, "vendor")
+        self.vendor = Vendor(self.centre.answer, chance, shop.N_CUSTOMERS)
+        self.joins: dict[str, tuple[str, str]] = {}
         self.accepted: dict[str, Operation] = {}
         self.lost_with_a_disk: set[str] = set()
         self.erased: set[str] = set()
@@ -279,6 +285,7 @@ class World:
         centre = self.centre.up
         wanted = [op for op in self.accepted if op not in self.lost_with_a_disk]
         status = checks.ops_at(centre, wanted)
+        gone = self._gone()
         undone = {op.undoes for op in self.accepted.values()}
         refused = self._refused_before_a_backup()
         for op in wanted:
@@ -289,7 +296,7 @@ class World:
             if (
                 status[op] == "applied"
                 and op not in undone
-                and self.accepted[op].owner not in self.erased
+                and self.accepted[op].owner not in gone
             ):
                 checks.effect_is_there(self.accepted[op], centre)
             self.note(f"{op} {status[op]}")
@@ -304,7 +311,12 @@ class World:
             checks.same_states(
                 kiosk, {op: said for op, said in status.items() if op not in unknown}
             )
-        checks.money_is_all_there(centre, without=self.erased)
+        checks.money_is_all_there(centre, without=gone)
+        n_joined = checks.words_are_there_once(
+            centre, {name: shop.customer_of(n) for name, n in self.vendor.words.items()}, gone
+        )
+        if n_joined:
+            self.saw("customers joined")
         for scope in sorted(checks.held_by(self.kiosks[0].up)):
             self.note(f"{scope} {checks.words_of(checks.held_at_the_centre(centre, scope))}")
 
@@ -346,8 +358,25 @@ class World:
             if kiosk.identity.device_id not in self.revoked:
                 self.centre.up.set_device_state(kiosk.identity.device_id, State.ACTIVE)
 
+    def _gone(self) -> set[str]:
+        """Customers who were forgotten, and whoever may have been one with them."""
+        gone, n_before = set(self.erased), -1
+        while len(gone) != n_before:
+            n_before = len(gone)
+            for pair in self.joins.values():
+                if gone & set(pair):
+                    gone |= set(pair)
+        return gone
+
     async def _settle(self) -> None:
         """Wait until all agree. Raises Broken when they do not within ROUNDS_MAX: nothing is lost, and nothing goes on."""
+        for _ in range(SHORT_ROUNDS):
+            if not self.vendor.is_done:
+                await self.vendor.tell(self.now(), is_troubled=False)
+                await self.wait(ROUND_MS)
+        if not self.vendor.is_done:
+            raise Broken("an event that is told again and again is not taken")
+        self.tried(self.centre.up.tidy)
         for number in range(ROUNDS_MAX):
             await self.wait(ROUND_MS if number < SHORT_ROUNDS else LONG_ROUND_MS)
             if all(map(self._is_quiet, self.kiosks)):

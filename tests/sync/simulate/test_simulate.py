@@ -8,11 +8,12 @@ import pytest
 import typer
 
 from kiosk.commands import simulate
+from sync.central.intake import Intake, Taken
 from sync.edge.feed import Feed
 from sync.edge.outbox import Outbox
 from sync.edge.peer_ops import PeerOps
 from sync.edge.relay import Mailbox
-from sync.model import ledger
+from sync.model import forms, ledger
 from sync.model.records import Side
 from sync.model.wire import Page
 from sync.simulate import world
@@ -144,6 +145,28 @@ def test_a_relay_that_shows_nobody_what_came_before_is_found(
     broken = [verdict.broken for verdict in runs(plan, 3, folder)]
 
     assert any("does not show" in words or "gave out" in words for words in broken), broken
+
+
+def test_a_vendor_who_is_told_that_all_is_kept_although_it_is_not_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Intake, "deliver", lambda *_: Taken(200))
+    plan = Plan(1, n_steps=3, without=only("elsewhere"))
+
+    broken = [verdict.broken for verdict in runs(plan, 2, folder)]
+
+    assert any("are there 0 times" in words for words in broken), broken
+
+
+def test_a_centre_that_sends_an_older_program_what_it_cannot_read_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "behind", lambda _: {})
+    plan = Plan(1, n_steps=8, without=only("work", "idle"))
+
+    broken = [verdict.broken for verdict in runs(plan, 10, folder)]
+
+    assert any("was given" in words for words in broken), broken
 
 
 def test_two_kiosks_agree_by_their_relay_and_a_snapshot_is_cut_off_in_the_middle(
