@@ -49,12 +49,13 @@ class Terminal:
         for end in "Mm":
             self._tmux("send-keys", "-l", f"\x1b[<0;{column};{row}{end}")
 
-    def until(self, words: str, *, timeout_s: float = WAIT_S) -> str:
-        """Wait until the screen says `words`, line breaks aside; what it shows then."""
+    def until(self, *words: str, timeout_s: float = WAIT_S) -> str:
+        """Wait until the screen says all these words at once, line breaks aside; what it shows then."""
         until = time.monotonic() + timeout_s
         while True:
             shown = self.text
-            if words in shown or words in " ".join(shown.split()):
+            flowing = " ".join(shown.split())
+            if all(one in shown or one in flowing for one in words):
                 return shown
             assert time.monotonic() < until, f"never said {words!r}:\n{shown}"
             time.sleep(0.05)

@@ -41,10 +41,9 @@ def test_one_key_shows_a_shop_that_remembers_her_and_quitting_leaves_nothing(
 
     terminal.until("Press 1")
     terminal.press("1")
-    page = terminal.until("Hello, Maya.")
+    terminal.until("Hello, Maya.", "W-1042")
     terminal.press("M-q")
 
-    assert "W-1042" in page
     assert terminal.exit_code() == 0
     until_none(tmp_path / "demo")
 
@@ -66,11 +65,10 @@ def test_with_the_network_cut_the_tap_still_answers_and_what_is_done_goes_out_wh
     terminal.until("Handed over")
     terminal.press("y")
     terminal.until("Recorded: order W-1077 handed over")
-    waiting = terminal.until("1 to send")
+    terminal.until("1 to send", "Centre not reached")
     terminal.press("M-n")
     settled = terminal.until("All sent")
 
-    assert "Centre not reached" in waiting
     assert "Centre not reached" not in settled
 
 
@@ -81,11 +79,10 @@ def test_side_by_side_the_mouse_works_and_the_trap_asks_what_we_know(demo: Start
     terminal.until("Hello, Tom.")
     terminal.until("Tom Becker is here")
     terminal.press("M-t")
-    trap = terminal.until("Your order number, please?")
+    trap = terminal.until("Your order number, please?", "Unanswered", "Asked twice")
     terminal.click(*terminal.place_of("Done"))
     terminal.until("Hold your band")
 
-    assert "Unanswered" in trap
     assert "Asked twice" in trap.splitlines()[0]
 
 
@@ -96,10 +93,8 @@ def test_a_visitor_is_greeted_by_what_her_band_carries_and_then_has_her_own_page
 
     terminal.press("v")
     terminal.until("Hello, Greta.")
-    terminal.until("Greta Nyström is here")
-    page = terminal.until("points")
+    page = terminal.until("Hello, Greta.", "Greta Nyström is here", "points")
 
-    assert "Hello, Greta." in page
     assert "Please see our team" not in page
 
 
