@@ -931,7 +931,7 @@ def forget(transaction: Transaction, owner: str, *, at: int) -> tuple[str, ...]:
     )
     _forget_names(transaction, root, ours, secret)
     alike = joins.partners(sql, root)
-    for table in ("alias", "point", "said", "folded", "origin"):
+    for table in ("alias", "point", "said", "folded", "origin", "draft"):
         sql.run(f"DELETE FROM {table} WHERE owner IN [:owners]", owners=ours)  # noqa: S608  # of the names above
     sql.run("DELETE FROM likeness WHERE one IN [:owners] OR other IN [:owners]", owners=ours)
     for partner in alike:

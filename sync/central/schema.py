@@ -31,6 +31,7 @@
     suppression   what a customer must not be advertised; suppression_due whose are to be made anew; suppressed the same by
                   digests of how they are reached, suppressed_of whose digests they are
     agent         people who sign in to the centre; sign_in their browsers; looked who of them looked at whom, found how
+    draft         what one of them was typing about a customer and has not sent
     tried         when somebody tried to sign in, in the last minute, at any node
     touch         the highest counter a band showed to a telephone, and when it was last a new one
     meta          the centre's own: schema, epoch
@@ -257,6 +258,14 @@ MIGRATIONS: Final = (
     CREATE TABLE tried (at BIGINT NOT NULL);
     CREATE INDEX tried_at ON tried (at)
     """,
+    """
+    CREATE TABLE draft (
+      agent TEXT NOT NULL, owner TEXT NOT NULL, form TEXT NOT NULL, fields TEXT NOT NULL, at BIGINT NOT NULL,
+      PRIMARY KEY (agent, owner, form)
+    );
+    CREATE INDEX draft_owner ON draft (owner);
+    CREATE INDEX draft_at ON draft (at)
+    """,
 )
 """Numbered from 1; a released one never changes."""
 
@@ -266,7 +275,7 @@ TABLES: Final = frozenset({
     "channel", "event", "event_of", "told_at", "alias", "named", "said", "point", "joined", "joined_row", "folded", "origin",
     "forgotten", "likeness", "outgoing",
     "outgoing_early", "subscriber", "suppression", "suppressed", "suppressed_of", "suppression_due", "change",
-    "change_due", "agent", "sign_in", "looked", "tried", "touch",
+    "change_due", "agent", "sign_in", "looked", "tried", "touch", "draft",
 })  # fmt: skip
 """What may be counted by name."""
 

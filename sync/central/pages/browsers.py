@@ -19,9 +19,12 @@ FIELDS_MAX: Final = 32
 
 COOKIE: Final = "agent"
 
-STYLE_AGE_S: Final = 3_600
+ASSET_AGE_S: Final = 3_600
 
 _POLICY: Final = "default-src 'none'; style-src 'self'; form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors {}"
+_SCRIPTED: Final = "; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
+"""For the one page with a script of ours: no other runs, none of its own making, and it speaks to us alone."""
+
 _ALWAYS: Final = (
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
@@ -126,11 +129,13 @@ def page(
     *headers: tuple[str, str],
     status: int = 200,
     is_framed: bool = False,
+    is_scripted: bool = False,
 ) -> Response:
-    """A page; `is_framed` where a page of ours shows it inside itself."""
+    """A page; `is_framed` where a page of ours shows it inside itself, `is_scripted` where our script may run on it."""
+    policy = _POLICY.format("'self'" if is_framed else "'none'")
     made = [
         *_ALWAYS,
-        ("content-security-policy", _POLICY.format("'self'" if is_framed else "'none'")),
+        ("content-security-policy", policy + _SCRIPTED * is_scripted),
         ("x-frame-options", "SAMEORIGIN" if is_framed else "DENY"),
         ("content-type", "text/html; charset=utf-8"),
         *headers,
@@ -145,8 +150,13 @@ def onward(path: str, *headers: tuple[str, str]) -> Response:
     return Response(303, (*_ALWAYS, ("location", path), *headers))
 
 
-def style(css: bytes) -> Response:
-    """The one style sheet; it says nothing of anybody."""
+def asset(content: bytes, kind: str) -> Response:
+    """The one style sheet, the one script; they say nothing of anybody. `kind` is css or javascript."""
     kept = tuple(it for it in _ALWAYS if it[0] != "cache-control")
-    age = ("cache-control", f"public, max-age={STYLE_AGE_S}")
-    return Response(200, (age, *kept, ("content-type", "text/css; charset=utf-8")), css)
+    age = ("cache-control", f"public, max-age={ASSET_AGE_S}")
+    return Response(200, (age, *kept, ("content-type", f"text/{kind}; charset=utf-8")), content)
+
+
+def done(status: int = 204) -> Response:
+    """The answer to a script: only whether it was done."""
+    return Response(status, _ALWAYS)

@@ -7,7 +7,8 @@
     /agent/at/LOOK              a customer, by the search that found them: the card, the thread, the forms
     /agent/at/LOOK/now          who else is with them, inside that page; asks again by itself
     /agent/at/LOOK/ACTION       POST: note promise keep tell need try refer join apart undo leave
-    /agent/style.css
+    /agent/at/LOOK/draft        POST: what is being typed there
+    /agent/style.css, draft.js
 
 Everything but the sign-in and the style needs a browser somebody signed in with. A POST needs the key of its form besides. The
 log says which address and how it ended, never whom it was about.
@@ -26,7 +27,7 @@ import msgspec
 from hardware.entropy import new_id
 from hardware.moments import moment_of
 from sync.central.identity import canonical_in
-from sync.central.pages import acting, browsers, finding, showing, waiting
+from sync.central.pages import acting, browsers, drafts, finding, showing, waiting
 from sync.central.pages.acting import WrongField
 from sync.central.pages.agents import TOUCH_US, Agent, Busy, Doors, SignedIn
 from sync.central.pages.browsers import form_key, is_form_key, onward, page
@@ -92,6 +93,7 @@ LOOKS_OFTEN: Final = "agent_looks_often"
 """Alert: an agent made more searches than there are calls."""
 
 _NOT_WAITING: Final = "They do not wait any more: somebody was faster."
+_SIGNED_OUT: Final = "You were signed out, and that was not done. Sign in, find the customer again and send it once more."
 _GONE: Final = "Nobody is open here any more. Search again."
 _AWAY: Final = "The centre cannot read or write just now. Try again in a moment; what you sent may have been done."
 _HELD: Final = (
@@ -147,8 +149,8 @@ class AgentSite:
 
     def _answered(self, request: Request) -> Response:
         path = browsers.path_of(request)
-        if path == f"{HOME}/style.css" and request.method in ("GET", "HEAD"):
-            return browsers.style(_css())
+        if path in _ASSETS and request.method in ("GET", "HEAD"):
+            return _ASSETS[path]()
         if request.method not in ("GET", "HEAD", "POST"):
             return self._plain(
                 request, 405, "That cannot be done here.", ("allow", "GET, POST")
@@ -186,7 +188,18 @@ class AgentSite:
         if purpose == "/sign-in":
             return self._enter(request, fields)
         signed_in = self._who(request)
-        return onward(HOME) if signed_in is None else self._sent(request, signed_in, fields)
+        if signed_in is None:
+            return self._too_late(request, path, fields)
+        return self._sent(request, signed_in, fields)
+
+    def _too_late(self, request: Request, path: str, fields: Mapping[str, str]) -> Response:
+        """Whoever sent this is signed out; what they typed is shown to them once more, and kept nowhere."""
+        if path.endswith("/draft"):
+            return browsers.done(403)
+        lost = "\n".join(fields[name] for name in drafts.TYPED if fields.get(name))
+        if not path.startswith(AT) or not lost:
+            return onward(HOME)
+        return self._door(request, said=_SIGNED_OUT, lost=lost, status=403)
 
     def _sent(
         self, request: Request, signed_in: SignedIn, fields: Mapping[str, str]
@@ -199,6 +212,8 @@ class AgentSite:
             return self._searched(request, signed_in, fields)
         if path == WAITING:
             return self._opened(request, signed_in, fields)
+        if path.startswith(AT) and path.endswith("/draft"):
+            return self._drafted(request, signed_in, fields)
         if path.startswith(AT):
             return self._acted(request, signed_in, fields)
         return self._plain(request, 404, "There is no such page.")
@@ -208,12 +223,14 @@ class AgentSite:
     def _who(self, request: Request, *, is_touch: bool = True) -> SignedIn | None:
         return self._doors.who(browsers.cookie_of(request), is_touch=is_touch)
 
-    def _door(self, request: Request, *, said: str = "", status: int = 200) -> Response:
+    def _door(
+        self, request: Request, *, said: str = "", lost: str = "", status: int = 200
+    ) -> Response:
         """The sign-in; its browser gets a cookie of its own first, so that nobody signs it in as somebody else."""
         cookie = browsers.cookie_of(request)
         if len(cookie) != 32:  # another page of this browser may have one already
             cookie = self._parts.entropy.draw(16).hex()
-        html = _rendered("sign_in.html", key=form_key(cookie, "/sign-in"), said=said)
+        html = _rendered("sign_in.html", key=form_key(cookie, "/sign-in"), said=said, lost=lost)
         return page(request, html, browsers.set_cookie(request, cookie), status=status)
 
     def _enter(self, request: Request, fields: Mapping[str, str]) -> Response:
@@ -386,6 +403,7 @@ class AgentSite:
         with self._parts.store.reading() as snapshot:
             sheet, stores = self._sheet(snapshot, agent, look.owner)
             lately = acting.done_lately(snapshot.sql, agent, look.owner, now=self._parts.now)
+            begun = drafts.kept(snapshot.sql, agent.name, look.owner, now=self._parts.now)
         if not sheet.card.keys:
             return self._plain(request, 404, _GONE)
         html = _rendered(
@@ -401,10 +419,25 @@ class AgentSite:
             ),
             action=typed.action if typed else "",
             wrong=typed.wrong if typed else "",
-            typed=typed.fields if typed else {},
+            typed=begun | ({typed.action: typed.fields} if typed else {}),
+            draft_to=f"{at}/draft",
+            draft_key=self._key(request, f"{at.removeprefix(HOME)}/draft "),
             soonest=_field_time(self._parts.now, self._zone),
         )
-        return page(request, html, status=422 if typed else 200)
+        return page(request, html, status=422 if typed else 200, is_scripted=True)
+
+    def _drafted(
+        self, request: Request, signed_in: SignedIn, fields: Mapping[str, str]
+    ) -> Response:
+        """Keep what is being typed; what a form of ours does not have is not kept."""
+        look_id = browsers.path_of(request).removeprefix(AT).removesuffix("/draft")
+        look, agent, now = self._look(signed_in, look_id), signed_in.agent, self._parts.now
+        if look is None or fields.get("form") not in acting.FORMS:
+            return browsers.done(404)
+        self._parts.write(
+            lambda it: drafts.keep(it.direct(), agent.name, look.owner, fields, now=now)
+        )
+        return browsers.done()
 
     def _sheet(
         self, snapshot: Snapshot, agent: Agent, owner: str
@@ -470,7 +503,9 @@ class AgentSite:
         )
         args = acting.FORMS[action](fields, desk)
         op = acting.operation(args, agent, owner, op_id=fields["op"], now=now)
-        done = acting.record(self._parts, op)
+        done = acting.record(
+            self._parts, op, lambda it: drafts.forget(it.direct(), agent.name, owner, action)
+        )
         if done.status != "applied":
             raise WrongField(done.code, _NOT_DONE.get(done.code, _HELD))
 
@@ -572,6 +607,12 @@ def _environment() -> "Environment":
 @lru_cache(maxsize=1)
 def _css() -> bytes:
     return (FOLDER / "templates" / "style.css").read_bytes()
+
+
+_ASSETS: Final[Mapping[str, Callable[[], Response]]] = {
+    f"{HOME}/style.css": lambda: browsers.asset(_css(), "css"),
+    f"{HOME}/draft.js": lambda: browsers.asset(drafts.SCRIPT, "javascript"),
+}
 
 
 def _rendered(template: str, **values: Any) -> str:

@@ -171,6 +171,31 @@ def test_by_keys_alone_the_list_of_who_waits_leads_to_one_of_them(
     assert (page_width <= width, small, faint) == (True, [], [])
 
 
+def test_what_was_typed_and_not_sent_survives_a_reload(browser: webdriver.Chrome) -> None:
+    sign_in(browser)
+    find_tom(browser)
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.refresh()
+    wait_for(browser, lambda it: it.execute_script("return document.readyState") == "complete")
+    browser.find_element(By.ID, "note-text").send_keys("typed and not sent")
+
+    browser.refresh()  # within the second: what is left goes with the page, and may come after its next
+    wait_for(browser, _has_typed)
+
+    assert not [it for it in logged(browser, "browser") if "favicon" not in it["message"]]
+    browser.find_element(By.ID, "note-text").submit()
+    wait_for(browser, lambda it: "You wrote a note: <q>typed and not sent" in it.page_source)
+    browser.refresh()
+    assert not _has_typed(browser)
+
+
+def _has_typed(chrome: webdriver.Chrome) -> bool:
+    """Whether the page, loaded once more, has what was typed."""
+    chrome.refresh()
+    said = chrome.find_element(By.ID, "note-text").get_attribute("value")
+    return said == "typed and not sent"
+
+
 def _tab_to(chrome: webdriver.Chrome, name: str = "", *, text: str = "") -> None:
     for _ in range(60):
         type_in(chrome, Keys.TAB)
