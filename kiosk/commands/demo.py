@@ -1,7 +1,7 @@
 """`tapthread demo`: everything on one machine: a centre, a seeded brand, virtual bands, the kiosk and the counter.
 
 `--tour` captions each scene of the stories and waits for a key; with `--plain` the whole tour is printed instead, played by
-the same core, centre and devices without a screen. `--day` lets a day of the other channels pass at 60 times its pace.
+the same core, centre and devices without a screen. `--day` lets yesterday pass in the other channels at 60 times its pace, in twelve minutes; then it is now.
 
 Without `--data` it works in a folder of its own that is gone afterwards, unless it crashed. With `--data` the folder is seeded when it holds no
 demo yet, and kept: the next start finds everything as it was left.
@@ -64,7 +64,9 @@ def run(
     ] = False,
     day: Annotated[
         bool,
-        typer.Option("--day", help="Let a day of the other channels pass, 60 times as fast."),
+        typer.Option(
+            "--day", help="Let yesterday pass in the other channels first, 60 times as fast."
+        ),
     ] = False,
 ) -> None:
     """Start everything on this machine. Press 1; Q quits."""
