@@ -35,10 +35,8 @@ from sync.model.records import Pickup
 from sync.model.wire import ANSWER_SIZE_MAX, Cursor
 from tests.support import centre as real
 from tests.support import edge, shop
+from tests.support.serving import closed
 from tests.support.transport import FakeCentre, FaultyTransport, Spoil
-
-TURNS = 4
-"""Of the loop, in which a call that was taken in last comes to be served, even if who called is gone by now."""
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
@@ -47,12 +45,8 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 async def served(answer: bytes, *, then_hang: bool = False) -> AsyncIterator[str]:
     """The address of a server that answers everything with these bytes and hangs up, or hangs."""
     hanging = asyncio.Event()
-    serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        serving.add(task)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(answer)
@@ -65,15 +59,11 @@ async def served(answer: bytes, *, then_hang: bool = False) -> AsyncIterator[str
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        hanging.set()
-        server.close()
-        await server.wait_closed()
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
-        await asyncio.gather(*serving, return_exceptions=True)
+    async with closed(server):
+        try:
+            yield f"http://{host}:{port}"
+        finally:
+            hanging.set()
 
 
 async def call(url: str, *, deadline_ms: int = 5_000, size_max: int = 10_000) -> Response:

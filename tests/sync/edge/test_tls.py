@@ -21,6 +21,7 @@ from sync.edge.tls import CertificateFileError, pinned
 from sync.edge.transport import HttpTransport
 from sync.model.errors import CentreCertificate
 from sync.model.ports import Request, Response
+from tests.support.serving import closed
 
 NOW = dt.datetime(2026, 1, 7, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -93,12 +94,8 @@ def next_one(tmp_path: Path) -> Authority:
 async def serving(tls: ssl.SSLContext) -> AsyncIterator[tuple[str, list[bytes]]]:
     """The address of a centre, and what it was told."""
     heard: list[bytes] = []
-    tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
         try:
             heard.append(await reader.readuntil(b"\r\n\r\n"))
             writer.write(ANSWER)
@@ -111,9 +108,8 @@ async def serving(tls: ssl.SSLContext) -> AsyncIterator[tuple[str, list[bytes]]]
                 await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    async with server:
+    async with closed(server):
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def asked(url: str, *authorities: Authority, now: dt.datetime = NOW) -> Response:

@@ -11,6 +11,7 @@ import pytest
 from sync.edge.transport import CONNECTIONS_MAX, HttpTransport
 from sync.model.errors import CentreUnreachable
 from sync.model.ports import Request, Response
+from tests.support.serving import closed
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -58,20 +59,13 @@ async def serving(*answers: bytes, holds: bool = False) -> AsyncIterator[Server]
     made = Server(answers=list(answers))
     if not holds:
         made.may_go_on.set()
-    tasks: set[asyncio.Task[None]] = set()
-
-    def begun(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.ensure_future(made.serve(reader, writer)))
-
-    server = await asyncio.start_server(begun, "127.0.0.1", 0)
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
     made.url = "http://{}:{}".format(*server.sockets[0].getsockname()[:2])
-    try:
-        yield made
-    finally:
-        made.may_go_on.set()
-        server.close()
-        await server.wait_closed()
-        await asyncio.gather(*tasks)
+    async with closed(server):
+        try:
+            yield made
+        finally:
+            made.may_go_on.set()
 
 
 @asynccontextmanager
