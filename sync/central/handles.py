@@ -3,7 +3,8 @@
     exactly six digits, within ten minutes, of one code alone    the handle is theirs, verified; the two are joined
     anything else                                                a message like every other
 
-A code counts once. Two codes that are alike by chance prove nothing, and who sends many codes in a short time is not believed:
+A code shown to a child is a message like every other where nothing says that the handle is of the child's family: nobody knows whose
+telephone it is, and a child is joined only inside its family (`identity`). A code counts once. Two codes that are alike by chance prove nothing, and who sends many codes in a short time is not believed:
 of a million numbers at most TRIES_MAX are tried from one handle while a code lasts.
 """
 
@@ -62,6 +63,11 @@ def proved_by(
         event=event,
     )
     if _n_tries(transaction, met.owner, now=now) >= TRIES_MAX:
+        return None
+    shown_to = identity.canonical(transaction, row.owner)
+    if shown_to != met.owner and identity.is_another_familys_child(
+        transaction, shown_to, met.owner, is_proved=False
+    ):
         return None
     used = msgspec.structs.replace(
         row.body, digest="", channel=said.channel or settings.channel, proved_at=now

@@ -430,7 +430,7 @@ def _join_by(transaction: Transaction, record: str, other: str, term: str, *, no
             now=now,
         )
         return
-    if _is_another_familys_child(transaction, one, two, is_proved=True):
+    if is_another_familys_child(transaction, one, two, is_proved=True):
         why = f"a child's record, and one of another family; both have {term}"
         suggest(transaction, record, other, kind="shared", why=why, now=now)
         return
@@ -709,7 +709,7 @@ def join(  # noqa: PLR0913  # a join and its reasons
     for owner in (one, other):
         if not owner or transaction.read.erased_at(owner) or not _is_known(transaction, owner):
             raise CannotJoin("One of them was erased, or is nobody.", "unknown_customer")
-    if _is_another_familys_child(transaction, one, other, is_proved=bool(term)):
+    if is_another_familys_child(transaction, one, other, is_proved=bool(term)):
         raise CannotJoin("A child's record is joined only inside its family.", "another_family")
     _settle_likeness(transaction, one, other, "joined", by=by, at=at)
     joined = joined_id or _joined_id(transaction, kept, folded, at)
@@ -725,7 +725,7 @@ def join(  # noqa: PLR0913  # a join and its reasons
     return joined
 
 
-def _is_another_familys_child(
+def is_another_familys_child(
     transaction: Transaction, one: str, other: str, *, is_proved: bool
 ) -> bool:
     """Whether one of these is a child, and nothing says that the other is of its family; `is_proved` where a point says so."""

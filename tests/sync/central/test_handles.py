@@ -13,7 +13,7 @@ from sync.central.channels.facts import Point
 from sync.central.handles import TRIES_MAX
 from sync.central.intake import Intake
 from sync.model.operations.prove_handle import CODE_US, code_digest
-from sync.model.records import HandleCode
+from sync.model.records import Customer, HandleCode
 from sync.model.row import row_of
 from tests.support.centre import open_centre
 from tests.support.channels import (
@@ -96,6 +96,21 @@ def test_a_code_is_no_message_that_waits_for_an_answer(centre: Centre, intake: I
     sent(intake, CODE)
 
     assert "interaction/chat:m-2" not in all_rows(centre)
+
+
+def test_a_code_shown_to_a_child_joins_nobody_whose_family_is_not_known(
+    centre: Centre, intake: Intake
+) -> None:
+    owner = tom(centre)
+    child = Customer(owner, "Tom", guardian="sam")
+    centre.put_rows([row_of(child, owner=owner, as_of=NOW, source="crm")])
+    shown(centre, owner)
+
+    sent(intake, CODE)
+
+    assert whose(centre, "interaction/chat:m-2") != whose(centre, "order/W-1")
+    code = next(row for key, row in all_rows(centre).items() if key.startswith("handle_code/"))
+    assert code[3]["digest"]  # it counts still, from a handle of the family
 
 
 @pytest.mark.parametrize("text", ["482914", "my code is 482913", "4829130", "48291", "٤٨٢٩١٣"])
