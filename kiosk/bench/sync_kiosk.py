@@ -1,6 +1,7 @@
 """One kiosk of the sync bench, in a process of its own, so that its memory and CPU time are its own: told by one line of JSON, answers with one.
 
-It is the product's own client, store and jobs (`sync.edge.work`), without a screen and without the loop around them.
+It is the product's own client, store and jobs (`sync.edge.work`), without a screen and without the loop around them. What
+the HTTP client imports at its first request is imported before the clock runs, as in a kiosk that is on.
 """
 
 import asyncio
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import anyio._backends._asyncio  # noqa: F401  # so that the first request does not
+import httpcore  # noqa: F401
 import msgspec
 
 from hardware import identity
