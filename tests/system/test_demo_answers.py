@@ -108,6 +108,19 @@ def test_a_mail_of_the_demo_is_signed_by_its_shop(stage: Stage, clock: FixedCloc
     assert mail.text.splitlines()[-2:] == ["Your Tidemark team", "tidemark.example"]
 
 
+def test_an_answer_in_a_channel_that_only_receives_says_which_other_way_there_is(
+    stage: Stage, clock: FixedClock
+) -> None:
+    answer = answered(stage, "jonas", "tiktok", "")
+    clock.sleep_ms(UNDO_MS + 1)
+    stage.settle()
+
+    assert not out(stage)
+    assert became(stage, "jonas", answer) == (
+        "NOT SENT: no way out is set up for tiktok; the customer can be reached by email"
+    )
+
+
 def test_an_answer_that_is_taken_back_in_time_goes_nowhere(
     stage: Stage, clock: FixedClock
 ) -> None:
