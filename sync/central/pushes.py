@@ -5,10 +5,12 @@ A lineage is one life of a device's outbox; `token` is what its last push answer
     lineage unknown, token ""              a new life; from now on it is the device's
     the token we said last                 the next push
     the one before, and an id we know      the answer was lost: the same again
+    a later one than we remember           lost: this centre was set back, or took over without its tail; nothing is done
     anything else                          forked: the outbox was restored or copied; nothing is done
     a life that was followed by another    the device was cloned: from now on its requests are held, its facts taken
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -28,9 +30,14 @@ from sync.model.ports import Request
 from sync.model.wire import CustodyRequest, OpResult, PushAnswer, PushRequest, Raw
 
 TOKEN_SIZE: Final = 8
+COUNT_DIGITS: Final = 8
+"""A token begins with how many pushes of its lineage were answered, in hex, so that of two it is known which came later."""
+
 FORKED: Final = "device_forked"
 CLONED: Final = "device_cloned"
 LIVE: Final = "live"
+
+_HEX: Final = re.compile("[0-9a-f]+")
 
 CUSTODY: Final = "custody"
 INTEREST_US: Final = 90 * 86_400 * 1_000_000
@@ -59,16 +66,19 @@ class Pushes:
         raws = _raws_of(request.body, push.ops)
         if not all(is_plausible(op) for op in push.ops):
             raise denied("malformed", "ops")
-        token, now = self._parts.entropy.draw(TOKEN_SIZE).hex(), self._parts.now
+        drawn, now = self._parts.entropy.draw(TOKEN_SIZE).hex(), self._parts.now
 
         def work(transaction: Transaction) -> Callable[[], PushAnswer]:
             device = transaction.read.device(caller.device.id) or caller.device
             known = {op.id for op in push.ops if transaction.read.op(op.id) is not None}
             life = transaction.read.lineage(device.id, push.lineage)
+            if is_lost(life, push):
+                return lambda: PushAnswer((), is_forked=True, is_lost=True)
             if not is_next(life, push, known):
                 transaction.add_alert(FORKED, device.id, at=now)
                 return lambda: PushAnswer((), is_forked=True)
             device = self._told_apart(transaction, device, life, push, now)
+            token = f"{_count_of(life) + 1:0{COUNT_DIGITS}x}{drawn}"
             if push.ops:
                 last = push.ops[-1].id
                 transaction.put_lineage(
@@ -85,7 +95,7 @@ class Pushes:
         locks = _locks(caller.device, push.ops) if self._parts.store.is_shared else ()
         answer = self._parts.batch.run(work, keys=locks, ops=[op.id for op in push.ops])
         if answer.is_forked:
-            self._parts.counters.add("push.forked")
+            self._parts.counters.add("push.lost" if answer.is_lost else "push.forked")
         page = push_page(answer, session_key=key_of(caller), request_id=caller.request_id)
         return Pushed(page, answer.is_forked)
 
@@ -160,6 +170,23 @@ class Pushes:
         answer = self._parts.batch.run(work, ops=[raw.id for raw in custody.ops])
         self._parts.counters.add("custody.taken", len(custody.ops))
         return push_page(answer, session_key=key_of(caller), request_id=caller.request_id)
+
+
+def is_lost(life: LineageRecord | None, push: PushRequest) -> bool:
+    """Whether it presents what only a centre can have said that knew more than this one."""
+    if life is None:
+        return push.token != ""
+    return _count(push.token) > _count(life.token)
+
+
+def _count_of(life: LineageRecord | None) -> int:
+    return 0 if life is None else _count(life.token)
+
+
+def _count(token: str) -> int:
+    """How many answers a token counts; 0 for one of a centre that did not count them."""
+    digits = token[:COUNT_DIGITS] if len(token) == COUNT_DIGITS + 2 * TOKEN_SIZE else ""
+    return int(digits, 16) if _HEX.fullmatch(digits) else 0
 
 
 def is_next(life: LineageRecord | None, push: PushRequest, known: set[str]) -> bool:

@@ -395,10 +395,10 @@ class Outbox:
         with self._store.outbox.write() as file:
             return file.execute(_OFFER)
 
-    def fork(self) -> None:
-        """This outbox is a copy: begin another lineage, and offer everything again under the same ids."""
+    def fork(self, code: str) -> None:
+        """Begin another lineage, and offer everything again under the same ids. `code` is of the notice, "" for none."""
         self.offer_again()  # before the new lineage: cut in between, the fork is answered once more
-        self._store.begin_lineage("device_forked")
+        self._store.begin_lineage(code)
 
     # Decisions of people
 

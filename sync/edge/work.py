@@ -363,7 +363,7 @@ class Work:
         try:
             answer = await self._pushed(batch)
             if answer.is_forked:
-                return self._forked()
+                return self._forked(is_lost=answer.is_lost)
             sent = {one.id for one in batch}
             ours = tuple(one for one in answer.results if one.op in sent)
             await self._send_ahead(batch, ours, answer.token)
@@ -435,10 +435,14 @@ class Work:
         self._settle_owed()
         self._take_back()
 
-    def _forked(self) -> Forked:
-        log.error("outbox is a copy")
-        self._note("device_forked")
-        self.outbox.fork()
+    def _forked(self, *, is_lost: bool) -> Forked:
+        if is_lost:
+            log.warning("the centre was set back")
+            self._note("history_parted")
+        else:
+            log.error("outbox is a copy")
+            self._note("device_forked")
+        self.outbox.fork("" if is_lost else "device_forked")
         self._pins.forget(is_more=True)
         return Forked()
 

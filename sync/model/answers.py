@@ -44,7 +44,7 @@ def _line(line: object) -> bytes:
 
 def push_page(answer: PushAnswer, *, session_key: bytes, request_id: str) -> bytes:
     """The answer of push: its token, then each result followed by the rows of its keys."""
-    lines = [_line(Line(forked=1))] if answer.is_forked else []
+    lines = [_line(Line(forked=1 + answer.is_lost))] if answer.is_forked else []
     if answer.token:
         lines.append(_line(Line(token=answer.token)))
     n_rows = 0
@@ -59,7 +59,7 @@ def push_of(answer: bytes, *, session_key: bytes, request_id: str) -> PushAnswer
     """A push answer, checked whole. Raises Malformed."""
     lines, n_rows = checked(answer, session_key=session_key, request_id=request_id)
     results: list[tuple[Line, list[WireRow]]] = []
-    token, is_forked = "", False
+    token, forked = "", 0
     for line in map(row_or_line, lines):
         if isinstance(line, WireRow):
             if not results:
@@ -70,7 +70,7 @@ def push_of(answer: bytes, *, session_key: bytes, request_id: str) -> PushAnswer
         elif line.token:
             token = line.token
         elif line.forked:
-            is_forked = True
+            forked = line.forked
         else:
             raise Malformed("a line of another answer")
     if sum(len(rows) for _, rows in results) != n_rows:
@@ -81,7 +81,8 @@ def push_of(answer: bytes, *, session_key: bytes, request_id: str) -> PushAnswer
             for head, rows in results
         ),
         token,
-        is_forked,
+        is_forked=forked > 0,
+        is_lost=forked > 1,
     )
 
 

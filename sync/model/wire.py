@@ -195,11 +195,15 @@ class PushRequest(msgspec.Struct, frozen=True):
 
 
 class PushAnswer(msgspec.Struct, frozen=True):
-    """What became of a push. `is_forked`: nothing was done; begin a new lineage and send again under the same ids."""
+    """What became of a push. `is_forked`: nothing was done; begin a new lineage and send again under the same ids.
+
+    With `is_lost` it is the centre that forgot, and nothing is wrong with the device.
+    """
 
     results: tuple["OpResult", ...]
     token: str = ""
     is_forked: bool = False
+    is_lost: bool = False
 
 
 class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -427,7 +431,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     Parted:       parted seq more            (pull, status 409: our histories part after seq; more=1: present all marks)
     Too old:      too_old                    (pull, status 410: what left this scope since that cursor is not known any more)
     A token:      token                      (push: present it with the next)
-    Forked:       forked=1                   (push, status 409)
+    Forked:       forked=1                   (push, status 409; 2: it is the centre that was set back)
     Wanted:       want owner                 (want: the n-th found this owner, or nobody; rows follow)
     A bucket:     bucket                     (diff: differs; its rows follow)
     More:         more                       (diff: so many further buckets differ)

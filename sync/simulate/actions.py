@@ -413,6 +413,7 @@ async def set_kiosk_back(world: World) -> None:
     """A kiosk goes on from an older image of its disk."""
     kiosk = world.chance.pick(world.kiosks)
     if kiosk.name in world.copies:
+        world.doubled.add(kiosk.identity.device_id)
         await _set_back(world, kiosk.name)
         world.fault("set back to an older copy", where=kiosk.name)
 

@@ -43,6 +43,8 @@ LEAVING: Final = -1
 
 NOWHERE: Final = (0, 0, 0, 0)
 
+FALSE_ALARMS: Final = ("device_forked", "device_cloned")
+
 UNANSWERED: Final = ("recorded", "sending")
 
 
@@ -269,6 +271,17 @@ def money_is_all_there(centre: Centre, *, without: Container[str]) -> None:
             raise Broken(
                 f"{row.key}: now and at first {balance}, moved {moved.get(row.key, 0)}"
             )
+
+
+def nobody_is_alarmed(centre: Centre, kiosks: Iterable[KioskNode], but: Container[str]) -> None:
+    """No device is called a copy that is none; `but` are the ids of those that may be. Raises Broken."""
+    called = {alert.device for alert in centre.alerts() if alert.code in FALSE_ALARMS}
+    for kiosk in kiosks:
+        if any(notice.code in FALSE_ALARMS for notice in kiosk.up.notices):
+            called.add(kiosk.identity.device_id)
+    for device in sorted(called):
+        if device not in but:
+            raise Broken(f"{device} is called a copy, and is none")
 
 
 def words_are_there_once(

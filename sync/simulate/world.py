@@ -82,6 +82,7 @@ class World:
         decided: Operations somebody at the centre decided about; `forgotten` are those of them that a backup may not know.
         moved: Kiosks that were in another store: decisions are told to the store an operation is of.
         revoked: Devices that may hold nothing any more, by id.
+        doubled: Devices that were cloned or set back to an older copy, by id.
         n_backups: How often the centre was set back to one.
         parted: Somebody was set back since all last agreed: until then cursors may be of another history.
     """
@@ -104,6 +105,7 @@ class World:
         self.forgotten: set[str] = set()
         self.moved: set[str] = set()
         self.revoked: set[str] = set()
+        self.doubled: set[str] = set()
         self.n_backups = 0
         self.parted = False
         self.copies: dict[str, Path] = {}
@@ -191,6 +193,7 @@ class World:
         """One more machine with this one's disk."""
         made = clone_of(kiosk, name, centre=self.centre, note=self.noter(name))
         self.kiosks.append(made)
+        self.doubled.add(made.identity.device_id)
         self.parted = True
         return made
 
@@ -311,6 +314,7 @@ class World:
             checks.same_states(
                 kiosk, {op: said for op, said in status.items() if op not in unknown}
             )
+        checks.nobody_is_alarmed(centre, self.kiosks, self.doubled)
         checks.money_is_all_there(centre, without=gone)
         n_joined = checks.words_are_there_once(
             centre, {name: shop.customer_of(n) for name, n in self.vendor.words.items()}, gone

@@ -53,7 +53,8 @@ async def test_each_push_is_given_the_token_the_next_presents(kiosk: PlainDevice
         tokens.append(kiosk.token)
 
     assert len(set(tokens)) == 3
-    assert all(len(token) == 16 for token in tokens)
+    assert [token[:8] for token in tokens] == ["00000001", "00000002", "00000003"]
+    assert all(len(token) == 24 for token in tokens)
 
 
 async def test_who_lost_an_answer_presents_the_token_before_and_is_answered(
@@ -98,6 +99,27 @@ async def test_a_device_restored_from_a_backup_has_forked_and_loses_nothing(
     assert centre.count("op") == 4
     assert alerts_of(centre) == ["device_forked"]
     assert centre.counters["push.forked"] == 1
+
+
+async def test_a_centre_that_forgot_what_it_said_alarms_nobody(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    await kiosk.push(word(1))
+    before = kiosk.token
+    await kiosk.push(word(2))
+    centre._parts.write(
+        lambda it: it.direct().run("UPDATE lineage SET token = :token", token=before)
+    )
+
+    answer = await kiosk.pushed(word(3))
+    elsewhere = await copy_of(kiosk)
+    elsewhere.lineage = "never-heard-of"
+    of_another = await elsewhere.pushed(word(4))
+
+    assert (answer.is_forked, answer.is_lost, answer.results) == (True, True, ())
+    assert of_another.is_lost
+    assert alerts_of(centre) == []
+    assert centre.counters["push.lost"] == 2
 
 
 async def test_a_cloned_device_is_noticed_its_facts_are_taken_and_its_requests_held(

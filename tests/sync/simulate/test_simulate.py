@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from kiosk.commands import simulate
+from sync.central import pushes
 from sync.central.intake import Intake, Taken
 from sync.edge.feed import Feed
 from sync.edge.outbox import Outbox
@@ -16,7 +17,7 @@ from sync.edge.relay import Mailbox
 from sync.model import forms, ledger
 from sync.model.records import Side
 from sync.model.wire import Page
-from sync.simulate import world
+from sync.simulate import actions, world
 from sync.simulate.actions import ALL
 from sync.simulate.report import Report, replay_line, runs, simulated
 from sync.simulate.world import Plan, name_of
@@ -156,6 +157,24 @@ def test_a_vendor_who_is_told_that_all_is_kept_although_it_is_not_is_found(
     broken = [verdict.broken for verdict in runs(plan, 2, folder)]
 
     assert any("are there 0 times" in words for words in broken), broken
+
+
+def test_a_device_that_is_called_a_copy_and_is_none_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushes, "is_lost", lambda *_: False)
+
+    async def keep_centre(run: world.World) -> None:
+        run.copies["centre"] = folder / f"copy-{run.plan.seed}"
+        run.centre.keep(run.copies["centre"])
+
+    often = ((actions.work, 6), (keep_centre, 1), (actions.set_centre_back, 2))
+    monkeypatch.setattr(actions, "ALL", often)
+    plan = Plan(1, n_steps=14)
+
+    broken = [verdict.broken for verdict in runs(plan, 4, folder)]
+
+    assert any("is called a copy" in words for words in broken), broken
 
 
 def test_a_centre_that_sends_an_older_program_what_it_cannot_read_is_found(
