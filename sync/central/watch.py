@@ -1,6 +1,6 @@
 """The ghost-town watch at the centre: who waits for an answer, which promises run out, how each channel does.
 
-The numbers are counted anew every LOOK_MS, and told to every counter as one row a channel when they changed. What is late or
+The numbers are counted anew every LOOK_MS, sooner where counting takes little, and told to every counter as one row a channel when they changed. What is late or
 soon will be rings once: a line in the log, a counter of the metrics, and `Alarm`s for whoever asks (the page, the command).
 """
 
@@ -32,8 +32,12 @@ from sync.model.watch import (
 
 log = logging.getLogger(__name__)
 
+LOOK_MIN_MS: Final = 30_000
 LOOK_MS: Final = 300_000
-"""How often it is counted: each change of a row wakes every counter of the brand."""
+"""How often it is counted, at most and at least: each change of a row wakes every counter of the brand."""
+
+COST: Final = 100
+"""The pause is this many times as long as the counting took: a hundredth of the time is spent on it."""
 
 KEPT_US: Final = 2 * REPORT_US
 """How far back contacts are read; those that wait are read however old they are."""
@@ -89,6 +93,7 @@ class Watch:
         self._parts = parts
         self._home = home
         self._looked_ms: int | None = None
+        self._pause_ms = LOOK_MS
         self._rung: frozenset[tuple[str, str]] = frozenset()
         self.sins: Scoreboard | None = None
         """As they were counted last; None before that."""
@@ -96,10 +101,13 @@ class Watch:
     def look_now_and_then(self) -> int:
         """`look`, where it is time again; how many rows changed. Raises StoreError."""
         ticks = self._parts.clock.ticks_ms()
-        if self._looked_ms is not None and ticks - self._looked_ms < LOOK_MS:
+        if self._looked_ms is not None and ticks - self._looked_ms < self._pause_ms:
             return 0
         self._looked_ms = ticks
-        return self.look()
+        n_changed = self.look()
+        took_ms = self._parts.clock.ticks_ms() - ticks
+        self._pause_ms = min(max(COST * took_ms, LOOK_MIN_MS), LOOK_MS)
+        return n_changed
 
     def look(self) -> int:
         """Count, tell every counter what changed, ring for what is new; how many rows changed. Raises StoreError."""

@@ -72,6 +72,11 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
+_CHANNELS: Final = {
+    "whatsapp": "WhatsApp", "instagram": "Instagram", "tiktok": "TikTok", "x": "X", "email": "e-mail",
+}  # fmt: skip
+"""Names of channels that are not written as their codes."""
+
 _WEIGHTS: Final = {
     "promised": 100, "serving": 90, "waiting": 80, "failed": 72, "missing": 75, "case": 70, "next": 60, "told": 50, "payer": 45,
     "tried": 40, "here": 35, "referred": 65, "contacts": 20,
@@ -239,6 +244,11 @@ def plain(text: str, limit: int = TEXT_MAX) -> str:
     return short if len(short) <= limit else short[: limit - 3].rstrip() + "..."
 
 
+def channel_name(channel: str) -> str:
+    """A channel as people write it."""
+    return _CHANNELS.get(channel) or plain(channel, 20)
+
+
 def moment_in(at: int, *, now: int, zone: tzinfo) -> str:
     """A time as people say it: "14:02", "Fri 17:00", "3 May 17:00", "3 May 2025 17:00".
 
@@ -325,7 +335,7 @@ class _Writer:
         for row, serving in self._profile.of(Serving):
             for one in serving.who:
                 if one.until > self._now and one.actor != self._viewer:
-                    by, where = plain(one.by, 40), plain(one.channel, 20)
+                    by, where = plain(one.by, 40), channel_name(one.channel)
                     text = f"{by} is on this now in {where}, since {self.moment(one.at)}"
                     yield self._line("serving", text, (row,), tone="ask")
 
@@ -387,7 +397,7 @@ class _Writer:
             late = f", {span(self._now - oldest.due_at)} over" if is_over else ""
             count = f" ({len(group)} of them)" if len(group) > 1 else ""
             text = (
-                f"NOT ANSWERED: {plain(oldest.channel, 20)} of {self.moment(oldest.at)}{count}"
+                f"NOT ANSWERED: {channel_name(oldest.channel)} of {self.moment(oldest.at)}{count}"
                 f'{late}: "{plain(oldest.text)}"'
             )
             yield self._line(
@@ -413,20 +423,20 @@ class _Writer:
             if contact.delivery not in UNSENT:
                 continue
             why = f" ({plain(contact.delivery_reason, 60)})" if contact.delivery_reason else ""
-            when, where = self.moment(contact.at), plain(channel, 20)
+            when, where = self.moment(contact.at), channel_name(channel)
             what = "NOT DELIVERED" if contact.delivery == "failed" else "NOT SURE IT ARRIVED"
             text = f'{what}: {where} of {when}{why}: "{plain(contact.text)}"'
             is_secret = self._is_secret(contact)
             yield self._line("failed", text, (row,), tone="alert", is_staff_only=is_secret)
 
     def _case(self, row: Row, case: Case) -> Iterator[CardLine]:
-        opened = f"{plain(case.channel, 20)}, {self.day(case.opened_at)}"
+        opened = f"{channel_name(case.channel)}, {self.day(case.opened_at)}"
         yield self._line(
             "case", f"{plain(case.number, 20)} {plain(case.topic)} ({opened})", (row,)
         )
         n_needed = len(case.told) + len(case.missing)
         for index, told in enumerate(case.told, 1):
-            heard = f"{plain(told.channel, 20)}, {self.day(told.at)}"
+            heard = f"{channel_name(told.channel)}, {self.day(told.at)}"
             text = f"have {index}/{n_needed} {plain(told.label, 40)}: {plain(told.value)} ({heard})"
             yield self._line("told", text, (row,))
         for missing in case.missing:
@@ -466,7 +476,7 @@ class _Writer:
             group = groups[equal]
             what = plain(topic, 60) or _counted(len(group), "contact")
             times = f" x{len(group)}" if topic and len(group) > 1 else ""
-            text = f"{plain(channel, 20)}: {what}{times}, last {self.moment(newest[equal])}"
+            text = f"{channel_name(channel)}: {what}{times}, last {self.moment(newest[equal])}"
             yield self._line(
                 "contacts", text, (row for row, _ in group), more=min(len(group), 9),
                 is_staff_only=is_secret,

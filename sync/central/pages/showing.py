@@ -13,7 +13,16 @@ import msgspec
 from hardware.moments import moment_of
 from sync.central.pages.waiting import Waits
 from sync.model import promises
-from sync.model.card import STAFF_ONLY, Card, CardLine, card_of, moment_in, plain, span
+from sync.model.card import (
+    STAFF_ONLY,
+    Card,
+    CardLine,
+    card_of,
+    channel_name,
+    moment_in,
+    plain,
+    span,
+)
 from sync.model.checklist import is_struck
 from sync.model.profile import Profile
 from sync.model.records import Case, ContactPoint, Interaction, Join, Likeness, Order, Serving
@@ -174,7 +183,7 @@ def waits_of(one: Waits, *, now: int, zone: tzinfo) -> WaitingLine:
 
     late = f"{span(now - one.due_at)} over" if one.is_late else ""
     if one.channel:
-        what, when = f"wrote: {plain(one.channel, 20)}", f"since {moment(one.since)}"
+        what, when = f"wrote: {channel_name(one.channel)}", f"since {moment(one.since)}"
         return WaitingLine(one.name, what, f"{when}, promised for {moment(one.due_at)}", late)
     again = f", again until {moment(one.again_at)}" if one.again_at else ""
     times = f" (promised {one.n_promised} times, {one.n_broken} broken)"
@@ -247,7 +256,7 @@ def _is_waiting(contact: Interaction) -> bool:
 def _contact(contact: Interaction, when: str) -> Line:
     return Line(
         when=when,
-        channel=plain(contact.channel, 20),
+        channel=channel_name(contact.channel),
         side=_ROLES.get(contact.direction, "note"),
         by=plain(contact.by, 60),
         text=_long(contact.text),
@@ -264,7 +273,7 @@ def _order(order: Order, when: str) -> Line:
         said = f" {HIDDEN}"
     return Line(
         when=when,
-        channel=plain(order.channel, 20),
+        channel=channel_name(order.channel),
         side="order",
         by="",
         text=f"Order {plain(order.id, 40)}{said}",
@@ -289,7 +298,7 @@ def _cases(profile: Profile) -> tuple[OpenCase, ...]:
 def _reach(profile: Profile) -> tuple[str, ...]:
     """How they can be reached, of each way only its end."""
     return tuple(
-        f"{plain(point.channel, 20)} {_end_of(point.value)}"
+        f"{channel_name(point.channel)} {_end_of(point.value)}"
         f"{', proved' if point.is_verified else ''}"
         for _, point in profile.of(ContactPoint)
     )

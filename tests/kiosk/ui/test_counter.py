@@ -139,7 +139,7 @@ async def test_escape_empties_the_search_and_later_leads_back_to_it() -> None:
     [
         ("tom beck", ("PROMISED by Ana", "h over", "DO NOT OFFER AGAIN: reset the password")),
         ("lena", ("Shelf C7",)),
-        ("priya", ("NOT ANSWERED: whatsapp", "47 h over")),
+        ("priya", ("NOT ANSWERED: WhatsApp", "47 h over")),
         ("maya", ("Exchange M for L",)),
     ],
 )

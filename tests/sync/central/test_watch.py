@@ -1,12 +1,17 @@
 """The ghost-town watch at the centre: counted from its rows, told to every counter."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from hardware.clock import FixedClock
+from hardware.moments import moment_of
 from sync.central.centre import Centre
-from sync.central.watch import Watch, watched
+from sync.central.watch import LOOK_MIN_MS, Watch, watched
 from sync.model.records import Case, ChannelWatch, Customer, Interaction, Price, Promise, Record
 from sync.model.row import row_of
+from tests.support.centre import open_centre
 
 HOUR_US = 3_600 * 1_000_000
 DAY_US = 24 * HOUR_US
@@ -138,3 +143,21 @@ def test_the_three_sins_are_counted_with_the_shelf_of_the_home_store(empty: Cent
     found = watched(empty._store, now=NOW, home="harbour")
 
     assert (found.sins.unanswered, found.sins.contradictions) == (1, 1)
+
+
+def test_where_counting_takes_nothing_it_is_counted_anew_within_a_minute(
+    tmp_path: Path,
+) -> None:
+    clock = FixedClock(moment_of(NOW))
+    centre = open_centre(tmp_path / "c", clock=clock)
+    watch = Watch(centre._parts)
+    watch.look_now_and_then()
+    put(centre, "priya", wrote("a", 71))
+
+    clock.sleep_ms(LOOK_MIN_MS - 1)
+    before = watch.look_now_and_then()
+    clock.sleep_ms(1)
+    after = watch.look_now_and_then()
+    centre.close()
+
+    assert (before, after) == (0, 1)

@@ -79,7 +79,7 @@ def test_toms_card_says_all_that_nobody_may_ask_him_again() -> None:
         "PROMISED by Ana until Mon 10:00, 2 days over: an answer on the bill",
         "C-4711 bill his employer (phone, Sun)",
         "have 1/3 Employer: Brightwater (phone, Sun)",
-        "have 2/3 Card: ends 4471 (x, today)",
+        "have 2/3 Card: ends 4471 (X, today)",
         "MISSING: the payer's consent",
         "DO NOT OFFER AGAIN: reset the password (failed 7 of 7; needs a reason)",
         "tried: call the bank (failed 1 of 1)",
@@ -159,7 +159,7 @@ def test_what_nobody_answered_is_said_with_its_channel_and_age_and_once_a_channe
     ]
     (line,) = (line for line in card(*waiting).lines if line.part == "waiting")
 
-    assert line.text == 'NOT ANSWERED: whatsapp of Fri 13:00 (2 of them), 2 h over: "hello 1"'
+    assert line.text == 'NOT ANSWERED: WhatsApp of Fri 13:00 (2 of them), 2 h over: "hello 1"'
     assert line.keys == ("interaction/c1", "interaction/c2")
 
 
@@ -172,9 +172,9 @@ def test_what_did_not_arrive_is_said_until_something_did() -> None:
 
     said = [line.text for line in card(sent(1, "failed"), sent(2, "delivered", "email")).lines]
 
-    assert said == ['NOT DELIVERED: whatsapp of Fri 13:00 (no such number): "it is ready"']
+    assert said == ['NOT DELIVERED: WhatsApp of Fri 13:00 (no such number): "it is ready"']
     (unsure,) = card(sent(1, "unsure")).lines
-    assert unsure.text == 'NOT SURE IT ARRIVED: whatsapp of Fri 13:00: "it is ready"'
+    assert unsure.text == 'NOT SURE IT ARRIVED: WhatsApp of Fri 13:00: "it is ready"'
     assert card(sent(1, "failed"), sent(2, "delivered")).lines == ()
     assert len(card(sent(2, "failed"), sent(1, "delivered")).lines) == 1
 
@@ -280,7 +280,7 @@ def test_what_ran_out_stays_longest() -> None:
     hasty = contact(2, answered_at=0, due_at=NOW - 1, channel="whatsapp")
 
     assert "PROMISED by Ana" in card_lines(card(later, over), 53, 3)[1]
-    assert "whatsapp" in card_lines(card(patient, hasty), 53, 3)[1]
+    assert "WhatsApp" in card_lines(card(patient, hasty), 53, 3)[1]
 
 
 def test_with_room_enough_nothing_is_left_out_or_cut() -> None:

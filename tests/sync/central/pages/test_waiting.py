@@ -53,7 +53,7 @@ def test_the_number_of_who_waits_leads_to_them_what_is_over_longest_first(
     shown = [name for name in names(ana) if name != "Sign out"]
     assert shown == ["Priya Test", "Tom Bécker", "Léna Müller", "Léna Müller", "Una Test"]
     said = ana.page.text
-    assert "wrote: whatsapp, since " in said
+    assert "wrote: WhatsApp, since " in said
     assert ", 47 h over" in said
     assert "2 past the time" in said
 
@@ -79,7 +79,7 @@ def test_whom_an_agent_opens_from_the_list_is_written_down(
     open_first(ana)
 
     assert ana.path.startswith("/agent/at/")
-    assert "NOT ANSWERED: whatsapp" in ana.page.text
+    assert "NOT ANSWERED: WhatsApp" in ana.page.text
     with centre._parts.store.reading() as snapshot:
         (look,) = finding.looked_at(snapshot.sql, "priya")
     assert (look.agent, look.how) == ("ana", waiting.HOW)
