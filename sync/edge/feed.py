@@ -27,7 +27,7 @@ from sync.edge.terms import SEARCHED_KINDS
 from sync.model.errors import Malformed, StoreError
 from sync.model.records import Decision, key_of
 from sync.model.row import body_of
-from sync.model.sums import BUCKETS, SUM_MASK, bucket_of, pointer_hash, sum_text
+from sync.model.sums import BUCKETS, SUM_MASK, bucket_of, pointer_hash, sum_of, sum_text
 from sync.model.wire import (
     MARKS_MAX,
     Checkpoint,
@@ -496,7 +496,7 @@ def _apply_scope(
     if count >= 0:
         count += len(there) - len(left)
         total = (
-            total + _hashes((row.key, row.seq, row.version) for row in there) - _hashes(left)
+            total + sum_of((row.key, row.seq, row.version) for row in there) - sum_of(left)
         ) & SUM_MASK
     file.execute(
         _MOVE,
@@ -539,10 +539,6 @@ def _held_of(file: Transaction, scope: str, keys: Sequence[str]) -> list[_Held]:
 def _all_held(file: Transaction, scope: str) -> list[_Held]:
     found = file.read("SELECT key, seq, version FROM row WHERE scope = ? AND seq > 0", (scope,))
     return [(key, seq, version) for key, seq, version in found]
-
-
-def _hashes(rows: Iterable[_Held]) -> int:
-    return sum(pointer_hash(key, seq, version) for key, seq, version in rows)
 
 
 def _stored_unjudged(row: WireRow) -> tuple[object, ...]:
@@ -662,7 +658,7 @@ def _finish_renewal(file: Transaction, scope: str, pinned: frozenset[str]) -> No
 def _count_anew(file: Transaction, scope: str) -> tuple[int, int]:
     """Count and sum of the rows as they are stored, kept beside the cursor from now on."""
     rows = _all_held(file, scope)
-    count, total = len(rows), _hashes(rows) & SUM_MASK
+    count, total = len(rows), sum_of(rows)
     file.execute("UPDATE cursor SET count = ?, sum = ? WHERE scope = ?", (count, total, scope))
     return count, total
 

@@ -23,7 +23,7 @@ from sync.edge.feed import forget_loading, index_anew, keep_mark
 from sync.edge.store import EdgeStore, Transaction, disk_errors
 from sync.model.errors import CentreUnreachable, Malformed
 from sync.model.snapshot import FORMAT, StoredRow, opened
-from sync.model.sums import SUM_MASK, pointer_hash
+from sync.model.sums import SUM_MASK, sum_of
 from sync.model.wire import SnapshotAnswer, SnapshotPart
 
 log = logging.getLogger(__name__)
@@ -272,7 +272,7 @@ class _Parts:
     def _open(self, number: int, content: bytes) -> tuple[list[StoredRow], int]:
         answer = self._answer
         rows = opened(content, key=self._key, scope=answer.scope, seq=answer.seq, number=number)
-        return rows, sum(pointer_hash(row[0], row[2], row[5]) for row in rows)
+        return rows, sum_of((row[0], row[2], row[5]) for row in rows)
 
     async def rows(self, number: int) -> tuple[list[StoredRow], int]:
         """The rows of a part and the sum of their hashes. Raises CentreError."""
