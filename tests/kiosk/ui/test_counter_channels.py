@@ -264,7 +264,7 @@ async def test_the_list_of_who_waits_opens_a_page_by_digit() -> None:
         assert "Who waits for us here: 1 late, promises broken: 7" in at.screen
         assert " 1 Tom Becker  ! X, 6 days late" in at.screen
         assert clipped(at.app) == []
-        assert "3 late, all stores" in at.screen.splitlines()[-1]
+        assert "3 late, all · " in at.screen.splitlines()[-1]
 
         await at.press("1")
 
