@@ -298,11 +298,14 @@ def test_the_looked_at_is_looked_at_again_only_where_it_is_new(centre: Centre) -
 
     looked = mentions.look(centre._parts.store, wanted, now=NOW)
     other = Mentions(["tel:+447700900123", "x:maya"], ())
+    nobody = Mentions(["tel:+447700900999"], ())
+    n_nobody = centre._parts.write(lambda it: mentions.erase(it, nobody, looked))
     n_same = centre._parts.write(
         lambda it: mentions.erase(it, wanted, mentions.Looked(wanted.key, (), NOW + 1))
     )
     n_other = centre._parts.write(lambda it: mentions.erase(it, other, looked))
 
     assert looked.found == (("shop", "before"),)
+    assert n_nobody == 0  # and what was found for somebody else is not this one's
     assert n_same == 0  # nothing is new since then
     assert n_other == 1  # it was looked for something else: all is looked at again

@@ -641,7 +641,7 @@ def test_another_message_in_twilios_list_is_not_taken_for_it(
             "date_created": "Thu, 01 Jan 2015 00:00:00 +0000",
         }
         came = {**twilio.listed[0], "body": "It waits.", "direction": "inbound"}
-        twilio.listed += [before, came, {"body": "It waits."}]
+        twilio.listed += [before, came, {"to": "+491712345678", "body": "It waits."}]
         message = Message(
             "n-1", "text", "phone", "It waits.", "+491712345678",
             unknown_at=twilio.now_s, now_s=twilio.now_s + 60,
@@ -651,6 +651,7 @@ def test_another_message_in_twilios_list_is_not_taken_for_it(
 
     assert isinstance(found, Later)
     assert found.is_unknown
+    assert found.reason == "Twilio does not list it yet; it is looked for again"
     assert len(twilio.sent) == 1
 
 

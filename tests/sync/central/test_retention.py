@@ -96,6 +96,10 @@ def test_each_state_has_its_days(centre: Centre, clock: FixedClock) -> None:
         seen.append(before - there(centre))
 
     assert seen == [{"forged"}, {"done", "ignored"}, {"held", "waits"}]
+    with centre._parts.store.reading() as snapshot:
+        waits = events.record_of(snapshot.sql, "shop", "waits")
+    assert waits is not None
+    assert waits.state == "held"  # nobody waits for bytes that are gone
 
 
 def clock_ms(clock: FixedClock) -> int:

@@ -6,8 +6,10 @@ import pytest
 
 from hardware.clock import FixedClock
 from sync.central.centre import KEY_FILE, Centre
+from sync.central.pages import agents
 from sync.central.pages.agents import TRIES_MAX, TRIES_US, Doors
 from sync.central.pages.site import AgentSite
+from sync.central.sql import Connection
 from tests.support.centre import open_centre
 from tests.support.pages import Browser
 
@@ -50,6 +52,23 @@ def test_who_hammers_at_the_door_writes_nothing(centre: Centre, clock: FixedCloc
     clock.sleep_ms(TRIES_US // 1_000)
     assert not doors.is_crowded()
     assert centre.count("tried") == 1
+
+
+def test_an_attempt_that_another_node_counted_meanwhile_is_one_too_many(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doors = Doors(centre._parts)
+    for _ in range(TRIES_MAX):
+        doors.is_crowded()
+    before, known = [0], agents._n_tried
+
+    def at_first_nobody(sql: Connection, since: int) -> int:
+        return before.pop() if before else known(sql, since)
+
+    monkeypatch.setattr(agents, "_n_tried", at_first_nobody)
+
+    assert doors.is_crowded()
+    assert centre.count("tried") == TRIES_MAX
 
 
 def test_two_programs_share_the_count_of_one_server(
