@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +25,10 @@ from hardware.virtual.pn532 import LineFault
 from hardware.virtual.private_pcscd import PrivatePcscd
 from kiosk.demo.bands import demo_band
 from tests.support.commands import environment, line_of, run
+from tests.support.commands import started as command
 
 ANSWER_S = 30
+STDERR = 2
 
 
 class Child:
@@ -52,12 +55,8 @@ class Child:
 @contextmanager
 def started(*arguments: str | Path, stdin: int = subprocess.PIPE) -> Iterator[Child]:
     """A child that is gone afterwards."""
-    process = subprocess.Popen(
-        line_of("virtual", *arguments),
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        bufsize=0,
-        env=environment(),
+    process = command(
+        "virtual", *arguments, stdin=stdin, stdout=subprocess.PIPE, stderr=STDERR, bufsize=0
     )
     try:
         yield Child(process)
@@ -431,7 +430,7 @@ def test_a_program_for_pcsc_meets_the_band_and_a_slot_that_is_left_and_joined_ag
     folder = Path(tempfile.mkdtemp(prefix="pcscd-"))
     daemon = PrivatePcscd(folder, clock=SystemClock())
     daemon.start()
-    words = ["opensc-tool", "--wait", "-s", "00:A4:04:0C:07:D2:76:00:00:85:01:01"]
+    words = ["opensc-tool", "-s", "00:A4:04:0C:07:D2:76:00:00:85:01:01"]
     try:
         with started("--vpcd", f"127.0.0.1:{daemon.port}", "--band", "ntag424") as child:
             ready = child.heard()
@@ -451,18 +450,13 @@ def test_a_program_for_pcsc_meets_the_band_and_a_slot_that_is_left_and_joined_ag
 
 
 def said_by(words: list[str], daemon: PrivatePcscd) -> str:
-    """What a PC/SC program says, once it found its card."""
-    for _ in range(
-        5
-    ):  # A slot that was left and joined at once may show its last card for a moment.
+    """What a PC/SC program says once there is a card: it is asked again until then."""
+    until = time.monotonic() + ANSWER_S
+    while True:
         done = subprocess.run(
-            words,
-            env=environment(**daemon.environment),
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+            words, env=environment(**daemon.environment), capture_output=True, text=True, timeout=ANSWER_S, check=False,
+        )  # fmt: skip
         if done.returncode == 0 and "SW1" in done.stdout:
-            break
-    return done.stdout
+            return done.stdout
+        assert time.monotonic() < until, done.stderr
+        time.sleep(0.05)
