@@ -230,13 +230,7 @@ async def run_demo(
         url = await stack.enter_async_context(running_centre(folder, channels=channels))
         wire = Wire(url)
         stack.push_async_callback(wire.close)
-        run = world.entropy.draw(3).hex()
-        day = PastDay.begun(world.clock, local_zone(world.clock)) if is_day else None
-        for job in (
-            wire.run(),
-            passed_on(told, wire, clock=world.clock),
-            tell_live(wire, clock=world.clock, run=run, day=day),
-        ):
+        for job in (wire.run(), passed_on(told, wire, clock=world.clock)):
             stack.push_async_callback(_ended, asyncio.create_task(job))
         kiosk = Device.open(folder, world=world, centre_url=url)
         stack.callback(kiosk.close)
@@ -249,6 +243,10 @@ async def run_demo(
         watch, witness = ReaderWatch(world.clock), BandWitness()
         wrist = Wrist(virtual, watch=watch, clock=world.clock)
         stack.push_async_callback(wrist.close)
+        day = PastDay.begun(world.clock, local_zone(world.clock)) if is_day else None
+        run = world.entropy.draw(3).hex()
+        live = asyncio.create_task(tell_live(wire, clock=world.clock, run=run, day=day))
+        stack.push_async_callback(_ended, live)
         house = House(kiosk, wrist, switches, day)
         kiosk_sync = Sync(
             kiosk, transport=switches[0], band_transport=switches[1], on_change=house.changed

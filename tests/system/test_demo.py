@@ -155,7 +155,7 @@ def five_minutes_pass(data: Path) -> None:
 def test_a_day_passes_in_the_channels_before_the_eyes(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, "demo", "--day", "--data", tmp_path / "demo", size=(80, 24))
     try:
-        terminal.until("Yesterday 08:0")
+        terminal.until("Yesterday 08:")
         terminal.until("+ Chat  08:")
         terminal.press("q")
         code = terminal.exit_code()
