@@ -88,6 +88,7 @@ from kiosk.ui.widgets.note import NoteWriter
 from kiosk.ui.widgets.notice import Notice
 from kiosk.ui.widgets.plain_text import PlainText
 from kiosk.ui.widgets.strip import StaffStrip
+from sync.model import promises
 from sync.model.card import card_text
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence, OperationState
@@ -95,6 +96,7 @@ from sync.model.operations.answer_interaction import AnswerInteraction
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.join_customers import JoinCustomers
+from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.leave_customer import LeaveCustomer
 from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
@@ -232,6 +234,7 @@ class CounterView(Vertical):
         Binding("r", "answer", show=False),
         Binding("c", "card", show=False),
         Binding("t", "tried", show=False),
+        Binding("k", "kept", show=False),
         Binding("g", "send_on", show=False),
         Binding("w,f10", "waiting", show=False),
         *(Binding(digit, f"digit({digit})", show=False) for digit in "123456789"),
@@ -920,6 +923,29 @@ class CounterView(Vertical):
 
         self.app.push_screen(RemedyQuestion(sheet.name, case, words=self._words), answered)
 
+    # What was promised
+
+    @property
+    def _promised(self) -> Case | None:
+        """The case on which something is to be kept, the most pressing one."""
+        cases = () if self._profile is None else self._profile.of(Case)
+        found = [
+            (promise.due_at, case.id, case)
+            for _, case in cases
+            if case.state == "open" and (promise := promises.pressing(case)) is not None
+        ]
+        return min(found)[2] if found else None
+
+    def action_kept(self) -> None:
+        """What was promised on a case is done; the case goes on."""
+        sheet, case = self._sheet, self._promised
+        if self.page != "sheet" or sheet is None or case is None:
+            return
+        args = KeepPromise(case=case.id, by=self._post.clerk_name)
+        evidence = self._opened.by_staff
+        if self._record("keep_promise", args, owner=sheet.owner, evidence=evidence):
+            self._say("promise.done", case=self._words.name(case.number), key="Z")
+
     # Sending a customer on
 
     @property
@@ -1525,6 +1551,7 @@ class CounterView(Vertical):
                 ("N", "note"),
                 ("C", "card"),
                 *([("T", "tried")] if self._sheet.case else []),
+                *([("K", "kept")] if self._promised else []),
                 *([("G", "send-on")] if self._other_stores else []),
                 ("F", "find"),
                 ("A", "ages"),

@@ -24,6 +24,7 @@ from kiosk.ui.widgets.strip import StaffStrip
 from sync.model.errors import StoreCorrupt
 from sync.model.operation import Evidence, OperationState
 from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
@@ -483,6 +484,22 @@ async def test_a_draft_survives_leaving_the_page_and_says_that_it_is_there() -> 
         args = at.desk.done[0].args
         assert isinstance(args, NoteCase)
         assert (args.text, args.audience) == ("half a thought", "customer")
+
+
+async def test_a_promise_is_said_to_be_kept_with_one_key_where_there_is_one() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        assert ("K", "Promise kept", "kept") in at.view._keys()
+        await at.press("k")
+        assert at.notice("message").startswith("Recorded: what was promised on C-4711 is kept.")
+        args = at.desk.done[0].args
+
+        await at.find("lena")
+        assert "kept" not in {name for _, _, name in at.view._keys()}
+        await at.press("k")
+
+        assert isinstance(args, KeepPromise)
+        assert (args.case, len(at.desk.done)) == ("C-4711", 1)
 
 
 async def test_what_was_being_written_when_the_program_ended_is_there_when_it_starts_again() -> (
