@@ -45,6 +45,11 @@ class Vendor:
         """Whether all it has to tell was taken."""
         return not self._untold
 
+    @property
+    def has_told(self) -> bool:
+        """Whether anything happened there."""
+        return bool(self._told)
+
     def happens(self, serial: int, now: int) -> str:
         """Something happens there; the id of its event."""
         number, name = self._chance.below(self._n_customers), f"e{serial}"

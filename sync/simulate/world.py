@@ -27,9 +27,8 @@ from sync.simulate.vendor import Vendor
 ROUNDS_MAX: Final = 70
 """Rounds after healing within which all must agree: together more than any wait of the protocol."""
 
-SHORT_ROUNDS: Final = 50
-ROUND_MS, LONG_ROUND_MS = 30_000, 300_000
-"""Of the first rounds, and of those after them: an operation the centre fails at is given away after an hour."""
+ROUNDS_MS: Final = ((6, 4_000), (50, 30_000), (ROUNDS_MAX, 300_000))
+"""Up to which round how long one is: most runs agree at once, and an operation the centre fails at is given away after an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +225,7 @@ class World:
         self.centre.up.put_rows(shop.rows(self.now()), interest=owners)
         if self.chance.hits(50):
             self.centre.up.tidy()  # so that there are snapshots
-        if self.chance.hits(50):
+        if self.chance.hits(30):
             hosts = zip(shop.STORES, range(self.plan.n_kiosks), strict=False)
             self.site.floors.update((store, Floor(f"k{n}")) for store, n in hosts)
         for number in range(self.plan.n_kiosks):
@@ -374,15 +373,16 @@ class World:
 
     async def _settle(self) -> None:
         """Wait until all agree. Raises Broken when they do not within ROUNDS_MAX: nothing is lost, and nothing goes on."""
-        for _ in range(SHORT_ROUNDS):
+        for _ in range(VENDOR_TRIES):
             if not self.vendor.is_done:
                 await self.vendor.tell(self.now(), is_troubled=False)
-                await self.wait(ROUND_MS)
+                await self.wait(1_000)
         if not self.vendor.is_done:
             raise Broken("an event that is told again and again is not taken")
-        self.tried(self.centre.up.tidy)
+        if self.vendor.has_told:
+            self.tried(self.centre.up.tidy)  # what waited for another event
         for number in range(ROUNDS_MAX):
-            await self.wait(ROUND_MS if number < SHORT_ROUNDS else LONG_ROUND_MS)
+            await self.wait(next(each for upto, each in ROUNDS_MS if number < upto))
             if all(map(self._is_quiet, self.kiosks)):
                 self.verdict.n_rounds = number + 1
                 return
@@ -405,6 +405,7 @@ class World:
 Action = Callable[[World], Awaitable[None]]
 """Something that happens in a step."""
 
+VENDOR_TRIES: Final = 10
 PLACE_US: Final = (OFFER_MS + 1) * 1_000
 """Whoever records is kept waiting by the relay for so long at most, in virtual microseconds."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.commands import line_of
 
-SEEDS, STEPS, AT_ONCE = 100, 8, 2
+SEEDS, STEPS, AT_ONCE = 100, 6, 2
 
 
 def started(*arguments: object) -> subprocess.Popen[str]:
