@@ -5,6 +5,7 @@ run looks idle with its work undone.
 """
 
 import asyncio
+import weakref
 from typing import Any, Final
 
 import pytest
@@ -24,6 +25,8 @@ SOON_S: Final = 0.04
 PAINTED_WHEN_STILL_S: Final = 3_600.0
 """Between two paintings of a screen that nobody waits for."""
 
+_PAINT: Final = Screen._compositor_refresh
+_TO_PAINT: Final[weakref.WeakSet[Screen[Any]]] = weakref.WeakSet()
 _PARSED: Final[dict[Any, tuple[RuleSet, ...]]] = {}
 
 STILL_TURNS: Final = 3
@@ -48,18 +51,29 @@ async def until_idle(*_: float) -> None:
 
 
 async def pause(pilot: Pilot[Any], delay: float | None = None) -> None:
-    """Let the screen do all it has to do, and paint it."""
+    """Let the screen do all it has to do, then paint it, and what comes of that."""
     assert delay is None, "wait for what is to happen"
     app = pilot.app
     await until_idle()
-    while (
-        app._screen_stack
-        and not app._exit
-        and not app._batch_count
-        and _is_unpainted(app.screen)
-    ):
-        app.screen._on_timer_update()
+    while app._screen_stack and not app._exit and not app._batch_count:
+        screen = app.screen
+        if _is_unpainted(screen):
+            screen._on_timer_update()
+        elif screen in _TO_PAINT:
+            _TO_PAINT.discard(screen)
+            _PAINT(screen)
+        else:
+            return
         await until_idle()
+
+
+def _paint_later(screen: Screen[Any]) -> None:
+    """Once when all is still: what is painted in between nobody sees, where there is no terminal."""
+    if screen is screen.app.screen:
+        screen._dirty_widgets.clear()
+        _TO_PAINT.add(screen)
+    else:
+        _PAINT(screen)
 
 
 async def _screen(*_: Pilot[Any]) -> bool:
@@ -102,6 +116,7 @@ def _pilots_wait_for_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(textual.pilot, "wait_for_idle", until_idle)
     monkeypatch.setattr(textual.app, "wait_for_idle", until_idle)
     monkeypatch.setattr(textual.screen, "UPDATE_PERIOD", PAINTED_WHEN_STILL_S)
+    monkeypatch.setattr(Screen, "_compositor_refresh", _paint_later)
     monkeypatch.setattr(textual.css.stylesheet, "parse", _parsed)
     monkeypatch.setattr(Pilot, "pause", pause)
     monkeypatch.setattr(Pilot, "_wait_for_screen", _screen)
