@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from sync.central.channels.adapter import Delivery, Event
-from sync.central.lines import AWAITING, CHANNEL, EVENT, EVENT_OF, wanted
+from sync.central.lines import CHANNEL, EVENT, EVENT_OF
 from sync.central.sql import Connection
 from sync.central.store import Snapshot, Transaction
 
@@ -98,7 +98,7 @@ class Woken(msgspec.Struct):
     """What was told by these names; `n` is how many events waited for it, once that was written."""
 
     channel: str
-    reasons: tuple[str, ...]
+    reasons: frozenset[str]
     now: int
     n: int = 0
 
@@ -221,32 +221,27 @@ def retake(transaction: Transaction, channel: str, event_id: str, *, now: int) -
     )  # fmt: skip
 
 
-def reasons_of(refs: Iterable[str]) -> tuple[str, ...]:
-    """What an event says that awaits one of these."""
-    return tuple(sorted({_text(f"{AWAITS}{ref}", 500) for ref in refs if ref}))
-
-
 def wake(transaction: Transaction, channel: str, refs: Iterable[str], *, now: int) -> Woken:
     """What waited to hear of these can be taken now."""
-    reasons = reasons_of(refs)
-    asked = [wanted(AWAITING, channel=channel, reason=reason) for reason in reasons]
-    transaction.load((), lines=asked)
+    reasons = frozenset(_text(f"{AWAITS}{ref}", 500) for ref in refs if ref)
     woken = Woken(channel, reasons, now)
-    if any(map(transaction.lines_of, asked)) or any(
-        line[0] == channel and line[3] == WAITING and line[4] in reasons
-        for line in transaction.unwritten(EVENT)
-    ):
+    if reasons:
+        # At the end, and not before: whoever began to wait meanwhile held what this transaction holds now.
         transaction.later(_wake, woken)
     return woken
 
 
 def _wake(sql: Connection, values: list[Any]) -> None:
-    for one in values:
-        one.n = sql.run(
+    for channel in sorted({one.channel for one in values}):
+        ours = [one for one in values if one.channel == channel]
+        found = sql.all(
             "UPDATE event SET next_at = :now WHERE channel = :channel AND state = 'waiting' AND next_at > :now"
-            " AND reason IN [:reasons]",
-            channel=one.channel, now=one.now, reasons=list(one.reasons),
+            " AND reason IN [:reasons] RETURNING reason",
+            channel=channel, now=max(one.now for one in ours),
+            reasons=sorted({reason for one in ours for reason in one.reasons}),
         )  # fmt: skip
+        for one in ours:
+            one.n = sum(reason in one.reasons for (reason,) in found)
 
 
 # Reading

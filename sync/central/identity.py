@@ -44,13 +44,14 @@ from sync.central.channels.facts import Point, Who
 from sync.central.errors import CannotJoin, Erased
 from sync.central.lines import (
     ALIAS,
-    DOCS,
     ERASURE,
     FOLDED,
     FORGOTTEN,
+    MADE,
     POINT,
     SAID,
     Wanted,
+    docs_of,
     wanted,
 )
 from sync.central.mentions import Mentions
@@ -260,14 +261,19 @@ def foreseen(
     terms = _terms(settings, who)
     alias = who.ref or _guest(terms, ref)
     record = record_id(settings.name, alias)
-    names = [owner_lock(record), *(f"point/{term}" for term in terms)]
+    names = [
+        owner_lock(record),
+        key_of("customer", record),
+        *(joins.contact_key(record, term) for term in terms),
+        *(f"point/{term}" for term in terms),
+    ]
     whose = [wanted(table, owner=record) for table in (POINT, SAID, FOLDED, ERASURE)]
     marks = _marks(epoch.encode(), settings.name, alias, terms)
     return names, [
         wanted(ALIAS, channel=settings.name, ref=alias),
         *whose,
         *(wanted(FORGOTTEN, mark=mark) for mark in marks),
-        wanted(DOCS, kind="interaction", owner=record),
+        *docs_of(record, "interaction"),
     ]
 
 
@@ -305,6 +311,7 @@ def _record(
         raise Erased("this customer was erased")
     transaction.lock_keys((owner_lock(record),))
     transaction.put_line(ALIAS, (channel, alias, record, now))
+    transaction.know_none([*joins.shown_of(record), *docs_of(record, *MADE)])
     return record, True
 
 
@@ -363,8 +370,9 @@ def _note_points(
 
 def link(transaction: Transaction, record: str, terms: Mapping[str, bool], *, now: int) -> None:
     """Join this record with those that share a verified point; suggest those it may be."""
+    holders = _holders(transaction, record, sorted(terms))
     for term, is_verified in sorted(terms.items()):
-        proved, guessed = _holders(transaction, record, term)
+        proved, guessed = holders[term]
         kind = kind_of(term)
         if not is_verified:
             proved, guessed = [], [*proved, *guessed]
@@ -390,17 +398,25 @@ _HOLDERS: Final = (
 )
 
 
-def _holders(transaction: Transaction, record: str, term: str) -> tuple[list[str], list[str]]:
-    """Other records with that point, verified and not, some more than are looked at."""
-    found = dict(
-        transaction.beside.all(_HOLDERS, term=term, owner=record, limit=HOLDERS_MAX + 1)
+def _holders(
+    transaction: Transaction, record: str, terms: Sequence[str]
+) -> dict[str, tuple[list[str], list[str]]]:
+    """By point the other records that have it, verified and not, some more than are looked at."""
+    limit = HOLDERS_MAX + 1
+    answers = transaction.beside.several(
+        [(_HOLDERS, {"term": term, "owner": record, "limit": limit}) for term in terms]
     )
-    for line in transaction.unwritten(POINT):
-        if line[0] == term and line[1] != record:
-            found[line[1]] = line[3]
-    proved = sorted(str(owner) for owner, is_verified in found.items() if is_verified)
-    guessed = sorted(str(owner) for owner, is_verified in found.items() if not is_verified)
-    return proved[: HOLDERS_MAX + 1], guessed[: HOLDERS_MAX + 1]
+    found: dict[str, dict[str, int]] = dict(zip(terms, map(dict, answers), strict=True))
+    for term, owner, _, is_verified, *_ in transaction.unwritten(POINT):
+        if term in found and owner != record:
+            found[term][owner] = is_verified
+    return {
+        term: (
+            sorted(owner for owner in theirs if theirs[owner])[:limit],
+            sorted(owner for owner in theirs if not theirs[owner])[:limit],
+        )
+        for term, theirs in found.items()
+    }
 
 
 def _suggest_all(  # one suggestion to each

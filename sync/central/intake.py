@@ -430,7 +430,7 @@ class Intake:
         """Write down what an event says, all or nothing, and what became of it; who waited for that."""
         now = self._parts.now
         state, reason, owners, next_at = events.HELD, "", tuple[str, ...](), 0
-        woken = Woken(settings.name, (), now)
+        woken = Woken(settings.name, frozenset(), now)
         try:
             with transaction.part():
                 if facts is None:

@@ -20,7 +20,17 @@ from typing import Final
 import msgspec
 
 from sync.central.channels.facts import Who
-from sync.central.lines import ALIAS, DOCS, FOLDED, LIKENESS, ORIGIN, POINT, SAID, Wanted
+from sync.central.lines import (
+    ALIAS,
+    FOLDED,
+    LIKENESS,
+    MADE,
+    ORIGIN,
+    POINT,
+    SAID,
+    Wanted,
+    docs_of,
+)
 from sync.central.lines import wanted as asked_for
 from sync.central.sql import Connection
 from sync.central.store import Transaction, owner_lock
@@ -48,9 +58,6 @@ FILLED: Final = ("nickname", "preferred_channel", "household", "guardian", "tier
 
 DAY_US: Final = 86_400 * 1_000_000
 """A person's row is as of the day they were last told of: not written anew with everything that is told of them."""
-
-MADE: Final = ("contact", "join", "likeness")
-"""Kinds of rows that `show` makes; among contacts are others."""
 
 SINGLE: Final = ("pin", "serving", "handle_code")
 """Kinds of which a customer has one row, named by them: the kept one's counts, the other's is kept aside."""
@@ -189,13 +196,7 @@ def show(transaction: Transaction, root: str, *, is_whole: bool = False) -> None
         is_whole: All that others wrote into these rows was absorbed, so that a consent no record tells is none.
     """
     transaction.load(
-        (key_of("customer", root),),
-        lines=[
-            asked_for(FOLDED, kept=root),
-            asked_for(ALIAS, owner=root),
-            *(asked_for(DOCS, kind=kind, owner=root) for kind in MADE),
-            *(_like_of(root)),
-        ],
+        (key_of("customer", root),), lines=[*shown_of(root), *docs_of(root, *MADE)]
     )
     owners = members_of(transaction, root)
     said = [it for owner in sorted(owners) for it in _said_by(transaction, owner)]
@@ -228,6 +229,16 @@ def show(transaction: Transaction, root: str, *, is_whole: bool = False) -> None
             row.source,
         ):
             transaction.put(row, form=forms.newest(row.kind))
+
+
+def shown_of(root: str) -> list[Wanted]:
+    """What else is looked at of who is shown, beside their rows."""
+    return [asked_for(FOLDED, kept=root), asked_for(ALIAS, owner=root), *_like_of(root)]
+
+
+def contact_key(root: str, term: str) -> str:
+    """The key of the row that says how a customer is reached."""
+    return key_of("contact", f"{root}~{hashlib.sha256(term.encode()).hexdigest()[:12]}")
 
 
 def _row(transaction: Transaction, key: str) -> Row | None:
@@ -371,8 +382,12 @@ def _points(transaction: Transaction, root: str, owners: Sequence[str]) -> list[
         channel = {"tel": "phone", "mailto": "email"}.get(
             network, network if network in CHANNELS else "chat"
         )
-        digest = hashlib.sha256(str(term).encode()).hexdigest()[:12]
-        body = ContactPoint(f"{root}~{digest}", channel, value, is_verified=bool(is_verified))
+        body = ContactPoint(
+            contact_key(root, str(term)).partition("/")[2],
+            channel,
+            value,
+            is_verified=bool(is_verified),
+        )
         rows.append(row_of(body, owner=root, as_of=int(at), source=str(source)))
     return rows
 

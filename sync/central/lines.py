@@ -99,13 +99,13 @@ class Lines:
         self._groups: dict[tuple[str, By, Line], dict[Line, Line]] = {}
         self._unwritten: dict[tuple[str, Line], tuple[Table, Line]] = {}
 
+    def knows(self, one: Wanted) -> bool:
+        """Whether it was read."""
+        return (one.table.name, one.by, one.of) in self._groups
+
     def unknown(self, asked: Iterable[Wanted]) -> list[Wanted]:
         """Those of these that were not read yet, each once."""
-        return [
-            one
-            for one in dict.fromkeys(asked)
-            if (one.table.name, one.by, one.of) not in self._groups
-        ]
+        return [one for one in dict.fromkeys(asked) if not self.knows(one)]
 
     def questions(
         self, asked: Iterable[Wanted]
@@ -200,13 +200,6 @@ EVENT: Final = Table(
     {("channel", "id"): "event/"},
     frozenset(["type", "at", "came_at", "form", "head", "raw"]),
 )  # fmt: skip
-AWAITING: Final = Table(
-    "awaiting",
-    ("channel", "id", "reason"),
-    ("channel", "id"),
-    {("channel", "reason"): None},
-    only=("event", "state = 'waiting'"),
-)
 EVENT_OF: Final = Table("event_of", ("channel", "id", "owner"), ("channel", "id", "owner"), {})
 ALIAS: Final = Table(
     "alias",
@@ -247,10 +240,19 @@ CHANNEL: Final = Table(
     {("name",): None},
 )
 SUBSCRIBER: Final = Table("subscriber", ("name", "state"), ("name",), {("state",): None})
-DOCS: Final = Table(
-    "doc",
-    ("key", "kind", "owner", "scope", "version", "as_of", "source", "body", "term", "form"),
-    ("key",),
-    {("kind", "owner"): None},
-)
-"""Read only: what is changed of it, `Transaction.put` keeps."""
+_DOC: Final = (
+    "key", "kind", "owner", "scope", "version", "as_of", "source", "body", "term", "form",
+)  # fmt: skip
+MADE: Final = ("contact", "join", "likeness")
+"""Kinds of rows that `joins` makes of what records tell, which are read together."""
+
+_DOCS: Final = Table("doc", _DOC, ("key",), {("kind", "owner"): None}, only=("doc", ""))
+_MADE: Final = Table(
+    "made", _DOC, ("key",), {("owner",): None}, only=("doc", "kind IN ('contact', 'join', 'likeness')")
+)  # fmt: skip
+
+
+def docs_of(owner: str, *kinds: str) -> list[Wanted]:
+    """The rows of a customer of these kinds as they are stored; what is changed of them, `Transaction.put` keeps."""
+    more = [wanted(_DOCS, kind=kind, owner=owner) for kind in kinds if kind not in MADE]
+    return [wanted(_MADE, owner=owner), *more] if set(kinds) & set(MADE) else more

@@ -565,7 +565,7 @@ class PostgresEngine:
 
         try:
             if not is_lost:
-                raw.execute("ROLLBACK")
+                raw.rollback()  # not our own statement: this one also forgets what a failed pipeline did not prepare
                 self._keep(raw)
                 return
         except psycopg.Error:

@@ -20,7 +20,7 @@ import msgspec
 from hardware.entropy import Entropy, SystemEntropy
 from sync.central import changes
 from sync.central.errors import StoreConflict
-from sync.central.lines import DOCS, OWNER, Line, Lines, Table, Wanted, wanted
+from sync.central.lines import OWNER, Line, Lines, Table, Wanted, docs_of, wanted
 from sync.central.schema import TABLES, migrate
 from sync.central.sql import Connection, Engine, open_engine
 from sync.model.contacts import LENT, contact_term, term_of
@@ -785,6 +785,7 @@ class Transaction:
         self._later: dict[str, tuple[Writer, Any]] = {}
         self._n_later = 0
         self._lines = Lines(self._set)
+        self._has_listeners: bool | None = None  # until somebody asks
         self._undo: list[_Change] = []
         self._parts: list[_Part] = []
         self._locked: set[str] = set()
@@ -825,6 +826,7 @@ class Transaction:
                 self._sql.run(f"ROLLBACK TO SAVEPOINT {part.savepoint}")
                 self._sql.run(f"RELEASE SAVEPOINT {part.savepoint}")
                 self._held = None  # it may have been read from what is gone now
+                self._has_listeners = None
                 self._lines.forget()
             raise
         self._parts.pop()
@@ -862,6 +864,7 @@ class Transaction:
         self._write()
         yield self._sql
         self._lines.forget()
+        self._has_listeners = None
 
     def _write(self) -> None:
         """Write all there is in memory; each open part has its savepoint from now on."""
@@ -1024,8 +1027,14 @@ class Transaction:
 
     def lines_of(self, asked: Wanted) -> list[Line]:
         """The same for what is asked for already."""
-        self.load((), lines=(asked,))
+        if not self._lines.knows(asked):
+            self.load((), lines=(asked,))
         return self._lines.known(asked)
+
+    def know_none(self, lines: Iterable[Wanted]) -> None:
+        """There are none of these, as the caller knows: they are not looked for."""
+        for asked in self._lines.unknown(lines):
+            self._lines.learn((asked,), ())
 
     def put_line(self, table: Table, line: Line) -> None:
         """Write a line of a table, over what has its key. Raises Malformed for a value no database can hold."""
@@ -1037,11 +1046,13 @@ class Transaction:
 
     def docs_of(self, owner: str, *kinds: str) -> dict[str, _Doc]:
         """All rows of a customer of some kinds as they are stored, with what this transaction made of them, by key."""
-        self.load((), lines=[wanted(DOCS, kind=kind, owner=owner) for kind in kinds])
+        asked = docs_of(owner, *kinds)
+        self.load((), lines=asked)
         found = {
             line[0]: _Doc(*line[1:])
-            for kind in kinds
-            for line in self.lines(DOCS, kind=kind, owner=owner)
+            for one in asked
+            for line in self.lines_of(one)
+            if line[1] in kinds  # those of MADE come together
         }
         for key in self._unwritten_docs:
             found.pop(key, None)
@@ -1106,7 +1117,7 @@ class Transaction:
         self._note(self._touched, row.key)
         if known and known.owner and known.owner != row.owner:
             self.lock_keys((owner_lock(known.owner),))
-        if row.kind in changes.KINDS and changes.are_heard(self):
+        if row.kind in changes.KINDS and self._are_heard():
             before = known.body if known else ""
             watched = changes.Watched(
                 row.key,
@@ -1119,6 +1130,11 @@ class Transaction:
                 doc.body,
             )
             self.later(changes.write, watched)
+
+    def _are_heard(self) -> bool:
+        if self._has_listeners is None:
+            self._has_listeners = changes.are_heard(self)
+        return self._has_listeners
 
     def give(self, key: str, owner: str) -> None:
         """Make a row another customer's, as it stands, also one this version cannot read; nothing for one there is not."""

@@ -20,7 +20,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from sync.central import changes, events, handles, identity, joins, threads
+from sync.central import changes, handles, identity, joins, threads
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import (
     Agreed,
@@ -45,7 +45,6 @@ from sync.central.enrolment import scope_of
 from sync.central.errors import Erased
 from sync.central.identity import Met
 from sync.central.lines import (
-    AWAITING,
     CHANNEL,
     ERASURE,
     NAMED,
@@ -214,10 +213,6 @@ def foreseen(
             name = _plain(thread, 300)
             refs = (name, identity.mark_in(epoch, settings.name, name))
             lines += [wanted(NAMED, channel=settings.name, ref=ref) for ref in refs]
-        lines += [
-            wanted(AWAITING, channel=settings.name, reason=reason)
-            for reason in events.reasons_of((fact.ref, *fact.also, thread))
-        ]
         if fact.who is not None:
             more, whose = identity.foreseen(
                 settings,
