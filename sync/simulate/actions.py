@@ -424,9 +424,15 @@ async def set_centre_back(world: World) -> None:
         await _set_back(world, "centre")
         world.n_backups += 1
         world.vendor.tells_again()
-        for device in sorted(
-            world.revoked
-        ):  # whoever restores a backup does again what was done since
+        # Whoever restores a backup does again what was done since.
+        for kiosk in world.kiosks:
+            if not checks.is_known(kiosk, world.centre.up):
+                world.centre.up.approve_device(
+                    public_key=kiosk.identity.public_key,
+                    store=kiosk.identity.store,
+                    role="kiosk",
+                )
+        for device in sorted(world.revoked):
             world.centre.up.set_device_state(device, State.REVOKED)
         world.fault("set back to an older copy", where="centre")
 

@@ -20,10 +20,13 @@ from sync.edge.store import EdgeStore, Transaction
 from sync.model.forms import KEPT
 from sync.model.operation import Operation
 from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.operations.promise_answer import PromiseAnswer
 from sync.model.operations.redeem import Redeem
+from sync.model.promises import PROMISES_MAX, made
 from sync.model.records import (
     Account,
     Allowance,
+    Case,
     Entitlement,
     Interaction,
     Join,
@@ -116,6 +119,12 @@ def words_of(rows: Mapping[str, WireRow]) -> str:
         (key, row.seq, row.version, crc32(row.body), row.is_gone)
         for key, row in sorted(rows.items())
     ])  # fmt: skip
+
+
+def is_known(kiosk: KioskNode, centre: Centre) -> bool:
+    """Whether the centre knows this device."""
+    with reading(centre) as snapshot:
+        return snapshot.device(kiosk.identity.device_id) is not None
 
 
 def cursor_is_earned(kiosk: KioskNode, centre: Centre) -> None:
@@ -251,6 +260,19 @@ def effect_is_there(op: Operation, centre: Centre) -> None:
         _handed_over(op, centre)
     if op.kind == "redeem":
         _redeemed(op, centre)
+    if op.kind == "promise_answer":
+        _promised(op, centre)
+
+
+def _promised(op: Operation, centre: Centre) -> None:
+    record = centre.operation(op.id)
+    row = centre.row(f"case/{msgspec.json.decode(op.args, type=PromiseAnswer).case}")
+    if record is None or record.clash or row is None or not isinstance(row.body, Case):
+        return
+    promises = made(row.body)
+    n = sum(promise.op == op.id for promise in promises)
+    if n != 1 and (n or len(promises) < PROMISES_MAX):
+        raise Broken(f"promise_answer {op.id} is applied, and stands on its case {n} times")
 
 
 def _redeemed(op: Operation, centre: Centre) -> None:

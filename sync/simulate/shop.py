@@ -9,8 +9,10 @@ from sync.edge.recorder import Act, Doer
 from sync.model.operation import Evidence, Operation
 from sync.model.operations.correct_stock import CorrectStock
 from sync.model.operations.hand_over_pickup import HandOverPickup
+from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.open_case import OpenCase
+from sync.model.operations.promise_answer import PromiseAnswer
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
 from sync.model.operations.set_consent import SetConsent
@@ -111,6 +113,13 @@ def act(chance: Chance, who: str, serial: int, store: str) -> Act:
         case "note_case":
             case = chance.pick((f"{who}-case", "no-such-case"))
             args = NoteCase(case=case, by="Ben", text=f"note {serial}")
+        case "promise_answer":
+            due_at = 1_767_787_200_000_000 + chance.between(1, 10) * 3_600_000_000
+            args = PromiseAnswer(
+                case=f"{who}-case", by="Ben", text=f"answer {serial}", due_at=due_at
+            )
+        case "keep_promise":
+            args = KeepPromise(case=f"{who}-case", by="Ben", text="rang")
         case "open_case":
             args = OpenCase(topic=f"topic {serial}", channel="store", by="Ben", text="it tore")
         case "redeem":
@@ -154,6 +163,8 @@ ACTS: Final = (
     ("record_interaction", 30),
     ("hand_over_pickup", 25),
     ("note_case", 15),
+    ("promise_answer", 8),
+    ("keep_promise", 3),
     ("open_case", 5),
     ("redeem", 20),
     ("correct_stock", 3),

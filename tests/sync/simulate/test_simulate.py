@@ -203,6 +203,17 @@ def test_two_kiosks_agree_by_their_relay_and_a_snapshot_is_cut_off_in_the_middle
     )
 
 
+def test_a_promise_that_its_case_forgets_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.model.promises._with", lambda case, *_: case)
+    plan = Plan(1, n_steps=10, without=only("work", "idle"))
+
+    broken = [verdict.broken for verdict in runs(plan, 2, folder)]
+
+    assert any("stands on its case 0 times" in words for words in broken), broken
+
+
 def test_a_lane_that_raises_is_found_although_the_program_goes_on(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
