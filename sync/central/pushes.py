@@ -4,7 +4,7 @@ A lineage is one life of a device's outbox; `token` is what its last push answer
 
     lineage unknown, token ""              a new life; from now on it is the device's
     the token we said last                 the next push
-    the one before, and an id we know      the answer was lost: the same again
+    the one before, and an id we know      the answer was lost, or the push came late: the same token again
     a later one than we remember           lost: this centre was set back, or took over without its tail; nothing is done
     anything else                          forked: the outbox was restored or copied; nothing is done
     a life that was followed by another    the device was cloned: from now on its requests are held, its facts taken
@@ -75,11 +75,18 @@ class Pushes:
             if is_lost(life, push):
                 return lambda: PushAnswer((), is_forked=True, is_lost=True)
             if not is_next(life, push, known):
-                transaction.add_alert(FORKED, device.id, at=now)
+                if not push.ops or len(known) < len(
+                    push.ops
+                ):  # else it may be one that came late
+                    transaction.add_alert(FORKED, device.id, at=now)
                 return lambda: PushAnswer((), is_forked=True)
             device = self._told_apart(transaction, device, life, push, now)
             token = f"{_count_of(life) + 1:0{COUNT_DIGITS}x}{drawn}"
-            if push.ops:
+            if life is not None and push.token != life.token:
+                token = (
+                    life.token
+                )  # said again: the answer was lost, or this one came late and nobody hears it
+            elif push.ops:
                 last = push.ops[-1].id
                 transaction.put_lineage(
                     LineageRecord(device.id, push.lineage, token, push.token, last, LIVE, now)

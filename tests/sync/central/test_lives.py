@@ -72,6 +72,22 @@ async def test_who_lost_an_answer_presents_the_token_before_and_is_answered(
     assert alerts_of(centre) == []
 
 
+async def test_a_push_that_comes_late_calls_nobody_a_copy(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    late = kiosk.signed(kiosk.push_request(word(1)))
+    later = kiosk.signed(kiosk.push_request(word(1)))
+    await kiosk.push(word(1))
+    await kiosk.send(late)  # nobody waits for its answer any more
+    await kiosk.push(word(2))
+    await kiosk.send(later)
+
+    results = await kiosk.push(word(3))
+
+    assert [it.status for it in results] == ["applied"]
+    assert alerts_of(centre) == []
+
+
 async def test_who_lost_the_first_answer_of_all_is_answered(kiosk: PlainDevice) -> None:
     await kiosk.send(kiosk.signed(kiosk.push_request(word(1))))
 
