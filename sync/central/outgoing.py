@@ -263,7 +263,7 @@ class Outgoing:
         outcome = run_steps(steps, self.carry)
         if isinstance(outcome, Later) and outcome.is_whole:
             self._close_way(settings.name, outcome.after_ms)
-        if isinstance(outcome, Unsure):
+        if isinstance(outcome, Unsure) and outcome.is_whole:
             self._close_way(settings.name, UNSURE_PAUSE_MS)
         self._note(record, outcome, n_tries=claimed.n_tries + 1, tried_at=now)
         return True

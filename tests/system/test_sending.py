@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hardware.moments import micros_of
+from kiosk.commands import outgoing
 from sync.central.store import Store
 from sync.model.records import Interaction
 from tests.support import shop
@@ -111,10 +112,10 @@ def test_a_running_centre_sends_and_tells_by_itself(
     assert crm.types == ["tapthread.interaction.recorded"]
 
 
-def test_a_power_cut_between_sending_and_noting_it_sends_again_under_the_same_id(
+def test_what_a_power_cut_left_between_sending_and_noting_waits_for_a_person(
     data: Path, meta: WhatsAppCloud
 ) -> None:
-    """At least once: this vendor knows no message by our id; `senders/whatsapp` says so."""
+    """This vendor knows no message by our id and lists none; `senders/whatsapp` says so."""
     with at_the_database(data) as (_, harbour):
         harbour.push(answer(is_now=True, at=harbour.now))
     meta.stall_next()
@@ -127,9 +128,13 @@ def test_a_power_cut_between_sending_and_noting_it_sends_again_under_the_same_id
         with store.writing() as it:  # three minutes pass
             it.direct().run("UPDATE outgoing SET due_at = 0 WHERE state = 'sending'")
     with running_centre(data, "--channels", data / "channels.toml"):
+        after = state(data, "a-1", "unsure")
+        n_alone = len(meta.sent)
+        outgoing.run("retry", "a-1", data=data)
         until(meta, 2)
-        after = state(data, "a-1", "sent")
+        in_the_end = state(data, "a-1", "sent")
 
     assert cut == ("sending", "sending")
-    assert after == "sent"
+    assert (after, n_alone) == ("unsure", 1)
+    assert in_the_end == "sent"
     assert [one["biz_opaque_callback_data"] for one in meta.sent] == ["a-1", "a-1"]

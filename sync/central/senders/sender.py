@@ -166,9 +166,14 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
-    """Nobody knows whether it arrived, and this vendor cannot be asked: a person decides whether it goes again."""
+    """Nobody knows whether it arrived, and this vendor cannot be asked: a person decides whether it goes again.
+
+    Attributes:
+        is_whole: The vendor took it just now and did not answer: others would become the same.
+    """
 
     reason: str
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

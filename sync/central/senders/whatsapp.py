@@ -96,7 +96,7 @@ def _template(message: Message) -> dict[str, Any]:
 def _outcome(reply: Reply | NoReply) -> Outcome:
     if is_lost(reply):
         why = reply.reason if isinstance(reply, NoReply) else f"status {reply.status}"
-        return Unsure(f"WhatsApp: {why}; it may have arrived")
+        return Unsure(f"WhatsApp: {why}; it may have arrived", is_whole=True)
     if isinstance(reply, NoReply):
         return later_of(reply, name="WhatsApp") or Later("WhatsApp")
     said = reply.json()
