@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from sync.central.connection import Connection
 from sync.model.ports import Request, Response
 from sync.model.wire import BODY_SIZE_MAX
+from tests.support.serving import closed
 
 
 class Teller:
@@ -50,16 +51,17 @@ async def connected(
     server = await loop.create_server(
         lambda: kind(teller, base=base, host=host), "127.0.0.1", 0
     )
-    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
-    try:
-        async with asyncio.timeout(20):
-            yield teller, reader, writer, host
-    finally:
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
-        server.close()
-        await server.wait_closed()
+    async with closed(server):
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+        try:
+            async with asyncio.timeout(20):
+                yield teller, reader, writer, host
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            while host:  # noqa: ASYNC110  # the other end hears of it in its turn
+                await asyncio.sleep(0)
 
 
 def asking(path: str, body: bytes = b"", *more: str, method: str = "POST") -> bytes:

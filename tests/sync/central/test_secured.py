@@ -12,6 +12,7 @@ from hardware.clock import SystemClock
 from hardware.entropy import SystemEntropy
 from kiosk.bench.certificate import write_certificate
 from sync.central.secured import RECORD_SIZE, Secured
+from tests.support.serving import closed
 
 LARGE = bytes(range(256)) * 20_000
 
@@ -52,18 +53,28 @@ async def listening(
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
     ends: list[Echo] = []
+    open_ones: set[Secured] = set()
+
+    class Watched(kind):  # type: ignore[valid-type, misc]  # each test has its own
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            open_ones.add(self)
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            open_ones.discard(self)
 
     def end() -> Secured:
         ends.append(Echo())
-        return kind(ends[-1], context)
+        made: Secured = Watched(ends[-1], context)
+        return made
 
     server = await asyncio.get_running_loop().create_server(end, "127.0.0.1", 0)
-    try:
+    async with closed(server):
         async with asyncio.timeout(20):
             yield server.sockets[0].getsockname()[1], trusting, ends
-    finally:
-        server.close()
-        await server.wait_closed()
+        while open_ones:  # noqa: ASYNC110  # the other end hears of it in its turn
+            await asyncio.sleep(0)
 
 
 @asynccontextmanager
@@ -75,7 +86,6 @@ async def connected(
         yield reader, writer
     finally:
         writer.transport.abort()
-        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
