@@ -328,6 +328,7 @@ def clone_of(
 ) -> KioskNode:
     """A second machine with a copy of this one's disk, not started."""
     made = _node(kiosk.site, name, kiosk.identity, centre=centre, note=note, key=kiosk.key)
+    made.programs |= kiosk.programs
     copied(kiosk.folder, made.folder)
     return made
 

@@ -9,19 +9,26 @@ from typing import Any
 import msgspec
 import pytest
 
+from hardware.clock import FixedClock
+from hardware.entropy import SeededEntropy
+from sync.central import snapshots
 from sync.edge import snapshot
+from sync.edge.client import CentreClient
 from sync.edge.feed import Feed
 from sync.edge.lookup import Lookup
 from sync.edge.snapshot import ROWS_MIN, SnapshotLoader
 from sync.edge.store import EdgeStore
 from sync.model.errors import CentreUnreachable
+from sync.model.ports import Request, Response
 from sync.model.records import Customer
 from sync.model.row import raw_of
 from sync.model.snapshot import StoredRow, packed
 from sync.model.sums import SUM_MASK, pointer_hash
 from sync.model.wire import Checkpoint, Cursor, Grant, Mark, Page, SnapshotAnswer, SnapshotPart
 from tests.support import edge, shop
+from tests.support.centre import new_device, open_centre
 from tests.support.edge import SCOPE
+from tests.support.transport import AsgiTransport
 
 KEY = b"s" * 32
 MARK = Mark(90_000, "abcd")
@@ -322,3 +329,48 @@ def test_parts_of_a_load_that_was_cut_off_stay_until_the_scope_came_otherwise(
 
     assert n_while_loading > 0
     assert list((store.folder / "snap").iterdir()) == []
+
+
+class Interrupted:
+    """A network on which another lane says hello, in vain, while the answer about a snapshot is on its way."""
+
+    def __init__(self, inner: AsgiTransport) -> None:
+        self._inner = inner
+        self.client: CentreClient | None = None
+        self._is_cut = False
+
+    async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
+        if self._is_cut:
+            raise CentreUnreachable("the line was cut")
+        answer = await self._inner.send(request, deadline_ms=deadline_ms, size_max=size_max)
+        if request.url.endswith("/snapshot") and self.client is not None:
+            self._is_cut = True
+            with pytest.raises(CentreUnreachable):
+                await self.client.hello(lineage="l1", token="")
+            self._is_cut = False
+        return answer
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+async def test_the_key_of_a_snapshot_opens_in_the_session_it_was_asked_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "ROWS_MIN", 1)
+    clock = FixedClock(edge.START)
+    centre = open_centre(tmp_path / "centre", clock=clock)
+    centre.put_rows(shop.lenas_rows(), interest=[("harbour", shop.LENA)])
+    centre.tidy()
+    network = Interrupted(AsgiTransport(centre.asgi_app))
+    client = CentreClient(
+        network, identity=new_device(centre), clock=clock, entropy=SeededEntropy("client")
+    )
+    await client.hello(lineage="l1", token="")
+
+    network.client = client
+    answer, key = await client.snapshot(SCOPE)
+
+    assert (answer.seq > 0, len(key)) == (True, 32)
+    await client.close()
+    centre.close()
