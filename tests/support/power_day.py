@@ -71,7 +71,7 @@ def machines(
     folder: Path, loop: VirtualLoop, power: PowerSupply | None
 ) -> tuple[CentreNode, KioskNode]:
     """Both, the centre started; its files are made when there are none."""
-    site = Site(folder, loop, SEED, power)
+    site = Site(folder, loop, SEED, power, is_skewed=False)
     centre = CentreNode(site)
     is_new = not centre.folder.exists()
     centre.folder.mkdir(exist_ok=True)
