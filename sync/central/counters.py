@@ -12,7 +12,7 @@ class Counters:
     ops.<status>          operations answered for the first time
     rows.sent             rows in pages
     pull.parted, pull.too_old    scopes
-    push.forked, push.cloned     pushes
+    push.forked, push.cloned, push.lost     pushes
     want.found, want.nobody, diff.buckets, custody.taken, decided.<decision>
     tidied.<what>         cursors, interests, allowances, snapshots, tombstones, marks
     """

@@ -153,7 +153,7 @@ class Site:
     loop: VirtualLoop
     seed: int
     power: PowerSupply | None
-    is_skewed: bool
+    is_skewed: bool = False
     """Programs of several versions are about."""
     floors: dict[str, Floor] = field(default_factory=dict)
     """The network of each store that has a relay."""

@@ -77,9 +77,9 @@ def test_an_outbox_that_forgets_what_it_sends_is_found(
     true_batch = Outbox.batch
     monkeypatch.setattr(Outbox, "batch", forgetful)
 
-    broken = [verdict.broken for verdict in runs(Plan(1, n_steps=25), 3, folder)]
+    broken = (verdict.broken for verdict in runs(Plan(1, n_steps=25), 12, folder))
 
-    assert any("nowhere" in words for words in broken), broken
+    assert any("nowhere" in words for words in broken)
 
 
 def test_a_feed_that_skips_a_row_is_found(
@@ -92,9 +92,9 @@ def test_a_feed_that_skips_a_row_is_found(
     true_apply = Feed.apply_page
     monkeypatch.setattr(Feed, "apply_page", skipping)
 
-    broken = [verdict.broken for verdict in runs(Plan(1, n_steps=10), 2, folder)]
+    broken = (verdict.broken for verdict in runs(Plan(1, n_steps=10), 12, folder))
 
-    assert any("without" in words or "differ" in words for words in broken), broken
+    assert any("without" in words or "differ" in words for words in broken)
 
 
 def test_a_body_that_is_not_the_centres_is_found(
@@ -109,9 +109,9 @@ def test_a_body_that_is_not_the_centres_is_found(
     true_apply = Feed.apply_page
     monkeypatch.setattr(Feed, "apply_page", altered)
 
-    broken = [verdict.broken for verdict in runs(Plan(1, n_steps=6), 2, folder)]
+    broken = (verdict.broken for verdict in runs(Plan(1, n_steps=6), 12, folder))
 
-    assert any("differ" in words for words in broken), broken
+    assert any("differ" in words for words in broken)
 
 
 def test_points_that_go_out_twice_are_found(
@@ -123,9 +123,9 @@ def test_points_that_go_out_twice_are_found(
     true_moved = ledger.moved
     monkeypatch.setattr(ledger, "moved", twice)
 
-    broken = [verdict.broken for verdict in runs(Plan(1, n_steps=20), 3, folder)]
+    broken = (verdict.broken for verdict in runs(Plan(1, n_steps=20), 12, folder))
 
-    assert any("now and at first" in words for words in broken), broken
+    assert any("now and at first" in words for words in broken)
 
 
 def only(*names: str) -> frozenset[str]:
@@ -143,9 +143,9 @@ def test_a_relay_that_shows_nobody_what_came_before_is_found(
     monkeypatch.setattr(PeerOps, "take", lambda *_: False)
     plan = Plan(1, n_steps=12, without=only("agree_without_a_line", "idle"))
 
-    broken = [verdict.broken for verdict in runs(plan, 3, folder)]
+    broken = (verdict.broken for verdict in runs(plan, 12, folder))
 
-    assert any("does not show" in words or "gave out" in words for words in broken), broken
+    assert any("does not show" in words or "gave out" in words for words in broken)
 
 
 def test_a_vendor_who_is_told_that_all_is_kept_although_it_is_not_is_found(
@@ -154,9 +154,9 @@ def test_a_vendor_who_is_told_that_all_is_kept_although_it_is_not_is_found(
     monkeypatch.setattr(Intake, "deliver", lambda *_: Taken(200))
     plan = Plan(1, n_steps=3, without=only("elsewhere"))
 
-    broken = [verdict.broken for verdict in runs(plan, 2, folder)]
+    broken = (verdict.broken for verdict in runs(plan, 12, folder))
 
-    assert any("are there 0 times" in words for words in broken), broken
+    assert any("are there 0 times" in words for words in broken)
 
 
 def test_a_device_that_is_called_a_copy_and_is_none_is_found(
@@ -172,20 +172,20 @@ def test_a_device_that_is_called_a_copy_and_is_none_is_found(
     monkeypatch.setattr(actions, "ALL", often)
     plan = Plan(1, n_steps=14)
 
-    broken = [verdict.broken for verdict in runs(plan, 4, folder)]
+    broken = (verdict.broken for verdict in runs(plan, 12, folder))
 
-    assert any("is called a copy" in words for words in broken), broken
+    assert any("is called a copy" in words for words in broken)
 
 
 def test_a_centre_that_sends_an_older_program_what_it_cannot_read_is_found(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forms, "behind", lambda _: {})
-    plan = Plan(1, n_steps=8, without=only("work", "idle"))
+    plan = Plan(10, n_steps=8, without=only("work", "idle"))
 
-    broken = [verdict.broken for verdict in runs(plan, 10, folder)]
+    found = (verdict.broken for verdict in runs(plan, 15, folder))
 
-    assert any("was given" in words for words in broken), broken
+    assert any("was given" in words for words in found)
 
 
 def test_two_kiosks_agree_by_their_relay_and_a_snapshot_is_cut_off_in_the_middle(
@@ -209,9 +209,9 @@ def test_a_promise_that_its_case_forgets_is_found(
     monkeypatch.setattr("sync.model.promises._with", lambda case, *_: case)
     plan = Plan(1, n_steps=10, without=only("work", "idle"))
 
-    broken = [verdict.broken for verdict in runs(plan, 2, folder)]
+    broken = (verdict.broken for verdict in runs(plan, 12, folder))
 
-    assert any("stands on its case 0 times" in words for words in broken), broken
+    assert any("stands on its case 0 times" in words for words in broken)
 
 
 def test_a_lane_that_raises_is_found_although_the_program_goes_on(
