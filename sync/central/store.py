@@ -953,15 +953,15 @@ class Transaction:
 
     @property
     def locked(self) -> frozenset[str]:
-        """The names it holds by now."""
+        """The names it holds by now, and those it waits for."""
         return frozenset(self._locked)
 
     def lock_keys(self, keys: Iterable[str]) -> None:
         """Hold these names until the end: rows by their key, customers by `owner_lock`."""
         fresh = set(keys) - self._locked
         if fresh:
-            self._sql.lock(fresh)
             self._locked |= fresh
+            self._sql.lock(fresh)
 
     def lock_all(self) -> None:
         """Nobody else writes until the end; for housekeeping over whole tables."""
@@ -1002,8 +1002,8 @@ class Transaction:
             questions.append((_INTERESTS_OF, {"owners": owners}))
         if new:
             questions.append((_OPS_OF, {"ids": new}))
-        answers = iter(self._sql.several(questions, lock=names) if questions or names else ())
         self._locked |= names
+        answers = iter(self._sql.several(questions, lock=names) if questions or names else ())
         for them, *_ in asked:
             self._lines.learn(them, next(answers))
         if rows:
