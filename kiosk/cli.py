@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, str]] = {
     "agent": "Say who outside the stores may sign in to the centre's pages.",
     "card": "Print the hand-over card of a customer.",
     "watch": "Say who waits for an answer, and how each channel does.",
+    "erase": "Say who asked to be forgotten, and erase a customer everywhere.",
     "likeness": "Look for customers who are probably one person, for a clerk to say.",
     "band": "Plan, issue, verify, read, retire and replace bands, at an encoder station.",
     "doctor": "Look for what keeps this device from working, with the command that fixes it.",

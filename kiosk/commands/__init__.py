@@ -15,6 +15,7 @@ card      the hand-over card of a customer, printed
 channel   the other systems that send to the centre, and what became of what they sent
 outgoing  what goes out of the centre, what did not, and sending it again
 watch     who waits for an answer in which channel
+erase     customers who asked to be forgotten, forgotten everywhere
 likeness  customers who are probably one person
 central_import a file of records into a channel of the centre
 progress_line  how far something long is, on a terminal or in plain lines

@@ -4,7 +4,9 @@ A device has passed it when it said that it holds each scope beyond where the ro
 disk. One that does not come back erases by itself, when its lease is over, and pulls from the beginning after 45 days.
 """
 
-from typing import Final
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import msgspec
 
@@ -12,7 +14,9 @@ from sync.central import changes, events, identity, mentions, outgoing_rows
 from sync.central.enrolment import FINAL_STATES, State, scopes_of
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
-from sync.central.store import Snapshot, Transaction, owner_lock
+from sync.central.store import Snapshot, Store, Transaction, owner_lock
+from sync.model.operations.request_erasure import TOPIC
+from sync.model.records import Case
 
 LEFT_WITHIN_US: Final = 60 * 1_000_000
 """How long after it was asked for an erasure may have waited for its turn to be written."""
@@ -33,8 +37,53 @@ class ErasureStatus(msgspec.Struct, frozen=True):
     waiting: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DueErasure:
+    """A customer who asked for it. `due_at` is when it must be done, microseconds since 1970; 0 for not known."""
+
+    owner: str
+    due_at: int
+
+
+class Write(Protocol):
+    """One durable change, as `Parts.write` does it."""
+
+    def __call__(
+        self, change: Callable[[Transaction], int], *, keys: Iterable[str] = ()
+    ) -> int:
+        """What the change came to."""
+        ...
+
+
+def erase(store: Store, write: Write, owner: str, *, now: int) -> int:
+    """Erase a customer, with all records joined into them; how many rows went. Raises StoreError: nothing was erased."""
+    with store.reading() as snapshot:
+        root = identity.canonical_in(snapshot, owner)
+        wanted = identity.mentions(snapshot.sql, root)
+    looked = mentions.look(store, wanted, now=now)  # it takes its time, and nobody waits for it
+    n_rows = write(lambda it: _erased(it, owner, looked, at=now), keys=(owner_lock(owner),))
+    store.scrub()
+    return n_rows
+
+
+def due(snapshot: Snapshot) -> tuple[DueErasure, ...]:
+    """Who asked to be erased and still is here, what is due first first."""
+    found = (
+        DueErasure(row.owner, row.body.promise.due_at if row.body.promise else 0)
+        for row in snapshot.rows_of_kind("case")
+        if isinstance(row.body, Case) and row.body.topic == TOPIC and row.body.state == "open"
+    )
+    return tuple(sorted(found, key=lambda one: (one.due_at, one.owner)))
+
+
+def status(snapshot: Snapshot, owner: str) -> ErasureStatus | None:
+    """How far an erasure has come, by what devices said and was written down; None for a customer that was not erased."""
+    at = snapshot.erased_at(owner)
+    return _status(snapshot, owner, at) if at else None
+
+
 class Erasure:
-    """Erases customers of one centre."""
+    """Erases customers of one running centre."""
 
     def __init__(self, parts: Parts, pulls: Pulls) -> None:
         """Over the parts of one centre, and what its devices said in pulls."""
@@ -43,25 +92,13 @@ class Erasure:
 
     def erase(self, owner: str) -> int:
         """Erase a customer, with all records joined into them; how many rows went. Raises StoreError: nothing was erased."""
-        now, store = self._parts.now, self._parts.store
-        with store.reading() as snapshot:
-            root = identity.canonical_in(snapshot, owner)
-            wanted = identity.mentions(snapshot.sql, root)
-        looked = mentions.look(
-            store, wanted, now=now
-        )  # it takes its time, and nobody waits for it
-        n_rows = self._parts.write(
-            lambda it: _erased(it, owner, looked, at=now), keys=(owner_lock(owner),)
-        )
-        self._parts.store.scrub()
-        return n_rows
+        return erase(self._parts.store, self._parts.write, owner, now=self._parts.now)
 
     def status(self, owner: str) -> ErasureStatus | None:
         """How far it has come; None for a customer that was not erased. Raises StoreError."""
         self._pulls.note_cursors()
         with self._parts.store.reading() as snapshot:
-            at = snapshot.erased_at(owner)
-            return _status(snapshot, owner, at) if at else None
+            return status(snapshot, owner)
 
 
 def _erased(transaction: Transaction, owner: str, looked: mentions.Looked, *, at: int) -> int:

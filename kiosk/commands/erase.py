@@ -1,0 +1,182 @@
+"""`tapthread erase`: customers who asked to be forgotten, and forgetting them at the centre and on every device.
+
+    tapthread erase                      who asked, what is due first; the law gives a month
+    tapthread erase CUSTOMER             who that is and what would go; nothing is done
+    tapthread erase CUSTOMER --now       erase them, with all records joined into them; it cannot be taken back
+    tapthread erase CUSTOMER --status    which devices have not said yet that they hold nothing of them
+
+It works beside a running centre, on its database. A device hears of it with its next exchange; one that never comes back
+erases by itself when its lease is over. Ends with 2 for a line that makes no sense, 3 where there is nothing of that id, 6
+where the database cannot be used.
+"""
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from hardware.clock import SystemClock
+from hardware.moments import micros_of
+from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
+from kiosk.commands.own_files import fail
+from sync.model.errors import StoreError
+
+if TYPE_CHECKING:
+    from sync.central.store import Store
+    from sync.model.row import Row
+
+EXIT_USAGE: Final = 2
+EXIT_NOTHING: Final = 3
+
+
+def run(  # one parameter an option
+    customer: Annotated[
+        str, typer.Argument(help="Id of a customer; without it, who asked.")
+    ] = "",
+    data: Data = None,
+    database: Database = "",
+    now: Annotated[
+        bool, typer.Option("--now", help="Erase them; it cannot be taken back.")
+    ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="How far their erasure has come.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say who asked to be forgotten, or forget a customer."""
+    if ((now or status) and not customer) or (now and status):
+        fail("usage", "erase: CUSTOMER, and --now or --status.",
+             exit_code=EXIT_USAGE, as_json=as_json)  # fmt: skip
+    from sync.central.store import Store
+
+    address = database_of(data, database, as_json=as_json)
+    try:
+        opened = Store(address, fresh_epoch="")
+        try:
+            if not customer:
+                said = _asked(opened)
+            elif status:
+                said = _status(opened, customer)
+            else:
+                said = _looked(opened, customer)
+                if said and now:
+                    said = _erased(opened, customer)
+        finally:
+            opened.close()
+    except StoreError as error:
+        message = f"The database of the centre cannot be used: {error}."
+        fail(error.code, message, exit_code=EXIT_DATABASE, as_json=as_json)
+    if not said:
+        message = f"Nobody with the id {customer[:60]} {'was erased' if status else 'is here'}."
+        fail("unknown", message, exit_code=EXIT_NOTHING, as_json=as_json)
+    print(json.dumps(said) if as_json else "\n".join(_in_words(said)))
+
+
+def _asked(store: "Store") -> dict[str, Any]:
+    from sync.central import erasure
+
+    with store.reading() as snapshot:
+        asked = [
+            {
+                "customer": one.owner,
+                "name": _name(snapshot.row(f"customer/{one.owner}")),
+                "due_at": one.due_at,
+            }
+            for one in erasure.due(snapshot)
+        ]
+    return {"asked": asked}
+
+
+def _looked(store: "Store", customer: str) -> dict[str, Any]:
+    """What is here of a customer; nothing for nobody."""
+    from sync.central import identity, joins
+
+    with store.reading() as snapshot:
+        root = identity.canonical_in(snapshot, customer)
+        owners = joins.members(snapshot.sql, root)
+        rows = [row for owner in owners for row in snapshot.all_of_owner(owner)]
+        if not rows:
+            return {}
+        kinds = Counter(row.key.partition("/")[0] for row in rows)
+        name = _name(snapshot.row(f"customer/{root}"))
+    return {"customer": root, "name": name, "joined": len(owners) - 1, "rows": dict(kinds)}
+
+
+def _erased(store: "Store", customer: str) -> dict[str, Any]:
+    from sync.central import erasure, identity
+    from sync.central.batch import Batch
+    from sync.central.store import Transaction
+
+    batch = Batch(store, on_commit=lambda _scopes: None)
+
+    def write(change: Any, *, keys: Any = ()) -> int:
+        def work(transaction: Transaction) -> Any:
+            n_rows = change(transaction)
+            return lambda: n_rows
+
+        count: int = batch.run(work, keys=keys)
+        return count
+
+    with store.reading() as snapshot:
+        root = identity.canonical_in(snapshot, customer)
+    n_rows = erasure.erase(store, write, customer, now=micros_of(SystemClock().now()))
+    return {**_status(store, root), "erased_rows": n_rows}
+
+
+def _status(store: "Store", customer: str) -> dict[str, Any]:
+    from sync.central import erasure
+
+    with store.reading() as snapshot:
+        found = erasure.status(snapshot, customer)
+        if found is None:
+            return {}
+        devices = {it.id: f"{it.role} of {it.store}" for it in snapshot.devices()}
+    return {
+        "customer": customer,
+        "erased_at": found.at,
+        "passed": len(found.passed),
+        "waiting": [{"device": it, "what": devices[it]} for it in found.waiting],
+    }
+
+
+def _name(row: "Row | None") -> str:
+    from sync.model.card import plain
+    from sync.model.records import Customer
+
+    if row is None or not isinstance(row.body, Customer):
+        return ""
+    return plain(f"{row.body.given_name} {row.body.family_name}".strip(), 60)
+
+
+def _in_words(said: dict[str, Any]) -> list[str]:
+    from kiosk.assembly import local_zone
+    from kiosk.core.staff_words import StaffWords
+
+    clock = SystemClock()
+    words, now = StaffWords(local_zone(clock)), micros_of(clock.now())
+    if "asked" in said:
+        lines = [
+            f"{it['customer']}  {it['name']}  {_due(it['due_at'], words.moment(it['due_at'], now=now), now)}"
+            for it in said["asked"]
+        ]
+        return lines or ["Nobody asked to be forgotten."]
+    if "rows" in said:
+        of_kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(said["rows"].items()))
+        joined = f", with {said['joined']} joined into it" if said["joined"] else ""
+        return [
+            f"{said['customer']} ({said['name']}){joined}: {of_kinds}.",
+            "Nothing was done. --now erases all of it, on every device; it cannot be taken back.",
+        ]
+    lines = []
+    if "erased_rows" in said:
+        lines.append(f"Erased: {said['erased_rows']} rows of {said['customer']}.")
+    n_waiting = len(said["waiting"])
+    lines.append(
+        f"{said['passed']} devices hold nothing of them, {n_waiting} have not said so yet."
+    )
+    return [*lines, *(f"    {it['what']}  {it['device']}" for it in said["waiting"])]
+
+
+def _due(due_at: int, when: str, now: int) -> str:
+    return f"by {when}{', OVER' if due_at < now else ''}"
