@@ -136,8 +136,10 @@ async def tidy(world: World) -> None:
 async def erase(world: World) -> None:
     """A customer wants to be forgotten."""
     centre, who = world.centre.centre, _somebody(world)
-    if centre is not None and world.tried(lambda: centre.erase(who)):
-        world.erased.add(who)
+    if centre is None:
+        return
+    world.erased.add(who)  # also where it died on the way: it may be done
+    if world.tried(lambda: centre.erase(who)):
         world.fault(f"{who} erased")
 
 
