@@ -246,7 +246,7 @@ _DOC: Final = (
 MADE: Final = ("contact", "join", "likeness")
 """Kinds of rows that `joins` makes of what records tell, which are read together."""
 
-_DOCS: Final = Table("doc", _DOC, ("key",), {("kind", "owner"): None}, only=("doc", ""))
+_DOCS: Final = Table("doc", _DOC, ("key",), {("owner", "kind"): None}, only=("doc", ""))
 _MADE: Final = Table(
     "made", _DOC, ("key",), {("owner",): None}, only=("doc", "kind IN ('contact', 'join', 'likeness')")
 )  # fmt: skip
@@ -254,5 +254,5 @@ _MADE: Final = Table(
 
 def docs_of(owner: str, *kinds: str) -> list[Wanted]:
     """The rows of a customer of these kinds as they are stored; what is changed of them, `Transaction.put` keeps."""
-    more = [wanted(_DOCS, kind=kind, owner=owner) for kind in kinds if kind not in MADE]
+    more = [wanted(_DOCS, owner=owner, kind=kind) for kind in kinds if kind not in MADE]
     return [wanted(_MADE, owner=owner), *more] if set(kinds) & set(MADE) else more

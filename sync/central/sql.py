@@ -601,5 +601,7 @@ def _configured(raw: "psycopg.Connection[tuple[Any, ...]]") -> None:
         "SELECT set_config('synchronous_commit', 'on', false)"
         " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
     )
+    # A statement is planned once for a connection, maybe while its tables are empty: it is to use its index all the same.
+    raw.execute("SET enable_seqscan = off")
     # A node that froze in the middle of a write must not hold its locks for ever.
     raw.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'")
