@@ -1,13 +1,14 @@
 """What a clerk can answer from a customer's page, by which ways, and what became of what was sent before; pure.
 
-where a customer wrote      that channel first; then others we have an address of; then "said here", where nothing is sent
+where a customer wrote      that channel first; then others we have an address of; then "said here", where nothing is sent;
+                            a channel that only receives is no way, and the one that is written instead says so
 WhatsApp                    free text for 24 hours after the customer wrote, said with what is left of it; after that only the
                             shop's template goes, or it waits until the customer writes again
 a message of ours           queued, sent, delivered, read or failed, in words; one that failed is a line to act on
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kiosk.core import foreign
@@ -72,7 +73,12 @@ class Answering:
 
 
 def answering_of(
-    profile: Profile, tell: Telling, *, name: str, again: str = ""
+    profile: Profile,
+    tell: Telling,
+    *,
+    name: str,
+    again: str = "",
+    mute: Container[str] = (),
 ) -> Answering | None:
     """What there is to answer: who waits longest past the promise first, else what the customer wrote last; None for nothing.
 
@@ -81,6 +87,7 @@ def answering_of(
         tell: What lines are made with.
         name: Of the customer, safe to show.
         again: Id of a message of ours that failed: it is written again, another way first.
+        mute: Channels nothing can be sent in.
     """
     wrote = {
         row.key: contact
@@ -95,7 +102,7 @@ def answering_of(
     if not key:
         return None
     contact = wrote[key]
-    ways = _ways(profile, contact, tell, name)
+    ways = _ways(profile, contact, tell, name, mute)
     if failed is not None and len(ways) > 1 and ways[0].channel == failed.channel:
         ways = (*ways[1:], ways[0])
     words = tell.words
@@ -113,12 +120,21 @@ def _newest(wrote: dict[str, Interaction]) -> str:
     return max(wrote, key=lambda key: (wrote[key].at, key), default="")
 
 
-def _ways(profile: Profile, contact: Interaction, tell: Telling, name: str) -> tuple[Way, ...]:
+def _ways(
+    profile: Profile, contact: Interaction, tell: Telling, name: str, mute: Container[str]
+) -> tuple[Way, ...]:
     own = (contact.channel,) if contact.channel in WRITABLE else ()
     known = {point.channel for _, point in profile.of(ContactPoint)}
     others = tuple(one for one in BY_ADDRESS if one in known and one not in own)
-    written = tuple(Way(one, _mark(profile, one, tell)) for one in (*own, *others))
-    return (*written, Way(IN_PERSON, tell.words.say("answer.mark.here", name=name)))
+    able = tuple(one for one in (*own, *others) if one not in mute)
+    here = Way(IN_PERSON, tell.words.say("answer.mark.here", name=name))
+    first, *rest = *(Way(one, _mark(profile, one, tell)) for one in able), here
+    if own and own[0] in mute:
+        channel = tell.words.channel(own[0])
+        first = replace(
+            first, mark=tell.words.say("answer.mark.mute", channel=channel, mark=first.mark)
+        )
+    return (first, *rest)
 
 
 def _mark(profile: Profile, channel: str, tell: Telling) -> str:

@@ -5,11 +5,13 @@ soon will be rings once: a line in the log, a counter of the metrics, and `Alarm
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from sync.central.channels.adapter import Settings
 from sync.central.parts import Parts
+from sync.central.senders.registry import serves
 from sync.central.store import AlertRecord, Snapshot, Store, Transaction
 from sync.model.records import CHANNELS, ChannelWatch, Customer, key_of
 from sync.model.row import Row, row_of
@@ -88,9 +90,18 @@ class Watched:
 class Watch:
     """Watches one centre."""
 
-    def __init__(self, parts: Parts, *, home: str = "") -> None:
-        """Args: `home` is the store from whose shelf the web shop sells, "" where there is none."""
+    def __init__(
+        self, parts: Parts, channels: Iterable[Settings] = (), *, home: str = ""
+    ) -> None:
+        """Watch over the parts of one centre.
+
+        Args:
+            parts: Its parts.
+            channels: All that are configured: a channel none of them sends in only receives.
+            home: The store from whose shelf the web shop sells, "" where there is none.
+        """
         self._parts = parts
+        self._ways = frozenset(name for one in channels for name in serves(one))
         self._home = home
         self._looked_ms: int | None = None
         self._pause_ms = LOOK_MS
@@ -114,7 +125,7 @@ class Watch:
         found = watched(self._parts.store, now=self._parts.now, home=self._home)
         self._ring(found.alarms)
         self.sins = found.sins
-        told = tuple(_rows_of(found))
+        told = tuple(_rows_of(found, self._ways))
         return self._parts.write(
             lambda it: sum(_told(it, row) for row in told), keys=[row.key for row in told]
         )
@@ -186,8 +197,8 @@ def _named(snapshot: Snapshot, alarm: Alarm) -> Alarm:
     return replace(alarm, name=name)
 
 
-def _rows_of(found: Watched) -> Iterable[Row]:
-    """One row for each channel."""
+def _rows_of(found: Watched, ways: Container[str]) -> Iterable[Row]:
+    """One row for each channel; `ways` are those an answer can be sent in, none where nobody set one up."""
     waiting = {it.channel: it for it in found.waiting}
     reports = {it.channel: it for it in found.report}
     for channel in CHANNELS:
@@ -201,6 +212,7 @@ def _rows_of(found: Watched) -> Iterable[Row]:
             next_due_at=waits.next_due_at if waits else 0,
             verdict=report.verdict if report else "",
             reason=report.reason if report else "",
+            has_way_out=not ways or channel in ways,
         )
         yield row_of(body, owner="", as_of=found.at, source="centre")
 

@@ -628,6 +628,7 @@ class ChannelWatch(Record, frozen=True):
         oldest_at: When the one who waits longest wrote, 0 when nobody waits.
         next_due_at: The earliest promise among them, 0 for none.
         verdict, reason: What the report of the last weeks says of the channel, as `sync.model.watch` has them.
+        has_way_out: An answer can be sent in it; without one the channel only receives.
     """
 
     id: str
@@ -638,6 +639,7 @@ class ChannelWatch(Record, frozen=True):
     next_due_at: int = 0
     verdict: str = ""
     reason: str = ""
+    has_way_out: bool = True
 
 
 class Store(Record, frozen=True):

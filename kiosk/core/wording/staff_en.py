@@ -265,6 +265,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "answer.mark": "CUSTOMER WILL READ THIS, by {channel}",
     "answer.mark.window": "CUSTOMER WILL READ THIS, by {channel}: {left} left",
     "answer.mark.over": "{channel}: 24 h are over. Only the template goes, or it waits. F5: another way",
+    "answer.mark.mute": "{mark}; {channel} only receives",
     "answer.mark.here": "SAID HERE to {name}: nothing is sent",
     "answer.prompt": "What you answer, in the customer's language",
     "answer.done": "Recorded: goes out by {channel} in 5 minutes. {key} takes it back until then.",

@@ -107,7 +107,7 @@ from sync.model.operations.serve_customer import ServeCustomer
 from sync.model.operations.take_referral import TakeReferral
 from sync.model.operations.try_remedy import TryRemedy
 from sync.model.profile import Profile
-from sync.model.records import Case, Interaction, Referral
+from sync.model.records import Case, ChannelWatch, Interaction, Referral
 from sync.model.rules import TEXT_MAX, UNDO_WITHIN_US
 
 LOOK_S: Final = 1.0
@@ -445,11 +445,15 @@ class CounterView(Vertical):
 
     def _n_late(self) -> int:
         """How many wait too long, as the centre counted; 0 where nobody can say."""
+        return n_late_of(self._watches())
+
+    def _watches(self) -> tuple[ChannelWatch, ...]:
+        """What the centre said of each channel; nothing where nobody can say."""
         desk = self._desk
         try:
-            return n_late_of(desk.watches()) if isinstance(desk, Waits) else 0
+            return desk.watches() if isinstance(desk, Waits) else ()
         except StoreError:
-            return 0  # the strip itself says what is wrong with the files
+            return ()  # the strip itself says what is wrong with the files
 
     def _look_for_open(self, now: int) -> None:
         """Now and then: who was sent here since; the list of who waits, where it is open."""
@@ -1004,7 +1008,10 @@ class CounterView(Vertical):
     def _answering(self, *, again: str = "") -> Answering | None:
         if self._profile is None or self._sheet is None:
             return None
-        return answering_of(self._profile, self._telling(), name=self._sheet.name, again=again)
+        mute = {it.id for it in self._watches() if not it.has_way_out}
+        return answering_of(
+            self._profile, self._telling(), name=self._sheet.name, again=again, mute=mute
+        )
 
     def _send_answer(self, draft: NoteDraft) -> None:
         """Record it: what is said here is heard already, what goes out can be taken back for five minutes."""

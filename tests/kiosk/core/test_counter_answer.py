@@ -60,6 +60,26 @@ def test_the_customers_own_channel_is_the_first_way_and_saying_it_here_the_last(
     assert channels_of(answering.ways) == ("whatsapp", "email", "store")
 
 
+def test_a_channel_that_only_receives_is_no_way_and_that_is_said_with_the_next() -> None:
+    profile = held(MAIL, wrote("tiktok", hours_ago=3))
+
+    answering = answering_of(profile, TELL, name="Priya", mute={"tiktok", "instagram"})
+
+    assert answering is not None
+    assert channels_of(answering.ways) == ("email", "store")
+    assert answering.ways[0].mark.endswith("by E-mail; TikTok only receives")
+
+
+def test_where_every_written_channel_only_receives_it_can_be_said_here() -> None:
+    answering = answering_of(
+        held(wrote("tiktok", hours_ago=3)), TELL, name="Priya", mute={"tiktok"}
+    )
+
+    assert answering is not None
+    assert channels_of(answering.ways) == ("store",)
+    assert answering.ways[0].mark.endswith("TikTok only receives")
+
+
 def test_a_call_is_not_answered_in_writing_on_the_telephone() -> None:
     answering = answering_of(held(MAIL, wrote("phone", hours_ago=3)), TELL, name="Priya")
 

@@ -8,6 +8,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.moments import moment_of
 from sync.central.centre import Centre
+from sync.central.channels.adapter import Settings
 from sync.central.watch import LOOK_MIN_MS, Watch, watched
 from sync.model.records import Case, ChannelWatch, Customer, Interaction, Price, Promise, Record
 from sync.model.row import row_of
@@ -65,6 +66,24 @@ def test_every_counter_hears_who_waits_in_each_channel(empty: Centre) -> None:
     found = channel(empty, "whatsapp")
     assert (found.n_waiting, found.n_late) == (2, 1)
     assert found.oldest_at == now - 71 * HOUR_US
+
+
+def test_counters_hear_in_which_channels_nothing_can_be_sent(empty: Centre) -> None:
+    put(empty, "a", wrote("a", 1, "whatsapp", at=empty._parts.now))
+    ways = [
+        Settings(
+            "business",
+            "whatsapp",
+            "whatsapp",
+            secrets={"access": "test"},
+            options={"phone_id": "1"},
+        )
+    ]
+
+    Watch(empty._parts, ways).look()
+
+    assert channel(empty, "whatsapp").has_way_out
+    assert not channel(empty, "tiktok").has_way_out
 
 
 def test_nothing_is_told_twice_and_an_answer_ends_it(empty: Centre) -> None:
