@@ -5,7 +5,7 @@ soon will be rings once: a line in the log, a counter of the metrics, and `Alarm
 """
 
 import logging
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -197,7 +197,7 @@ def _named(snapshot: Snapshot, alarm: Alarm) -> Alarm:
     return replace(alarm, name=name)
 
 
-def _rows_of(found: Watched, ways: Container[str]) -> Iterable[Row]:
+def _rows_of(found: Watched, ways: Collection[str]) -> Iterable[Row]:
     """One row for each channel; `ways` are those an answer can be sent in, none where nobody set one up."""
     waiting = {it.channel: it for it in found.waiting}
     reports = {it.channel: it for it in found.report}
