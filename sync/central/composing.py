@@ -230,7 +230,7 @@ def _message(
         params=draft.params or ((said.text,) if template else ()),
         language=customer.language,
         is_again=_is_again(record),
-        unknown_at=_unknown_at(record),
+        unknown_at=record.unknown_at // 1_000_000,
         now_s=now // 1_000_000,
     )
 
@@ -251,7 +251,7 @@ def _note(
         return Wrong("there is nothing to note: the customer was erased, or nothing is known")
     message = Message(
         id=record.id, kind=NOTE, channel=record.channel, text=text, thread=draft.thread,
-        is_again=_is_again(record), unknown_at=_unknown_at(record), now_s=now // 1_000_000,
+        is_again=_is_again(record), unknown_at=record.unknown_at // 1_000_000, now_s=now // 1_000_000,
     )  # fmt: skip
     return _paused(snapshot, way.name, now=now) or Composed(message, way)
 
@@ -266,13 +266,9 @@ def _card(snapshot: Snapshot, said: str, *, now: int) -> str:
 
 
 def _is_again(record: OutgoingRecord) -> bool:
-    return record.state == SENDING or record.n_tries > 0
-
-
-def _unknown_at(record: OutgoingRecord) -> int:
-    """When an attempt was made of which nobody knows: its answer was lost, or its node died. Seconds since 1970, 0 for none."""
-    claimed_at = record.changed_at if record.state == SENDING else 0
-    return (record.draft.unknown_at or claimed_at) // 1_000_000
+    # One that a person sends again was tried before too; of one the vendor named it is known what became of it.
+    is_retried = bool(record.node and not record.ref)
+    return record.state == SENDING or record.n_tries > 0 or is_retried
 
 
 def _paused(snapshot: Snapshot, name: str, *, now: int) -> Waits | None:

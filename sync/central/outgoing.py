@@ -229,6 +229,11 @@ class Outgoing:
         """Send one message, unless its way is closed or another node has it."""
         now = self._parts.now
         with self._parts.store.reading() as snapshot:
+            # Others went before it, and vendors take their time: another node may have tried it since.
+            fresh = outgoing_rows.find(snapshot, record.id)
+            if fresh is None or not outgoing_rows.is_due(fresh, now=now):
+                return False
+            record = fresh
             made = composed(
                 snapshot,
                 record,
@@ -282,13 +287,14 @@ class Outgoing:
                 )
                 self._parts.counters.add("outgoing.sent")
             case Later(reason=reason, after_ms=after_ms, is_unknown=is_unknown):
+                looked_for_at = record.unknown_at if outcome.is_looked_for else 0
                 chance = self._parts.entropy.draw(1)[0]
                 wait_us = pause_us(n_tries, after_ms=after_ms, chance=chance)
                 if not wait_us:
                     end = Unsure if is_unknown else Never
                     self._note(record, end(f"tried {n_tries} times: {reason}"), n_tries=n_tries)
                     return
-                unknown_at = (record.draft.unknown_at or tried_at) if is_unknown else 0
+                unknown_at = (looked_for_at or tried_at) if is_unknown else 0
                 self._parts.write(
                     lambda it: outgoing_rows.note_waiting(
                         it,
@@ -324,8 +330,6 @@ class Outgoing:
     def _wait(self, record: OutgoingRecord, reason: str, until: int) -> bool:
         """Nothing is wrong with it, but it may not go yet."""
         now = self._parts.now
-        # A node died with it: that is not forgotten while it waits.
-        claimed_at = record.changed_at if record.state == outgoing_rows.SENDING else 0
         self._parts.write(
             lambda it: outgoing_rows.note_waiting(
                 it,
@@ -334,7 +338,7 @@ class Outgoing:
                 reason=reason,
                 due_at=until,
                 now=now,
-                unknown_at=record.draft.unknown_at or claimed_at,
+                unknown_at=record.unknown_at,  # a node that died with it is not forgotten
             ),
             keys=outgoing_rows.lock_of(record.id),
         )

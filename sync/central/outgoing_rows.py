@@ -129,6 +129,11 @@ class OutgoingRecord(msgspec.Struct, frozen=True):
         """What its row does not say."""
         return msgspec.json.decode(self.body or "{}", type=Draft)
 
+    @property
+    def unknown_at(self) -> int:
+        """When an attempt was made of which nobody knows: its answer was lost, or its node died. Microseconds since 1970, 0 for none."""
+        return self.draft.unknown_at or (self.changed_at if self.state == SENDING else 0)
+
 
 # Filling it
 
@@ -295,6 +300,11 @@ def due(snapshot: "Snapshot", *, now: int, limit: int) -> list[OutgoingRecord]:
     return [OutgoingRecord(*line) for line in found]
 
 
+def is_due(record: OutgoingRecord, *, now: int) -> bool:
+    """Whether a message may be sent now, and no node has it."""
+    return record.state in (QUEUED, SENDING) and record.due_at <= now
+
+
 def next_due(snapshot: "Snapshot") -> int:
     """When the next message may be sent; 0 when none waits."""
     found = snapshot.sql.all(
@@ -341,7 +351,7 @@ def claim(
     """Take a message to send it, until then; as it was before, or None where another node was quicker."""
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
-    if record is None or record.state not in (QUEUED, SENDING) or record.due_at > now:
+    if record is None or not is_due(record, now=now):
         return None
     _update(
         transaction, record, state=SENDING, via=via, node=node, due_at=until,
@@ -511,14 +521,18 @@ def _keep_early(sql: Connection, ref: str, state: str, reason: str, now: int) ->
 
 
 def retry(transaction: "Transaction", message_id: str, *, now: int) -> bool:
-    """Try one that failed, waits, or may have arrived, again at once; whether there is one."""
+    """Try one that failed, waits, or may have arrived, again at once; whether there is one.
+
+    Of one that waits its vendor is still asked where nobody knows: only of one that is over a person has decided that it goes again.
+    """
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
     if record is None or record.state not in (FAILED, UNSURE, QUEUED):
         return False
+    unknown_at = record.draft.unknown_at if record.state == QUEUED else 0
     _update(
         transaction, record, state=QUEUED, due_at=now, n_tries=0, reason="", changed_at=now,
-        body=_with_unknown(record, 0),
+        body=_with_unknown(record, unknown_at),
     )  # fmt: skip
     _tell(transaction, record.id, QUEUED, "", now)
     return True

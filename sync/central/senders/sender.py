@@ -156,12 +156,14 @@ class Later:
         after_ms: How long the vendor asks to wait, 0 when it does not say.
         is_whole: It is so for everything that goes this way, not for this message alone.
         is_unknown: Nobody knows whether this attempt arrived; the next is told so.
+        is_looked_for: With `is_unknown`: this attempt only asked for the earlier one, of which nobody knows still.
     """
 
     reason: str
     after_ms: int = 0
     is_whole: bool = False
     is_unknown: bool = False
+    is_looked_for: bool = False
 
 
 @dataclass(frozen=True, slots=True)

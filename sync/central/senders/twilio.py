@@ -103,7 +103,8 @@ def _found(reply: AnyReply, message: Message) -> Sent | Later | None:
     messages = at(reply.json(), "messages") if isinstance(reply, Reply) else None
     if not isinstance(messages, list):
         why = reply.reason if isinstance(reply, NoReply) else f"status {reply.status}"
-        return Later(f"Twilio: {why}; it is looked for", is_whole=True, is_unknown=True)
+        said = f"Twilio: {why}; it is looked for"
+        return Later(said, is_whole=True, is_unknown=True, is_looked_for=True)
     for one in messages:
         ref = at(one, "sid")
         is_ours = str(at(one, "direction") or "").startswith("outbound")
@@ -112,7 +113,8 @@ def _found(reply: AnyReply, message: Message) -> Sent | Later | None:
         if is_ours and is_it and is_then and isinstance(ref, str) and ref:
             return Sent(ref)
     if message.now_s - message.unknown_at < LOOK_S:
-        return Later("Twilio does not list it yet; it is looked for again", is_unknown=True)
+        said = "Twilio does not list it yet; it is looked for again"
+        return Later(said, is_unknown=True, is_looked_for=True)
     return None
 
 

@@ -25,6 +25,7 @@ from sync.central.senders.registry import SENDERS
 from sync.central.senders.sender import (
     AnyCall,
     AnyReply,
+    Call,
     Later,
     Message,
     Never,
@@ -1239,3 +1240,141 @@ def test_a_message_whose_call_raises_may_have_arrived(
     outgoing.send_due()
 
     assert harbour.state("a-1") == ("unsure", "unsure")
+
+
+def test_what_another_node_tried_while_vendors_took_their_time_is_asked_for_and_not_sent_twice(
+    store: Store, harbour: SendingShop, sending: Sending
+) -> None:
+    """Both nodes had read what is due; the one is at the first message still when the other has lost the second's answer."""
+    twilio = Twilio()
+    twilio.now_s = harbour.now // SECOND_US
+    other = SendingShop(store, seed="other")
+    with running(twilio):
+        sms = channel("sms", "twilio", "phone", twilio.settings())
+        harbour.put(shop.row(ContactPoint("c-9", "phone", "+491500000001"), owner="pia"))
+        more = notice(channel="phone", text="And more.", op_id="n-2", at=NOON + 1, is_now=True)
+        harbour.push(
+            notice(channel="phone", is_now=True), msgspec.structs.replace(more, owner="pia")
+        )
+        real = sending(harbour, sms)
+
+        def loses(call: AnyCall) -> AnyReply:
+            real.carry(call)
+            return NoReply("it did not answer in time", is_maybe_done=True)
+
+        def meanwhile(call: AnyCall) -> AnyReply:
+            if not twilio.sent:
+                sending(other, sms, carry=loses).send_due()
+                harbour.passes(10 * SECOND_US)
+            return real.carry(call)
+
+        sending(harbour, sms, carry=meanwhile).send_due()
+        for _ in range(2):
+            harbour.passes(10 * SECOND_US)
+            real.send_due()
+
+    assert sorted(one["Body"] for one in twilio.sent) == ["And more.", "It waits."]
+    assert harbour.state("n-2") == ("sent", "sent")
+
+
+def test_a_person_in_a_hurry_has_what_nobody_knows_asked_for_first(
+    harbour: SendingShop, sending: Sending
+) -> None:
+    twilio = Twilio()
+    twilio.now_s = harbour.now // SECOND_US
+    with running(twilio):
+        harbour.push(notice(channel="phone", is_now=True))
+        outgoing = sending(harbour, channel("sms", "twilio", "phone", twilio.settings()))
+        twilio.lose_next()
+        outgoing.send_due()
+        harbour.passes(10 * SECOND_US)
+
+        write(harbour, lambda it: outgoing_rows.retry(it, "n-1", now=harbour.now))
+        outgoing.send_due()
+
+    assert harbour.state("n-1") == ("sent", "sent")
+    assert len(twilio.sent) == 1
+
+
+def test_what_chatwoot_may_have_is_looked_for_also_when_a_person_sends_it_again(
+    harbour: SendingShop, woot: Chatwoot, sending: Sending
+) -> None:
+    said = Interaction(
+        id="in-1", at=NOON, channel="chat", direction="in", by="Lena", text="?", thread="77"
+    )
+    harbour.put(shop.row(said))
+    harbour.push(answer(is_now=True))
+    real = sending(harbour, channel("desk", "chatwoot", "chat", woot.settings()))
+
+    def loses(call: AnyCall) -> AnyReply:
+        real.carry(call)
+        return NoReply("it did not answer in time", is_maybe_done=True)
+
+    outgoing = sending(
+        harbour, channel("desk", "chatwoot", "chat", woot.settings()), carry=loses
+    )
+    for pause_s in (*PAUSES_S, 0):
+        outgoing.send_due()
+        harbour.passes(2 * pause_s * SECOND_US)
+
+    given_up = harbour.state("a-1")
+    write(harbour, lambda it: outgoing_rows.retry(it, "a-1", now=harbour.now))
+    real.send_due()
+
+    assert given_up == ("failed", "failed")
+    assert harbour.state("a-1") == ("sent", "sent")
+    assert [one["content"] for one in woot.conversations["77"]] == ["It is here."]
+
+
+def test_what_a_node_that_died_sent_is_found_though_the_list_could_not_be_had_at_first(
+    harbour: SendingShop, sending: Sending
+) -> None:
+    twilio = Twilio()
+    twilio.now_s = harbour.now // SECOND_US
+    with running(twilio):
+        sms = channel("sms", "twilio", "phone", twilio.settings())
+        harbour.push(notice(channel="phone", is_now=True))
+        real = sending(harbour, sms)
+
+        def dies(call: AnyCall) -> AnyReply:
+            real.carry(call)
+            raise Killed
+
+        with pytest.raises(Killed):
+            sending(harbour, sms, carry=dies).send_due()
+        harbour.passes(CLAIM_US)
+        twilio.fail_next(503)
+        real.send_due()
+        for _ in range(4):
+            harbour.passes(10 * MINUTE_US)
+            real.send_due()
+
+    assert len(twilio.sent) == 1
+    assert harbour.state("n-1") == ("sent", "sent")
+
+
+def test_a_second_attempt_that_is_lost_is_looked_for_as_long_as_the_first(
+    harbour: SendingShop, sending: Sending
+) -> None:
+    twilio, n_lost, n_posted = Twilio(), 2, []
+    with running(twilio):
+        sms = channel("sms", "twilio", "phone", twilio.settings())
+        harbour.push(notice(channel="phone", is_now=True))
+        real = sending(harbour, sms)
+
+        def carry(call: AnyCall) -> AnyReply:
+            if isinstance(call, Call) and call.method == "POST":
+                n_posted.append(harbour.now)
+                if len(n_posted) <= n_lost:
+                    return NoReply("it did not answer in time", is_maybe_done=True)
+            return real.carry(call)
+
+        outgoing = sending(harbour, sms, carry=carry)
+        outgoing.send_due()
+        harbour.passes(15 * MINUTE_US)  # the channel was paused, say
+        outgoing.send_due()
+        for _ in range(9):
+            harbour.passes(MINUTE_US)
+            outgoing.send_due()
+
+    assert len(n_posted) == 2
