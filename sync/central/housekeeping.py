@@ -5,6 +5,7 @@ from typing import Final
 from sync.central import changes, joins, outgoing_rows, snapshots
 from sync.central.intake import Intake
 from sync.central.lending import take_back_over
+from sync.central.pages import drafts
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
 from sync.central.watch import Watch
@@ -79,6 +80,7 @@ class Housekeeping:
             "events": self._intake.tidy(),
             "strays": self._parts.write(joins.sweep),
             "changes": self._parts.write(lambda it: changes.tidy(it, now=now)),
+            "drafts": self._parts.write(lambda it: drafts.tidy(it, now=now)),
             "messages": self._parts.write(lambda it: outgoing_rows.tidy(it, now=now)),
         }
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from hardware.moments import micros_of
-from sync.central.apply import apply_operations, keys_of
+from sync.central.apply import REFUSED, apply_operations, keys_of
 from sync.central.enrolment import State
 from sync.central.pages.agents import Agent
 from sync.central.parts import Parts
@@ -301,12 +301,12 @@ def operation(
 def record(
     parts: Parts, op: Operation, beside: Callable[[Transaction], Any] | None = None
 ) -> OpRecord:
-    """Apply an operation, or find what became of it; `beside` is written with it. Raises StoreError."""
+    """Apply an operation, or find what became of it; `beside` is written with it, unless it is refused. Raises StoreError."""
     assert op.kind in ALLOWED
 
     def work(transaction: Transaction) -> Callable[[], OpRecord]:
         (done,) = apply_operations(transaction, (op,), device=DEVICE, now=parts.now)
-        if beside is not None:
+        if beside is not None and done.status != REFUSED:
             beside(transaction)
         return lambda: done
 

@@ -33,7 +33,7 @@ from sync.central.pages.agents import TOUCH_US, Agent, Busy, Doors, SignedIn
 from sync.central.pages.browsers import form_key, is_form_key, onward, page
 from sync.central.pages.finding import Asked, Look, TooLittle
 from sync.central.parts import Parts
-from sync.central.store import Snapshot
+from sync.central.store import Snapshot, owner_lock
 from sync.model.card import card_text
 from sync.model.errors import StoreError
 from sync.model.ports import Request, Response
@@ -434,10 +434,11 @@ class AgentSite:
         look, agent, now = self._look(signed_in, look_id), signed_in.agent, self._parts.now
         if look is None or fields.get("form") not in acting.FORMS:
             return browsers.done(404)
-        self._parts.write(
-            lambda it: drafts.keep(it.direct(), agent.name, look.owner, fields, now=now)
+        is_here = self._parts.write(
+            lambda it: drafts.keep(it, agent.name, look.owner, fields, now=now),
+            keys=(owner_lock(look.owner),),
         )
-        return browsers.done()
+        return browsers.done(204 if is_here else 404)
 
     def _sheet(
         self, snapshot: Snapshot, agent: Agent, owner: str
@@ -504,7 +505,7 @@ class AgentSite:
         args = acting.FORMS[action](fields, desk)
         op = acting.operation(args, agent, owner, op_id=fields["op"], now=now)
         done = acting.record(
-            self._parts, op, lambda it: drafts.forget(it.direct(), agent.name, owner, action)
+            self._parts, op, lambda it: drafts.forget(it, agent.name, owner, action)
         )
         if done.status != "applied":
             raise WrongField(done.code, _NOT_DONE.get(done.code, _HELD))

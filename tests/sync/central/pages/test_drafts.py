@@ -3,10 +3,13 @@
 import pytest
 
 from hardware.clock import FixedClock
+from sync.central import identity
 from sync.central.centre import Centre
 from sync.central.pages import drafts
 from sync.central.pages.agents import LASTS_US
 from sync.central.pages.drafts import KEPT_US
+from sync.model.records import Customer, Interaction
+from tests.support import shop
 from tests.support.pages import TOM, Browser
 
 CARD = "4111 1111 1111 1111"
@@ -126,6 +129,64 @@ def test_with_the_customer_it_is_erased(centre: Centre, at_tom: Browser) -> None
 
     centre.erase(TOM)
 
+    assert kept(centre) == []
+
+
+def test_what_is_typed_on_about_somebody_who_was_erased_is_not_kept(
+    centre: Centre, at_tom: Browser
+) -> None:
+    centre.erase(TOM)
+
+    status = type_in(at_tom, "promise", text="call Tom on his mobile")
+
+    assert (status, kept(centre)) == (404, [])
+
+
+def test_what_is_too_old_goes_also_where_nobody_types_any_more(
+    centre: Centre, at_tom: Browser, clock: FixedClock
+) -> None:
+    type_in(at_tom, "promise", text="a call")
+    centre.tidy(is_all=True)
+    n_before = len(kept(centre))
+    clock.sleep_ms(KEPT_US // 1_000 + 1)
+
+    done = centre.tidy(is_all=True)
+
+    assert (n_before, done["drafts"], kept(centre)) == (1, 1, [])
+
+
+def test_what_the_centre_refuses_stays_a_draft(centre: Centre, at_tom: Browser) -> None:
+    type_in(at_tom, "try", text="reset the password")
+
+    at_tom.submit("/try", text="reset the password", outcome="failed")
+
+    assert at_tom.response.status == 422
+    assert "It failed twice before." in at_tom.page.text
+    assert [line[2] for line in kept(centre)] == ["try"]
+
+
+@pytest.mark.parametrize("is_toms", [True, False])
+def test_it_is_there_still_when_the_customer_is_made_one_with_another(
+    centre: Centre, at_tom: Browser, is_toms: bool
+) -> None:
+    said = [
+        Interaction(f"web-{n}", 1, "web", "in", "T", "?") for n in range(2 if is_toms else 40)
+    ]
+    bodies = (Customer("web-tom", "T.", "Becker"), *said)
+    centre.put_rows([shop.row(body, owner="web-tom") for body in bodies])
+    centre._parts.write(
+        lambda it: identity.suggest(
+            it, TOM, "web-tom", why="alike", risk_ppm=20_000, kind="name", now=1
+        )
+    )
+    at_tom.go(at_tom.path)
+    type_in(at_tom, "note", text="half a thought")
+
+    at_tom.submit("/join", why="he said so")
+
+    assert at_tom.response.status == 200
+    assert "half a thought</textarea>" in at_tom.response.body.decode()
+    at_tom.submit("/note", text="half a thought, and the rest")
     assert kept(centre) == []
 
 
