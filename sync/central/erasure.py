@@ -15,7 +15,8 @@ from sync.central.enrolment import FINAL_STATES, State, scopes_of
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
 from sync.central.store import Snapshot, Store, Transaction, owner_lock
-from sync.model.operations.request_erasure import TOPIC
+from sync.model import promises
+from sync.model.operations.request_erasure import TOLD_TOPIC, TOPIC, WITHIN_US
 from sync.model.records import Case
 
 LEFT_WITHIN_US: Final = 60 * 1_000_000
@@ -39,7 +40,7 @@ class ErasureStatus(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DueErasure:
-    """A customer who asked for it. `due_at` is when it must be done, microseconds since 1970; 0 for not known."""
+    """A customer who asked for it. `due_at` is when it must be done, microseconds since 1970."""
 
     owner: str
     due_at: int
@@ -67,13 +68,21 @@ def erase(store: Store, write: Write, owner: str, *, now: int) -> int:
 
 
 def due(snapshot: Snapshot) -> tuple[DueErasure, ...]:
-    """Who asked to be erased and still is here, what is due first first."""
+    """Who asked to be erased, here or through another system, and still is here, what is due first first."""
     found = (
-        DueErasure(row.owner, row.body.promise.due_at if row.body.promise else 0)
+        DueErasure(row.owner, _due_at(row.body))
         for row in snapshot.rows_of_kind("case")
-        if isinstance(row.body, Case) and row.body.topic == TOPIC and row.body.state == "open"
+        if isinstance(row.body, Case)
+        and row.body.topic in (TOPIC, TOLD_TOPIC)
+        and row.body.state == "open"
     )
     return tuple(sorted(found, key=lambda one: (one.due_at, one.owner)))
+
+
+def _due_at(case: Case) -> int:
+    """When it must be done: what else is promised on the case meanwhile makes it no later, and no earlier."""
+    asked = next((it for it in promises.made(case) if it.op in ("", case.id)), None)
+    return asked.due_at if asked is not None else case.opened_at + WITHIN_US
 
 
 def status(snapshot: Snapshot, owner: str) -> ErasureStatus | None:

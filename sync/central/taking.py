@@ -59,6 +59,7 @@ from sync.central.store import Transaction, owner_lock
 from sync.model import forms, promises
 from sync.model.conversation import DROPPED, MISSED
 from sync.model.errors import Malformed
+from sync.model.operations.request_erasure import TOLD_TOPIC
 from sync.model.records import (
     CHANNELS,
     Back,
@@ -676,6 +677,7 @@ def _problem(taking: Taking, fact: Problem) -> None:
         )
         if known is not None:
             body = _with_ours(body, known, is_ours=row is not None and row.source == STORE)
+        body = _kept_where_solved(body, fact.at)
         _put(taking, body, met, at=max(fact.at, row.as_of if row else 0))
     _name(taking, fact, key)
 
@@ -698,6 +700,14 @@ def _with_ours(body: Case, known: Case, *, is_ours: bool) -> Case:
     )
 
 
+def _kept_where_solved(case: Case, at: int) -> Case:
+    """A case that its system solved, with all kept that was promised on it; opened again there, that is owed as before."""
+    is_marked = any(mark.op == case.id for mark in case.kept)
+    if case.state == "solved":
+        return case if is_marked else promises.with_kept(case, case.id, at)
+    return promises.without(case, case.id) if is_marked else case
+
+
 def _forget(taking: Taking, fact: Forget) -> None:
     """A wish to be forgotten becomes a case: a person decides."""
     met = _met(taking, fact)
@@ -706,7 +716,7 @@ def _forget(taking: Taking, fact: Forget) -> None:
     if _row(taking, key) is None and _is_news(taking, key, fact.at, row=None):
         number = case_number(hashlib.sha256(record.encode()).hexdigest())
         body = Case(
-            id=record, number=number, state="open", topic="wants to be forgotten", opened_at=fact.at,
+            id=record, number=number, state="open", topic=TOLD_TOPIC, opened_at=fact.at,
             channel=taking.settings.channel or "web", next_step="decide, then erase",
         )  # fmt: skip
         _put(taking, body, met, at=fact.at)

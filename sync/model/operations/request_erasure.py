@@ -18,6 +18,9 @@ from sync.model.wire import Short
 TOPIC: Final = "erasure"
 """Topic of the case; the centre's page finds these by it."""
 
+TOLD_TOPIC: Final = "wants to be forgotten"
+"""Topic of the case where another system told us of the wish; the month begins when it did."""
+
 WITHIN_US: Final = 30 * 86_400 * 1_000_000
 """When it must be done. Source: Regulation (EU) 2016/679, article 12 (3): within one month."""
 

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import typer
 
 from kiosk.commands import erase
 from kiosk.commands.options import EXIT_DATABASE
 from sync.central.store import Store
+from sync.model import promises
 from sync.model.records import Case, Promise
 from tests.support import shop
 from tests.support.centre import new_device, open_centre
@@ -56,6 +58,24 @@ def test_who_asked_is_listed_with_the_day_it_is_due(
 
     assert [(it["customer"], it["due_at"]) for it in said["asked"]] == [(shop.LENA, DUE)]
     assert said["asked"][0]["name"].startswith("Léna")
+
+
+def test_what_is_promised_meanwhile_makes_the_day_no_later(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(data / "centre" / "centre.db", fresh_epoch="")
+    with store.writing() as transaction:
+        row = transaction.read.row("case/c-1")
+        assert row is not None
+        assert isinstance(row.body, Case)
+        later = Promise("Ben", "after the fair", DUE + 1, op="op-1", at=shop.NOON + 1)
+        case = promises.with_promise(row.body, later)
+        transaction.put(msgspec.structs.replace(row, body=case))
+    store.close()
+
+    said = ran(data, capsys)
+
+    assert [it["due_at"] for it in said["asked"]] == [DUE]
 
 
 def test_asked_about_somebody_it_says_what_would_go_and_does_nothing(

@@ -10,7 +10,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
-from sync.central import events, taking
+from sync.central import erasure, events, taking
 from sync.central.centre import Centre
 from sync.central.channels.adapter import KEEP_DAYS, Event
 from sync.central.channels.facts import (
@@ -28,8 +28,9 @@ from sync.central.channels.facts import (
     Who,
 )
 from sync.central.intake import ALERT, ALERT_HELD, EVENTS_MAX, FORGED_A_MINUTE, WAITS_US, Intake
+from sync.model import promises
 from sync.model.errors import StoreError
-from sync.model.records import Back, OrderLine
+from sync.model.records import Back, Case, OrderLine
 from tests.support.centre import open_centre
 from tests.support.channels import (
     CALLS,
@@ -402,6 +403,30 @@ def test_a_problem_of_another_system_is_a_case_and_its_newer_word_counts(
     assert case["tried"] == [{"text": "password reset", "n_tried": 7, "n_failed": 7}]
 
 
+def test_a_problem_that_its_system_solved_in_time_is_no_broken_promise_until_it_is_opened_again(
+    centre: Centre, intake: Intake
+) -> None:
+    def tally_after(event_id: str, state: str, at: int) -> promises.Tally:
+        problem = Problem(
+            ref="C-4711", at=at, who=MAYA, channel="phone", state=state, topic="billing", opened_at=NOW - DAY,
+            promised_by="Ana", promise="call back", due_at=NOW + HOUR,
+        )  # fmt: skip
+        intake.deliver("shop", delivery(event(event_id, problem)))
+        with centre._parts.store.reading() as snapshot:
+            row = snapshot.row("case/shop:C-4711")
+        assert row is not None
+        assert isinstance(row.body, Case)
+        return promises.tally(row.body, now=NOW + DAY)
+
+    opened = tally_after("e1", "open", NOW - DAY)
+    solved = tally_after("e2", "solved", NOW - HOUR)
+    closed = tally_after("e3", "solved", NOW - HOUR + 1)
+    again = tally_after("e4", "open", NOW - HOUR + 2)
+
+    assert [it.n_broken for it in (opened, solved, closed, again)] == [1, 0, 0, 1]
+    assert {it.n_promised for it in (opened, solved, closed, again)} == {1}
+
+
 def test_three_messages_in_a_row_are_one_contact_and_thanks_opens_nothing(
     centre: Centre, intake: Intake
 ) -> None:
@@ -559,6 +584,9 @@ def test_a_wish_to_be_forgotten_is_a_case_for_a_person(centre: Centre, intake: I
 
     (case,) = [it for key, (*_, it) in all_rows(centre).items() if key.startswith("case/")]
     assert (case["topic"], case["state"]) == ("wants to be forgotten", "open")
+    with centre._parts.store.reading() as snapshot:
+        (due,) = erasure.due(snapshot)
+    assert due.due_at == NOW + 30 * DAY
 
 
 # Erased
