@@ -196,6 +196,11 @@ class Hearing:
             told, self._response = self._response if is_here() else None, None
             return told
 
+    def forget_response(self) -> None:
+        """A challenge is to be said: what answered an earlier one too late is no answer to it."""
+        with self._changed:
+            self._response = None
+
     def order(self, tap: int, timeout_ms: int) -> Prove | Refresh | Use | None:
         """The next order about this tap; those about others are dropped. None when there is none in time."""
 
@@ -498,6 +503,7 @@ class Pump:
         uid = (there.proof.uid or b"").hex()
 
         def ask(step: int, data: bytes) -> FromAfar:
+            self._hearing.forget_response()
             self._say(Challenge(there.tap, uid, step, data.hex()))
             left_ms = max(0, until_ms - self._clock.ticks_ms())
             return _from_afar(self._hearing.response_to(there.tap, step, left_ms), step)

@@ -69,6 +69,7 @@ class RemoteProver:
         self._is_there = False
         self._state = ""
         self._uid = ""
+        self._n_tried = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def heard(self, said: Said) -> None:
@@ -94,6 +95,7 @@ class RemoteProver:
         is_again, self._is_there = not self._is_there, True
         if is_again or self._around.is_online():
             self._uid, self._state = said.uid or "", ""
+            self._n_tried += 1
             self._around.tell(Prove(said.tap))
 
     def close(self) -> None:
@@ -112,23 +114,25 @@ class RemoteProver:
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, challenge: Challenge) -> None:
-        """Ask the centre, and tell its answer or that there is none."""
-        response = Response(challenge.tap, challenge.step)
+        """Ask the centre, and tell its answer or that there is none; nothing once the band is tried anew."""
+        response, n_tried = Response(challenge.tap, challenge.step), self._n_tried
         if self._is_current(challenge.tap) and challenge.uid == self._uid:
             try:
-                response = await self._response_to(challenge)
+                response = await self._response_to(challenge, n_tried)
             except (CentreError, TimeoutError, ValueError) as error:
                 log.info("band not proved by the centre", extra={"cause": type(error).__name__})
-        self._around.tell(response)
+        if n_tried == self._n_tried:
+            self._around.tell(response)
 
-    async def _response_to(self, challenge: Challenge) -> Response:
+    async def _response_to(self, challenge: Challenge, n_tried: int) -> Response:
         asked = self._around.ask(
             challenge.uid, challenge.step, bytes.fromhex(challenge.data), self._state
         )
         async with asyncio.timeout(PROVE_MS / 1_000):
             answer = await asyncio.wrap_future(asked)
         if challenge.step == 1:
-            self._state = answer.state
+            if n_tried == self._n_tried:
+                self._state = answer.state
             return Response(challenge.tap, 1, data=answer.data.hex())
         self._vouched.note(bytes.fromhex(challenge.uid))
         return Response(

@@ -1,6 +1,7 @@
 """A band whose key is not here, proved by whoever has it while it lies on the reader; nothing that goes wrong fails the tap."""
 
 from collections.abc import Callable
+from threading import Timer
 
 import pytest
 
@@ -184,6 +185,29 @@ def test_a_band_held_there_again_because_the_centre_was_silent_is_proved_in_the_
     ]
     assert [word for word in scene.names() if word.startswith("seen")] == ["seen 1"]
     assert scene.names()[-1] == "left 1"
+
+
+def test_an_answer_that_comes_too_late_is_not_taken_for_the_one_of_the_next_time() -> None:
+    scene = RemoteScene()
+    scene.remote_ms = 400
+    scene.spoil = lambda response: None
+
+    def answer_later(response: Response) -> None:
+        Timer(0.01, scene.hearing.tell, (response,)).start()
+
+    def centre_is_back() -> None:
+        scene.hearing.tell(Response(1, 1))
+        scene.spoil = answer_later
+
+    scene.play(
+        scene.present(band()),
+        scene.remove(),
+        centre_is_back,
+        scene.present(band()),
+        scene.remove(),
+    )
+
+    assert [one.kind for one in scene.proofs()] == ["none", "none", "mutual"]
 
 
 def test_once_it_is_proved_a_band_held_there_again_is_said_no_more() -> None:

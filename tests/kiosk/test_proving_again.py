@@ -1,12 +1,15 @@
 """When a band is proved through the centre: while it lies there, and once more where it is held there again."""
 
+import asyncio
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from drivers.lines import Left, Prove, Proved, Seen, Told
+from drivers.lines import Challenge, Left, Prove, Proved, Response, Said, Seen, Told
 from hardware.clock import SystemClock
 from kiosk.proving import Around, RemoteProver
 from kiosk.vouched import Vouched
+from sync.edge.band_auth import BandStep
 
 SEEN = Seen(1, "iso_dep", 0)
 PROVABLE = Proved(1, "none", "desfire", 2, "04" * 7, "11" * 16, is_provable=True)
@@ -16,10 +19,12 @@ def _nobody(*_: Any) -> "Future[Any]":
     raise AssertionError("nothing is asked here")
 
 
-def _prover(told: list[Told], *, is_online: bool) -> RemoteProver:
+def _prover(
+    told: list[Told], *, is_online: bool, ask: Callable[..., "Future[Any]"] = _nobody
+) -> RemoteProver:
     around = Around(
         ready=lambda: None,
-        ask=_nobody,
+        ask=ask,
         want=_nobody,
         is_held=lambda _: True,
         is_online=lambda: is_online,
@@ -59,3 +64,30 @@ def test_a_band_of_an_older_tap_is_not_proved() -> None:
         prover.heard(said)
 
     assert told == []
+
+
+async def test_what_the_centre_says_to_an_earlier_time_is_not_told_once_the_band_is_held_there_again() -> (
+    None
+):
+    told: list[Told] = []
+    asked: list[Future[BandStep]] = []
+
+    def ask(*_: Any) -> "Future[BandStep]":
+        asked.append(Future())
+        return asked[-1]
+
+    prover = _prover(told, is_online=True, ask=ask)
+    challenge = Challenge(1, "04" * 7, 1, "ab" * 16)
+    first: tuple[Said, ...] = (SEEN, PROVABLE, challenge)
+    again: tuple[Said, ...] = (Left(1), PROVABLE, challenge)
+    for lines in (first, again):
+        for said in lines:
+            prover.heard(said)
+        await asyncio.sleep(0)
+
+    for state, future in zip(("first", "second"), asked, strict=True):
+        future.set_result(BandStep(data=state.encode(), state=state))
+    await asyncio.gather(*prover._tasks)
+
+    assert told == [Prove(1), Prove(1), Response(1, 1, data=b"second".hex())]
+    assert prover._state == "second"
