@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from hardware.clock import Clock, SystemClock
 from hardware.moments import micros_of
 from sync.central.errors import StoreConflict, StoreUnreachable
-from sync.central.lines import Wanted
+from sync.central.lines import Wanted, is_text
 from sync.central.store import Store, Transaction
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull
 
@@ -178,7 +178,7 @@ class Batch:
         except Exception as error:  # noqa: BLE001  # carried to every thread that asked, which raises it
             if isinstance(error, StoreConflict) and begun is not None:
                 for job in (jobs[0], jobs[len(jobs) // 2]):  # the first of each half
-                    job.keys = tuple(begun.locked.union(job.keys))
+                    job.keys = tuple(filter(is_text, begun.locked.union(job.keys)))
             return error
         for job in jobs:
             job.is_done = True

@@ -6,7 +6,7 @@ Whoever changes such a table by a statement of his own has everything written fi
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
@@ -17,6 +17,9 @@ from sync.model.errors import Malformed
 Line = tuple[Any, ...]
 By = tuple[str, ...]
 """Columns that lines are asked for by."""
+
+_Group = tuple[str, By, Line]
+"""A table's name, columns, and the values lines have there."""
 
 INT_END: Final = 2**63
 
@@ -96,8 +99,10 @@ class Lines:
     def __init__(self, change: Callable[[dict[Any, Any], Any, object], None]) -> None:
         """Nothing is known yet. `change` puts a value into a table in memory so that a part can take it back."""
         self._change = change
-        self._groups: dict[tuple[str, By, Line], dict[Line, Line]] = {}
-        self._unwritten: dict[tuple[str, Line], tuple[Table, Line]] = {}
+        self._groups: dict[_Group, dict[Line, Line]] = {}
+        # Every table's own dict stays the same one, for `change` may put values back into it.
+        self._unwritten: dict[Table, dict[Line, Line]] = defaultdict(dict)
+        self._unwritten_of: dict[_Group, dict[Line, Line]] = {}
 
     def knows(self, one: Wanted) -> bool:
         """Whether it was read."""
@@ -111,7 +116,7 @@ class Lines:
         self, asked: Iterable[Wanted]
     ) -> list[tuple[list[Wanted], str, dict[str, Any]]]:
         """The statements that read these, few, and which of them each is for."""
-        alike: dict[tuple[str, By, Line], list[Wanted]] = defaultdict(list)
+        alike: dict[_Group, list[Wanted]] = defaultdict(list)
         for one in asked:
             alike[one.table.name, one.by, one.of[:-1]].append(one)
         return [
@@ -124,18 +129,14 @@ class Lines:
         ]
 
     def learn(self, asked: Sequence[Wanted], found: Iterable[Line]) -> None:
-        """Keep what one of these statements found, with what was changed here."""
+        """Keep what one of these statements found, with what was changed here; a part that is taken back did not ask."""
         table, by = asked[0].table, asked[0].by
-        for one in asked:
-            self._groups[table.name, by, one.of] = {}
+        groups: dict[Line, dict[Line, Line]] = {one.of: {} for one in asked}
         for line in found:
-            self._groups[table.name, by, table.of(line, by)][table.of(line, table.key)] = line
-        for (name, key), (_, line) in list(self._unwritten.items()):
-            group = (
-                self._groups.get((name, by, table.of(line, by))) if name == table.name else None
-            )
-            if group is not None:
-                self._change(group, key, line)
+            groups[table.of(line, by)][table.of(line, table.key)] = line
+        for of, group in groups.items():
+            place = (table.name, by, of)
+            self._change(self._groups, place, {**group, **self._unwritten_of.get(place, {})})
 
     def known(self, one: Wanted) -> list[Line]:
         """Those lines, in the order of their keys; they were read."""
@@ -147,27 +148,29 @@ class Lines:
         _check(line)
         key = table.of(line, table.key)
         for by in table.asked:
-            group = self._groups.get((table.name, by, table.of(line, by)))
+            place = (table.name, by, table.of(line, by))
+            group = self._groups.get(place)
             if group is not None:
                 self._change(group, key, line)
-        self._change(self._unwritten, (table.name, key), (table, line))
+            more = {**self._unwritten_of.get(place, {}), key: line}
+            self._change(self._unwritten_of, place, more)
+        self._change(self._unwritten[table], key, line)
 
-    def unwritten(self, table: Table) -> Iterator[Line]:
+    def unwritten(self, table: Table) -> Iterable[Line]:
         """Lines of a table that were changed and that the database does not have yet."""
-        return (line for (name, _), (_, line) in self._unwritten.items() if name == table.name)
+        return self._unwritten[table].values()
 
     def __bool__(self) -> bool:
         """Whether something is to be written."""
-        return bool(self._unwritten)
+        return any(self._unwritten.values())
 
     def write(self, sql: Connection) -> None:
         """Write what was changed, in the order of its keys, so that no two nodes wait for each other."""
-        tables: dict[str, tuple[Table, list[Line]]] = {}
-        for (name, _), (table, line) in sorted(self._unwritten.items(), key=lambda it: it[0]):
-            tables.setdefault(name, (table, []))[1].append(line)
-        self._unwritten.clear()
-        for table, lines in tables.values():
-            values = [dict(zip(table.columns, line, strict=True)) for line in lines]
+        self._unwritten_of.clear()
+        for table, lines in sorted(self._unwritten.items(), key=lambda it: it[0].name):
+            ours = [line for _, line in sorted(lines.items())]
+            lines.clear()
+            values = [dict(zip(table.columns, line, strict=True)) for line in ours]
             sql.many(table.upsert, values)
 
     def forget(self) -> None:
@@ -177,7 +180,9 @@ class Lines:
 
 def is_text(text: str) -> bool:
     """Whether any database can hold it."""
-    return "\0" not in text and text.encode("utf-8", "ignore").decode() == text
+    return "\0" not in text and (
+        text.isascii() or text.encode("utf-8", "ignore").decode() == text
+    )
 
 
 def _check(line: Line) -> None:

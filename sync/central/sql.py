@@ -91,6 +91,10 @@ class Connection(Protocol):
         """Hold every name until the end."""
         ...
 
+    def back_to(self, savepoint: str) -> None:
+        """Undo what was done since, and let go of every name that was locked since; the savepoint is no more."""
+        ...
+
 
 class Engine(Protocol):
     """A database."""
@@ -211,6 +215,10 @@ class _SqliteConnection:
 
     def lock_all(self) -> None:
         """Nothing: who writes is alone."""
+
+    def back_to(self, savepoint: str) -> None:
+        self.run(f"ROLLBACK TO SAVEPOINT {savepoint}")
+        self.run(f"RELEASE SAVEPOINT {savepoint}")
 
     @contextmanager
     def transaction(self, begin: str) -> Iterator[None]:
@@ -473,6 +481,12 @@ class _PostgresConnection:
             self.run("SELECT pg_advisory_xact_lock(:all)", all=ALL_NAMES)
             self._has_all = True
 
+    def back_to(self, savepoint: str) -> None:
+        self.run(f"ROLLBACK TO SAVEPOINT {savepoint}")
+        self.run(f"RELEASE SAVEPOINT {savepoint}")
+        # Locks go with what is undone; one that was taken before it is only taken once more.
+        self._has_all = self._has_some = False
+
 
 class PostgresEngine:
     """A PostgreSQL server, or several of which one is the primary: `postgresql://a,b/name`.
@@ -603,5 +617,7 @@ def _configured(raw: "psycopg.Connection[tuple[Any, ...]]") -> None:
     )
     # A statement is planned once for a connection, maybe while its tables are empty: it is to use its index all the same.
     raw.execute("SET enable_seqscan = off")
+    # One that reads a whole table all the same counts as very expensive then, and would be compiled for longer than it runs.
+    raw.execute("SET jit = off")
     # A node that froze in the middle of a write must not hold its locks for ever.
     raw.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'")

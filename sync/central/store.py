@@ -20,7 +20,7 @@ import msgspec
 from hardware.entropy import Entropy, SystemEntropy
 from sync.central import changes
 from sync.central.errors import StoreConflict
-from sync.central.lines import OWNER, Line, Lines, Table, Wanted, docs_of, wanted
+from sync.central.lines import OWNER, Line, Lines, Table, Wanted, docs_of, is_text, wanted
 from sync.central.schema import TABLES, migrate
 from sync.central.sql import Connection, Engine, open_engine
 from sync.model.contacts import LENT, contact_term, term_of
@@ -555,11 +555,6 @@ class Snapshot:
         found = self._sql.all("SELECT counter FROM touch WHERE band = :band", band=band)
         return int(found[0][0]) if found else None
 
-    def tapped_at(self, band: str) -> int:
-        """When a band last showed a new counter to a telephone, microseconds since 1970; 0 for never."""
-        found = self._sql.all("SELECT tapped_at FROM touch WHERE band = :band", band=band)
-        return int(found[0][0]) if found else 0
-
     def cursors(self, scope: str = "") -> list[DeviceCursor]:
         """How far devices said they hold a scope, or all, by device."""
         whose = " WHERE scope = :scope" if scope else ""
@@ -704,6 +699,9 @@ class _Flushing:
     def lock_all(self) -> None:
         self._transaction.lock_all()
 
+    def back_to(self, savepoint: str) -> None:
+        """Nothing: a part is taken back by the transaction itself."""
+
 
 class _Own(Snapshot):
     """What a transaction reads: the database with its own changes."""
@@ -750,11 +748,12 @@ def _wire_of(scope: str, key: str, seq: int, doc: _Doc) -> WireRow:
 
 
 class _Part:
-    """A part that is open: where its changes begin, and its savepoint once it has one."""
+    """A part that is open: where its changes begin, and its savepoint once it has one, with the names that were held before."""
 
     def __init__(self, begins: int) -> None:
         self.begins = begins
         self.savepoint = ""
+        self.locked = frozenset[str]()
 
 
 class Transaction:
@@ -823,17 +822,25 @@ class Transaction:
             self._parts.pop()
             self._back_to(part.begins)
             if part.savepoint:
-                self._sql.run(f"ROLLBACK TO SAVEPOINT {part.savepoint}")
-                self._sql.run(f"RELEASE SAVEPOINT {part.savepoint}")
+                self._sql.back_to(part.savepoint)
                 self._held = None  # it may have been read from what is gone now
                 self._has_listeners = None
                 self._lines.forget()
+                self._let_go(part.locked)
             raise
         self._parts.pop()
         if part.savepoint:
             self._sql.run(f"RELEASE SAVEPOINT {part.savepoint}")
         if not self._parts:
             self._undo.clear()
+
+    def _let_go(self, locked: frozenset[str]) -> None:
+        """Only these names are held: what was read under the others may be changed by others now."""
+        for name in self._locked - locked:
+            self._docs.pop(name, None)
+            if name.startswith(OWNER):
+                self._holders.pop(name[len(OWNER) :], None)
+        self._locked = set(locked)
 
     def written(self) -> Connection:
         """The database itself, to read what this transaction wrote."""
@@ -872,7 +879,7 @@ class Transaction:
             if not part.savepoint:
                 again = self._back_to(part.begins)
                 self._flush()
-                part.savepoint = f"part_{depth}"
+                part.savepoint, part.locked = f"part_{depth}", self.locked
                 self._sql.run(f"SAVEPOINT {part.savepoint}")
                 for table, name, after in again:
                     self._undo.append((table, name, table.get(name, _ABSENT)))
@@ -980,7 +987,12 @@ class Transaction:
             keys: Rows by their key, customers by `owner_lock`, and names that only are to be locked.
             ops: Ids of operations.
             lines: Of other tables.
+
+        Raises:
+            Malformed: lines are asked for by a text no database can hold.
         """
+        unknown = self._lines.unknown(lines)
+        _check(*(text for one in unknown for text in one.of))
         fresh = [key for key in dict.fromkeys(keys) if key not in self._docs]
         rows = [key for key in fresh if not key.startswith(OWNER)]
         owners = [
@@ -989,7 +1001,7 @@ class Transaction:
             if key.startswith(OWNER) and key[len(OWNER) :] not in self._holders
         ]
         new = [op for op in dict.fromkeys(ops) if op not in self._ops]
-        asked = self._lines.questions(self._lines.unknown(lines))
+        asked = self._lines.questions(unknown)
         names = (
             {*fresh, *(one.lock for them, *_ in asked for one in them)} - self._locked - {""}
         )
@@ -1022,7 +1034,11 @@ class Transaction:
         self.load(owner_lock(owner) for owner in owners)
 
     def lines(self, table: Table, **of: str) -> list[Line]:
-        """The lines of a table that have these values, as this transaction leaves them so far; guarded as the table says."""
+        """The lines of a table that have these values, as this transaction leaves them so far; guarded as the table says.
+
+        Raises:
+            Malformed: one is a text no database can hold.
+        """
         return self.lines_of(wanted(table, **of))
 
     def lines_of(self, asked: Wanted) -> list[Line]:
@@ -1040,7 +1056,7 @@ class Transaction:
         """Write a line of a table, over what has its key. Raises Malformed for a value no database can hold."""
         self._lines.put(table, line)
 
-    def unwritten(self, table: Table) -> Iterator[Line]:
+    def unwritten(self, table: Table) -> Iterable[Line]:
         """Lines of a table that were changed here, and that the database does not have yet."""
         return self._lines.unwritten(table)
 
@@ -1620,7 +1636,7 @@ def _plain(text: str) -> str:
 
 def _check(*texts: str) -> None:
     for text in texts:
-        if "\0" in text:
+        if not is_text(text):
             raise Malformed("a text no database can hold")
 
 

@@ -395,6 +395,14 @@ def test_an_address_that_does_not_parse_is_said_without_saying_it(address: str) 
     assert address not in str(raised.value)
 
 
+def test_no_question_is_compiled_for_longer_than_it_runs(server_engine: PostgresEngine) -> None:
+    with server_engine.reading() as sql:
+        plan = sql.all("EXPLAIN SELECT relpages FROM pg_class WHERE relpages > 7")
+
+    assert any("Seq Scan" in line for (line,) in plan)
+    assert not any("JIT" in line for (line,) in plan)
+
+
 def test_names_become_numbers_a_database_can_lock() -> None:
     numbers = {lock_number(f"customer/c{index}") for index in range(2_000)}
 
