@@ -828,8 +828,9 @@ class StoreDesk:
         return self._open.watches()
 
     def keep_draft(self, draft: NoteDraft) -> None:
-        """Keep what was begun, or forget it where there is no text. Raises StoreError."""
-        body = msgspec.json.encode(draft) if draft.text.strip() else b""
+        """Keep what was begun, or forget it where there is no text, or the customer went from here. Raises StoreError."""
+        is_gone = self._lookup.is_shown() and self._lookup.profile(draft.owner).customer is None
+        body = msgspec.json.encode(draft) if draft.text.strip() and not is_gone else b""
         self._drafts.keep(draft.owner, "answer" if draft.answers else "note", body)
 
     def drafts(self) -> tuple[NoteDraft, ...]:

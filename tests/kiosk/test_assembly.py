@@ -17,11 +17,13 @@ from kiosk.core.page import PageKind
 from kiosk.core.policy import Assurance, BandKey
 from kiosk.core.ports import BandEvidence, NoteDraft, Waits
 from sync.edge.deny import FILE, deny_of
+from sync.edge.erase import Eraser
 from sync.edge.lease import lease_of
 from sync.edge.leases import BandLease, LeasedKey, Leases
 from sync.model.deny import DenyList, mark_of
 from sync.model.records import Interaction, Referral
 from sync.model.row import row_of
+from sync.model.wire import Checkpoint, Cursor, Page
 from tests.support import edge, shop
 
 GROUP = b"g" * 16
@@ -212,6 +214,29 @@ def test_what_a_clerk_began_is_there_after_a_crash_and_hidden_with_the_people(
     assert set(kept) == {note, answer}
     assert hidden == ()
     assert "half a th" not in repr(kept)
+
+
+def test_what_a_clerk_types_on_about_somebody_who_was_erased_is_not_kept(
+    tmp_path: Path,
+) -> None:
+    device = opened_at(tmp_path, FixedClock(edge.START))
+    feed = edge.filled(device.store, shop.lenas_rows())
+    lease_of(device.store).heard()
+    desk = StoreDesk(device, None)
+    desk.keep_draft(NoteDraft("lena", "half"))
+    before = desk.drafts()
+    n = len(shop.lenas_rows())
+    gone = [edge.gone_row(row.key, n + i) for i, row in enumerate(shop.lenas_rows(), start=1)]
+    page = Page(tuple(gone), (Checkpoint(edge.SCOPE, gone[-1].seq, is_head=True),))
+    feed.apply_page(page, asked=(Cursor(edge.SCOPE, n),))
+    Eraser(device.store, feed=feed).sweep()
+
+    desk.keep_draft(NoteDraft("lena", "half a thought"))
+
+    kept = desk.drafts()
+    device.close()
+    assert len(before) == 1
+    assert kept == ()
 
 
 def test_a_full_disk_is_said_in_the_strip_until_there_is_room_again(tmp_path: Path) -> None:
