@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from sync.central.channels.adapter import Delivery, Event
-from sync.central.lines import CHANNEL, EVENT, EVENT_OF
+from sync.central.lines import CHANNEL, EVENT, EVENT_OF, INT_END
 from sync.central.sql import Connection
 from sync.central.store import Snapshot, Transaction
 
@@ -114,8 +114,9 @@ class ChannelRecord(msgspec.Struct, frozen=True):
 
 
 def head_of(delivery: Delivery, event_type: str, at: int) -> Head:
-    """What is kept of a delivery beside its bytes: nothing that lets anybody in."""
+    """What is kept of a delivery beside its bytes: nothing that lets anybody in, and no time that is none."""
     headers = {name: value for name, value in delivery.headers.items() if name not in _HIDDEN}
+    at = at if 0 <= at < INT_END else 0
     return Head(
         event_type, at, delivery.url.partition("?")[0], delivery.method, delivery.now, headers
     )

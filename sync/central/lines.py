@@ -62,7 +62,12 @@ class Table:
 
     def of(self, line: Line, columns: By) -> Line:
         """What a line has in these columns."""
-        return tuple(line[self.columns.index(name)] for name in columns)
+        return tuple([line[index] for index in _places(self, columns)])
+
+
+@lru_cache(maxsize=64)
+def _places(table: Table, columns: By) -> tuple[int, ...]:
+    return tuple(table.columns.index(name) for name in columns)
 
 
 class Wanted(NamedTuple):

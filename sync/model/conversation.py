@@ -49,10 +49,9 @@ def is_thanks(text: str) -> bool:
     plain = unicodedata.normalize("NFKC", text).casefold()
     if "?" in plain:
         return False
-    signs = {sign for sign in plain if unicodedata.category(sign) in ("So", "Sk", "Mn", "Cf")}
     words = re.findall(r"[^\W_]+", plain)
     if not words:
-        return bool(signs & _SIGNS_OF_THANKS)
+        return not _SIGNS_OF_THANKS.isdisjoint(plain)
     return (
         len(words) <= THANKS_WORDS_MAX and set(words) <= _THANKS and bool(set(words) & _NEEDED)
     )
@@ -115,7 +114,9 @@ def _answered_by_op(
 def _differs(contact: Interaction, wanted: dict[str, tuple[int, int]]) -> bool:
     if contact.id not in wanted:
         return False
-    return _changed(contact, *wanted[contact.id]) != contact
+    due_at, answered_at = wanted[contact.id]
+    is_answered = contact.answered_op or contact.answered_at == answered_at
+    return contact.due_at != due_at or not is_answered
 
 
 def _changed(contact: Interaction, due_at: int, answered_at: int) -> Interaction:

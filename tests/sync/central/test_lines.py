@@ -181,6 +181,14 @@ def test_an_event_of_a_name_no_database_can_hold_is_held_alone_on_each_of_them(
     }
 
 
+@pytest.mark.parametrize("at", [2**63, 2**64 - 1, -1])
+def test_an_event_with_a_time_that_is_none_is_taken_as_of_now(shop: Centre, at: int) -> None:
+    taken = intake_of(shop).deliver("shop", delivery(event("e1", bought("W-1", MAYA), at=at)))
+
+    assert (taken.status, taken.n_new) == (200, 1)
+    assert states(shop) == {"e1": ("done", "")}
+
+
 def test_a_row_whose_name_no_database_can_hold_is_refused_where_it_is_put(store: Store) -> None:
     with store.writing() as transaction:
         with pytest.raises(Malformed):
