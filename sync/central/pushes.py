@@ -4,7 +4,7 @@ A lineage is one life of a device's outbox; `token` is what its last push answer
 
     lineage unknown, token ""              a new life; from now on it is the device's
     the token we said last                 the next push
-    the one before, and an id we know      the answer was lost, or the push came late: the same token again
+    the one before, and an id we know      the answer was lost, or the push came late: the same token again; the id may be in `said`
     a later one than we remember           lost: this centre was set back, or took over without its tail; nothing is done
     anything else                          forked: the outbox was restored or copied; nothing is done
     a life that was followed by another    the device was cloned: from now on its requests are held, its facts taken
@@ -200,7 +200,8 @@ def is_next(life: LineageRecord | None, push: PushRequest, known: set[str]) -> b
     """Whether this push carries on from the last one of its lineage."""
     if life is None:
         return push.token == ""
-    return push.token == life.token or (push.token == life.previous and bool(known))
+    is_heard = bool(known) or life.last_op in push.said
+    return push.token == life.token or (push.token == life.previous and is_heard)
 
 
 def results_of(

@@ -113,12 +113,13 @@ class _Session:
     seq: int = 0
 
 
-class _Push(msgspec.Struct, frozen=True):
+class _Push(msgspec.Struct, frozen=True, omit_defaults=True):
     """`wire.PushRequest` with each operation as the bytes it was recorded as."""
 
     lineage: str
     ops: tuple[msgspec.Raw, ...]
     token: str = ""
+    said: tuple[str, ...] = ()
 
 
 class CentreClient:
@@ -197,10 +198,12 @@ class CentreClient:
             answer, self._session.key, device=self._identity.device_id
         )
 
-    async def push(self, *, lineage: str, ops: Sequence[bytes], token: str = "") -> PushAnswer:
+    async def push(
+        self, *, lineage: str, ops: Sequence[bytes], token: str = "", said: Sequence[str] = ()
+    ) -> PushAnswer:
         """Send operations; one result for each the centre judged, or that this lineage forked. Raises CentreError."""
         raws = tuple(msgspec.Raw(op) for op in ops)
-        body = msgspec.json.encode(_Push(lineage, raws, token))
+        body = msgspec.json.encode(_Push(lineage, raws, token, tuple(said)))
         status, answer = await self._read("push", body, push_of, statuses=(200, 409))
         return _of_its_status(answer, status, 409 if answer.is_forked else 200)
 

@@ -26,6 +26,7 @@ from sync.model.errors import CentreError, StoreError
 from sync.model.wire import (
     CUSTODY_OPS_MAX,
     PUSH_OPS_MAX,
+    SAID_MAX,
     Cursor,
     DecideRequest,
     Grant,
@@ -94,6 +95,8 @@ class Work:
         self._grants: dict[str, Grant] = {}
         self._choice: tuple[int, frozenset[str]] | None = None
         self._sent_ahead: tuple[tuple[Pending, ...], asyncio.Task[PushAnswer]] | None = None
+        self._said: tuple[str, ...] = ()  # last of each push without an answer, under this name
+        self._said_as = ("", "")
         self._owed: tuple[OpResult, ...] = ()  # answered, and settled with the next token
         self._owed_ops: tuple[Pending, ...] = ()
         self._ahead: tuple[tuple[Cursor, ...], asyncio.Task[Unread]] | None = None
@@ -394,8 +397,12 @@ class Work:
         return await self._push(batch, self.outbox.token)
 
     async def _push(self, batch: Sequence[Pending], token: str) -> PushAnswer:
-        ops = [one.raw for one in batch]
-        return await self.client.push(lineage=self._store.lineage, ops=ops, token=token)
+        ops, lineage = [one.raw for one in batch], self._store.lineage
+        if self._said_as != (lineage, token):
+            self._said_as, self._said = (lineage, token), ()
+        said, last = self._said, batch[-1].id
+        self._said = (*(one for one in said if one != last), last)[-SAID_MAX:]
+        return await self.client.push(lineage=lineage, ops=ops, token=token, said=said)
 
     async def _send_ahead(
         self, batch: Sequence[Pending], ours: Sequence[OpResult], token: str

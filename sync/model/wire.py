@@ -181,17 +181,24 @@ class HelloAnswer(msgspec.Struct, frozen=True):
     knows_token: bool = True
 
 
+SAID_MAX: Final = 64
+"""Pushes without an answer that the next one names."""
+
+
 class PushRequest(msgspec.Struct, frozen=True):
     """Operations, oldest first.
 
     Attributes:
         token: What the last push answer of this lineage said, "" before the first. An outbox that was restored from a
             copy, or copied to a second device, presents an old one: then its lineage has forked.
+        said: The last operation of each push that went out with this token and was not answered, at most SAID_MAX, the newest.
+            Who knows it is no copy, also where it holds that operation back for now.
     """
 
     lineage: Id
     ops: Annotated[tuple[Operation, ...], msgspec.Meta(max_length=PUSH_OPS_MAX)]
     token: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    said: Annotated[tuple[Id, ...], msgspec.Meta(max_length=SAID_MAX)] = ()
 
 
 class PushAnswer(msgspec.Struct, frozen=True):

@@ -98,6 +98,7 @@ class Lineage:
 
     token: str
     previous: str
+    last: str = ""
 
 
 @dataclass
@@ -292,7 +293,8 @@ class FakeCentre:
         if any(op.id in self.poison for op in push.ops):
             return self._problem(request, "failed")
         known = self.lineages.get(push.lineage, Lineage("", ""))
-        is_repeated = push.token == known.previous and any(op.id in self.ops for op in push.ops)
+        is_known = any(op.id in self.ops for op in push.ops) or known.last in push.said
+        is_repeated = push.token == known.previous and is_known
         if push.token != known.token and not is_repeated:
             return self._results(request, key, PushAnswer((), is_forked=True))
         raws = msgspec.json.decode(request.body, type=RawPush)
@@ -300,7 +302,7 @@ class FakeCentre:
             self._result(op, bytes(raw)) for op, raw in zip(push.ops, raws.ops, strict=True)
         )
         token = self.entropy.draw(8).hex()
-        self.lineages[push.lineage] = Lineage(token, push.token)
+        self.lineages[push.lineage] = Lineage(token, push.token, push.ops[-1].id)
         return self._results(request, key, PushAnswer(results, token))
 
     def _result(self, op: Operation, raw: bytes) -> OpResult:

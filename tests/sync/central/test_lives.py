@@ -19,7 +19,7 @@ from sync.model.operation import Operation
 from sync.model.operations.redeem import Redeem
 from sync.model.ports import Request
 from sync.model.signatures import Agreement, holds_statement
-from sync.model.wire import Cursor, HelloAnswer, PullRequest, Raw
+from sync.model.wire import Cursor, HelloAnswer, PullRequest, PushRequest, Raw
 from tests.support.centre import PlainDevice, code_of, new_device, open_centre, until_held
 from tests.support.shop import LENA, NOON, hand_over, lenas_rows, operation, said
 
@@ -86,6 +86,20 @@ async def test_a_push_that_comes_late_calls_nobody_a_copy(
 
     assert [it.status for it in results] == ["applied"]
     assert alerts_of(centre) == []
+
+
+async def test_who_holds_back_what_got_no_answer_goes_on_with_other_things(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    await kiosk.send(kiosk.signed(kiosk.push_request(word(1))))
+    held_back = PushRequest(kiosk.lineage, (word(2),), kiosk.token, said=(word(1).id,))
+    request = kiosk.request("/v1/push", msgspec.json.encode(held_back))
+
+    answer = await kiosk.send(kiosk.signed(request))
+    forgot = await kiosk.send(kiosk.signed(kiosk.push_request(word(3))))
+
+    assert answer.status == 200
+    assert forgot.status == 409, "a copy does not know what the other one said last"
 
 
 async def test_who_lost_the_first_answer_of_all_is_answered(kiosk: PlainDevice) -> None:
