@@ -1,12 +1,13 @@
 """Where somebody who is erased is spoken of in the bytes of events: by their numbers, addresses, handles and ids, however spelled.
 
     number     +44 7700 900123, 0044 (0) 7700-900123, 07700 900 123, 7700900123; not by its last digits alone
-    address    in capitals, in brackets, with a blank around the @, its domain as it is written or in ASCII
+    address    in capitals, in brackets, with a blank around the @, its domain as it is written or in ASCII; inside another
+               address, as who sends or forwards mail for others writes it (VERP, SRS)
     handle     with or without @, at the end of an address of a page; one of a few letters only where it clearly is a handle
     id         another system's, from MENTION_MIN characters on, as a word of its own
 
 Bytes are read as text, and again as what that is an encoding of: percent signs, JSON's and HTML's escapes, quoted-printable,
-base64, UTF-16, wide and Arabic digits. A longer number that only holds these digits is another one; an eight-digit number that is
+base64, UTF-16, wide and Arabic digits, signs nobody sees in between. A longer number that only holds these digits is another one; an eight-digit number that is
 an order's by chance is taken for it: those bytes go too, and that is the smaller harm.
 """
 
@@ -58,9 +59,10 @@ _PLAIN: Final = {
     "/": "/",
 }
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{12,}(?:\r?\n[A-Za-z0-9+/_-]{4,})*={0,2}")
-_DIGITS: Final = str.maketrans(
-    {chr(zero + n): str(n) for zero in (0x0660, 0x06F0, 0x0966) for n in range(10)}
-)
+_DIGITS: Final = {zero + n: str(n) for zero in (0x0660, 0x06F0, 0x0966) for n in range(10)}
+_UNSEEN: Final = (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)  # fmt: skip
+_PLAINER: Final[dict[int, str | None]] = {**_DIGITS, **dict.fromkeys(_UNSEEN)}
+"""Digits as we write them; soft hyphens, joiners, marks of direction and of byte order go."""
 _NO_DIGIT: Final = bytes(set(range(256)) - set(b"0123456789"))
 
 
@@ -190,7 +192,7 @@ def readings(content: bytes) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).translate(_DIGITS).casefold()
+    return unicodedata.normalize("NFKC", text).translate(_PLAINER).casefold()
 
 
 def _texts(content: bytes) -> Iterator[str]:
@@ -280,7 +282,9 @@ def _address(address: str) -> str:
     except UnicodeError:
         ascii_domain = domain
     domains = "|".join(re.escape(one) for one in sorted({domain, ascii_domain}))
-    return rf"(?<![\w.+%-]){re.escape(name)}\s?@\s?(?:{domains})(?![\w-]|\.\w)"
+    local = re.escape(name)
+    alone = rf"(?<![\w.+%-]){local}\s?@\s?(?:{domains})(?![\w-]|\.\w)"
+    return rf"{alone}|(?<![\w.]){local}=(?:{domains})@|=(?:{domains})={local}@"
 
 
 def _handle(name: str) -> str:

@@ -71,6 +71,7 @@ def spellings_of(number: phonenumbers.PhoneNumber, chance: random.Random) -> Ite
         parts = [core[i:j] for i, j in zip([0, *at], [*at, len(core)], strict=True)]
         yield f"+{number.country_code}{between}{between.join(parts)}"
         yield f"({number.country_code}){between}{between.join(parts)}"
+    yield f"\u202a+{number.country_code}\u202c {core[:3]}\u200b{core[3:]}"
     yield "".join(chr(0xFF10 + int(sign)) for sign in f"00{number.country_code}{core}")
 
 
@@ -88,6 +89,14 @@ def address_spellings(address: str) -> Iterator[str]:
         f"mailto:{address}",
         f"{name} @ {domain}",
         f"({address})",
+    )
+    ascii_domain = domain.encode("idna").decode()
+    yield from (
+        f"bounces+{name}={ascii_domain}@mailer.example",
+        f"bounce-12-{name}={ascii_domain}@mailer.example",
+        f"SRS0=aB3d=5K={ascii_domain}={name}@forward.example",
+        f"{name}@\u200b{domain}",
+        f"{name[:2]}\u00ad{name[2:]}@{domain}",
     )
     yield from (
         f"{address}.",
@@ -171,7 +180,7 @@ def test_every_spelling_of_a_handle_is_found_and_no_other_handle() -> None:
     "text",
     [
         "17700900123", "077009001234", "9447700900123", "00 44 7700 900124", "order 7700900",
-        "alena@example.org", "lena@example.organic", "lena@example.org.uk", "lena@example.com", "lena.x@example.org",
+        "alena@example.org", "bounces+alena=example.org@x.example", "lena=example.organic@x.example", "lena@example.organic", "lena@example.org.uk", "lena@example.com", "lena.x@example.org",
         "tom_bb", "atom_b", "a tom_b of sorts", "gid123456789", "xgid12345678",
     ],
 )  # fmt: skip
