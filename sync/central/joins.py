@@ -196,7 +196,8 @@ def show(transaction: Transaction, root: str, *, is_whole: bool = False) -> None
         is_whole: All that others wrote into these rows was absorbed, so that a consent no record tells is none.
     """
     transaction.load(
-        (key_of("customer", root),), lines=[*shown_of(root), *docs_of(root, *MADE)]
+        (key_of("customer", root), owner_lock(root)),
+        lines=[*shown_of(root), *docs_of(root, *MADE)],
     )
     owners = members_of(transaction, root)
     said = [it for owner in sorted(owners) for it in _said_by(transaction, owner)]

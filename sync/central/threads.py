@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from sync.central.lines import CHANNEL
-from sync.central.store import Transaction
+from sync.central.store import Transaction, owner_lock
 from sync.model import conversation, forms
 from sync.model.errors import Malformed
 from sync.model.records import Case, Interaction
@@ -80,6 +80,8 @@ def reopen(transaction: Transaction, case: Row, *, op: str) -> None:
 def _contacts(
     transaction: Transaction, owner: str, channel: str = ""
 ) -> list[tuple[Row, Interaction]]:
+    # Held before they are read: what another node makes of one of them is not to be undone.
+    transaction.lock_keys((owner_lock(owner),))
     contacts = []
     for key, doc in transaction.docs_of(owner, "interaction").items():
         if channel and f'"channel":"{channel}"' not in doc.body:

@@ -9,7 +9,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
-from sync.central import events
+from sync.central import events, joins, threads
 from sync.central.centre import Centre
 from sync.central.channels.facts import Became
 from sync.central.lines import NAMED, POINT
@@ -253,3 +253,14 @@ def test_names_that_were_locked_before_a_part_failed_are_held_after_it(
 
         assert not unheld(made_database, lock_number("product/p1"))
         assert not unheld(made_database, ALL_NAMES)
+
+
+def test_nobody_else_writes_for_a_customer_whose_rows_are_looked_at_to_change_them(
+    shared: Store, made_database: str
+) -> None:
+    with shared.writing() as transaction:
+        threads.settle(transaction, "c-maya", channel="web", thread="")
+        joins.show(transaction, "c-lena")
+
+        assert not unheld(made_database, lock_number(owner_lock("c-maya")))
+        assert not unheld(made_database, lock_number(owner_lock("c-lena")))
