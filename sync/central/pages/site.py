@@ -366,11 +366,15 @@ class AgentSite:
             return self._plain(request, 404, _GONE)
         if more == "now":
             return self._now_page(request, (signed_in, look))
+        self._mark_seen(look)
+        self._stay(signed_in.agent, look.owner)
+        return self._customer(request, signed_in, look)
+
+    def _mark_seen(self, look: Look) -> None:
+        """Somebody reads or writes there: the search opens that page for some time more."""
         now = self._parts.now
         if now - look.seen_at >= TOUCH_US:
             self._parts.write(lambda it: finding.mark_seen(it.direct(), look.id, now=now))
-        self._stay(signed_in.agent, look.owner)
-        return self._customer(request, signed_in, look)
 
     def _look(self, signed_in: SignedIn, look_id: str) -> Look | None:
         with self._parts.store.reading() as snapshot:
@@ -434,6 +438,7 @@ class AgentSite:
         look, agent, now = self._look(signed_in, look_id), signed_in.agent, self._parts.now
         if look is None or fields.get("form") not in acting.FORMS:
             return browsers.done(404)
+        self._mark_seen(look)
         is_here = self._parts.write(
             lambda it: drafts.keep(it, agent.name, look.owner, fields, now=now),
             keys=(owner_lock(look.owner),),

@@ -8,6 +8,7 @@ from sync.central.centre import Centre
 from sync.central.pages import drafts
 from sync.central.pages.agents import LASTS_US
 from sync.central.pages.drafts import KEPT_US
+from sync.central.pages.finding import OPEN_US
 from sync.model.records import Customer, Interaction
 from tests.support import shop
 from tests.support.pages import TOM, Browser
@@ -140,6 +141,22 @@ def test_what_is_typed_on_about_somebody_who_was_erased_is_not_kept(
     status = type_in(at_tom, "promise", text="call Tom on his mobile")
 
     assert (status, kept(centre)) == (404, [])
+
+
+def test_whoever_goes_on_typing_for_longer_than_a_search_opens_a_page_can_send_it(
+    centre: Centre, at_tom: Browser, clock: FixedClock
+) -> None:
+    minutes = OPEN_US // 60_000_000
+    statuses = set()
+    for n in range(0, 2 * minutes, minutes // 3):
+        clock.sleep_ms(minutes // 3 * 60_000)
+        statuses.add(type_in(at_tom, "note", text=f"a long call, minute {n}"))
+
+    at_tom.submit("/note", text="a long call")
+
+    assert statuses == {204}
+    assert at_tom.response.status == 200
+    assert kept(centre) == []
 
 
 def test_what_is_too_old_goes_also_where_nobody_types_any_more(
