@@ -12,6 +12,7 @@ name it works on until it commits, so that what it reads under the lock stays tr
 The only importer of sqlite3 and psycopg here; a library's exception never leaves this module.
 """
 
+import itertools
 import re
 import select
 import sqlite3
@@ -402,6 +403,9 @@ def _why_not(error: StoreUnreachable) -> str:
     return f"no connection to the database server: {said}" if said else str(error)
 
 
+_NUMBERS: Final = itertools.count()
+
+
 class _PostgresConnection:
     """One transaction of PostgreSQL that speaks in our errors."""
 
@@ -482,7 +486,8 @@ class _PostgresConnection:
             self._has_all = True
 
     def back_to(self, savepoint: str) -> None:
-        self.run(f"ROLLBACK TO SAVEPOINT {savepoint}")
+        # Only after an undoing it never saw does the library forget what a failed pipeline did not prepare.
+        self.run(f"ROLLBACK TO SAVEPOINT {savepoint} -- {next(_NUMBERS)}")
         self.run(f"RELEASE SAVEPOINT {savepoint}")
         # Locks go with what is undone; one that was taken before it is only taken once more.
         self._has_all = self._has_some = False

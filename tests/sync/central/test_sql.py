@@ -395,6 +395,26 @@ def test_an_address_that_does_not_parse_is_said_without_saying_it(address: str) 
     assert address not in str(raised.value)
 
 
+def test_what_failed_together_with_others_does_not_stand_in_the_way_of_what_comes_after_it(
+    server_engine: PostgresEngine,
+) -> None:
+    def fail(sql: Connection, number: int) -> None:
+        with sql.together():
+            sql.run("SELECT 1 / :nothing", nothing=0)
+            sql.run("SELECT :number + 1", number=number)
+
+    found = []
+    for number in range(12):  # a statement is prepared once it was asked for often enough
+        with server_engine.writing() as sql:
+            sql.run("SAVEPOINT part_0")
+            with pytest.raises(Malformed):
+                fail(sql, number)
+            sql.back_to("part_0")
+            found += sql.all("SELECT :number + 1", number=number)
+
+    assert found == [(number + 1,) for number in range(12)]
+
+
 def test_no_question_is_compiled_for_longer_than_it_runs(server_engine: PostgresEngine) -> None:
     with server_engine.reading() as sql:
         plan = sql.all("EXPLAIN SELECT relpages FROM pg_class WHERE relpages > 7")
