@@ -132,6 +132,8 @@ class _Act:
 
         with store.reading() as snapshot:
             looks = finding.looked_at(snapshot.sql, self._name)
+            if not looks and snapshot.row(f"customer/{self._name}") is None:
+                raise Malformed(f"nobody with the id {self._name[:60]} is here")
         return {
             "looks": [
                 {

@@ -36,6 +36,7 @@ from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
 from kiosk.capsule_signing import KEY_FILE as CAPSULE_FILE
 from kiosk.capsule_signing import SEED_SIZE, CapsuleKeyFile
 from kiosk.commands.options import CENTRE_FOLDER, Data
+from kiosk.commands.own_files import sentence
 from sync.central.app import Tls, serve
 from sync.central.centre import DATABASE_FILE, KEY_FILE, Centre
 from sync.central.errors import ChannelsWrong
@@ -166,7 +167,7 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     try:
         _run(node, host=host, port=port, public_url=public_url, until_eof=until_eof)
     except ChannelsWrong as error:
-        _fail(f"The channels cannot be used: {error}.")
+        _fail(sentence(f"The channels cannot be used: {error}"))
     except FolderInUse:
         _fail(f"Another process runs the centre in {folder}. Stop it, or give another --data.")
     except DeviceError as error:

@@ -25,7 +25,7 @@ import typer
 from hardware.clock import SystemClock
 from hardware.moments import micros_of, moment_of
 from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
-from kiosk.commands.own_files import fail
+from kiosk.commands.own_files import fail, sentence
 from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
@@ -238,11 +238,10 @@ def _check(path: Path | None, name: str, *, as_json: bool) -> None:
         found = channels_file.read_channels(path)
         channels_file.check(found, ADAPTERS)
     except ChannelsWrong as error:
-        fail("not_done", f"{error}.", exit_code=EXIT_NOT_DONE, as_json=as_json)
+        fail("not_done", sentence(str(error)), exit_code=EXIT_NOT_DONE, as_json=as_json)
     if name and name not in {it.name for it in found}:
-        message = (
-            f"{path} has no channel {name[:60]!r}{nearest(name, (it.name for it in found))}."
-        )
+        near = nearest(name, (it.name for it in found))
+        message = sentence(f"{path} has no channel {name[:60]!r}{near}")
         fail("not_done", message, exit_code=EXIT_NOT_DONE, as_json=as_json)
     checked: list[dict[str, Any]] = [
         {

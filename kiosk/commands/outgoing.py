@@ -62,11 +62,12 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     """Show what goes out of the centre and what did not, send it again or give it up."""
     least, most = WHAT.get(what, (1, 0))
     is_told = what != "drop" or bool(reason)
-    if (
-        not least <= bool(name) + bool(change) <= most
-        or not is_told
-        or state not in ("", *STATES)
-    ):
+    if state not in ("", *STATES):
+        message = (
+            f"outgoing: no message is {state[:60]}; --state is one of {', '.join(STATES)}."
+        )
+        fail("usage", message, exit_code=EXIT_USAGE, as_json=as_json)
+    if not least <= bool(name) + bool(change) <= most or not is_told:
         message = f"outgoing: {', '.join(WHAT)}; drop needs --reason."
         fail("usage", message, exit_code=EXIT_USAGE, as_json=as_json)
     address = database_of(data, database, as_json=as_json)
@@ -78,7 +79,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     if said.get("done") == 0:
         message = "There is no such message that failed or waits, or no such change."
         fail("none", message, exit_code=EXIT_NONE, as_json=as_json)
-    print(json.dumps(said) if as_json else "\n".join(_in_words(said)))
+    print(json.dumps(said) if as_json else "\n".join(_in_words(said, is_all=not state)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def _dead(due: "DueRecord", type_: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _in_words(said: dict[str, Any]) -> list[str]:
+def _in_words(said: dict[str, Any], *, is_all: bool) -> list[str]:
     if "done" in said:
         return [f"{said['what']}: {said['done']}"]
     if "messages" in said:
@@ -188,6 +189,12 @@ def _in_words(said: dict[str, Any]) -> list[str]:
             lines.append(
                 f"{one['id']}  {one['state']:9} {one['channel']:9} {one['kind']:12} {one['at'][:16]}{why}"
             )
+        if is_all:
+            lines += [
+                f"Of the {state}: --state {state}"
+                for state in STATES
+                if state not in STUCK and said["counts"].get(state)
+            ]
         return lines
     lines = []
     for name, states in said["subscribers"].items():

@@ -45,6 +45,11 @@ def fail(code: str, message: str, *, exit_code: int, as_json: bool) -> None:
     raise typer.Exit(exit_code)
 
 
+def sentence(said: str) -> str:
+    """What is said, with the full stop that a question does not need."""
+    return said if said.endswith("?") else f"{said}."
+
+
 class OwnFiles:
     """A context that opens the device, its log beside it, and closes both, or ends the command with code 6 and a sentence."""
 

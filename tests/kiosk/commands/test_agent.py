@@ -13,7 +13,9 @@ from kiosk.commands import agent
 from sync.central.pages import agents, finding
 from sync.central.pages.agents import Doors
 from sync.central.store import Store
+from tests.support import shop
 from tests.support.centre import open_centre
+from tests.support.sending import SendingShop
 
 PASSWORD = "correct horse battery"
 
@@ -185,7 +187,20 @@ def test_who_looked_at_a_customer_is_told_with_how_they_were_found(
     assert (said["agent"], said["by"], said["was_opened"]) == ("ana", "order", False)
     agent.run("looks", "lena", data=data)
     assert "ana" in capsys.readouterr().out
-    assert ran(data, capsys, "looks", "maya") == {"looks": []}
+
+
+def test_nobody_looked_is_said_only_of_a_customer_who_is_here(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(data / "centre" / "centre.db", fresh_epoch="")
+    SendingShop(store).put(*shop.lenas_rows())
+    store.close()
+
+    of_a_customer = ran(data, capsys, "looks", "lena")
+    of_a_name = failed(data, capsys, "looks", "Lena Hoffmann")
+
+    assert of_a_customer == {"looks": []}
+    assert of_a_name == (agent.EXIT_NOT_DONE, "not_done")
 
 
 def test_a_locked_name_is_shown_as_locked(

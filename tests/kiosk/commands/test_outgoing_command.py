@@ -81,6 +81,32 @@ def test_what_failed_is_listed_with_its_reason_and_without_its_words(
     assert ran(data, capsys, "list", state="sent")["messages"] == []
 
 
+def test_what_is_out_is_counted_with_how_to_list_it(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran(data, capsys, "drop", "a-1", reason="called her")
+
+    text = in_words(data, capsys)
+    outgoing.run("list", state="dropped", data=data)
+    listed = capsys.readouterr().out
+
+    assert text.splitlines() == ["Messages: 1 dropped", "Of the dropped: --state dropped"]
+    assert "a-1" in listed
+    assert "--state" not in listed
+
+
+def test_a_state_there_is_not_is_named_with_those_there_are(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        outgoing.run("list", state="snet", data=data)
+
+    said = capsys.readouterr().err
+    assert ended.value.exit_code == 2
+    assert "no message is snet" in said
+    assert "delivered" in said
+
+
 def test_a_message_is_sent_again_and_staff_see_it_waits(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
