@@ -74,6 +74,8 @@ class Housekeeping:
         return sum(one is not None for one in made)
 
     def _forget(self, now: int) -> dict[str, int]:
+        # Whoever erased somebody may have been ended before this, or somebody was reading for too long.
+        self._parts.store.scrub()
         return {
             "tombstones": self._parts.write(lambda it: it.drop_tombstones(now - TOMBSTONES_US)),
             "marks": self._parts.write(lambda it: it.thin_marks(now)),

@@ -12,7 +12,7 @@ from sync.central.centre import Centre
 from sync.central.enrolment import scope_of
 from sync.central.housekeeping import INTERESTS_MAX, SLOW_MS, TOMBSTONES_US
 from sync.model import ledger
-from sync.model.records import Account, LedgerEntry
+from sync.model.records import Account, Customer, LedgerEntry
 from sync.model.row import row_of
 from tests.support import shop
 from tests.support.centre import PlainDevice, new_device, open_centre
@@ -167,3 +167,24 @@ async def test_a_device_of_a_region_holds_what_is_the_regions(
 
     assert [grant.id for grant in answer.grants] == ["s:harbour", "r:north", "g"]
     assert [row.key for row in page.rows] == [product.key]
+
+
+def test_what_was_erased_leaves_the_files_also_where_the_eraser_was_ended_too_early(
+    tmp_path: Path,
+) -> None:
+    canary = b"Zwentibold"
+    centre = open_centre(tmp_path / "c")
+    centre.put_rows([row_of(Customer("z", "Zwentibold"), owner="z", as_of=1, source="web")])
+    centre._parts.write(lambda it: it.erase_owner("z", at=2))
+
+    def holding() -> list[str]:
+        found = sorted((tmp_path / "c").glob("centre.db*"))
+        return [file.name for file in found if canary in file.read_bytes()]
+
+    before = holding()
+    centre.tidy(is_all=True)
+    after = holding()
+    centre.close()
+
+    assert before != []
+    assert after == []
