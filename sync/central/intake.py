@@ -359,7 +359,13 @@ class Intake:
         self, transaction: Transaction, settings: Settings, record: EventRecord, raw: bytes
     ) -> None:
         """Take an event from its own bytes; where it is a whole delivery, all events in it."""
-        event = events.event_in(record, raw)
+        try:
+            event = events.event_in(record, raw)
+            delivery = events.delivery_in(record, raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            reason = "its bytes do not parse"
+            events.settle(transaction, settings.name, record.id, events.HELD, reason=reason)
+            return
         if event is not None:
             self._take(
                 transaction,
@@ -370,7 +376,6 @@ class Intake:
                 n_tries=record.n_tries,
             )
             return
-        delivery = events.delivery_in(record, raw)
         try:
             found = {
                 event_id(one): one

@@ -11,11 +11,12 @@ from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
 from sync.central import events, joins, threads
 from sync.central.centre import Centre
-from sync.central.channels.facts import Became
+from sync.central.channels.adapter import Settings
+from sync.central.channels.facts import Became, Bought
 from sync.central.lines import NAMED, POINT
 from sync.central.sql import ALL_NAMES, lock_number, open_engine
 from sync.central.store import GLOBAL, Store, Transaction, owner_lock
-from sync.model.errors import Malformed
+from sync.model.errors import Malformed, StoreError
 from sync.model.records import Customer, Product
 from sync.model.row import Row, row_of
 from tests.support.centre import open_centre
@@ -23,6 +24,7 @@ from tests.support.channels import (
     NOW,
     all_rows,
     bought,
+    changed,
     delivery,
     event,
     intake_of,
@@ -187,6 +189,53 @@ def test_an_event_with_a_time_that_is_none_is_taken_as_of_now(shop: Centre, at: 
 
     assert (taken.status, taken.n_new) == (200, 1)
     assert states(shop) == {"e1": ("done", "")}
+
+
+def test_of_events_that_waited_the_one_the_store_does_not_take_is_put_off_alone(
+    shop: Centre,
+) -> None:
+    intake = intake_of(shop)
+    asked: list[str] = []
+
+    def hear(_transaction: Transaction, _settings: Settings, fact: Bought) -> None:
+        asked.append(fact.ref)
+        if fact.ref == "W-2":
+            raise StoreError("no room for this")
+
+    intake.hear(Bought, hear)
+    numbers = ("W-1", "W-2", "W-3")
+    intake.deliver("shop", delivery(*(event(it, bought(it, MAYA)) for it in numbers)))
+    before = {state for state, _ in states(shop).values()}
+
+    intake.take_waiting()
+    asked.clear()
+    intake.take_waiting()
+
+    assert before == {"waiting"}
+    assert states(shop) == {
+        "W-1": ("done", ""),
+        "W-2": ("waiting", "the store could not take it"),
+        "W-3": ("done", ""),
+    }
+    assert asked == []
+
+
+def test_an_event_whose_kept_bytes_are_broken_is_held_and_keeps_no_other_waiting(
+    shop: Centre,
+) -> None:
+    intake = intake_of(shop)
+    intake.pause("shop", reason="a test")
+    intake.deliver(
+        "shop", delivery(event("e1", bought("W-1", MAYA)), event("e2", bought("W-2", MAYA)))
+    )
+    changed(
+        shop,
+        lambda it: it.direct().run("UPDATE event SET raw = :raw WHERE id = 'e1'", raw=b"{"),
+    )
+
+    intake.resume("shop")
+
+    assert states(shop) == {"e1": ("held", "its bytes do not parse"), "e2": ("done", "")}
 
 
 def test_a_row_whose_name_no_database_can_hold_is_refused_where_it_is_put(store: Store) -> None:
