@@ -64,6 +64,7 @@ from kiosk.core.ports import (
     Witnesses,
     held_by,
 )
+from kiosk.core.promising import due_choices
 from kiosk.core.settling import (
     DIGITS_MAX,
     Settled,
@@ -77,6 +78,7 @@ from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.screens.alike import DECLINE, JOIN, AlikeQuestion
 from kiosk.ui.screens.hand_over import HandOverQuestion
+from kiosk.ui.screens.promise import Promised, PromiseQuestion
 from kiosk.ui.screens.refer import ReferQuestion, SentOn
 from kiosk.ui.screens.remedy import RemedyQuestion, Tried
 from kiosk.ui.screens.set_pin import PinQuestion
@@ -100,6 +102,7 @@ from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.leave_customer import LeaveCustomer
 from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
+from sync.model.operations.promise_answer import PromiseAnswer
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
 from sync.model.operations.refer_customer import ReferCustomer
@@ -222,21 +225,22 @@ class CounterView(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", show=False),
-        Binding("f,slash,f8", "find", show=False),
-        Binding("n", "note", show=False),
-        Binding("h", "hand_over", show=False),
-        Binding("a,f7", "ages", show=False),
-        Binding("e", "unfold", show=False),
-        Binding("u,f6", "unsettled", show=False),
-        Binding("o,f4", "open_here", show=False),
-        Binding("z,f9", "undo", show=False),
-        Binding("p", "pin", show=False),
-        Binding("r", "answer", show=False),
-        Binding("c", "card", show=False),
-        Binding("t", "tried", show=False),
-        Binding("k", "kept", show=False),
-        Binding("g", "send_on", show=False),
-        Binding("w,f10", "waiting", show=False),
+        Binding("f,F,slash,f8", "find", show=False),
+        Binding("n,N", "note", show=False),
+        Binding("h,H", "hand_over", show=False),
+        Binding("a,A,f7", "ages", show=False),
+        Binding("e,E", "unfold", show=False),
+        Binding("u,U,f6", "unsettled", show=False),
+        Binding("o,O,f4", "open_here", show=False),
+        Binding("z,Z,f9", "undo", show=False),
+        Binding("p,P", "pin", show=False),
+        Binding("r,R", "answer", show=False),
+        Binding("c,C", "card", show=False),
+        Binding("t,T", "tried", show=False),
+        Binding("d,D", "promise", show=False),
+        Binding("k,K", "kept", show=False),
+        Binding("g,G", "send_on", show=False),
+        Binding("w,W,f10", "waiting", show=False),
         *(Binding(digit, f"digit({digit})", show=False) for digit in "123456789"),
     ]
 
@@ -940,6 +944,28 @@ class CounterView(Vertical):
         ]
         return min(found)[2] if found else None
 
+    def action_promise(self) -> None:
+        """Promise the customer something on their case, by name and time."""
+        sheet = self._sheet
+        if self.page != "sheet" or sheet is None or not sheet.case:
+            return
+        tell, words = self._telling(), self._words
+
+        def answered(made: Promised | None) -> None:
+            if made is None:
+                return
+            by, evidence = self._post.clerk_name, self._opened.by_staff
+            args = PromiseAnswer(case=sheet.case, by=by, text=made.text, due_at=made.due_at)
+            if self._record("promise_answer", args, owner=sheet.owner, evidence=evidence):
+                due = words.moment(made.due_at, now=tell.now)
+                self._say("promise.made", due=due, case=sheet.case_number, key="Z")
+
+        dues = due_choices(tell.now, words.zone)
+        question = PromiseQuestion(
+            sheet.name, sheet.case_number, dues, words=words, now=tell.now
+        )
+        self.app.push_screen(question, answered)
+
     def action_kept(self) -> None:
         """What was promised on a case is done; the case goes on."""
         sheet, case = self._sheet, self._promised
@@ -1558,6 +1584,7 @@ class CounterView(Vertical):
                 ("N", "note"),
                 ("C", "card"),
                 *([("T", "tried")] if self._sheet.case else []),
+                *([("D", "promise")] if self._sheet.case else []),
                 *([("K", "kept")] if self._promised else []),
                 *([("G", "send-on")] if self._other_stores else []),
                 ("F", "find"),

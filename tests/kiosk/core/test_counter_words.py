@@ -29,6 +29,7 @@ SAYS_IT = (
     "core/ticker.py",
     "core/trap.py",
     "ui/screens/alike.py",
+    "ui/screens/promise.py",
     "ui/screens/refer.py",
     "ui/screens/remedy.py",
     "ui/screens/set_pin.py",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kiosk.core.promising import due_choices
 from kiosk.core.staff_words import HOUR_US, MINUTE_US
 from kiosk.ui.screens.alike import AlikeQuestion
 from kiosk.ui.screens.remedy import RemedyQuestion
@@ -12,6 +13,7 @@ from sync.model.operations.answer_interaction import AnswerInteraction
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers
 from sync.model.operations.leave_customer import LeaveCustomer
+from sync.model.operations.promise_answer import PromiseAnswer
 from sync.model.operations.refer_customer import ReferCustomer
 from sync.model.operations.serve_customer import ServeCustomer
 from sync.model.operations.take_referral import TakeReferral
@@ -123,6 +125,19 @@ async def test_a_page_nobody_touches_is_not_served_from_for_ever() -> None:
 
 
 # Answering
+
+
+@pytest.mark.parametrize("key", ["r", "R"])
+async def test_a_key_of_the_counter_does_the_same_with_caps_lock(key: str) -> None:
+    async with counter() as at:
+        await at.find("priya")
+        await at.press(key)
+        await at.type("We swap it")
+        await at.press("enter")
+
+        (done,) = at.desk.done
+        assert isinstance(done.args, AnswerInteraction)
+        assert done.args.text == "We swap it"
 
 
 async def test_an_answer_goes_out_in_the_customers_channel_and_can_be_taken_back() -> None:
@@ -301,6 +316,27 @@ async def test_a_customer_sent_on_to_another_store_takes_the_card_along() -> Non
         assert done.args.to != POST.store
         assert "DO NOT OFFER AGAIN: reset the password" in done.args.card
         assert done.args.case
+
+
+async def test_a_clerk_promises_by_a_time_people_say() -> None:
+    async with counter(size=SMALLEST) as at:
+        await at.find("tom beck")
+        await at.press("d")
+        await at.pilot.pause()
+        assert "Until " in at.screen
+        assert clipped(at.app) == []
+
+        await at.press("enter", "enter")
+        assert "Say what is promised." in at.screen
+        await at.press("down")
+        await at.type("we ring him")
+        await at.press("enter", "enter")
+
+        (done,) = at.desk.done
+        assert isinstance(done.args, PromiseAnswer)
+        assert (done.args.text, done.args.by) == ("we ring him", POST.clerk_name)
+        assert done.args.due_at == due_choices(NOW_US, at.view._words.zone)[1]
+        assert "promised until" in at.notice("message")
 
 
 async def test_a_customer_sent_to_the_store_is_announced_once_opened_and_taken() -> None:
