@@ -303,7 +303,7 @@ def _judged(
             written = tuple(row for row in rows if _write(transaction, row, op, origin, lanes))
             outgoing_rows.follow(transaction, readable.op, readable.args, origin.now)
             note_origins(transaction, op, written, whom)
-            follow_cases(transaction, readable.op, written, origin.now)
+            follow_cases(transaction, readable.op, readable.args, written, origin.now)
             if op.kind in PERFORMED:
                 whom.look(transaction)
             touched = tuple(dict.fromkeys((*keys, *(row.key for row in written))))

@@ -16,6 +16,7 @@ from sync.model.operation import Operation, Refusal
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers, join_id
 from sync.model.operations.set_consent import SetConsent
+from sync.model.operations.take_back_note import TakeBackNote
 from sync.model.operations.unjoin_customers import UnjoinCustomers
 from sync.model.records import Band, Case
 from sync.model.registry import raw_args
@@ -154,13 +155,17 @@ def _is_new(row: Row, op: Operation) -> bool:
 
 
 def follow_cases(
-    transaction: Transaction, op: Operation, rows: Sequence[Row], now: int
+    transaction: Transaction, op: Operation, args: object, rows: Sequence[Row], now: int
 ) -> None:
     """A case that staff solved closes what the customer wrote about it, in every channel; undone, that waits again."""
     for row in rows:
         if not isinstance(row.body, Case) or not row.owner:
             continue
-        if row.body.state == "solved" and op.id in row.body.ops:
+        was = row.body.before
+        is_solved_before = was is not None and (was.op, was.state) == (op.id, "solved")
+        solves = not is_solved_before and not isinstance(args, TakeBackNote)
+        solves = solves or getattr(args, "solved", False)  # others only say something of it
+        if row.body.state == "solved" and op.id in row.body.ops and solves:
             threads.close(transaction, row, at=happened_at(op, now))
-        elif row.body.state == "open" and op.undoes:
+        elif row.body.state in ("open", "solved") and op.undoes:
             threads.reopen(transaction, row, op=op.undoes)

@@ -19,6 +19,7 @@ from sync.model import wire
 from sync.model.operation import Evidence, Operation
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers, join_id
+from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.set_consent import SetConsent
@@ -287,6 +288,32 @@ def test_a_case_solved_in_the_store_closes_the_conversation_in_its_channel(
     assert "answered_at" not in rows["interaction/chat:m2"][3]
     taken_back = staff(TakeBackNote(note="op-s", case="k1"), "op-t", owner=BO, undoes="op-s")
     applied(centre, taken_back)
+    assert "answered_at" not in all_rows(centre)["interaction/chat:m1"][3]
+
+
+@pytest.mark.parametrize(
+    ("args", "is_closed"),
+    [
+        (KeepPromise(case="k1", by="Ben"), False),
+        (NoteCase(case="k1", by="Ben", text="looked", next_step="call"), False),
+        (NoteCase(case="k1", by="Ben", text="this too", next_step="none", solved=True), True),
+    ],
+)
+def test_what_she_wrote_after_a_case_was_solved_waits_until_it_is_solved_once_more(
+    centre: Centre, args: msgspec.Struct, is_closed: bool
+) -> None:
+    intake = intake_of(centre)
+    changed(centre, lambda it: identity.bind(it, "chat", "c9", BO, now=NOW))
+    solved = NoteCase(case="k1", by="Ben", text="done", solved=True)
+    applied(centre, staff(solved, "op-s", owner=BO, at=NOW - 2 * HOUR))
+    asked = wrote("m1", who("c9"), "it broke again", about="case/k1", at=NOW - HOUR)
+    intake.deliver("chat", delivery(event("e1", asked), to=CHAT))
+
+    applied(centre, staff(args, "op-k", owner=BO))
+
+    assert ("answered_at" in all_rows(centre)["interaction/chat:m1"][3]) == is_closed
+    back = staff(TakeBackNote(note="op-k", case="k1"), "op-t", owner=BO, undoes="op-k")
+    applied(centre, back)
     assert "answered_at" not in all_rows(centre)["interaction/chat:m1"][3]
 
 
