@@ -74,6 +74,9 @@ NAMES_MAX: Final = 5
 TERM_MAX: Final = 254
 """Characters of a point. Source: the longest e-mail address, RFC 5321 4.5.3.1.3 with its erratum 1690."""
 
+ALIAS_MAX: Final = 300
+"""Characters of what names a record in its own system; an entry of an index of PostgreSQL holds 2,704 bytes."""
+
 VERIFIED_PPM: Final = 100
 """Risk that a join by a point verified on both sides is wrong: addresses and numbers are given to others after years.
 An assumption, to be replaced by a measured one."""
@@ -230,7 +233,7 @@ def meet(  # noqa: PLR0913  # the same
 ) -> Met:
     """The same with the record of that channel itself. Raises Erased."""
     terms = _terms(settings, who)
-    alias = who.ref or _guest(terms, ref)
+    alias = _short(who.ref or _guest(terms, ref))
     transaction.lock_keys(
         (f"alias/{settings.name}/{alias}", *(f"point/{term}" for term in terms))
     )
@@ -259,7 +262,7 @@ def foreseen(
     Whoever asks for more than this is served one by one.
     """
     terms = _terms(settings, who)
-    alias = who.ref or _guest(terms, ref)
+    alias = _short(who.ref or _guest(terms, ref))
     record = record_id(settings.name, alias)
     names = [
         owner_lock(record),
@@ -286,6 +289,14 @@ def _terms(settings: Settings, who: Who) -> dict[str, bool]:
         if term:
             terms[term] = terms.get(term, False) or point.is_verified
     return terms
+
+
+def _short(alias: str) -> str:
+    """What names a record, as an index can hold it: its digest, where it is longer than that."""
+    if len(alias) <= ALIAS_MAX:
+        return alias
+    digest = hashlib.sha256(alias.encode("utf-8", "replace")).hexdigest()
+    return f"{GUEST if alias.startswith(GUEST) else ''}digest-{digest}"
 
 
 def _guest(terms: Mapping[str, bool], ref: str) -> str:
@@ -317,6 +328,7 @@ def _record(
 
 def bind(transaction: Transaction, channel: str, ref: str, owner: str, *, now: int) -> None:
     """Say that a channel's id means a customer we know already, before that channel told anything of it."""
+    ref = _short(ref)
     transaction.lock_keys((f"alias/{channel}/{ref}", owner_lock(owner)))
     if not transaction.lines(ALIAS, channel=channel, ref=ref):
         transaction.put_line(ALIAS, (channel, ref, owner, now))

@@ -1,5 +1,6 @@
 """What a transaction keeps in memory of the tables events are taken into, where parts of it fail, and beside another node."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -236,6 +237,28 @@ def test_an_event_whose_kept_bytes_are_broken_is_held_and_keeps_no_other_waiting
     intake.resume("shop")
 
     assert states(shop) == {"e1": ("held", "its bytes do not parse"), "e2": ("done", "")}
+
+
+def test_a_customer_or_a_conversation_of_a_very_long_name_is_taken_and_known_again(
+    shop: Centre,
+) -> None:
+    # Nothing that can be packed into less.
+    name = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(120))
+
+    intake_of(shop).deliver(
+        "shop",
+        delivery(
+            event("e1", bought("W-1", who(name, "Lena"))),
+            event("e2", bought("W-2", who(name, "Lena"))),
+            event("e3", wrote("m3", who("", "Lena"), thread=name)),
+            event("e4", wrote("m4", who("", "Lena"), thread=name)),
+        ),
+    )
+
+    rows = all_rows(shop)
+    assert {state for state, _ in states(shop).values()} == {"done"}
+    assert rows["order/W-1"][0] == rows["order/W-2"][0]
+    assert rows["interaction/shop:m3"][0] == rows["interaction/shop:m4"][0]
 
 
 def test_a_row_whose_name_no_database_can_hold_is_refused_where_it_is_put(store: Store) -> None:
