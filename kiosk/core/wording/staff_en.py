@@ -159,7 +159,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "refer.what": "What to do",
     "refer.what.needed": "Say what is to be done there.",
     "refer.yes": "Send on",
-    "refer.keys": "Enter: on. Esc: not now.",
+    "choice.keys": "Enter: on. Esc: not now.",
     "refer.done": "Recorded: {store} expects {name}, and has the card. {key} takes it back for 5 minutes.",
     "refer.nowhere": "No other store is known here.",
     # What was tried

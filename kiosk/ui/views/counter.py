@@ -77,9 +77,8 @@ from kiosk.core.settling import (
 from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
 from kiosk.ui.screens.alike import DECLINE, JOIN, AlikeQuestion
+from kiosk.ui.screens.choice import ChoiceQuestion, Chosen
 from kiosk.ui.screens.hand_over import HandOverQuestion
-from kiosk.ui.screens.promise import Promised, PromiseQuestion
-from kiosk.ui.screens.refer import ReferQuestion, SentOn
 from kiosk.ui.screens.remedy import RemedyQuestion, Tried
 from kiosk.ui.screens.set_pin import PinQuestion
 from kiosk.ui.screens.settle import SettleQuestion
@@ -951,19 +950,23 @@ class CounterView(Vertical):
             return
         tell, words = self._telling(), self._words
 
-        def answered(made: Promised | None) -> None:
+        dues = due_choices(tell.now, words.zone)
+        told = tuple(words.moment(due, now=tell.now) for due in dues)
+
+        def answered(made: Chosen | None) -> None:
             if made is None:
                 return
             by, evidence = self._post.clerk_name, self._opened.by_staff
-            args = PromiseAnswer(case=sheet.case, by=by, text=made.text, due_at=made.due_at)
+            args = PromiseAnswer(
+                case=sheet.case, by=by, text=made.text, due_at=dues[made.index]
+            )
             if self._record("promise_answer", args, owner=sheet.owner, evidence=evidence):
-                due = words.moment(made.due_at, now=tell.now)
-                self._say("promise.made", due=due, case=sheet.case_number, key="Z")
+                due, case = told[made.index], sheet.case_number
+                self._say("promise.made", due=due, case=case, key="Z")
 
-        dues = due_choices(tell.now, words.zone)
-        question = PromiseQuestion(
-            sheet.name, sheet.case_number, dues, words=words, now=tell.now
-        )
+        title = words.say("promise.title", name=sheet.name, case=sheet.case_number)
+        choices = tuple(words.say("promise.until", due=due) for due in told)
+        question = ChoiceQuestion("promise", title, choices, words=words)
         self.app.push_screen(question, answered)
 
     def action_kept(self) -> None:
@@ -994,18 +997,18 @@ class CounterView(Vertical):
             return
         card = card_text(counter_card(self._profile, self._telling()))[:TEXT_MAX]
 
-        def answered(sent: SentOn | None) -> None:
+        def answered(sent: Chosen | None) -> None:
             if sent is None:
                 return
             by, evidence = self._post.clerk_name, self._opened.by_staff
-            args = ReferCustomer(
-                to=sent.store, by=by, text=sent.text, card=card, case=sheet.case
-            )
+            to, store = stores[sent.index]
+            args = ReferCustomer(to=to, by=by, text=sent.text, card=card, case=sheet.case)
             if self._record("refer_customer", args, owner=sheet.owner, evidence=evidence):
-                store = dict(stores)[sent.store]
                 self._say("refer.done", store=store, name=sheet.name, key="Z")
 
-        question = ReferQuestion(sheet.name, stores, words=self._words)
+        title = self._words.say("refer.title", name=sheet.name)
+        choices = tuple(self._words.say("refer.where", store=name) for _, name in stores)
+        question = ChoiceQuestion("refer", title, choices, words=self._words)
         self.app.push_screen(question, answered)
 
     # Answering in the customer's channel
