@@ -3,6 +3,7 @@
 An agent sees less than a clerk at a counter: of a contact point only its end, of a sensitive contact only that there was one.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -25,7 +26,16 @@ from sync.model.card import (
 )
 from sync.model.checklist import is_struck
 from sync.model.profile import Profile
-from sync.model.records import Case, ContactPoint, Interaction, Join, Likeness, Order, Serving
+from sync.model.records import (
+    CHANNELS,
+    Case,
+    ContactPoint,
+    Interaction,
+    Join,
+    Likeness,
+    Order,
+    Serving,
+)
 from sync.model.row import Row
 
 TIMELINE_MAX: Final = 60
@@ -142,11 +152,11 @@ def sheet_of(
         cases=_cases(profile),
         reach=_reach(profile),
         alike=tuple(
-            Alike(it.other, plain(it.name, 60) or "somebody without a name", plain(it.why))
+            Alike(it.other, plain(it.name, 60) or "somebody without a name", _why(it.why))
             for _, it in profile.of(Likeness)
         ),
         joins=tuple(
-            f"{plain(it.one, 60) or 'no name'} and {plain(it.other, 60) or 'no name'}: {plain(it.why)}"
+            f"{plain(it.one, 60) or 'no name'} and {plain(it.other, 60) or 'no name'}: {_why(it.why)}"
             f" ({plain(it.by, 60)}, {moment_in(it.at, now=now, zone=zone)})"
             for _, it in profile.of(Join)
         ),
@@ -302,6 +312,20 @@ def _reach(profile: Profile) -> tuple[str, ...]:
         f"{', proved' if point.is_verified else ''}"
         for _, point in profile.of(ContactPoint)
     )
+
+
+_TERM: Final = re.compile(rf"\b(mailto|tel|{'|'.join(CHANNELS)}):(\S+)")
+"""A number, address or handle as the reason of a join names it; `sync.central.identity` writes it so."""
+
+
+def _why(reason: str) -> str:
+    """Why two records are or may be one, of each number, address and handle only its end."""
+
+    def ended(term: re.Match[str]) -> str:
+        what = {"mailto": "e-mail", "tel": "number"}.get(term[1]) or channel_name(term[1])
+        return f"{what} {_end_of(term[2])}"
+
+    return _TERM.sub(ended, plain(reason))
 
 
 def _end_of(value: str) -> str:

@@ -109,3 +109,25 @@ def test_a_page_follows_a_customer_who_was_joined_elsewhere(
     assert "Where is my parcel?" in at_tom.page.text
     at_tom.submit("/note", text="kept with both")
     assert "kept with both" in at_tom.page.text
+
+
+@pytest.mark.parametrize(
+    ("term", "shown"),
+    [
+        ("mailto:t.becker@example.net", "e-mail t...@example.net"),
+        ("tel:+447700900102", "number ...0102"),
+        ("x:5698478713", "X ...8713"),
+    ],
+)
+def test_why_two_were_made_one_tells_only_the_end_of_a_number_or_an_address(
+    centre: Centre, at_tom: Browser, term: str, shown: str
+) -> None:
+    why = f"verified in both places: {term}"
+    centre._parts.write(
+        lambda it: identity.join(it, TOM, "web-tom", why=why, risk_ppm=1, by="centre", at=2)
+    )
+
+    at_tom.go(at_tom.path)
+
+    assert f"verified in both places: {shown} (centre" in at_tom.page.text
+    assert term not in at_tom.page.text
