@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,7 @@ from drivers.lines import (
     Used,
 )
 from hardware.clock import Clock
+from hardware.disk import Disk
 from kiosk.assembly import (
     BandReader,
     Device,
@@ -82,6 +83,10 @@ class CentreDown(Exception):
     """The demo's centre did not start; the sentence says what it said."""
 
 
+ADDRESS_FILE: Final = "address"
+"""Where the centre answers while the demo runs, for who wants its page /agent: the port is another each time."""
+
+
 @asynccontextmanager
 async def running_centre(folder: Path, *, channels: Path) -> AsyncIterator[str]:
     """The demo's centre as a child process; its address. It ends when the block or this process does."""
@@ -113,6 +118,16 @@ async def running_centre(folder: Path, *, channels: Path) -> AsyncIterator[str]:
             with contextlib.suppress(ProcessLookupError):
                 child.send_signal(signal.SIGTERM)
         await child.wait()
+
+
+@contextmanager
+def named(url: str, file: Path, *, disk: Disk) -> Iterator[None]:
+    """Keep the address of the centre in a file as long as the block lasts."""
+    disk.write(file, f"{url}\n".encode())
+    try:
+        yield
+    finally:
+        disk.remove(file)
 
 
 class House:
@@ -228,6 +243,7 @@ async def run_demo(
         channels = folder / CENTRE_FOLDER / CHANNELS_FILE
         write_channels(channels, demo_channels(vendors=vendors.addresses), disk=world.disk)
         url = await stack.enter_async_context(running_centre(folder, channels=channels))
+        stack.enter_context(named(url, folder / CENTRE_FOLDER / ADDRESS_FILE, disk=world.disk))
         wire = Wire(url)
         stack.push_async_callback(wire.close)
         for job in (wire.run(), passed_on(told, wire, clock=world.clock)):

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,6 +47,21 @@ def test_one_key_shows_a_shop_that_remembers_her_and_quitting_leaves_nothing(
 
     assert terminal.exit_code() == 0
     until_none(tmp_path / "demo")
+
+
+def test_the_agents_page_answers_at_the_address_the_folder_names(
+    demo: Start, tmp_path: Path
+) -> None:
+    terminal = demo(size=(80, 24))
+    file = tmp_path / "demo" / "centre" / "address"
+
+    with urllib.request.urlopen(f"{file.read_text().strip()}/agent") as answer:
+        page = answer.read().decode()
+    terminal.press("q")
+
+    assert "Sign in" in page
+    assert terminal.exit_code() == 0
+    assert not file.exists()
 
 
 def test_with_the_network_cut_the_tap_still_answers_and_what_is_done_goes_out_when_it_is_back(
