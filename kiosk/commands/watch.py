@@ -11,12 +11,14 @@ somebody waits longer than was promised, so that a timer can ring; a report that
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
 
-from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
+from kiosk import settings
+from kiosk.commands.options import CENTRE_FOLDER, EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from kiosk.core.staff_words import StaffWords
 from sync.model.errors import StoreError
@@ -65,7 +67,11 @@ def run(
         bool, typer.Option("--report", help="How each channel did in the last four weeks.")
     ] = False,
     home: Annotated[
-        str, typer.Option("--home", help="Id of the store from whose shelf the web shop sells.")
+        str,
+        typer.Option(
+            "--home",
+            help="Id of the store from whose shelf the web shop sells; else as brand.toml says.",
+        ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -75,7 +81,7 @@ def run(
     """
     address = database_of(data, database, as_json=as_json)
     try:
-        found = _watched(address, home)
+        found = _watched(address, home or _home(data))
     except StoreError as error:
         message = f"The database of the centre cannot be used: {error}."
         fail(error.code, message, exit_code=EXIT_DATABASE, as_json=as_json)
@@ -87,6 +93,13 @@ def run(
             print(line)
     if not report and any(it.code in _LATE for it in found.alarms):
         raise typer.Exit(EXIT_LATE)
+
+
+def _home(data: Path | None) -> str:
+    """What the brand of the centre in the data folder says; "" where there is none."""
+    from sync.central.brand import read_brand
+
+    return read_brand(settings.load(data=data).data / CENTRE_FOLDER).home
 
 
 def _watched(address: str, home: str) -> "Watched":

@@ -48,6 +48,7 @@ COUNTER_FOLDER: Final = "counter"
 
 BRAND: Final = b"""name = "Tidemark"
 country = "GB"
+home = "harbour"
 sign_off = \"\"\"
 Your Tidemark team
 tidemark.example\"\"\"

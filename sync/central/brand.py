@@ -3,6 +3,7 @@
 name = "Tidemark"
 country = "DE"                # how national telephone numbers are read; without it as the channels say
 zone = "Europe/Berlin"        # whose time the agents' pages tell; without it this machine's
+home = "harbour"              # store from whose shelf the web shop sells; without it web and shelf are not compared by count
 sign_off = \"\"\"
 Your Tidemark team
 tidemark.example\"\"\"
@@ -29,12 +30,14 @@ class Brand:
     Attributes:
         country: ISO 3166 code.
         zone: Name in the IANA database of time zones.
+        home: Id of the store from whose shelf the web shop sells.
     """
 
     name: str = ""
     sign_off: str = ""
     country: str = ""
     zone: str = ""
+    home: str = ""
 
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
@@ -52,7 +55,7 @@ def read_brand(folder: Path) -> Brand:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StoreError(f"{path} does not parse: {error}") from error
     brand = Brand(
-        *(_text(told, name, path) for name in ("name", "sign_off", "country", "zone"))
+        *(_text(told, name, path) for name in ("name", "sign_off", "country", "zone", "home"))
     )
     if brand.country and not _COUNTRY.fullmatch(brand.country):
         raise StoreError(f'{path}: country is two letters, as "DE"')

@@ -112,7 +112,7 @@ class Centre:
         self._leases = Leases(parts, band_keys, self._denials, self._capsules)
         self.channels = Intake(parts, ADAPTERS, channels)
         self._erasure = Erasure(parts, self._pulls)
-        watch = Watch(parts, channels)
+        watch = Watch(parts, channels, home=brand.home)
         self._housekeeping = Housekeeping(parts, self._pulls, watch, self.channels)
         self._heads: dict[str, int] = {}
         self.sites: dict[str, Site] = _sites_of(parts, band_keys, watch, brand, channels)

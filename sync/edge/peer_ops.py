@@ -79,11 +79,12 @@ class PeerOps:
         return n_over > 0 or any(entry.device != self._device for entry in changes.entries)
 
     def show(self, ahead: Iterable[Entry]) -> None:
-        """Take in some entries of others before the changes that bring them. Raises StoreError."""
+        """Take in some entries of others before the changes that bring them; those that came meanwhile are older now. Raises StoreError."""
         with self._store.cache.write() as file:
-            life = _number(file, "relay_age")
+            life, seen = _number(file, "relay_age"), _number(file, "relay_seen")
             for entry in ahead:
-                self._put(file, entry, life)
+                if entry.change > seen:
+                    self._put(file, entry, life)
 
     def own(self) -> dict[str, str]:
         """This device's operations in the mailbox and their state there, as far as it was told. Raises StoreError."""

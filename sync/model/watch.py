@@ -82,6 +82,10 @@ class Contact:
         """Whether it waits, and longer than was promised."""
         return self.is_waiting and self.due_at < now
 
+    def was_late(self, now: int) -> bool:
+        """Whether the answer came later than was promised, or still is not there."""
+        return 0 < self.due_at < (self.answered_at or now)
+
     @property
     def window_ends_at(self) -> int:
         """Until when free text may be written back; 0 where the channel has no such end."""
@@ -159,7 +163,7 @@ class ChannelReport:
         n_contacts, n_customers: Use.
         share: Of all contacts in all channels, 0 to 1.
         answer_median_us, answer_p90_us: Time from the first message to a person's answer, 0 when none was answered.
-        n_answered, n_late, n_asked_elsewhere: Outcome.
+        n_answered, n_late, n_asked_elsewhere: Outcome; late are those answered late too.
         verdict: keep | staff_it | close; "" where there is too little to judge by.
         reason: Code of the rule that gave it.
     """
@@ -346,10 +350,11 @@ def _report(
 ) -> ChannelReport:
     times = sorted(it.answered_at - it.at for it in contacts if it.answered_at)
     promised = sorted(it.due_at - it.at for it in contacts if it.answered_at and it.due_at)
-    n_late = sum(it.is_late(now) for it in contacts)
+    n_late = sum(it.was_late(now) for it in contacts)
+    n_unheard = sum(it.is_late(now) for it in contacts)
     n_elsewhere = sum(it.is_asked_elsewhere for it in contacts)
     share = len(contacts) / n_all
-    in_vain = n_late / len(contacts)
+    in_vain = n_unheard / len(contacts)
     verdict, reason = "keep", "answered"
     if share < UNUSED_SHARE and in_vain > IN_VAIN_SHARE:
         verdict, reason = "close", "unused_and_unheard"

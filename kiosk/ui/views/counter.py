@@ -970,14 +970,27 @@ class CounterView(Vertical):
         self.app.push_screen(question, answered)
 
     def action_kept(self) -> None:
-        """What was promised on a case is done; the case goes on."""
+        """What was promised on a case is done, and how; the case goes on."""
         sheet, case = self._sheet, self._promised
         if self.page != "sheet" or sheet is None or case is None:
             return
-        args = KeepPromise(case=case.id, by=self._post.clerk_name)
-        evidence = self._opened.by_staff
-        if self._record("keep_promise", args, owner=sheet.owner, evidence=evidence):
-            self._say("promise.done", case=self._words.name(case.number), key="Z")
+        promise, words = promises.pressing(case), self._words
+        assert promise is not None  # that is why the case was chosen
+        number = words.name(case.number)
+
+        def answered(kept: Chosen | None) -> None:
+            if kept is None:
+                return
+            args = KeepPromise(case=case.id, by=self._post.clerk_name, text=kept.text)
+            evidence = self._opened.by_staff
+            if self._record("keep_promise", args, owner=sheet.owner, evidence=evidence):
+                self._say("promise.done", case=number, key="Z")
+
+        title = words.say("kept.title", case=number)
+        text = words.say(
+            "kept.promise", by=words.name(promise.by), text=words.text(promise.text)
+        )
+        self.app.push_screen(ChoiceQuestion("kept", title, (text,), words=words), answered)
 
     # Sending a customer on
 

@@ -12,7 +12,7 @@ from hardware.moments import micros_of
 from kiosk.commands import watch
 from kiosk.commands.options import EXIT_DATABASE
 from sync.model import promises
-from sync.model.records import Case, Customer, Interaction, Promise, Record
+from sync.model.records import Case, Customer, Interaction, Promise, Record, Stock
 from sync.model.row import row_of
 from tests.support.centre import open_centre
 
@@ -161,3 +161,27 @@ def test_a_folder_without_a_centre_is_said(
 
     assert ended.value.exit_code == EXIT_DATABASE
     assert "There is no centre" in capsys.readouterr().err
+
+
+def test_web_and_shelf_are_compared_by_the_store_the_brand_names(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    centre = open_centre(data / "centre")
+    now = micros_of(SystemClock().now())
+    counts = (
+        Stock("tent@web", "tent", "web", 4, now),
+        Stock("tent@harbour", "tent", "harbour", 1, now),
+    )
+    centre.put_rows(row_of(one, owner="", as_of=now, source="x") for one in counts)
+    centre.close()
+
+    def contradictions() -> int:
+        with pytest.raises(typer.Exit):
+            watch.run(data=data, as_json=True)
+        found: int = json.loads(capsys.readouterr().out)["sins"]["contradictions"]
+        return found
+
+    before = contradictions()
+    (data / "centre" / "brand.toml").write_text('home = "harbour"\n')
+
+    assert (before, contradictions()) == (0, 1)

@@ -486,11 +486,15 @@ async def test_a_draft_survives_leaving_the_page_and_says_that_it_is_there() -> 
         assert (args.text, args.audience) == ("half a thought", "customer")
 
 
-async def test_a_promise_is_said_to_be_kept_with_one_key_where_there_is_one() -> None:
+async def test_a_promise_is_said_to_be_kept_and_how_where_there_is_one() -> None:
     async with counter() as at:
         await at.find("tom beck")
         assert ("K", "Promise kept", "kept") in at.view._keys()
         await at.press("k")
+        await at.press("enter", "enter")
+        assert "Say how it was kept" in at.screen
+        await at.type("billed since today")
+        await at.press("enter", "enter")
         assert at.notice("message").startswith("Recorded: what was promised on C-4711 is kept.")
         args = at.desk.done[0].args
 
@@ -499,7 +503,7 @@ async def test_a_promise_is_said_to_be_kept_with_one_key_where_there_is_one() ->
         await at.press("k")
 
         assert isinstance(args, KeepPromise)
-        assert (args.case, len(at.desk.done)) == ("C-4711", 1)
+        assert (args.case, args.text, len(at.desk.done)) == ("C-4711", "billed since today", 1)
 
 
 async def test_what_was_being_written_when_the_program_ended_is_there_when_it_starts_again() -> (

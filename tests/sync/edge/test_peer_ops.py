@@ -82,6 +82,20 @@ def test_what_another_device_did_is_in_the_view_until_it_takes_it_back(
     assert state_of(store) == "active"
 
 
+def test_an_answer_that_was_slower_than_the_changes_brings_nothing_back(
+    store: EdgeStore,
+) -> None:
+    ops = following(store)
+    ops.take(changes(entry(block(), 1)))
+    ops.take(changes(entry(block(), 1, state="withdrawn", change=2)))
+
+    ops.show([entry(block(), 1, change=1)])
+    assert (state_of(store), ops.n_theirs()) == ("active", 0)
+    ops.show([entry(block(2), 3, change=3)])
+
+    assert (state_of(store), ops.n_theirs()) == ("blocked", 1)
+
+
 def test_a_new_life_of_the_mailbox_forgets_nobody_before_they_told_it_all(
     store: EdgeStore,
 ) -> None:

@@ -235,6 +235,7 @@ def test_a_channel_that_answers_later_than_promised_is_to_be_staffed() -> None:
     found = report(answered(6, "email", after_h=30), "email")
 
     assert (found.verdict, found.reason) == ("staff_it", "slow")
+    assert found.n_late == 6, "they were answered, and too late"
 
 
 def test_a_channel_after_which_customers_ask_again_elsewhere_is_to_be_staffed() -> None:
