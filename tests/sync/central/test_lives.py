@@ -381,8 +381,8 @@ async def test_a_name_of_a_session_that_was_changed_opens_nothing(kiosk: PlainDe
     for changed in (
         good[:-2],
         good + "A",
-        "A" + good[1:],
-        good[:50] + "-" + good[51:],
+        ("B" if good[0] == "A" else "A") + good[1:],
+        good[:50] + ("_" if good[50] == "-" else "-") + good[51:],
         "",
         "é",
     ):
