@@ -25,6 +25,7 @@ from hardware.moments import micros_of, moment_of
 from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from sync.model.errors import StoreError
+from sync.model.records import SMS
 
 if TYPE_CHECKING:
     from sync.central.changes import DueRecord
@@ -186,8 +187,9 @@ def _in_words(said: dict[str, Any], *, is_all: bool) -> list[str]:
         for one in said["messages"]:
             why = one["reason"] or one["waits_for"]
             why = f"  {why}" if why else ""
+            way = SMS if one["channel"] == "phone" else one["channel"]
             lines.append(
-                f"{one['id']}  {one['state']:9} {one['channel']:9} {one['kind']:12} {one['at'][:16]}{why}"
+                f"{one['id']}  {one['state']:9} {way:9} {one['kind']:12} {one['at'][:16]}{why}"
             )
         if is_all:
             lines += [

@@ -15,7 +15,7 @@ from kiosk.core import foreign
 from kiosk.core.entries import Telling
 from kiosk.core.staff_words import StaffWords
 from sync.model.profile import Profile
-from sync.model.records import UNSENT, ContactPoint, Interaction
+from sync.model.records import SMS, UNSENT, ContactPoint, Interaction
 from sync.model.row import Row
 from sync.model.rules import UNDO_WITHIN_US
 from sync.model.watch import WINDOW_US, contacts_of, waiting_of
@@ -29,10 +29,10 @@ WINDOWED: Final = "whatsapp"
 WRITABLE: Final = ("whatsapp", "email", "chat", "instagram", "tiktok", "x", "app")
 """Channels an answer can be written in; a call or a web order is answered another way."""
 
-SMS: Final = "phone"
+TELEPHONE: Final = "phone"
 """The channel of a telephone: a call is answered there by a text message, where nothing else reaches them."""
 
-BY_ADDRESS: Final = ("whatsapp", "email", SMS)
+BY_ADDRESS: Final = ("whatsapp", "email", TELEPHONE)
 """Ways that need nothing but an address of the customer."""
 
 QUOTED_MAX: Final = 60
@@ -150,7 +150,7 @@ def _mark(profile: Profile, channel: str, tell: Telling) -> str:
 
 def way_name(channel: str, words: StaffWords) -> str:
     """What people call the way an answer goes."""
-    return words.say("answer.sms") if channel == SMS else words.channel(channel)
+    return words.channel(SMS if channel == TELEPHONE else channel)
 
 
 def window_left(profile: Profile, now: int) -> int:

@@ -42,6 +42,7 @@ from sync.model.records import (
     Serving,
     Stock,
     key_of,
+    way_of,
 )
 from sync.model.row import Row
 from sync.model.sins import WEB
@@ -144,7 +145,7 @@ def todos_of(profile: Profile, *, tell: Telling, n_before: int) -> tuple[Todo, .
             for _, it in referrals_of(profile, tell.post.store)
         ),
         *(
-            Todo("answer_again", it.id, "", words.channel(it.channel), words.text(it.text))
+            Todo("answer_again", it.id, "", words.channel(way_of(it)), words.text(it.text))
             for _, it in failed_of(profile, tell.now)
         ),
         *(
@@ -397,7 +398,7 @@ def _failed(profile: Profile, todos: tuple[Todo, ...], tell: Telling) -> list[En
     return [
         Entry(
             label=words.say("now.failed"),
-            lead=words.channel(message.channel),
+            lead=words.channel(way_of(message)),
             text=words.say(
                 "now.failed.text",
                 why=tell.part(message.delivery_reason) or words.say("why.none"),

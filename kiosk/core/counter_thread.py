@@ -13,7 +13,17 @@ from kiosk.core.counter_now import Cases, clash_text
 from kiosk.core.entries import Entry, Telling, Tone, is_struck, is_unanswered, item_of
 from sync.model import promises
 from sync.model.profile import Profile
-from sync.model.records import UNSENT, Case, Interaction, Order, Pickup, Promise, Remedy, Told
+from sync.model.records import (
+    UNSENT,
+    Case,
+    Interaction,
+    Order,
+    Pickup,
+    Promise,
+    Remedy,
+    Told,
+    way_of,
+)
 from sync.model.row import Row
 
 TIMELINE_MAX: Final = 200
@@ -225,7 +235,7 @@ def _contact(contact: Contact, tell: Telling, profile: Profile) -> Entry:
         tone = Tone.ALERT if body.delivery in UNSENT else tone
     if is_unanswered(body):
         text, tone = words.say("timeline.owed", text=text), Tone.ALERT
-    lead = words.channel(body.channel)
+    lead = words.channel(way_of(body))
     return Entry(tell.at(body.at), text, lead=lead, tone=tone, age=tell.age(contact.row))
 
 

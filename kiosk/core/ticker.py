@@ -6,7 +6,7 @@ from typing import Final
 
 from kiosk.core.entries import name_of
 from kiosk.core.staff_words import StaffWords
-from sync.model.records import Customer, Interaction, Order
+from sync.model.records import Customer, Interaction, Order, way_of
 from sync.model.row import Row
 
 LINES_MAX: Final = 40
@@ -60,8 +60,9 @@ def ticker_of(rows: Iterable[Row], *, words: StaffWords, now: int) -> tuple[Tick
 def _line(row: Row, name: str, words: StaffWords, now: int) -> TickerLine:
     body = row.body
     assert isinstance(body, Interaction | Order)
+    way = body.channel if isinstance(body, Order) else way_of(body)
     head = words.say(
-        "ticker.head", at=words.clock(body.at, now=now), channel=words.channel(body.channel)
+        "ticker.head", at=words.clock(body.at, now=now), channel=words.channel(way)
     )
     if isinstance(body, Order):
         state = words.either(f"order.{body.state}", "order.other")

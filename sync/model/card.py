@@ -33,6 +33,7 @@ from sync.model import promises
 from sync.model.checklist import is_struck
 from sync.model.profile import Profile
 from sync.model.records import (
+    SMS,
     UNSENT,
     Case,
     Customer,
@@ -43,6 +44,7 @@ from sync.model.records import (
     Referral,
     Serving,
     Store,
+    way_of,
 )
 from sync.model.row import Row
 
@@ -74,6 +76,7 @@ _MONTHS: Final = (
 )  # fmt: skip
 _CHANNELS: Final = {
     "whatsapp": "WhatsApp", "instagram": "Instagram", "tiktok": "TikTok", "x": "X", "email": "e-mail",
+    SMS: "SMS",
 }  # fmt: skip
 """Names of channels that are not written as their codes."""
 
@@ -423,7 +426,7 @@ class _Writer:
             if contact.delivery not in UNSENT:
                 continue
             why = f" ({plain(contact.delivery_reason, 60)})" if contact.delivery_reason else ""
-            when, where = self.moment(contact.at), channel_name(channel)
+            when, where = self.moment(contact.at), channel_name(way_of(contact))
             what = "NOT DELIVERED" if contact.delivery == "failed" else "NOT SURE IT ARRIVED"
             text = f'{what}: {where} of {when}{why}: "{plain(contact.text)}"'
             is_secret = self._is_secret(contact)

@@ -17,6 +17,9 @@ CHANNELS: Final = (
 )  # fmt: skip
 """Where a contact or an order can come from. Public: stored and sent; their names for people are in `wording`."""
 
+SMS: Final = "sms"
+"""By which way we write to a telephone; no channel of its own, as both ways reach the same number."""
+
 UNSENT: Final = frozenset({"failed", "unsure"})
 """What `delivery` says of a message that did not arrive, as far as anybody knows."""
 
@@ -116,6 +119,11 @@ class Interaction(Record, frozen=True):
     thread: str = ""
     is_automatic: bool = False
     is_closing: bool = False
+
+
+def way_of(contact: Interaction) -> str:
+    """By which way people say it came or went: its channel, or `SMS` for a message of ours to a telephone."""
+    return SMS if contact.channel == "phone" and contact.delivery else contact.channel
 
 
 class Promise(msgspec.Struct, frozen=True, omit_defaults=True):

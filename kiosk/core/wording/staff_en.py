@@ -48,6 +48,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "channel.x": "X",
     "channel.chat": "Chat",
     "channel.email": "E-mail",
+    "channel.sms": "SMS",
     "channel.store": "Store",
     "channel.here": "this counter",
     "channel.peer": "another counter",
@@ -261,7 +262,6 @@ SENTENCES: Final[Mapping[str, str]] = {
     "delivery.other": "on its way",
     # Answering in the customer's channel
     "answer.title": "Answer {name}, {channel}, {at}: {text}",
-    "answer.sms": "SMS",
     "answer.mark": "CUSTOMER WILL READ THIS, by {channel}",
     "answer.mark.window": "CUSTOMER WILL READ THIS, by {channel}: {left} left",
     "answer.mark.over": "{channel}: 24 h are over. Only the template goes, or it waits. F5: another way",

@@ -35,6 +35,7 @@ from sync.model.records import (
     Likeness,
     Order,
     Serving,
+    way_of,
 )
 from sync.model.row import Row
 
@@ -266,7 +267,7 @@ def _is_waiting(contact: Interaction) -> bool:
 def _contact(contact: Interaction, when: str) -> Line:
     return Line(
         when=when,
-        channel=channel_name(contact.channel),
+        channel=channel_name(way_of(contact)),
         side=_ROLES.get(contact.direction, "note"),
         by=plain(contact.by, 60),
         text=_long(contact.text),

@@ -213,3 +213,16 @@ def test_what_waits_says_when_it_goes_and_that_whatsapp_takes_a_template_only(
 
     assert "goes at " in line
     assert line.endswith(" UTC: as the template, or waits till they write")
+
+
+def test_a_text_message_is_not_called_a_call(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(data / "centre" / "centre.db", fresh_epoch="")
+    harbour = SendingShop(store)
+    harbour.push(answer("none left", op_id="sms-1", channel="phone"))
+    store.close()
+
+    line = next(one for one in in_words(data, capsys).splitlines() if one.startswith("sms-1"))
+
+    assert line.split()[2] == "sms"

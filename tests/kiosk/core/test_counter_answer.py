@@ -1,10 +1,13 @@
 """What a clerk can answer, by which ways, and what became of what was sent before."""
 
 import pytest
+from msgspec.structs import replace
 
 from kiosk.core.counter_answer import answering_of, channels_of, delivery_text, failed_of
+from kiosk.core.counter_thread import timeline_of
 from kiosk.core.entries import Telling
 from kiosk.core.staff_words import HOUR_US, MINUTE_US
+from sync.model.card import card_of, card_text
 from sync.model.profile import Profile
 from sync.model.records import ContactPoint, Interaction, Record
 from sync.model.row import Row, row_of
@@ -176,3 +179,16 @@ def test_a_text_message_is_offered_after_everything_else_that_is_written() -> No
 
 def _row(message: Interaction) -> tuple[Row, Interaction]:
     return row_of(message, owner="priya", as_of=NOW_US, source="whatsapp"), message
+
+
+def test_a_text_message_is_called_one_afterwards_and_a_call_a_call() -> None:
+    texted = replace(sent("delivered"), channel="phone")
+    called = replace(sent("", minutes_ago=20), channel="phone")
+
+    lines = timeline_of(held(texted, called), TELL, is_unfolded=False)
+    failed = card_text(
+        card_of(held(replace(texted, delivery="failed")), now=NOW_US, zone=WORDS.zone)
+    )
+
+    assert [line.lead for line in lines] == ["SMS", "Phone"]
+    assert "NOT DELIVERED: SMS of" in failed
