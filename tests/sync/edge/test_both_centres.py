@@ -13,13 +13,15 @@ from hardware.entropy import SeededEntropy
 from hardware.identity import DeviceIdentity
 from sync.central.centre import Centre
 from sync.edge.client import CentreClient
+from sync.edge.engine import Forked
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
-from sync.model.errors import CentreUnreachable
+from sync.edge.work import Work
+from sync.model.errors import CentreRefused, CentreUnreachable
 from sync.model.operation import Operation, OperationState
-from sync.model.ports import Transport
+from sync.model.ports import Request, Response, Transport
 from sync.model.records import Customer, Pickup
 from sync.model.row import Row
 from sync.model.wire import DecideRequest, Raw, Want
@@ -153,6 +155,20 @@ def runner_of(
     return SyncRunner(client, store, clock=side.clock, entropy=SeededEntropy("chance"))
 
 
+class Latest:
+    """Reaches whichever centre is there now."""
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+
+    async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
+        transport = self._side.transport()
+        return await transport.send(request, deadline_ms=deadline_ms, size_max=size_max)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
 def note(n: int, device: DeviceIdentity, **fields: object) -> Operation:
     op_id = f"0190a1b2-0000-7000-8000-{n:012x}"
     return shop.noted(f"note {n}", op_id=op_id, device=device.device_id, **fields)
@@ -263,6 +279,42 @@ def test_a_centre_that_lost_its_tail_gets_it_back_also_from_a_kiosk_whose_cache_
     assert side.status(note(1, device).id) == "applied"
     assert Outbox(again).counts().n_waiting == 0
     again.close()
+
+
+async def test_a_centre_set_back_behind_a_push_is_noticed_by_the_next_pull_of_the_same_session(
+    side: Side, store: EdgeStore
+) -> None:
+    device = side.device()
+    client = CentreClient(
+        Latest(side), identity=device, clock=side.clock, entropy=SeededEntropy("client")
+    )
+    work, outbox = Work(client, store, side.clock), Outbox(store)
+    await work.say_hello()
+    await work.pull(wait_ms=0)
+    outbox.record(note(1, device))
+    await work.send(work.batch())
+    await work.pull(wait_ms=0)
+    side.back_up()
+    side.clock.sleep_ms(1_000)
+    outbox.record(note(2, device))
+    await work.send(work.batch())  # and it is never pulled: no mark tells
+
+    side.set_back()
+    side.clock.sleep_ms(1_000)
+    with pytest.raises(CentreRefused) as refused:
+        await work.pull(wait_ms=0)
+    await work.say_hello()
+    await work.pull(wait_ms=0)  # not refused again, whether something is pushed or not
+    waiting = work.batch()
+    first = await work.send(waiting)
+    await work.send(work.batch())
+    await work.pull(wait_ms=0)
+    await work.close()
+
+    assert refused.value.problem == "session_over"
+    assert [one.id for one in waiting] == [note(1, device).id, note(2, device).id]
+    assert isinstance(first, Forked)
+    assert {side.status(note(n, device).id) for n in (1, 2)} == {"applied"}
 
 
 def test_rows_that_drifted_are_found_by_the_sum_and_put_right(

@@ -60,3 +60,16 @@ def test_an_event_at_a_time_can_be_looked_at() -> None:
     assert code == 0, wrong
     assert "step 4 " in said
     assert " heal\n" in said
+
+
+FOUND = (
+    (313080, 3, 8),  # the centre set back behind the only push of a kiosk that was loading
+)
+"""Seed, kiosks and steps of runs that once failed."""
+
+
+@pytest.mark.parametrize(("seed", "kiosks", "steps"), FOUND)
+def test_what_once_failed_does_not_fail_again(seed: int, kiosks: int, steps: int) -> None:
+    code, _, wrong = ended(started("--seed", seed, "--kiosks", kiosks, "--steps", steps))
+
+    assert code == 0, wrong
