@@ -10,6 +10,7 @@ from sync.central import feed
 from sync.central.enrolment import scopes_of
 from sync.central.gate import Caller, denied
 from sync.central.parts import Parts, decoded, key_of
+from sync.central.pushes import is_lost
 from sync.central.store import DeviceRecord, Snapshot, Transaction
 from sync.model.errors import StoreError
 from sync.model.ports import Request
@@ -91,6 +92,10 @@ class Pulls:
         caller = self._parts.gate.admit("pull", request, moment.snapshot)
         pull = decoded(request.body, PullRequest)
         self._check(caller.device, pull)
+        if pull.token and is_lost(
+            moment.snapshot.lineage(caller.device.id, pull.lineage), pull.token
+        ):
+            raise denied("session_over", "history")
         for cursor in pull.scopes:
             self._cursors[caller.device.id, cursor.id] = (cursor.seq, self._parts.now)
         return self._looked(moment, Held(caller, pull), is_last=pull.wait_ms == 0)

@@ -72,7 +72,7 @@ class Pushes:
             device = transaction.read.device(caller.device.id) or caller.device
             known = {op.id for op in push.ops if transaction.read.op(op.id) is not None}
             life = transaction.read.lineage(device.id, push.lineage)
-            if is_lost(life, push):
+            if is_lost(life, push.token):
                 return lambda: PushAnswer((), is_forked=True, is_lost=True)
             if not is_next(life, push, known):
                 if not push.ops or len(known) < len(
@@ -179,11 +179,11 @@ class Pushes:
         return push_page(answer, session_key=key_of(caller), request_id=caller.request_id)
 
 
-def is_lost(life: LineageRecord | None, push: PushRequest) -> bool:
-    """Whether it presents what only a centre can have said that knew more than this one."""
+def is_lost(life: LineageRecord | None, token: str) -> bool:
+    """Whether a token is one that only a centre can have said that knew more than this one."""
     if life is None:
-        return push.token != ""
-    return _count(push.token) > _count(life.token)
+        return token != ""
+    return _count(token) > _count(life.token)
 
 
 def _count_of(life: LineageRecord | None) -> int:

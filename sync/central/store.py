@@ -58,6 +58,7 @@ _DOC: Final = "kind, owner, scope, version, as_of, source, body, term, form"
 _DEVICE: Final = (
     "id, public_key, store, role, state, lineage, seen_at, region, state_at, is_cloned"
 )
+_LINEAGE: Final = "device, lineage, token, previous, last_op, state, seen_at"
 _WIRE: Final = "ptr.key, ptr.seq, ptr.is_gone, doc.kind, doc.owner, doc.version, doc.as_of, doc.source, doc.body, doc.form"
 
 
@@ -380,13 +381,17 @@ class Snapshot:
 
     def lineage(self, device: str, lineage: str) -> LineageRecord | None:
         """One life of a device's outbox."""
-        return next((one for one in self.lineages(device) if one.lineage == lineage), None)
+        found = self._sql.all(
+            f"SELECT {_LINEAGE} FROM lineage WHERE device = :device AND lineage = :lineage",  # noqa: S608  # a constant
+            device=device,
+            lineage=lineage,
+        )
+        return LineageRecord(*found[0]) if found else None
 
     def lineages(self, device: str) -> list[LineageRecord]:
         """All lives of a device's outbox, the one seen last first."""
         found = self._sql.all(
-            "SELECT device, lineage, token, previous, last_op, state, seen_at FROM lineage"
-            " WHERE device = :device ORDER BY seen_at DESC, lineage",
+            f"SELECT {_LINEAGE} FROM lineage WHERE device = :device ORDER BY seen_at DESC, lineage",  # noqa: S608  # a constant
             device=device,
         )
         return [LineageRecord(*line) for line in found]

@@ -214,10 +214,25 @@ class CentreClient:
         return page_in(await self.pull_unread(cursors=cursors, limit=limit, wait_ms=wait_ms))
 
     async def pull_unread(
-        self, *, cursors: Sequence[Cursor], limit: int = PAGE_ROWS_MAX, wait_ms: int = 0
+        self,
+        *,
+        cursors: Sequence[Cursor],
+        limit: int = PAGE_ROWS_MAX,
+        wait_ms: int = 0,
+        lineage: str = "",
+        token: str = "",
     ) -> Unread:
-        """The same with its rows not decoded yet, for who asks for the next page first. Raises CentreError."""
-        body = msgspec.json.encode(PullRequest(tuple(cursors), limit, wait_ms))
+        """The same with its rows not decoded yet, for who asks for the next page first. Raises CentreError.
+
+        Args:
+            cursors: How far each scope is held.
+            limit: Rows at most.
+            wait_ms: How long the answer may be held.
+            lineage: This life of the outbox.
+            token: What its last push answer said: a centre that never said it answers `session_over`.
+        """
+        asked = PullRequest(tuple(cursors), limit, wait_ms, lineage, token)
+        body = msgspec.json.encode(asked)
         status, page = await self._read(
             "pull", body, unread_of, statuses=(200, 409, 410), deadline_ms=wait_ms + CALL_MS
         )

@@ -97,6 +97,7 @@ class Work:
         self._sent_ahead: tuple[tuple[Pending, ...], asyncio.Task[PushAnswer]] | None = None
         self._said: tuple[str, ...] = ()  # last of each push without an answer, under this name
         self._said_as = ("", "")
+        self._unknown = ""  # a token that the centre said at hello it does not know
         self._owed: tuple[OpResult, ...] = ()  # answered, and settled with the next token
         self._owed_ops: tuple[Pending, ...] = ()
         self._ahead: tuple[tuple[Cursor, ...], asyncio.Task[Unread]] | None = None
@@ -117,9 +118,11 @@ class Work:
         await self._forget_sent()
         # A cache that was dropped forgot what time it is at least; certificates and leases are judged by that.
         self._leases.note_time(self.outbox.time_floor)
-        answer = await self.client.hello(lineage=self._store.lineage, token=self.outbox.token)
+        token = self.outbox.token
+        answer = await self.client.hello(lineage=self._store.lineage, token=token)
         self._life = self._store.cache.life
         # First what must be sent again, then the scopes: cut in between, both are done by the next hello.
+        self._unknown = "" if answer.knows_token else token
         if self.outbox.note_history(answer.grants):
             self._note("history_parted")
             self._pins.forget(is_more=True)
@@ -242,7 +245,16 @@ class Work:
             finally:
                 ahead[1].cancel()
         await self._forget_ahead()
-        return await self.client.pull_unread(cursors=cursors, wait_ms=wait_ms)
+        return await self._asked_for(cursors, wait_ms)
+
+    async def _asked_for(self, cursors: tuple[Cursor, ...], wait_ms: int = 0) -> Unread:
+        """A page; asked for with our token, so that a centre that was set back behind our last push sends us to hello."""
+        token, lineage = self.outbox.token, self._store.lineage
+        if token == self._unknown:  # the next push heals that, if there is one
+            token = ""
+        return await self.client.pull_unread(
+            cursors=cursors, wait_ms=wait_ms, lineage=lineage, token=token
+        )
 
     async def _ask_ahead(self, page: Unread, cursors: tuple[Cursor, ...]) -> None:
         """Ask for what follows this page, unless it ends at the head."""
@@ -251,7 +263,7 @@ class Work:
         following = _after(page, cursors)
         if _places(following) == _places(cursors):
             return
-        asking = asyncio.ensure_future(self.client.pull_unread(cursors=following))
+        asking = asyncio.ensure_future(self._asked_for(following))
         self._ahead = (following, asking)
         for _ in range(SENT_TURNS):
             await self._clock.pause_ms(0)
@@ -271,7 +283,7 @@ class Work:
             Cursor(one.id, one.seq, self.feed.all_marks(one.id)) if one.id in more else one
             for one in cursors
         )
-        page = await self.client.pull_unread(cursors=every)
+        page = await self._asked_for(every)
         self._check_cache()
         return page
 

@@ -222,11 +222,17 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PullRequest(msgspec.Struct, frozen=True):
-    """What changed since these cursors? `wait_ms` holds the answer until something did."""
+    """What changed since these cursors? `wait_ms` holds the answer until something did.
+
+    Attributes:
+        lineage: This life of the outbox, and what its last push answer said; "" where hello said that token is not known.
+    """
 
     scopes: Annotated[tuple[Cursor, ...], msgspec.Meta(max_length=SCOPES_MAX)]
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS_MAX
     wait_ms: Annotated[int, msgspec.Meta(ge=0, le=WAIT_MS_MAX)] = 0
+    lineage: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    token: Annotated[str, msgspec.Meta(max_length=80)] = ""
 
 
 class Want(msgspec.Struct, frozen=True, omit_defaults=True):

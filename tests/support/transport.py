@@ -413,6 +413,9 @@ class FakeCentre:
 
     async def _pull(self, request: Request, key: bytes) -> Response:
         pull = msgspec.json.decode(request.body, type=PullRequest)
+        known = self.lineages.get(pull.lineage, Lineage("", ""))
+        if pull.token not in ("", known.token, known.previous):
+            return self._problem(request, "session_over")
         ours = (cursor for cursor in pull.scopes if cursor.id == self.scope)
         cursor = next(ours, Cursor(self.scope, 0))
         lines, status = self._trouble(cursor)
