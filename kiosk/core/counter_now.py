@@ -23,6 +23,7 @@ from kiosk.core.entries import (
     why,
 )
 from kiosk.core.page import DAY_US, HELP_DAYS
+from kiosk.core.promising import promised_count
 from sync.model import ledger, promises
 from sync.model.operation import Evidence
 from sync.model.profile import Profile
@@ -253,16 +254,15 @@ def now_of(
     tell: Telling,
 ) -> tuple[Entry, ...]:
     """All lines, in their order; one line that says so when nothing waits and nothing is owed."""
-    owed = _owed(open_cases, tell)
     entries = [
-        *(entry for entry in owed if entry.tone is Tone.ALERT),
+        *_owed(open_cases, tell, is_late=True),
         *_serving(profile, tell),
         *_blocked(profile, tell),
         *_clashes(open_cases, tell),
         *_waiting(profile, parcels, tell),
         *_referred(profile, todos, tell),
         *_failed(profile, todos, tell),
-        *(entry for entry in owed if entry.tone is not Tone.ALERT),
+        *_owed(open_cases, tell, is_late=False),
         *_unanswered(profile, tell),
         *_differing(profile, tell),
         *_struck(open_cases, tell),
@@ -475,14 +475,14 @@ def _waiting_elsewhere(profile: Profile, tell: Telling) -> list[Entry]:
     return entries
 
 
-def _owed(cases: Cases, tell: Telling) -> list[Entry]:
+def _owed(cases: Cases, tell: Telling, *, is_late: bool) -> list[Entry]:
+    """What presses on each case where that is late, or where it is not, and what was promised since."""
     words = tell.words
     entries = []
     for row, case in cases:
         promise = promises.pressing(case)
-        if promise is None:
+        if promise is None or is_late != (0 < promise.due_at < tell.now):
             continue
-        is_late = 0 < promise.due_at < tell.now
         form = "late" if is_late else "open"
         due, late = tell.at(promise.due_at), words.span(tell.now - promise.due_at)
         by, text = words.name(promise.by), tell.part(promise.text)
@@ -496,6 +496,17 @@ def _owed(cases: Cases, tell: Telling) -> list[Entry]:
                 is_on_card=True,
             )
         )
+        newer = promises.again(case)
+        if newer is not None:
+            tally = promises.tally(case, now=tell.now)
+            text = words.say(
+                "now.owed.again.text",
+                by=words.name(newer.by),
+                text=tell.part(newer.text),
+                count=promised_count(tally, tell, told_at=promise.due_at),
+            )
+            lead = words.say("now.owed.again", due=tell.at(newer.due_at))
+            entries.append(replace(entries[-1], lead=lead, text=text, tone=Tone.PLAIN))
     return entries
 
 

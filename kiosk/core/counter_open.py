@@ -17,10 +17,11 @@ from typing import Final
 
 from kiosk.core import foreign
 from kiosk.core.counter_now import alike_of, referrals_of
-from kiosk.core.counter_thread import promised_count
 from kiosk.core.entries import Telling, Tone, name_of
+from kiosk.core.promising import promised_count
 from kiosk.core.staff_words import StaffWords
 from sync.model.profile import Profile
+from sync.model.promises import Tally
 from sync.model.records import Case, ChannelWatch, Interaction
 from sync.model.watch import Contact, contacts_of, due_promises, waiting_of
 
@@ -139,7 +140,8 @@ def _promises(profile: Profile, name: str, tell: Telling) -> Iterator[Open]:
             late=words.span(tell.now - promise.due_at),
             left=words.span(promise.due_at - tell.now),
         )
-        count = promised_count(promise.n_promised, promise.n_broken, promise.broken_at, tell)
+        tally = Tally(promise.n_promised, promise.n_broken, promise.broken_at)
+        count = promised_count(tally, tell, told_at=promise.due_at)
         form = "open.promise.again" if promise.again_at else "open.promise.count"
         text = words.say(
             form if count else "open.promise",

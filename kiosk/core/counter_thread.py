@@ -11,6 +11,7 @@ from typing import Final
 from kiosk.core.counter_answer import delivery_text
 from kiosk.core.counter_now import Cases, clash_text
 from kiosk.core.entries import Entry, Telling, Tone, is_struck, is_unanswered, item_of
+from kiosk.core.promising import promised_count
 from sync.model import promises
 from sync.model.profile import Profile
 from sync.model.records import (
@@ -95,21 +96,13 @@ def _fact(told: Told, tell: Telling, age: str) -> Entry:
     return Entry(words.name(told.label), text, age=age)
 
 
-def promised_count(n_promised: int, n_broken: int, broken_at: int, tell: Telling) -> str:
-    """How often something was promised on a case and how often that was broken, "" for once."""
-    if n_promised < 2:
-        return ""
-    form = "promises.broken" if n_broken else "promises.none"
-    return tell.words.say(form, n=n_promised, broken=n_broken, due=tell.at(broken_at))
-
-
 def _promised(case: Case, tell: Telling, age: str) -> Iterator[Entry]:
     """What presses most, or was promised last where all is kept, and what was promised since."""
     promise, newer = promises.pressing(case) or case.promise, promises.again(case)
     if promise is None:
         return
     tally = promises.tally(case, now=tell.now)
-    count = promised_count(tally.n_promised, tally.n_broken, tally.broken_at, tell)
+    count = promised_count(tally, tell, told_at=promise.due_at)
     entry = _promise(promise, tell, age)
     if newer is not None:
         yield entry

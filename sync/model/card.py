@@ -24,7 +24,7 @@ a present or a sensitive thing is marked, and never stands on paper.
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
@@ -93,7 +93,7 @@ _STRUCK: Final = 15
 """A remedy that is struck out weighs this much more than its like, and more than a fact: offering it again does harm."""
 
 _WHOLE_FROM: Final = 100 + _OVER
-"""A promise that ran out is not cut while anything else can be: what was promised is what is asked first."""
+"""A promise that ran out is not cut while anything else can be, nor is the one made after it: what was promised is asked first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +182,13 @@ def card_rows(card: Card, width: int = WIDTH, height: int = HEIGHT) -> tuple[Car
     wrapped = [_wrapped(_marked(line), width) for line in card.lines]
     by_weight = sorted(range(len(wrapped)), key=lambda at: (card.lines[at].weight, -at))
     n_rows = sum(map(len, wrapped))
+    n_whole = sum(len(wrapped[at]) for at in by_weight if card.lines[at].weight >= _WHOLE_FROM)
     for at in by_weight:  # first each is cut to one row, then the lightest go
-        is_whole = card.lines[at].weight >= _WHOLE_FROM and room > ROWS_MAX
+        is_pressing = card.lines[at].weight >= _WHOLE_FROM
+        is_whole = is_pressing and room > ROWS_MAX and n_whole <= max(room // 2, ROWS_MAX)
         if n_rows > room and len(wrapped[at]) > 1 and not is_whole:
             n_rows -= len(wrapped[at]) - 1
+            n_whole -= is_pressing * (len(wrapped[at]) - 1)
             wrapped[at] = _wrapped(_marked(card.lines[at]), width, rows_max=1)
     n_left_out = 0
     for at in by_weight:
@@ -363,9 +366,12 @@ class _Writer:
             if promise is None:
                 continue
             count = self._count_of(case)
-            yield self._promise(row, promise, "PROMISED", "" if newer else count)
+            is_over = promise.due_at < self._now
+            line = self._promise(row, promise, "PROMISED", "" if newer else count)
+            yield replace(line, weight=line.weight + _OVER * is_over)
             if newer is not None:
-                yield self._promise(row, newer, "PROMISED AGAIN", count)
+                line = self._promise(row, newer, "PROMISED AGAIN", count)
+                yield replace(line, weight=line.weight + _OVER * is_over)
 
     def _promise(self, row: Row, promise: Promise, how: str, count: str) -> CardLine:
         is_over = promise.due_at < self._now
@@ -375,15 +381,16 @@ class _Writer:
         where = f" in {plain(place, 40)}" if place and place not in by else ""
         text = f"{how} by {by}{where} until {self.moment(promise.due_at)}{late}{count}: {what}"
         tone = "alert" if is_over else "plain"
-        return self._line("promised", text, (row,), tone=tone, more=_OVER * is_over)
+        return self._line("promised", text, (row,), tone=tone)
 
     def _count_of(self, case: Case) -> str:
-        """How often it was promised before, "" for once."""
-        tally = promises.tally(case, now=self._now)
+        """How often it was promised before, "" for once; the time of a broken one where no other line has it."""
+        tally, promise = promises.tally(case, now=self._now), promises.pressing(case)
         if tally.n_promised < 2:
             return ""
         broken = f"{tally.n_broken} broken" if tally.n_broken else "none broken"
-        since = f": {self.moment(tally.broken_at)}" if tally.n_broken else ""
+        is_told = promise is not None and promise.due_at == tally.broken_at
+        since = f": {self.moment(tally.broken_at)}" if tally.n_broken and not is_told else ""
         return f" (promised {tally.n_promised} times, {broken}{since})"
 
     def _waiting(self) -> Iterator[CardLine]:

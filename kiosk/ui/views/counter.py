@@ -12,6 +12,7 @@ kept as a draft until it is recorded. What happened is said only after `Desk.rec
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from textwrap import wrap
 from typing import ClassVar, Final
 
 import msgspec
@@ -25,7 +26,6 @@ from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 from textual.widgets.option_list import Option
 
-from kiosk.core import foreign
 from kiosk.core.carried import CARRIED, Carried
 from kiosk.core.counter import (
     UNLINKED,
@@ -137,6 +137,9 @@ ALIKE_WHY_MAX: Final = 200
 
 LIST_INDENT: Final = 10
 """Columns of the list of who waits that are no text: its margin, the digit, the scroll bar."""
+
+OPEN_ROWS_MAX: Final = 2
+"""Rows of what it is about, in the list of who waits; their page has the rest."""
 
 NARROW: Final = 60
 """Columns below which keys stand close together: a row of keys less is a row of the card more."""
@@ -1323,8 +1326,10 @@ class CounterView(Vertical):
     def _open_line(self, index: int, one: Open) -> Content:
         digit = f" {index} " if index <= DIGITS_MAX else "   "
         lead = f"{MARKS[one.tone].strip()} {one.lead}".strip()
-        text = foreign.safe(one.text, limit=max(self.size.width - LIST_INDENT, LIST_INDENT))
-        return Content.assemble((digit, "bold"), (one.name, "bold"), f"  {lead}\n    {text}")
+        width = max(self.size.width - LIST_INDENT, LIST_INDENT)
+        rows = wrap(one.text, width, max_lines=OPEN_ROWS_MAX, placeholder="…") or [""]
+        text = "".join(f"\n    {row}" for row in rows)
+        return Content.assemble((digit, "bold"), (one.name, "bold"), f"  {lead}{text}")
 
     @on(OptionList.OptionSelected, "#waiting-list")
     def _waiting_selected(self, event: OptionList.OptionSelected) -> None:

@@ -78,7 +78,9 @@ def test_a_broken_promise_stays_on_the_list_when_somebody_promises_again() -> No
     (found,) = open_of([of("tom", promises.with_promise(promised(-48), newer))], TELL)
 
     assert (found.kind, found.lead) == ("broken", "Promise, 48 h over")
-    assert "again for today 19:02 (promised 2 times, 1 broken: " in found.text
+    assert found.text == (
+        "again for today 19:02, after Thu 14:02 by Ana: an answer (promised 2 times, 1 broken)"
+    )
 
 
 def test_one_that_is_late_says_that_whatsapp_closes_as_well() -> None:

@@ -21,6 +21,7 @@ SAYS_IT = (
     "core/counter_card.py",
     "core/counter_now.py",
     "core/counter_open.py",
+    "core/promising.py",
     "core/counter_thread.py",
     "core/entries.py",
     "core/settling.py",
