@@ -11,6 +11,7 @@ search    a search at every keystroke and the look-up of a tap, in caches of gro
 sync      a first sync by pages and by snapshot, and what a kiosk at the head costs, beside plain SQLite
 sync_kiosk    one kiosk of it, in a process of its own
 sync_goals    what its figures are held to, scaled to this machine or not
+pouchdb   the same by PouchDB from npm, where node is; pouchdb.js is its side, pouchdb.json what npm installs
 profiles  the made-up rows it syncs
 known_people  made-up customers as channels know them, with the truth of who is one person
 fleet     thousands of held polls at one centre, waking them all, and all of them coming back at once

@@ -15,12 +15,14 @@ profiles of about 0.9 KB (`profiles`), the same in every run. N is how many.
     sync.cpu.kiosk...@N, sync.cpu.centre...@N   s   CPU time until the head
     sync.rss.kiosk...@N, sync.rss.centre@N      MB  most memory; of the kiosk until the head
     sync.index@N             s        the search index, made behind the first sync
-    sync.idle, sync.idle_bytes, sync.idle_wire   ms, B, B   nothing to do: one pull; its answer without its head, and with
+    sync.idle, sync.idle_requests   ms, requests   nothing to do: one pull
+    sync.idle_bytes, sync.idle_wire   B        its answer without its head, and with
     sync.change_to_commit    ms       from another device's push leaving to its row committed here, by a held poll
     sync.push                ops/s    1,000 recorded operations, durable at both ends
 
 Rates and times are also said as a part, or as so many rows, of plain sqlite3, and beside what they are held to.
-A scope under 2,000 rows has no snapshot, so the smallest sizes have no figure for it.
+A scope under 2,000 rows has no snapshot, so the smallest sizes have no figure for it. Another system can do the same beside
+it, with the same rows in the same run (`pouchdb`).
 """
 
 import contextlib
@@ -45,6 +47,7 @@ from hardware.entropy import Entropy, SystemEntropy
 from kiosk.band_keys import BandKeyFiles
 from kiosk.bench.certificate import write_certificate
 from kiosk.bench.figures import BenchImpossible, Figure, figure_of
+from kiosk.bench.pouchdb import Pouchdb
 from kiosk.bench.profiles import owners_of, profiles
 from kiosk.bench.sync_goals import judged
 from kiosk.bench.sync_kiosk import FirstSync, Job, Live
@@ -79,7 +82,11 @@ print(len(rows) / (time.perf_counter() - started))
 
 
 def measure(
-    sizes: Sequence[int], runs: int, *, tell: Callable[[str], None] = lambda _: None
+    sizes: Sequence[int],
+    runs: int,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+    other: Pouchdb | None = None,
 ) -> Mapping[str, Figure]:
     """All figures for these sizes; five minutes for 200,000 rows and three runs. Raises BenchImpossible."""
     results: dict[str, Figure] = {}
@@ -87,9 +94,13 @@ def measure(
         tell(f"first syncs of {size} profiles, {runs} runs of each")
         with tempfile.TemporaryDirectory(prefix="tapthread-sync-") as folder:
             results |= _Bench(Path(folder), size, runs).first_sync()
+        if other:
+            results |= other.first_sync(size, runs)
     tell("a kiosk at the head")
     with tempfile.TemporaryDirectory(prefix="tapthread-sync-") as folder:
         results |= _Bench(Path(folder), LIVE_ROWS, runs).live()
+    if other:
+        results |= other.live(LIVE_ROWS, LIVE_SAMPLES)
     return judged(results)
 
 
@@ -184,6 +195,9 @@ class _Bench:
             found = self._run_kiosk(job, Live)
         return {
             "sync.idle": figure_of(found.idle_ms, "ms"),
+            "sync.idle_requests": figure_of(
+                [float(n) for n in found.idle_requests], "requests"
+            ),
             "sync.idle_bytes": figure_of([float(n) for n in found.idle_bytes], "B"),
             "sync.idle_wire": figure_of([float(n) for n in found.idle_wire], "B"),
             "sync.change_to_commit": figure_of(found.change_ms, "ms"),

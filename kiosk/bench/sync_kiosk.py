@@ -81,9 +81,10 @@ class FirstSync(msgspec.Struct, frozen=True):
 
 
 class Live(msgspec.Struct, frozen=True):
-    """What a kiosk at the head takes: milliseconds, bytes of an answer without its head and with, operations a second."""
+    """What a kiosk at the head takes: milliseconds, requests, bytes of an answer without its head and with, operations a second."""
 
     idle_ms: list[float]
+    idle_requests: list[int]
     idle_bytes: list[int]
     idle_wire: list[int]
     change_ms: list[float]
@@ -95,12 +96,14 @@ class Counting:
 
     def __init__(self, inner: HttpTransport) -> None:
         self._inner = inner
+        self.n_requests = 0
         self.n_body = 0
         self.n_head = 0
 
     async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
         """Send it, and count what came."""
         response = await self._inner.send(request, deadline_ms=deadline_ms, size_max=size_max)
+        self.n_requests += 1
         self.n_body += len(response.body)
         self.n_head += 17 + sum(len(name) + len(value) + 4 for name, value in response.headers)
         return response
@@ -181,16 +184,19 @@ async def _live(job: Job) -> Live:
         identity.load(Path(job.teller), disk=SystemDisk()), HttpTransport(kiosk.tls)
     )
     await teller.hello(lineage="teller")
-    found = Live([], [], [], [], [])
+    found = Live([], [], [], [], [], [])
     for number in range(job.runs + WARM_UP):
-        body, head = kiosk.transport.n_body, kiosk.transport.n_head
+        counted = kiosk.transport
+        requests, body, head = counted.n_requests, counted.n_body, counted.n_head
         started = kiosk.clock.ticks_us()
         await kiosk.work.pull(wait_ms=0)
         idle_ms = (kiosk.clock.ticks_us() - started) / 1_000
-        body, head = kiosk.transport.n_body - body, kiosk.transport.n_head - head
+        requests = counted.n_requests - requests
+        body, head = counted.n_body - body, counted.n_head - head
         change_ms = await _change(kiosk, teller, job.owner, number)
         if number >= WARM_UP:
             found.idle_ms.append(idle_ms)
+            found.idle_requests.append(requests)
             found.idle_bytes.append(body)
             found.idle_wire.append(body + head)
             found.change_ms.append(change_ms)

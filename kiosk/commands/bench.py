@@ -4,6 +4,7 @@
     tapthread bench screen   from the message that a band was recognised to the bytes on a terminal
     tapthread bench search   --sizes a search at every keystroke, with slips and without, and the look-up of a tap
     tapthread bench sync     --sizes a first sync by pages and by snapshot beside plain SQLite, nothing to do, a change, a push
+                             --pouchdb and the same by PouchDB and its server, which npm installs at the first use
     tapthread bench centre   --sizes what other systems send, out to a store, a customer's page, and who is who among so many
     tapthread bench fleet    --kiosks held polls at one centre, waking them all, and a storm of kiosks that come back
 
@@ -41,6 +42,7 @@ class Asked:
         sizes: Profiles, for benches that grow; empty leaves them to the bench.
         kiosks: Held polls, for the fleet.
         database: An empty PostgreSQL database, for the centre; "" for one of the bench's own.
+        is_beside_pouchdb: For sync, PouchDB does the same in the same run.
         tell: Told what is being measured, for somebody who waits.
     """
 
@@ -48,6 +50,7 @@ class Asked:
     sizes: tuple[int, ...]
     kiosks: int
     database: str
+    is_beside_pouchdb: bool
     report_missing: Missing
     tell: Callable[[str], None]
 
@@ -103,10 +106,18 @@ def _search(asked: Asked) -> Mapping[str, Figure]:
 
 
 def _sync(asked: Asked) -> Mapping[str, Figure]:
-    from kiosk.bench import sync  # the centre, 200 ms
+    from kiosk.bench import pouchdb, sync  # the centre, 200 ms
 
+    other = None
+    if asked.is_beside_pouchdb:
+        asked.tell("what npm installs")
+        try:
+            other = pouchdb.installed(report_missing=asked.report_missing)
+        except BenchImpossible as error:
+            asked.report_missing(error)
+    sizes, runs = asked.sizes or SYNC_SIZES, asked.runs_or(3)
     try:
-        return sync.measure(asked.sizes or SYNC_SIZES, asked.runs_or(3), tell=asked.tell)
+        return pouchdb.compared(sync.measure(sizes, runs, tell=asked.tell, other=other))
     except BenchImpossible as error:
         asked.report_missing(error)
         return {}
@@ -165,6 +176,13 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
             help="An empty PostgreSQL database, for the centre; else one is started for the bench.",
         ),
     ] = "",
+    is_beside_pouchdb: Annotated[
+        bool,
+        typer.Option(
+            "--pouchdb/--no-pouchdb",
+            help="For sync: PouchDB does the same in the same run; npm installs it at the first use.",
+        ),
+    ] = False,
     is_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     data: options.Data = None,
     centre: options.Centre = None,
@@ -185,6 +203,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         _numbers(sizes) if sizes else (),
         kiosks,
         database,
+        is_beside_pouchdb,
         missing.append,
         tell=_told_to_a_terminal,
     )
