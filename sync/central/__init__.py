@@ -9,6 +9,7 @@ openapi       the protocol for programs, made from the structs
 centre        the centre as an object: what a program that fills or runs it does, and what each call does
 parts         what all calls share; how a body becomes a value
 gate          who asks, and may they: signatures, sessions, replays, states, roles
+alerts        what a person should know of a device, an agent or a channel
 enrolment     devices: states, roles, what each role may ask for
 hellos        a session for a device that may have one; and that a device is out
 pushes        operations in, forks and clones, custody
@@ -17,10 +18,13 @@ lending       what the centre lends to stores, so that they may act alone
 pulls         a page now or held; how far each device is
 feed          what changed in a scope since a cursor, where histories part; the bell that ends a long poll
 wants         customers on demand, repair by bucket, snapshots handed out
+interests     which scopes hold which customers, until when
 snapshots     scopes written whole, in parts
+snapshot_rows snapshots and their parts as they are stored
 inbox         operations that wait for a person, and what was decided
 capsules      what bands are to carry, signed
 bands         proves a band for a device that has no key of it
+band_rows     bands as they are stored: which chip is in which
 touches       the link a band shows to a telephone: one page for all, its cryptogram judged
 spares        bands an encoder station made, and which store may link the sealed ones
 denials       the deny list of bands, signed and dated

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from hardware.clock import Clock
+from sync.central import band_rows
 from sync.central.errors import BandNotProved
 from sync.central.gate import denied
 from sync.central.parts import Parts, decoded, key_of
@@ -174,7 +175,7 @@ class Bands:
     def _refuse_out_of_use(self, uid: bytes) -> None:
         """The same word for all that are not answered for."""
         with self._parts.store.reading() as snapshot:
-            band = snapshot.band_of_chip(uid)
+            band = band_rows.band_of_chip(snapshot.sql, uid)
         if band is None or band.state != ACTIVE or band.is_uid_only:
             self._parts.counters.add("band.out_of_use")
             raise denied("not_allowed", "band")

@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import astuple
 from typing import Final
 
+from sync.central import band_rows, interests
 from sync.central.enrolment import scope_of
 from sync.central.gate import denied
 from sync.central.parts import Parts, decoded, key_of
@@ -75,8 +76,12 @@ class Capsules:
         digest = _digest_of(gist, size)
 
         def change(transaction: Transaction) -> tuple[int, int]:
-            return transaction.next_capsule(
-                band, digest=digest, now=now // SECOND_US * SECOND_US, same_us=SAME_US
+            return next_capsule(
+                transaction,
+                band,
+                digest=digest,
+                now=now // SECOND_US * SECOND_US,
+                same_us=SAME_US,
             )
 
         seq, issued_at = self._parts.write(change, keys=(f"capsule/{band}",))
@@ -90,11 +95,12 @@ class Capsules:
         """The chip of a band and its wearer's thread; None where there is none, or it is not for this store."""
         with self._parts.store.reading() as snapshot:
             row = snapshot.row(f"band/{band}")
-            uid = snapshot.chip_of(band)
+            uid = band_rows.chip_of(snapshot.sql, band)
             if row is None or not isinstance(row.body, Band) or not is_carried(row.body):
                 return None
             is_here = not store or any(
-                it.scope == scope_of(store) for it in snapshot.interests(row.owner)
+                it.scope == scope_of(store)
+                for it in interests.of_owner(snapshot.sql, row.owner)
             )
             if not row.owner or not uid or not is_here:
                 return None
@@ -105,3 +111,29 @@ class Capsules:
 
 def _digest_of(gist: Gist, size: int) -> str:
     return hashlib.sha256(repr((size, astuple(gist))).encode("utf-8", "replace")).hexdigest()
+
+
+def next_capsule(
+    transaction: Transaction, band: str, *, digest: str, now: int, same_us: int
+) -> tuple[int, int]:
+    """Sequence and time of a band's capsule: the last one's while the words are the same, else the next.
+
+    Args:
+        transaction: Where it is counted.
+        band: Its id; the caller locked it.
+        digest: Of the words.
+        now: Whole seconds, as microseconds since 1970.
+        same_us: How long the same words are the same capsule.
+    """
+    sql = transaction.direct()
+    found = sql.all("SELECT seq, issued_at, digest FROM capsule WHERE band = :band", band=band)
+    seq, issued_at, was = found[0] if found else (0, 0, "")
+    if was == digest and issued_at <= now < issued_at + same_us:
+        return int(seq), int(issued_at)
+    sql.run(
+        "INSERT INTO capsule (band, seq, issued_at, digest) VALUES (:band, :seq, :at, :digest)"
+        " ON CONFLICT (band) DO UPDATE SET seq = excluded.seq, issued_at = excluded.issued_at,"
+        " digest = excluded.digest",
+        band=band, seq=seq + 1, at=now, digest=digest,
+    )  # fmt: skip
+    return int(seq) + 1, now

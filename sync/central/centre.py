@@ -16,7 +16,8 @@ from hardware.clock import Clock
 from hardware.disk import Disk, FolderLock
 from hardware.entropy import Entropy
 from hardware.identity import lasting_key, public_hex
-from sync.central import channels_file, enrolment
+from sync.central import alerts, band_rows, channels_file, enrolment
+from sync.central.alerts import AlertRecord
 from sync.central.bands import Bands
 from sync.central.batch import Batch
 from sync.central.brand import NO_BRAND, Brand, read_brand, zone_of
@@ -53,7 +54,7 @@ from sync.central.pulls import Held, Pulls
 from sync.central.pushes import Pushed, Pushes
 from sync.central.spares import ENTER_MAX, Entered, MadeBand, enter
 from sync.central.spares import check as check_band
-from sync.central.store import AlertRecord, OpRecord, Store, Transaction
+from sync.central.store import OpRecord, Store, Transaction
 from sync.central.touches import PATH as TOUCHES
 from sync.central.touches import Touches
 from sync.central.wants import Wants
@@ -270,7 +271,7 @@ class Centre:
         """Say which chip is in a band, so that its key can be leased. Raises Malformed for a UID that is none."""
         if len(uid) not in UID_SIZES:
             raise Malformed("a UID is 4, 7 or 10 bytes")
-        self._parts.write(lambda it: it.link_chip(band_id, uid))
+        self._parts.write(lambda it: band_rows.link_chip(it, band_id, uid))
 
     def enter_bands(self, bands: Iterable[MadeBand]) -> Entered:
         """Write down the bands an encoder station made; none of them when one is no band. Raises Malformed, StoreError."""
@@ -337,7 +338,7 @@ class Centre:
     def alerts(self) -> list[AlertRecord]:
         """What happened to devices that a person should know, newest first."""
         with self._store.reading() as snapshot:
-            return snapshot.alerts()
+            return alerts.newest(snapshot.sql)
 
     def count(self, table: str) -> int:
         """Rows in a table; for checks and tests."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from sync.central import band_rows
 from sync.central.gate import denied
 from sync.central.openapi import Nothing
 from sync.central.parts import Parts, decoded, key_of
@@ -66,6 +67,9 @@ class Denials:
         group, version = band_keys.group_key()
         made_at = self._parts.now  # before the rows are read: it holds at least what was then
         with self._parts.store.reading() as snapshot:
-            bands = (*snapshot.bands_in(OUT_OF_USE), *snapshot.bands_erased())
+            bands = (
+                *band_rows.bands_in(snapshot.sql, OUT_OF_USE),
+                *band_rows.bands_erased(snapshot.sql),
+            )
         marks = (mark_of(group, band) for band in bands)
         return DenyList.of(marks, made_at=made_at, key_version=version).signed(self._key)

@@ -14,6 +14,7 @@ from sync.central import changes, events, identity, mentions, outgoing_rows
 from sync.central.enrolment import FINAL_STATES, State, scopes_of
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
+from sync.central.sql import Connection
 from sync.central.store import Snapshot, Store, Transaction, owner_lock
 from sync.model import promises
 from sync.model.operations.request_erasure import TOLD_TOPIC, TOPIC, WITHIN_US
@@ -87,7 +88,7 @@ def _due_at(case: Case) -> int:
 
 def status(snapshot: Snapshot, owner: str) -> ErasureStatus | None:
     """How far an erasure has come, by what devices said and was written down; None for a customer that was not erased."""
-    at = snapshot.erased_at(owner)
+    at = identity.erased_at(snapshot.sql, owner)
     return _status(snapshot, owner, at) if at else None
 
 
@@ -119,11 +120,11 @@ def _erased(transaction: Transaction, owner: str, looked: mentions.Looked, *, at
     for one in owners:
         outgoing_rows.forget(transaction, one)
         changes.forget(transaction, one, now=at)
-    return sum(transaction.erase_owner(one, at=at) for one in owners)
+    return sum(erase_rows(transaction, one, at=at) for one in owners)
 
 
 def _status(snapshot: Snapshot, owner: str, at: int) -> ErasureStatus:
-    left = snapshot.left_since(at, until=at + LEFT_WITHIN_US)
+    left = left_since(snapshot.sql, at, until=at + LEFT_WITHIN_US)
     held = {(it.device, it.scope): it.seq for it in snapshot.cursors()}
     passed: list[str] = []
     waiting: list[str] = []
@@ -138,3 +139,39 @@ def _status(snapshot: Snapshot, owner: str, at: int) -> ErasureStatus:
             )
         (passed if is_past else waiting).append(device.id)
     return ErasureStatus(owner, at, tuple(passed), tuple(waiting))
+
+
+def left_since(sql: Connection, at: int, *, until: int) -> dict[str, int]:
+    """By scope the newest seq of what left it between these times, microseconds since 1970."""
+    found = sql.all(
+        "SELECT scope, MAX(seq) FROM ptr WHERE is_gone = 1 AND at >= :at AND at < :until"
+        " GROUP BY scope",
+        at=at, until=until,
+    )  # fmt: skip
+    return dict(found)
+
+
+def erase_rows(transaction: Transaction, owner: str, *, at: int) -> int:
+    """Erase a customer: their rows, who holds them, the chips of their bands, the bytes of settled operations; how many rows.
+
+    Pointers stay as what left its scope, so that every device erases them too. Snapshots of the scopes that held them go.
+    """
+    keys = transaction.remove_owner(owner)
+    sql = transaction.direct()
+    scopes = "SELECT scope FROM ptr WHERE key IN [:keys]"
+    sql.run(f"DELETE FROM snap_part WHERE scope IN ({scopes})", keys=keys)  # noqa: S608  # a constant
+    sql.run(f"DELETE FROM snapshot WHERE scope IN ({scopes})", keys=keys)  # noqa: S608  # a constant
+    bands = [key.partition("/")[2] for key in keys if key.startswith("band/")]
+    sql.run("DELETE FROM band_chip WHERE band IN [:bands]", bands=bands)
+    # The number stays: a later wearer's capsule must not look older than this one's.
+    sql.run("UPDATE capsule SET digest = '' WHERE band IN [:bands]", bands=bands)
+    sql.run(
+        "UPDATE op SET raw = NULL, keys = '[]' WHERE owner = :owner AND status <> 'held'",
+        owner=owner,
+    )
+    sql.run(
+        "INSERT INTO erasure (owner, at) VALUES (:owner, :at)"
+        " ON CONFLICT (owner) DO UPDATE SET at = excluded.at",
+        owner=owner, at=at,
+    )  # fmt: skip
+    return len(keys)

@@ -17,7 +17,7 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
-from sync.central import mail
+from sync.central import alerts, mail
 from sync.central.channels.adapter import Delivery, Settings
 from sync.central.channels.parts import items_of
 from sync.central.errors import ChannelsWrong
@@ -172,7 +172,7 @@ class Fetching:
         now = self._parts.now
         try:
             self._parts.write(
-                lambda it: it.add_alert(ALERT, channel, at=now // HOUR_US * HOUR_US)
+                lambda it: alerts.add(it, ALERT, channel, at=now // HOUR_US * HOUR_US)
             )
         except StoreError:
             log.warning("an alert could not be kept", extra={"job": channel})

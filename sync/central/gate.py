@@ -320,10 +320,26 @@ class _Found:
 
 
 def _seen(transaction: Transaction, verified: Verified, now: int) -> Callable[[], bool]:
-    is_new = transaction.see_nonce(
+    is_new = see_nonce(
+        transaction,
         verified.key_id,
         verified.nonce,
         at=now,
         forget_before=now - 2 * CLOCK_WINDOW_S * 1_000_000,
     )
     return lambda: is_new
+
+
+def see_nonce(
+    transaction: Transaction, device: str, nonce: str, *, at: int, forget_before: int
+) -> bool:
+    """Whether this nonce is new; old ones are forgotten. Times in microseconds since 1970."""
+    sql = transaction.direct()
+    sql.run("DELETE FROM nonce WHERE at < :before", before=forget_before)
+    return bool(
+        sql.run(
+            "INSERT INTO nonce (device, nonce, at) VALUES (:device, :nonce, :at)"
+            " ON CONFLICT DO NOTHING",
+            device=device, nonce=nonce, at=at,
+        )
+    )  # fmt: skip

@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from sync.central import changes, joins, outgoing_rows, snapshots
+from sync.central import changes, interests, joins, outgoing_rows, snapshots
 from sync.central.intake import Intake
 from sync.central.lending import take_back_over
 from sync.central.pages import drafts
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
+from sync.central.store import HOUR_US, Transaction
 from sync.central.watch import Watch
 
 TOMBSTONES_US: Final = 45 * 86_400 * 1_000_000
@@ -24,6 +25,9 @@ SLOW_MS: Final = 3_600_000
 
 ROUNDS_MAX: Final = 50
 """Such transactions in one round; what is left comes in the next."""
+
+FINE_MARKS_US: Final = 24 * HOUR_US
+"""After this only the first mark of an hour is kept."""
 
 
 class Housekeeping:
@@ -77,8 +81,10 @@ class Housekeeping:
         # Whoever erased somebody may have been ended before this, or somebody was reading for too long.
         self._parts.store.scrub()
         return {
-            "tombstones": self._parts.write(lambda it: it.drop_tombstones(now - TOMBSTONES_US)),
-            "marks": self._parts.write(lambda it: it.thin_marks(now)),
+            "tombstones": self._parts.write(
+                lambda it: drop_tombstones(it, now - TOMBSTONES_US)
+            ),
+            "marks": self._parts.write(lambda it: thin_marks(it, now)),
             "events": self._intake.tidy(),
             "strays": self._parts.write(joins.sweep),
             "changes": self._parts.write(lambda it: changes.tidy(it, now=now)),
@@ -89,8 +95,38 @@ class Housekeeping:
     def _end_interests(self, now: int) -> int:
         n_ended = 0
         for _ in range(ROUNDS_MAX):
-            n = self._parts.write(lambda it: it.end_interests_over(now, limit=INTERESTS_MAX))
+            n = self._parts.write(lambda it: interests.end_over(it, now, limit=INTERESTS_MAX))
             n_ended += n
             if n < INTERESTS_MAX:
                 break
         return n_ended
+
+
+def drop_tombstones(transaction: Transaction, before: int) -> int:
+    """Forget what left its scope before then, and raise the floors; how many it were."""
+    transaction.lock_all()
+    sql = transaction.direct()
+    gone = "is_gone = 1 AND at < :before"
+    floors = sql.all(
+        f"SELECT scope, MAX(seq) FROM ptr WHERE {gone} GROUP BY scope ORDER BY scope",  # noqa: S608  # a constant
+        before=before,
+    )
+    for scope, seq in floors:
+        sql.run(
+            "UPDATE scope SET floor = :seq WHERE id = :id AND floor < :seq",
+            id=scope,
+            seq=seq,
+        )
+        sql.run("DELETE FROM mark WHERE scope = :scope AND seq < :seq", scope=scope, seq=seq)
+    return sql.run(f"DELETE FROM ptr WHERE {gone}", before=before)  # noqa: S608  # a constant
+
+
+def thin_marks(transaction: Transaction, now: int) -> int:
+    """Of marks older than a day keep the first of an hour, those of snapshots, and the newest of each scope; how many went."""
+    return transaction.direct().run(
+        "DELETE FROM mark WHERE is_kept = 0 AND at < :before AND seq <"
+        " (SELECT MAX(newer.seq) FROM mark AS newer WHERE newer.scope = mark.scope)"
+        " AND NOT EXISTS (SELECT 1 FROM snapshot AS whole"
+        " WHERE whole.scope = mark.scope AND whole.mark_seq = mark.seq)",
+        before=now - FINE_MARKS_US,
+    )

@@ -573,7 +573,7 @@ def suggest(  # noqa: PLR0913  # what a suggestion says
     known = _likeness(transaction, first, second)
     if any(state != "open" for state, _ in known) or any(ppm <= risk for _, ppm in known):
         return False
-    if transaction.read.erased_at(first) or transaction.read.erased_at(second):
+    if erased_at(transaction.read.sql, first) or erased_at(transaction.read.sql, second):
         return False  # while somebody compared them with others
     sql.run(
         "INSERT INTO likeness (one, other, state, risk_ppm, why, by_whom, at)"
@@ -735,7 +735,11 @@ def join(  # noqa: PLR0913  # a join and its reasons
     if one == other:
         raise CannotJoin("They are one customer already.", "same_customer")
     for owner in (one, other):
-        if not owner or transaction.read.erased_at(owner) or not _is_known(transaction, owner):
+        if (
+            not owner
+            or erased_at(transaction.read.sql, owner)
+            or not _is_known(transaction, owner)
+        ):
             raise CannotJoin("One of them was erased, or is nobody.", "unknown_customer")
     if is_another_familys_child(transaction, one, other, is_proved=bool(term)):
         raise CannotJoin("A child's record is joined only inside its family.", "another_family")
@@ -816,7 +820,7 @@ def _undo(transaction: Transaction, joined_id: str, *, by: str, at: int) -> tupl
     one, other = str(found[0][0]), str(found[0][1])
     root = canonical(transaction, one)
     transaction.lock_keys({owner_lock(owner) for owner in (one, other, root)})
-    if transaction.read.erased_at(one):  # and so both
+    if erased_at(transaction.read.sql, one):  # and so both
         raise CannotJoin("They were erased.", "unknown_join")
     joins.absorb(transaction, root)
     sql = transaction.direct()
@@ -974,3 +978,9 @@ def forget(transaction: Transaction, owner: str, *, at: int) -> tuple[str, ...]:
         owners=ours,
     )
     return owners
+
+
+def erased_at(sql: Connection, owner: str) -> int:
+    """When a customer was erased, 0 for never."""
+    found = sql.all("SELECT at FROM erasure WHERE owner = :owner", owner=owner)
+    return int(found[0][0]) if found else 0

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from sync.central import channels_file, events, identity, retention, taking
+from sync.central import alerts, channels_file, events, identity, retention, taking
 from sync.central.channels.adapter import Adapter, Delivery, Event, Forged, Settings, Unmapped
 from sync.central.channels.facts import AnyFact
 from sync.central.errors import CannotJoin, Erased
@@ -267,7 +267,7 @@ class Intake:
             events.keep_forged(
                 transaction, settings.name, name, delivery=delivery, reason=reason, now=now
             )
-            transaction.add_alert(ALERT, settings.name, at=now // HOUR_US * HOUR_US)
+            alerts.add(transaction, ALERT, settings.name, at=now // HOUR_US * HOUR_US)
 
         self._parts.write(change)
 
@@ -279,7 +279,7 @@ class Intake:
         head = events.head_of(delivery, "", 0)
 
         def change(transaction: Transaction) -> bool:
-            transaction.add_alert(ALERT_HELD, settings.name, at=now // HOUR_US * HOUR_US)
+            alerts.add(transaction, ALERT_HELD, settings.name, at=now // HOUR_US * HOUR_US)
             return events.keep(
                 transaction, settings.name, name, head=head, form="delivery", raw=delivery.body, now=now,
                 state=events.HELD, reason=reason,
@@ -471,7 +471,7 @@ class Intake:
             next_at=next_at,
         )
         if state == events.HELD:
-            transaction.add_alert(ALERT_HELD, settings.name, at=now // HOUR_US * HOUR_US)
+            alerts.add(transaction, ALERT_HELD, settings.name, at=now // HOUR_US * HOUR_US)
         self._count(settings, state, 1)
         return woken
 
@@ -544,7 +544,7 @@ class Intake:
 
         def tell(transaction: Transaction) -> None:
             for name in retention.tell(transaction, self.channels, now=now):
-                transaction.add_alert(ALERT_GOES, name, at=now // HOUR_US * HOUR_US)
+                alerts.add(transaction, ALERT_GOES, name, at=now // HOUR_US * HOUR_US)
 
         self._parts.write(tell)
         while n_gone < FORGOTTEN_MAX:

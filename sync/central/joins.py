@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from sync.central import interests
 from sync.central.channels.facts import Who
 from sync.central.lines import (
     ALIAS,
@@ -713,15 +714,18 @@ def _connected(sql: Connection, owners: Sequence[str], start: str) -> set[str]:
 
 def _hold_for(transaction: Transaction, joined: str, *, kept: str, folded: str) -> None:
     """Stores that hold the one hold the other; how it was before is kept with the join."""
-    ours = {it.scope: (it.until, it.why) for it in transaction.read.interests(kept)}
-    for it in transaction.read.interests(folded):
+    ours = {
+        it.scope: (it.until, it.why) for it in interests.of_owner(transaction.read.sql, kept)
+    }
+    for it in interests.of_owner(transaction.read.sql, folded):
         before = ours.get(it.scope)
         if before is not None and (before[0] == 0 or (it.until and it.until <= before[0])):
             continue
         transaction.add_interest(it.scope, kept, until=it.until, why=it.why)
-        after = {now.scope: (now.until, now.why) for now in transaction.read.interests(kept)}[
-            it.scope
-        ]
+        after = {
+            now.scope: (now.until, now.why)
+            for now in interests.of_owner(transaction.read.sql, kept)
+        }[it.scope]
         transaction.direct().run(
             "INSERT INTO joined_row (joined, key, owner, before) VALUES (:joined, :key, :owner, :before)"
             " ON CONFLICT (joined, key) DO NOTHING",
@@ -731,7 +735,9 @@ def _hold_for(transaction: Transaction, joined: str, *, kept: str, folded: str) 
 
 def _hold_no_more(transaction: Transaction, joined: str, *, root: str, left: str) -> None:
     """Stores hold whom they held before; one that has seen them since holds both, for nobody knows which of them came."""
-    now = {it.scope: (it.until, it.why) for it in transaction.read.interests(root)}
+    now = {
+        it.scope: (it.until, it.why) for it in interests.of_owner(transaction.read.sql, root)
+    }
     found = transaction.direct().all(
         "SELECT key, before FROM joined_row WHERE joined = :joined AND key LIKE :interests ORDER BY key",
         joined=joined, interests="interest/%",

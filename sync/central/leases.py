@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sync.central import band_rows
 from sync.central.capsules import Capsules
 from sync.central.denials import Denials
 from sync.central.enrolment import scope_of
@@ -40,7 +41,7 @@ class Leases:
             raise denied("busy", "no band keys here")
         key, until = key_of(caller), self._parts.now + LEASE_US
         with self._parts.store.reading() as snapshot:
-            chips = snapshot.leasable(scope_of(caller.device.store))
+            chips = band_rows.leasable(snapshot.sql, scope_of(caller.device.store))
         group, group_version = self._band_keys.group_key()
         leases = tuple(
             self._lease(self._band_keys, uid, key, until)

@@ -7,8 +7,10 @@ back by itself, a while later: a store that used it before the end and was cut o
 from typing import Final
 
 from sync.central.enrolment import scope_of
+from sync.central.sql import Connection
 from sync.central.store import Transaction
 from sync.model import forms, ledger
+from sync.model.contacts import LENT
 from sync.model.operation import Refusal
 from sync.model.records import Allowance, LedgerEntry
 from sync.model.row import Row
@@ -50,7 +52,7 @@ def take_back_over(transaction: Transaction, *, now: int, limit: int = OVER_MAX)
     """Give back what is left of allowances that are over; how many. Raises StoreError."""
     n_over = 0
     after = ""
-    while keys := transaction.read.lent(after=after, limit=limit):
+    while keys := lent(transaction.read.sql, after=after, limit=limit):
         for key in keys:
             n_over += _taken_back(transaction, key, now=now)
         after = keys[-1]
@@ -82,3 +84,13 @@ def scope_of_row(row: Row) -> str:
     if row.owner or not isinstance(row.body, (Allowance, LedgerEntry)):
         return ""
     return scope_of(row.body.store)
+
+
+def lent(sql: Connection, *, after: str = "", limit: int = 1_000) -> list[str]:
+    """Keys of allowances of which something is left, by key."""
+    found = sql.all(
+        "SELECT key FROM doc WHERE term = :term AND term <> '' AND key > :after"
+        " ORDER BY key LIMIT :limit",
+        term=LENT, after=after, limit=limit,
+    )  # fmt: skip
+    return [key for (key,) in found]

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from sync.central import alerts
 from sync.central.apply import apply_operations, is_plausible, keys_of, show_held
 from sync.central.enrolment import device_lock, scope_of, scopes_of
 from sync.central.feed import row_for
@@ -78,7 +79,7 @@ class Pushes:
                 if not push.ops or len(known) < len(
                     push.ops
                 ):  # else it may be one that came late
-                    transaction.add_alert(FORKED, device.id, at=now)
+                    alerts.add(transaction, FORKED, device.id, at=now)
                 return lambda: PushAnswer((), is_forked=True)
             device = self._told_apart(transaction, device, life, push, now)
             token = f"{_count_of(life) + 1:0{COUNT_DIGITS}x}{drawn}"
@@ -122,7 +123,7 @@ class Pushes:
         elif not push.ops or not device.lineage:
             return device
         else:
-            transaction.add_alert(CLONED, device.id, at=now)
+            alerts.add(transaction, CLONED, device.id, at=now)
             self._parts.counters.add("push.cloned")
             if device.is_cloned:
                 return device

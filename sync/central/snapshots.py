@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from hardware.entropy import Entropy
+from sync.central import snapshot_rows
 from sync.central.batch import Batch
-from sync.central.store import PartRecord, Snapshot, SnapshotRecord, Store, Transaction
+from sync.central.snapshot_rows import PartRecord, SnapshotRecord
+from sync.central.store import Snapshot, Store, Transaction
 from sync.model.snapshot import (
     FORMAT,
     KEY_SIZE,
@@ -33,7 +35,7 @@ _READ_AT_ONCE: Final = 1_000
 
 def usable(snapshot: Snapshot, scope: str, form: int = FORMAT) -> SnapshotRecord | None:
     """The newest snapshot of a scope, where a device can go on from it: of the same history, not below the floor, its mark known."""
-    record, newest = snapshot.scope(scope), snapshot.snapshot_of(scope, form)
+    record, newest = snapshot.scope(scope), snapshot_rows.newest(snapshot.sql, scope, form)
     if record is None or newest is None or newest.epoch != record.epoch:
         return None
     is_known = not newest.mark.seq or snapshot.knows_mark(scope, newest.mark)
@@ -93,7 +95,7 @@ def make(
 
 def _parts(snapshot: Snapshot, scope: str) -> Iterator[list[StoredRow]]:
     """All live rows of a scope, so many at a time as make a part; those of a customer lie together, where a tap reads them."""
-    keys = snapshot.keys_by_owner(scope)
+    keys = snapshot_rows.keys_by_owner(snapshot.sql, scope)
     rows: list[StoredRow] = []
     size = 0
     for first in range(0, len(keys), _READ_AT_ONCE):
@@ -117,7 +119,9 @@ def _keeping(
 ) -> Callable[[Transaction], Callable[[], None]]:
     def work(transaction: Transaction) -> Callable[[], None]:
         record = PartRecord(part.part, number, part.rows, part.size)
-        transaction.put_snap_part((made.scope, made.format, made.seq), record, content)
+        snapshot_rows.keep_part(
+            transaction, (made.scope, made.format, made.seq), record, content
+        )
         return _nothing
 
     return work
@@ -131,7 +135,7 @@ def _naming(
     def work(transaction: Transaction) -> Callable[[], bool]:
         place = (made.scope, made.format, made.seq)
         record = transaction.read.scope(made.scope)
-        newest = transaction.read.snapshot_of(made.scope, made.format)
+        newest = snapshot_rows.newest(transaction.read.sql, made.scope, made.format)
         is_sound = (
             record is not None
             and record.epoch == made.epoch
@@ -139,15 +143,17 @@ def _naming(
             and (newest is None or newest.seq < made.seq or newest.epoch != made.epoch)
         )
         if is_sound:
-            transaction.drop_snap_parts(place, but=parts)
-            transaction.put_snapshot(made)
+            snapshot_rows.drop_parts(transaction, place, but=parts)
+            snapshot_rows.put(transaction, made)
         else:
             kept = (
-                transaction.read.snapshot_parts(*place)
+                snapshot_rows.parts(transaction.read.sql, *place)
                 if newest and newest.seq == made.seq
                 else []
             )
-            transaction.drop_snap_parts(place, but={one.hash for one in kept} - set(parts))
+            snapshot_rows.drop_parts(
+                transaction, place, but={one.hash for one in kept} - set(parts)
+            )
         return lambda: is_sound
 
     return work

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from sync.central import band_rows
 from sync.central.enrolment import scope_of
 from sync.central.store import Transaction
 from sync.model import forms
@@ -84,7 +85,7 @@ def enter(transaction: Transaction, bands: Iterable[MadeBand], *, now: int) -> E
             _put(transaction, body, owner="", store=each.store, now=now)
         else:
             n_known += 1
-        transaction.link_chip(each.band, each.uid)
+        band_rows.link_chip(transaction, each.band, each.uid)
         n_retired += _retired(transaction, each.replaces, now=now)
     return Entered(n_new, n_known, n_retired)
 

@@ -8,7 +8,7 @@ scope once, in sorted order, so that a reader never sees a number without all nu
 Tables are in `schema`, databases in `sql`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
@@ -23,12 +23,12 @@ from sync.central.errors import StoreConflict
 from sync.central.lines import OWNER, Line, Lines, Table, Wanted, docs_of, is_text, wanted
 from sync.central.schema import TABLES, migrate
 from sync.central.sql import Connection, Engine, open_engine
-from sync.model.contacts import LENT, contact_term, term_of
+from sync.model.contacts import term_of
 from sync.model.errors import Malformed, StoreError
-from sync.model.records import Band, Record, key_of
+from sync.model.records import Record
 from sync.model.row import Row, body_of, raw_of
 from sync.model.sums import SUM_MASK, pointer_hash
-from sync.model.wire import InboxEntry, Mark, Want, WireRow
+from sync.model.wire import InboxEntry, Mark, WireRow
 
 GLOBAL: Final = "g"
 """Scope of rows without an owner; every device holds it."""
@@ -38,14 +38,8 @@ HOUR_US: Final = 3_600 * 1_000_000
 ROW_SIZE_MAX: Final = 2 * 1_048_576
 """Bytes of a row's body; with it a page is still far from the largest answer a device takes, so that no row stops it."""
 
-FINE_MARKS_US: Final = 24 * HOUR_US
-"""After this only the first mark of an hour is kept."""
-
 INTEREST_STEP_US: Final = HOUR_US
 """An interest that would end less than this later is left as it is: it is not worth a write with every operation."""
-
-SNAPSHOTS_KEPT: Final = 2
-"""The newest snapshot of a scope, and the one before it for who is just fetching its parts."""
 
 Writer = Callable[[Connection, list[Any]], None]
 """Writes values of one kind to a table of some part's own."""
@@ -142,52 +136,12 @@ class LineageRecord(msgspec.Struct, frozen=True):
     seen_at: int
 
 
-class InterestRecord(msgspec.Struct, frozen=True):
-    """A scope holds a customer, until then (0 for ever)."""
-
-    scope: str
-    owner: str
-    until: int
-    why: str
-
-
-class SnapshotRecord(msgspec.Struct, frozen=True):
-    """A scope whole up to `seq`, in parts. `key` opens them, hex."""
-
-    scope: str
-    format: int
-    seq: int
-    epoch: str
-    mark: Mark
-    count: int
-    sum: int
-    key: str
-    made_at: int
-
-
-class PartRecord(msgspec.Struct, frozen=True):
-    """One part of a snapshot: SHA-256 of its bytes as they are served, its place, its rows and its bytes."""
-
-    hash: str
-    n: int
-    rows: int
-    size: int
-
-
 class DeviceCursor(msgspec.Struct, frozen=True):
     """How far a device said it holds a scope."""
 
     device: str
     scope: str
     seq: int
-    at: int
-
-
-class AlertRecord(msgspec.Struct, frozen=True):
-    """What happened to a device that a person should know. `code` is fixed."""
-
-    code: str
-    device: str
     at: int
 
 
@@ -303,22 +257,6 @@ class Snapshot:
         )  # fmt: skip
         return [_wire_row(scope, line) for line in found]
 
-    def pointers(self, scope: str) -> list[tuple[str, int]]:
-        """Key and hash of each live row of a scope."""
-        found = self._sql.all(
-            "SELECT key, h FROM ptr WHERE scope = :scope AND is_gone = 0", scope=scope
-        )
-        return [(key, h) for key, h in found]
-
-    def keys_by_owner(self, scope: str) -> list[str]:
-        """Keys of all live rows of a scope, those of one customer together."""
-        found = self._sql.all(
-            "SELECT ptr.key, doc.owner FROM ptr JOIN doc ON doc.key = ptr.key"
-            " WHERE ptr.scope = :scope AND ptr.is_gone = 0",
-            scope=scope,
-        )
-        return [key for _, key in sorted((owner, key) for key, owner in found)]
-
     def row(self, key: str) -> Row | None:
         """A row with its decoded body. Raises Malformed for one this version cannot read."""
         doc = _docs(self._sql, (key,)).get(key)
@@ -347,15 +285,6 @@ class Snapshot:
             after=after, limit=limit, **({"store": store} if store else {}),
         )  # fmt: skip
         return [InboxEntry(*_with(line, 7, bytes(line[7] or b""))) for line in found]
-
-    def lent(self, *, after: str = "", limit: int = 1_000) -> list[str]:
-        """Keys of allowances of which something is left, by key."""
-        found = self._sql.all(
-            "SELECT key FROM doc WHERE term = :term AND term <> '' AND key > :after"
-            " ORDER BY key LIMIT :limit",
-            term=LENT, after=after, limit=limit,
-        )  # fmt: skip
-        return [key for (key,) in found]
 
     def n_held(self, store: str = "") -> int:
         """How many operations wait for a person, of one store or of all."""
@@ -423,87 +352,6 @@ class Snapshot:
         newest, finest = found[0]
         return int((finest if finest is not None else newest) or 0)
 
-    def owner_of(self, want: Want) -> str:
-        """The customer somebody asks for; "" for nobody, or more than one."""
-        if want.owner:
-            found = self._sql.all(
-                "SELECT owner FROM doc WHERE owner = :owner LIMIT 1", owner=want.owner
-            )
-        elif want.band or want.order:
-            kind, name = ("band", want.band) if want.band else ("order", want.order)
-            found = self._sql.all(
-                "SELECT owner FROM doc WHERE key = :key", key=key_of(kind, name)
-            )
-        else:
-            found = self._sql.all(
-                "SELECT DISTINCT owner FROM doc WHERE term = :term AND term <> '' LIMIT 2",
-                term=contact_term(want.contact),
-            )
-        return str(found[0][0]) if len(found) == 1 else ""
-
-    def interests(self, owner: str) -> list[InterestRecord]:
-        """Which scopes hold a customer, by scope."""
-        found = self._sql.all(
-            "SELECT scope, owner, until, why FROM interest WHERE owner = :owner ORDER BY scope",
-            owner=owner,
-        )
-        return [InterestRecord(*line) for line in found]
-
-    def snapshot_of(self, scope: str, format: int = 1) -> SnapshotRecord | None:  # noqa: A002  # its name on the wire
-        """The newest snapshot of a scope."""
-        found = self._sql.all(
-            "SELECT seq, epoch, mark_seq, mark_token, mark_kept, cnt, sum, key, made_at FROM snapshot"
-            " WHERE scope = :scope AND format = :format ORDER BY seq DESC LIMIT 1",
-            scope=scope, format=format,
-        )  # fmt: skip
-        if not found:
-            return None
-        seq, epoch, mark_seq, token, is_kept, count, total, key, made_at = found[0]
-        mark = Mark(mark_seq, token, bool(is_kept))
-        return SnapshotRecord(scope, format, seq, epoch, mark, count, total, key, made_at)
-
-    def snapshot_parts(self, scope: str, format: int, seq: int) -> list[PartRecord]:  # noqa: A002  # its name on the wire
-        """The parts of one snapshot, in order."""
-        found = self._sql.all(
-            "SELECT hash, n, rows, size FROM snap_part"
-            " WHERE scope = :scope AND format = :format AND seq = :seq ORDER BY n",
-            scope=scope, format=format, seq=seq,
-        )  # fmt: skip
-        return [PartRecord(*line) for line in found]
-
-    def part(self, part_hash: str) -> bytes | None:
-        """The bytes of one part."""
-        found = self._sql.all(
-            "SELECT content FROM snap_part WHERE hash = :hash", hash=part_hash
-        )
-        return bytes(found[0][0]) if found else None
-
-    def scope_of_part(self, part_hash: str) -> str:
-        """Which scope a part is of; "" for one nobody knows."""
-        found = self._sql.all("SELECT scope FROM snap_part WHERE hash = :hash", hash=part_hash)
-        return str(found[0][0]) if found else ""
-
-    def leasable(self, scope: str) -> list[tuple[bytes, bytes]]:
-        """UID and body of each band with a known chip whose owner the scope holds, and of each that is its spare."""
-        found = self._sql.all(
-            "SELECT band_chip.uid, doc.body FROM interest"
-            " JOIN doc ON doc.owner = interest.owner AND doc.kind = 'band'"
-            " JOIN band_chip ON 'band/' || band_chip.band = doc.key"
-            " WHERE interest.scope = :scope ORDER BY doc.key",
-            scope=scope,
-        ) + self._sql.all(
-            "SELECT band_chip.uid, doc.body FROM band_chip"
-            " JOIN doc ON doc.key = 'band/' || band_chip.band"
-            " WHERE doc.kind = 'band' AND doc.owner = '' AND doc.scope = :scope ORDER BY doc.key",
-            scope=scope,
-        )
-        return [(bytes.fromhex(uid), body.encode()) for uid, body in found]
-
-    def chip_of(self, band: str) -> bytes:
-        """UID of the chip in a band; b"" when nobody told."""
-        found = self._sql.all("SELECT uid FROM band_chip WHERE band = :band", band=band)
-        return bytes.fromhex(found[0][0]) if found else b""
-
     def all_of_owner(self, owner: str) -> list[Row]:
         """Every row of a customer that this version can read, by key."""
         found = self._sql.all(
@@ -530,36 +378,6 @@ class Snapshot:
         )
         return _readable(found)
 
-    def bands_in(self, states: Collection[str]) -> list[str]:
-        """Ids of all bands in one of these states."""
-        found = self._sql.all("SELECT body FROM doc WHERE kind = 'band'")
-        texts = tuple(f'"{state}"' for state in states)  # most are not, and need not be decoded
-        bands = (_band_of(body) for (body,) in found if any(text in body for text in texts))
-        return [band.id for band in bands if band is not None and band.state in states]
-
-    def bands_erased(self) -> list[str]:
-        """Ids of the bands of which nothing is left but that they were, as long as that is remembered."""
-        found = self._sql.all(
-            "SELECT DISTINCT ptr.key FROM ptr LEFT JOIN doc ON doc.key = ptr.key"
-            " WHERE ptr.is_gone = 1 AND doc.key IS NULL AND ptr.key LIKE :bands",
-            bands="band/%",
-        )
-        return [key.partition("/")[2] for (key,) in found]
-
-    def band_of_chip(self, uid: bytes) -> Band | None:
-        """The band a chip is in; None for a chip nobody knows, or whose band is gone."""
-        found = self._sql.all(
-            "SELECT doc.body FROM band_chip JOIN doc ON doc.key = 'band/' || band_chip.band"
-            " WHERE band_chip.uid = :uid",
-            uid=uid.hex(),
-        )
-        return _band_of(found[0][0]) if len(found) == 1 else None
-
-    def touched(self, band: str) -> int | None:
-        """The highest counter a band showed to a telephone; None when it never did."""
-        found = self._sql.all("SELECT counter FROM touch WHERE band = :band", band=band)
-        return int(found[0][0]) if found else None
-
     def cursors(self, scope: str = "") -> list[DeviceCursor]:
         """How far devices said they hold a scope, or all, by device."""
         whose = " WHERE scope = :scope" if scope else ""
@@ -568,27 +386,6 @@ class Snapshot:
             **({"scope": scope} if scope else {}),
         )
         return [DeviceCursor(*line) for line in found]
-
-    def alerts(self) -> list[AlertRecord]:
-        """What a person should know, newest first."""
-        found = self._sql.all(
-            "SELECT code, device, at FROM alert ORDER BY at DESC, code, device LIMIT 1000"
-        )
-        return [AlertRecord(*line) for line in found]
-
-    def erased_at(self, owner: str) -> int:
-        """When a customer was erased, 0 for never."""
-        found = self._sql.all("SELECT at FROM erasure WHERE owner = :owner", owner=owner)
-        return int(found[0][0]) if found else 0
-
-    def left_since(self, at: int, *, until: int) -> dict[str, int]:
-        """By scope the newest seq of what left it between these times, microseconds since 1970."""
-        found = self._sql.all(
-            "SELECT scope, MAX(seq) FROM ptr WHERE is_gone = 1 AND at >= :at AND at < :until"
-            " GROUP BY scope",
-            at=at, until=until,
-        )  # fmt: skip
-        return dict(found)
 
     def count(self, table: str) -> int:
         """Rows in one of our tables; for checks and tests."""
@@ -637,14 +434,6 @@ def _with(line: Sequence[Any], index: int, value: object) -> list[Any]:
 def _row(key: str, doc: _Doc) -> Row:
     body = doc.record or body_of(doc.kind, doc.body.encode())
     return Row(key, doc.kind, doc.owner, doc.version, doc.as_of, doc.source, body)
-
-
-def _band_of(body: str) -> Band | None:
-    try:
-        band = body_of("band", body.encode())
-    except Malformed:
-        return None
-    return band if isinstance(band, Band) else None
 
 
 def _wire_row(scope: str, line: Sequence[Any]) -> WireRow:
@@ -1178,41 +967,24 @@ class Transaction:
         self._note(self._unwritten_docs, key)
         self._note(self._touched, key)
 
-    def erase_owner(self, owner: str, *, at: int) -> int:
-        """Erase a customer: their rows, who holds them, the chips of their bands, the bytes of settled operations; how many rows.
-
-        Pointers stay as what left its scope, so that every device erases them too. Snapshots of the scopes that held them go.
-        """
+    def remove_owner(self, owner: str) -> list[str]:
+        """All rows of a customer are no more, and nobody holds them; keys of those rows."""
         self.load_owners((owner,))
         found = self.direct().all("SELECT key FROM doc WHERE owner = :owner", owner=owner)
         keys = [key for (key,) in found]
         self.load(keys)
         for key in keys:
-            self._set(self._docs, key, None)
-            self._note(self._unwritten_docs, key)
-            self._note(self._touched, key)
+            self.remove(key)
         self._set(self._holders, owner, {})
         self._note(self._unwritten_holders, owner)
-        sql = self.direct()
-        scopes = "SELECT scope FROM ptr WHERE key IN [:keys]"
-        sql.run(f"DELETE FROM snap_part WHERE scope IN ({scopes})", keys=keys)  # noqa: S608  # a constant
-        sql.run(f"DELETE FROM snapshot WHERE scope IN ({scopes})", keys=keys)  # noqa: S608  # a constant
-        bands = [key.partition("/")[2] for key in keys if key.startswith("band/")]
-        sql.run("DELETE FROM band_chip WHERE band IN [:bands]", bands=bands)
-        # The number stays: a later wearer's capsule must not look older than this one's.
-        sql.run("UPDATE capsule SET digest = '' WHERE band IN [:bands]", bands=bands)
-        sql.run(
-            "UPDATE op SET raw = NULL, keys = '[]' WHERE owner = :owner AND status <> 'held'",
-            owner=owner,
-        )
-        sql.run(
-            "INSERT INTO erasure (owner, at) VALUES (:owner, :at)"
-            " ON CONFLICT (owner) DO UPDATE SET at = excluded.at",
-            owner=owner, at=at,
-        )  # fmt: skip
-        return len(keys)
+        return keys
 
     # Who holds whom
+
+    def holders_of(self, owner: str) -> Mapping[str, tuple[int, str]]:
+        """By scope until when it holds this customer, and why; their rows and holders are locked."""
+        self.load_owners((owner,))
+        return self._holders[owner]
 
     def add_interest(self, scope: str, owner: str, *, until: int = 0, why: str = "") -> None:
         """From now on the scope holds this customer, until then or for ever; what it lacks of them is pointed in."""
@@ -1237,22 +1009,6 @@ class Transaction:
             self._set(self._holders, owner, holders)
             self._note(self._unwritten_holders, owner)
             self._note(self._touched_owners, owner)
-
-    def end_interests_over(self, now: int, *, limit: int = 1_000) -> int:
-        """End what was to end by now, up to so many; how many it were."""
-        found = self.direct().all(
-            "SELECT scope, owner FROM interest WHERE until > 0 AND until <= :now"
-            " ORDER BY until, owner, scope LIMIT :limit",
-            now=now, limit=limit,
-        )  # fmt: skip
-        self.load_owners(owner for _, owner in found)
-        n_ended = 0
-        for scope, owner in found:
-            until, _ = self._holders[owner].get(scope, (0, ""))
-            if 0 < until <= now:  # nobody prolonged it while we waited for the lock
-                self.end_interest(scope, owner)
-                n_ended += 1
-        return n_ended
 
     # Operations
 
@@ -1326,61 +1082,6 @@ class Transaction:
             **msgspec.structs.asdict(record),
         )
 
-    def see_nonce(self, device: str, nonce: str, *, at: int, forget_before: int) -> bool:
-        """Whether this nonce is new; old ones are forgotten. Times in microseconds since 1970."""
-        sql = self.direct()
-        sql.run("DELETE FROM nonce WHERE at < :before", before=forget_before)
-        return bool(
-            sql.run(
-                "INSERT INTO nonce (device, nonce, at) VALUES (:device, :nonce, :at)"
-                " ON CONFLICT DO NOTHING",
-                device=device, nonce=nonce, at=at,
-            )
-        )  # fmt: skip
-
-    def link_chip(self, band: str, uid: bytes) -> None:
-        """Remember which chip is in a band."""
-        self.direct().run(
-            "INSERT INTO band_chip (band, uid) VALUES (:band, :uid)"
-            " ON CONFLICT (band) DO UPDATE SET uid = excluded.uid",
-            band=band, uid=uid.hex(),
-        )  # fmt: skip
-
-    def next_capsule(
-        self, band: str, *, digest: str, now: int, same_us: int
-    ) -> tuple[int, int]:
-        """Sequence and time of a band's capsule: the last one's while the words are the same, else the next.
-
-        Args:
-            band: Its id; the caller locked it.
-            digest: Of the words.
-            now: Whole seconds, as microseconds since 1970.
-            same_us: How long the same words are the same capsule.
-        """
-        sql = self.direct()
-        found = sql.all(
-            "SELECT seq, issued_at, digest FROM capsule WHERE band = :band", band=band
-        )
-        seq, issued_at, was = found[0] if found else (0, 0, "")
-        if was == digest and issued_at <= now < issued_at + same_us:
-            return int(seq), int(issued_at)
-        sql.run(
-            "INSERT INTO capsule (band, seq, issued_at, digest) VALUES (:band, :seq, :at, :digest)"
-            " ON CONFLICT (band) DO UPDATE SET seq = excluded.seq, issued_at = excluded.issued_at,"
-            " digest = excluded.digest",
-            band=band, seq=seq + 1, at=now, digest=digest,
-        )  # fmt: skip
-        return int(seq) + 1, now
-
-    def note_touch(self, band: str, *, counter: int, at: int) -> None:
-        """Remember the highest counter a band showed, and when that proved it to be there; 0 for a time that did not."""
-        self.direct().run(
-            "INSERT INTO touch (band, counter, tapped_at) VALUES (:band, :counter, :at)"
-            " ON CONFLICT (band) DO UPDATE SET counter = excluded.counter,"
-            " tapped_at = CASE WHEN excluded.tapped_at > 0 THEN excluded.tapped_at ELSE touch.tapped_at END",
-            band=band, counter=counter, at=at,
-        )  # fmt: skip
-
     def note_cursor(self, device: str, scope: str, *, seq: int, at: int) -> None:
         """Remember how far a device said it holds a scope."""
         self.direct().run(
@@ -1389,22 +1090,7 @@ class Transaction:
             device=device, scope=scope, seq=seq, at=at,
         )  # fmt: skip
 
-    def add_alert(self, code: str, device: str, *, at: int) -> None:
-        """Remember what a person should know about a device."""
-        self.direct().run(
-            "INSERT INTO alert (code, device, at) VALUES (:code, :device, :at)"
-            " ON CONFLICT DO NOTHING",
-            code=code, device=device, at=at,
-        )  # fmt: skip
-
     # Scopes
-
-    def renew_epoch(self, scope: str, epoch: str) -> None:
-        """From now on the numbers of this scope are another history: devices pull it again over what they hold."""
-        self._ensure_scope(scope)
-        self.direct().run(
-            "UPDATE scope SET epoch = :epoch WHERE id = :id", epoch=epoch, id=scope
-        )
 
     def _ensure_scope(self, scope: str) -> None:
         if scope in self._scopes:
@@ -1417,94 +1103,7 @@ class Transaction:
         if not self._parts:
             self._scopes.add(scope)
 
-    def drop_tombstones(self, before: int) -> int:
-        """Forget what left its scope before then, and raise the floors; how many it were."""
-        self.lock_all()
-        sql = self.direct()
-        gone = "is_gone = 1 AND at < :before"
-        floors = sql.all(
-            f"SELECT scope, MAX(seq) FROM ptr WHERE {gone} GROUP BY scope ORDER BY scope",  # noqa: S608  # a constant
-            before=before,
-        )
-        for scope, seq in floors:
-            sql.run(
-                "UPDATE scope SET floor = :seq WHERE id = :id AND floor < :seq",
-                id=scope,
-                seq=seq,
-            )
-            sql.run(
-                "DELETE FROM mark WHERE scope = :scope AND seq < :seq", scope=scope, seq=seq
-            )
-        return sql.run(f"DELETE FROM ptr WHERE {gone}", before=before)  # noqa: S608  # a constant
-
-    def thin_marks(self, now: int) -> int:
-        """Of marks older than a day keep the first of an hour, those of snapshots, and the newest of each scope; how many went."""
-        return self.direct().run(
-            "DELETE FROM mark WHERE is_kept = 0 AND at < :before AND seq <"
-            " (SELECT MAX(newer.seq) FROM mark AS newer WHERE newer.scope = mark.scope)"
-            " AND NOT EXISTS (SELECT 1 FROM snapshot AS whole"
-            " WHERE whole.scope = mark.scope AND whole.mark_seq = mark.seq)",
-            before=now - FINE_MARKS_US,
-        )
-
     # Snapshots
-
-    def put_snap_part(
-        self, snapshot: tuple[str, int, int], part: PartRecord, content: bytes
-    ) -> None:
-        """Keep one part of the snapshot (scope, format, seq) that `put_snapshot` will name."""
-        scope, form, seq = snapshot
-        self.direct().run(
-            "INSERT INTO snap_part (hash, scope, format, seq, n, rows, size, content)"
-            " VALUES (:hash, :scope, :format, :seq, :n, :rows, :size, :content)"
-            " ON CONFLICT (hash) DO NOTHING",
-            scope=scope, format=form, seq=seq, content=content,
-            **msgspec.structs.asdict(part),
-        )  # fmt: skip
-
-    def put_snapshot(
-        self, record: SnapshotRecord, parts: Iterable[tuple[PartRecord, bytes]] = ()
-    ) -> None:
-        """Name a snapshot whose parts are these or were kept before; older ones but the last go."""
-        for part, content in parts:
-            self.put_snap_part((record.scope, record.format, record.seq), part, content)
-        sql = self.direct()
-        sql.run(
-            "INSERT INTO snapshot (scope, format, seq, epoch, mark_seq, mark_token, mark_kept, cnt, sum, key, made_at)"
-            " VALUES (:scope, :format, :seq, :epoch, :mark_seq, :mark_token, :mark_kept, :count, :sum, :key, :made_at)"
-            " ON CONFLICT (scope, format, seq) DO UPDATE SET epoch = excluded.epoch, mark_seq = excluded.mark_seq,"
-            " mark_token = excluded.mark_token, mark_kept = excluded.mark_kept, cnt = excluded.cnt,"
-            " sum = excluded.sum, key = excluded.key, made_at = excluded.made_at",
-            scope=record.scope, format=record.format, seq=record.seq, epoch=record.epoch,
-            mark_seq=record.mark.seq, mark_token=record.mark.token, mark_kept=int(record.mark.is_kept),
-            count=record.count, sum=record.sum, key=record.key, made_at=record.made_at,
-        )  # fmt: skip
-        kept = sql.all(
-            "SELECT seq FROM snapshot WHERE scope = :scope AND format = :format"
-            " ORDER BY seq DESC LIMIT :limit",
-            scope=record.scope, format=record.format, limit=SNAPSHOTS_KEPT,
-        )  # fmt: skip
-        for table in ("snapshot", "snap_part"):
-            sql.run(
-                f"DELETE FROM {table} WHERE scope = :scope AND format = :format AND seq < :seq",  # noqa: S608  # of the two above
-                scope=record.scope, format=record.format, seq=kept[-1][0],
-            )  # fmt: skip
-
-    def drop_snap_parts(
-        self, snapshot: tuple[str, int, int], *, but: Iterable[str] = ()
-    ) -> None:
-        """Drop the parts of (scope, format, seq) but these: of who made the same at the same time, or did not finish."""
-        scope, form, seq = snapshot
-        kept = frozenset(but)
-        sql = self.direct()
-        found = sql.all(
-            "SELECT hash FROM snap_part WHERE scope = :scope AND format = :format AND seq = :seq",
-            scope=scope, format=form, seq=seq,
-        )  # fmt: skip
-        sql.many(
-            "DELETE FROM snap_part WHERE hash = :hash",
-            [{"hash": part} for (part,) in found if part not in kept],
-        )
 
     # The end
 

@@ -13,9 +13,11 @@ counted by name (`touch.fresh`, `touch.repeated`, ...).
 from typing import Final
 from urllib.parse import urlsplit
 
+from sync.central import band_rows
 from sync.central.errors import BandNotProved
 from sync.central.parts import Parts
 from sync.central.ports import Touch, TouchReader
+from sync.central.sql import Connection
 from sync.central.store import Transaction
 from sync.model.ports import Request, Response
 
@@ -65,7 +67,7 @@ class Touches:
         except BandNotProved:
             return "forged"
         with self._parts.store.reading() as snapshot:
-            band = snapshot.band_of_chip(touch.uid)
+            band = band_rows.band_of_chip(snapshot.sql, touch.uid)
         if band is None or band.state != ACTIVE or band.is_uid_only:
             return "out_of_use"
         if request.method == "HEAD":
@@ -76,12 +78,31 @@ class Touches:
         now = self._parts.now
 
         def change(transaction: Transaction) -> str:
-            known = transaction.read.touched(band)
+            known = touched(transaction.read.sql, band)
             judgement = self._reader.judged(touch.counter, known)
             if judgement.known != known:
-                transaction.note_touch(
-                    band, counter=judgement.known, at=now if judgement.is_fresh else 0
+                note_touch(
+                    transaction,
+                    band,
+                    counter=judgement.known,
+                    at=now if judgement.is_fresh else 0,
                 )
             return judgement.freshness
 
         return self._parts.write(change, keys=(f"touch/{band}",))
+
+
+def touched(sql: Connection, band: str) -> int | None:
+    """The highest counter a band showed to a telephone; None when it never did."""
+    found = sql.all("SELECT counter FROM touch WHERE band = :band", band=band)
+    return int(found[0][0]) if found else None
+
+
+def note_touch(transaction: Transaction, band: str, *, counter: int, at: int) -> None:
+    """Remember the highest counter a band showed, and when that proved it to be there; 0 for a time that did not."""
+    transaction.direct().run(
+        "INSERT INTO touch (band, counter, tapped_at) VALUES (:band, :counter, :at)"
+        " ON CONFLICT (band) DO UPDATE SET counter = excluded.counter,"
+        " tapped_at = CASE WHEN excluded.tapped_at > 0 THEN excluded.tapped_at ELSE touch.tapped_at END",
+        band=band, counter=counter, at=at,
+    )  # fmt: skip

@@ -7,14 +7,17 @@ from typing import Final
 
 import msgspec
 
-from sync.central import snapshots
+from sync.central import alerts, interests, snapshot_rows, snapshots
 from sync.central.enrolment import scope_of, scopes_of
 from sync.central.feed import row_for
 from sync.central.gate import denied
 from sync.central.identity import canonical_of
 from sync.central.parts import Parts, decoded, key_of
+from sync.central.sql import Connection
 from sync.central.store import Snapshot, Transaction, owner_lock
+from sync.model import records
 from sync.model.answers import diff_page, snapshot_page, want_page
+from sync.model.contacts import contact_term
 from sync.model.ports import Request
 from sync.model.signatures import seal, snapshot_label
 from sync.model.sums import BUCKETS, SUM_MASK, bucket_of
@@ -25,6 +28,7 @@ from sync.model.wire import (
     SnapshotAnswer,
     SnapshotPart,
     SnapshotRequest,
+    Want,
     Wanted,
     WantRequest,
 )
@@ -65,7 +69,7 @@ class Wants:
                 msgspec.structs.replace(one, owner=kept.get(one.owner, one.owner))
                 for one in want.want
             ]
-            owners = [snapshot.owner_of(one) for one in asked]
+            owners = [owner_of(snapshot.sql, one) for one in asked]
         self._guesses.add(caller.device.id, owners.count(""), day=now // DAY_US)
 
         def work(transaction: Transaction) -> Callable[[], tuple[Wanted, ...]]:
@@ -90,7 +94,7 @@ class Wants:
         if count < GUESSES_MAX:
             return
         if self._guesses.is_first(device):
-            self._parts.write(lambda it: it.add_alert(GUESSING, device, at=now))
+            self._parts.write(lambda it: alerts.add(it, GUESSING, device, at=now))
         raise denied("not_allowed", "guessing")
 
     def diff(self, request: Request) -> bytes:
@@ -134,7 +138,7 @@ class Wants:
             return SnapshotAnswer(asked.scope, 0)
         label = snapshot_label(scope=whole.scope, seq=whole.seq)
         sealed = seal(bytes.fromhex(whole.key), session_key, label, self._parts.entropy)
-        parts = snapshot.snapshot_parts(whole.scope, whole.format, whole.seq)
+        parts = snapshot_rows.parts(snapshot.sql, whole.scope, whole.format, whole.seq)
         return SnapshotAnswer(
             whole.scope, whole.seq, whole.epoch, whole.mark, whole.count, whole.sum, sealed,
             tuple(SnapshotPart(it.hash, it.size, it.rows) for it in parts),
@@ -144,8 +148,8 @@ class Wants:
         """One part of a snapshot, as it is kept."""
         caller = self._parts.gate.admit("snap", request)
         with self._parts.store.reading() as snapshot:
-            is_its = snapshot.scope_of_part(name) in scopes_of(caller.device)
-            part = snapshot.part(name) if is_its else None
+            is_its = snapshot_rows.scope_of_part(snapshot.sql, name) in scopes_of(caller.device)
+            part = snapshot_rows.part(snapshot.sql, name) if is_its else None
         if part is None:
             raise denied("not_found", "part")
         return part
@@ -188,7 +192,10 @@ class _Guesses:
 
 def _drop(transaction: Transaction, scope: str, owner: str) -> None:
     """End what was wanted; what a store holds for another reason stays."""
-    if any(it.scope == scope and it.why == WANTED for it in transaction.read.interests(owner)):
+    if any(
+        it.scope == scope and it.why == WANTED
+        for it in interests.of_owner(transaction.read.sql, owner)
+    ):
         transaction.end_interest(scope, owner)
 
 
@@ -211,7 +218,7 @@ def diff_of(snapshot: Snapshot, scope: str, theirs: Sequence[int]) -> DiffAnswer
     """
     ours = [0] * BUCKETS
     keys: list[list[str]] = [[] for _ in range(BUCKETS)]
-    for key, h in snapshot.pointers(scope):
+    for key, h in pointers(snapshot.sql, scope):
         bucket = bucket_of(key)
         ours[bucket] = (ours[bucket] + h) & SUM_MASK
         keys[bucket].append(key)
@@ -226,3 +233,26 @@ def diff_of(snapshot: Snapshot, scope: str, theirs: Sequence[int]) -> DiffAnswer
     asked = [key for bucket in chosen for key in keys[bucket]]
     rows = tuple(row for row in snapshot.rows_of_keys(scope, asked) if not row.is_gone)
     return DiffAnswer(scope, tuple(chosen), rows, len(differ) - len(chosen))
+
+
+def owner_of(sql: Connection, want: Want) -> str:
+    """The customer somebody asks for; "" for nobody, or more than one."""
+    if want.owner:
+        found = sql.all("SELECT owner FROM doc WHERE owner = :owner LIMIT 1", owner=want.owner)
+    elif want.band or want.order:
+        kind, name = ("band", want.band) if want.band else ("order", want.order)
+        found = sql.all(
+            "SELECT owner FROM doc WHERE key = :key", key=records.key_of(kind, name)
+        )
+    else:
+        found = sql.all(
+            "SELECT DISTINCT owner FROM doc WHERE term = :term AND term <> '' LIMIT 2",
+            term=contact_term(want.contact),
+        )
+    return str(found[0][0]) if len(found) == 1 else ""
+
+
+def pointers(sql: Connection, scope: str) -> list[tuple[str, int]]:
+    """Key and hash of each live row of a scope."""
+    found = sql.all("SELECT key, h FROM ptr WHERE scope = :scope AND is_gone = 0", scope=scope)
+    return [(key, h) for key, h in found]

@@ -9,10 +9,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from sync.central import alerts
+from sync.central.alerts import AlertRecord
 from sync.central.channels.adapter import Settings
 from sync.central.parts import Parts
 from sync.central.senders.registry import serves
-from sync.central.store import AlertRecord, Snapshot, Store, Transaction
+from sync.central.store import Snapshot, Store, Transaction
 from sync.model.records import CHANNELS, ChannelWatch, Customer, key_of
 from sync.model.row import Row, row_of
 from sync.model.sins import Scoreboard, scoreboard_of
@@ -153,7 +155,7 @@ def watched(store: Store, *, now: int, home: str = "") -> Watched:
         cases = snapshot.rows_of_kind("case")
         goods = [*snapshot.rows_of_kind("price"), *snapshot.rows_of_kind("stock")]
         contacts = contacts_of(said)
-        rung = snapshot.alerts()
+        rung = alerts.newest(snapshot.sql)
         alarms = tuple(_alarms(contacts, due_promises(cases, now=now), now))
         named = tuple(_named(snapshot, alarm) for alarm in alarms[:ALARMS_MAX])
     return Watched(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from hardware.entropy import Entropy
+from sync.central import alerts
 from sync.central.parts import Parts
 from sync.central.sql import Connection
 from sync.central.store import Transaction
@@ -302,7 +303,7 @@ class Doors:
                 n=n_wrong, until=locked_until, name=name,
             )  # fmt: skip
             if locked_until:
-                transaction.add_alert("agent_locked", agent.actor, at=now)
+                alerts.add(transaction, "agent_locked", agent.actor, at=now)
             return agent
 
         return self._parts.write(count, keys=(_lock(name),))

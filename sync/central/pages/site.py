@@ -26,6 +26,7 @@ import msgspec
 
 from hardware.entropy import new_id
 from hardware.moments import moment_of
+from sync.central import alerts
 from sync.central.identity import canonical_in
 from sync.central.pages import acting, browsers, drafts, finding, showing, waiting
 from sync.central.pages.acting import WrongField
@@ -304,7 +305,7 @@ class AgentSite:
         with parts.store.reading() as snapshot:
             n_lately = finding.n_lately(snapshot.sql, agent.name, now=now)
         if n_lately >= finding.LOOKS_MAX:
-            parts.write(lambda it: it.add_alert(LOOKS_OFTEN, agent.actor, at=now))
+            parts.write(lambda it: alerts.add(it, LOOKS_OFTEN, agent.actor, at=now))
             raise TooLittle("often")
 
     def _written_down(

@@ -11,6 +11,7 @@ from hardware.clock import SystemClock
 from hardware.moments import micros_of
 from kiosk.commands import watch
 from kiosk.commands.options import EXIT_DATABASE
+from sync.central import alerts
 from sync.model import promises
 from sync.model.records import Case, Customer, Interaction, Promise, Record, Stock
 from sync.model.row import row_of
@@ -128,8 +129,10 @@ def test_what_was_wrong_with_a_mailbox_is_said_in_a_sentence(
 ) -> None:
     centre = open_centre(tmp_path / "centre")
     now = micros_of(SystemClock().now())
-    centre._parts.write(lambda it: it.add_alert("mailbox_away", "mail", at=now))
-    centre._parts.write(lambda it: it.add_alert("mailbox_away", "old", at=now - 200 * HOUR_US))
+    centre._parts.write(lambda it: alerts.add(it, "mailbox_away", "mail", at=now))
+    centre._parts.write(
+        lambda it: alerts.add(it, "mailbox_away", "old", at=now - 200 * HOUR_US)
+    )
     centre.close()
 
     watch.run(data=tmp_path)

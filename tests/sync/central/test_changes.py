@@ -11,7 +11,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.central import changes, outgoing_rows, suppressions
+from sync.central import changes, erasure, outgoing_rows, suppressions
 from sync.central.changes import said_of
 from sync.central.channels import cloudevents
 from sync.central.channels.adapter import Delivery, Forged, Settings
@@ -529,7 +529,7 @@ def test_who_is_erased_is_in_no_queue_and_others_hear_of_it(
     def erase(transaction: Transaction) -> None:
         outgoing_rows.forget(transaction, "lena")
         changes.forget(transaction, "lena", now=NOON)
-        transaction.erase_owner("lena", at=NOON)
+        erasure.erase_rows(transaction, "lena", at=NOON)
 
     write(harbour, erase)
     told.tell_due()

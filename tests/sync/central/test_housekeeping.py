@@ -8,6 +8,7 @@ import pytest
 
 from hardware.clock import FixedClock
 from hardware.moments import moment_of
+from sync.central import erasure
 from sync.central.centre import Centre
 from sync.central.enrolment import scope_of
 from sync.central.housekeeping import INTERESTS_MAX, SLOW_MS, TOMBSTONES_US
@@ -175,7 +176,7 @@ def test_what_was_erased_leaves_the_files_also_where_the_eraser_was_ended_too_ea
     canary = b"Zwentibold"
     centre = open_centre(tmp_path / "c")
     centre.put_rows([row_of(Customer("z", "Zwentibold"), owner="z", as_of=1, source="web")])
-    centre._parts.write(lambda it: it.erase_owner("z", at=2))
+    centre._parts.write(lambda it: erasure.erase_rows(it, "z", at=2))
 
     def holding() -> list[str]:
         found = sorted((tmp_path / "c").glob("centre.db*"))

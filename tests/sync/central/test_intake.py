@@ -10,7 +10,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
-from sync.central import erasure, events, taking
+from sync.central import erasure, events, interests, taking
 from sync.central.centre import Centre
 from sync.central.channels.adapter import KEEP_DAYS, Event
 from sync.central.channels.facts import (
@@ -378,7 +378,7 @@ def test_goods_and_parcels_become_rows(centre: Centre, intake: Intake) -> None:
     owner, _, source, parcel = all_rows(centre)["pickup/shop:f1"]
     assert (owner, source, parcel["shelf"]) == (all_rows(centre)["order/W-1"][0], "shop", "C7")
     with centre._parts.store.reading() as snapshot:
-        assert [it.scope for it in snapshot.interests(owner)] == ["s:harbour"]
+        assert [it.scope for it in interests.of_owner(snapshot.sql, owner)] == ["s:harbour"]
 
 
 def test_a_problem_of_another_system_is_a_case_and_its_newer_word_counts(

@@ -10,7 +10,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
-from sync.central import events, joins, threads
+from sync.central import events, interests, joins, threads
 from sync.central.centre import Centre
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Became, Bought
@@ -296,7 +296,10 @@ def test_what_a_failed_part_had_locked_is_read_anew_for_another_node_may_have_ch
     with shared.reading() as snapshot:
         (row,) = snapshot.rows_of_keys(GLOBAL, ("product/p1",))
         assert row.version == 2
-        assert [it.scope for it in snapshot.interests("c-maya")] == ["s:harbour", "s:station"]
+        assert [it.scope for it in interests.of_owner(snapshot.sql, "c-maya")] == [
+            "s:harbour",
+            "s:station",
+        ]
 
 
 def test_names_that_are_asked_for_again_after_a_failed_part_are_locked_again(

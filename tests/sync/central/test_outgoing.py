@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.central import events, outgoing_rows
+from sync.central import erasure, events, outgoing_rows
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Said
 from sync.central.outgoing import (
@@ -1094,7 +1094,7 @@ def test_who_is_erased_leaves_nothing_in_the_queue(
     harbour.push(answer(is_now=True))
 
     def erase(transaction: Transaction) -> None:
-        transaction.erase_owner("lena", at=harbour.now)
+        erasure.erase_rows(transaction, "lena", at=harbour.now)
         outgoing_rows.forget(transaction, "lena")
 
     write(harbour, erase)

@@ -6,10 +6,11 @@ from typing import TypeVar
 import pytest
 
 from hardware.entropy import SeededEntropy
-from sync.central import snapshots
+from sync.central import erasure, housekeeping, snapshot_rows, snapshots
 from sync.central.batch import Batch
+from sync.central.snapshot_rows import SnapshotRecord
 from sync.central.snapshots import ROWS_MIN, due, make
-from sync.central.store import Snapshot, SnapshotRecord, Store, Transaction
+from sync.central.store import Snapshot, Store, Transaction
 from sync.model.records import Customer, Product
 from sync.model.row import Row, row_of
 from sync.model.snapshot import StoredRow, opened
@@ -69,8 +70,8 @@ def rows_in(store: Store, made: SnapshotRecord) -> list[StoredRow]:
 
     def reading(snapshot: Snapshot) -> list[StoredRow]:
         found: list[StoredRow] = []
-        for part in snapshot.snapshot_parts(made.scope, made.format, made.seq):
-            content = snapshot.part(part.hash)
+        for part in snapshot_rows.parts(snapshot.sql, made.scope, made.format, made.seq):
+            content = snapshot_rows.part(snapshot.sql, part.hash)
             assert content is not None
             assert len(content) == part.size
             rows = opened(
@@ -111,7 +112,7 @@ def test_a_snapshot_holds_the_live_rows_of_its_scope_and_no_others(
     assert [row[3] for row in rows] == sorted(row[3] for row in rows), (
         "those of a customer lie together"
     )
-    assert len(look(store, lambda it: it.snapshot_parts(HARBOUR, 1, made.seq))) == 5
+    assert len(look(store, lambda it: snapshot_rows.parts(it.sql, HARBOUR, 1, made.seq))) == 5
 
 
 def test_only_a_large_scope_is_due_and_only_when_a_quarter_of_it_moved(
@@ -139,7 +140,7 @@ def test_who_had_a_snapshot_goes_on_from_it_days_later_when_marks_were_thinned(
     made = made_of(store, batch)
     write(batch, put(people(1)))
 
-    write(batch, lambda it: it.thin_marks(2**62))
+    write(batch, lambda it: housekeeping.thin_marks(it, 2**62))
 
     assert not made.mark.is_kept
     assert look(store, lambda it: it.knows_mark(HARBOUR, made.mark))
@@ -158,13 +159,14 @@ def test_a_snapshot_whose_mark_is_gone_is_not_given_out(store: Store, batch: Bat
 def test_another_history_makes_it_due_and_replaces_it(store: Store, batch: Batch) -> None:
     write(batch, put(people(ROWS_MIN)))
     first = made_of(store, batch)
-    write(batch, lambda it: it.renew_epoch(HARBOUR, "e-2"))
+    set_back = "UPDATE scope SET epoch = :epoch WHERE id = :id"
+    write(batch, lambda it: it.direct().run(set_back, epoch="e-2", id=HARBOUR))
     assert due(store) == (HARBOUR,)
 
     second = made_of(store, batch)
 
     assert (first.epoch, second.epoch, first.seq) == ("e-1", "e-2", second.seq)
-    assert look(store, lambda it: it.snapshot_of(HARBOUR)) == second
+    assert look(store, lambda it: snapshot_rows.newest(it.sql, HARBOUR)) == second
     assert len(rows_in(store, second)) == ROWS_MIN
     assert due(store) == ()
 
@@ -176,7 +178,7 @@ def test_two_who_make_the_same_one_leave_the_parts_of_one(store: Store, batch: B
     second = make(store, batch, HARBOUR, entropy=ENTROPY, now=NOW)
 
     assert second is None
-    assert look(store, lambda it: it.snapshot_of(HARBOUR)) == first
+    assert look(store, lambda it: snapshot_rows.newest(it.sql, HARBOUR)) == first
     assert len(rows_in(store, first)) == 30
     assert look(store, lambda it: it.count("snap_part")) == 1
 
@@ -192,7 +194,7 @@ def test_a_customer_erased_while_it_was_made_is_not_in_any_snapshot(
         nonlocal n_writes
         n_writes += 1
         if n_writes == 1:
-            write_through(real, lambda it: it.erase_owner("c7", at=NOW))
+            write_through(real, lambda it: erasure.erase_rows(it, "c7", at=NOW))
         return real(work)
 
     def write_through(
@@ -209,7 +211,7 @@ def test_a_customer_erased_while_it_was_made_is_not_in_any_snapshot(
     made = make(store, batch, HARBOUR, entropy=ENTROPY, now=NOW)
 
     assert made is None
-    assert look(store, lambda it: it.snapshot_of(HARBOUR)) is None
+    assert look(store, lambda it: snapshot_rows.newest(it.sql, HARBOUR)) is None
     assert look(store, lambda it: it.count("snap_part")) == 0
 
 

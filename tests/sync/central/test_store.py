@@ -9,20 +9,29 @@ import msgspec
 import pytest
 
 from hardware.entropy import SeededEntropy
+from sync.central import (
+    alerts,
+    band_rows,
+    erasure,
+    housekeeping,
+    identity,
+    interests,
+    snapshot_rows,
+    wants,
+)
 from sync.central.errors import StoreUnreachable
 from sync.central.feed import PAGE_SIZE_MAX
+from sync.central.housekeeping import FINE_MARKS_US
 from sync.central.schema import MIGRATIONS
+from sync.central.snapshot_rows import PartRecord, SnapshotRecord
 from sync.central.store import (
-    FINE_MARKS_US,
     GLOBAL,
     HOUR_US,
     ROW_SIZE_MAX,
     DeviceRecord,
     LineageRecord,
     OpRecord,
-    PartRecord,
     Snapshot,
-    SnapshotRecord,
     Store,
     Transaction,
 )
@@ -113,7 +122,7 @@ def assert_sums_hold(store: Store) -> None:
             rows = [r for r in snapshot.rows_since(scope.id, 0, limit=9_999) if not r.is_gone]
             total = sum(pointer_hash(r.key, r.seq, r.version) for r in rows) & SUM_MASK
             assert (scope.count, scope.sum) == (len(rows), total)
-            assert sum(h for _, h in snapshot.pointers(scope.id)) & SUM_MASK == total
+            assert sum(h for _, h in wants.pointers(snapshot.sql, scope.id)) & SUM_MASK == total
 
 
 def test_a_row_without_an_owner_goes_everywhere_and_one_with_an_owner_where_it_is_held(
@@ -201,8 +210,8 @@ def test_an_interest_ends_when_its_time_is_over(store: Store) -> None:
     write(store, hold(HARBOUR, "c1", NOW + 5))
     write(store, hold(HARBOUR, "c2"))
 
-    early = write(store, lambda it: it.end_interests_over(NOW + 4))
-    late = write(store, lambda it: it.end_interests_over(NOW + 5))
+    early = write(store, lambda it: interests.end_over(it, NOW + 4))
+    late = write(store, lambda it: interests.end_over(it, NOW + 5))
 
     assert (early, late) == (0, 1)
     assert keys_of(store, HARBOUR) == [("customer/c2", False), ("customer/c1", True)]
@@ -211,7 +220,7 @@ def test_an_interest_ends_when_its_time_is_over(store: Store) -> None:
 
 def test_an_interest_is_only_ever_prolonged(store: Store) -> None:
     def until() -> list[int]:
-        return look(store, lambda it: [one.until for one in it.interests("c1")])
+        return look(store, lambda it: [one.until for one in interests.of_owner(it.sql, "c1")])
 
     write(store, hold(HARBOUR, "c1", NOW + 9 * HOUR_US))
     write(store, hold(HARBOUR, "c1", NOW + 2 * HOUR_US))
@@ -253,7 +262,7 @@ def test_parts_in_parts_that_also_write_directly_are_taken_back_each_alone(
         def inner(index: int) -> None:
             transaction.put(product(index))
             transaction.put(product(1, f"Changed by {index}"))
-            transaction.add_alert(f"a{index}", "d1", at=NOW)
+            alerts.add(transaction, f"a{index}", "d1", at=NOW)
             transaction.put(product(index + 1))
 
         def outer() -> None:
@@ -274,7 +283,7 @@ def test_parts_in_parts_that_also_write_directly_are_taken_back_each_alone(
 
     live = {key for key, _ in keys_of(store, GLOBAL)}
     assert live == {"product/p1", "product/p10", "product/p30", "product/p31"}
-    assert look(store, lambda it: [one.code for one in it.alerts()]) == ["a30"]
+    assert look(store, lambda it: [one.code for one in alerts.newest(it.sql)]) == ["a30"]
     row = look(store, lambda it: it.row("product/p1"))
     assert row is not None
     assert (row.version, row.body) == (2, Product("p1", "Changed by 30", "wool"))
@@ -285,7 +294,7 @@ def test_parts_in_parts_that_also_write_directly_are_taken_back_each_alone(
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
     def change(transaction: Transaction) -> None:
         transaction.put(product(1))
-        transaction.add_alert("a", "d", at=NOW)
+        alerts.add(transaction, "a", "d", at=NOW)
         raise KeyError
 
     with pytest.raises(KeyError):
@@ -301,7 +310,7 @@ def test_a_transaction_reads_what_it_wrote(store: Store) -> None:
         transaction.add_op(op(status="held"), raw=b"{}")
         return (
             transaction.read.row("customer/c1") is not None,
-            transaction.read.owner_of(Want(contact="+494012345")),
+            wants.owner_of(transaction.read.sql, Want(contact="+494012345")),
             transaction.read.op("op-1"),
             transaction.read.n_held("harbour"),
         )
@@ -360,7 +369,7 @@ def test_a_customer_is_found_by_what_people_know_of_them(
         ),
     )  # fmt: skip
 
-    assert look(store, lambda it: it.owner_of(want)) == owner
+    assert look(store, lambda it: wants.owner_of(it.sql, want)) == owner
 
 
 def test_every_commit_leaves_a_mark_at_the_head_of_each_scope_it_moved(store: Store) -> None:
@@ -383,7 +392,9 @@ def test_after_a_day_one_mark_an_hour_stays_and_the_newest(store: Store) -> None
     for index in range(6):
         write(store, put_all(product(index)), now=NOW + index * HOUR_US // 2)
 
-    n_gone = write(store, lambda it: it.thin_marks(NOW + FINE_MARKS_US + 3 * HOUR_US))
+    n_gone = write(
+        store, lambda it: housekeeping.thin_marks(it, NOW + FINE_MARKS_US + 3 * HOUR_US)
+    )
 
     known = look(store, lambda it: [it.newest_mark(GLOBAL, seq) for seq in range(1, 7)])
     kept = {mark.seq for mark in known if mark}
@@ -399,8 +410,8 @@ def test_what_left_a_scope_is_forgotten_in_time_and_the_floor_says_so(store: Sto
     write(store, hold(HARBOUR, "c2"))
     write(store, put_all(customer("c2")), now=NOW + 6)
 
-    early = write(store, lambda it: it.drop_tombstones(NOW + 5))
-    late = write(store, lambda it: it.drop_tombstones(NOW + 6))
+    early = write(store, lambda it: housekeeping.drop_tombstones(it, NOW + 5))
+    late = write(store, lambda it: housekeeping.drop_tombstones(it, NOW + 6))
 
     assert (early, late) == (0, 1)
     assert keys_of(store, HARBOUR) == [("customer/c2", False)]
@@ -419,21 +430,21 @@ def test_an_erased_customer_leaves_every_scope_and_every_byte(store: Store) -> N
 
     def change(transaction: Transaction) -> None:
         put_all(customer("c1", canary), phone("c1", canary), band, customer("c2"))(transaction)
-        transaction.link_chip("b1", b"\x04" * 7)
+        band_rows.link_chip(transaction, "b1", b"\x04" * 7)
         transaction.add_op(op(), raw=canary.encode())
 
     write(store, change)
     record = SnapshotRecord(HARBOUR, 1, 3, "e-1", Mark(3, "t"), 3, 0, "key", NOW)
     part = PartRecord("hash", 0, 3, 9)
-    write(store, lambda it: it.put_snapshot(record, [(part, b"sealed")]))
+    write(store, lambda it: snapshot_rows.put(it, record, [(part, b"sealed")]))
 
-    n_rows = write(store, lambda it: it.erase_owner("c1", at=NOW + 1))
+    n_rows = write(store, lambda it: erasure.erase_rows(it, "c1", at=NOW + 1))
 
     assert n_rows == 3
     assert all(is_gone for _, is_gone in keys_of(store, HARBOUR) + keys_of(store, STATION))
     with store.reading() as snapshot:
-        assert snapshot.interests("c1") == []
-        assert snapshot.erased_at("c1") == NOW + 1
+        assert interests.of_owner(snapshot.sql, "c1") == []
+        assert identity.erased_at(snapshot.sql, "c1") == NOW + 1
         assert [snapshot.count(t) for t in ("doc", "band_chip", "snapshot", "snap_part")] == [
             1,
             0,
@@ -487,8 +498,8 @@ def test_devices_lineages_cursors_and_alerts_are_kept(store: Store) -> None:
         transaction.put_lineage(lineage)
         transaction.note_cursor("d1", HARBOUR, seq=5, at=NOW)
         transaction.note_cursor("d1", HARBOUR, seq=6, at=NOW + 1)
-        transaction.add_alert("device_forked", "d1", at=NOW)
-        transaction.add_alert("device_forked", "d1", at=NOW)
+        alerts.add(transaction, "device_forked", "d1", at=NOW)
+        alerts.add(transaction, "device_forked", "d1", at=NOW)
 
     write(store, change)
 
@@ -499,7 +510,7 @@ def test_devices_lineages_cursors_and_alerts_are_kept(store: Store) -> None:
         assert snapshot.lineage("d1", "l2") is None
         assert [(it.seq, it.at) for it in snapshot.cursors(HARBOUR)] == [(6, NOW + 1)]
         assert snapshot.cursors(STATION) == []
-        assert [it.code for it in snapshot.alerts()] == ["device_forked"]
+        assert [it.code for it in alerts.newest(snapshot.sql)] == ["device_forked"]
 
 
 def test_the_newest_snapshot_is_given_and_the_one_before_it_kept(store: Store) -> None:
@@ -508,21 +519,24 @@ def test_the_newest_snapshot_is_given_and_the_one_before_it_kept(store: Store) -
             HARBOUR, 1, seq, "e-1", Mark(seq, "t"), seq, seq, f"key{seq}", NOW
         )
         parts = [(PartRecord(f"hash-{seq}-{n}", n, 5, 3), bytes([seq, n, 0])) for n in range(2)]
-        write(store, lambda it: it.put_snapshot(record, parts))
+        write(store, lambda it: snapshot_rows.put(it, record, parts))
 
     for seq in (1, 2, 3):
         keep(seq)
 
     with store.reading() as snapshot:
-        newest = snapshot.snapshot_of(HARBOUR)
+        newest = snapshot_rows.newest(snapshot.sql, HARBOUR)
         assert newest is not None
         assert (newest.seq, newest.mark, newest.key) == (3, Mark(3, "t"), "key3")
-        parts = snapshot.snapshot_parts(HARBOUR, 1, 3)
-        assert [snapshot.part(part.hash) for part in parts] == [b"\3\0\0", b"\3\1\0"]
-        assert snapshot.part("hash-2-0") == b"\2\0\0"
-        assert snapshot.part("hash-1-0") is None
-        assert snapshot.scope_of_part("hash-3-1") == HARBOUR
-        assert snapshot.snapshot_of(HARBOUR, 2) is None
+        parts = snapshot_rows.parts(snapshot.sql, HARBOUR, 1, 3)
+        assert [snapshot_rows.part(snapshot.sql, part.hash) for part in parts] == [
+            b"\3\0\0",
+            b"\3\1\0",
+        ]
+        assert snapshot_rows.part(snapshot.sql, "hash-2-0") == b"\2\0\0"
+        assert snapshot_rows.part(snapshot.sql, "hash-1-0") is None
+        assert snapshot_rows.scope_of_part(snapshot.sql, "hash-3-1") == HARBOUR
+        assert snapshot_rows.newest(snapshot.sql, HARBOUR, 2) is None
 
 
 @pytest.mark.parametrize(
@@ -619,10 +633,10 @@ def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> Non
     assert store.epoch == "old"
     assert_sums_hold(store)
     with store.reading() as snapshot:
-        assert snapshot.owner_of(Want(contact="+49401")) == "c1"
+        assert wants.owner_of(snapshot.sql, Want(contact="+49401")) == "c1"
         (entry,) = snapshot.inbox("harbour")
         assert (entry.owner, entry.raw) == ("c1", b'{"store":"harbour","owner":"c1"}')
-        assert [it.until for it in snapshot.interests("c1")] == [0]
+        assert [it.until for it in interests.of_owner(snapshot.sql, "c1")] == [0]
     store.close()
 
 
@@ -640,7 +654,7 @@ def test_nothing_of_an_erased_customer_is_left_in_the_file(tmp_path: Path) -> No
     write(store, lambda it: it.add_op(op(owner="c50"), raw=canary.encode()))
     assert any(canary.encode() in path.read_bytes() for path in tmp_path.iterdir())
 
-    write(store, lambda it: it.erase_owner("c50", at=NOW))
+    write(store, lambda it: erasure.erase_rows(it, "c50", at=NOW))
     store.scrub()
 
     assert not any(canary.encode() in path.read_bytes() for path in tmp_path.iterdir())

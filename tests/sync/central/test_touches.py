@@ -7,6 +7,7 @@ from drivers.credential.kdf import Aes
 from drivers.credential.places import sun_key_of
 from drivers.credential.sdm import BOTH_MIRRORED, DEFAULT_POLICY, file_mac
 from kiosk.band_keys import BandKeyFiles
+from sync.central import touches
 from sync.central.centre import Centre
 from sync.model.records import Band
 from sync.model.row import row_of
@@ -119,7 +120,7 @@ async def test_a_forged_and_a_cut_link_get_the_same_page_and_write_nothing(
     assert len(pages) == 1
     assert count(centre, "forged") == 3
     with centre._store.reading() as snapshot:
-        assert snapshot.touched(BAND) is None
+        assert touches.touched(snapshot.sql, BAND) is None
 
 
 @pytest.mark.parametrize("state", ["blocked", "unlinked", "retired"])
@@ -132,7 +133,7 @@ async def test_a_band_out_of_use_gets_the_same_page_and_is_not_remembered(
     assert await page_of(http, link_of(keys, 6)) == genuine
     assert count(centre, "out_of_use") == 1
     with centre._store.reading() as snapshot:
-        assert snapshot.touched(BAND) == 5
+        assert touches.touched(snapshot.sql, BAND) == 5
 
 
 async def test_only_looking_is_answered_and_a_preview_is_nobodys_tap(

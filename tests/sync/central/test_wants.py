@@ -10,6 +10,7 @@ import pytest
 
 from hardware.clock import FixedClock
 from hardware.moments import moment_of
+from sync.central import snapshot_rows
 from sync.central.centre import Centre
 from sync.central.snapshots import ROWS_MIN
 from sync.central.wants import DAY_US, GUESSES_MAX
@@ -284,9 +285,9 @@ async def test_a_part_of_another_store_or_of_nothing_is_not_found(
     centre.put_rows(rows, scope="s:harbour")
     centre.tidy()
     with centre._store.reading() as snapshot:
-        made = snapshot.snapshot_of("s:harbour")
+        made = snapshot_rows.newest(snapshot.sql, "s:harbour")
         assert made is not None
-        (part, *_) = snapshot.snapshot_parts("s:harbour", made.format, made.seq)
+        (part, *_) = snapshot_rows.parts(snapshot.sql, "s:harbour", made.format, made.seq)
 
     for name in (part.hash, "0" * 64):
         got = await device.send(device.signed(device.get_request(f"/v1/snap/{name}")))

@@ -1,6 +1,7 @@
 """The whole way of an agent over each database a centre can have."""
 
 from hardware.clock import FixedClock
+from sync.central import interests
 from sync.central.centre import Centre
 from sync.central.pages import agents, finding
 from tests.support.pages import PASSWORD, TOM, Browser
@@ -24,7 +25,7 @@ def test_an_agent_finds_acts_takes_back_and_is_shut_out(
     with centre._parts.store.reading() as snapshot:
         assert {it.agent for it in finding.looked_at(snapshot.sql, TOM)} == {"ana", "leo"}
         assert [it.name for it in agents.everybody(snapshot.sql)] == ["ana", "leo"]
-        assert [it.scope for it in snapshot.interests(TOM)] == ["s:station"]
+        assert [it.scope for it in interests.of_owner(snapshot.sql, TOM)] == ["s:station"]
     centre._parts.write(lambda it: agents.set_state(it.direct(), "ana", agents.OFF, now=1))
     assert b'name="password"' in ana.go("/agent").body
     assert ana.sign_in("ana", PASSWORD).status == 403

@@ -8,6 +8,7 @@ import pytest
 
 from hardware.clock import FixedClock
 from hardware.log import started
+from sync.central import wants
 from sync.central.centre import Centre
 from sync.central.pages import finding
 from sync.central.pages.finding import LOOKS_MAX, LOOKS_US, OPEN_US
@@ -255,8 +256,8 @@ def test_a_customer_who_was_erased_is_not_open_any_more(centre: Centre, ana: Bro
 
 def test_names_are_found_by_no_kiosk_that_asks_for_a_contact(centre: Centre) -> None:
     with centre._parts.store.reading() as snapshot:
-        assert snapshot.owner_of(Want(contact=name_term("Léna Müller"))) == ""
-        assert snapshot.owner_of(Want(contact="+49 171 2345678")) == shop.LENA
+        assert wants.owner_of(snapshot.sql, Want(contact=name_term("Léna Müller"))) == ""
+        assert wants.owner_of(snapshot.sql, Want(contact="+49 171 2345678")) == shop.LENA
     assert contact_term(name_term("Léna Müller")) != name_term("Léna Müller")
 
 
