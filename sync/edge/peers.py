@@ -48,6 +48,10 @@ OFFER_MS: Final = 300
 AGAIN_MS: Final = 1_000
 """Pause before a relay that does not answer is asked again, drawn between half of it and one and a half."""
 
+AGAIN_MAX_MS: Final = 60_000
+"""Longest pause, where another machine with this device's keys takes the session each time: both are here now and then, and the
+others are left alone in between. A session that stood as long was nobody's to take, or is over."""
+
 STOP_S: Final = 2.0
 HEARD_WAIT_MS: Final = WAIT_MS_MAX
 LATELY_US: Final = 24 * 3_600 * 1_000_000
@@ -134,6 +138,7 @@ class Peers:
         ] = {}  # of this device's, as the mailbox has them; the relay's thread writes it
         self._n_told = 0
         self._n_kept = 0
+        self._n_taken = 0
         self._under_way: set[str] = set()
         self._unsure: set[str] = set()
         self._status = RelayStatus(RelayLost.code, micros_of(clock.now()))
@@ -327,8 +332,12 @@ class Peers:
                 )
                 if not stopping.done():
                     pausing = asyncio.ensure_future(self._clock.pause_ms(self._pause_ms()))
-                    await asyncio.wait({stopping, pausing}, return_when=asyncio.FIRST_COMPLETED)
-                    pausing.cancel()
+                    try:
+                        await asyncio.wait(
+                            {stopping, pausing}, return_when=asyncio.FIRST_COMPLETED
+                        )
+                    finally:
+                        pausing.cancel()
         finally:
             stopping.cancel()
             if self._working is not None:
@@ -338,14 +347,20 @@ class Peers:
 
     def _pause_ms(self) -> int:
         drawn = int.from_bytes(self._entropy.draw(2), "big")
-        return self.again_ms // 2 + drawn * self.again_ms // 65_536
+        again_ms = min(AGAIN_MAX_MS, self.again_ms << min(max(0, self._n_taken - 1), 16))
+        return again_ms // 2 + drawn * again_ms // 65_536
 
     async def _worked(self) -> None:
         """Everything from hello until something fails."""
+        began_ms = self._clock.ticks_ms()
         try:
             await self._met()
         except SessionOver:
-            pass  # the relay was started anew; it is greeted again
+            # The relay was started anew, and is greeted again; or a copy of this device greeted it, and will again.
+            has_stood = self._clock.ticks_ms() - began_ms > AGAIN_MAX_MS
+            self._n_taken = 1 if has_stood else self._n_taken + 1
+            if self._n_taken > 1:
+                self._say(RelayLost.code)
         except RelayError as error:
             self._say(error.code)
         except StoreError as error:

@@ -13,23 +13,31 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from hardware.disk import SystemDisk
+from hardware.entropy import SeededEntropy
 from sync.edge.feed import Feed
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
+from sync.edge.peers import Peers
 from sync.edge.recorder import Kept
 from sync.edge.relay import Item, Mailbox
 from sync.edge.relay_app import RelayServer
+from sync.edge.relay_wire import HELLO
+from sync.edge.store import EdgeStore
 from sync.model.errors import StoreFull
 from sync.model.operation import Refusal
 from sync.model.operations.block_band import BlockBand
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.redeem import Redeem
+from sync.model.ports import Request, Response
 from sync.model.records import Band, Entitlement, Peer, Pickup
 from sync.model.row import Row
 from sync.model.wire import Checkpoint, Cursor, OpResult, Page
+from sync.simulate import floor as virtual
+from sync.simulate.timeline import VirtualClock, VirtualLoop
 from tests.support import shop
-from tests.support.edge import SCOPE, wire_row
+from tests.support.edge import SCOPE, START, filled, wire_row
 from tests.support.shop_floor import BadLine, Till, identity_of, peer_row, server_of, till
 
 VOUCHER = "entitlement/v1"
@@ -354,6 +362,74 @@ async def test_without_the_relay_nobody_has_a_part(floor: Floor) -> None:
 
 
 # Whatever happens
+
+
+class Counted:
+    """The network of a floor; when each session was begun, in virtual milliseconds."""
+
+    def __init__(self, floor: virtual.Floor, loop: VirtualLoop) -> None:
+        self._floor, self._loop = floor, loop
+        self.begun: list[int] = []
+
+    async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
+        if request.url.endswith(HELLO):
+            self.begun.append(self._loop.now_us // 1_000)
+        return await self._floor.answer(request)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def test_copies_of_a_device_take_each_others_session_ever_more_seldom_and_one_alone_comes_back(
+    tmp_path: Path,
+) -> None:
+    loop = VirtualLoop()
+    clock, device, host = VirtualClock(loop, START), identity_of(), identity_of()
+    stack = ExitStack()
+
+    def opened(name: str) -> EdgeStore:
+        entropy = SeededEntropy(name)
+        made = EdgeStore.open(
+            tmp_path / name, b"k" * 32, disk=SystemDisk(), clock=clock, entropy=entropy
+        )
+        stack.callback(made.close)
+        filled(made, map(peer_row, (device, host)))
+        return made
+
+    def among(name: str) -> Peers:
+        return virtual.peers_of(
+            opened(name), device, network=network, loop=loop, clock=clock,
+            entropy=SeededEntropy(name),
+        )  # fmt: skip
+
+    floor = virtual.Floor("host")
+    floor.relay = virtual.relay_of(
+        opened("host"), host, clock=clock, entropy=SeededEntropy("relay")
+    )
+    network = Counted(floor, loop)
+
+    async def hours() -> str:
+        running = [asyncio.ensure_future(among(name).run()) for name in ("one", "two")]
+        await clock.pause_ms(3_600_000)
+        last = among("three")
+        for copy in running:
+            copy.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        alone = asyncio.ensure_future(last.run())
+        await clock.pause_ms(5_000)
+        alone.cancel()
+        await asyncio.gather(alone, return_exceptions=True)
+        return last.status().code
+
+    with stack:
+        code = loop.run_until_complete(hours())
+    loop.close()
+
+    last_hour = [at for at in network.begun if at < 3_600_000]
+    assert 20 < len(last_hour) < 200, "both are here now and then, neither all the time"
+    first_minute = [at for at in last_hour if at < 60_000]
+    assert len(first_minute) < 20
+    assert code == "ok"
 
 
 class Day:
