@@ -7,7 +7,7 @@
              older chip (EV1)             the same with AuthenticateAES, one exchange more, generation 1; capsule (3)
              a long capsule               one more
              no capsule that names it     one more, for the reference
-             key of another version       three more, then as without a lease
+             key of another version       three more, then as without a lease; with a random UID five more
              no application of ours       select                                                              1   NONE
     NTAG 424                              see `reading_ntag424`; where its ATS does not say so, one more      1 to 9
     Type 2                                see `reading_pages`                                                 0 to 7
@@ -19,6 +19,7 @@ there will be to say who this is; a band whose key is here is known by its refer
 """
 
 import contextlib
+from collections.abc import Iterator
 
 from drivers.chips.desfire import Desfire, KeyRefused
 from drivers.chips.framing import APPLICATION_NOT_FOUND, ILLEGAL_COMMAND, OK
@@ -98,19 +99,34 @@ def _read_ours(chip: Desfire, target: Target, keys: KeyProvider) -> Proof:
 def _read_random(chip: Desfire, generation: int, keys: KeyProvider, group: LeasedKey) -> Proof:
     uid = chip.card_uid()
     leased = keys.band_key(uid)
-    if leased is None:
-        return _known(chip, generation, uid, group)
-    if generation > 1:
-        chip.authenticate_ev2_non_first(KeySlot.BAND.value, leased.value)
-    else:
-        chip.authenticate_aes(KeySlot.BAND.value, leased.value)
-    return _proved(chip, generation, uid)
+    if leased is not None:
+        with contextlib.suppress(KeyUnknown):
+            return _proved(chip, _opened_next(chip, generation, leased), uid)
+        _opened(chip, KeySlot.UID, group)
+    return _known(chip, generation, uid, group)
 
 
 def _opened_leased(chip: Desfire, leased: LeasedKey) -> int:
     """Authenticate with the leased key. Raises KeyUnknown when the chip holds another version of it, else KeyRefused."""
-    try:
+    with _telling_versions(chip, leased):
         return _opened(chip, KeySlot.BAND, leased)
+
+
+def _opened_next(chip: Desfire, generation: int, leased: LeasedKey) -> int:
+    """The same in the transaction that the group key began, by the command of that generation."""
+    with _telling_versions(chip, leased):
+        if generation > 1:
+            chip.authenticate_ev2_non_first(KeySlot.BAND.value, leased.value)
+        else:
+            chip.authenticate_aes(KeySlot.BAND.value, leased.value)
+    return generation
+
+
+@contextlib.contextmanager
+def _telling_versions(chip: Desfire, leased: LeasedKey) -> Iterator[None]:
+    """Tell a key the chip does not hold any more, KeyUnknown, from one it should hold."""
+    try:
+        yield
     except KeyRefused:
         with contextlib.suppress(BandRefused, BandMalformed):
             chip.check_key_version(KeySlot.BAND.value, leased.version)

@@ -4,7 +4,7 @@
     UID that stays, no lease     select, first K_uid (2), reference and capsule                            4   NONE, with band
     random UID, key leased       select, first K_uid (2), true UID, following K_band (2), reference, counter  8   MUTUAL
     random UID, no lease         select, first K_uid (2), true UID, reference and capsule                  5   NONE, with band
-    key of another version       two more, then as without a lease
+    key of another version       three more, then as without a lease; with a random UID five more
     no group key, or not its     select, first K_uid (2)                                                   1 to 3   NONE
     no such application          select                                                                    1   None
 
@@ -79,7 +79,10 @@ def _read(chip: Ntag424, target: Target, keys: KeyProvider) -> Proof:
 def _open(chip: Ntag424, leased: LeasedKey) -> None:
     """Open with the leased key. Raises KeyUnknown when the chip holds another version of it, else KeyRefused."""
     try:
-        chip.authenticate_first(NTAG424_BAND, leased.value)
+        if chip.is_open:
+            chip.authenticate_following(NTAG424_BAND, leased.value)
+        else:
+            chip.authenticate_first(NTAG424_BAND, leased.value)
     except KeyRefused:
         with contextlib.suppress(BandRefused, BandMalformed):
             chip.check_key_version(NTAG424_BAND, leased.version)
@@ -102,7 +105,11 @@ def _read_with_group_key(chip: Ntag424, target: Target, keys: KeyProvider) -> Pr
     leased = keys.band_key(uid)
     if leased is None:
         return _known(chip, uid)
-    chip.authenticate_following(NTAG424_BAND, leased.value)
+    try:
+        _open(chip, leased)
+    except KeyUnknown:
+        chip.authenticate_first(NTAG424_UID, group.value)
+        return _known(chip, uid)
     return _proved(chip, uid)
 
 

@@ -265,18 +265,31 @@ def test_a_place_with_something_else_than_a_capsule_leaves_the_band_named() -> N
     assert (proof.band, proof.capsule) == (REFERENCE, None)
 
 
-@pytest.mark.parametrize(("ev", "n_exchanges"), [(2, 8), (1, 12)])
+@pytest.mark.parametrize(
+    ("ev", "is_random", "n_exchanges"),
+    [(2, False, 8), (1, False, 12), (2, True, 11), (1, True, 15)],
+)
 def test_a_band_whose_key_is_of_a_later_version_is_one_without_a_lease(
-    ev: int, n_exchanges: int
+    ev: int, n_exchanges: int, *, is_random: bool
 ) -> None:
     class Old(Keys):  # lent before the band was given another key
         def band_key(self, uid: bytes) -> LeasedKey | None:
             return LeasedKey(bytes(16), version=7)
 
-    proof, connection = _read(band(ev=ev), Old())
+    proof, connection = _read(band(ev=ev, is_random=is_random), Old())
 
-    assert (proof.kind, proof.band) == (ProofKind.NONE, REFERENCE)
+    assert (proof.kind, proof.uid, proof.band) == (ProofKind.NONE, UID, REFERENCE)
     assert len(connection.sent) == n_exchanges
+
+
+@pytest.mark.parametrize("ev", [1, 2])
+def test_a_copy_with_a_random_uid_that_says_its_key_is_the_lent_one_is_not_trusted(
+    ev: int,
+) -> None:
+    copy = band(ev=ev, key=b"what a copy has!", is_random=True)
+
+    with pytest.raises(BandUntrusted):
+        _read(copy, Keys(UID))
 
 
 @pytest.mark.parametrize("ev", [1, 2])

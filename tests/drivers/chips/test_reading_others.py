@@ -117,14 +117,24 @@ def test_copy_of_an_ntag424_that_does_not_hold_the_key_is_not_trusted() -> None:
         _ntag(ntag424(key=OTHER_KEY), Keys(UID))
 
 
-def test_ntag424_whose_key_has_another_version_counts_as_one_without_a_lease() -> None:
-    band = ntag424(key=OTHER_KEY)
+@pytest.mark.parametrize("is_lrp", [False, True])
+@pytest.mark.parametrize(("is_random", "n_exchanges"), [(False, 7), (True, 10)])
+def test_ntag424_whose_key_has_another_version_counts_as_one_without_a_lease(
+    is_random: bool, n_exchanges: int, is_lrp: bool
+) -> None:
+    band = ntag424(key=OTHER_KEY, is_random=is_random, is_lrp=is_lrp)
     band.key_versions[2] = 9
 
-    proof, _ = _ntag(band, Keys(UID))
+    proof, n_sent = _ntag(band, Keys(UID))
 
     assert proof is not None
-    assert (proof.kind, proof.band) == (ProofKind.NONE, REFERENCE)
+    assert (proof.kind, proof.uid, proof.band) == (ProofKind.NONE, UID, REFERENCE)
+    assert n_sent == n_exchanges
+
+
+def test_copy_of_an_ntag424_with_a_random_uid_is_not_trusted() -> None:
+    with pytest.raises(BandUntrusted):
+        _ntag(ntag424(key=OTHER_KEY, is_random=True), Keys(UID))
 
 
 def test_ntag424_without_a_link_has_no_counter() -> None:
