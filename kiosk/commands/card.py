@@ -1,4 +1,4 @@
-"""`tapthread card WHO`: the hand-over card of a customer from this device's own files, as a slip or as a screen.
+"""`tapthread card WHO`: the hand-over card of a customer from this device's own files, as a slip or as a screen; also while it runs.
 
 WHO is an id, or what a counter finds somebody by: a name, a telephone number, an e-mail address, an order number. Where
 several fit, or one whose name is only like it, they are listed with their ids. The slip has no line for staff only: paper is left lying about. `--screen` shows what a counter shows, all of it that fits.
@@ -14,7 +14,7 @@ import typer
 
 from kiosk import settings
 from kiosk.commands.options import Data
-from kiosk.commands.own_files import OwnFiles, fail
+from kiosk.commands.own_files import fail, files_to_read
 from sync.model.card import plain
 from sync.model.contacts import name_term
 from sync.model.errors import StoreError
@@ -22,8 +22,8 @@ from sync.model.profile import Profile
 from sync.model.records import Pickup, Referral, key_of
 
 if TYPE_CHECKING:
-    from kiosk.assembly import Device
     from sync.edge.find import Hit
+    from sync.edge.store import EdgeStore
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +57,10 @@ def run(
     from sync.model.card import card_lines, card_of, card_slip
 
     world = real_world()
-    with OwnFiles(settings.load(data=data), world=world, as_json=as_json) as device:
-        lookup = Lookup(device.store)
+    with files_to_read(settings.load(data=data), world=world, as_json=as_json) as store:
+        lookup = Lookup(store)
         profile = lookup.profile(customer)
-        hits = () if profile.rows else _found(device, customer)
+        hits = () if profile.rows else _found(store, customer)
         if len(hits) == 1 and _is_meant(hits[0], customer):
             customer = hits[0].owner
             profile = lookup.profile(customer)
@@ -81,11 +81,11 @@ def run(
         )
 
 
-def _found(device: "Device", text: str) -> "tuple[Hit, ...]":
+def _found(store: "EdgeStore", text: str) -> "tuple[Hit, ...]":
     """Whom a counter of this device would find by it. The index of a device that was never run is made first."""
     from sync.edge.find import Finder
 
-    finder = Finder(device.store)
+    finder = Finder(store)
     try:
         while finder.refresh():
             pass

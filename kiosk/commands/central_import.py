@@ -48,7 +48,6 @@ def import_file(
     if channels is None or file is None or not channel:
         message = "central import needs FILE, --channel NAME and --channels FILE."
         fail("usage", message, exit_code=EXIT_NOT_IMPORTED, as_json=as_json)
-        return
     line = ProgressLine(sys.stderr, clock=SystemClock())
     try:
         store = Store(address, fresh_epoch="")
@@ -59,7 +58,6 @@ def import_file(
             exit_code=EXIT_DATABASE,
             as_json=as_json,
         )
-        return
     try:
         parts = _parts_over(store)
         intake = Intake(parts, ADAPTERS, read_channels(channels))

@@ -3,18 +3,21 @@
 import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
 from hardware import log
+from hardware.disk import SystemDisk
 from hardware.errors import DeviceError, EnrolmentError, FolderInUse
 from kiosk.settings import Settings
 from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
     from kiosk.assembly import Device, World
+    from sync.edge.store import EdgeStore
 
 EXIT_OWN_FILES: Final = 6
 
@@ -36,7 +39,7 @@ def problem_of(error: DeviceError | StoreError, folder: object) -> tuple[str, st
     return code, f"The files in {folder} do not open: {error}."
 
 
-def fail(code: str, message: str, *, exit_code: int, as_json: bool) -> None:
+def fail(code: str, message: str, *, exit_code: int, as_json: bool) -> NoReturn:
     """Say what is wrong, as JSON on standard output or in words on standard error, and end."""
     if as_json:
         print(json.dumps({"error": {"code": code, "message": message}}))
@@ -48,6 +51,46 @@ def fail(code: str, message: str, *, exit_code: int, as_json: bool) -> None:
 def sentence(said: str) -> str:
     """What is said, with the full stop that a question does not need."""
     return said if said.endswith("?") else f"{said}."
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether another program of this device owns the folder."""
+    if not settings.data.is_dir():
+        return False
+    try:
+        SystemDisk().lock(settings.data).close()
+    except FolderInUse:
+        return True
+    except DeviceError:
+        return False
+    return False
+
+
+@contextlib.contextmanager
+def files_to_read(
+    settings: Settings, *, world: "World", as_json: bool
+) -> "Iterator[EdgeStore]":
+    """This device's files to read from, beside the program that owns them where one runs; else as `OwnFiles` opens them."""
+    from hardware.identity import store_key
+    from sync.edge.store import EdgeStore
+
+    folder = settings.data
+    if not is_running(settings):
+        with OwnFiles(settings, world=world, as_json=as_json) as device:
+            yield device.store
+        return
+    try:
+        key = store_key(folder, disk=world.disk, entropy=world.entropy)
+        store = EdgeStore.beside(
+            folder, key, disk=world.disk, clock=world.clock, entropy=world.entropy
+        )
+    except (DeviceError, StoreError) as error:
+        code, message = problem_of(error, folder)
+        fail(code, message, exit_code=EXIT_OWN_FILES, as_json=as_json)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 class OwnFiles:

@@ -23,7 +23,7 @@ import typer
 from hardware.disk import SystemDisk
 from kiosk import settings
 from kiosk.commands.options import Centre, Data
-from kiosk.commands.own_files import EXIT_OWN_FILES, OwnFiles, fail
+from kiosk.commands.own_files import EXIT_OWN_FILES, OwnFiles, fail, is_running
 from kiosk.commands.progress_line import ProgressLine
 from sync.model.errors import StoreError
 
@@ -167,7 +167,7 @@ def _status(chosen: "Settings", *, as_json: bool) -> None:
     from sync.edge.report import kept_report, report_of
 
     report = None
-    if _is_running(chosen):
+    if is_running(chosen):
         report = kept_report(chosen.data, disk=SystemDisk())
     if report is None:
         with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
@@ -180,21 +180,6 @@ def _status(chosen: "Settings", *, as_json: bool) -> None:
         print(msgspec.json.encode(report).decode())
     else:
         print("\n".join(_lines_of(report)))
-
-
-def _is_running(chosen: "Settings") -> bool:
-    """Whether another program of this device owns the folder."""
-    from hardware.errors import DeviceError, FolderInUse
-
-    if not chosen.data.is_dir():
-        return False
-    try:
-        SystemDisk().lock(chosen.data).close()
-    except FolderInUse:
-        return True
-    except DeviceError:
-        return False
-    return False
 
 
 def _lines_of(report: "SyncReport") -> Sequence[str]:

@@ -175,6 +175,8 @@ class Finder:
 
     def refresh(self, n_max: int = SLICE) -> int:
         """Make the terms of up to `n_max` owners; how many were done, 0 when all are. Raises StoreError."""
+        if self._store.is_beside:
+            return 0  # whoever owns the files makes them
         if not self._store.cache.glance(_MAYBE_DUE) or not self._store.cache.look(_is_due):
             return 0
         with self._store.cache.write() as file:

@@ -21,11 +21,14 @@ SQLCipher with a raw 256-bit key: its page HMAC notices every flipped bit, and o
 import hashlib
 import hmac
 import logging
+import re
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -46,6 +49,9 @@ from sync.model.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew
 
 with left_out("pandas", "numpy"):
     import sqlite_utils
+
+dbapi2.register_adapter(bytes, memoryview)
+"""Bytes are bound as they are only after the driver looked in three places for how to adapt them: a tenth of a large load."""
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +98,11 @@ SALVAGE_MAX: Final = 100_000
 
 _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26
 """Primary result codes. Source: sqlite.org/rescode.html."""
+
+_TOGETHER: Final = (1_000, 100, 10, 1)
+"""Rows of one statement: of few sizes, for the driver keeps what it made of each."""
+
+_ONE_ROW: Final = re.compile(r"(?<=VALUES )(\([?, 0-9]+\))")
 
 Value = TypeVar("Value")
 Params = Sequence[object]
@@ -274,6 +285,20 @@ class Transaction:
         with _ours():
             return int(self._db.conn.executemany(sql, rows).rowcount)
 
+    def insert(self, sql: str, rows: Sequence[Params]) -> int:
+        """Run `INSERT ... VALUES (?, ...) ...` for all these rows, many by one statement; how many rows it changed.
+
+        Other threads run while a statement does. Between two, the driver asks for the interpreter back, and waits up to 5 ms
+        where another thread has it: row by row, a load would take turns with what it should run beside.
+        """
+        n_changed = start = 0
+        for size in _TOGETHER:
+            while len(rows) - start >= size:
+                some = rows[start : start + size]
+                n_changed += self.execute(_of_many(sql, size), [*chain.from_iterable(some)])
+                start += size
+        return n_changed
+
 
 class StoreFile:
     """One encrypted file, usable from any thread."""
@@ -288,6 +313,7 @@ class StoreFile:
         heal: Callable[["StoreFile"], None],
         ciphers: Sequence[Sequence[str]] = (DEFAULT_CIPHER,),
         on_commit: Callable[[int], None] | None = None,
+        is_read_only: bool = False,
     ) -> None:
         """Nothing is opened yet.
 
@@ -299,7 +325,9 @@ class StoreFile:
             heal: Replaces the file where it is damaged.
             ciphers: How the file may be encrypted; a new one as the first says.
             on_commit: Told after each commit how many the file has had, for a file that counts them.
+            is_read_only: Another process owns it.
         """
+        self._is_read_only = is_read_only
         self._on_commit = on_commit
         self._ciphers = ciphers
         self._cipher = ciphers[0]
@@ -445,6 +473,8 @@ class StoreFile:
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
         if version > len(self._schema):
             raise StoreTooNew(f"{self.path.name} was written by a newer program ({version})")
+        if self._is_read_only and version < len(self._schema):
+            raise StoreError(f"{self.path.name} belongs to an older program, which runs")
         numbers = range(version + 1, len(self._schema) + 1)
         # A new file has nothing to keep from step to step: all of them at once are quicker.
         for step in [numbers] if numbers and not version else [(number,) for number in numbers]:
@@ -548,6 +578,8 @@ class StoreFile:
                     connection.execute(f"PRAGMA {setting}")
                 connection.execute("PRAGMA temp_store = MEMORY")
                 connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+                if self._is_read_only:
+                    connection.execute("PRAGMA query_only = ON")
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(f"PRAGMA synchronous = {self._synchronous}")
                 if self._synchronous == "FULL":
@@ -570,6 +602,7 @@ class EdgeStore:
     Attributes:
         disk: What its files are on.
         sending: Operations under way to the centre; not on the disk, for after a start nothing is.
+        is_beside: Another process owns the files; here they are only read.
     """
 
     def __init__(
@@ -580,8 +613,9 @@ class EdgeStore:
         disk: Disk,
         clock: Clock,
         entropy: Entropy,
-        lock: FolderLock,
+        lock: FolderLock | None,
     ) -> None:
+        is_beside = self.is_beside = lock is None
         self.folder = folder
         self.disk = disk
         self.clock = clock
@@ -593,11 +627,13 @@ class EdgeStore:
         self.sending: frozenset[str] = frozenset()
         self.cache = StoreFile(
             folder / "cache.db", key, schema=_CACHE_SCHEMA, synchronous="NORMAL",
-            heal=self._drop_cache, ciphers=(BULK_CIPHER, DEFAULT_CIPHER),
+            heal=_not_ours if is_beside else self._drop_cache, ciphers=(BULK_CIPHER, DEFAULT_CIPHER),
+            is_read_only=is_beside,
         )  # fmt: skip
         self.outbox = StoreFile(
             folder / "outbox.db", key, schema=_OUTBOX_SCHEMA, synchronous="FULL",
-            heal=self._replace_outbox, on_commit=self._note_commit,
+            heal=_not_ours if is_beside else self._replace_outbox, on_commit=self._note_commit,
+            is_read_only=is_beside,
         )  # fmt: skip
 
     @classmethod
@@ -626,6 +662,25 @@ class EdgeStore:
         )
         try:
             store._prepare()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def beside(
+        cls, folder: Path, key: bytes, *, disk: Disk, clock: Clock, entropy: Entropy
+    ) -> "EdgeStore":
+        """Read the files of `folder` while another process owns it; nothing can be written.
+
+        Raises:
+            StoreCorrupt: the key is not the one these files were made with, or they are damaged.
+            StoreTooNew, StoreError: they are another program's, or do not open.
+        """
+        store = cls(folder, key, disk=disk, clock=clock, entropy=entropy, lock=None)
+        try:
+            store.outbox.prepare()
+            store.cache.prepare()
         except BaseException:
             store.close()
             raise
@@ -729,7 +784,8 @@ class EdgeStore:
         """Close both files and give the folder back; harmless when done twice."""
         self.cache.close()
         self.outbox.close()
-        self._folder_lock.close()
+        if self._folder_lock is not None:
+            self._folder_lock.close()
 
     def keep_ballast(self) -> None:
         """Reserve room for what people do when the disk is full."""
@@ -899,8 +955,19 @@ class EdgeStore:
             log.warning("store failed", extra={"code": error.code})
 
 
+def _not_ours(file: StoreFile) -> None:
+    raise StoreError(f"{file.path.name} is damaged; the program that runs puts it right")
+
+
 def _cannot_heal(file: StoreFile) -> None:
     raise StoreError(f"{file.path.name} does not keep what was just written")
+
+
+@cache
+def _of_many(sql: str, size: int) -> str:
+    """An INSERT of one row as one of so many."""
+    head, values, tail = _ONE_ROW.split(sql)
+    return f"{head}{', '.join([values] * size)}{tail}"
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from hardware.entropy import SystemEntropy
 from hardware.identity import create, new_private_key, public_hex, save
 from kiosk.assembly import Device, World
 from kiosk.commands import card
+from sync.edge.find import Finder
+from sync.edge.outbox import Outbox
 from sync.model.records import Customer, Interaction, Store
 from tests.support import edge, shop
 
@@ -132,3 +134,23 @@ def test_somebody_this_device_does_not_hold_is_said(
 
     assert ended.value.exit_code == card.EXIT_UNKNOWN
     assert "holds nothing" in capsys.readouterr().err
+
+
+def test_a_card_is_printed_while_the_device_runs_and_has_what_was_just_recorded(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = Device.open(data, world=World(SystemClock(), SystemEntropy(), SystemDisk()))
+    try:
+        Outbox(running.store).record(shop.noted("the carrier was called"))
+        while Finder(running.store).refresh():
+            pass
+
+        card.run("lena", data=data)
+        card.run("Ida Müller", data=data)
+        said = capsys.readouterr().out
+
+        assert "PROMISED by Ana" in said
+        assert "Ida Müller" in said
+        assert running.store.outbox.glance("SELECT count(*) FROM op") == [(1,)]
+    finally:
+        running.close()

@@ -18,6 +18,7 @@ from sqlcipher3 import dbapi2
 
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
+from hardware.entropy import SeededEntropy
 from hardware.errors import DiskFault, FolderInUse
 from sync.edge.feed import Feed
 from sync.edge.leases import BandLease, LeasedKey, Leases
@@ -140,6 +141,28 @@ def test_a_folder_is_given_back_when_opening_failed(tmp_path: Path) -> None:
         edge.opened(tmp_path, key=b"w" * 32)
 
     edge.opened(tmp_path).close()
+
+
+def test_who_reads_beside_the_owner_sees_what_was_just_recorded_and_can_write_nothing(
+    store: EdgeStore, tmp_path: Path
+) -> None:
+    beside = EdgeStore.beside(
+        tmp_path,
+        edge.KEY,
+        disk=SystemDisk(),
+        clock=FixedClock(edge.START),
+        entropy=SeededEntropy("beside"),
+    )
+    Outbox(store).record(numbered(1))
+
+    with pytest.raises(StoreError):
+        Outbox(beside).record(numbered(2))
+    found = beside.outbox.glance("SELECT count(*) FROM op")
+    beside.close()
+
+    assert found == [(1,)]
+    Outbox(store).record(numbered(2))
+    assert store.notices == ()
 
 
 def test_a_folder_that_is_in_use_is_not_opened_again(store: EdgeStore, tmp_path: Path) -> None:
