@@ -125,13 +125,15 @@ def _erased(store: "Store", customer: str) -> dict[str, Any]:
 
 
 def _status(store: "Store", customer: str) -> dict[str, Any]:
-    from sync.central import erasure
+    from sync.central import device_rows, erasure
 
     with store.reading() as snapshot:
         found = erasure.status(snapshot, customer)
         if found is None:
             return {}
-        devices = {it.id: f"{it.role} of {it.store}" for it in snapshot.devices()}
+        devices = {
+            it.id: f"{it.role} of {it.store}" for it in device_rows.devices(snapshot.sql)
+        }
     return {
         "customer": customer,
         "erased_at": found.at,

@@ -11,6 +11,7 @@ parts         what all calls share; how a body becomes a value
 gate          who asks, and may they: signatures, sessions, replays, states, roles
 alerts        what a person should know of a device, an agent or a channel
 enrolment     devices: states, roles, what each role may ask for
+device_rows   devices as they are stored, lives of their outboxes, how far each is
 hellos        a session for a device that may have one; and that a device is out
 pushes        operations in, forks and clones, custody
 apply         operations: each applied exactly once, for ever, or held for a person

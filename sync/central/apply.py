@@ -27,7 +27,8 @@ from typing import Final
 
 import msgspec
 
-from sync.central import outgoing_rows
+from sync.central import device_rows, outgoing_rows
+from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import FINAL_STATES, State, scope_of
 from sync.central.lending import scope_of_row
 from sync.central.performing import (
@@ -38,7 +39,7 @@ from sync.central.performing import (
     perform,
     redirected,
 )
-from sync.central.store import DeviceRecord, OpRecord, Transaction
+from sync.central.store import OpRecord, Transaction
 from sync.model import forms
 from sync.model.errors import Malformed, StoreError
 from sync.model.operation import CannotPredict, Effects, Operation, OperationState, Refusal
@@ -411,7 +412,7 @@ def _again(
     args: msgspec.Raw = NO_ARGS,
 ) -> OpRecord:
     """What becomes of a held operation when it is tried again, with other arguments where there are some."""
-    device = transaction.read.device(known.device) or DeviceRecord(
+    device = device_rows.device(transaction.read.sql, known.device) or DeviceRecord(
         known.device, "", known.store, "", State.ACTIVE.value
     )
     origin = _Origin(device, known.lineage, now, is_decided=True)

@@ -15,7 +15,9 @@ from typing import Final
 import msgspec
 
 from hardware.identity import thumbprint_of
-from sync.central.store import GLOBAL, DeviceRecord, Transaction
+from sync.central import device_rows
+from sync.central.device_rows import DeviceRecord
+from sync.central.store import GLOBAL, Transaction
 from sync.model.errors import Malformed
 from sync.model.records import Peer
 from sync.model.row import row_of
@@ -104,7 +106,7 @@ def approve(  # what is known of a device
     device_id = thumbprint_of(public_key_of(public_key))
     if role not in ENDPOINTS_OF:
         raise Malformed("there is no such role")
-    known = transaction.read.device(device_id)
+    known = device_rows.device(transaction.read.sql, device_id)
     if known is not None and State(known.state) in FINAL_STATES:
         raise Malformed(f"this device is {known.state}; it needs a new key")
     device = DeviceRecord(
@@ -118,7 +120,7 @@ def approve(  # what is known of a device
 
 def set_state(transaction: Transaction, device_id: str, state: State, *, now: int) -> None:
     """Move a device to another state. Raises Malformed when it is not known, or its state is final."""
-    known = transaction.read.device(device_id)
+    known = device_rows.device(transaction.read.sql, device_id)
     if known is None:
         raise Malformed("there is no such device")
     if State(known.state) is state:
@@ -130,7 +132,7 @@ def set_state(transaction: Transaction, device_id: str, state: State, *, now: in
 
 def _put(transaction: Transaction, device: DeviceRecord, now: int) -> None:
     """Write a device, and tell the others of its store by whose key to trust it."""
-    transaction.put_device(device)
+    device_rows.put_device(transaction, device)
     if device.role not in _PEERS:
         return
     peer = Peer(

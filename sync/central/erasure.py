@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from sync.central import changes, events, identity, mentions, outgoing_rows
+from sync.central import changes, device_rows, events, identity, mentions, outgoing_rows
 from sync.central.enrolment import FINAL_STATES, State, scopes_of
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
@@ -125,10 +125,10 @@ def _erased(transaction: Transaction, owner: str, looked: mentions.Looked, *, at
 
 def _status(snapshot: Snapshot, owner: str, at: int) -> ErasureStatus:
     left = left_since(snapshot.sql, at, until=at + LEFT_WITHIN_US)
-    held = {(it.device, it.scope): it.seq for it in snapshot.cursors()}
+    held = {(it.device, it.scope): it.seq for it in device_rows.cursors(snapshot.sql)}
     passed: list[str] = []
     waiting: list[str] = []
-    for device in snapshot.devices():
+    for device in device_rows.devices(snapshot.sql):
         if State(device.state) in FINAL_STATES:
             is_past = device.seen_at >= device.state_at  # it was told to hold nothing
         else:

@@ -28,9 +28,11 @@ from hardware.clock import Clock
 from hardware.entropy import Entropy
 from hardware.identity import public_hex
 from hardware.moments import micros_of
+from sync.central import device_rows
 from sync.central.batch import Batch
+from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import why_not
-from sync.central.store import DeviceRecord, Snapshot, Store, Transaction
+from sync.central.store import Snapshot, Store, Transaction
 from sync.model import forms
 from sync.model.errors import CentreRefused, NotTrusted
 from sync.model.ports import Request
@@ -256,7 +258,7 @@ class Gate:
 
     def still_may(self, snapshot: Snapshot, caller: Caller, endpoint: str) -> DeviceRecord:
         """The device as it is now, after a long wait. Raises CentreRefused."""
-        device = snapshot.device(caller.device.id)
+        device = device_rows.device(snapshot.sql, caller.device.id)
         if device is None:
             raise denied("not_trusted")
         reason = why_not(device, endpoint, now=micros_of(self._clock.now()))
@@ -276,10 +278,10 @@ class Gate:
                     return None
                 device_id = session.device_id
             if snapshot is not None:
-                found.device = snapshot.device(device_id)
+                found.device = device_rows.device(snapshot.sql, device_id)
             else:
                 with self._store.reading() as own:
-                    found.device = own.device(device_id)
+                    found.device = device_rows.device(own.sql, device_id)
             found.session = session
             if found.device is None:
                 return None

@@ -5,11 +5,12 @@ from typing import Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sync.central import snapshots
+from sync.central import device_rows, snapshots
+from sync.central.device_rows import LineageRecord
 from sync.central.enrolment import FINAL_STATES, State, device_lock, scopes_of
 from sync.central.gate import denied
 from sync.central.parts import Parts, decoded
-from sync.central.store import LineageRecord, Snapshot, Transaction
+from sync.central.store import Snapshot, Transaction
 from sync.model import forms
 from sync.model.errors import NotTrusted
 from sync.model.ports import Request
@@ -45,7 +46,7 @@ class Hellos:
             if forms.behind(hello.reads):  # parts hold every body in its newest form
                 grants = tuple(msgspec.structs.replace(it, snapshot=0) for it in grants)
             n_devices = snapshot.count("device")
-            life = snapshot.lineage(device.id, hello.lineage)
+            life = device_rows.lineage(snapshot.sql, device.id, hello.lineage)
         is_out = State(device.state) in FINAL_STATES
         answer, key = self._shared(
             hello,
@@ -92,6 +93,6 @@ def _is_known(life: LineageRecord | None, token: str) -> bool:
 
 
 def _seen(transaction: Transaction, device_id: str, now: int) -> None:
-    device = transaction.read.device(device_id)
+    device = device_rows.device(transaction.read.sql, device_id)
     if device is not None:
-        transaction.put_device(msgspec.structs.replace(device, seen_at=now))
+        device_rows.put_device(transaction, msgspec.structs.replace(device, seen_at=now))

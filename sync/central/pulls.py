@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final, TypeVar
 
-from sync.central import feed
+from sync.central import device_rows, feed
+from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import scopes_of
 from sync.central.gate import Caller, denied
 from sync.central.parts import Parts, decoded, key_of
 from sync.central.pushes import is_lost
-from sync.central.store import DeviceRecord, Snapshot, Transaction
+from sync.central.store import Snapshot, Transaction
 from sync.model.errors import StoreError
 from sync.model.ports import Request
 from sync.model.wire import Cursor, PullRequest
@@ -93,7 +94,7 @@ class Pulls:
         pull = decoded(request.body, PullRequest)
         self._check(caller.device, pull)
         if pull.token and is_lost(
-            moment.snapshot.lineage(caller.device.id, pull.lineage), pull.token
+            device_rows.lineage(moment.snapshot.sql, caller.device.id, pull.lineage), pull.token
         ):
             raise denied("session_over", "history")
         for cursor in pull.scopes:
@@ -178,4 +179,4 @@ def _outcomes(call: Callable[[One], Held], ones: Sequence[One]) -> list[Held | E
 
 def _note(transaction: Transaction, moved: dict[tuple[str, str], tuple[int, int]]) -> None:
     for (device, scope), (seq, at) in sorted(moved.items()):
-        transaction.note_cursor(device, scope, seq=seq, at=at)
+        device_rows.note_cursor(transaction, device, scope, seq=seq, at=at)

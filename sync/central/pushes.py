@@ -17,14 +17,15 @@ from typing import Final
 
 import msgspec
 
-from sync.central import alerts
+from sync.central import alerts, device_rows
 from sync.central.apply import apply_operations, is_plausible, keys_of, show_held
+from sync.central.device_rows import DeviceRecord, LineageRecord
 from sync.central.enrolment import device_lock, scope_of, scopes_of
 from sync.central.feed import row_for
 from sync.central.gate import Caller, denied
 from sync.central.parts import Parts, decoded, key_of
 from sync.central.performing import Whom
-from sync.central.store import DeviceRecord, LineageRecord, OpRecord, Transaction, owner_lock
+from sync.central.store import OpRecord, Transaction, owner_lock
 from sync.model.answers import push_page
 from sync.model.operation import Operation
 from sync.model.ports import Request
@@ -70,9 +71,9 @@ class Pushes:
         drawn, now = self._parts.entropy.draw(TOKEN_SIZE).hex(), self._parts.now
 
         def work(transaction: Transaction) -> Callable[[], PushAnswer]:
-            device = transaction.read.device(caller.device.id) or caller.device
+            device = device_rows.device(transaction.read.sql, caller.device.id) or caller.device
             known = {op.id for op in push.ops if transaction.read.op(op.id) is not None}
-            life = transaction.read.lineage(device.id, push.lineage)
+            life = device_rows.lineage(transaction.read.sql, device.id, push.lineage)
             if is_lost(life, push.token):
                 return lambda: PushAnswer((), is_forked=True, is_lost=True)
             if not is_next(life, push, known):
@@ -89,8 +90,9 @@ class Pushes:
                 )  # said again: the answer was lost, or this one came late and nobody hears it
             elif push.ops:
                 last = push.ops[-1].id
-                transaction.put_lineage(
-                    LineageRecord(device.id, push.lineage, token, push.token, last, LIVE, now)
+                device_rows.put_lineage(
+                    transaction,
+                    LineageRecord(device.id, push.lineage, token, push.token, last, LIVE, now),
                 )
             records = apply_operations(
                 transaction, push.ops, device=device, now=now, lineage=push.lineage, raws=raws
@@ -128,7 +130,7 @@ class Pushes:
             if device.is_cloned:
                 return device
             seen = msgspec.structs.replace(device, is_cloned=True)
-        transaction.put_device(seen)
+        device_rows.put_device(transaction, seen)
         return seen
 
     def _hold_owners(

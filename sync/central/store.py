@@ -49,10 +49,6 @@ _OP: Final = (
     " decided_at"
 )
 _DOC: Final = "kind, owner, scope, version, as_of, source, body, term, form"
-_DEVICE: Final = (
-    "id, public_key, store, role, state, lineage, seen_at, region, state_at, is_cloned"
-)
-_LINEAGE: Final = "device, lineage, token, previous, last_op, state, seen_at"
 _WIRE: Final = "ptr.key, ptr.seq, ptr.is_gone, doc.kind, doc.owner, doc.version, doc.as_of, doc.source, doc.body, doc.form"
 
 
@@ -81,27 +77,6 @@ class OpRecord(msgspec.Struct, frozen=True):
     decided_at: int = 0
 
 
-class DeviceRecord(msgspec.Struct, frozen=True):
-    """A device as the centre knows it; `state` is one of `enrolment.State`.
-
-    Attributes:
-        region: Whose rows it holds besides its store's, "" for none.
-        state_at: When it came into that state, microseconds since 1970.
-        is_cloned: Two of it were seen; its requests wait for a person.
-    """
-
-    id: str
-    public_key: str
-    store: str
-    role: str
-    state: str
-    lineage: str = ""
-    seen_at: int = 0
-    region: str = ""
-    state_at: int = 0
-    is_cloned: bool = False
-
-
 class ScopeRecord(msgspec.Struct, frozen=True):
     """A scope: its newest number, the one below which it forgot what left it, and count and sum of its live rows.
 
@@ -116,33 +91,6 @@ class ScopeRecord(msgspec.Struct, frozen=True):
     count: int
     sum: int
     mark: Mark | None = None
-
-
-class LineageRecord(msgspec.Struct, frozen=True):
-    """One life of a device's outbox.
-
-    Attributes:
-        token: What its next push presents; `previous` what the one before did.
-        last_op: The last operation it brought.
-        state: live | forked | cloned.
-    """
-
-    device: str
-    lineage: str
-    token: str
-    previous: str
-    last_op: str
-    state: str
-    seen_at: int
-
-
-class DeviceCursor(msgspec.Struct, frozen=True):
-    """How far a device said it holds a scope."""
-
-    device: str
-    scope: str
-    seq: int
-    at: int
 
 
 class _Doc(NamedTuple):
@@ -295,36 +243,6 @@ class Snapshot:
         )
         return int(found[0][0])
 
-    def device(self, device_id: str) -> DeviceRecord | None:
-        """A device by its id."""
-        found = self._sql.all(
-            f"SELECT {_DEVICE} FROM device WHERE id = :id",  # noqa: S608  # a constant
-            id=device_id,
-        )
-        return _device_record(found[0]) if found else None
-
-    def devices(self) -> list[DeviceRecord]:
-        """All devices, by id."""
-        found = self._sql.all(f"SELECT {_DEVICE} FROM device ORDER BY id")  # noqa: S608  # a constant
-        return [_device_record(line) for line in found]
-
-    def lineage(self, device: str, lineage: str) -> LineageRecord | None:
-        """One life of a device's outbox."""
-        found = self._sql.all(
-            f"SELECT {_LINEAGE} FROM lineage WHERE device = :device AND lineage = :lineage",  # noqa: S608  # a constant
-            device=device,
-            lineage=lineage,
-        )
-        return LineageRecord(*found[0]) if found else None
-
-    def lineages(self, device: str) -> list[LineageRecord]:
-        """All lives of a device's outbox, the one seen last first."""
-        found = self._sql.all(
-            f"SELECT {_LINEAGE} FROM lineage WHERE device = :device ORDER BY seen_at DESC, lineage",  # noqa: S608  # a constant
-            device=device,
-        )
-        return [LineageRecord(*line) for line in found]
-
     def newest_mark(self, scope: str, upto: int) -> Mark | None:
         """The newest mark of a scope's history up to a seq."""
         found = self._sql.all(
@@ -378,15 +296,6 @@ class Snapshot:
         )
         return _readable(found)
 
-    def cursors(self, scope: str = "") -> list[DeviceCursor]:
-        """How far devices said they hold a scope, or all, by device."""
-        whose = " WHERE scope = :scope" if scope else ""
-        found = self._sql.all(
-            f"SELECT device, scope, seq, at FROM device_cursor{whose} ORDER BY device, scope",  # noqa: S608  # constants
-            **({"scope": scope} if scope else {}),
-        )
-        return [DeviceCursor(*line) for line in found]
-
     def count(self, table: str) -> int:
         """Rows in one of our tables; for checks and tests."""
         if table not in TABLES:
@@ -420,10 +329,6 @@ def _scope_record(line: Sequence[Any]) -> ScopeRecord:
     scope, head, floor, epoch, count, total, token, is_kept = line
     mark = None if token is None else Mark(head, token, bool(is_kept))
     return ScopeRecord(scope, head, floor, epoch, count, total, mark)
-
-
-def _device_record(line: Sequence[Any]) -> DeviceRecord:
-    return DeviceRecord(*_with(line, len(line) - 1, bool(line[-1])))
 
 
 def _with(line: Sequence[Any], index: int, value: object) -> list[Any]:
@@ -583,7 +488,6 @@ class Transaction:
         self._parts: list[_Part] = []
         self._locked: set[str] = set()
         self._places: dict[str, dict[str, tuple[int, bool]]] = {}
-        self._scopes: set[str] = set()
 
     # Changes in memory, and taking them back
 
@@ -1056,54 +960,15 @@ class Transaction:
         if self._held is not None:
             self._set(self._held, record.id, record)
 
-    # Devices
-
-    def put_device(self, record: DeviceRecord) -> None:
-        """Write a device; its key never changes once it is known."""
-        values = msgspec.structs.asdict(record) | {"is_cloned": int(record.is_cloned)}
-        self.direct().run(
-            f"INSERT INTO device ({_DEVICE}) VALUES (:id, :public_key, :store, :role, :state, :lineage,"  # noqa: S608  # a constant
-            " :seen_at, :region, :state_at, :is_cloned)"
-            " ON CONFLICT (id) DO UPDATE SET store = excluded.store, role = excluded.role,"
-            " state = excluded.state, lineage = excluded.lineage, seen_at = excluded.seen_at,"
-            " region = excluded.region, state_at = excluded.state_at, is_cloned = excluded.is_cloned",
-            **values,
-        )
-        self._ensure_scope(GLOBAL)
-
-    def put_lineage(self, record: LineageRecord) -> None:
-        """Write one life of a device's outbox."""
-        self.direct().run(
-            "INSERT INTO lineage (device, lineage, token, previous, last_op, state, seen_at)"
-            " VALUES (:device, :lineage, :token, :previous, :last_op, :state, :seen_at)"
-            " ON CONFLICT (device, lineage) DO UPDATE SET token = excluded.token,"
-            " previous = excluded.previous, last_op = excluded.last_op, state = excluded.state,"
-            " seen_at = excluded.seen_at",
-            **msgspec.structs.asdict(record),
-        )
-
-    def note_cursor(self, device: str, scope: str, *, seq: int, at: int) -> None:
-        """Remember how far a device said it holds a scope."""
-        self.direct().run(
-            "INSERT INTO device_cursor (device, scope, seq, at) VALUES (:device, :scope, :seq, :at)"
-            " ON CONFLICT (device, scope) DO UPDATE SET seq = excluded.seq, at = excluded.at",
-            device=device, scope=scope, seq=seq, at=at,
-        )  # fmt: skip
-
     # Scopes
 
-    def _ensure_scope(self, scope: str) -> None:
-        if scope in self._scopes:
-            return
+    def ensure_scope(self, scope: str) -> None:
+        """There is this scope, even if nobody wrote to it yet."""
         self.direct().run(
             "INSERT INTO scope (id, head, floor, epoch) VALUES (:id, 0, 0, :epoch)"
             " ON CONFLICT (id) DO NOTHING",
             id=scope, epoch=self.epoch,
         )  # fmt: skip
-        if not self._parts:
-            self._scopes.add(scope)
-
-    # Snapshots
 
     # The end
 
@@ -1179,7 +1044,7 @@ class Transaction:
             )  # fmt: skip
             if found:
                 return found[0][0], found[0][1]
-            self._ensure_scope(scope)
+            self.ensure_scope(scope)
         raise StoreError("a scope cannot be made")
 
     def _move(

@@ -11,6 +11,7 @@ from zlib import crc32
 
 import msgspec
 
+from sync.central import device_rows
 from sync.central.centre import Centre
 from sync.central.enrolment import scopes_of
 from sync.central.store import Snapshot
@@ -124,7 +125,7 @@ def words_of(rows: Mapping[str, WireRow]) -> str:
 def is_known(kiosk: KioskNode, centre: Centre) -> bool:
     """Whether the centre knows this device."""
     with reading(centre) as snapshot:
-        return snapshot.device(kiosk.identity.device_id) is not None
+        return device_rows.device(snapshot.sql, kiosk.identity.device_id) is not None
 
 
 def cursor_is_earned(kiosk: KioskNode, centre: Centre) -> None:
@@ -191,7 +192,7 @@ def ops_at(centre: Centre, ids: Iterable[str]) -> dict[str, str]:
 def same_rows(kiosk: KioskNode, centre: Centre) -> None:
     """The kiosk holds exactly the rows of its scopes, as they are at the centre. Raises Broken."""
     with reading(centre) as snapshot:
-        device = snapshot.device(kiosk.identity.device_id)
+        device = device_rows.device(snapshot.sql, kiosk.identity.device_id)
         assert device is not None
     held = held_by(kiosk.up)
     if set(held) != set(scopes_of(device)):
@@ -373,7 +374,7 @@ def is_quiet(kiosk: KioskNode, centre: Centre) -> bool:
         return False
     held = held_by(kiosk.up)
     with reading(centre) as snapshot:
-        device = snapshot.device(kiosk.identity.device_id)
+        device = device_rows.device(snapshot.sql, kiosk.identity.device_id)
         assert device is not None
         return set(held) == set(scopes_of(device)) and all(
             not one.is_renewing and snapshot.head(scope) == one.seq

@@ -14,12 +14,13 @@ from sync.central.apply import apply_operations
 from sync.central.batch import Batch
 from sync.central.channels.adapter import Settings
 from sync.central.counters import Counters
+from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import State
 from sync.central.feed import Bell
 from sync.central.gate import Gate, Sessions
 from sync.central.outgoing_rows import OutgoingRecord
 from sync.central.parts import Parts
-from sync.central.store import DeviceRecord, OpRecord, Store
+from sync.central.store import OpRecord, Store
 from sync.model.operation import Operation
 from sync.model.operations.answer_interaction import AnswerInteraction
 from sync.model.operations.notify_customer import NotifyCustomer

@@ -12,6 +12,7 @@ from hardware.moments import micros_of
 from kiosk.assembly import Device, StoreDesk, Sync, real_world
 from kiosk.core.ports import Act, Recorded, Refused
 from kiosk.demo.in_process import InProcessTransport
+from sync.central import device_rows
 from sync.central.centre import Centre
 from sync.edge.switch import SwitchedTransport
 from sync.model.ledger import Loan
@@ -268,9 +269,9 @@ def test_another_store_does_not_see_what_is_held_here(
 def test_a_held_one_is_tried_again_from_the_counter(centre: Centre, other: Till) -> None:
     held = _held(centre, other)
     with centre._store.writing() as transaction:
-        device = transaction.read.device(other.device.identity.device_id)
+        device = device_rows.device(transaction.read.sql, other.device.identity.device_id)
         assert device is not None
-        transaction.put_device(msgspec.structs.replace(device, is_cloned=False))
+        device_rows.put_device(transaction, msgspec.structs.replace(device, is_cloned=False))
 
     other.desk.replay(held, actor="mia", evidence=STAFF, reason="looked at")
     other.agree()
@@ -286,9 +287,9 @@ def test_a_held_one_is_tried_again_from_the_counter(centre: Centre, other: Till)
 def _held(centre: Centre, till: Till) -> str:
     """A request of a device that was seen twice."""
     with centre._store.writing() as transaction:
-        device = transaction.read.device(till.device.identity.device_id)
+        device = device_rows.device(transaction.read.sql, till.device.identity.device_id)
         assert device is not None
-        transaction.put_device(msgspec.structs.replace(device, is_cloned=True))
+        device_rows.put_device(transaction, msgspec.structs.replace(device, is_cloned=True))
     op = till.redeem(10).op
     till.agree()
     (waiting,) = till.desk.unsettled()

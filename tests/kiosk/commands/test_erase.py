@@ -10,6 +10,7 @@ import typer
 
 from kiosk.commands import erase
 from kiosk.commands.options import EXIT_DATABASE
+from sync.central import device_rows
 from sync.central.store import Store
 from sync.model import promises
 from sync.model.records import Case, Promise
@@ -32,9 +33,9 @@ def data(tmp_path: Path) -> Path:
     centre.close()
     store = Store(tmp_path / "centre" / "centre.db", fresh_epoch="")
     with store.reading() as snapshot:
-        (device,) = (it.id for it in snapshot.devices())
+        (device,) = (it.id for it in device_rows.devices(snapshot.sql))
     with store.writing() as transaction:
-        transaction.note_cursor(device, "s:harbour", seq=1, at=shop.NOON)
+        device_rows.note_cursor(transaction, device, "s:harbour", seq=1, at=shop.NOON)
     store.close()
     return tmp_path
 

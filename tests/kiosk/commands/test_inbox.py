@@ -11,7 +11,8 @@ import typer
 from kiosk.commands import inbox
 from kiosk.commands.options import EXIT_DATABASE
 from sync.central.apply import apply_operations
-from sync.central.store import DeviceRecord, Store
+from sync.central.device_rows import DeviceRecord
+from sync.central.store import Store
 from sync.model.operations.redeem import Redeem
 from sync.model.records import Account, Decision
 from tests.support import shop

@@ -10,8 +10,9 @@ import pytest
 
 from sync.central import apply
 from sync.central.apply import apply_operations, decide_operation, is_plausible
+from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import State
-from sync.central.store import DeviceRecord, OpRecord, Store
+from sync.central.store import OpRecord, Store
 from sync.model import registry
 from sync.model.operation import Effects, Evidence, Operation
 from sync.model.operations.correct_stock import CorrectStock

@@ -8,7 +8,7 @@ import pytest
 
 from hardware.clock import FixedClock
 from hardware.moments import moment_of
-from sync.central import erasure
+from sync.central import device_rows, erasure
 from sync.central.centre import Centre
 from sync.central.enrolment import scope_of
 from sync.central.housekeeping import INTERESTS_MAX, SLOW_MS, TOMBSTONES_US
@@ -54,7 +54,7 @@ async def test_how_far_a_device_is_is_written_down_when_it_moved_and_not_otherwi
 
     assert (first, second) == (2, 0)
     with centre._store.reading() as snapshot:
-        (said,) = snapshot.cursors("s:harbour")
+        (said,) = device_rows.cursors(snapshot.sql, "s:harbour")
     assert (said.device, said.seq) == (device.identity.device_id, cursor)
 
 

@@ -12,6 +12,7 @@ from hardware.entropy import SeededEntropy
 from sync.central import (
     alerts,
     band_rows,
+    device_rows,
     erasure,
     housekeeping,
     identity,
@@ -19,6 +20,7 @@ from sync.central import (
     snapshot_rows,
     wants,
 )
+from sync.central.device_rows import DeviceRecord, LineageRecord
 from sync.central.errors import StoreUnreachable
 from sync.central.feed import PAGE_SIZE_MAX
 from sync.central.housekeeping import FINE_MARKS_US
@@ -28,8 +30,6 @@ from sync.central.store import (
     GLOBAL,
     HOUR_US,
     ROW_SIZE_MAX,
-    DeviceRecord,
-    LineageRecord,
     OpRecord,
     Snapshot,
     Store,
@@ -494,22 +494,24 @@ def test_devices_lineages_cursors_and_alerts_are_kept(store: Store) -> None:
     lineage = LineageRecord("d1", "l1", "t1", "t0", "op-1", "live", NOW)
 
     def change(transaction: Transaction) -> None:
-        transaction.put_device(device)
-        transaction.put_lineage(lineage)
-        transaction.note_cursor("d1", HARBOUR, seq=5, at=NOW)
-        transaction.note_cursor("d1", HARBOUR, seq=6, at=NOW + 1)
+        device_rows.put_device(transaction, device)
+        device_rows.put_lineage(transaction, lineage)
+        device_rows.note_cursor(transaction, "d1", HARBOUR, seq=5, at=NOW)
+        device_rows.note_cursor(transaction, "d1", HARBOUR, seq=6, at=NOW + 1)
         alerts.add(transaction, "device_forked", "d1", at=NOW)
         alerts.add(transaction, "device_forked", "d1", at=NOW)
 
     write(store, change)
 
     with store.reading() as snapshot:
-        assert snapshot.device("d1") == device
-        assert snapshot.devices() == [device]
-        assert snapshot.lineage("d1", "l1") == lineage
-        assert snapshot.lineage("d1", "l2") is None
-        assert [(it.seq, it.at) for it in snapshot.cursors(HARBOUR)] == [(6, NOW + 1)]
-        assert snapshot.cursors(STATION) == []
+        assert device_rows.device(snapshot.sql, "d1") == device
+        assert device_rows.devices(snapshot.sql) == [device]
+        assert device_rows.lineage(snapshot.sql, "d1", "l1") == lineage
+        assert device_rows.lineage(snapshot.sql, "d1", "l2") is None
+        assert [(it.seq, it.at) for it in device_rows.cursors(snapshot.sql, HARBOUR)] == [
+            (6, NOW + 1)
+        ]
+        assert device_rows.cursors(snapshot.sql, STATION) == []
         assert [it.code for it in alerts.newest(snapshot.sql)] == ["device_forked"]
 
 
