@@ -338,6 +338,10 @@ class CounterView(Vertical):
             self.staff_told(code)
         self._read_drafts()
 
+    def on_unmount(self) -> None:
+        """The counter is closed: nobody is with the customer any more."""
+        self._leave()
+
     @property
     def page(self) -> str:
         """Which page is open: find, sheet, unsettled or waiting."""

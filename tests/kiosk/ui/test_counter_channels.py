@@ -114,6 +114,15 @@ async def test_that_the_clerk_is_with_a_customer_is_told_the_others_until_the_pa
         assert [one.owner for one in at.desk.done] == ["lena", "lena"]
 
 
+async def test_a_counter_that_is_closed_is_with_nobody_any_more() -> None:
+    async with counter() as at:
+        await at.find("lena")
+        at.desk.stand(now=NOW_US + SERVES_AFTER_US)
+        at.view.look()
+
+    assert at.desk.done[-1].args == LeaveCustomer(serve="op-1")
+
+
 async def test_a_page_nobody_touches_is_not_served_from_for_ever() -> None:
     async with counter() as at:
         await at.find("lena")
