@@ -3,8 +3,9 @@
 Each target is run by atheris (libFuzzer, guided by coverage of our own code) in a process of its own, beginning with its
 seeds and what `--keep` holds from before. Says when a target begins and, in one line, what came of it; ends with 1 when
 something was found. Each finding is kept as a file that `--again FILE --target NAME` runs once more. It ends within the time it
-was given: where that is too short for all targets, chance says which are run, and the others are named at the end. Where atheris
-is not installed a mutation loop without coverage runs in its place, and the line says so.
+was given: where that is too short for all targets, chance says which are run, and the others are named at the end. On a machine
+so busy that a target has no time to start the next ones get twice as long each; where nothing was run at all it ends with 2. Where
+atheris is not installed a mutation loop without coverage runs in its place, and the line says so.
 """
 
 # ruff: noqa: T201  # a command that prints
@@ -29,7 +30,7 @@ WEIGHED_EVERY = 512
 """Of so many inputs the memory of one is looked at: that takes several times as long."""
 
 SLOT_MIN_S = 4.0
-"""The shortest time a target gets: a child needs up to two seconds until it runs its first input."""
+"""The shortest time a target gets: a child needs up to two seconds until it runs its first input, on a busy machine more."""
 
 END_S = 0.5
 """Kept at the end of a slot for a child to end in; one that is still there then hangs in what it was given."""
@@ -56,7 +57,7 @@ class Outcome:
 
 
 def main() -> int:
-    """Run as asked; 1 when something was found."""
+    """Run as asked; 1 when something was found, 2 when nothing was run."""
     asked = _asked()
     if asked.child:
         return _child(asked)
@@ -77,27 +78,36 @@ def main() -> int:
     keep = asked.keep or Path(tempfile.mkdtemp(prefix="tapthread-fuzz-"))
     outcomes = _run_all(list(names), asked.seconds, keep)
     _say_sum(outcomes, set(names), keep)
-    return int(any(one.findings for one in outcomes))
+    if any(one.findings for one in outcomes):
+        return 1
+    return 0 if any(one.executions for one in outcomes) else 2
 
 
 def _run_all(names: list[str], seconds: int, keep: Path) -> list[Outcome]:
     """One target after the other, each with its part of the time that is left; says how each went."""
     until = time.monotonic() + seconds
-    n_fitting = max(1, int(seconds / SLOT_MIN_S))
-    if n_fitting < len(names):
+    slot_min_s = SLOT_MIN_S
+    if seconds < slot_min_s * len(names):
         random.shuffle(names)
-        names = names[:n_fitting]
     outcomes: list[Outcome] = []
-    for number, name in enumerate(names):
+    while names:
         left_s = until - time.monotonic()
-        if outcomes and left_s < SLOT_MIN_S / 2:
+        if outcomes and left_s < slot_min_s / 2:
             break
-        slot_s = left_s / (len(names) - number)
+        n_fitting = max(1, min(len(names), int(left_s / slot_min_s)))
+        slot_s = left_s / n_fitting
+        number = len(outcomes) + 1
         print(
-            f"{number + 1} of {len(names)}  {name}, {slot_s:.0f} s", file=sys.stderr, flush=True
+            f"{number} of {number + n_fitting - 1}  {names[0]}, {slot_s:.0f} s",
+            file=sys.stderr,
+            flush=True,
         )
-        outcomes.append(_run_one(name, time.monotonic() + slot_s, keep))
+        outcomes.append(_run_one(names[0], time.monotonic() + slot_s, keep))
         _say(outcomes[-1])
+        if outcomes[-1].engine == STARTING:
+            slot_min_s = 2 * slot_s
+        else:
+            del names[0]
     return outcomes
 
 
@@ -154,7 +164,7 @@ def _say(one: Outcome) -> None:
 
 
 def _say_sum(outcomes: list[Outcome], names: set[str], keep: Path) -> None:
-    left = sorted(names - {one.target for one in outcomes})
+    left = sorted(names - {one.target for one in outcomes if one.engine != STARTING})
     if left:
         print(f"not run, there was no time for them: {', '.join(left)}")
     total, found = (
