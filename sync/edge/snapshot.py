@@ -42,9 +42,13 @@ FOLDER: Final = "snap"
 """Where parts lie, beside the cache."""
 
 _ANY_LOADING: Final = "SELECT 1 FROM meta WHERE name LIKE 'loading/%' LIMIT 1"
-_PUT: Final = """
-    INSERT INTO row(key, scope, seq, owner, kind, version, as_of, source, form, body, is_read)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT(key, scope) DO UPDATE SET
+_INTO: Final = """
+    INTO row(key, scope, seq, owner, kind, version, as_of, source, form, body, is_read)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT(key, scope) """
+_PUT_NEW: Final = f"INSERT OR FAIL {_INTO} DO NOTHING"
+"""Whatever fails undoes the transaction, so that one statement need not be undone alone; keeping that open costs a tenth."""
+
+_PUT: Final = f"""INSERT {_INTO} DO UPDATE SET
     seq = excluded.seq, owner = excluded.owner, kind = excluded.kind, version = excluded.version, as_of = excluded.as_of,
     source = excluded.source, form = excluded.form, body = excluded.body, is_read = 1"""
 
@@ -128,12 +132,12 @@ class SnapshotLoader:
         writer = ThreadPoolExecutor(1, thread_name_prefix="feed")
         try:
             done = await self._load_parts(source, answer, loading, writer, on_progress)
+            if done is None or not self._finish(answer, done):
+                return False
+            await source.forget()
         finally:
             writer.shutdown()
             await source.close()
-        if done is None or not self._finish(answer, done):
-            return False
-        source.forget()
         return True
 
     async def _load_parts(
@@ -197,13 +201,14 @@ class SnapshotLoader:
         with self._store.cache.write(bulk=True) as file:
             if _loading(file, scope) != loading:
                 return False
-            file.many(_PUT, rows)
-            unread = [
-                (row[0], scope)
-                for row in rows
-                if not reading.is_known(kind=row[4], form=row[8])
-            ]
-            file.many("UPDATE row SET is_read = 0 WHERE key = ? AND scope = ?", unread)
+            if file.insert(_PUT_NEW, rows) < len(rows):  # some are there already
+                file.insert(_PUT, rows)
+            forms = {(row[4], row[8]) for row in rows}
+            unread = {one for one in forms if not reading.is_known(kind=one[0], form=one[1])}
+            file.many(
+                "UPDATE row SET is_read = 0 WHERE key = ? AND scope = ?",
+                ((row[0], scope) for row in rows if (row[4], row[8]) in unread),
+            )
             _note(file, scope, following)
         return True
 
@@ -244,7 +249,9 @@ class _Parts:
         self._answer = answer
         self._key = key
         self._coming: dict[int, asyncio.Task[Future[tuple[list[StoredRow], int]]]] = {}
+        self._keeping: list[Future[None]] = []
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="parts")
         self._room = asyncio.Semaphore(AHEAD_PARTS)
 
     def begin(self, first: int) -> None:
@@ -264,10 +271,18 @@ class _Parts:
             content = self._disk.read(path)
         if content is None or hashlib.sha256(content).hexdigest() != part.part:
             content = await self._client.part(part)
-            with disk_errors():
-                self._disk.write(path, content, private=True)
+            self._keeping.append(self._keeper.submit(self._keep, path, content))
         self._ask(number + 1)
         return self._opener.submit(self._open, number, content)
+
+    def _keep(self, path: Path, content: bytes) -> None:
+        with disk_errors():
+            self._disk.write(path, content, private=True)
+
+    async def _kept(self, *, is_all: bool) -> None:
+        """Those parts that are on the disk by now, or all. Raises StoreError where one is not."""
+        while self._keeping and (is_all or self._keeping[0].done()):
+            await asyncio.wrap_future(self._keeping.pop(0))
 
     def _open(self, number: int, content: bytes) -> tuple[list[StoredRow], int]:
         answer = self._answer
@@ -275,22 +290,25 @@ class _Parts:
         return rows, sum_of((row[0], row[2], row[5]) for row in rows)
 
     async def rows(self, number: int) -> tuple[list[StoredRow], int]:
-        """The rows of a part and the sum of their hashes. Raises CentreError."""
+        """The rows of a part and the sum of their hashes. Raises CentreError, and StoreError where one before was not kept."""
         opening = await self._coming.pop(number)
         try:
             rows, total = await asyncio.wrap_future(opening)
         except Malformed as error:
+            await self._kept(is_all=True)
             with disk_errors():
                 self._disk.remove(self._path(self._answer.parts[number]))
             raise CentreUnreachable(str(error)) from error
         self._room.release()
+        await self._kept(is_all=False)
         return rows, total
 
     def _path(self, part: SnapshotPart) -> Path:
         return self._folder / part.part[:64]
 
-    def forget(self) -> None:
-        """The parts are in the cache now."""
+    async def forget(self) -> None:
+        """The parts are in the cache now. Raises StoreError."""
+        await self._kept(is_all=True)
         with disk_errors():
             for part in self._answer.parts:
                 self._disk.remove(self._path(part))
@@ -301,6 +319,7 @@ class _Parts:
             task.cancel()
         await asyncio.gather(*self._coming.values(), return_exceptions=True)
         self._opener.shutdown(wait=True, cancel_futures=True)
+        self._keeper.shutdown(wait=True)  # what came stays
 
 
 def _id_of(answer: SnapshotAnswer) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
+from hardware.errors import DiskFull
 from sync.central import snapshots
 from sync.edge import snapshot
 from sync.edge.client import CentreClient
@@ -18,7 +19,7 @@ from sync.edge.feed import Feed
 from sync.edge.lookup import Lookup
 from sync.edge.snapshot import ROWS_MIN, SnapshotLoader
 from sync.edge.store import EdgeStore
-from sync.model.errors import CentreUnreachable
+from sync.model.errors import CentreUnreachable, StoreFull
 from sync.model.ports import Request, Response
 from sync.model.records import Customer
 from sync.model.row import raw_of
@@ -171,6 +172,21 @@ def test_a_part_that_was_altered_is_nobodys_and_is_asked_for_again(store: EdgeSt
     shelf._contents = sound
     assert load(store, shelf)
     assert held(store) == ROWS_MIN
+
+
+def test_a_disk_that_keeps_no_part_ends_the_load_and_is_said(
+    store: EdgeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(rows_of(ROWS_MIN))
+    edge.granted(store)
+
+    def full(path: Path, content: bytes, *, private: bool) -> None:
+        raise DiskFull(f"{path} {len(content)} {private}")
+
+    monkeypatch.setattr(store.disk, "write", full)
+
+    with pytest.raises(StoreFull):
+        load(store, shelf)
 
 
 def test_parts_in_another_order_do_not_open(store: EdgeStore) -> None:

@@ -886,6 +886,22 @@ def test_a_failed_write_leaves_nothing_behind(store: EdgeStore) -> None:
     )
 
 
+@pytest.mark.parametrize("n_rows", [0, 1, 9, 10, 999, 2_345])
+def test_many_rows_by_few_statements_are_the_same_rows(store: EdgeStore, n_rows: int) -> None:
+    rows = [(f"n{n}", bytes([n % 256]) * 3) for n in range(n_rows)]
+    new = "INSERT OR FAIL INTO meta(name, value) VALUES (?, ?) ON CONFLICT(name) DO NOTHING"
+
+    with store.cache.write() as file:
+        n_first = file.insert(new, rows)
+        n_again = file.insert(new, [*rows, ("one more", b"x")])
+
+    assert (n_first, n_again) == (n_rows, 1)
+    found = store.cache.glance(
+        "SELECT name, value FROM meta WHERE name LIKE 'n%' OR name = ?", ("one more",)
+    )
+    assert sorted(found) == sorted([*rows, ("one more", b"x")])
+
+
 def test_two_threads_record_and_read_at_the_same_time(store: EdgeStore) -> None:
     edge.filled(store, shop.lenas_rows())
 
