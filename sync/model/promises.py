@@ -8,7 +8,8 @@
 A case holds the promise made last as `promise`, where programs that know of one alone look for it, and those before it as
 `earlier`. Together they are one set, sorted by when each was made: in which order they arrive makes no difference. When
 something is kept, all that was promised before is. Taken back, a promise leaves the set and a keeping its mark, whatever came
-between. Of more than PROMISES_MAX the one that was due first stays, and the newest.
+between: none that can be taken back is ever let go. A case has room for PROMISES_MAX of ours; what is promised beyond becomes a
+case of its own. Of what other systems told, which nobody takes back, the one due first stays and the newest.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,10 @@ import msgspec
 from sync.model.records import Case, Kept, Promise
 
 PROMISES_MAX: Final = 32
-"""Promises of one case that are told one by one."""
+"""Promises of one case that we made, and as many that other systems told of."""
+
+KEPT_MAX: Final = 256
+"""Keepings of one case that are remembered, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,11 @@ def tally(case: Case, *, now: int) -> Tally:
     return Tally(len(promises), len(broken), min(broken, default=0))
 
 
+def is_full(case: Case) -> bool:
+    """Whether there is no room for another promise of ours."""
+    return sum(bool(it.op) for it in made(case)) >= PROMISES_MAX
+
+
 # How they change
 
 
@@ -94,12 +103,14 @@ def joined(case: Case, known: Case) -> Case:
 
 
 def _with(case: Case, promises: Iterable[Promise], marks: Iterable[Kept]) -> Case:
-    kept = tuple(sorted(marks, key=lambda it: (it.at, it.op)))[-PROMISES_MAX:]
+    kept = tuple(sorted(marks, key=lambda it: (it.at, it.op)))[-KEPT_MAX:]
     found = sorted((_settled(it, kept) for it in promises), key=_when)
-    if len(found) > PROMISES_MAX:
-        first = min(found, key=lambda it: (it.due_at, *_when(it)))
-        newest = found[-PROMISES_MAX:]
-        found = newest if first in newest else [first, *newest[1:]]
+    told = [it for it in found if not it.op]
+    if len(told) > PROMISES_MAX:
+        first = min(told, key=lambda it: (it.due_at, *_when(it)))
+        newest = told[-PROMISES_MAX:]
+        stay = newest if first in newest else [first, *newest[1:]]
+        found = [it for it in found if it.op or it in stay]
     last = found[-1] if found else None
     return msgspec.structs.replace(case, promise=last, earlier=tuple(found[:-1]), kept=kept)
 

@@ -505,6 +505,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "kind.other": "something recorded here",
     "why.handed_over_twice": "handed over twice",
     "why.other_customer": "it belongs to another customer",
+    "why.promised_often": "no room for another promise there: it has a case of its own",
     "why.unknown_pickup": "the centre knows no such parcel",
     "why.unknown_case": "the centre knows no such case",
     "why.unknown_referral": "the centre knows no such referral",

@@ -4,6 +4,7 @@ Where it clashes, the note is kept and a case comes with it:
 
 unknown_case     the centre knows no such case
 other_customer   the case belongs to somebody else; it is left as it is
+promised_often   the case has no room for another promise; it is left as it is, and the new one has the promise
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from sync.model.records import Case, CaseBefore, Interaction, Promise, Side, key
 from sync.model.row import Cell, Missing, Row, row_of
 from sync.model.rules import TEXT_MAX, clash_case, happened_at, remembered
 from sync.model.wire import Id, Short
+
+PROMISED_OFTEN: Final = "promised_often"
 
 ANSWERS_MAX: Final = 16
 """Contacts one note may settle; a thread of more is folded by its topic anyway."""
@@ -83,10 +86,13 @@ def noted(
     row = rows.get(key_of("case", args.case), Missing.UNKNOWN)
     if row is Missing.UNKNOWN:
         return Effects((_note(op, args, about=args.case, at=at),))
-    clash = _clash_of(row, op)
+    clash = _clash_of(row, op, args)
     if clash or not isinstance(row, Row) or not isinstance(row.body, Case):
         side = Side(op=op.id, store=op.store, by=args.by, to="", at=at)
         case = clash_case(op, clash, topic=f"note on {args.case}", sides=(side,), at=at)
+        if clash == PROMISED_OFTEN and isinstance(case.body, Case):
+            owed = promises.with_promise(case.body, _promise(op, args, at))
+            case = msgspec.structs.replace(case, body=owed)
         return Effects((_note(op, args, about=op.id, at=at), case), clash=clash)
     settled = (answered_row(rows, op, answer, at) for answer in dict.fromkeys(args.answers))
     changed = (_noted(row, row.body, op, args, at, keeps=keeps), *settled)
@@ -98,10 +104,12 @@ def noted(
     )
 
 
-def _clash_of(row: Cell, op: Operation) -> str:
+def _clash_of(row: Cell, op: Operation, args: NoteCase) -> str:
     if not isinstance(row, Row) or not isinstance(row.body, Case):
         return "unknown_case"
-    return "other_customer" if row.owner != op.owner else ""
+    if row.owner != op.owner:
+        return "other_customer"
+    return PROMISED_OFTEN if args.promise_text and promises.is_full(row.body) else ""
 
 
 def _note(op: Operation, args: NoteCase, *, about: str, at: int) -> Row:
@@ -118,16 +126,19 @@ def _note(op: Operation, args: NoteCase, *, about: str, at: int) -> Row:
     return row_of(body, owner=op.owner, as_of=at, source="store")
 
 
+def _promise(op: Operation, args: NoteCase, at: int) -> Promise:
+    return Promise(
+        by=args.by, text=args.promise_text, due_at=args.promise_due_at, op=op.id, at=at,
+        place=op.store,
+    )  # fmt: skip
+
+
 def _noted(
     row: Row, case: Case, op: Operation, args: NoteCase, at: int, *, keeps: bool
 ) -> Row | None:
     body = case
     if args.promise_text:
-        promise = Promise(
-            by=args.by, text=args.promise_text, due_at=args.promise_due_at, op=op.id, at=at,
-            place=op.store,
-        )  # fmt: skip
-        body = promises.with_promise(body, promise)
+        body = promises.with_promise(body, _promise(op, args, at))
     if args.solved or keeps:
         body = promises.with_kept(body, op.id, at)
     body = msgspec.structs.replace(
@@ -159,5 +170,5 @@ KIND: Final = Kind(
     undo="take_back_note",
     undo_args=_undone,
     assurance="S1",
-    codes=("unknown_case", "other_customer"),
+    codes=("unknown_case", "other_customer", PROMISED_OFTEN),
 )

@@ -4,6 +4,7 @@ It is a note that promises (`note_case`), and clashes as one:
 
 unknown_case     the centre knows no such case
 other_customer   the case belongs to somebody else; it is left as it is
+promised_often   the case has no room for another promise; it is left as it is, and the new one has the promise
 """
 
 from collections.abc import Mapping
@@ -73,5 +74,5 @@ KIND: Final = Kind(
     undo="take_back_note",
     undo_args=_undone,
     assurance="S1",
-    codes=("unknown_case", "other_customer"),
+    codes=note_case.KIND.codes,
 )

@@ -90,10 +90,12 @@ def _case_before(
 def _own_case(
     rows: Mapping[str, Cell], op: Operation, args: TakeBackNote, at: int
 ) -> Iterator[Row]:
-    """The case the note became when it clashed; there is nothing left to settle in it."""
+    """The case the note became when it clashed; there is nothing left to settle or to keep in it."""
     row = rows.get(key_of("case", args.note))
     if isinstance(row, Row) and isinstance(row.body, Case) and row.owner == op.owner:
-        body = msgspec.structs.replace(row.body, state="taken_back")
+        body = msgspec.structs.replace(
+            promises.without(row.body, args.note), state="taken_back"
+        )
         yield msgspec.structs.replace(row, body=body, as_of=at)
 
 

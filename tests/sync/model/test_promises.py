@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from sync.model import promises
-from sync.model.promises import PROMISES_MAX, Tally
+from sync.model.promises import KEPT_MAX, PROMISES_MAX, Tally
 from sync.model.records import Case, Kept, Promise
 from sync.model.row import body_of
 
@@ -109,14 +109,33 @@ def test_taken_back_it_is_as_if_it_had_not_been_whatever_came_since(op: str) -> 
     )
 
 
-def test_of_very_many_the_one_due_first_and_the_newest_stay_in_any_order() -> None:
-    many = [promise(f"{n:03}", n, n + 1) for n in range(1, 3 * PROMISES_MAX)]
+def test_of_very_many_that_others_told_the_one_due_first_and_the_newest_stay_in_any_order() -> (
+    None
+):
+    many = [promise("", n, n + 1) for n in range(1, 3 * PROMISES_MAX)]
 
-    found = case(*many)
+    found = case(*many, AGAIN)
 
-    assert found == case(*reversed(many))
-    assert len(promises.made(found)) == PROMISES_MAX
-    assert (promises.made(found)[0], found.promise) == (many[0], many[-1])
+    assert found == case(AGAIN, *reversed(many))
+    told = [it for it in promises.made(found) if not it.op]
+    assert len(told) == PROMISES_MAX
+    assert (told[0], found.promise) == (many[0], many[-1])
+
+
+def test_taken_back_among_very_many_that_others_told_it_is_as_if_it_had_not_been() -> None:
+    many = [promise("", n, n + 1) for n in range(1, 3 * PROMISES_MAX)]
+
+    back = promises.without(case(*many[:9], AGAIN, *many[9:]), AGAIN.op)
+
+    assert back == case(*many)
+
+
+def test_a_keeping_among_many_is_taken_back_exactly() -> None:
+    marks = tuple(Kept(f"k{n:03}", 4 * DAY + n) for n in range(KEPT_MAX))
+
+    back = promises.without(case(FRIDAY, AGAIN, kept=marks), marks[0].op)
+
+    assert back == case(FRIDAY, AGAIN, kept=marks[1:])
 
 
 def test_what_another_system_tells_again_is_one_promise_and_stays_kept() -> None:

@@ -186,7 +186,7 @@ def test_a_promise_on_a_case_nobody_knows_is_kept_with_a_case() -> None:
     _, clash = done(rows_of(), shop.operation(args))
 
     assert clash == "unknown_case"
-    assert KINDS["promise_answer"].codes == ("unknown_case", "other_customer")
+    assert KINDS["promise_answer"].codes == ("unknown_case", "other_customer", "promised_often")
 
 
 def test_a_note_leaves_the_lists_as_they_are() -> None:

@@ -10,7 +10,7 @@ from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.promise_answer import PromiseAnswer
 from sync.model.operations.take_back_note import TakeBackNote
-from sync.model.promises import Tally
+from sync.model.promises import PROMISES_MAX, Tally
 from sync.model.records import Case, CaseBefore, Interaction, Promise
 from tests.support import shop
 from tests.support.operations import (
@@ -113,6 +113,39 @@ def test_taking_back_a_promise_leaves_the_one_that_was_made_since() -> None:
 
     alone, _ = done(rows_of(), second, now=NOON + MINUTE)
     assert promises.made(case_of(back)) == promises.made(case_of(alone))
+
+
+def test_beyond_what_a_case_has_room_for_a_promise_is_owed_on_a_case_of_its_own() -> None:
+    rows = rows_of()
+    many = [promised(f"{FIRST[:-3]}{n:03x}", at=NOON + n) for n in range(PROMISES_MAX + 1)]
+    for op in many[:-1]:
+        rows, clash = done(rows, op, now=NOON + MINUTE)
+        assert clash == ""
+    full = case_of(rows)
+
+    rows, clash = done(rows, many[-1], now=NOON + MINUTE)
+
+    own = body(rows, f"case/{many[-1].id}")
+    assert isinstance(own, Case)
+    assert (clash, own.clash) == ("promised_often", "promised_often")
+    assert [it.op for it in promises.standing(own)] == [many[-1].id]
+    assert case_of(rows) == full
+    back, _ = done(rows, undo_of(many[-1]), now=NOON + MINUTE)
+    own = body(back, f"case/{many[-1].id}")
+    assert isinstance(own, Case)
+    assert (own.state, promises.made(own), case_of(back)) == ("taken_back", (), full)
+
+
+def test_of_as_many_promises_as_a_case_has_room_for_each_can_be_taken_back() -> None:
+    rows = rows_of()
+    many = [promised(f"{FIRST[:-3]}{n:03x}", at=NOON + n) for n in range(PROMISES_MAX)]
+    for op in many:
+        rows, _ = done(rows, op, now=NOON + MINUTE)
+
+    for op in many:
+        rows, _ = done(rows, undo_of(op), now=NOON + MINUTE)
+
+    assert promises.made(case_of(rows)) == promises.made(case_of(rows_of()))
 
 
 def test_what_an_older_program_promised_can_be_taken_back() -> None:
