@@ -120,13 +120,15 @@ class Challenge(_Discreet, frozen=True, tag="challenge", tag_field="say"):
     Attributes:
         uid: The true UID, hex; a claim.
         step: 1 or 2.
-        data: Hex: E(B) in step 1, the chip's last message in step 2.
+        data: Hex: the chip's challenge in step 1, its last message in step 2.
+        dialect: Value of a `drivers.credential.afar.Dialect`.
     """
 
     tap: int
     uid: str
     step: int
     data: str
+    dialect: str
 
     def __repr__(self) -> str:
         return f"Challenge(tap={self.tap}, step={self.step})"
@@ -196,16 +198,15 @@ class Response(_Discreet, frozen=True, tag="response", tag_field="tell"):
 
     Attributes:
         data: What to send to the chip, hex: in step 1.
-        enc, mac: The two keys of this one session, hex: in step 2.
-        ti: Its transaction identifier, hex: in step 2.
+        keys: Of this one session, hex, as many as its dialect says: in step 2.
+        ti: Its transaction identifier, hex: in step 2, "" where it has none.
     """
 
     tap: int
     step: int
     data: str | None = None
-    enc: str | None = None
-    mac: str | None = None
-    ti: str | None = None
+    keys: str | None = None
+    ti: str = ""
 
     def __repr__(self) -> str:
         return f"Response(tap={self.tap}, step={self.step})"

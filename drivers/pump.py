@@ -35,10 +35,8 @@ from drivers.chips.identify import has_true_uid, leasable_uid
 from drivers.chips.reading import read_band
 from drivers.chips.witnessing import UNSURE, carried_out, witness_place_of
 from drivers.connection import CountingConnection
-from drivers.credential.handshake import Ev2Opened
-from drivers.credential.kdf import SessionKeys
+from drivers.credential.afar import TOKEN_SIZE, Dialect, OneSession
 from drivers.credential.layout import KEY_SIZE
-from drivers.credential.session import TI_SIZE
 from drivers.errors import (
     BandError,
     BandLeft,
@@ -502,11 +500,12 @@ class Pump:
         until_ms = self._clock.ticks_ms() + self._remote_ms
         uid = (there.proof.uid or b"").hex()
 
-        def ask(step: int, data: bytes) -> FromAfar:
+        def ask(dialect: Dialect, step: int, data: bytes) -> FromAfar:
             self._hearing.forget_response()
-            self._say(Challenge(there.tap, uid, step, data.hex()))
+            self._say(Challenge(there.tap, uid, step, data.hex(), dialect.value))
             left_ms = max(0, until_ms - self._clock.ticks_ms())
-            return _from_afar(self._hearing.response_to(there.tap, step, left_ms), step)
+            told = self._hearing.response_to(there.tap, step, left_ms)
+            return _from_afar(told, step, dialect)
 
         connection = CountingConnection(reader.connect(there.target))
         known = _as_known(there.proof)
@@ -664,14 +663,14 @@ def _as_known(proof: Proof) -> Proof:
     return replace(proof, kind=ProofKind.NONE)
 
 
-def _from_afar(told: Response | None, step: int) -> FromAfar:
+def _from_afar(told: Response | None, step: int, dialect: Dialect) -> FromAfar:
     """What whoever has the key answered. Raises BandUntrusted where that is nothing, or not what it should be."""
     try:
         if told is not None and step == 1 and told.data:
-            return FromAfar(token=_hex(told.data, 2 * KEY_SIZE))
-        if told is not None and step == 2 and told.enc and told.mac and told.ti:
-            keys = SessionKeys(_hex(told.enc, KEY_SIZE), _hex(told.mac, KEY_SIZE))
-            return FromAfar(opened=Ev2Opened(keys, _hex(told.ti, TI_SIZE)))
+            return FromAfar(token=_hex(told.data, TOKEN_SIZE))
+        if told is not None and step == 2 and told.keys:
+            keys = _hex(told.keys, dialect.keys_size)
+            return FromAfar(session=OneSession(keys, _hex(told.ti, dialect.ti_size)))
     except ValueError as error:
         raise BandUntrusted("the answer does not parse", delivery=Delivery.UNKNOWN) from error
     raise BandUntrusted("there is no answer for it", delivery=Delivery.UNKNOWN)

@@ -1047,9 +1047,7 @@ class BandReader:
         self._prover = RemoteProver(
             Around(
                 ready=sync.bands.ready,
-                ask=lambda uid, step, data, state: sync.bands.prove(
-                    uid, step=step, data=data, state=state
-                ),
+                ask=sync.bands.prove,
                 want=lambda want: sync.runner.want((want,)),
                 is_held=lambda band: _is_wearer_held(lookup, band),
                 is_online=lambda: _is_askable(sync.runner.status()),

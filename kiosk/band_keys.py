@@ -7,13 +7,13 @@ Both are mode 0600 and drawn when they are not there. A brand with a hardware mo
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from drivers.credential.handshake import Answered, answered, ev2_opened
-from drivers.credential.kdf import ZERO, Aes, BlockCipher, diversified
+from drivers.credential.afar import Dialect, KeyKeeper, answer_chip, open_chip
+from drivers.credential.kdf import Aes, diversified
 from drivers.credential.layout import KEY_SIZE, band_id_of_uid, diversification_input
 from drivers.credential.places import sun_key_of
 from drivers.credential.sdm import judged, message_of, verified
@@ -54,16 +54,22 @@ class BandKeyFiles:
         """`K_band` of the band with this true UID, and its version. Raises BandMalformed for a UID that is none."""
         return diversified(self.master, diversification_input(uid)), KEY_VERSION
 
-    def answer_chip(self, uid: bytes, challenge: bytes, rnd_a: bytes) -> tuple[bytes, bytes]:
+    def answer_chip(
+        self, uid: bytes, challenge: bytes, rnd_a: bytes, *, dialect: str
+    ) -> tuple[bytes, bytes]:
         """Answer the challenge of a chip; what to send to it, and its random number. Raises BandNotProved."""
         with not_proved():
-            so_far = answered(self._cipher(uid), challenge, rnd_a, is_chained=False)
-        return so_far.token, so_far.rnd_b
+            return answer_chip(self._keeper(uid), Dialect(dialect), challenge, rnd_a)
 
-    def open_chip(self, uid: bytes, last: bytes, *, rnd_a: bytes, rnd_b: bytes) -> ChipSession:
+    def open_chip(
+        self, uid: bytes, last: bytes, *, rnd_a: bytes, rnd_b: bytes, dialect: str
+    ) -> ChipSession:
         """The session that the chip's last message opens. Raises BandNotProved."""
         with not_proved():
-            return session_of(self._cipher(uid), last, rnd_a=rnd_a, rnd_b=rnd_b)
+            opened = open_chip(
+                self._keeper(uid), Dialect(dialect), last, rnd_a=rnd_a, rnd_b=rnd_b
+            )
+        return ChipSession(opened.keys, opened.ti)
 
     def touch(self, link: str) -> Touch:
         """What a link shown by a band says. Raises BandNotProved."""
@@ -75,6 +81,9 @@ class BandKeyFiles:
 
     def _cipher(self, uid: bytes) -> Aes:
         return Aes(self.band_key(uid)[0])
+
+    def _keeper(self, uid: bytes) -> KeyKeeper:
+        return KeyKeeper(lambda: nullcontext(self._cipher(uid)), lambda: self.band_key(uid)[0])
 
     def close(self) -> None:
         """Nothing is open; a token has something to close."""
@@ -108,9 +117,3 @@ def not_proved() -> Iterator[None]:
         yield
     except (BandMalformed, BandUntrusted) as error:
         raise BandNotProved(type(error).__name__) from error
-
-
-def session_of(cipher: BlockCipher, last: bytes, *, rnd_a: bytes, rnd_b: bytes) -> ChipSession:
-    """The session that a chip's last message opens, by a cipher with its key. Raises BandMalformed, BandUntrusted."""
-    opened = ev2_opened(cipher, Answered(rnd_a, rnd_b, b"", ZERO), last)
-    return ChipSession(opened.keys.enc, opened.keys.mac, opened.ti)

@@ -5,8 +5,9 @@
     tapthread-capsule-1        Ed25519, sensitive, never extractable: signs what bands carry; where the token knows EdDSA
 
 To prove a band from afar no key of it leaves the token either: K_band is derived from the master key *in* the token, as an
-object of one session that may not be read, and the chip's messages are enciphered and deciphered by it there. Only what is
-lent to a store comes out: the CMAC that is K_band, sealed for that store by the caller.
+object of one session that may not be read, and the chip's messages are enciphered and deciphered by it there. What comes out
+is what is lent to a store: the CMAC that is K_band, sealed for that store by the caller; and the same for one sum at a time
+for an NTAG 424 in LRP mode, because no token knows LRP.
 
     AN10922      K_band = CMAC(master, 01 || M), M of 19 bytes, so two blocks, the second padded
     in a token   X = E(master, block 1);  K_band = E(master, X xor block 2 xor K2)      CKM_AES_ECB_ENCRYPT_DATA
@@ -38,12 +39,12 @@ from pkcs11.exceptions import (
     PKCS11Error,
 )
 
+from drivers.credential.afar import Dialect, KeyKeeper, answer_chip, open_chip
 from drivers.credential.capsule import signed
-from drivers.credential.handshake import answered
 from drivers.credential.kdf import BLOCK, ZERO
 from drivers.credential.layout import KEY_SIZE, band_id_of_uid, diversification_input
 from hardware.errors import EnrolmentError
-from kiosk.band_keys import KEY_VERSION, not_proved, session_of, touch_judged, touch_of
+from kiosk.band_keys import KEY_VERSION, not_proved, touch_judged, touch_of
 from kiosk.capsule_signing import capsule_of
 from sync.central.errors import BandKeysAway
 from sync.central.ports import CapsuleWords, ChipSession, Touch, TouchJudgement
@@ -170,16 +171,25 @@ class TokenBandKeys:
         """The name a leased key is filed under. Raises BandMalformed for a UID that is none."""
         return band_id_of_uid(self._group, uid)
 
-    def answer_chip(self, uid: bytes, challenge: bytes, rnd_a: bytes) -> tuple[bytes, bytes]:
+    def answer_chip(
+        self, uid: bytes, challenge: bytes, rnd_a: bytes, *, dialect: str
+    ) -> tuple[bytes, bytes]:
         """Answer the challenge of a chip; what to send to it, and its random number. Raises BandNotProved, BandKeysAway."""
-        with not_proved(), self._cipher(uid) as cipher:
-            so_far = answered(cipher, challenge, rnd_a, is_chained=False)
-        return so_far.token, so_far.rnd_b
+        with not_proved():
+            return answer_chip(self._keeper(uid), Dialect(dialect), challenge, rnd_a)
 
-    def open_chip(self, uid: bytes, last: bytes, *, rnd_a: bytes, rnd_b: bytes) -> ChipSession:
+    def open_chip(
+        self, uid: bytes, last: bytes, *, rnd_a: bytes, rnd_b: bytes, dialect: str
+    ) -> ChipSession:
         """The session that the chip's last message opens. Raises BandNotProved, BandKeysAway."""
-        with not_proved(), self._cipher(uid) as cipher:
-            return session_of(cipher, last, rnd_a=rnd_a, rnd_b=rnd_b)
+        with not_proved():
+            opened = open_chip(
+                self._keeper(uid), Dialect(dialect), last, rnd_a=rnd_a, rnd_b=rnd_b
+            )
+        return ChipSession(opened.keys, opened.ti)
+
+    def _keeper(self, uid: bytes) -> KeyKeeper:
+        return KeyKeeper(lambda: self._cipher(uid), lambda: self.band_key(uid)[0])
 
     # The key for capsules
 

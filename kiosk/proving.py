@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from drivers.credential.layout import band_id_of_reference
 from drivers.errors import BandMalformed
@@ -22,7 +22,7 @@ from drivers.proof import ProofKind
 from kiosk.vouched import Vouched
 from sync.edge.band_auth import BandStep
 from sync.model.errors import CentreError, StoreError
-from sync.model.wire import Want, Wanted
+from sync.model.wire import BandRequest, Want, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ PROVE_MS: Final = 400
 WANT_S: Final = 5.0
 """How long a wearer this store did not hold is waited for: the page is refined as long as they may stand there."""
 
-AskBand = Callable[[str, int, bytes, str], "Future[BandStep]"]
-"""UID, step, what the chip said, state of the step before."""
+AskBand = Callable[[BandRequest], "Future[BandStep]"]
+"""One step, with what the chip said and the state of the step before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +125,18 @@ class RemoteProver:
             self._around.tell(response)
 
     async def _response_to(self, challenge: Challenge, n_tried: int) -> Response:
+        step: Literal[1, 2] = 1 if challenge.step == 1 else 2
         asked = self._around.ask(
-            challenge.uid, challenge.step, bytes.fromhex(challenge.data), self._state
+            BandRequest(challenge.uid, step, challenge.data, self._state, challenge.dialect)
         )
         async with asyncio.timeout(PROVE_MS / 1_000):
             answer = await asyncio.wrap_future(asked)
-        if challenge.step == 1:
+        if step == 1:
             if n_tried == self._n_tried:
                 self._state = answer.state
             return Response(challenge.tap, 1, data=answer.data.hex())
         self._vouched.note(bytes.fromhex(challenge.uid))
-        return Response(
-            challenge.tap, 2, enc=answer.enc.hex(), mac=answer.mac.hex(), ti=answer.ti.hex()
-        )
+        return Response(challenge.tap, 2, keys=answer.keys.hex(), ti=answer.ti.hex())
 
     async def _fetch_wearer(self, said: Proved) -> None:
         """A band the centre proved belongs to somebody: have them here, and show their page."""

@@ -218,6 +218,14 @@ class Desfire:
             raise BandMalformed("the challenge of the chip has the wrong size")
         return challenge
 
+    def begin_aes(self, slot: int) -> bytes:
+        """The same of an older chip, for AuthenticateAES. Raises KeyRefused."""
+        self._session = None
+        challenge = _challenge_of(begin(self._connection, AUTHENTICATE_AES, bytes((slot,))))
+        if len(challenge) != BLOCK:
+            raise BandMalformed("the challenge of the chip has the wrong size")
+        return challenge
+
     def answer_challenge(self, token: bytes) -> bytes:
         """Send E(A B'); the chip's last message, which the caller must hold against A. Raises KeyRefused."""
         last = exchange(self._connection, ADDITIONAL_FRAME, token)
@@ -228,6 +236,10 @@ class Desfire:
     def adopt(self, opened: Ev2Opened, *, slot: int) -> None:
         """Go on with the session that was agreed on with the chip, here or elsewhere."""
         self._session, self._slot = Ev2Session(opened.keys, opened.ti), slot
+
+    def adopt_ev1(self, key: bytes, *, slot: int) -> None:
+        """The same with one of an older chip, by the key of that session."""
+        self._session, self._slot = Ev1Session(key), slot
 
     def authenticate_ev2_non_first(self, slot: int, key: bytes) -> None:
         """The same with another key within the transaction that `authenticate_ev2_first` began. Raises as it does."""

@@ -152,19 +152,30 @@ class UltralightAes:
             BandUnsupported: it is no Ultralight AES.
         """
         self._session, self._is_plain = None, False
-        enciphered = challenge(self._connection, slot) if asked is None else asked
-        if len(enciphered) != BLOCK:
-            raise BandUnsupported("it is no Ultralight AES", delivery=Delivery.REFUSED)
+        enciphered = self.begin(slot) if asked is None else _block_of(asked)
         cipher = Aes(key)
         so_far = answered(cipher, enciphered, self._entropy.draw(BLOCK), is_chained=False)
-        last = self._connection.transmit(bytes((GOES_ON,)) + so_far.token)
+        session = mful_opened(cipher, so_far, self.answer_challenge(so_far.token))
+        self._session = session if has_macs else None
+        self._is_plain = not has_macs
+
+    def begin(self, slot: int) -> bytes:
+        """Ask for a challenge, E(B), that somebody else may answer who keeps the key. Raises BandUnsupported."""
+        self._session, self._is_plain = None, False
+        return _block_of(challenge(self._connection, slot))
+
+    def answer_challenge(self, token: bytes) -> bytes:
+        """Send E(A B'); the chip's last message, which the caller must hold against A. Raises KeyRefused."""
+        last = self._connection.transmit(bytes((GOES_ON,)) + token)
         if len(last) == 1:
             raise KeyRefused("the chip does not accept the key", delivery=Delivery.REFUSED)
         if last[:1] != b"\x00":
             raise BandMalformed("the answer to an authentication does not parse")
-        session = mful_opened(cipher, so_far, last[1:])
-        self._session = session if has_macs else None
-        self._is_plain = not has_macs
+        return last[1:]
+
+    def adopt(self, session: MfulSession) -> None:
+        """Go on with a session that was agreed on with the chip, of one that protects what follows."""
+        self._session, self._is_plain = session, False
 
     def uid(self) -> bytes:
         """The true UID, which a chip that shows a random one tells to a session only. One exchange."""
@@ -266,3 +277,10 @@ class UltralightAes:
             raise BandUntrusted("the answer has another size than asked for")
         self._session = session
         return content
+
+
+def _block_of(challenge: bytes) -> bytes:
+    """A challenge of the size an Ultralight AES asks. Raises BandUnsupported."""
+    if len(challenge) != BLOCK:
+        raise BandUnsupported("it is no Ultralight AES", delivery=Delivery.REFUSED)
+    return challenge

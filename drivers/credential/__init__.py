@@ -4,6 +4,7 @@ layout   where things stand on a band of ours: application, files, key slots, ri
 kdf      keys from keys: CMAC, AN10922 diversification, session keys of EV1 and EV2
 des      the same for DES keys, which a chip has when it leaves its factory
 handshake  the reader's half of every DESFire authentication, as sums with a cipher that may be far away
+afar     the authentications that whoever keeps the key answers from elsewhere
 session  secure messaging: what is sent and received after an authentication
 witness  what a band remembers of its own use, and what follows for a shop that heard nothing of it
 places   where things stand on a band of ours that is no DESFire

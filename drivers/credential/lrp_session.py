@@ -12,6 +12,7 @@ Source: NXP NT4H2421Gx data sheet rev 3.0, 9.2 and 10.4.3.
 """
 
 import hmac
+from dataclasses import dataclass, field
 
 from drivers.credential.kdf import BLOCK, padded
 from drivers.credential.layout import CommMode
@@ -29,8 +30,21 @@ ENC_COUNTER_SIZE = 4
 """Bytes of EncCtr, high byte first. Source: NXP NT4H2421Gx data sheet rev 3.0, 9.2.4."""
 
 
-def session_pair(key: bytes, rnd_a: bytes, rnd_b: bytes) -> tuple[LrpKey, LrpKey]:
-    """The keys of a session, for MACs and for enciphering. Source: NXP NT4H2421Gx data sheet rev 3.0, 9.2.7."""
+@dataclass(frozen=True, slots=True)
+class LrpOpened:
+    """What a first authentication agrees on.
+
+    Attributes:
+        master: The key that both keys of the session follow from, 16 bytes.
+        ti: Transaction identifier, 4 bytes.
+    """
+
+    master: bytes = field(repr=False)
+    ti: bytes = field(repr=False)
+
+
+def session_master(key: bytes, rnd_a: bytes, rnd_b: bytes) -> bytes:
+    """The key that both keys of a session follow from. Source: NXP NT4H2421Gx data sheet rev 3.0, 9.2.7."""
     mixed = int.from_bytes(rnd_a[2:8], "big") ^ int.from_bytes(rnd_b[:6], "big")
     vector = (
         b"\x00\x01\x00\x80"
@@ -40,7 +54,12 @@ def session_pair(key: bytes, rnd_a: bytes, rnd_b: bytes) -> tuple[LrpKey, LrpKey
         + rnd_a[8:]
         + b"\x96\x69"
     )
-    return LrpKey.pair(LrpKey.of(key).mac(vector))
+    return LrpKey.of(key).mac(vector)
+
+
+def session_pair(key: bytes, rnd_a: bytes, rnd_b: bytes) -> tuple[LrpKey, LrpKey]:
+    """The keys of a session, for MACs and for enciphering."""
+    return LrpKey.pair(session_master(key, rnd_a, rnd_b))
 
 
 class LrpHandshake:
@@ -53,7 +72,8 @@ class LrpHandshake:
         if len(rnd_a) != BLOCK or len(rnd_b) != BLOCK:
             raise ValueError("a random number is 16 bytes")
         self._rnd_a, self._rnd_b = rnd_a, rnd_b
-        self._mac, self._enc = session_pair(key, rnd_a, rnd_b)
+        self._master = session_master(key, rnd_a, rnd_b)
+        self._mac, self._enc = LrpKey.pair(self._master)
 
     def __repr__(self) -> str:
         return "LrpHandshake(<hidden>)"
@@ -63,8 +83,8 @@ class LrpHandshake:
         """What we send: A and its MAC."""
         return self._rnd_a + self._mac.mac(self._rnd_a + self._rnd_b)
 
-    def first(self, last: bytes) -> "LrpSession":
-        """The session that the chip's last message to 71 opens.
+    def opened(self, last: bytes) -> LrpOpened:
+        """What the chip's last message to 71 agrees on.
 
         Raises:
             BandMalformed: the message has the wrong size.
@@ -77,10 +97,14 @@ class LrpHandshake:
         plain = self._enc.deciphered(enciphered, bytes(ENC_COUNTER_SIZE))
         if not hmac.compare_digest(plain[-len(CAPABILITIES) :], CAPABILITIES):
             raise BandUntrusted("the chip was asked for something else")
-        return LrpSession(self._mac, self._enc, plain[:TI_SIZE], enc_counter=1)
+        return LrpOpened(self._master, plain[:TI_SIZE])
+
+    def first(self, last: bytes) -> "LrpSession":
+        """The session that the chip's last message to 71 opens. Raises as `opened`."""
+        return LrpSession(self._mac, self._enc, self.opened(last).ti, enc_counter=1)
 
     def following(self, last: bytes, session: "LrpSession") -> "LrpSession":
-        """The session that the chip's last message to 77 opens, within the transaction of `session`. Raises as `first`."""
+        """The session that the chip's last message to 77 opens, within the transaction of `session`. Raises as `opened`."""
         if len(last) != BLOCK:
             raise BandMalformed("the answer to an authentication has the wrong size")
         self._check(last, b"")
@@ -106,6 +130,11 @@ class LrpSession:
 
     def __repr__(self) -> str:
         return "LrpSession(<hidden>)"
+
+    @classmethod
+    def of(cls, opened: LrpOpened) -> "LrpSession":
+        """The session that was agreed on, here or elsewhere. One block was enciphered until then."""
+        return cls(*LrpKey.pair(opened.master), opened.ti, enc_counter=1)
 
     @property
     def counter(self) -> int:

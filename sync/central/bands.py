@@ -1,11 +1,12 @@
 """Proves a band for a kiosk that has no key of it: answers its chip's challenge, and hands back the keys of one session.
 
-    kiosk    1, UID, E(B)                  AuthenticateEV2First of the chip, which asks
+    kiosk    1, UID, E(B)                  what the chip asks, in its dialect; this is AuthenticateEV2First
     centre   E(A B'), state                for the chip; the state is A and B, sealed
     kiosk    2, UID, E(TI A' caps), state  what the chip said to that
-    centre   two session keys, TI          sealed for the kiosk's own session
+    centre   session keys, TI              sealed for the kiosk's own session
 
-K_band stays with whoever keeps it (`ports.BandProver`), and A and B are seen by no kiosk. Any node can do the second step. The
+K_band stays with whoever keeps it (`ports.BandProver`), and no kiosk needs A and B. Any node can do the second step, in the
+dialect of the first. The
 centre answers for no band that is not in use: blocked, unlinked, retired and unknown ones get the same word. How often a
 device may ask, and how often anybody may ask about one band, is limited on each node.
 """
@@ -59,6 +60,7 @@ class _State(msgspec.Struct, frozen=True, array_like=True):
     rnd_a: bytes
     rnd_b: bytes
     at: int
+    dialect: str
 
 
 _packed = msgspec.msgpack.Encoder()
@@ -113,50 +115,43 @@ class Bands:
         asked = decoded(request.body, BandRequest)
         if self._prover is None:
             raise denied("busy", "no band keys here")
-        uid, data = _bytes_of(asked.uid), _bytes_of(asked.data)
+        uid = _bytes_of(asked.uid)
         if asked.step == 1:
             self._refuse_haste(caller.device.id, asked.uid)
         self._refuse_out_of_use(uid)
         try:
             if asked.step == 1:
-                answer = self._first(self._prover, caller.device.id, uid, data)
+                answer = self._first(self._prover, caller.device.id, asked)
             else:
-                session_key = key_of(caller)
-                answer = self._second(
-                    self._prover, caller.device.id, uid, data, asked.state, session_key
-                )
+                answer = self._second(self._prover, caller.device.id, asked, key_of(caller))
         except BandNotProved as error:
             self._parts.counters.add("band.not_proved")
             raise denied("not_proved") from error
         self._parts.counters.add(f"band.step{asked.step}")
         return band_page(answer, session_key=key_of(caller), request_id=caller.request_id)
 
-    def _first(
-        self, prover: BandProver, device: str, uid: bytes, challenge: bytes
-    ) -> BandAnswer:
+    def _first(self, prover: BandProver, device: str, asked: BandRequest) -> BandAnswer:
+        uid, challenge = _bytes_of(asked.uid), _bytes_of(asked.data)
         rnd_a = self._parts.entropy.draw(RANDOM_SIZE)
-        token, rnd_b = prover.answer_chip(uid, challenge, rnd_a)
-        state = _State(device, uid, rnd_a, rnd_b, self._parts.now)
+        token, rnd_b = prover.answer_chip(uid, challenge, rnd_a, dialect=asked.dialect)
+        state = _State(device, uid, rnd_a, rnd_b, self._parts.now, asked.dialect)
         nonce = self._parts.entropy.draw(_NONCE_SIZE)
         sealed = nonce + self._cipher.encrypt(nonce, _packed.encode(state), None)
         return BandAnswer(data=token.hex(), state=sealed.hex())
 
-    def _second(  # what came, and for whom it is sealed
-        self,
-        prover: BandProver,
-        device: str,
-        uid: bytes,
-        last: bytes,
-        sealed: str,
-        session_key: bytes,
+    def _second(
+        self, prover: BandProver, device: str, asked: BandRequest, session_key: bytes
     ) -> BandAnswer:
-        state = self._opened(sealed)
+        state, uid, dialect = self._opened(asked.state), _bytes_of(asked.uid), asked.dialect
         age_us = self._parts.now - state.at
-        if (state.device, state.uid) != (device, uid) or not 0 <= age_us <= STATE_MS * 1_000:
+        is_begun = (state.device, state.uid, state.dialect) == (device, uid, dialect)
+        if not is_begun or not 0 <= age_us <= STATE_MS * 1_000:
             raise denied("not_allowed", "state")
-        opened = prover.open_chip(uid, last, rnd_a=state.rnd_a, rnd_b=state.rnd_b)
-        label = band_label(uid=uid.hex(), ti=opened.ti.hex())
-        keys = seal(opened.enc + opened.mac, session_key, label, self._parts.entropy)
+        opened = prover.open_chip(
+            uid, _bytes_of(asked.data), rnd_a=state.rnd_a, rnd_b=state.rnd_b, dialect=dialect
+        )
+        label = band_label(uid=asked.uid, ti=opened.ti.hex())
+        keys = seal(opened.keys, session_key, label, self._parts.entropy)
         return BandAnswer(keys=keys, ti=opened.ti.hex())
 
     def _opened(self, sealed: str) -> _State:

@@ -35,10 +35,9 @@ class NotesTooLarge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChipSession:
-    """What a first authentication of EV2 agrees on: two keys for one session of one chip, and its transaction identifier."""
+    """What opens one session of one chip and nothing else: its keys, and its transaction identifier where it has one."""
 
-    enc: bytes = field(repr=False)
-    mac: bytes = field(repr=False)
+    keys: bytes = field(repr=False)
     ti: bytes = field(repr=False)
 
 
@@ -68,13 +67,16 @@ class BandProver(Protocol):
     Raises BandKeysAway as `BandKeys` does.
     """
 
-    def answer_chip(self, uid: bytes, challenge: bytes, rnd_a: bytes) -> tuple[bytes, bytes]:
+    def answer_chip(
+        self, uid: bytes, challenge: bytes, rnd_a: bytes, *, dialect: str
+    ) -> tuple[bytes, bytes]:
         """Answer the challenge of a chip with the band's key, which goes nowhere.
 
         Args:
             uid: The true UID, as the band says.
-            challenge: E(B) of its AuthenticateEV2First.
+            challenge: What it asks.
             rnd_a: 16 random bytes of ours.
+            dialect: As `sync.model.wire.BandRequest` has it.
 
         Returns:
             What to send to the chip, and B, for `open_chip`.
@@ -84,7 +86,9 @@ class BandProver(Protocol):
         """
         ...
 
-    def open_chip(self, uid: bytes, last: bytes, *, rnd_a: bytes, rnd_b: bytes) -> ChipSession:
+    def open_chip(
+        self, uid: bytes, last: bytes, *, rnd_a: bytes, rnd_b: bytes, dialect: str
+    ) -> ChipSession:
         """The session that the chip's last message opens; only the chip with the band's key can have sent it.
 
         Raises:

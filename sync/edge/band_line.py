@@ -17,6 +17,7 @@ from sync.edge.band_auth import BAND_MS, BandStep
 from sync.edge.client import CentreClient
 from sync.edge.engine import GREET_AGAIN
 from sync.model.errors import CentreRefused, CentreUnreachable, SyncError
+from sync.model.wire import BandRequest
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +69,12 @@ class BandLine:
 
         self._on_loop(begin)
 
-    def prove(self, uid: str, *, step: int, data: bytes, state: str = "") -> "Future[BandStep]":
+    def prove(self, request: BandRequest) -> "Future[BandStep]":
         """One step of the proof of a band whose key is not lent to this store; a CentreError in it. From any thread."""
         answer: Future[BandStep] = Future()
 
         def begin() -> None:
-            self._keep(asyncio.ensure_future(self._answer(answer, uid, step, data, state)))
+            self._keep(asyncio.ensure_future(self._answer(answer, request)))
 
         if not self._on_loop(begin):
             answer.set_exception(CentreUnreachable("nobody asks about bands"))
@@ -132,12 +133,10 @@ class BandLine:
             raise CentreUnreachable("no answer to a hello in time") from error
         self._is_greeted = True
 
-    async def _answer(
-        self, answer: "Future[BandStep]", uid: str, step: int, data: bytes, state: str
-    ) -> None:
+    async def _answer(self, answer: "Future[BandStep]", request: BandRequest) -> None:
         try:
             async with asyncio.timeout(BAND_MS / 1_000):
-                result = await self._asked(uid, step, data, state)
+                result = await self._asked(request)
         except TimeoutError:
             self._fail(answer, CentreUnreachable("no answer in time"))
         except SyncError as error:
@@ -154,15 +153,15 @@ class BandLine:
         with contextlib.suppress(InvalidStateError):
             answer.set_exception(error)
 
-    async def _asked(self, uid: str, step: int, data: bytes, state: str) -> BandStep:
+    async def _asked(self, request: BandRequest) -> BandStep:
         if not self._is_greeted:
             await asyncio.shield(self._greet())
         try:
-            return await self._client.band(uid=uid, step=step, data=data, state=state)
+            return await self._client.band(request)
         except CentreRefused as error:
             if error.problem not in GREET_AGAIN:
                 raise
         log.info("greeted again for a band")
         self._is_greeted = False
         await asyncio.shield(self._greet())
-        return await self._client.band(uid=uid, step=step, data=data, state=state)
+        return await self._client.band(request)

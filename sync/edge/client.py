@@ -351,13 +351,13 @@ class CentreClient:
             self._check_list(answer.deny)
         return Lent(leases, group, answer.deny, _keys_of(answer.capsule_keys))
 
-    async def band(self, *, uid: str, step: int, data: bytes, state: str = "") -> BandStep:
+    async def band(self, request: BandRequest) -> BandStep:
         """One step of the proof of a band whose key is not lent to this store. Raises CentreError."""
-        body = msgspec.json.encode(BandRequest(uid, 1 if step == 1 else 2, data.hex(), state))
+        body = msgspec.json.encode(request)
         session = self._session
         _, answer = await self._read("band", body, band_of, deadline_ms=BAND_MS)
         assert session is not None, "there was one to ask in"
-        return step_of(answer, session_key=session.key, uid=uid, step=step)
+        return step_of(answer, session_key=session.key, request=request)
 
     async def capsule(self, band: str, *, size: int) -> bytes:
         """What this band is to carry, as the centre signed it; whether it holds is another question. Raises CentreError."""

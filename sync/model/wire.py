@@ -386,12 +386,15 @@ class BandRequest(msgspec.Struct, frozen=True, omit_defaults=True):
         step: 1 with the chip's challenge, 2 with its last message.
         data: What the chip said.
         state: In step 2, what the answer to step 1 had.
+        dialect: How the chip proves itself: ev2 AuthenticateEV2First, ev1 AuthenticateAES, lrp the first one of LRP, mful
+            that of an Ultralight AES; in both steps the same.
     """
 
     uid: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8,20}$")]
     step: Literal[1, 2]
-    data: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{2,128}$")]
+    data: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2}){1,64}$")]
     state: Annotated[str, msgspec.Meta(max_length=400)] = ""
+    dialect: Annotated[str, msgspec.Meta(pattern="^(ev2|ev1|lrp|mful)$")] = "ev2"
 
 
 class BandAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -400,8 +403,9 @@ class BandAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         data: Step 1: what to send to the chip, hex.
         state: Step 1: for step 2.
-        keys: Step 2: the two keys of this one session with the band, 32 bytes, sealed with the session key of the device.
-        ti: Step 2: its transaction identifier, hex.
+        keys: Step 2: of this one session with the band, sealed with the session key of the device: two keys, 32 bytes, for ev2;
+            one for the others, for lrp the one that both follow from.
+        ti: Step 2: its transaction identifier, hex, for ev2 and lrp.
     """
 
     data: str = ""

@@ -1,22 +1,38 @@
 """A band whose key is not here, proved by whoever has it while it lies on the reader; nothing that goes wrong fails the tap."""
 
 from collections.abc import Callable
+from functools import partial
 from threading import Timer
+from typing import Any
 
 import pytest
 
+from drivers.chips.reading_pages import read_pages
+from drivers.credential.originality import Maker
 from drivers.lines import Challenge, Prove, Proved, Response, Said
 from drivers.proof import ChipFamily, ProofKind
 from drivers.pump import RETRIES_MAX
+from hardware.virtual.originality import ULTRALIGHT_AES_TEST_KEY
 from kiosk.band_keys import BandKeyFiles
 from sync.central.errors import BandNotProved
 from tests.drivers.test_pump import Scene
 from tests.support.bands import GROUP_KEY, ISSUING_KEY, REFERENCE, UID, band
-from tests.support.chip_bands import ntag424
+from tests.support.chip_bands import ntag424, ultralight_aes
 
 pytestmark = pytest.mark.timeout(20)
 
 RND_A = bytes(range(0x60, 0x70))
+
+ILLEGAL = b"\x91\x1c"
+"""What a chip says to a command it does not know."""
+
+BANDS: dict[str, Callable[..., Any]] = {
+    "ev2": band,
+    "ev1": partial(band, ev=1),
+    "lrp": partial(ntag424, is_lrp=True),
+    "mful": partial(ultralight_aes, is_random=True),
+}
+"""A band of each dialect."""
 
 
 class RemoteScene(Scene):
@@ -46,15 +62,17 @@ class RemoteScene(Scene):
     def _answer(self, challenge: Challenge) -> Response:
         uid, data = bytes.fromhex(challenge.uid), bytes.fromhex(challenge.data)
         if challenge.step == 1:
-            token, self._rnd_b = self.keys.answer_chip(uid, data, RND_A)
+            token, self._rnd_b = self.keys.answer_chip(
+                uid, data, RND_A, dialect=challenge.dialect
+            )
             return Response(challenge.tap, 1, data=token.hex())
         try:
-            opened = self.keys.open_chip(uid, data, rnd_a=RND_A, rnd_b=self._rnd_b)
+            opened = self.keys.open_chip(
+                uid, data, rnd_a=RND_A, rnd_b=self._rnd_b, dialect=challenge.dialect
+            )
         except BandNotProved:
             return Response(challenge.tap, 2)
-        return Response(
-            challenge.tap, 2, enc=opened.enc.hex(), mac=opened.mac.hex(), ti=opened.ti.hex()
-        )
+        return Response(challenge.tap, 2, keys=opened.keys.hex(), ti=opened.ti.hex())
 
 
 @pytest.mark.parametrize("is_random", [False, True])
@@ -86,31 +104,110 @@ def test_an_ntag_424_without_a_lease_is_proved_in_the_same_way() -> None:
     ]
 
 
-def test_an_ntag_424_that_speaks_lrp_stays_named() -> None:
+@pytest.mark.parametrize("is_random", [False, True])
+def test_an_ntag_424_that_speaks_lrp_is_proved_in_lrp(is_random: bool) -> None:
     scene = RemoteScene()
 
-    scene.play(scene.present(ntag424(is_lrp=True)), scene.remove())
+    scene.play(scene.present(ntag424(is_lrp=True, is_random=is_random)), scene.remove())
 
-    assert [one.kind for one in scene.proofs()] == ["none"]
-    assert scene.asked == []
+    first, second = scene.proofs()
+    assert (first.kind, second.kind) == ("none", "mutual")
+    assert (second.uid, second.band, second.generation) == (UID.hex(), REFERENCE.hex(), 2)
+    assert [(one.step, one.dialect) for one in scene.asked] == [(1, "lrp"), (2, "lrp")]
 
 
-def test_an_ev1_is_not_offered_to_be_proved_from_afar() -> None:
+def test_an_ev1_is_proved_as_an_ev1_and_said_to_be_one() -> None:
     scene = RemoteScene()
 
     scene.play(scene.present(band(ev=1)), scene.remove())
 
-    assert [(one.kind, one.is_provable) for one in scene.proofs()] == [("none", False)]
+    first, second = scene.proofs()
+    assert (first.kind, second.kind) == ("none", "mutual")
+    assert (second.uid, second.band, second.generation) == (UID.hex(), REFERENCE.hex(), 1)
+    assert [(one.step, one.dialect) for one in scene.asked] == [(1, "ev1"), (2, "ev1")]
+
+
+def test_an_ultralight_aes_that_nobody_here_can_read_is_proved_and_read() -> None:
+    scene = RemoteScene()
+
+    scene.play(scene.present(ultralight_aes(is_random=True)), scene.remove())
+
+    first, second = scene.proofs()
+    assert (first.kind, first.band, first.is_provable) == ("none", None, True)
+    assert (second.kind, second.uid, second.band) == ("mutual", UID.hex(), REFERENCE.hex())
+    assert (second.family, second.generation) == ("ultralight_aes", 2)
+    assert [(one.step, one.dialect) for one in scene.asked] == [(1, "mful"), (2, "mful")]
+
+
+def test_one_that_shows_its_uid_is_known_by_its_makers_signature_and_then_proved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    makers = {Maker.ULTRALIGHT_AES: ULTRALIGHT_AES_TEST_KEY.public}
+    monkeypatch.setattr(read_pages, "__kwdefaults__", {"makers": makers})
+    scene = RemoteScene()
+
+    scene.play(scene.present(ultralight_aes()), scene.remove())
+
+    first, second = scene.proofs()
+    assert (first.kind, first.band, first.is_provable) == ("originality", None, True)
+    assert (second.kind, second.uid, second.band) == ("mutual", UID.hex(), REFERENCE.hex())
+
+
+def test_whoever_stands_between_cannot_make_a_newer_band_prove_itself_as_an_older_one() -> None:
+    """It knew EV2First when it was read; when that is refused a moment later, nothing is asked and nothing proved."""
+    scene = RemoteScene()
+
+    def refuse(number: int, answer: bytes) -> bytes:
+        return ILLEGAL if scene.proofs() and number == 2 else answer
+
+    scene.reader.spoil = refuse
+    scene.play(scene.present(band()), scene.remove())
+
+    assert [one.kind for one in scene.proofs()] == ["none"]
     assert scene.asked == []
 
 
-def test_a_copy_that_does_not_hold_the_key_stays_named_and_the_tap_stands() -> None:
+@pytest.mark.parametrize("dialect", BANDS)
+def test_a_copy_that_does_not_hold_the_key_stays_named_and_the_tap_stands(dialect: str) -> None:
     scene = RemoteScene()
 
-    scene.play(scene.present(band(key=bytes(16))), scene.remove())
+    scene.play(scene.present(BANDS[dialect](key=bytes(16))), scene.remove())
 
     assert [one.kind for one in scene.proofs()] == ["none"]
+    assert {one.dialect for one in scene.asked} == {dialect}
     assert not any(word.startswith("failed") for word in scene.names())
+
+
+@pytest.mark.parametrize("dialect", BANDS)
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_silent_centre_leaves_any_band_as_it_was(dialect: str, step: int) -> None:
+    scene = RemoteScene()
+    scene.remote_ms = 30
+    scene.spoil = lambda response: None if response.step == step else response
+
+    scene.play(scene.present(BANDS[dialect]()), scene.remove())
+
+    assert [one.kind for one in scene.proofs()] == ["none"]
+    assert scene.names()[-1] == "left 1"
+
+
+@pytest.mark.parametrize("dialect", BANDS)
+def test_what_a_centre_said_to_an_earlier_tap_opens_no_later_one(dialect: str) -> None:
+    scene, again, chip = RemoteScene(), RemoteScene(), BANDS[dialect]()
+    kept: list[Response] = []
+
+    def keep(response: Response) -> Response:
+        kept.append(response)
+        return response
+
+    scene.spoil = keep
+    again.spoil = lambda response: kept[response.step - 1]
+
+    scene.play(scene.present(chip), scene.remove())
+    again.play(again.present(chip), again.remove())
+
+    assert [one.kind for one in scene.proofs()] == ["none", "mutual"]
+    assert [one.kind for one in again.proofs()] == ["none"]
 
 
 @pytest.mark.parametrize("step", [1, 2])
@@ -123,10 +220,12 @@ def test_a_copy_that_does_not_hold_the_key_stays_named_and_the_tap_stands() -> N
         Response(1, 1, data="00"),
         Response(1, 1, data="zz"),
         Response(1, 1, data="00" * 32),
-        Response(1, 2, enc="00" * 16, mac="00" * 16, ti="00" * 4),
-        Response(1, 2, enc="00" * 15, mac="00" * 16, ti="00" * 4),
+        Response(1, 2, keys="00" * 32, ti="00" * 4),
+        Response(1, 2, keys="00" * 31, ti="00" * 4),
+        Response(1, 2, keys="00" * 32),
+        Response(1, 2, keys="00" * 16, ti="00" * 4),
         Response(2, 1, data="00" * 32),
-        Response(2, 2, enc="00" * 16, mac="00" * 16, ti="00" * 4),
+        Response(2, 2, keys="00" * 32, ti="00" * 4),
     ],
 )
 def test_no_answer_and_a_wrong_one_leave_the_page_as_it_is(
@@ -251,8 +350,8 @@ def test_an_order_about_an_older_tap_is_not_followed() -> None:
 
 
 def test_the_keys_of_a_session_are_in_no_words_of_the_pipe() -> None:
-    response = Response(1, 2, data="ab" * 16, enc="cd" * 16, mac="ef" * 16, ti="12345678")
-    challenge = Challenge(1, UID.hex(), 1, "ab" * 16)
+    response = Response(1, 2, data="ab" * 16, keys="cd" * 16 + "ef" * 16, ti="12345678")
+    challenge = Challenge(1, UID.hex(), 1, "ab" * 16, "lrp")
 
     said = repr(response) + str(response) + repr(challenge)
 

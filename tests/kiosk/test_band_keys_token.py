@@ -10,10 +10,14 @@ from pkcs11 import Attribute, ObjectClass
 from pkcs11.exceptions import AttributeSensitive, PKCS11Error
 
 from drivers.chips.desfire import Desfire
+from drivers.chips.ntag424 import Ntag424
+from drivers.credential.afar import Dialect, OneSession
 from drivers.credential.capsule import verified
 from drivers.credential.handshake import Ev2Opened
 from drivers.credential.kdf import SessionKeys
 from drivers.credential.layout import AID, REFERENCE_FILE, KeySlot
+from drivers.credential.lrp_session import LrpOpened, LrpSession
+from drivers.credential.places import NTAG424_BAND, NTAG424_REFERENCE
 from hardware.entropy import SeededEntropy
 from hardware.errors import EnrolmentError
 from kiosk.band_keys import BandKeyFiles
@@ -30,6 +34,7 @@ from sync.central.ports import CapsuleSigner, CapsuleWords
 from tests.support import softhsm
 from tests.support.bands import GROUP_KEY, ISSUING_KEY, REFERENCE, UID, ChipConnection, band
 from tests.support.capsules import ISSUED
+from tests.support.chip_bands import ntag424
 
 RND_A = bytes(range(0x50, 0x60))
 FILES = BandKeyFiles(ISSUING_KEY, GROUP_KEY)
@@ -68,27 +73,73 @@ def test_a_chip_is_proved_by_a_key_that_never_left_the_token(keys: TokenBandKeys
     challenge = chip.begin_ev2_first(KeySlot.BAND.value)
     assert challenge is not None
 
-    token, rnd_b = keys.answer_chip(UID, challenge, RND_A)
-    session = keys.open_chip(UID, chip.answer_challenge(token), rnd_a=RND_A, rnd_b=rnd_b)
-    chip.adopt(
-        Ev2Opened(SessionKeys(session.enc, session.mac), session.ti), slot=KeySlot.BAND.value
-    )
+    token, rnd_b = keys.answer_chip(UID, challenge, RND_A, dialect="ev2")
+    last = chip.answer_challenge(token)
+    session = keys.open_chip(UID, last, rnd_a=RND_A, rnd_b=rnd_b, dialect="ev2")
+    both = SessionKeys(session.keys[:16], session.keys[16:])
+    chip.adopt(Ev2Opened(both, session.ti), slot=KeySlot.BAND.value)
 
     assert chip.read(REFERENCE_FILE) == REFERENCE
 
 
-def test_a_chip_without_the_key_is_not_proved(keys: TokenBandKeys) -> None:
-    token, rnd_b = keys.answer_chip(UID, bytes(16), RND_A)
+def test_an_older_chip_is_proved_by_it_too(keys: TokenBandKeys) -> None:
+    chip = Desfire(ChipConnection(band(ev=1).power_up()), SeededEntropy("reader"))
+    assert chip.select_application(AID).status == 0
+
+    asked = chip.begin_aes(KeySlot.BAND.value)
+    token, rnd_b = keys.answer_chip(UID, asked, RND_A, dialect="ev1")
+    last = chip.answer_challenge(token)
+    session = keys.open_chip(UID, last, rnd_a=RND_A, rnd_b=rnd_b, dialect="ev1")
+    chip.adopt_ev1(session.keys, slot=KeySlot.BAND.value)
+
+    assert session.ti == b""
+    assert chip.read(REFERENCE_FILE) == REFERENCE
+
+
+def test_a_chip_that_speaks_lrp_is_proved_by_a_key_that_came_out_as_it_is_lent(
+    keys: TokenBandKeys,
+) -> None:
+    chip = Ntag424(ChipConnection(ntag424(is_lrp=True).power_up()), SeededEntropy("reader"))
+    assert chip.select()
+
+    asked = chip.begin_first(NTAG424_BAND).random
+    token, rnd_b = keys.answer_chip(UID, asked, RND_A, dialect="lrp")
+    last = chip.answer_challenge(token)
+    session = keys.open_chip(UID, last, rnd_a=RND_A, rnd_b=rnd_b, dialect="lrp")
+    chip.adopt_lrp(LrpSession.of(LrpOpened(session.keys, session.ti)), slot=NTAG424_BAND)
+
+    assert chip.read(NTAG424_REFERENCE) == REFERENCE
+    assert keys.band_key(UID)[0] not in (session.keys, token[:16], token[16:])
+
+
+@pytest.mark.parametrize("dialect", [one.value for one in Dialect])
+def test_a_chip_without_the_key_is_not_proved(keys: TokenBandKeys, dialect: str) -> None:
+    token, rnd_b = keys.answer_chip(UID, bytes(16), RND_A, dialect=dialect)
 
     assert len(token) == 32
+    for size in (16, 31, 32):
+        with pytest.raises(BandNotProved):
+            keys.open_chip(UID, bytes(size), rnd_a=RND_A, rnd_b=rnd_b, dialect=dialect)
     with pytest.raises(BandNotProved):
-        keys.open_chip(UID, bytes(32), rnd_a=RND_A, rnd_b=rnd_b)
+        keys.answer_chip(UID, bytes(15), RND_A, dialect=dialect)
     with pytest.raises(BandNotProved):
-        keys.open_chip(UID, bytes(31), rnd_a=RND_A, rnd_b=rnd_b)
-    with pytest.raises(BandNotProved):
-        keys.answer_chip(UID, bytes(15), RND_A)
-    with pytest.raises(BandNotProved):
-        keys.answer_chip(UID[:5], bytes(16), RND_A)
+        keys.answer_chip(UID[:5], bytes(16), RND_A, dialect=dialect)
+
+
+@pytest.mark.parametrize("dialect", [one.value for one in Dialect])
+def test_the_token_answers_a_chip_as_the_files_do(keys: TokenBandKeys, dialect: str) -> None:
+    assert keys.answer_chip(UID, RND_A, RND_A, dialect=dialect) == FILES.answer_chip(
+        UID, RND_A, RND_A, dialect=dialect
+    )
+
+
+def test_neither_whoever_keeps_keys_nor_what_opens_a_session_shows_them() -> None:
+    key = FILES.band_key(UID)[0]
+
+    said = repr((FILES._keeper(UID), OneSession(key, key[:4]), LrpOpened(key, key[:4])))
+
+    assert key.hex() not in said
+    assert repr(key)[2:-1] not in said
 
 
 def test_the_token_gives_neither_the_master_key_nor_one_derived_from_it(
@@ -113,7 +164,7 @@ def test_the_token_gives_neither_the_master_key_nor_one_derived_from_it(
 
 
 def test_a_derived_key_is_in_the_token_only_while_it_is_used(keys: TokenBandKeys) -> None:
-    keys.answer_chip(UID, bytes(16), RND_A)
+    keys.answer_chip(UID, bytes(16), RND_A, dialect="ev2")
 
     with keys._used() as master:
         found = master.session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY})
@@ -166,7 +217,7 @@ def test_a_wrong_pin_or_token_is_said_in_words() -> None:
 def test_a_token_that_went_away_is_an_error_of_its_own_and_is_found_again() -> None:
     keys = opened(softhsm.new_token(), bring=(ISSUING_KEY, GROUP_KEY))
     keys.band_key(UID)
-    token, rnd_b = keys.answer_chip(UID, bytes(16), RND_A)
+    token, rnd_b = keys.answer_chip(UID, bytes(16), RND_A, dialect="ev2")
 
     class Gone:
         def __getattr__(self, name: str) -> object:
@@ -177,7 +228,7 @@ def test_a_token_that_went_away_is_an_error_of_its_own_and_is_found_again() -> N
         keys.band_key(UID)
     assert keys._session is None
     assert keys.band_key(UID) == FILES.band_key(UID)
-    assert keys.answer_chip(UID, bytes(16), RND_A) == (token, rnd_b)
+    assert keys.answer_chip(UID, bytes(16), RND_A, dialect="ev2") == (token, rnd_b)
     keys.close()
 
 
@@ -188,8 +239,8 @@ def test_many_threads_prove_bands_at_once(keys: TokenBandKeys) -> None:
     def prove(number: int) -> None:
         uid = bytes((4, number)) + bytes(5)
         for _ in range(20):
-            expected = FILES.answer_chip(uid, RND_A, RND_A)
-            if keys.answer_chip(uid, RND_A, RND_A) != expected:
+            expected = FILES.answer_chip(uid, RND_A, RND_A, dialect="ev2")
+            if keys.answer_chip(uid, RND_A, RND_A, dialect="ev2") != expected:
                 wrong.append(uid)
 
     threads = [threading.Thread(target=prove, args=(number,)) for number in range(12)]
@@ -206,7 +257,7 @@ def test_neither_pin_nor_keys_are_in_what_is_printed_or_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     fresh = opened(softhsm.new_token(), bring=(ISSUING_KEY, GROUP_KEY))
-    token, rnd_b = fresh.answer_chip(UID, RND_A, RND_A)
+    token, rnd_b = fresh.answer_chip(UID, RND_A, RND_A, dialect="ev2")
     said = [repr(fresh), repr(fresh._cipher(UID)), repr(FILES), caplog.text]
     with fresh._cipher(UID) as cipher:
         said.append(repr(cipher))

@@ -10,10 +10,8 @@ import logging
 import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -34,6 +32,7 @@ from sync.edge.band_auth import BandStep
 from sync.model.errors import CentreUnreachable
 from sync.model.records import Band, Customer
 from sync.model.row import row_of
+from sync.model.wire import BandRequest
 from tests.support import centre as real
 from tests.support import softhsm
 from tests.support.centre import RunningCentre
@@ -136,16 +135,13 @@ def talkative(tmp_path: Path) -> Iterator[Path]:
 def steps_of(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[BandStep]:
     """What the centre answered, as it comes."""
     steps: list[BandStep] = []
-    asked = scene.sync.bands.prove
+    asked = scene.sync.bands._asked
 
-    def watched(*args: Any, **more: Any) -> Any:
-        future = asked(*args, **more)
-        future.add_done_callback(
-            lambda done: steps.append(done.result()) if not done.exception() else None
-        )
-        return future
+    async def watched(request: BandRequest) -> BandStep:
+        steps.append(await asked(request))
+        return steps[-1]
 
-    monkeypatch.setattr(scene.sync.bands, "prove", watched)
+    monkeypatch.setattr(scene.sync.bands, "_asked", watched)
     return steps
 
 
@@ -184,7 +180,13 @@ async def test_a_band_of_another_store_is_named_proved_and_shown_while_it_lies_t
     assert [one.owner for one in scene.found] == ["", "", "maya"]
     keys = BandKeyFiles(DEMO_TEST_MASTER_KEY, DEMO_TEST_GROUP_KEY)
     session = steps[1]
-    secrets = (keys.master, keys.group, keys.band_key(MAYA.uid)[0], session.enc, session.mac)
+    secrets = (
+        keys.master,
+        keys.group,
+        keys.band_key(MAYA.uid)[0],
+        session.keys[:16],
+        session.keys[16:],
+    )
     logs = [
         talkative,
         *(tmp_path / "centre").glob("*.log*"),
@@ -234,7 +236,7 @@ async def test_a_band_held_there_again_because_the_network_was_silent_is_proved_
     try:
         async with scene_of(tmp_path, identity, centre.url) as scene:
             with monkeypatch.context() as silent:
-                silent.setattr(scene.sync.bands, "prove", _nobody_answers)
+                silent.setattr(scene.sync.bands, "_asked", _nobody_answers)
                 await scene.field.present("maya")
                 await scene.until(lambda: bool(scene.found))
                 await scene.field.remove()
@@ -253,10 +255,8 @@ async def test_a_band_held_there_again_because_the_network_was_silent_is_proved_
     assert (scene.found[-1].assurance, scene.found[-1].owner) == (Assurance.A2, "maya")
 
 
-def _nobody_answers(*_: Any, **__: Any) -> "Future[BandStep]":
-    future: Future[BandStep] = Future()
-    future.set_exception(CentreUnreachable("nobody answers"))
-    return future
+async def _nobody_answers(_: BandRequest) -> BandStep:
+    raise CentreUnreachable("nobody answers")
 
 
 async def is_proved(scene: Scene) -> bool:

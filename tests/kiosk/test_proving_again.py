@@ -77,7 +77,7 @@ async def test_what_the_centre_says_to_an_earlier_time_is_not_told_once_the_band
         return asked[-1]
 
     prover = _prover(told, is_online=True, ask=ask)
-    challenge = Challenge(1, "04" * 7, 1, "ab" * 16)
+    challenge = Challenge(1, "04" * 7, 1, "ab" * 16, "ev2")
     first: tuple[Said, ...] = (SEEN, PROVABLE, challenge)
     again: tuple[Said, ...] = (Left(1), PROVABLE, challenge)
     for lines in (first, again):

@@ -13,6 +13,7 @@ from sync.edge.band_auth import BandStep
 from sync.edge.band_line import BandLine
 from sync.edge.client import CentreClient
 from sync.model.errors import CentreRefused, CentreUnreachable
+from sync.model.wire import BandRequest
 from tests.support.transport import FakeCentre
 
 WAIT_S = 20
@@ -37,8 +38,8 @@ class Calls(CentreClient):
         self.said.append("hello")
         await asyncio.to_thread(self.may_greet.wait, WAIT_S)
 
-    async def band(self, *, uid: str, step: int, data: bytes, state: str = "") -> BandStep:
-        self.said.append(f"band {uid} {step} {data.hex()} {state}")
+    async def band(self, request: BandRequest) -> BandStep:
+        self.said.append(f"band {request.uid} {request.step} {request.data} {request.dialect}")
         self.thread = threading.get_ident()
         self.has_asked.set()
         answer = self.answers.pop(0) if self.answers else None
@@ -69,10 +70,12 @@ def test_a_band_is_asked_about_on_another_thread_after_one_hello(lines: list[Ban
     calls = Calls(STEP, STEP)
     line = line_over(calls, lines)
 
-    answers = [line.prove("04", step=1, data=b"\x01").result(WAIT_S) for _ in range(2)]
+    answers = [
+        line.prove(BandRequest("04", 1, "01", dialect="lrp")).result(WAIT_S) for _ in range(2)
+    ]
 
     assert answers == [STEP, STEP]
-    assert calls.said == ["hello", "band 04 1 01 ", "band 04 1 01 "]
+    assert calls.said == ["hello", "band 04 1 01 lrp", "band 04 1 01 lrp"]
     assert calls.thread != threading.get_ident()
 
 
@@ -85,11 +88,11 @@ def test_a_band_that_is_being_read_has_the_centre_greeted_meanwhile_and_only_onc
 
     line.ready()
     line.ready()
-    asked = line.prove("04", step=1, data=b"")
+    asked = line.prove(BandRequest("04", 1, ""))
     calls.may_greet.set()
 
     assert asked.result(WAIT_S) == STEP
-    assert calls.said == ["hello", "band 04 1  "]
+    assert calls.said == ["hello", "band 04 1  ev2"]
 
 
 def test_a_session_the_centre_does_not_know_any_more_is_renewed_for_the_band_that_is_there(
@@ -98,10 +101,10 @@ def test_a_session_the_centre_does_not_know_any_more_is_renewed_for_the_band_tha
     over = CentreRefused("over", status=401, problem="session_over")
     calls = Calls(over, STEP)
 
-    answer = line_over(calls, lines).prove("04", step=1, data=b"")
+    answer = line_over(calls, lines).prove(BandRequest("04", 1, ""))
 
     assert answer.result(WAIT_S) == STEP
-    assert calls.said == ["hello", "band 04 1  ", "hello", "band 04 1  "]
+    assert calls.said == ["hello", "band 04 1  ev2", "hello", "band 04 1  ev2"]
 
 
 def test_a_band_the_centre_does_not_answer_for_is_not_asked_about_twice(
@@ -110,7 +113,7 @@ def test_a_band_the_centre_does_not_answer_for_is_not_asked_about_twice(
     no = CentreRefused("no", status=403, problem="not_allowed")
     calls = Calls(no)
 
-    answer = line_over(calls, lines).prove("04", step=1, data=b"")
+    answer = line_over(calls, lines).prove(BandRequest("04", 1, ""))
 
     assert isinstance(answer.exception(WAIT_S), CentreRefused)
     assert len(calls.said) == 2
@@ -120,10 +123,10 @@ def test_nobody_waits_for_a_line_that_has_ended(lines: list[BandLine]) -> None:
     calls = Calls()
     line = line_over(calls, lines)
 
-    under_way = line.prove("04", step=1, data=b"")
+    under_way = line.prove(BandRequest("04", 1, ""))
     assert calls.has_asked.wait(WAIT_S)
     line.stop()
-    late = line.prove("04", step=1, data=b"")
+    late = line.prove(BandRequest("04", 1, ""))
 
     assert isinstance(under_way.exception(WAIT_S), CentreUnreachable)
     assert isinstance(late.exception(WAIT_S), CentreUnreachable)
