@@ -179,7 +179,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     is_beside_pouchdb: Annotated[
         bool,
         typer.Option(
-            "--pouchdb/--no-pouchdb",
+            "--pouchdb",
             help="For sync: PouchDB does the same in the same run; npm installs it at the first use.",
         ),
     ] = False,
