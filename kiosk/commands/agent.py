@@ -23,6 +23,7 @@ import typer
 from hardware.clock import SystemClock
 from hardware.entropy import SystemEntropy
 from hardware.moments import micros_of, moment_of
+from kiosk.commands.naming import LISTED_MAX, ids_meant
 from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from sync.model.errors import Malformed, StoreError
@@ -45,7 +46,8 @@ WHAT: Final = ("add", "reset", "off", "on", "list", "looks")
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     what: Annotated[str, typer.Argument(help="add, reset, off, on, list or looks.")] = "list",
     name: Annotated[
-        str, typer.Argument(help="Name they sign in with; with looks the id of a customer.")
+        str,
+        typer.Argument(help="Name they sign in with; with looks a customer, by id or name."),
     ] = "",
     data: Data = None,
     database: Database = "",
@@ -132,8 +134,15 @@ class _Act:
 
         with store.reading() as snapshot:
             looks = finding.looked_at(snapshot.sql, self._name)
-            if not looks and snapshot.row(f"customer/{self._name}") is None:
-                raise Malformed(f"nobody with the id {self._name[:60]} is here")
+            ids = ids_meant(snapshot, self._name)
+            if not looks and not ids:
+                raise Malformed(f"nobody with the name or id {self._name[:60]} is here")
+            if not looks and len(ids) > 1:
+                listed = ", ".join(ids[:LISTED_MAX])
+                raise Malformed(
+                    f"{len(ids)} customers fit {self._name[:60]}; ask by an id: {listed}"
+                )
+            looks = looks or finding.looked_at(snapshot.sql, ids[0])
         return {
             "looks": [
                 {

@@ -1,12 +1,13 @@
 """`tapthread erase`: customers who asked to be forgotten, and forgetting them at the centre and on every device.
 
     tapthread erase                      who asked, what is due first; the law gives a month
-    tapthread erase CUSTOMER             who that is and what would go; nothing is done
+    tapthread erase CUSTOMER             who that is and what would go; nothing is done. An id, a name, a telephone number, an
+                                         e-mail address or an order number; where it fits several, they are listed with their ids
     tapthread erase CUSTOMER --now       erase them, with all records joined into them; it cannot be taken back
     tapthread erase CUSTOMER --status    which devices have not said yet that they hold nothing of them
 
 It works beside a running centre, on its database. A device hears of it with its next exchange; one that never comes back
-erases by itself when its lease is over. Ends with 2 for a line that makes no sense, 3 where there is nothing of that id, 6
+erases by itself when its lease is over. Ends with 2 for a line that makes no sense, 3 where nobody or several are meant, 6
 where the database cannot be used.
 """
 
@@ -18,21 +19,36 @@ import typer
 
 from hardware.clock import SystemClock
 from hardware.moments import micros_of
+from kiosk.commands.naming import full_name, ids_meant, list_several
 from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
     from sync.central.store import Store
-    from sync.model.row import Row
 
 EXIT_USAGE: Final = 2
 EXIT_NOTHING: Final = 3
 
+_KINDS: Final = {
+    "customer": ("record", "records"),
+    "contact": ("contact point", "contact points"),
+    "interaction": ("contact", "contacts"),
+    "serving": ("note of who is with them", "notes of who is with them"),
+    "ledger": ("entry of points", "entries of points"),
+    "pin": ("PIN", "PINs"),
+    "handle_code": ("code for a handle", "codes for a handle"),
+    "likeness": ("likeness", "likenesses"),
+}
+"""What people call rows, where it is not their kind and an s."""
+
 
 def run(  # one parameter an option
     customer: Annotated[
-        str, typer.Argument(help="Id of a customer; without it, who asked.")
+        str,
+        typer.Argument(
+            help="Id, name, telephone number, e-mail address or order number; without it, who asked."
+        ),
     ] = "",
     data: Data = None,
     database: Database = "",
@@ -46,7 +62,7 @@ def run(  # one parameter an option
 ) -> None:
     """Say who asked to be forgotten, or forget a customer."""
     if ((now or status) and not customer) or (now and status):
-        fail("usage", "erase: CUSTOMER, and --now or --status.",
+        fail("usage", "erase: --now and --status need a CUSTOMER, and one goes without the other.",
              exit_code=EXIT_USAGE, as_json=as_json)  # fmt: skip
     from sync.central.store import Store
 
@@ -54,6 +70,8 @@ def run(  # one parameter an option
     try:
         opened = Store(address, fresh_epoch="")
         try:
+            if customer:
+                customer = _meant(opened, customer, as_json=as_json)
             if not customer:
                 said = _asked(opened)
             elif status:
@@ -61,16 +79,27 @@ def run(  # one parameter an option
             else:
                 said = _looked(opened, customer)
                 if said and now:
-                    said = _erased(opened, customer)
+                    said = _erased(opened, customer) | {"name": said["name"]}
         finally:
             opened.close()
     except StoreError as error:
         message = f"The database of the centre cannot be used: {error}."
         fail(error.code, message, exit_code=EXIT_DATABASE, as_json=as_json)
     if not said:
-        message = f"Nobody with the id {customer[:60]} {'was erased' if status else 'is here'}."
+        message = f"Nobody with the name or id {customer[:60]} is here."
+        if status:
+            message = f"Nobody with the id {customer[:60]} was erased; who is erased has no name any more."
         fail("unknown", message, exit_code=EXIT_NOTHING, as_json=as_json)
     print(json.dumps(said) if as_json else "\n".join(_in_words(said)))
+
+
+def _meant(store: "Store", text: str, *, as_json: bool) -> str:
+    """The id of who is meant; the text itself where nobody here is. Ends the command where several are."""
+    with store.reading() as snapshot:
+        ids = ids_meant(snapshot, text)
+        if len(ids) > 1:
+            list_several(snapshot, text, ids, as_json=as_json)
+    return ids[0] if ids else text
 
 
 def _asked(store: "Store") -> dict[str, Any]:
@@ -80,7 +109,7 @@ def _asked(store: "Store") -> dict[str, Any]:
         asked = [
             {
                 "customer": one.owner,
-                "name": _name(snapshot.row(f"customer/{one.owner}")),
+                "name": full_name(snapshot.row(f"customer/{one.owner}")),
                 "due_at": one.due_at,
             }
             for one in erasure.due(snapshot)
@@ -99,7 +128,7 @@ def _looked(store: "Store", customer: str) -> dict[str, Any]:
         if not rows:
             return {}
         kinds = Counter(row.key.partition("/")[0] for row in rows)
-        name = _name(snapshot.row(f"customer/{root}"))
+        name = full_name(snapshot.row(f"customer/{root}"))
     return {"customer": root, "name": name, "joined": len(owners) - 1, "rows": dict(kinds)}
 
 
@@ -142,15 +171,6 @@ def _status(store: "Store", customer: str) -> dict[str, Any]:
     }
 
 
-def _name(row: "Row | None") -> str:
-    from sync.model.card import plain
-    from sync.model.records import Customer
-
-    if row is None or not isinstance(row.body, Customer):
-        return ""
-    return plain(f"{row.body.given_name} {row.body.family_name}".strip(), 60)
-
-
 def _in_words(said: dict[str, Any]) -> list[str]:
     from kiosk.assembly import local_zone
     from kiosk.core.staff_words import StaffWords
@@ -164,7 +184,10 @@ def _in_words(said: dict[str, Any]) -> list[str]:
         ]
         return lines or ["Nobody asked to be forgotten."]
     if "rows" in said:
-        of_kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(said["rows"].items()))
+        of_kinds = ", ".join(
+            _counted(count, *_KINDS.get(kind, (kind, f"{kind}s")))
+            for kind, count in sorted(said["rows"].items())
+        )
         joined = f", with {said['joined']} joined into it" if said["joined"] else ""
         return [
             f"{said['customer']} ({said['name']}){joined}: {of_kinds}.",
@@ -172,12 +195,17 @@ def _in_words(said: dict[str, Any]) -> list[str]:
         ]
     lines = []
     if "erased_rows" in said:
-        lines.append(f"Erased: {said['erased_rows']} rows of {said['customer']}.")
-    n_waiting = len(said["waiting"])
-    lines.append(
-        f"{said['passed']} devices hold nothing of them, {n_waiting} have not said so yet."
-    )
+        lines.append(
+            f"Erased: {_counted(said['erased_rows'], 'row', 'rows')} of {said['customer']} ({said['name']})."
+        )
+    passed = _counted(said["passed"], "device holds", "devices hold")
+    waiting = _counted(len(said["waiting"]), "has", "have")
+    lines.append(f"{passed} nothing of them, {waiting} not said so yet.")
     return [*lines, *(f"    {it['what']}  {it['device']}" for it in said["waiting"])]
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _due(due_at: int, when: str, now: int) -> str:

@@ -13,7 +13,7 @@ from kiosk.commands.options import EXIT_DATABASE
 from sync.central import device_rows
 from sync.central.store import Store
 from sync.model import promises
-from sync.model.records import Case, Promise
+from sync.model.records import Case, Customer, Promise
 from tests.support import shop
 from tests.support.centre import new_device, open_centre
 
@@ -115,7 +115,8 @@ def test_in_words_it_says_that_nothing_was_done_before_now_is_said(
 
     assert "Nothing was done. --now erases all of it" in looked
     assert done.startswith("Erased: ")
-    assert "0 devices hold nothing of them, 1 have not said so yet." in done
+    assert "0 devices hold nothing of them, 1 has not said so yet." in done
+    assert "1 band, 2 cases, 2 contact points, 1 record, 1 contact" in looked
 
 
 def test_a_line_that_makes_no_sense_and_somebody_nobody_knows_are_told_apart(
@@ -126,3 +127,29 @@ def test_a_line_that_makes_no_sense_and_somebody_nobody_knows_are_told_apart(
     assert failed(data, capsys, customer="nobody", now=True) == (3, "unknown")
     assert failed(data, capsys, customer=shop.LENA, status=True) == (3, "unknown")
     assert failed(tmp_path / "empty", capsys) == (EXIT_DATABASE, "no_centre")
+
+
+@pytest.mark.parametrize("text", ["Léna Müller", "muller lena", "W-1077", "w-1077"])
+def test_who_is_meant_by_a_name_or_an_order_is_found_where_it_is_one(
+    data: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    said = ran(data, capsys, customer=text, now=True)
+
+    assert said["customer"] == shop.LENA
+
+
+def test_where_a_name_fits_two_they_are_listed_and_nobody_is_erased(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    centre = open_centre(data / "centre")
+    other = Customer(id="lena-2", given_name="Léna", family_name="Müller")
+    centre.put_rows((shop.row(other, owner="lena-2"),))
+    centre.close()
+
+    with pytest.raises(typer.Exit) as ended:
+        erase.run(data=data, customer="Léna Müller", now=True)
+    listed = capsys.readouterr().out
+
+    assert ended.value.exit_code == 3
+    assert {"lena-2", shop.LENA} <= set(listed.split())
+    assert ran(data, capsys, customer="lena-2")["rows"] == {"customer": 1}
