@@ -10,6 +10,7 @@ from hardware.clock import SystemClock
 from kiosk.proving import Around, RemoteProver
 from kiosk.vouched import Vouched
 from sync.edge.band_auth import BandStep
+from sync.model.wire import BandRequest
 
 SEEN = Seen(1, "iso_dep", 0)
 PROVABLE = Proved(1, "none", "desfire", 2, "04" * 7, "11" * 16, is_provable=True)
@@ -91,3 +92,32 @@ async def test_what_the_centre_says_to_an_earlier_time_is_not_told_once_the_band
 
     assert told == [Prove(1), Prove(1), Response(1, 1, data=b"second".hex())]
     assert prover._state == "second"
+
+
+async def test_the_centre_is_asked_in_what_the_chip_speaks_and_told_its_own_state_again() -> (
+    None
+):
+    told: list[Told] = []
+    asked: list[BandRequest] = []
+
+    def ask(request: BandRequest) -> "Future[BandStep]":
+        asked.append(request)
+        answer: Future[BandStep] = Future()
+        answer.set_result(BandStep(data=b"token", state="state", keys=b"keys", ti=b"ti"))
+        return answer
+
+    prover = _prover(told, is_online=True, ask=ask)
+    prover.heard(SEEN)
+    prover.heard(PROVABLE)
+    for step in (1, 2):
+        prover.heard(Challenge(1, "04" * 7, step, "ab" * 16, "lrp"))
+        await asyncio.gather(*prover._tasks)
+
+    assert asked == [
+        BandRequest("04" * 7, 1, "ab" * 16, "", "lrp"),
+        BandRequest("04" * 7, 2, "ab" * 16, "state", "lrp"),
+    ]
+    assert told[1:] == [
+        Response(1, 1, data=b"token".hex()),
+        Response(1, 2, keys=b"keys".hex(), ti=b"ti".hex()),
+    ]
