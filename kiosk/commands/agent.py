@@ -30,7 +30,8 @@ from sync.model.errors import Malformed, StoreError
 from sync.model.records import CHANNELS
 
 if TYPE_CHECKING:
-    from sync.central.store import Store, Transaction
+    from sync.central.store import Store
+    from sync.central.transaction import Transaction
 
 EXIT_USAGE: Final = 2
 EXIT_NOT_DONE: Final = 3

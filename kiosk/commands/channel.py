@@ -188,7 +188,7 @@ def _when(at: int) -> str:
 def _set_paused(store: "Store", name: str, *, is_paused: bool, reason: str) -> dict[str, Any]:
     from sync.central import events
     from sync.central.batch import Batch
-    from sync.central.store import Transaction
+    from sync.central.transaction import Transaction
 
     now = micros_of(SystemClock().now())
 
@@ -204,7 +204,7 @@ def _set_paused(store: "Store", name: str, *, is_paused: bool, reason: str) -> d
 def _again(store: "Store", name: str, event: str) -> dict[str, Any]:
     from sync.central import events
     from sync.central.batch import Batch
-    from sync.central.store import Transaction
+    from sync.central.transaction import Transaction
 
     now = micros_of(SystemClock().now())
 

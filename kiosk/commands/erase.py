@@ -135,7 +135,7 @@ def _looked(store: "Store", customer: str) -> dict[str, Any]:
 def _erased(store: "Store", customer: str) -> dict[str, Any]:
     from sync.central import erasure, identity
     from sync.central.batch import Batch
-    from sync.central.store import Transaction
+    from sync.central.transaction import Transaction
 
     batch = Batch(store, on_commit=lambda _scopes: None)
 

@@ -18,6 +18,7 @@ import typer
 from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from kiosk.core.staff_words import StaffWords
+from sync.central import op_rows
 from sync.model.errors import Malformed, StoreError
 from sync.model.wire import INBOX_MAX, DecideRequest, InboxEntry
 
@@ -67,13 +68,14 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
 
 
 def _list(address: str, store: str, *, as_json: bool) -> None:
-    from sync.central.store import Snapshot, Store
+    from sync.central.moment import Snapshot
+    from sync.central.store import Store
 
     def waiting(snapshot: Snapshot) -> list[InboxEntry]:
         found: list[InboxEntry] = []
         while True:
             after = found[-1].op if found else ""
-            page = snapshot.inbox(store, after=after, limit=INBOX_MAX)
+            page = op_rows.inbox(snapshot.sql, store, after=after, limit=INBOX_MAX)
             found += page
             if len(page) < INBOX_MAX:
                 return found
@@ -144,7 +146,9 @@ def _settle(address: str, values: dict[str, Any], args: str, *, as_json: bool) -
     from hardware.moments import micros_of
     from sync.central.apply import decide_operation
     from sync.central.batch import Batch
-    from sync.central.store import OpRecord, Store, Transaction
+    from sync.central.op_rows import OpRecord
+    from sync.central.store import Store
+    from sync.central.transaction import Transaction
 
     try:
         asked = msgspec.convert(values, DecideRequest)
@@ -161,7 +165,7 @@ def _settle(address: str, values: dict[str, Any], args: str, *, as_json: bool) -
         was["status"] = known.status
         changed = asked
         if asked.decision == "edit":
-            changed = _edited(asked, transaction.read.raw_of_op(asked.op), args)
+            changed = _edited(asked, op_rows.raw_of(transaction.read.sql, asked.op), args)
         record = decide_operation(transaction, changed, known, now=now)
         return lambda: record
 

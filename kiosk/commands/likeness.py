@@ -160,7 +160,8 @@ def _ask_again(address: str, one: str, other: str, *, by: str, why: str, as_json
     from sync.central import identity
     from sync.central.batch import Batch
     from sync.central.errors import CannotJoin
-    from sync.central.store import Store, Transaction
+    from sync.central.store import Store
+    from sync.central.transaction import Transaction
 
     now = micros_of(SystemClock().now())
 

@@ -29,8 +29,9 @@ from sync.model.records import SMS
 
 if TYPE_CHECKING:
     from sync.central.changes import DueRecord
+    from sync.central.moment import Snapshot
     from sync.central.outgoing_rows import OutgoingRecord
-    from sync.central.store import Snapshot, Store
+    from sync.central.store import Store
 
 EXIT_USAGE: Final = 2
 EXIT_NONE: Final = 3

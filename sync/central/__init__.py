@@ -64,7 +64,13 @@ senders/      ways out: one file a vendor
 housekeeping  what is done now and then
 counters      what is counted
 batch         many writers, one transaction
-store         the tables as values: one moment read, all or nothing written
+store         the database, opened: one moment read, all or nothing written
+moment        reads, all of one moment
+transaction   writes, all or nothing: kept in memory, written in few statements
+undo          changes in memory that can be taken back
+scopes        scopes, and where each row stands in those that hold it
+doc_rows      rows of the model as they are stored, and as a device is sent them
+op_rows       operations as they are stored, each with its result
 schema        the tables themselves, by numbered migrations
 sql           SQLite and PostgreSQL as one port; the only importer of their drivers
 errors        what can go wrong with the database beyond what every store knows

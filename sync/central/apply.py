@@ -27,10 +27,11 @@ from typing import Final
 
 import msgspec
 
-from sync.central import device_rows, outgoing_rows
+from sync.central import device_rows, op_rows, outgoing_rows
 from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import FINAL_STATES, State, scope_of
 from sync.central.lending import scope_of_row
+from sync.central.op_rows import OpRecord
 from sync.central.performing import (
     PERFORMED,
     Whom,
@@ -39,7 +40,7 @@ from sync.central.performing import (
     perform,
     redirected,
 )
-from sync.central.store import OpRecord, Transaction
+from sync.central.transaction import Transaction
 from sync.model import forms
 from sync.model.errors import Malformed, StoreError
 from sync.model.operation import CannotPredict, Effects, Operation, OperationState, Refusal
@@ -417,7 +418,7 @@ def _again(
     )
     origin = _Origin(device, known.lineage, now, is_decided=True)
     try:
-        op = msgspec.json.decode(transaction.read.raw_of_op(known.id), type=Operation)
+        op = msgspec.json.decode(op_rows.raw_of(transaction.read.sql, known.id), type=Operation)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return known  # nobody can read it: only void settles it
     if op.id != known.id or not is_plausible(op):

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from sync.central.sql import Connection
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 from sync.model.errors import Malformed
 from sync.model.records import Band
 from sync.model.row import body_of

@@ -18,7 +18,8 @@ from hardware.clock import Clock, SystemClock
 from hardware.moments import micros_of
 from sync.central.errors import StoreConflict, StoreUnreachable
 from sync.central.lines import Wanted, is_text
-from sync.central.store import Store, Transaction
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 from sync.model.errors import StoreCorrupt, StoreError, StoreFull
 
 BATCH_MAX: Final = 64

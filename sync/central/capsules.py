@@ -14,7 +14,7 @@ from sync.central.enrolment import scope_of
 from sync.central.gate import denied
 from sync.central.parts import Parts, decoded, key_of
 from sync.central.ports import CapsuleSigner, CapsuleWords
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 from sync.model.gist import Gist, gist_of, is_carried
 from sync.model.ports import Request
 from sync.model.profile import Profile

@@ -38,6 +38,7 @@ from sync.central.inbox import Inbox
 from sync.central.intake import Intake
 from sync.central.leases import Leases
 from sync.central.lending import lend
+from sync.central.op_rows import OpRecord
 from sync.central.openapi import Metrics
 from sync.central.outward import Outward, hear_delivered, hear_said
 from sync.central.pages.site import AgentSite
@@ -54,9 +55,10 @@ from sync.central.pulls import Held, Pulls
 from sync.central.pushes import Pushed, Pushes
 from sync.central.spares import ENTER_MAX, Entered, MadeBand, enter
 from sync.central.spares import check as check_band
-from sync.central.store import OpRecord, Store, Transaction
+from sync.central.store import Store
 from sync.central.touches import PATH as TOUCHES
 from sync.central.touches import Touches
+from sync.central.transaction import Transaction
 from sync.central.wants import Wants
 from sync.central.watch import Watch
 from sync.model.errors import Malformed, StoreError

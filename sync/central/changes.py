@@ -29,7 +29,8 @@ from sync.model.records import Band, Case, Consent, Interaction, Order, Record, 
 from sync.model.row import body_of
 
 if TYPE_CHECKING:
-    from sync.central.store import Snapshot, Transaction
+    from sync.central.moment import Snapshot
+    from sync.central.transaction import Transaction
 
 WAITING: Final = "waiting"
 SENDING: Final = "sending"

@@ -18,11 +18,11 @@ from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Point
 from sync.central.events import is_paused
 from sync.central.identity import normal
+from sync.central.moment import Snapshot
 from sync.central.outgoing_rows import NOTE, SENDING, OutgoingRecord
 from sync.central.senders import whatsapp
 from sync.central.senders.registry import sender_of, serves, way_for
 from sync.central.senders.sender import Message
-from sync.central.store import Snapshot
 from sync.model.card import card_of, card_text
 from sync.model.operations.notify_customer import PURPOSE_OF
 from sync.model.profile import Profile

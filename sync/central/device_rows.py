@@ -5,8 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
+from sync.central import scopes
+from sync.central.scopes import GLOBAL
 from sync.central.sql import Connection
-from sync.central.store import GLOBAL, Transaction
+from sync.central.transaction import Transaction
 
 _DEVICE: Final = (
     "id, public_key, store, role, state, lineage, seen_at, region, state_at, is_cloned"
@@ -108,7 +110,7 @@ def put_device(transaction: Transaction, record: DeviceRecord) -> None:
         " region = excluded.region, state_at = excluded.state_at, is_cloned = excluded.is_cloned",
         **values,
     )
-    transaction.ensure_scope(GLOBAL)
+    scopes.ensure(transaction.direct(), GLOBAL, epoch=transaction.epoch)
 
 
 def put_lineage(transaction: Transaction, record: LineageRecord) -> None:

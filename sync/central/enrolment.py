@@ -17,7 +17,8 @@ import msgspec
 from hardware.identity import thumbprint_of
 from sync.central import device_rows
 from sync.central.device_rows import DeviceRecord
-from sync.central.store import GLOBAL, Transaction
+from sync.central.scopes import GLOBAL
+from sync.central.transaction import Transaction
 from sync.model.errors import Malformed
 from sync.model.records import Peer
 from sync.model.row import row_of

@@ -12,10 +12,12 @@ import msgspec
 
 from sync.central import changes, device_rows, events, identity, mentions, outgoing_rows
 from sync.central.enrolment import FINAL_STATES, State, scopes_of
+from sync.central.moment import Snapshot
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
 from sync.central.sql import Connection
-from sync.central.store import Snapshot, Store, Transaction, owner_lock
+from sync.central.store import Store
+from sync.central.transaction import Transaction, owner_lock
 from sync.model import promises
 from sync.model.operations.request_erasure import TOLD_TOPIC, TOPIC, WITHIN_US
 from sync.model.records import Case

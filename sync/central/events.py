@@ -19,8 +19,9 @@ import msgspec
 
 from sync.central.channels.adapter import Delivery, Event
 from sync.central.lines import CHANNEL, EVENT, EVENT_OF, INT_END
+from sync.central.moment import Snapshot
 from sync.central.sql import Connection
-from sync.central.store import Snapshot, Transaction
+from sync.central.transaction import Transaction
 
 WAITING: Final = "waiting"
 DONE: Final = "done"

@@ -26,7 +26,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from sync.central.store import ScopeRecord, Snapshot
+from sync.central.moment import Snapshot
+from sync.central.scopes import ScopeRecord
 from sync.model.errors import Malformed
 from sync.model.forms import body_for
 from sync.model.wire import (

@@ -25,7 +25,7 @@ from sync.central.intake import Intake
 from sync.central.mail import Account, Fetched, MailboxAway, Place
 from sync.central.parts import Parts
 from sync.central.positions import position_of, set_position
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 from sync.model.errors import StoreError
 
 log = logging.getLogger(__name__)

@@ -32,7 +32,9 @@ from sync.central import device_rows
 from sync.central.batch import Batch
 from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import why_not
-from sync.central.store import Snapshot, Store, Transaction
+from sync.central.moment import Snapshot
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 from sync.model import forms
 from sync.model.errors import CentreRefused, NotTrusted
 from sync.model.ports import Request

@@ -18,7 +18,7 @@ from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Said
 from sync.central.errors import CannotJoin
 from sync.central.identity import Met
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 from sync.model.operations.prove_handle import CODE_US, code_digest
 from sync.model.records import HandleCode, Interaction
 from sync.model.row import Row

@@ -9,8 +9,9 @@ from sync.central import device_rows, snapshots
 from sync.central.device_rows import LineageRecord
 from sync.central.enrolment import FINAL_STATES, State, device_lock, scopes_of
 from sync.central.gate import denied
+from sync.central.moment import Snapshot
 from sync.central.parts import Parts, decoded
-from sync.central.store import Snapshot, Transaction
+from sync.central.transaction import Transaction
 from sync.model import forms
 from sync.model.errors import NotTrusted
 from sync.model.ports import Request

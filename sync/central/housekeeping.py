@@ -8,7 +8,8 @@ from sync.central.lending import take_back_over
 from sync.central.pages import drafts
 from sync.central.parts import Parts
 from sync.central.pulls import Pulls
-from sync.central.store import HOUR_US, Transaction
+from sync.central.scopes import HOUR_US
+from sync.central.transaction import Transaction
 from sync.central.watch import Watch
 
 TOMBSTONES_US: Final = 45 * 86_400 * 1_000_000

@@ -55,8 +55,9 @@ from sync.central.lines import (
     wanted,
 )
 from sync.central.mentions import Mentions
+from sync.central.moment import Snapshot
 from sync.central.sql import Connection
-from sync.central.store import Snapshot, Transaction, owner_lock
+from sync.central.transaction import Transaction, owner_lock
 from sync.model.records import Customer, key_of
 
 CENTRE: Final = "centre"

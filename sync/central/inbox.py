@@ -5,11 +5,13 @@ Nothing leaves by itself. A decision that was made is answered again as it was; 
 
 from collections.abc import Callable
 
+from sync.central import op_rows
 from sync.central.apply import decide_operation
 from sync.central.gate import denied
+from sync.central.op_rows import OpRecord
 from sync.central.parts import Parts, decoded, key_of
 from sync.central.pushes import results_of
-from sync.central.store import OpRecord, Transaction
+from sync.central.transaction import Transaction
 from sync.model.answers import inbox_page, push_page
 from sync.model.ports import Request
 from sync.model.wire import INBOX_MAX, DecideRequest, InboxEntry, InboxRequest, PushAnswer
@@ -25,7 +27,7 @@ class Inbox:
     def waiting(self, store: str = "", *, after: str = "") -> list[InboxEntry]:
         """Operations that wait for a person, of one store or of all, by id; at most INBOX_MAX."""
         with self._parts.store.reading() as snapshot:
-            return snapshot.inbox(store, after=after, limit=INBOX_MAX)
+            return op_rows.inbox(snapshot.sql, store, after=after, limit=INBOX_MAX)
 
     def inbox(self, request: Request) -> bytes:
         """Those of the caller's store."""

@@ -25,8 +25,8 @@ from sync.central.errors import CannotJoin, Erased
 from sync.central.events import EventRecord, Woken
 from sync.central.lines import EVENT, Wanted, wanted
 from sync.central.parts import Parts
-from sync.central.store import Transaction
 from sync.central.taking import Hear, NotYet, Taking, Unusable
+from sync.central.transaction import Transaction
 from sync.model.errors import Malformed, StoreError
 
 log = logging.getLogger(__name__)

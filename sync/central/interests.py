@@ -3,7 +3,7 @@
 import msgspec
 
 from sync.central.sql import Connection
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 
 
 class InterestRecord(msgspec.Struct, frozen=True):

@@ -34,7 +34,7 @@ from sync.central.lines import (
 )
 from sync.central.lines import wanted as asked_for
 from sync.central.sql import Connection
-from sync.central.store import Transaction, owner_lock
+from sync.central.transaction import Transaction, owner_lock
 from sync.model import forms
 from sync.model.contacts import contact_term
 from sync.model.errors import Malformed

@@ -8,7 +8,7 @@ from typing import Final
 
 from sync.central.enrolment import scope_of
 from sync.central.sql import Connection
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 from sync.model import forms, ledger
 from sync.model.contacts import LENT
 from sync.model.operation import Refusal

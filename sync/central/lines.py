@@ -190,6 +190,12 @@ def is_text(text: str) -> bool:
     )
 
 
+def check_texts(*texts: str) -> None:
+    """Raises Malformed for a text no database can hold."""
+    if not all(map(is_text, texts)):
+        raise Malformed("a text no database can hold")
+
+
 def _check(line: Line) -> None:
     for value in line:
         if isinstance(value, str) and not is_text(value):
@@ -250,15 +256,17 @@ CHANNEL: Final = Table(
     {("name",): None},
 )
 SUBSCRIBER: Final = Table("subscriber", ("name", "state"), ("name",), {("state",): None})
-_DOC: Final = (
+DOC: Final = (
     "key", "kind", "owner", "scope", "version", "as_of", "source", "body", "term", "form",
 )  # fmt: skip
+"""Columns of rows as they are stored, the key first."""
+
 MADE: Final = ("contact", "join", "likeness")
 """Kinds of rows that `joins` makes of what records tell, which are read together."""
 
-_DOCS: Final = Table("doc", _DOC, ("key",), {("owner", "kind"): None}, only=("doc", ""))
+_DOCS: Final = Table("doc", DOC, ("key",), {("owner", "kind"): None}, only=("doc", ""))
 _MADE: Final = Table(
-    "made", _DOC, ("key",), {("owner",): None}, only=("doc", "kind IN ('contact', 'join', 'likeness')")
+    "made", DOC, ("key",), {("owner",): None}, only=("doc", "kind IN ('contact', 'join', 'likeness')")
 )  # fmt: skip
 
 

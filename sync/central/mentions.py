@@ -26,7 +26,8 @@ import phonenumbers
 
 from sync.central import events
 from sync.central.sql import Connection
-from sync.central.store import Store, Transaction
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 
 MENTION_MIN: Final = 8
 """Characters of another system's id from which it stands in an event only where it is meant."""

@@ -30,7 +30,8 @@ from sync.model.rules import UNDO_WITHIN_US
 from sync.model.watch import WINDOW_US
 
 if TYPE_CHECKING:
-    from sync.central.store import Snapshot, Transaction
+    from sync.central.moment import Snapshot
+    from sync.central.transaction import Transaction
 
 QUEUED: Final = "queued"
 SENDING: Final = "sending"

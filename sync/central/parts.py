@@ -16,7 +16,8 @@ from sync.central.counters import Counters
 from sync.central.feed import Bell
 from sync.central.gate import Caller, Gate, Sessions, denied
 from sync.central.lines import Wanted
-from sync.central.store import Store, Transaction
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 
 Value = TypeVar("Value")
 

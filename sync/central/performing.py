@@ -11,7 +11,7 @@ import msgspec
 
 from sync.central import identity, joins, threads
 from sync.central.errors import CannotJoin
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 from sync.model.operation import Operation, Refusal
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers, join_id

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from sync.central.sql import Connection
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 
 
 def position_of(sql: Connection, channel: str, what: str) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from sync.central import device_rows, feed
 from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import scopes_of
 from sync.central.gate import Caller, denied
+from sync.central.moment import Snapshot
 from sync.central.parts import Parts, decoded, key_of
 from sync.central.pushes import is_lost
-from sync.central.store import Snapshot, Transaction
+from sync.central.transaction import Transaction
 from sync.model.errors import StoreError
 from sync.model.ports import Request
 from sync.model.wire import Cursor, PullRequest

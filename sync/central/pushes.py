@@ -23,9 +23,10 @@ from sync.central.device_rows import DeviceRecord, LineageRecord
 from sync.central.enrolment import device_lock, scope_of, scopes_of
 from sync.central.feed import row_for
 from sync.central.gate import Caller, denied
+from sync.central.op_rows import OpRecord
 from sync.central.parts import Parts, decoded, key_of
 from sync.central.performing import Whom
-from sync.central.store import OpRecord, Transaction, owner_lock
+from sync.central.transaction import Transaction, owner_lock
 from sync.model.answers import push_page
 from sync.model.operation import Operation
 from sync.model.ports import Request

@@ -19,7 +19,7 @@ import msgspec
 from sync.central.channels.adapter import KEEP_DAYS, Settings
 from sync.central.events import HELD, WAITING
 from sync.central.sql import Connection
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 
 DAY_US: Final = 86_400 * 1_000_000
 

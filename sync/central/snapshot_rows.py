@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from sync.central.sql import Connection
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 from sync.model.wire import Mark
 
 KEPT: Final = 2

@@ -11,8 +11,10 @@ from typing import Final
 from hardware.entropy import Entropy
 from sync.central import snapshot_rows
 from sync.central.batch import Batch
+from sync.central.moment import Snapshot
 from sync.central.snapshot_rows import PartRecord, SnapshotRecord
-from sync.central.store import Snapshot, Store, Transaction
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 from sync.model.snapshot import (
     FORMAT,
     KEY_SIZE,

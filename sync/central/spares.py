@@ -13,7 +13,7 @@ import msgspec
 
 from sync.central import band_rows
 from sync.central.enrolment import scope_of
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 from sync.model import forms
 from sync.model.errors import Malformed
 from sync.model.records import Band, key_of

@@ -24,7 +24,7 @@ from sync.model.records import Case, Consent, ContactPoint, Order
 from sync.model.row import Row
 
 if TYPE_CHECKING:
-    from sync.central.store import Transaction
+    from sync.central.transaction import Transaction
 
 TYPE: Final = "suppression.changed"
 

@@ -55,7 +55,7 @@ from sync.central.lines import (
     is_text,
     wanted,
 )
-from sync.central.store import Transaction, owner_lock
+from sync.central.transaction import Transaction, owner_lock
 from sync.model import forms, promises
 from sync.model.conversation import DROPPED, MISSED
 from sync.model.errors import Malformed

@@ -13,6 +13,7 @@ from sync.central import changes, suppressions
 from sync.central.changes import ChangeRecord, DueRecord, Subscription
 from sync.central.channels.adapter import Settings
 from sync.central.events import is_paused
+from sync.central.moment import Snapshot
 from sync.central.outgoing import CLAIM_US, WAY_PAUSE_MS, pause_us, run_steps
 from sync.central.parts import Parts
 from sync.central.senders.registry import listener_of
@@ -26,7 +27,7 @@ from sync.central.senders.sender import (
     Told,
     Unsure,
 )
-from sync.central.store import Snapshot, Transaction
+from sync.central.transaction import Transaction
 from sync.model.errors import Malformed
 from sync.model.records import Stock, key_of
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from sync.central.lines import CHANNEL
-from sync.central.store import Transaction, owner_lock
+from sync.central.transaction import Transaction, owner_lock
 from sync.model import conversation, forms
 from sync.model.errors import Malformed
 from sync.model.records import Case, Interaction

@@ -18,7 +18,7 @@ from sync.central.errors import BandNotProved
 from sync.central.parts import Parts
 from sync.central.ports import Touch, TouchReader
 from sync.central.sql import Connection
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 from sync.model.ports import Request, Response
 
 PATH: Final = "t"

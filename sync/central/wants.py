@@ -12,9 +12,10 @@ from sync.central.enrolment import scope_of, scopes_of
 from sync.central.feed import row_for
 from sync.central.gate import denied
 from sync.central.identity import canonical_of
+from sync.central.moment import Snapshot
 from sync.central.parts import Parts, decoded, key_of
 from sync.central.sql import Connection
-from sync.central.store import Snapshot, Transaction, owner_lock
+from sync.central.transaction import Transaction, owner_lock
 from sync.model import records
 from sync.model.answers import diff_page, snapshot_page, want_page
 from sync.model.contacts import contact_term

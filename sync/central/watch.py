@@ -12,9 +12,11 @@ from typing import Final
 from sync.central import alerts
 from sync.central.alerts import AlertRecord
 from sync.central.channels.adapter import Settings
+from sync.central.moment import Snapshot
 from sync.central.parts import Parts
 from sync.central.senders.registry import serves
-from sync.central.store import Snapshot, Store, Transaction
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 from sync.model.records import CHANNELS, ChannelWatch, Customer, key_of
 from sync.model.row import Row, row_of
 from sync.model.sins import Scoreboard, scoreboard_of

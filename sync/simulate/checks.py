@@ -14,7 +14,7 @@ import msgspec
 from sync.central import device_rows
 from sync.central.centre import Centre
 from sync.central.enrolment import scopes_of
-from sync.central.store import Snapshot
+from sync.central.moment import Snapshot
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.store import EdgeStore, Transaction

@@ -18,9 +18,10 @@ from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import State
 from sync.central.feed import Bell
 from sync.central.gate import Gate, Sessions
+from sync.central.op_rows import OpRecord
 from sync.central.outgoing_rows import OutgoingRecord
 from sync.central.parts import Parts
-from sync.central.store import OpRecord, Store
+from sync.central.store import Store
 from sync.model.operation import Operation
 from sync.model.operations.answer_interaction import AnswerInteraction
 from sync.model.operations.notify_customer import NotifyCustomer

@@ -8,7 +8,9 @@ from typing import Final
 
 from sync.central import identity
 from sync.central.likeness.model import Likely, Person
-from sync.central.store import Snapshot, Store, Transaction
+from sync.central.moment import Snapshot
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 from sync.model.contacts import contact_term
 from sync.model.records import ContactPoint, Customer
 

@@ -18,10 +18,11 @@ from hardware.moments import micros_of
 from sync.central.apply import REFUSED, apply_operations, keys_of
 from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import State
+from sync.central.op_rows import OpRecord
 from sync.central.pages.agents import Agent
 from sync.central.parts import Parts
 from sync.central.sql import Connection
-from sync.central.store import OpRecord, Transaction, owner_lock
+from sync.central.transaction import Transaction, owner_lock
 from sync.model.operation import Evidence, Operation
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers

@@ -22,7 +22,7 @@ from hardware.entropy import Entropy
 from sync.central import alerts
 from sync.central.parts import Parts
 from sync.central.sql import Connection
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 from sync.model.errors import Malformed
 from sync.model.records import CHANNELS
 

@@ -13,7 +13,7 @@ import msgspec
 from sync.central import identity
 from sync.central.pages.acting import is_card_number
 from sync.central.sql import Connection
-from sync.central.store import Transaction
+from sync.central.transaction import Transaction
 
 KEPT_US: Final = 12 * 3_600_000_000
 """How long a draft is kept after the last key: a shift, and the way to the next."""

@@ -28,13 +28,14 @@ from hardware.entropy import new_id
 from hardware.moments import moment_of
 from sync.central import alerts
 from sync.central.identity import canonical_in
+from sync.central.moment import Snapshot
 from sync.central.pages import acting, browsers, drafts, finding, showing, waiting
 from sync.central.pages.acting import WrongField
 from sync.central.pages.agents import TOUCH_US, Agent, Busy, Doors, SignedIn
 from sync.central.pages.browsers import form_key, is_form_key, onward, page
 from sync.central.pages.finding import Asked, Look, TooLittle
 from sync.central.parts import Parts
-from sync.central.store import Snapshot, owner_lock
+from sync.central.transaction import owner_lock
 from sync.model.card import card_text
 from sync.model.errors import StoreError
 from sync.model.ports import Request, Response

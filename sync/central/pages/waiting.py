@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from sync.central.moment import Snapshot
 from sync.central.pages.browsers import form_key
 from sync.central.sql import Connection
-from sync.central.store import Snapshot
 from sync.model.card import plain
 from sync.model.errors import Malformed
 from sync.model.records import Customer, key_of

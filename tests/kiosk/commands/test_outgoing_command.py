@@ -10,7 +10,8 @@ import typer
 from kiosk.commands import outgoing
 from sync.central import changes, outgoing_rows
 from sync.central.changes import Subscription
-from sync.central.store import Store, Transaction
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 from sync.model.operations.correct_stock import CorrectStock
 from tests.support import shop
 from tests.support.centre import open_centre

@@ -12,7 +12,8 @@ from sync.central import apply
 from sync.central.apply import apply_operations, decide_operation, is_plausible
 from sync.central.device_rows import DeviceRecord
 from sync.central.enrolment import State
-from sync.central.store import OpRecord, Store
+from sync.central.op_rows import OpRecord
+from sync.central.store import Store
 from sync.model import registry
 from sync.model.operation import Effects, Evidence, Operation
 from sync.model.operations.correct_stock import CorrectStock

@@ -9,14 +9,11 @@ import pytest
 
 from sync.central.batch import Batch, Work
 from sync.central.errors import StoreConflict, StoreUnreachable
-from sync.central.store import (
-    GLOBAL,
-    OpRecord,
-    Snapshot,
-    Store,
-    Transaction,
-    owner_lock,
-)
+from sync.central.moment import Snapshot
+from sync.central.op_rows import OpRecord
+from sync.central.scopes import GLOBAL
+from sync.central.store import Store
+from sync.central.transaction import Transaction, owner_lock
 from sync.model.errors import StoreError, StoreFull
 from sync.model.records import Customer, Product
 from sync.model.row import Row, row_of

@@ -18,8 +18,9 @@ from sync.central.channels.adapter import Delivery, Forged, Settings
 from sync.central.outgoing import CLAIM_US, PAUSES_S, Web
 from sync.central.senders import cloud_event
 from sync.central.senders.sender import AnyCall, AnyReply, Told
-from sync.central.store import Store, Transaction
+from sync.central.store import Store
 from sync.central.telling import Telling
+from sync.central.transaction import Transaction
 from sync.model.operation import Operation
 from sync.model.operations.correct_stock import CorrectStock
 from sync.model.operations.hand_over_pickup import HandOverPickup

@@ -13,7 +13,7 @@ from hardware.clock import FixedClock
 from hardware.moments import moment_of
 from sync.central.centre import Centre
 from sync.central.housekeeping import FINE_MARKS_US, TOMBSTONES_US
-from sync.central.store import HOUR_US
+from sync.central.scopes import HOUR_US
 from sync.model.records import Product
 from sync.model.row import Row, row_of
 from sync.model.sums import SUM_MASK, pointer_hash

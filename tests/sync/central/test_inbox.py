@@ -4,6 +4,7 @@ import httpx
 import msgspec
 import pytest
 
+from sync.central import op_rows
 from sync.central.centre import Centre
 from sync.model.errors import CentreRefused
 from sync.model.operation import Operation
@@ -92,7 +93,7 @@ async def test_a_voided_operation_is_kept_with_who_and_why_and_waits_no_more(
     assert record is not None
     assert (record.decided_by, record.reason) == ("ben", "told her myself")
     with centre._store.reading() as snapshot:
-        assert snapshot.raw_of_op(op_id(8)) == msgspec.json.encode(broken())
+        assert op_rows.raw_of(snapshot.sql, op_id(8)) == msgspec.json.encode(broken())
 
 
 async def test_an_operation_is_tried_again_with_other_arguments(

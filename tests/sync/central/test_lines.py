@@ -15,8 +15,10 @@ from sync.central.centre import Centre
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Became, Bought
 from sync.central.lines import NAMED, POINT
+from sync.central.scopes import GLOBAL
 from sync.central.sql import ALL_NAMES, lock_number, open_engine
-from sync.central.store import GLOBAL, Store, Transaction, owner_lock
+from sync.central.store import Store
+from sync.central.transaction import Transaction, owner_lock
 from sync.model.errors import Malformed, StoreError
 from sync.model.records import Customer, Product
 from sync.model.row import Row, row_of

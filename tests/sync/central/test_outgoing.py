@@ -34,7 +34,8 @@ from sync.central.senders.sender import (
     Sent,
     Unsure,
 )
-from sync.central.store import Store, Transaction
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 from sync.model.records import Case, Consent, ContactPoint, Interaction
 from tests.support import shop
 from tests.support.operations import undo_of

@@ -15,7 +15,7 @@ from sync.central import identity
 from sync.central.apply import apply_operations
 from sync.central.centre import Centre
 from sync.central.device_rows import DeviceRecord
-from sync.central.store import OpRecord
+from sync.central.op_rows import OpRecord
 from sync.model import wire
 from sync.model.operation import Evidence, Operation
 from sync.model.operations.decline_likeness import DeclineLikeness

@@ -8,9 +8,11 @@ import pytest
 from hardware.entropy import SeededEntropy
 from sync.central import erasure, housekeeping, snapshot_rows, snapshots
 from sync.central.batch import Batch
+from sync.central.moment import Snapshot
 from sync.central.snapshot_rows import SnapshotRecord
 from sync.central.snapshots import ROWS_MIN, due, make
-from sync.central.store import Snapshot, Store, Transaction
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 from sync.model.records import Customer, Product
 from sync.model.row import Row, row_of
 from sync.model.snapshot import StoredRow, opened

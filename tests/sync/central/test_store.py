@@ -17,24 +17,22 @@ from sync.central import (
     housekeeping,
     identity,
     interests,
+    op_rows,
     snapshot_rows,
     wants,
 )
 from sync.central.device_rows import DeviceRecord, LineageRecord
+from sync.central.doc_rows import ROW_SIZE_MAX
 from sync.central.errors import StoreUnreachable
 from sync.central.feed import PAGE_SIZE_MAX
 from sync.central.housekeeping import FINE_MARKS_US
+from sync.central.moment import Snapshot
+from sync.central.op_rows import OpRecord
 from sync.central.schema import MIGRATIONS
+from sync.central.scopes import GLOBAL, HOUR_US
 from sync.central.snapshot_rows import PartRecord, SnapshotRecord
-from sync.central.store import (
-    GLOBAL,
-    HOUR_US,
-    ROW_SIZE_MAX,
-    OpRecord,
-    Snapshot,
-    Store,
-    Transaction,
-)
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 from sync.model.errors import Malformed, StoreError
 from sync.model.records import Band, ContactPoint, Customer, Order, Product
 from sync.model.row import Row, row_of
@@ -312,10 +310,10 @@ def test_a_transaction_reads_what_it_wrote(store: Store) -> None:
             transaction.read.row("customer/c1") is not None,
             wants.owner_of(transaction.read.sql, Want(contact="+494012345")),
             transaction.read.op("op-1"),
-            transaction.read.n_held("harbour"),
+            [it.id for it in transaction.read.held()],
         )
 
-    assert write(store, change) == (True, "c1", op(status="held"), 1)
+    assert write(store, change) == (True, "c1", op(status="held"), ["op-1"])
 
 
 def test_rows_after_the_heads_are_taken_are_the_same_from_memory_and_from_the_database(
@@ -451,7 +449,7 @@ def test_an_erased_customer_leaves_every_scope_and_every_byte(store: Store) -> N
             0,
             0,
         ]
-        assert snapshot.raw_of_op("op-1") == b""
+        assert op_rows.raw_of(snapshot.sql, "op-1") == b""
         assert snapshot.op("op-1") is not None
     assert_sums_hold(store)
 
@@ -461,7 +459,7 @@ def test_an_operation_is_kept_with_its_own_bytes_and_what_was_decided(store: Sto
     write(store, lambda it: it.add_op(op(status="held"), raw=raw))
     write(store, lambda it: it.add_op(op("op-2", status="held"), raw=b"{}"))
 
-    (first, second) = look(store, lambda it: it.inbox("harbour"))
+    (first, second) = look(store, lambda it: op_rows.inbox(it.sql, "harbour"))
     decided = msgspec.structs.replace(
         op(), status="void", decision="void", decided_by="Ana", reason="twice", decided_at=NOW
     )
@@ -469,10 +467,10 @@ def test_an_operation_is_kept_with_its_own_bytes_and_what_was_decided(store: Sto
 
     assert (first.op, first.raw, first.store, first.owner) == ("op-1", raw, "harbour", "c1")
     assert look(store, lambda it: it.op("op-1")) == decided
-    assert look(store, lambda it: it.raw_of_op("op-1")) == raw
-    assert look(store, lambda it: [one.op for one in it.inbox()]) == ["op-2"]
-    assert look(store, lambda it: it.inbox("harbour", after="op-2")) == []
-    assert look(store, lambda it: it.inbox("station")) == []
+    assert look(store, lambda it: op_rows.raw_of(it.sql, "op-1")) == raw
+    assert look(store, lambda it: [one.op for one in op_rows.inbox(it.sql)]) == ["op-2"]
+    assert look(store, lambda it: op_rows.inbox(it.sql, "harbour", after="op-2")) == []
+    assert look(store, lambda it: op_rows.inbox(it.sql, "station")) == []
     assert second.op == "op-2"
     with pytest.raises(Malformed):
         write(store, lambda it: it.settle_op(op("nobody")))
@@ -636,7 +634,7 @@ def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> Non
     assert_sums_hold(store)
     with store.reading() as snapshot:
         assert wants.owner_of(snapshot.sql, Want(contact="+49401")) == "c1"
-        (entry,) = snapshot.inbox("harbour")
+        (entry,) = op_rows.inbox(snapshot.sql, "harbour")
         assert (entry.owner, entry.raw) == ("c1", b'{"store":"harbour","owner":"c1"}')
         assert [it.until for it in interests.of_owner(snapshot.sql, "c1")] == [0]
     store.close()

@@ -10,7 +10,7 @@ import pytest
 
 from hardware.clock import FixedClock
 from hardware.moments import moment_of
-from sync.central import snapshot_rows
+from sync.central import op_rows, snapshot_rows
 from sync.central.centre import Centre
 from sync.central.snapshots import ROWS_MIN
 from sync.central.wants import DAY_US, GUESSES_MAX
@@ -387,4 +387,4 @@ async def test_what_was_recorded_about_an_erased_customer_is_kept_as_settled_wit
 
     assert (again.status, again.rows) == ("applied", ())
     with centre._store.reading() as snapshot:
-        assert snapshot.raw_of_op(operation.id) == b""
+        assert op_rows.raw_of(snapshot.sql, operation.id) == b""
