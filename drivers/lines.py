@@ -154,6 +154,7 @@ class Used(msgspec.Struct, frozen=True, tag="used", tag_field="say"):
             unsure (the band cannot say) | undone (not written, for certain) | torn (only the band can tell: tell it again).
         at: Of `used`, when the band says that somebody else gave it, Unix seconds; 0 when it cannot say.
         store: And where: a tag of two bytes in hex, "" when it cannot say.
+        stood: Of `torn`, how often the band had been used before; None when that was not read.
     """
 
     tap: int
@@ -161,6 +162,7 @@ class Used(msgspec.Struct, frozen=True, tag="used", tag_field="say"):
     outcome: str
     at: int = 0
     store: str = ""
+    stood: int | None = None
 
 
 Said = ReaderState | Seen | KeyWanted | Proved | Failed | Left | Challenge | Refreshed | Used
@@ -235,6 +237,7 @@ class Use(_Discreet, frozen=True, tag="use", tag_field="tell"):
         store: Id of this store.
         heard: Tags of the newest operations that were heard of and stand on this band; hex of 8 bytes each.
         n_heard: How many were heard of in all.
+        stood: Of one that was torn a moment ago, `Used.stood`; None otherwise.
     """
 
     tap: int
@@ -247,6 +250,7 @@ class Use(_Discreet, frozen=True, tag="use", tag_field="tell"):
     store: str
     heard: tuple[str, ...] = ()
     n_heard: int = 0
+    stood: int | None = None
 
     def __repr__(self) -> str:
         return f"Use(tap={self.tap})"

@@ -20,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from drivers.credential.witness import Kind, operation_tag, store_tag
 from drivers.lines import Left, Proved, ReaderState, Said, Told, Use, Used
 from drivers.proof import ProofKind
@@ -46,6 +48,9 @@ PLENTY: Final = 1 << 40
 
 AGAIN_MS: Final = 60_000
 """How long it counts that somebody was asked to hold the band there again."""
+
+STOOD_US: Final = 30_000_000
+"""So long after a use was torn a band that only counts is believed to have counted this one: nobody was in another shop meanwhile."""
 
 USED: Final = "used"
 TORN: Final = "torn"
@@ -79,6 +84,7 @@ class BandWitness:
         self._there: _There | None = None
         self._asked: dict[str, asyncio.Future[str]] = {}
         self._elsewhere: dict[str, Used] = {}
+        self._stood: dict[str, int] = {}
 
     def connect(self, tell: Callable[[Told], None]) -> None:
         """Speak to this reader process from now on."""
@@ -99,6 +105,8 @@ class BandWitness:
                 asked = self._asked.pop(operation, None)
                 if asked is not None and outcome == USED:
                     self._elsewhere[operation] = said
+                if asked is not None and said.stood is not None:
+                    self._stood[operation] = said.stood
                 if asked is not None and not asked.done():
                     asked.set_result(outcome)
             case _:
@@ -116,6 +124,10 @@ class BandWitness:
         """When and where, as a tag, somebody else gave what was asked for; 0 and "" when the band cannot say."""
         said = self._elsewhere.pop(operation, None)
         return (0, "") if said is None else (said.at, said.store)
+
+    def stood(self, operation: str) -> int | None:
+        """How often the band had been used before a use of it was torn; None when it did not say."""
+        return self._stood.pop(operation, None)
 
     def is_there(self, band: str) -> bool:
         """Does this band lie on the reader, proved?"""
@@ -137,6 +149,7 @@ class BandWitness:
             store=order.store,
             heard=order.heard,
             n_heard=order.n_heard,
+            stood=order.stood,
         )
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._asked[order.operation] = answer
@@ -200,7 +213,11 @@ class Witnessing:
         first, op = self._torn.of(band, of), foreseen.ops[0]
         torn = first or TornUse(op.id, of, doer.owner, band, micros_of(self._clock.now()))
         self._torn.note(torn)
-        outcome = await self._witness.asked(self._order(torn.op, op, of, amount))
+        outcome = await self._witness.asked(self._order(torn, op, of, amount))
+        stood = self._witness.stood(torn.op)
+        if stood is not None:
+            now = micros_of(self._clock.now())
+            self._torn.note(msgspec.structs.replace(torn, stood=stood, stood_at=now))
         if outcome == UNDONE and first is None and foreseen.waits:
             self._torn.settle(torn.op)  # for certain: there is nothing to be heard of
         return self._settled(outcome, torn, foreseen, doer, amount)
@@ -244,19 +261,21 @@ class Witnessing:
         ]
         return found[0] if len(found) == 1 else ""
 
-    def _order(self, op_id: str, op: Operation, of: str, amount: int) -> Use:
+    def _order(self, torn: TornUse, op: Operation, of: str, amount: int) -> Use:
         heard = self._heard(op.owner, op.evidence.band)
+        now = micros_of(self._clock.now())
         return Use(
             tap=0,
-            operation=op_id,
+            operation=torn.op,
             of=of,
             kind=Kind.REDEEMED.value,
             amount=amount,
             free=self._free(of, op.owner),
-            at=micros_of(self._clock.now()) // 1_000_000,
+            at=now // 1_000_000,
             store=self._place,
             heard=heard[:HEARD_MAX],
             n_heard=len(heard),
+            stood=torn.stood if 0 <= now - torn.stood_at < STOOD_US else None,
         )
 
     def _free(self, of: str, owner: str) -> int:

@@ -26,7 +26,8 @@ A use on a DESFire, in a session opened with K_band:
 
 What breaks off before the commit was not done, and the error says so. A commit that broke off is done whole or not at all;
 reading back says which, by the operation in the records. Writing the same operation again is safe as well: whoever writes
-has read before, and `record_use` does not write what is there.
+has read before, and `record_use` does not write what is there. A chip that only counts says it by having moved by one, see
+`witnessing`; held there again much later it says nothing any more, and is not given to.
 """
 
 from collections.abc import Collection

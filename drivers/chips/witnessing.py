@@ -1,12 +1,19 @@
 """A use told to the reader process, carried out on the band that is there: opened with its own key, judged, written, said.
 
-It is opened anew for it, which also drops whatever an earlier use left uncommitted.
+It is opened anew for it, which also drops whatever an earlier use left uncommitted. A chip that only counts cannot name the use
+that was torn a moment ago: it stands there when the counter moved by one since, for only another shop's reader, or with NTAG 424 a
+telephone, moves it too, and whoever asks says only for a moment what it stood at.
 """
 
 from collections.abc import Callable
 from typing import assert_never
 
-from drivers.chips.counting import Ntag424Uses, UltralightAesUses, UltralightCUses
+from drivers.chips.counting import (
+    Ntag424Uses,
+    UltralightAesUses,
+    UltralightCUses,
+    is_counted,
+)
 from drivers.chips.desfire import Desfire
 from drivers.chips.ntag424 import Ntag424
 from drivers.chips.ultralight_aes import UltralightAes
@@ -69,6 +76,8 @@ def carried_out(order: Order, *, key: bytes, place: Callable[[], WitnessPlace]) 
         return Used(order.tap, order.operation, UNDONE)
     found: list[Witness] = []
     outcome = _outcome(order, use, heard, place, found)
+    if outcome == TORN:
+        return Used(order.tap, order.operation, outcome, stood=found[0].uses)
     other = _newest_other(found, use, heard) if outcome == Outcome.USED.value else None
     if other is None:
         return Used(order.tap, order.operation, outcome)
@@ -96,6 +105,8 @@ def _outcome(
         there = place()
         before = there.read()
         found.append(before)
+        if _is_counted_since(order, there, before):
+            return str(Outcome.THERE.value)
         outcome = judged(
             before,
             use,
@@ -113,6 +124,13 @@ def _outcome(
     except DriverError as error:
         return TORN if error.delivery is Delivery.UNKNOWN else _undone(error)
     return str(outcome.value)
+
+
+def _is_counted_since(order: Order, there: WitnessPlace, before: Witness) -> bool:
+    """Was this very use, torn a moment ago, counted by a chip that cannot name it?"""
+    if order.stood is None or not isinstance(there, CounterWitness):
+        return False
+    return is_counted(before=order.stood, after=before.uses) is True
 
 
 def _undone(error: DriverError) -> str:

@@ -25,6 +25,8 @@ class TornUse(msgspec.Struct, frozen=True, omit_defaults=True):
         owner: Of whom.
         band: Which band was asked.
         at: When, microseconds since 1970.
+        stood: How often the band had been used before it was asked the last time, None when it did not say.
+        stood_at: And when that was, microseconds since 1970.
     """
 
     op: str
@@ -32,6 +34,8 @@ class TornUse(msgspec.Struct, frozen=True, omit_defaults=True):
     owner: str
     band: str
     at: int
+    stood: int | None = None
+    stood_at: int = 0
 
 
 _read = msgspec.json.Decoder(tuple[TornUse, ...])
@@ -58,11 +62,12 @@ class TornUses:
         return next((one for one in self.all() if (one.band, one.of) == (band, of)), None)
 
     def note(self, torn: TornUse) -> None:
-        """The band is about to be asked; the same again changes nothing. Raises StoreError."""
+        """The band is about to be asked, or said how it stood; the same again changes nothing. Raises StoreError."""
         held = self.all()
-        if any(one.op == torn.op for one in held):
+        if torn in held:
             return
-        self._write((*held, torn)[-TORN_MAX:])
+        others = tuple(one for one in held if one.op != torn.op)
+        self._write((*others, torn)[-TORN_MAX:])
 
     def settle(self, op: str) -> bool:
         """It is known what became of it; whether it was here. Raises StoreError."""

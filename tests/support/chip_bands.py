@@ -41,6 +41,7 @@ def ntag424(
     is_random: bool = False,
     is_lrp: bool = False,
     counter: int = 0,
+    reference: bytes = REFERENCE,
 ) -> VirtualNtag424:
     """A band as `drivers.credential.places` says."""
     content, sdm = link_file(LINK, keys=SunKeys(NTAG424_UID, NTAG424_SUN), is_lrp=is_lrp)
@@ -58,7 +59,7 @@ def ntag424(
     link_of_ours = Ntag424File(
         2, link.iso_id, Mode.PLAIN, **rights, content=link.content, sdm=shown
     )
-    held = (REFERENCE + CAPSULE).ljust(CONTENT_FILE.size, b"\0")
+    held = (reference + CAPSULE).ljust(CONTENT_FILE.size, b"\0")
     content_file = Ntag424File(
         number=CONTENT_FILE.number,
         iso_id=0xE105,
@@ -88,7 +89,11 @@ def ntag424(
 
 
 def ultralight_aes(
-    *, uid: bytes = UID, key: bytes | None = None, is_random: bool = False
+    *,
+    uid: bytes = UID,
+    key: bytes | None = None,
+    is_random: bool = False,
+    reference: bytes = REFERENCE,
 ) -> VirtualUltralightAes:
     """A band as `drivers.credential.places` says, with MACs."""
     return VirtualUltralightAes(
@@ -96,7 +101,7 @@ def ultralight_aes(
         entropy=SeededEntropy("ultralight aes"),
         data_key=band_key(uid) if key is None else key,
         uid_key=GROUP_KEY,
-        user_pages=REFERENCE + CAPSULE,
+        user_pages=reference + CAPSULE,
         auth_first=0x04,
         options=0x03 if is_random else 0x02,
         access=0x80,

@@ -1,26 +1,29 @@
 """Two shops without a network, both with the lease of one band: the second refuses what the first gave, and heard nothing."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from drivers.chips.desfire import Desfire
+from drivers.chips.afterwards import opened_leased
 from drivers.chips.reading import read_band
 from drivers.chips.witness import WitnessPlace
 from drivers.chips.witnessing import carried_out, witness_place_of
-from drivers.credential.layout import AID, USES_FILE, USES_MAX, KeySlot
+from drivers.connection import Connection
+from drivers.credential.layout import AID, USES_FILE, USES_MAX
 from drivers.lines import Left, Proved, Told, Use
+from drivers.proof import Proof
 from hardware import identity as identities
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
-from hardware.virtual.band import VirtualBand
+from hardware.virtual.band import PoweredChip, VirtualBand
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
+from kiosk import witnessing
 from kiosk.assembly import CacheKeys, Device, StoreDesk, Sync, real_world
 from kiosk.core.ports import Recorded, Refused
 from kiosk.demo.in_process import InProcessTransport
@@ -31,6 +34,7 @@ from sync.model.operation import Evidence
 from sync.model.records import Entitlement, Interaction, LedgerEntry, Store
 from tests.support.bands import UID, ChipConnection, band, target_of
 from tests.support.centre import new_device, open_centre
+from tests.support.chip_bands import Type2Connection, ntag424, type2_target, ultralight_aes
 from tests.support.operations import assert_books_balance
 from tests.support.shop import BAND, LENA, NOON, lenas_rows, row
 
@@ -40,6 +44,10 @@ STAFF = Evidence("S1")
 STORES = ("harbour", "station", "airport")
 
 
+def connected(chip: PoweredChip) -> Connection:
+    return ChipConnection(chip) if chip.anticollision.ats else Type2Connection(chip)
+
+
 @dataclass
 class Reader:
     """A reader process in this one: reads a band with the keys of its till, and carries out what it is told."""
@@ -47,14 +55,16 @@ class Reader:
     keys: CacheKeys
     witness: BandWitness
     held: VirtualBand | None = None
+    proof: Proof | None = None
     tap: int = 0
     told: list[Use] = field(default_factory=list)
 
     def put(self, held: VirtualBand, *, read: VirtualBand | None = None) -> Proved:
         """Somebody holds a band there; what it proved. `read` is the same band where `held` is about to be torn."""
         chip = (read or held).power_up()
-        proof = read_band(ChipConnection(chip), target_of(chip), self.keys, SystemEntropy())
-        self.held, self.tap = held, self.tap + 1
+        target = target_of(chip) if chip.anticollision.ats else type2_target(chip)
+        proof = read_band(connected(chip), target, self.keys, SystemEntropy())
+        self.held, self.proof, self.tap = held, proof, self.tap + 1
         assert proof.band is not None
         proved = Proved(
             self.tap, proof.kind.value, proof.family.value, proof.generation, UID.hex(),
@@ -73,20 +83,16 @@ class Reader:
         asyncio.get_running_loop().call_soon(self._carry_out, value)
 
     def _carry_out(self, order: Use) -> None:
-        leased, held = self.keys.band_key(UID), self.held
+        leased, held, proof = self.keys.band_key(UID), self.held, self.proof
         assert leased is not None
-        if held is None:
+        if held is None or proof is None:
             return
-        key = leased.value
 
         def place() -> WitnessPlace:
-            chip = Desfire(ChipConnection(held.power_up()), SystemEntropy())
-            chip.select_application(AID)
-            if not chip.authenticate_ev2_first(KeySlot.BAND.value, key):
-                chip.authenticate_aes(KeySlot.BAND.value, key)
-            return witness_place_of(chip)
+            connection = connected(held.power_up())
+            return witness_place_of(opened_leased(connection, proof, leased, SystemEntropy()))
 
-        self.witness.heard(carried_out(order, key=key, place=place))
+        self.witness.heard(carried_out(order, key=leased.value, place=place))
 
 
 class Till:
@@ -184,7 +190,14 @@ def lenas_band(till: Till, *, ev: int = 2, has_witness: bool = True) -> VirtualD
     )
 
 
-def torn(held: VirtualDesfire, fault: Fault) -> FaultyBand:
+def counting_band(till: Till, make: Callable[..., VirtualBand]) -> VirtualBand:
+    """Lena's band, of a chip that counts its uses and does not name them."""
+    leased = till.reader.keys.band_key(UID)
+    assert leased is not None
+    return make(key=leased.value, reference=bytes.fromhex(BAND))
+
+
+def torn(held: VirtualBand, fault: Fault) -> FaultyBand:
     table = Field()
     table.present(held)
     return FaultyBand(held, fault, field=table, clock=FixedClock(real_world().clock.now()))
@@ -226,6 +239,74 @@ def test_the_second_shop_without_a_network_refuses_what_the_first_gave(
     assert station.desk.unsettled() == airport.desk.unsettled() == ()
     assert (station.left(), station.left(CINEMA)) == (0, 0)
     books(centre, station, airport)
+
+
+every_counting_chip = pytest.mark.parametrize(
+    "make", [ntag424, ultralight_aes], ids=["NTAG 424", "Ultralight AES"]
+)
+
+
+@every_counting_chip
+def test_a_chip_that_only_counts_makes_the_second_shop_wait_until_it_heard_of_the_first(
+    centre: Centre, station: Till, airport: Till, make: Callable[..., VirtualBand]
+) -> None:
+    lenas = counting_band(station, make)
+    for till in (station, airport):
+        till.cable.cut()
+
+    station.reader.put(lenas)
+    first = station.use()
+    station.reader.take_away()
+    airport.reader.put(lenas)
+    second = airport.use()
+    airport.reader.take_away()
+    for till in (station, airport, station):
+        till.agree()
+    station.cable.cut()
+    station.reader.put(lenas)
+    third = station.use(CINEMA)
+
+    assert (first.waits, second.waits, third.waits) == (False, True, False)
+    assert station.left() == 0
+    assert [line.kind for line in airport.desk.unsettled()] == ["redeem"]
+    books(centre, station, airport)
+
+
+@every_counting_chip
+@pytest.mark.parametrize("kind", [FaultKind.TEAR_COMMAND, FaultKind.TEAR_ANSWER])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_torn_use_of_a_chip_that_only_counts_is_given_once_when_it_is_held_again_soon(
+    centre: Centre,
+    station: Till,
+    make: Callable[..., VirtualBand],
+    kind: FaultKind,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    late: bool,
+) -> None:
+    """Torn where it is counted: the last but one exchange, the counter is read after it."""
+    at = 4 if make is ultralight_aes else 6
+    lenas = counting_band(station, make)
+    station.cable.cut()
+    station.reader.put(torn(lenas, Fault(kind, at)), read=lenas)
+    with pytest.raises(Refused) as not_yet:
+        station.use()
+    station.reader.take_away()
+    if late:
+        monkeypatch.setattr(witnessing, "STOOD_US", 0)
+
+    station.reader.put(lenas)
+    given = station.use()
+
+    is_counted = kind is FaultKind.TEAR_ANSWER
+    assert not_yet.value.code == "hold_again"
+    assert given.waits is (late and is_counted)
+    assert station.reader.put(lenas).band == BAND
+    assert station.reader.proof is not None
+    assert station.reader.proof.uses == 1
+    station.agree()
+    assert station.left() == 0
+    books(centre, station)
 
 
 def test_what_the_centre_told_of_is_not_held_against_the_band(

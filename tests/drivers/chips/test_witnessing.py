@@ -5,11 +5,14 @@ import dataclasses
 import msgspec
 import pytest
 
+from drivers.chips.witness import CounterWitness
 from drivers.chips.witnessing import carried_out, witness_place_of
+from drivers.connection import Connection
 from drivers.credential.witness import Kind, operation_tag
 from drivers.errors import BandUnsupported
-from drivers.lines import Use
+from drivers.lines import Use, Used
 from hardware.virtual.faults import Fault, FaultKind
+from tests.drivers.chips.test_counting import CHIPS, Made, Opened, _connected, _Torn
 from tests.drivers.chips.test_witness import KEY, _torn, n_uses, tap
 from tests.support.bands import band
 
@@ -67,6 +70,77 @@ def test_a_torn_order_is_torn_or_undone_and_told_again_it_is_there_or_recorded(
     assert not (is_there and torn.outcome == "undone")
     assert again.outcome == ("there" if is_there else "recorded")
     assert n_uses(virtual) == 1
+
+
+def _counted(opened: Opened, connection: Connection, **fields: object) -> Used:
+    """What becomes of an order on a band that only counts."""
+    return carried_out(
+        order(**fields),  # type: ignore[arg-type]
+        key=KEY,
+        place=lambda: CounterWitness(opened(connection)),
+    )
+
+
+@pytest.mark.parametrize(("made", "opened", "n_opening", "n_counted"), CHIPS)
+def test_a_chip_that_only_counts_gives_once_and_then_to_whoever_heard_of_it(
+    made: Made, opened: Opened, n_opening: int, n_counted: int
+) -> None:
+    virtual, heard = made(), (operation_tag(FIRST).hex(),)
+
+    first = _counted(opened, _connected(virtual))
+    elsewhere = _counted(opened, _connected(virtual), operation=SECOND)
+    knowing = _counted(opened, _connected(virtual), operation=SECOND, heard=heard, n_heard=1)
+
+    assert (first.outcome, elsewhere.outcome) == ("recorded", "unsure")
+    assert knowing.outcome == "recorded"
+    assert opened(_connected(virtual)).uses() == 2
+
+
+@pytest.mark.parametrize("is_heard", [False, True])
+@pytest.mark.parametrize(("made", "opened", "n_opening", "n_counted"), CHIPS)
+def test_an_order_torn_on_a_chip_that_only_counts_is_there_or_recorded_when_told_again(
+    made: Made, opened: Opened, n_opening: int, n_counted: int, is_heard: bool
+) -> None:
+    outcomes = set()
+    for at in range(1, n_counted + 2):
+        virtual = made()
+
+        torn = _counted(opened, _Torn(_connected(virtual), at, is_heard=is_heard))
+        is_there = opened(_connected(virtual)).uses() == 1
+        again = _counted(opened, _connected(virtual), stood=torn.stood)
+
+        assert torn.outcome in {"torn", "undone"}
+        assert (torn.stood == 0) is (torn.outcome == "torn")
+        assert again.outcome == ("there" if is_there else "recorded")
+        assert opened(_connected(virtual)).uses() == 1
+        outcomes.add(again.outcome)
+
+    assert outcomes == {"there", "recorded"}
+
+
+@pytest.mark.parametrize(("made", "opened", "n_opening", "n_counted"), CHIPS)
+def test_a_counter_that_moved_by_more_than_the_torn_use_cannot_say(
+    made: Made, opened: Opened, n_opening: int, n_counted: int
+) -> None:
+    virtual = made()
+    for _ in range(2):
+        opened(_connected(virtual)).add_use()
+
+    used = _counted(opened, _connected(virtual), stood=0)
+
+    assert used.outcome == "unsure"
+    assert opened(_connected(virtual)).uses() == 2
+
+
+def test_a_desfire_is_believed_by_its_records_and_not_by_how_often_it_was_used() -> None:
+    virtual = band()
+    carried_out(order(), key=KEY, place=lambda: witness_place_of(tap(virtual).chip))
+
+    used = carried_out(
+        order(SECOND, stood=0), key=KEY, place=lambda: witness_place_of(tap(virtual).chip)
+    )
+
+    assert used.outcome == "used"
 
 
 def test_a_band_that_cannot_witness_is_not_sure() -> None:
