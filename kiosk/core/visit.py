@@ -233,6 +233,14 @@ class Translated:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """The open page as it is now: she was answered elsewhere, or something came."""
+
+    visit: VisitId
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """The band is gone from the field; the wrist leaves after a second, and nothing follows from it."""
 
@@ -281,6 +289,7 @@ Event = (
     | Unavailable
     | Failed
     | Translated
+    | Changed
     | Left
     | Touched
     | Ticked
@@ -316,10 +325,11 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class ShowPage:
-    """Show a customer's page."""
+    """Show a customer's page; a quiet one was there already, and is not read aloud again."""
 
     visit: VisitId
     page: Page
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +393,8 @@ def step(state: State, event: Event, now_ms: int) -> Step:  # noqa: C901, PLR091
             return state, ()
         case Translated():
             return _translated(state, event, now_ms)
+        case Changed():
+            return _changed(state, event)
         case Left():
             return state, ()
         case Touched():
@@ -545,6 +557,17 @@ def _translated(state: State, event: Translated, now_ms: int) -> Step:
     if isinstance(state, Open) and event.visit == state.visit:
         after = replace(state, page=event.page, until_ms=now_ms + IDLE_MS)
         return after, (ShowPage(state.visit, event.page),)
+    return state, ()
+
+
+def _changed(state: State, event: Changed) -> Step:
+    """Show it in the place of the old one; nobody touched anything, so no time is won by it."""
+    if isinstance(state, Open) and (event.visit, event.page.owner) == (
+        state.visit,
+        state.page.owner,
+    ):
+        page = ShowPage(state.visit, event.page, is_quiet=True)
+        return replace(state, page=event.page), (page,)
     return state, ()
 
 

@@ -71,6 +71,12 @@ HELP_MS: Final = 30_000
 CODE_MS: Final = 60_000
 """A code stands as long as a form: somebody takes out a telephone and types it."""
 
+LOOK_S: Final = 2.0
+"""How often an open page is looked at again; a look takes about a millisecond."""
+
+CALM_MS: Final = 3_000
+"""Without a touch for so long, a page may change: nobody is about to press what moves."""
+
 TIDY_MS: Final = 2_000
 """Rest before memory is tidied: a queue of customers taps faster than that."""
 
@@ -158,6 +164,10 @@ class CustomerPane(Widget):
         """The view."""
         yield self.view
 
+    def on_mount(self) -> None:
+        """Look now and then whether an open page is still what it says."""
+        self.set_interval(LOOK_S, self.look)
+
     @property
     def state(self) -> visit.State:
         """Where the visit stands."""
@@ -196,6 +206,32 @@ class CustomerPane(Widget):
         self._happened(visit.Ticked())
         if self._help_until_ms and self._parts.clock.ticks_ms() >= self._help_until_ms:
             self._close_help()
+
+    def look(self) -> None:
+        """Show what changed of whose page is open, where they only read it: nothing changes under a finger, or in a form."""
+        state = self._state
+        if not isinstance(state, visit.Open) or self._help_until_ms or not self.view.is_read:
+            return
+        owner, calm_ms = state.page.owner, state.until_ms - visit.IDLE_MS + CALM_MS
+        band = self._bands.get(owner)
+        if (
+            band is None
+            or len(state.page.owners) != 1
+            or calm_ms > self._parts.clock.ticks_ms()
+        ):
+            return
+        try:
+            found = self._parts.recogniser.recognise(band)
+        except (StoreError, DeviceError):
+            return  # the next tap says what is wrong
+        page = found.page
+        if (page.kind, page.owner) != (state.page.kind, owner):
+            return  # they know it better from their own tap; another one decides
+        if page.language != state.page.language:
+            page = pages.spoken_in(page, state.page.language, self._parts.shop())
+        if page.blocks != state.page.blocks:
+            self._recognised[owner] = found
+            self._happened(visit.Changed(state.visit, page))
 
     def finish(self) -> None:
         """End the visit, as the Done key does."""
@@ -484,7 +520,8 @@ class CustomerPane(Widget):
             case visit.ShowPage():
                 self._help_until_ms = 0
                 self.view.show_page(effect.page)
-                self._tell_later(Spoken(effect.page.spoken))
+                if not effect.is_quiet:
+                    self._tell_later(Spoken(effect.page.spoken))
             case visit.Recognise():
                 return self._recognise(effect)
             case visit.Join():

@@ -175,6 +175,12 @@ class CustomerView(Widget):
         self._end_pin()
         self._draw()
 
+    @property
+    def is_read(self) -> bool:
+        """Whether a customer's page is open and nothing of it was chosen."""
+        is_chosen = self._detail is not None or self._told is not None
+        return self._face is Face.PAGE and not is_chosen and not self._asked_for
+
     def show_page(self, page: Page) -> None:
         """Show a customer's page from its beginning, in its language."""
         is_same = self._page is not None and self._page.owner == page.owner
@@ -430,9 +436,7 @@ class CustomerView(Widget):
     @property
     def _is_list(self) -> bool:
         """Whether items can be chosen now."""
-        is_page = self._face is Face.PAGE and self._detail is None and self._told is None
-        is_page = is_page and not self._asked_for
-        return is_page and not self._is_too_small
+        return self.is_read and not self._is_too_small
 
     @property
     def _grid(self) -> sheets.Grid:

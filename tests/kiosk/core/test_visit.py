@@ -212,7 +212,8 @@ def test_done_wipes_and_goes_home() -> None:
 @pytest.mark.parametrize(
     "late",
     [visit.Recognised(A, MAYA), visit.Joined(A, MAYA), visit.Failed(A, "band_left"),
-     visit.Proved(A, BAND), visit.Unavailable(A, "store"), visit.Translated(A, MAYA)],
+     visit.Proved(A, BAND), visit.Unavailable(A, "store"), visit.Translated(A, MAYA),
+     visit.Changed(A, MAYA)],
 )  # fmt: skip
 def test_an_answer_for_a_visit_that_has_ended_is_dropped(late: visit.Event) -> None:
     for state in (visit.Attract(), visit.Reading(B, 3_000, 250), visit.Open(B, TOM, 30_000)):
@@ -313,6 +314,17 @@ def test_the_open_page_can_change_its_language() -> None:
     assert state == visit.Open(A, german, 9 + visit.IDLE_MS)
 
 
+def test_what_changed_takes_the_place_of_the_open_page_and_wins_no_time() -> None:
+    answered = dataclasses.replace(MAYA, spoken="Hello, Maya.")
+
+    state, effects = visit.step(visit.Open(A, MAYA, 30_000), visit.Changed(A, answered), 9)
+    other = visit.step(visit.Open(A, MAYA, 30_000), visit.Changed(A, TOM), 9)
+
+    assert effects == (visit.ShowPage(A, answered, is_quiet=True),)
+    assert state == visit.Open(A, answered, 30_000)
+    assert other == (visit.Open(A, MAYA, 30_000), ())
+
+
 VISITS = st.sampled_from([VisitId(str(number)) for number in range(4)])
 PAGES = st.sampled_from([MAYA, TOM, SAM, AMA, neutral_page("en"), not_possible_page("en")])
 CODES = st.sampled_from(["band_left", "band_collision", "band_untrusted", "reader_absent", "?"])
@@ -324,6 +336,7 @@ EVENTS: st.SearchStrategy[visit.Event] = st.one_of(
     st.builds(visit.Unavailable, VISITS, CODES),
     st.builds(visit.Failed, VISITS, CODES),
     st.builds(visit.Translated, VISITS, st.just(MAYA)),
+    st.builds(visit.Changed, VISITS, PAGES),
     st.just(visit.Left()),
     st.just(visit.Touched()),
     st.just(visit.Ticked()),

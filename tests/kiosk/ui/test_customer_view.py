@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from kiosk.core.wording.catalogue import SENTENCES
 from kiosk.demo.catalogue import catalogue_rows
 from kiosk.demo.people import PEOPLE, people_rows
 from kiosk.ui.app import KioskApp
-from kiosk.ui.bridge import _RUNG
+from kiosk.ui.bridge import _RUNG, CALM_MS
 from kiosk.ui.messages import (
     CounterRung,
     CustomerGone,
@@ -287,6 +288,42 @@ async def test_after_done_nothing_of_the_customer_is_left_on_screen_or_in_memory
             and "Canary7" in repr(thing)
         ]
         assert kept == []
+
+
+async def test_an_open_page_changes_quietly_where_she_is_answered_elsewhere() -> None:
+    async with kiosk() as it:
+        await it.tap("priya")
+        assert "We have not answered" in it.text
+        n_spoken = len(it.app.of(Spoken))
+        it.house.put("priya", page_with(name="Priya"))
+        page = it.house.recogniser.answers["priya"]
+        assert isinstance(page, pages.Page)
+        it.house.put("priya", replace(page, owner="priya", owners=("priya",)))
+
+        it.app.pane.look()
+        await it.settle()
+        assert "We have not answered" in it.text  # a finger may be on its way
+        it.house.clock.sleep_ms(CALM_MS)
+        it.app.pane.look()
+        await it.settle()
+
+        assert "Hello, Priya." in it.text
+        assert "We have not answered" not in it.text
+        assert len(it.app.of(Spoken)) == n_spoken
+        await it.pass_ms(visit.IDLE_MS - CALM_MS)
+        assert it.face is Face.MASKED
+
+
+async def test_nothing_changes_under_help_and_a_page_that_is_somebody_elses_now_stays() -> None:
+    async with kiosk() as it:
+        await it.tap("priya")
+        before = it.text
+        it.house.put("priya", demo_page("maya"))
+        it.house.clock.sleep_ms(CALM_MS)
+        it.app.pane.look()
+        await it.settle()
+
+        assert it.text == before
 
 
 async def test_thirty_seconds_without_a_touch_hide_the_page_and_ask() -> None:
