@@ -44,12 +44,6 @@ _REASONS: Final = {
     "asked_elsewhere": "more than one in five asks again in another channel",
     "unused_and_unheard": "hardly anybody writes here, and most of them are not answered",
 }
-_ALARMS: Final = {
-    "late": "wrote and was not answered, though promised for",
-    "window_closing": "can be answered freely only until",
-    "promise_broken": "was promised something, and it is over since",
-    "promise_due": "was promised something, and it is nearly over, until",
-}
 _COUNTED: Final = {
     "late": ("unanswered past the time", "unanswered past the time"),
     "promise_broken": ("promise past its time", "promises past their time"),
@@ -136,7 +130,7 @@ def _lines(found: "Watched", words: StaffWords) -> list[str]:
     ]
     if found.alarms:
         lines.append(_heading(found))
-    lines += [_alarm_line(alarm, found.at, words) for alarm in found.alarms]
+    lines += _alarm_lines(found, words)
     lines = lines if len(lines) > 1 else [*lines, "Nobody waits."]
     if found.alerts:
         lines.append("In the last 7 days, the newest first:")
@@ -162,13 +156,34 @@ def _counted(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
 
 
-def _alarm_line(alarm: "Alarm", now: int, words: StaffWords) -> str:
-    who = words.name(alarm.name or alarm.owner)
-    where = words.channel(alarm.channel) if alarm.channel != "case" else "a case"
-    said = f"  ! {who} ({where}) {_ALARMS[alarm.code]}: {words.moment(alarm.due_at, now=now)}"
+def _alarm_lines(found: "Watched", words: StaffWords) -> list[str]:
+    """What is late or soon will be, once a person: who is due longest first, and below them what else they wait for."""
+    of_person: dict[str, list[Alarm]] = {}
+    for alarm in found.alarms:
+        of_person.setdefault(alarm.owner or alarm.key, []).append(alarm)
+    lines = []
+    for alarms in of_person.values():
+        who = words.name(alarms[0].name or alarms[0].owner)
+        first, *others = (_alarm_said(alarm, found.at, words) for alarm in alarms)
+        lines += [f"  ! {who}: {first}", *(f"      and {other}" for other in others)]
+    return lines
+
+
+def _alarm_said(alarm: "Alarm", now: int, words: StaffWords) -> str:
+    due = words.moment(alarm.due_at, now=now)
+    late, left = words.span(now - alarm.due_at), words.span(alarm.due_at - now)
+    if alarm.code == "late":
+        return f"{words.channel(alarm.channel)} not answered, due {due}, {late} late"
+    if alarm.code == "window_closing":
+        return f"{words.channel(alarm.channel)} takes free text only until {due}, {left} left"
+    over = f"{late} late" if alarm.code == "promise_broken" else f"{left} left"
+    said = (
+        f"{words.name(alarm.number)}, {words.name(alarm.by)} promised: {words.text(alarm.text).rstrip('.')},"
+        f" due {due}, {over}"
+    )
     if alarm.n_promised <= 1:
         return said
-    again = f"; again until {words.moment(alarm.again_at, now=now)}" if alarm.again_at else ""
+    again = f"; again for {words.moment(alarm.again_at, now=now)}" if alarm.again_at else ""
     broken = f"{alarm.n_broken} broken" if alarm.n_broken else "none broken"
     return f"{said} (promised {alarm.n_promised} times, {broken}{again})"
 

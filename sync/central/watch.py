@@ -6,7 +6,7 @@ soon will be rings once: a line in the log, a counter of the metrics, and `Alarm
 
 import logging
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sync.central import alerts
@@ -64,6 +64,7 @@ class Alarm:
         due_at: When it was or is due.
         again_at: Until when it was promised once more, 0 when it was not.
         n_promised, n_broken: On that case; 0 for a contact.
+        number, by, text: Of a promise: its case, who promised, and what. Not in a traceback.
     """
 
     code: str
@@ -75,6 +76,9 @@ class Alarm:
     again_at: int = 0
     n_promised: int = 0
     n_broken: int = 0
+    number: str = ""
+    by: str = ""
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,7 @@ def _alarms(
         Alarm(
             "promise_broken" if it.is_broken(now) else "promise_due",
             it.owner, "", "case", it.key, it.due_at, it.again_at, it.n_promised, it.n_broken,
+            it.number, it.by, it.text,
         )
         for it in promises
     ]  # fmt: skip
