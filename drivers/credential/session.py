@@ -93,6 +93,10 @@ class _Ending:
         self.is_over = True
         return untrusted(reason)
 
+    def run_out(self) -> BandUntrusted:
+        self.is_over = True
+        return BandUntrusted("the session has no commands left", delivery=Delivery.NOT_SENT)
+
 
 class Ev1Session:
     """Secure messaging after AuthenticateAES (AA) or AuthenticateISO (1A).
@@ -194,7 +198,7 @@ class Ev2Session:
         """Header, protected content and MAC."""
         self._ending.check()
         if self._counter >= COUNTER_MAX:
-            raise self._ending.end("the session has no commands left")
+            raise self._ending.run_out()
         if mode is CommMode.PLAIN:
             return header + content
         if mode is CommMode.FULL and content:

@@ -57,7 +57,8 @@ def test_any_line_is_a_value_or_malformed(line: bytes) -> None:
 
 def test_a_line_that_never_ends_is_malformed() -> None:
     with pytest.raises(BandMalformed):
-        told_of(b" " * (LINE_SIZE_MAX + 1))
+        told_of(line_of(Stop()).ljust(LINE_SIZE_MAX + 1))
+    assert told_of(line_of(Stop()).ljust(LINE_SIZE_MAX)) == Stop()
 
 
 def test_a_key_is_not_in_what_its_value_says_of_itself() -> None:

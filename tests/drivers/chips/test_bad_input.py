@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -21,8 +22,8 @@ from drivers.errors import (
     Delivery,
 )
 from drivers.proof import Proof, ProofKind
-from hardware.clock import SystemClock
-from hardware.entropy import SeededEntropy
+from hardware.clock import FixedClock, SystemClock
+from hardware.entropy import Entropy, SeededEntropy
 from hardware.virtual.band import Garbled, PoweredChip, Reselectable, VirtualBand
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
@@ -80,8 +81,8 @@ class _Heard:
             return None
 
 
-def _tapped(given: VirtualBand, keys: Keys) -> Proof:
-    chip, entropy = _Heard(given.power_up()), SeededEntropy("reader")
+def _tapped(given: VirtualBand, keys: Keys, entropy: Entropy | None = None) -> Proof:
+    chip, entropy = _Heard(given.power_up()), entropy or SeededEntropy("reader")
     if chip.anticollision.ats:
         return read_band(ChipConnection(chip), target_of(chip), keys, entropy)
     return read_band(Type2Connection(chip), type2_target(chip), keys, entropy)
@@ -179,6 +180,32 @@ def test_what_is_wrong_with_the_answer_that_proves_a_desfire_is_said_by_its_type
 
     assert isinstance(said, error)
     assert said.delivery is delivery
+
+
+@every_band
+def test_a_recorded_tap_shown_again_proves_nothing(name: str) -> None:
+    """The reader draws other numbers than the first time, as it does at each tap."""
+    entropy = SeededEntropy("reader")
+    bad = FaultyBand(
+        BANDS[name](), Fault(FaultKind.REPLAY, 1), field=Field(), clock=SystemClock()
+    )
+
+    first = _tapped(bad, Keys(UID), entropy)
+    with pytest.raises((BandUntrusted, BandLeft)):
+        _tapped(bad, Keys(UID), entropy)
+
+    assert first.kind is ProofKind.MUTUAL
+
+
+@every_band
+def test_a_band_that_takes_its_time_is_proved_all_the_same(name: str) -> None:
+    clock = FixedClock(datetime(2026, 5, 4, tzinfo=UTC))
+    slow = FaultyBand(BANDS[name](), Fault(FaultKind.DELAY, 100), field=Field(), clock=clock)
+
+    said = _tapped(slow, Keys(UID))
+
+    assert (said.kind, said.band) == (ProofKind.MUTUAL, REFERENCE)
+    assert clock.ticks_ms() >= 300
 
 
 @pytest.mark.parametrize("at", [3, 4])

@@ -71,6 +71,24 @@ def test_message_that_does_not_fit_is_not_written() -> None:
         band.write_ndef(message)
 
 
+def test_message_that_just_fits_is_written() -> None:
+    """The file of 256 bytes keeps two for the length."""
+    band = Type4(ChipConnection(_band(b"").power_up()))
+    band.select()
+    head = len(message_of((Record(TypeName.MEDIA, b"x", b"", b""),)))
+    fitting, longer = (
+        message_of((Record(TypeName.MEDIA, b"x", b"", bytes(254 - head + more)),))
+        for more in (0, 1)
+    )
+
+    with pytest.raises(BandUnsupported):
+        band.write_ndef(longer)
+    band.write_ndef(fitting)
+
+    assert len(fitting) == 254
+    assert band.ndef() == records_of(fitting)
+
+
 def test_telephone_has_no_ndef_application() -> None:
     phone = VirtualPhone(uid=bytes.fromhex("08AABBCC"))
 
