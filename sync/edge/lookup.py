@@ -108,7 +108,6 @@ class Lookup:
         """All rows of an owner and those of these keys, with everything folded in that touches them."""
         keys = tuple(keys)
         own = self._store.outbox.look(lambda file: _unanswered(file, owner, keys))
-        now = self._store.now()
 
         def reading(file: Transaction) -> dict[str, Row]:
             theirs = touching(file, owner, (*keys, *needed(own)))
@@ -120,7 +119,10 @@ class Lookup:
                     rows[key] = row
             place: Mapping[str, tuple[int, int]] = places(file, own) if theirs else {}
             order = ordered([(op, place.get(op.id, LAST)) for op in own], theirs)
-            return folded(rows, order, now=now, theirs={op.id for op in ops}) if order else rows
+            if not order:
+                return rows
+            now = self._store.now_or_later()
+            return folded(rows, order, now=now, theirs={op.id for op in ops})
 
         view = self._store.cache.look(reading)
         return view if self.is_shown() else _of_nobody(view)

@@ -384,6 +384,7 @@ class Outbox:
 
     def note_time(self, server_time: int) -> None:
         """Remember the latest time the centre told; it never goes back."""
+        self._store.told = (server_time, self._store.clock.ticks_ms())
         if server_time > self.time_floor:
             with self._store.outbox.write() as file:
                 file.execute(
@@ -461,10 +462,14 @@ class Outbox:
     def forget_old(self) -> int:
         """Delete what was applied more than KEEP_DAYS ago, and what is settled of erased customers; how many.
 
-        Ago by the centre's time, never by this device's: a clock that jumped ahead must not take what may be needed again.
+        Ago by the centre's time, never by this device's: a clock that jumped ahead must not take what may be needed again,
+        nor keep for years what it was wrong about.
         """
-        before = self.time_floor - KEEP_DAYS * 86_400_000_000
+        floor = self.time_floor
+        before = floor - KEEP_DAYS * 86_400_000_000
         with self._store.outbox.write() as file:
+            if floor:
+                file.execute("UPDATE op SET settled_at = ?1 WHERE settled_at > ?1", (floor,))
             return file.execute(
                 """DELETE FROM op WHERE state = 'applied' AND (settled_at < ? OR owner IN (SELECT owner FROM erased))""",
                 (before,),

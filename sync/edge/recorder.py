@@ -17,7 +17,6 @@ import msgspec
 
 from hardware.clock import Clock
 from hardware.entropy import Entropy, new_id
-from hardware.moments import micros_of
 from sync.edge.lease import trusted_now
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
@@ -154,7 +153,7 @@ class Recorder:
     def _stamped(self, op: Operation) -> Operation:
         return msgspec.structs.replace(
             op,
-            at=micros_of(self._clock.now()),
+            at=self._store.now_or_later(),
             boot=self._boot,
             mono_ms=self._clock.ticks_ms(),
         )
@@ -237,8 +236,7 @@ class Recorder:
             StoreError: nothing was recorded.
         """
         first = self._outbox.operation(op_id)
-        now = micros_of(self._clock.now())
-        if first is None or not 0 <= now - first.at <= UNDO_WITHIN_US:
+        if first is None or not 0 <= self._age_us(first) <= UNDO_WITHIN_US:
             return Refusal("too_late")
         if op_id in self._undone:
             return Refusal("undone")
@@ -255,6 +253,12 @@ class Recorder:
         if None in undone:
             return Refusal("no_undo")
         return self._kept(tuple(op for op in undone if op is not None))
+
+    def _age_us(self, op: Operation) -> int:
+        """How long ago it was recorded; by the ticks where this program did, for a clock may be set meanwhile."""
+        if op.boot == self._boot:
+            return (self._clock.ticks_ms() - op.mono_ms) * 1_000
+        return self._store.now_or_later() - op.at
 
     def _undo_of(self, op: Operation, doer: Doer, group: str) -> Operation | None:
         readable = read(op)

@@ -602,6 +602,7 @@ class EdgeStore:
     Attributes:
         disk: What its files are on.
         sending: Operations under way to the centre; not on the disk, for after a start nothing is.
+        told: The centre's time, microseconds since 1970, as it said it last, and the ticks then; zeros before it did.
         is_beside: Another process owns the files; here they are only read.
     """
 
@@ -625,6 +626,7 @@ class EdgeStore:
         self._check = hmac.new(key, b"tapthread store", hashlib.sha256).hexdigest()
         self._passing: tuple[Notice, ...] = ()
         self.sending: frozenset[str] = frozenset()
+        self.told = (0, 0)
         self.cache = StoreFile(
             folder / "cache.db", key, schema=_CACHE_SCHEMA, synchronous="NORMAL",
             heal=_not_ours if is_beside else self._drop_cache, ciphers=(BULK_CIPHER, DEFAULT_CIPHER),
@@ -809,6 +811,14 @@ class EdgeStore:
     def now(self) -> int:
         """Wall time, microseconds since 1970."""
         return micros_of(self.clock.now())
+
+    def now_or_later(self) -> int:
+        """What time it is for what is recorded, microseconds since 1970: a clock that is behind makes nothing older than what the centre knows. Raises StoreError."""
+        at, ticks_ms = self.told
+        passed_us = (self.clock.ticks_ms() - ticks_ms) * 1_000
+        found = self.outbox.glance("SELECT value FROM meta WHERE name = 'time_floor'")
+        floor = int(found[0][0]) if found else 0
+        return max(self.now(), at and at + passed_us, floor)
 
     @property
     def lineage(self) -> str:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hardware.clock import FixedClock
@@ -19,6 +19,17 @@ KEY = b"k" * 32
 SCOPE = "s:harbour"
 START = datetime(2026, 1, 7, 12, 30, tzinfo=UTC)
 _openings = itertools.count()
+
+
+class SetClock(FixedClock):
+    """A clock whose wall time somebody sets, while its ticks go on."""
+
+    def __init__(self) -> None:
+        super().__init__(START)
+        self.error = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.error
 
 
 def opened(

@@ -1,12 +1,11 @@
 """How long rows of people are shown without the centre, and what clocks can and cannot do about it."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from hardware.clock import FixedClock
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
 from sync.edge.lease import DAY_MS, ERASED_MS, HOUR_MS, KEEP_MS, SHOWN_MS, lease_of
@@ -18,23 +17,12 @@ from tests.support import edge, shop
 YEARS_10 = timedelta(days=3_650)
 
 
-class SetClock(FixedClock):
-    """A clock whose wall time somebody sets, while its ticks go on."""
-
-    def __init__(self) -> None:
-        super().__init__(edge.START)
-        self.error = timedelta()
-
-    def now(self) -> datetime:
-        return super().now() + self.error
-
-
 class Place:
     """A filled device whose clock is in the test's hands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.clock = SetClock()
+        self.clock = edge.SetClock()
         self.store = edge.opened(folder, clock=self.clock)
         edge.filled(self.store, shop.lenas_rows())
         self.start()
@@ -258,7 +246,7 @@ def test_a_power_cut_takes_no_more_than_a_minute_off_the_age(place: Place) -> No
 
 
 def test_a_cache_made_before_anybody_counted_is_as_old_as_its_last_pull(tmp_path: Path) -> None:
-    clock = SetClock()
+    clock = edge.SetClock()
     store = edge.opened(tmp_path, clock=clock)
     edge.filled(store, shop.lenas_rows())
     upkeep = Upkeep(store, feed=Feed(store))

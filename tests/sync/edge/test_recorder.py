@@ -1,13 +1,13 @@
 """What somebody does at a device is judged, kept, taken back and settled there, with or without a network."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import micros_of
 from sync.edge.feed import Feed
@@ -22,7 +22,9 @@ from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.redeem import Redeem
-from sync.model.records import Account, Band, Stock
+from sync.model.operations.set_consent import SetConsent
+from sync.model.records import Account, Band, Consent, Stock
+from sync.model.row import Row
 from sync.model.rules import UNDO_WITHIN_US
 from sync.model.wire import Cursor, OpResult
 from tests.support import edge, shop
@@ -37,7 +39,7 @@ class Counter:
     """A device with a recorder."""
 
     def __init__(self, folder: Path, *, place: str = "harbour") -> None:
-        self.clock = FixedClock(edge.START)
+        self.clock = edge.SetClock()
         self.store = edge.opened(folder, clock=self.clock)
         edge.filled(
             self.store,
@@ -133,6 +135,53 @@ def test_what_it_was_judged_on_and_when_in_which_start_travels_with_it(at: Count
     assert op.boot != ""
     assert op.mono_ms == at.clock.ticks_ms()
     assert at.pushed() == [op]
+
+
+def test_with_a_clock_at_1970_it_is_as_late_as_the_centre_is_by_now_and_undone_in_time(
+    at: Counter,
+) -> None:
+    told = micros_of(at.clock.now()) + 3_600_000_000
+    at.outbox.note_time(told)
+    at.clock.error = timedelta(days=-56 * 365)
+    at.clock.sleep_ms(1_000)
+
+    op = at.do(HAND_OVER)
+    at.clock.error = timedelta(days=1)
+    undone = at.recorder.undo(op.id, BEN)
+
+    assert op.at == told + 1_000_000
+    assert isinstance(undone, Kept)
+    at.clock.sleep_ms(UNDO_WITHIN_US // 1_000 + 1)
+    assert at.recorder.undo(undone.ops[0].id, BEN) == Refusal("too_late")
+
+
+def test_after_a_start_without_a_network_it_is_not_earlier_than_the_centre_told(
+    at: Counter,
+) -> None:
+    told = micros_of(at.clock.now()) + 3_600_000_000
+    at.outbox.note_time(told)
+    at.store.close()
+    at.clock.error = timedelta(days=-56 * 365)
+    at.store = edge.opened(at.store.folder, clock=at.clock)
+    at.recorder = at.anew()
+
+    assert at.do(HAND_OVER).at == told
+
+
+def test_a_consent_that_is_withdrawn_with_a_clock_at_1970_is_withdrawn(at: Counter) -> None:
+    consent = "lena:offers"
+    given = Consent(consent, "offers", is_granted=True, at=micros_of(at.clock.now()))
+    page = edge.page_of([shop.row(given, version=9)], since=11)
+    Feed(at.store).apply_page(page, asked=(Cursor(edge.SCOPE, 11),))
+    at.outbox.note_time(micros_of(at.clock.now()) + 1)
+    at.clock.error = timedelta(days=-56 * 365)
+
+    at.do(Act("set_consent", SetConsent(consent=consent, purpose="offers", is_granted=False)))
+
+    shown = at.lookup.cells((f"consent/{consent}",), owner=shop.LENA)[f"consent/{consent}"]
+    assert isinstance(shown, Row)
+    assert isinstance(shown.body, Consent)
+    assert not shown.body.is_granted
 
 
 def test_the_home_store_gives_points_out_at_once(at: Counter) -> None:

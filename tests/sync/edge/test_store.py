@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -1005,6 +1006,24 @@ def test_refused_and_held_operations_stay_and_applied_ones_go_after_two_weeks(
         (numbered(2).id, OperationState.HELD, "unknown_kind"),
         (numbered(3).id, OperationState.RECORDED, ""),
     ]
+    store.close()
+
+
+def test_what_was_settled_under_a_clock_years_ahead_goes_after_two_weeks_all_the_same(
+    tmp_path: Path,
+) -> None:
+    clock = edge.SetClock()
+    store = edge.opened(tmp_path, clock=clock)
+    outbox, right = Outbox(store), store.now()
+    clock.error = timedelta(days=3_650)
+    outbox.record(numbered(0))
+    outbox.settle([result(numbered(0), "applied")])
+
+    outbox.note_time(right)
+    at_once = outbox.forget_old()
+    outbox.note_time(right + (KEEP_DAYS * 86_400 + 1) * 1_000_000)
+
+    assert (at_once, outbox.forget_old()) == (0, 1)
     store.close()
 
 
