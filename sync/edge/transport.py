@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import ssl
 import sys
+from functools import lru_cache
 from typing import Final
 
 from hardware.left_out import left_out
@@ -17,8 +18,10 @@ from sync.model.ports import Request, Response
 with left_out(
     "trio", "httpx._main"
 ):  # the latter is a command line of its own, with click and rich
-    import httpcore  # noqa: F401  # httpx imports it by its first client, outside of this block
+    import httpcore
     import httpx
+
+    from sync.edge.stream import Network
 
 if importlib.util.find_spec("sniffio") is None:
     # httpcore 1.0 looks for it four times a call, each time in every folder; so it is told once that there is none.
@@ -33,9 +36,20 @@ KEEP_S: Final = 25.0
 CONNECTIONS_MAX: Final = 8
 """Calls under way at once; others wait for their turn."""
 
-_TIMEOUT: Final = httpx.Timeout(None, connect=CONNECT_S).as_dict()
-_LIMITS: Final = httpx.Limits(
-    max_connections=CONNECTIONS_MAX, max_keepalive_connections=4, keepalive_expiry=KEEP_S
+KEPT_MAX: Final = 4
+"""Connections that are kept while nobody calls."""
+
+_TIMEOUT: Final = {"connect": CONNECT_S, "read": None, "write": None, "pool": None}
+
+
+_FAILURES: Final = (
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+    httpx.InvalidURL,
+    OSError,
+    UnicodeError,
 )
 
 
@@ -45,7 +59,7 @@ class HttpTransport:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         """Args: `tls` says which certificates count (`edge.tls`); without it, those this machine knows."""
         self._tls = tls
-        self._connections: httpx.AsyncHTTPTransport | None = None
+        self._connections: httpcore.AsyncConnectionPool | None = None
 
     async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
         """Send and wait for the whole response, within `deadline_ms`. Raises CentreUnreachable."""
@@ -55,31 +69,31 @@ class HttpTransport:
                 return await self._sent(request, size_max)
         except TimeoutError as error:
             raise CentreUnreachable("no answer in time") from error
-        except (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            httpx.StreamError,
-            OSError,
-            UnicodeError,
-        ) as error:
+        except _FAILURES as error:
             bad = _certificate_error(error)
             if bad is not None:
                 raise CentreCertificate(bad.verify_message or str(bad)) from error
             raise CentreUnreachable(type(error).__name__) from error
 
     async def _sent(self, request: Request, size_max: int) -> Response:
-        # The transport itself, without httpx's client around it: we follow nothing, keep no cookies and ask no proxy,
-        # and a request that changes nothing spends a third of its time there.
+        # What httpx keeps connections with, without httpx's client around it: we follow nothing, keep no cookies and ask no
+        # proxy, and a request that changes nothing spends half of its time there.
         if self._connections is None:
-            self._connections = httpx.AsyncHTTPTransport(
-                trust_env=False,
-                verify=self._tls or ssl.create_default_context(),
-                limits=_LIMITS,
+            self._connections = httpcore.AsyncConnectionPool(
+                ssl_context=self._tls or ssl.create_default_context(),
+                max_connections=CONNECTIONS_MAX,
+                max_keepalive_connections=KEPT_MAX,
+                keepalive_expiry=KEEP_S,
+                network_backend=Network(),
             )
-        asked = httpx.Request(
+        url, host = _target(request.url)
+        said = [("host", host), *request.headers]
+        if request.body:
+            said.append(("content-length", str(len(request.body))))
+        asked = httpcore.Request(
             request.method,
-            request.url,
-            headers=list(request.headers),
+            url,
+            headers=[(name.encode("ascii"), value.encode("ascii")) for name, value in said],
             content=request.body,
             extensions={"timeout": _TIMEOUT},
         )
@@ -87,7 +101,7 @@ class HttpTransport:
         try:
             parts: list[bytes] = []
             size = 0
-            async for part in answer.aiter_raw():
+            async for part in answer.aiter_stream():
                 size += len(part)
                 if size > size_max:
                     raise CentreUnreachable("the answer is too large")
@@ -96,15 +110,25 @@ class HttpTransport:
             await answer.aclose()
         headers = tuple(
             (name.decode("latin-1").lower(), value.decode("latin-1"))
-            for name, value in answer.headers.raw
+            for name, value in answer.headers
         )
-        return Response(answer.status_code, headers, b"".join(parts))
+        return Response(answer.status, headers, b"".join(parts))
 
     async def close(self) -> None:
         """Let go of all connections."""
         connections, self._connections = self._connections, None
         if connections is not None:
             await connections.aclose()
+
+
+@lru_cache(64)
+def _target(url: str) -> tuple[httpcore.URL, str]:
+    """An address as the connections take it, and as its server is named. Raises httpx.InvalidURL."""
+    read = httpx.URL(url)
+    target = httpcore.URL(
+        scheme=read.raw_scheme, host=read.raw_host, port=read.port, target=read.raw_path
+    )
+    return target, read.netloc.decode("ascii")
 
 
 def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:

@@ -23,13 +23,20 @@ class Server:
     url: str = ""
     answers: list[bytes] = field(default_factory=list)
     heads: list[bytes] = field(default_factory=list)
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
     n_connections: int = 0
     n_at_once: int = 0
     n_most_at_once: int = 0
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def hang_up(self) -> None:
+        """Close what is open, in the midst of whatever is said."""
+        for writer in self.writers:
+            writer.close()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.n_connections += 1
+        self.writers.append(writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while await self._answered(reader, writer):
                 pass
@@ -142,6 +149,41 @@ async def test_a_server_that_hung_up_meanwhile_is_asked_over_another_connection(
 
     assert body == b"ok"
     assert (server.n_connections, len(server.heads)) == (2, 3)
+
+
+async def test_a_server_that_speaks_no_tls_or_hangs_up_in_its_midst_is_unreachable() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    hanging_up = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    url = "https://{}:{}".format(*hanging_up.sockets[0].getsockname()[:2])
+    async with closed(hanging_up), serving() as server, transport() as made:
+        for base in (url, server.url.replace("http:", "https:")):
+            with pytest.raises(CentreUnreachable):
+                await ask(made, Server(url=base))
+
+
+async def test_a_long_answer_comes_whole_though_it_is_read_slowly() -> None:
+    long = b"x" * 3_000_000
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(long)}\r\n\r\n".encode()
+    async with serving(head + long) as server, transport() as made:
+        request = Request("POST", server.url, (), b"{}")
+        answer = await made.send(request, deadline_ms=5_000, size_max=len(long))
+
+    assert answer.body == long
+
+
+async def test_an_answer_that_breaks_off_is_nobodys() -> None:
+    async with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok") as server:
+        server.answers.append(b"")
+        async with transport() as made:
+            asking = asyncio.ensure_future(ask(made, server))
+            while not server.heads:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0)
+            server.hang_up()
+            with pytest.raises(CentreUnreachable):
+                await asking
 
 
 async def test_more_calls_than_connections_wait_for_their_turn() -> None:
