@@ -43,7 +43,7 @@ class LineageRecord(msgspec.Struct, frozen=True):
     Attributes:
         token: What its next push presents; `previous` what the one before did.
         last_op: The last operation it brought.
-        state: live | forked | cloned.
+        state: live | doubted, as `pushes` has it.
     """
 
     device: str

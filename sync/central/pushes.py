@@ -6,7 +6,8 @@ A lineage is one life of a device's outbox; `token` is what its last push answer
     the token we said last                 the next push
     the one before, and an id we know      the answer was lost, or the push came late: the same token again; the id may be in `said`
     a later one than we remember           lost: this centre was set back, or took over without its tail; nothing is done
-    anything else                          forked: the outbox was restored or copied; nothing is done
+    anything else                          forked: the outbox was restored or copied; nothing is done, and people hear of it once
+                                           another life begins, for it may be a push that came late
     a life that was followed by another    the device was cloned: from now on its requests are held, its facts taken
 """
 
@@ -39,6 +40,9 @@ COUNT_DIGITS: Final = 8
 FORKED: Final = "device_forked"
 CLONED: Final = "device_cloned"
 LIVE: Final = "live"
+DOUBTED: Final = "doubted"
+"""A life that a copy of it may have spoken for, or a push that came very late, which nobody hears the answer of. Where the next
+push carries on, it was late; where another life begins, somebody heard that it is a copy."""
 
 _HEX: Final = re.compile("[0-9a-f]+")
 
@@ -78,10 +82,9 @@ class Pushes:
             if is_lost(life, push.token):
                 return lambda: PushAnswer((), is_forked=True, is_lost=True)
             if not is_next(life, push, known):
-                if not push.ops or len(known) < len(
-                    push.ops
-                ):  # else it may be one that came late
-                    alerts.add(transaction, FORKED, device.id, at=now)
+                if life is not None:
+                    doubted = msgspec.structs.replace(life, state=DOUBTED)
+                    device_rows.put_lineage(transaction, doubted)
                 return lambda: PushAnswer((), is_forked=True)
             device = self._told_apart(transaction, device, life, push, now)
             token = f"{_count_of(life) + 1:0{COUNT_DIGITS}x}{drawn}"
@@ -122,6 +125,9 @@ class Pushes:
         if device.lineage == push.lineage:
             return device
         if life is None:
+            before = device_rows.lineage(transaction.read.sql, device.id, device.lineage)
+            if before is not None and before.state == DOUBTED:
+                alerts.add(transaction, FORKED, device.id, at=now)
             seen = msgspec.structs.replace(device, lineage=push.lineage)
         elif not push.ops or not device.lineage:
             return device

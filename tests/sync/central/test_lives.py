@@ -88,6 +88,22 @@ async def test_a_push_that_comes_late_calls_nobody_a_copy(
     assert alerts_of(centre) == []
 
 
+async def test_a_push_of_what_was_never_done_that_comes_very_late_calls_nobody_a_copy(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    await kiosk.push(word(1))
+    late = kiosk.signed(kiosk.push_request(word(2)))  # the centre failed at it each other time
+    await kiosk.push(word(3))
+
+    answer = await kiosk.send(late)
+    await kiosk.push(word(4))
+    kiosk.lineage, kiosk.token = "lineage-2", ""
+    await kiosk.push(word(2))
+
+    assert answer.status == 409
+    assert alerts_of(centre) == []
+
+
 async def test_who_holds_back_what_got_no_answer_goes_on_with_other_things(
     centre: Centre, kiosk: PlainDevice
 ) -> None:
@@ -127,7 +143,7 @@ async def test_a_device_restored_from_a_backup_has_forked_and_loses_nothing(
     assert (forked.results, forked.token, n_between) == ((), "", 2)
     assert [it.status for it in (*results, *again)] == ["applied"] * 3
     assert centre.count("op") == 4
-    assert alerts_of(centre) == ["device_forked"]
+    assert alerts_of(centre) == ["device_forked"], "once it goes on under another name"
     assert centre.counters["push.forked"] == 1
 
 
