@@ -229,11 +229,11 @@ def _check(path: Path | None, name: str, *, as_json: bool) -> None:
     from sync.central.channels.names import names_of, nearest
     from sync.central.channels.registry import ADAPTERS
     from sync.central.errors import ChannelsWrong
+    from sync.central.importing import OfFiles
 
     if path is None:
         message = "channel check needs --channels FILE."
         fail("usage", message, exit_code=EXIT_USAGE, as_json=as_json)
-    assert path is not None  # `fail` ends
     try:
         found = channels_file.read_channels(path)
         channels_file.check(found, ADAPTERS)
@@ -247,7 +247,7 @@ def _check(path: Path | None, name: str, *, as_json: bool) -> None:
         {
             "name": it.name, "adapter": it.adapter, "channel": it.channel, "path": f"/in/{it.name}",
             "secrets": sorted(it.secrets), "options": sorted(it.options),
-            "missing": _missing(ADAPTERS[it.adapter], it),
+            "missing": _missing(ADAPTERS[it.adapter], it), "takes_files": isinstance(ADAPTERS[it.adapter], OfFiles),
         }
         for it in found
         if name in ("", it.name)
@@ -270,12 +270,18 @@ def _about(adapter: "Adapter") -> str:
 
 
 def _missing(adapter: "Adapter", channel: "Settings") -> str:
-    """Which secret the adapter asks for and does not find, in words; "" when it finds all it asks for at once."""
+    """Which secret the adapter asks for and does not find, in words; "" when it finds all it asks for at once.
+
+    A channel that takes files and has no secret at all is meant for files: for them there is nothing to sign.
+    """
     from sync.central.channels.adapter import Delivery, Forged, NoSecret
+    from sync.central.importing import OfFiles
 
     try:
         adapter.verify(Delivery(b""), channel)
     except NoSecret as error:
+        if isinstance(adapter, OfFiles) and not channel.secrets:
+            return ""
         return str(error)
     except Forged:
         return ""
@@ -324,7 +330,8 @@ def _in_words(said: dict[str, Any]) -> list[str]:
 
 
 def _checked_line(it: dict[str, Any]) -> str:
-    line = f"{it['name']:<16} {it['adapter']:<12} {it['path']:<24} secrets: {', '.join(it['secrets']) or 'NONE'}"
+    none = "none: only files can be imported" if it["takes_files"] else "NONE"
+    line = f"{it['name']:<16} {it['adapter']:<12} {it['path']:<24} secrets: {', '.join(it['secrets']) or none}"
     if it["missing"]:
         line += f"\n    ! {it['missing']}"
     if "is" in it:

@@ -68,6 +68,6 @@ def database_of(data: Path | None, database: str, *, as_json: bool) -> str:
         return database
     file = settings.load(data=data).data / CENTRE_FOLDER / "centre.db"
     if not file.is_file():
-        message = f"There is no centre in {file.parent}."
+        message = f"There is no centre in {file.parent}. Make one: tapthread central --data {file.parents[1]}"
         fail("no_centre", message, exit_code=EXIT_DATABASE, as_json=as_json)
     return str(file)

@@ -285,6 +285,20 @@ def test_every_command_on_the_database_of_a_centre_names_it_in_the_same_words(
     assert asked is get_args(Database)[1]
 
 
+def test_a_channel_that_only_takes_files_is_not_said_to_miss_a_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "channels.toml"
+    path.write_text('[old]\nadapter = "table"\n')
+    path.chmod(0o600)
+
+    (told,) = ran(tmp_path, capsys, "check", channels=path)["checked"]
+    channel.run("check", data=tmp_path, channels=path)
+
+    assert told["missing"] == ""
+    assert "secrets: none: only files can be imported" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", [agent, channel, inbox, likeness, outgoing, watch])
 def test_each_of_them_says_that_there_is_no_centre_in_a_folder_without_one(
     command: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -293,4 +307,8 @@ def test_each_of_them_says_that_there_is_no_centre_in_a_folder_without_one(
         command.run(data=tmp_path)
 
     assert ended.value.exit_code == 6
-    assert f"There is no centre in {tmp_path}/centre." in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (
+        f"There is no centre in {tmp_path}/centre. Make one: tapthread central --data {tmp_path}"
+        in said
+    )
