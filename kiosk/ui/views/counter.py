@@ -1215,7 +1215,7 @@ class CounterView(Vertical):
     # Moving about
 
     def action_back(self) -> None:
-        """Leave the note, then the page; a note begun is kept."""
+        """Leave the note, then the page; a list goes back to the customer it was opened from. A note begun is kept."""
         if self.page == "sheet" and self.query_one(NoteWriter).is_open:
             is_answer = self.query_one(NoteWriter).is_answer
             self._keep_draft()
@@ -1226,8 +1226,12 @@ class CounterView(Vertical):
         elif self.page == "find":
             self.query_one("#query", Input).value = ""
             self.take_focus()
-        else:
+        elif self.page == "sheet" or self._sheet is None:
             self.action_find()
+        else:
+            tapped_at = self._tapped_at
+            self.open(self._sheet.owner, self._opened)
+            self._tapped_at = tapped_at
 
     def action_find(self) -> None:
         """Go to an empty search; a note begun is kept."""
@@ -1298,8 +1302,6 @@ class CounterView(Vertical):
             self._say_trouble(error)
             return
         self._leave()
-        self._sheet = None
-        self._profile = None
         self.query_one("#message", Notice).clear()
         self.query_one("#pages", ContentSwitcher).current = "waiting"
         self.take_focus()

@@ -577,7 +577,7 @@ def test_a_refused_hand_over_says_when_and_where_it_already_happened() -> None:
         unsettled(OperationState.REFUSED, "handed_over_twice", about="pickup/p1"), of, TELL
     )
 
-    assert entry.lead == "Lena: hand over a parcel"
+    assert entry.lead == "Lena: hand-over of a parcel"
     assert entry.text == (
         "Not settled: already handed over Thu 14:02 in Market. Call them, or hand to a supervisor."
     )

@@ -806,12 +806,27 @@ async def test_what_is_not_settled_is_listed_in_words() -> None:
 
         refused, waiting = at.entries("unsettled-list").splitlines()
         assert refused == (
-            "today 14:02|Lena Hoffmann: hand over a parcel|Not settled: already handed over "
+            "today 14:02|Lena Hoffmann: hand-over of a parcel|Not settled: already handed over "
             "today 13:52 in Market. Call them, or hand to a supervisor."
         )
         assert waiting == (
             "today 14:02|Tom Becker: note on a case|Goes to the centre by itself. Nothing to do."
         )
+
+
+@pytest.mark.parametrize("key", ["u", "w"])
+async def test_a_list_goes_back_to_the_customer_it_was_opened_from(key: str) -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.press(key)
+        assert at.view.page != "sheet"
+        await at.press("escape")
+
+        assert (at.view.page, at.view.owner) == ("sheet", "tom")
+        await at.press("escape")
+        assert at.view.page == "find"
+        await at.press("f6", "escape")
+        assert at.view.page == "find"
 
 
 async def test_what_settles_while_the_list_is_open_leaves_it() -> None:
@@ -1008,7 +1023,7 @@ async def test_what_waits_for_a_person_comes_first_and_has_a_digit() -> None:
 
         entries = at.view.query_one("#unsettled-list", EntryList).entries
         assert [(entry.digit, entry.lead) for entry in entries] == [
-            ("1", "Lena Hoffmann: use a ticket or points"),
+            ("1", "Lena Hoffmann: use of a ticket or points"),
             ("2", "Tom Becker: note on a case"),
             ("", "Maya Lindqvist: note on a case"),
         ]
@@ -1148,7 +1163,7 @@ async def test_a_hand_over_is_taken_back_with_a_key_and_a_yes() -> None:
         await at.press("z", "y")
 
         assert [done.kind for done in at.desk.done] == ["hand_over_pickup", "take_back_pickup"]
-        assert at.notice("message").startswith("Taken back: hand over a parcel.")
+        assert at.notice("message").startswith("Taken back: hand-over of a parcel.")
         assert "Hand over" in at.entries("now")
         await at.press("z")
         assert at.notice("message") == "Nothing was recorded here in the last 5 minutes."
@@ -1224,7 +1239,7 @@ async def test_the_centres_yes_is_told_when_it_comes() -> None:
         at.view.look()
         await at.pilot.pause()
 
-        assert at.notice("here") == "+ The centre said yes: use a ticket or points. Go on."
+        assert at.notice("here") == "+ The centre said yes: use of a ticket or points. Go on."
 
 
 async def test_the_centres_no_is_told_with_its_reason() -> None:
