@@ -433,7 +433,7 @@ class Pump:
         self._recent = _Recent(proof.uid, proof.band, self._clock.ticks_ms())
         there = _There(seen.tap, target, proof, keys, said)
         if said.is_provable:
-            there = self._ordered(reader, there, self._order_wait_ms)
+            there = self._ordered(reader, there, self._order_wait_ms) or there
         self._await_removal(reader, seen.tap, there)
 
     def _held_again(self, reader: Reader, target: Target) -> None:
@@ -445,7 +445,7 @@ class Pump:
         self._recent = replace(recent, n_retries=recent.n_retries + 1)
         there = replace(recent.there, target=target)
         self._say(there.said)
-        there = self._ordered(reader, there, self._order_wait_ms)
+        there = self._ordered(reader, there, self._order_wait_ms) or there
         self._await_removal(reader, there.tap, there)
 
     def _read(self, reader: Reader, target: Target, tap: int) -> tuple[Proof, int, PipeKeys]:
@@ -459,12 +459,12 @@ class Pump:
 
     # While the band is there
 
-    def _ordered(self, reader: Reader, there: _There, timeout_ms: int) -> _There:
-        """Follow the next order about the band that is there, if one comes in time; what is known of the band then."""
+    def _ordered(self, reader: Reader, there: _There, timeout_ms: int) -> _There | None:
+        """Follow the next order about the band that is there; what is known of the band then, None where none came in time."""
         order = self._hearing.order(there.tap, timeout_ms)
         match order:
             case None:
-                return there
+                return None
             case Prove():
                 return self._prove(reader, there)
             case Refresh():
@@ -583,9 +583,9 @@ class Pump:
                 self._n_steps += 1
                 if there is not None:
                     after = self._ordered(reader, there, 0)
-                    if after is not there:
+                    if after is not None:
                         attentive_until_ms = self._clock.ticks_ms() + ATTENTIVE_MS
-                    there = after
+                        there = after
         finally:
             if self._recent is not None:
                 is_open = there is not None and there.said.is_provable

@@ -1,8 +1,10 @@
 """The loop of the reader process, with a fake reader, virtual chips and a clock that moves only when told to."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -20,11 +22,20 @@ from drivers.lines import (
     Said,
     Seen,
     Stop,
+    Use,
     Used,
     line_of,
 )
-from drivers.pump import SAME_TAP_MS, TORN_MAX, Hearing, Means, Pump
-from drivers.readers.base import Reader
+from drivers.pump import (
+    ATTENTIVE_LOOK_MS,
+    ATTENTIVE_MS,
+    SAME_TAP_MS,
+    TORN_MAX,
+    Hearing,
+    Means,
+    Pump,
+)
+from drivers.readers.base import WAIT_MS_MAX, Reader
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual.field import Field
@@ -372,6 +383,40 @@ def test_two_bands_are_said_once_and_the_one_that_stays_is_read() -> None:
     assert words == [
         "reader ok", "seen 1", "failed 1 band_collision", "left 1", "seen 2", "proved 2 mutual", "left 2"
     ]  # fmt: skip
+
+
+def test_a_band_that_lies_there_is_looked_at_often_for_a_while_and_then_seldom() -> None:
+    """An order that comes while somebody stands there is followed at once."""
+    scene = Scene()
+    n_often = ATTENTIVE_MS // ATTENTIVE_LOOK_MS
+    nothing: list[Step] = [lambda: None] * n_often
+    order = Use(1, str(UUID(int=7)), "entitlement/coffee", 1, 1, 1, 1_700_000_000, "berlin")
+
+    scene.play(
+        scene.present(band()),
+        *nothing,
+        lambda: None,
+        lambda: scene.hearing.tell(order),
+        lambda: None,
+        scene.remove(),
+    )
+
+    often, seldom = [ATTENTIVE_LOOK_MS] * n_often, [WAIT_MS_MAX] * 2
+    assert scene.reader.looks_ms[: n_often + 4] == [
+        *often, *seldom, ATTENTIVE_LOOK_MS, ATTENTIVE_LOOK_MS,
+    ]  # fmt: skip
+
+
+def test_the_group_key_is_waited_for_until_it_comes_and_not_longer() -> None:
+    hearing = Hearing()
+    told = threading.Timer(0.01, hearing.tell, [GroupKey(GROUP_KEY.hex())])
+    told.start()
+
+    key = hearing.group_key(600_000)  # the test's own time is over long before
+
+    told.join()
+    assert key is not None
+    assert key.value == GROUP_KEY
 
 
 def test_a_reader_that_is_gone_is_said_once_and_found_again() -> None:

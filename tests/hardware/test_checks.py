@@ -3,6 +3,7 @@
 import os
 import shlex
 import tty
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -185,7 +186,40 @@ def test_a_modem_manager_is_a_warning_until_our_rules_are_there(machine: Machine
 
 
 def test_a_keyboard_that_is_not_there_is_broken(machine: Machine) -> None:
-    assert keyboard(machine, "/dev/input/event3")[0].standing is Standing.BROKEN
+    (found,) = keyboard(machine, "/dev/input/event3")
+
+    assert (found.code, found.standing) == ("keyboard", Standing.BROKEN)
+    assert found.line == "There is no input device /dev/input/event3."
+    assert found.fix == "ls -l /dev/input/by-path"
+
+
+def test_a_keyboard_that_is_there_is_well(machine: Machine) -> None:
+    _file(machine, "/dev/input/event3")
+
+    (found,) = keyboard(machine, "/dev/input/event3")
+
+    assert (found.code, found.standing) == ("keyboard", Standing.WELL)
+
+
+@pytest.mark.parametrize(
+    ("look", "name", "group"),
+    [(serial_port, "/dev/ttyUSB0", "dialout"), (keyboard, "/dev/input/event3", "input")],
+)
+def test_a_device_this_user_may_not_open_is_broken_and_the_command_lets_them(
+    look: Callable[[Machine, str], tuple[Finding, ...]],
+    name: str,
+    group: str,
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _file(machine, name)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != machine.path(name))
+
+    (found,) = look(machine, name)
+
+    assert found.standing is Standing.BROKEN
+    assert found.line == f"{machine.user} may not open {name}."
+    assert found.fix.startswith(f"sudo usermod -aG {group} {machine.user}")
 
 
 def test_keys_others_may_read_are_broken_and_the_command_closes_them(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class FakeReader:
         self.spoil: Callable[[int, bytes], bytes | None] | None = None
         self.fault: ReaderError | None = None
         self.signals: list[Signal] = []
+        self.looks_ms: list[int] = []
         self.is_open = True
         self._connection: ChipConnection | None = None
 
@@ -89,6 +90,7 @@ class FakeReader:
         return connection
 
     def wait_for_removal(self, timeout_ms: int) -> bool:
+        self.looks_ms.append(timeout_ms)
         self._check()
         if self._is_still_there():
             self._wait(timeout_ms)
