@@ -139,7 +139,7 @@ def test_every_combination_of_pin_lock_and_document_gives_what_the_table_says() 
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_800)
 def test_every_combination_of_everything_gives_what_the_table_says() -> None:
     count = 0
     assert worths()
