@@ -69,7 +69,7 @@ def test_what_waits_is_listed_in_words_with_what_was_recorded(
     assert (first["op"], first["store"], first["lead"]) == (
         "r-1",
         "station",
-        "Léna Müller: use a ticket or points",
+        "Léna Müller: use of a ticket or points",
     )
     assert first["text"].startswith("Not settled: it was recorded for another store")
     assert first["args"] == {"of": POINTS, "amount": 80, "reason": "", "alone": "", "band": ""}
