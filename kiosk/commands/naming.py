@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from sync.central.store import Snapshot
+    from sync.central.moment import Snapshot
     from sync.model.row import Row
 
 EXIT_SEVERAL: Final = 3

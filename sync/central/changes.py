@@ -1,6 +1,6 @@
 """Changes other systems may need to know: noted in the transaction that makes them, one queue for each subscriber.
 
-    Transaction.put -> watched(before, after) -> change, and change_due of every subscriber that wants it
+    Transaction.put -> Watched(before, after) -> change, and change_due of every subscriber that wants it
     waiting -> sending -> gone from the queue      the subscriber took it
        ^          |-> dead                         refused, or tried too often; a person has it sent again or drops it
        '----------'                                not taken: waits longer each time
@@ -17,20 +17,19 @@ is by our own id; no name, no address, no text of anybody's. Without subscribers
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from sync.central import suppressions
+from sync.central.doc_rows import Doc
 from sync.central.lines import SUBSCRIBER, wanted
+from sync.central.moment import Snapshot
 from sync.central.sql import Connection
+from sync.central.transaction import Transaction
 from sync.model.errors import Malformed
 from sync.model.records import Band, Case, Consent, Interaction, Order, Record, Stock
-from sync.model.row import body_of
-
-if TYPE_CHECKING:
-    from sync.central.moment import Snapshot
-    from sync.central.transaction import Transaction
+from sync.model.row import Row, body_of
 
 WAITING: Final = "waiting"
 SENDING: Final = "sending"
@@ -223,12 +222,27 @@ def write(sql: Connection, values: list[Any]) -> None:
         suppressions.mark(sql, owners)
 
 
-def are_heard(transaction: "Transaction") -> bool:
-    """Whether anybody is to hear of changes."""
-    return any(
-        transaction.lines_of(asked)
-        for asked in (wanted(SUBSCRIBER, state=TOLD), wanted(SUBSCRIBER, state=ASKS))
-    )
+class _Listener:
+    """Notes the rows a transaction writes, where there are subscribers."""
+
+    kinds = KINDS
+
+    def is_listening(self, transaction: Transaction) -> bool:
+        """Whether anybody is to hear of changes."""
+        return any(
+            transaction.lines_of(asked)
+            for asked in (wanted(SUBSCRIBER, state=TOLD), wanted(SUBSCRIBER, state=ASKS))
+        )
+
+    def hear(self, transaction: Transaction, row: Row, before: str, after: Doc) -> None:
+        """Note it with the others, at the end."""
+        watched = Watched(
+            row.key, row.kind, row.owner, row.source, after.version, row.as_of, before, after.body
+        )  # fmt: skip
+        transaction.later(write, watched)
+
+
+LISTENER: Final = _Listener()
 
 
 def add(sql: Connection, found: Sequence[ChangeRecord]) -> None:
@@ -292,7 +306,7 @@ def wants_suppressions(subscriber: Subscription) -> bool:
 
 
 def note(  # noqa: PLR0913  # what a change is
-    transaction: "Transaction",
+    transaction: Transaction,
     *,
     type_: str,
     subject: str,
@@ -307,7 +321,7 @@ def note(  # noqa: PLR0913  # what a change is
 
 
 def note_joined(
-    transaction: "Transaction", *, kept: str, folded: str, joined_id: str, now: int
+    transaction: Transaction, *, kept: str, folded: str, joined_id: str, now: int
 ) -> None:
     """Two customers are one from now on: `kept`."""
     body = {"kept": kept, "folded": folded, "join": joined_id}
@@ -317,7 +331,7 @@ def note_joined(
 
 
 def note_unjoined(
-    transaction: "Transaction", *, kept: str, folded: str, joined_id: str, now: int
+    transaction: Transaction, *, kept: str, folded: str, joined_id: str, now: int
 ) -> None:
     """They are two again."""
     body = {"kept": kept, "folded": folded, "join": joined_id}
@@ -326,9 +340,7 @@ def note_unjoined(
     note(transaction, type_="customer.unjoined", subject=f"customer/{kept}", owner=kept, at=now, body=body)  # fmt: skip
 
 
-def note_suppressed(
-    transaction: "Transaction", found: Sequence[suppressions.Suppressed]
-) -> None:
+def note_suppressed(transaction: Transaction, found: Sequence[suppressions.Suppressed]) -> None:
     """What holds for these digests changed."""
     for one in found:
         body = {"kind": one.kind, "digest": one.digest, "lines": msgspec.to_builtins(one.lines)}
@@ -344,7 +356,7 @@ def _mark(sql: Connection, owners: list[Any]) -> None:
         suppressions.mark(sql, owners)
 
 
-def forget(transaction: "Transaction", owner: str, *, now: int) -> None:
+def forget(transaction: Transaction, owner: str, *, now: int) -> None:
     """A customer is erased: no change of theirs is left to be told, and others are told to erase them too."""
     sql = transaction.direct()
     is_wanted = any(wants_suppressions(one) for one in subscriptions(sql))
@@ -374,7 +386,7 @@ def subscriptions(sql: Connection) -> list[Subscription]:
     ]
 
 
-def subscribe(transaction: "Transaction", wanted: Sequence[Subscription], *, now: int) -> None:
+def subscribe(transaction: Transaction, wanted: Sequence[Subscription], *, now: int) -> None:
     """These are told from now on; others no more, though what waits for them stays."""
     sql = transaction.direct()
     known = {one.name: one for one in subscriptions(sql)}
@@ -405,7 +417,7 @@ def subscribe(transaction: "Transaction", wanted: Sequence[Subscription], *, now
 
 
 def claim(
-    transaction: "Transaction", subscriber: str, *, node: str, now: int, until: int, limit: int
+    transaction: Transaction, subscriber: str, *, node: str, now: int, until: int, limit: int
 ) -> list[tuple[DueRecord, ChangeRecord]]:
     """Take what a subscriber is to hear now, the earliest of each subject; each as it was, with the change."""
     transaction.lock_keys((f"subscriber/{subscriber}",))
@@ -434,7 +446,7 @@ def find(sql: Connection, ids: Sequence[str]) -> list[ChangeRecord]:
     return [ChangeRecord(*line) for line in found]
 
 
-def note_taken(transaction: "Transaction", subscriber: str, change: str) -> None:
+def note_taken(transaction: Transaction, subscriber: str, change: str) -> None:
     """The subscriber has it."""
     transaction.direct().run(
         "DELETE FROM change_due WHERE subscriber = :subscriber AND change = :change",
@@ -443,7 +455,7 @@ def note_taken(transaction: "Transaction", subscriber: str, change: str) -> None
 
 
 def note_not_taken(  # what is written of it
-    transaction: "Transaction",
+    transaction: Transaction,
     subscriber: str,
     change: str,
     *,
@@ -461,7 +473,7 @@ def note_not_taken(  # what is written of it
 
 
 def queue(
-    snapshot: "Snapshot", *, states: Sequence[str] = (DEAD,), limit: int = 200
+    snapshot: Snapshot, *, states: Sequence[str] = (DEAD,), limit: int = 200
 ) -> list[tuple[DueRecord, str]]:
     """What stands in these states, the oldest first, each with its type."""
     found = snapshot.sql.all(
@@ -473,7 +485,7 @@ def queue(
     return [(DueRecord(*line[:-1]), line[-1]) for line in found]
 
 
-def counts(snapshot: "Snapshot") -> dict[tuple[str, str], int]:
+def counts(snapshot: Snapshot) -> dict[tuple[str, str], int]:
     """How many changes stand in each state, by subscriber and state."""
     found = snapshot.sql.all(
         "SELECT subscriber, state, COUNT(*) FROM change_due GROUP BY subscriber, state"
@@ -481,7 +493,7 @@ def counts(snapshot: "Snapshot") -> dict[tuple[str, str], int]:
     return {(str(name), str(state)): int(n) for name, state, n in found}
 
 
-def replay(transaction: "Transaction", subscriber: str, *, change: str = "") -> int:
+def replay(transaction: Transaction, subscriber: str, *, change: str = "") -> int:
     """Tell a subscriber again what it did not take: one change, or all that are dead; how many."""
     which = "change = :change" if change else "state = 'dead'"
     values = {"change": change} if change else {}
@@ -492,7 +504,7 @@ def replay(transaction: "Transaction", subscriber: str, *, change: str = "") -> 
     )  # fmt: skip
 
 
-def drop(transaction: "Transaction", subscriber: str, *, change: str = "") -> int:
+def drop(transaction: Transaction, subscriber: str, *, change: str = "") -> int:
     """Give up what a subscriber did not take: one change, or all that are dead; how many."""
     which = "change = :change" if change else "state = 'dead'"
     values = {"change": change} if change else {}
@@ -502,7 +514,7 @@ def drop(transaction: "Transaction", subscriber: str, *, change: str = "") -> in
     )  # fmt: skip
 
 
-def tidy(transaction: "Transaction", *, now: int) -> int:
+def tidy(transaction: Transaction, *, now: int) -> int:
     """Forget changes that everybody took, after KEPT_US; how many."""
     return transaction.direct().run(
         "DELETE FROM change WHERE at < :before"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from sync.central.lines import DOC, check_texts
+from sync.central.lines import DOC
 from sync.central.sql import Connection
 from sync.model.contacts import term_of
 from sync.model.errors import Malformed
@@ -66,9 +66,8 @@ def next_of(known: Doc | None, row: Row, *, scope: str, form: int) -> Doc:
     """What is stored of a row over what is known of it.
 
     Raises:
-        Malformed: a value no database can hold, or a body larger than ROW_SIZE_MAX.
+        Malformed: a time no database can hold, or a body larger than ROW_SIZE_MAX.
     """
-    check_texts(row.key, row.kind, row.owner, row.source, scope)
     body = raw_of(row.body)
     if len(body) > ROW_SIZE_MAX:
         raise Malformed("a row no device could be sent")

@@ -13,12 +13,14 @@ heard yet is kept until we have. Each change is told to the kiosks in the messag
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from sync.central import threads
+from sync.central.moment import Snapshot
 from sync.central.sql import Connection
+from sync.central.transaction import Transaction
 from sync.model import forms
 from sync.model.operation import Operation
 from sync.model.operations.answer_interaction import AnswerInteraction
@@ -28,10 +30,6 @@ from sync.model.records import Interaction, key_of
 from sync.model.row import Row
 from sync.model.rules import UNDO_WITHIN_US
 from sync.model.watch import WINDOW_US
-
-if TYPE_CHECKING:
-    from sync.central.moment import Snapshot
-    from sync.central.transaction import Transaction
 
 QUEUED: Final = "queued"
 SENDING: Final = "sending"
@@ -139,7 +137,7 @@ class OutgoingRecord(msgspec.Struct, frozen=True):
 # Filling it
 
 
-def follow(transaction: "Transaction", op: Operation, args: object, now: int) -> None:
+def follow(transaction: Transaction, op: Operation, args: object, now: int) -> None:
     """Queue the message an operation wrote, or drop the one it took back; in the transaction that applies it.
 
     Args:
@@ -169,7 +167,7 @@ def follow(transaction: "Transaction", op: Operation, args: object, now: int) ->
 
 
 def _queue(
-    transaction: "Transaction",
+    transaction: Transaction,
     op: Operation,
     draft: Draft,
     *,
@@ -190,7 +188,7 @@ def _queue(
     transaction.later(_insert, msgspec.structs.asdict(record))
 
 
-def _due_at(transaction: "Transaction", said: Interaction, draft: Draft) -> int:
+def _due_at(transaction: Transaction, said: Interaction, draft: Draft) -> int:
     """When it can no longer be taken back; sooner where WhatsApp would take no free text any more by then."""
     due_at = said.at + UNDO_WITHIN_US
     asked = (
@@ -203,7 +201,7 @@ def _due_at(transaction: "Transaction", said: Interaction, draft: Draft) -> int:
 
 
 def queue_note(  # noqa: PLR0913  # what a note is
-    transaction: "Transaction",
+    transaction: Transaction,
     *,
     note_id: str,
     owner: str,
@@ -232,7 +230,7 @@ def queue_note(  # noqa: PLR0913  # what a note is
 
 
 def queue_card(
-    transaction: "Transaction", *, said: str, via: str, channel: str, thread: str, now: int
+    transaction: Transaction, *, said: str, via: str, channel: str, thread: str, now: int
 ) -> None:
     """Queue the hand-over card of whoever said something, once a conversation and day; it is built when it is sent.
 
@@ -251,7 +249,7 @@ def queue_card(
 
 
 def _queue_note(  # noqa: PLR0913  # what a note is
-    transaction: "Transaction",
+    transaction: Transaction,
     draft: Draft,
     *,
     note_id: str,
@@ -287,7 +285,7 @@ def _drop(sql: Connection, values: list[Any]) -> None:
 # Taking from it
 
 
-def due(snapshot: "Snapshot", *, now: int, limit: int) -> list[OutgoingRecord]:
+def due(snapshot: Snapshot, *, now: int, limit: int) -> list[OutgoingRecord]:
     """What may be sent now, the oldest first; nothing that would overtake one of the same customer and channel on its way."""
     found = snapshot.sql.all(
         f"SELECT {_COLUMNS} FROM outgoing AS it"  # noqa: S608  # a constant
@@ -306,7 +304,7 @@ def is_due(record: OutgoingRecord, *, now: int) -> bool:
     return record.state in (QUEUED, SENDING) and record.due_at <= now
 
 
-def next_due(snapshot: "Snapshot") -> int:
+def next_due(snapshot: Snapshot) -> int:
     """When the next message may be sent; 0 when none waits."""
     found = snapshot.sql.all(
         "SELECT MIN(due_at) FROM outgoing WHERE state IN ('queued', 'sending')"
@@ -314,7 +312,7 @@ def next_due(snapshot: "Snapshot") -> int:
     return int(found[0][0] or 0)
 
 
-def find(snapshot: "Snapshot", message_id: str) -> OutgoingRecord | None:
+def find(snapshot: Snapshot, message_id: str) -> OutgoingRecord | None:
     """One message."""
     found = snapshot.sql.all(
         f"SELECT {_COLUMNS} FROM outgoing WHERE id = :id",  # noqa: S608  # a constant
@@ -324,7 +322,7 @@ def find(snapshot: "Snapshot", message_id: str) -> OutgoingRecord | None:
 
 
 def every(
-    snapshot: "Snapshot", *, states: Sequence[str] = (), limit: int = 200
+    snapshot: Snapshot, *, states: Sequence[str] = (), limit: int = 200
 ) -> list[OutgoingRecord]:
     """Messages in these states, or in any, the newest first."""
     which = "WHERE state IN [:states]" if states else ""
@@ -335,7 +333,7 @@ def every(
     return [OutgoingRecord(*line) for line in found]
 
 
-def counts(snapshot: "Snapshot") -> dict[str, int]:
+def counts(snapshot: Snapshot) -> dict[str, int]:
     """How many messages stand in each state."""
     found = snapshot.sql.all("SELECT state, COUNT(*) FROM outgoing GROUP BY state")
     return {str(state): int(n) for state, n in found}
@@ -347,7 +345,7 @@ def lock_of(message_id: str) -> tuple[str, ...]:
 
 
 def claim(
-    transaction: "Transaction", message_id: str, *, via: str, node: str, now: int, until: int
+    transaction: Transaction, message_id: str, *, via: str, node: str, now: int, until: int
 ) -> OutgoingRecord | None:
     """Take a message to send it, until then; as it was before, or None where another node was quicker."""
     transaction.load(lock_of(message_id))
@@ -362,7 +360,7 @@ def claim(
     return record
 
 
-def note_sent(transaction: "Transaction", message_id: str, *, ref: str, now: int) -> None:
+def note_sent(transaction: Transaction, message_id: str, *, ref: str, now: int) -> None:
     """The vendor has it, and calls it `ref`; with what it said of it before we knew."""
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
@@ -393,7 +391,7 @@ def note_sent(transaction: "Transaction", message_id: str, *, ref: str, now: int
 
 
 def note_waiting(  # noqa: PLR0913  # what it waits for
-    transaction: "Transaction",
+    transaction: Transaction,
     message_id: str,
     *,
     node: str,
@@ -425,21 +423,21 @@ def _with_unknown(record: OutgoingRecord, unknown_at: int) -> str:
 
 
 def note_unsure(
-    transaction: "Transaction", message_id: str, *, node: str, reason: str, now: int
+    transaction: Transaction, message_id: str, *, node: str, reason: str, now: int
 ) -> None:
     """Nobody knows whether it arrived: it waits for a person, and so does who asked."""
     _end(transaction, message_id, UNSURE, node=node, reason=reason, now=now)
 
 
 def note_failed(
-    transaction: "Transaction", message_id: str, *, node: str, reason: str, now: int
+    transaction: Transaction, message_id: str, *, node: str, reason: str, now: int
 ) -> None:
     """It cannot be sent; a person sees why."""
     _end(transaction, message_id, FAILED, node=node, reason=reason, now=now)
 
 
 def _end(  # what ended it
-    transaction: "Transaction", message_id: str, state: str, *, node: str, reason: str, now: int
+    transaction: Transaction, message_id: str, state: str, *, node: str, reason: str, now: int
 ) -> None:
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
@@ -458,9 +456,7 @@ def _is_another_nodes(record: OutgoingRecord, node: str, now: int) -> bool:
     return record.state == SENDING and record.node != node and record.due_at > now
 
 
-def told(
-    transaction: "Transaction", ref: str, state: str, reason: str = "", *, now: int
-) -> str:
+def told(transaction: Transaction, ref: str, state: str, reason: str = "", *, now: int) -> str:
     """Write down what a vendor tells of a message: by the vendor's name of it, or ours.
 
     Args:
@@ -521,7 +517,7 @@ def _keep_early(sql: Connection, ref: str, state: str, reason: str, now: int) ->
 # What a person does
 
 
-def retry(transaction: "Transaction", message_id: str, *, now: int) -> bool:
+def retry(transaction: Transaction, message_id: str, *, now: int) -> bool:
     """Try one that failed, waits, or may have arrived, again at once; whether there is one.
 
     Of one that waits its vendor is still asked where nobody knows: only of one that is over a person has decided that it goes again.
@@ -539,7 +535,7 @@ def retry(transaction: "Transaction", message_id: str, *, now: int) -> bool:
     return True
 
 
-def arrived(transaction: "Transaction", message_id: str, *, now: int) -> bool:
+def arrived(transaction: Transaction, message_id: str, *, now: int) -> bool:
     """A person says that one arrived of which nobody knew; whether there is such a one."""
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
@@ -549,7 +545,7 @@ def arrived(transaction: "Transaction", message_id: str, *, now: int) -> bool:
     return True
 
 
-def drop(transaction: "Transaction", message_id: str, *, reason: str, now: int) -> bool:
+def drop(transaction: Transaction, message_id: str, *, reason: str, now: int) -> bool:
     """Give one up that failed, waits, or may have arrived; whether there is one. Staff go on seeing that it failed."""
     transaction.load(lock_of(message_id))
     record = find(transaction.read, message_id)
@@ -563,7 +559,7 @@ def drop(transaction: "Transaction", message_id: str, *, reason: str, now: int) 
     return True
 
 
-def forget(transaction: "Transaction", owner: str) -> int:
+def forget(transaction: Transaction, owner: str) -> int:
     """Leave nothing of a customer in the queue; how many messages went.
 
     Whose a message is, its row says: it may have been written while two customers were one.
@@ -576,7 +572,7 @@ def forget(transaction: "Transaction", owner: str) -> int:
     )
 
 
-def tidy(transaction: "Transaction", *, now: int) -> int:
+def tidy(transaction: Transaction, *, now: int) -> int:
     """Forget messages that are long out, after KEPT_US, and what was told of ones nobody knows; how many messages."""
     sql = transaction.direct()
     sql.run("DELETE FROM outgoing_early WHERE at < :before", before=now - EARLY_US)
@@ -586,7 +582,7 @@ def tidy(transaction: "Transaction", *, now: int) -> int:
     )
 
 
-def _update(transaction: "Transaction", record: OutgoingRecord, **changed: object) -> None:
+def _update(transaction: Transaction, record: OutgoingRecord, **changed: object) -> None:
     transaction.direct().run(
         "UPDATE outgoing SET state = :state, via = :via, node = :node, due_at = :due_at, n_tries = :n_tries,"
         " reason = :reason, ref = :ref, body = :body, changed_at = :changed_at WHERE id = :id",
@@ -594,9 +590,7 @@ def _update(transaction: "Transaction", record: OutgoingRecord, **changed: objec
     )
 
 
-def _tell(
-    transaction: "Transaction", message_id: str, state: str, reason: str, now: int
-) -> None:
+def _tell(transaction: Transaction, message_id: str, state: str, reason: str, now: int) -> None:
     """Let everybody who sees the customer see how far the message is."""
     row = transaction.read.row(key_of("interaction", message_id))
     if row is None or not isinstance(row.body, Interaction):
@@ -606,14 +600,14 @@ def _tell(
         _put(transaction, msgspec.structs.replace(row, body=body, as_of=max(row.as_of, now)))
 
 
-def _waits_again(transaction: "Transaction", record: OutgoingRecord) -> None:
+def _waits_again(transaction: Transaction, record: OutgoingRecord) -> None:
     """An answer that did not arrive is none: what it answered waits again."""
     row = _asked(transaction, record)
     if row is not None and row[1].answered_op == record.id:
         _put_asked(transaction, row[0], msgspec.structs.replace(row[1], answered_at=0, answered_op=""))  # fmt: skip
 
 
-def _answered(transaction: "Transaction", record: OutgoingRecord) -> None:
+def _answered(transaction: Transaction, record: OutgoingRecord) -> None:
     """One that arrived after all, or was sent again, answers it."""
     row, said = (
         _asked(transaction, record),
@@ -630,9 +624,7 @@ def _answered(transaction: "Transaction", record: OutgoingRecord) -> None:
     _put_asked(transaction, row[0], msgspec.structs.replace(row[1], answered_at=at, answered_op=record.id))  # fmt: skip
 
 
-def _asked(
-    transaction: "Transaction", record: OutgoingRecord
-) -> tuple[Row, Interaction] | None:
+def _asked(transaction: Transaction, record: OutgoingRecord) -> tuple[Row, Interaction] | None:
     """What a message answers, where it is still the same customer's."""
     answers = record.draft.answers if record.kind == ANSWER else ""
     row = transaction.read.row(key_of("interaction", answers)) if answers else None
@@ -647,10 +639,10 @@ def _asked(
     return row, row.body
 
 
-def _put_asked(transaction: "Transaction", row: Row, body: Interaction) -> None:
+def _put_asked(transaction: Transaction, row: Row, body: Interaction) -> None:
     _put(transaction, msgspec.structs.replace(row, body=body))
     threads.settle(transaction, row.owner, channel=body.channel, thread=body.thread)
 
 
-def _put(transaction: "Transaction", row: Row) -> None:
+def _put(transaction: Transaction, row: Row) -> None:
     transaction.put(row, form=forms.newest(row.kind))

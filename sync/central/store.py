@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hardware.entropy import Entropy, SystemEntropy
+from sync.central.changes import LISTENER
 from sync.central.moment import Snapshot
 from sync.central.schema import migrate
 from sync.central.sql import Engine, open_engine
@@ -66,7 +67,9 @@ class Store:
     def writing(self) -> Iterator[Transaction]:
         """Write; durable when the block is left. `batch` is the only caller."""
         with self._engine.writing() as connection:
-            transaction = Transaction(connection, self.epoch, self._entropy)
+            transaction = Transaction(
+                connection, epoch=self.epoch, entropy=self._entropy, listener=LISTENER
+            )
             yield transaction
             transaction.direct()  # nothing is left in memory
 

@@ -14,17 +14,15 @@ without outer spaces; a number in E.164 with its +.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from sync.central.sql import Connection
+from sync.central.transaction import Transaction
 from sync.model.contacts import contact_term
 from sync.model.records import Case, Consent, ContactPoint, Order
 from sync.model.row import Row
-
-if TYPE_CHECKING:
-    from sync.central.transaction import Transaction
 
 TYPE: Final = "suppression.changed"
 
@@ -146,7 +144,7 @@ def mark(sql: Connection, owners: Iterable[str]) -> None:
     )
 
 
-def mark_all(transaction: "Transaction") -> None:
+def mark_all(transaction: Transaction) -> None:
     """A tool asks for the first time: make it for everybody."""
     transaction.direct().run(
         "INSERT INTO suppression_due (owner) SELECT DISTINCT owner FROM doc WHERE kind = 'customer' AND owner <> ''"
@@ -165,7 +163,7 @@ def is_due(sql: Connection, *, now: int) -> bool:
 
 
 def make(
-    transaction: "Transaction", *, now: int, limit: int = OWNERS_MAX
+    transaction: Transaction, *, now: int, limit: int = OWNERS_MAX
 ) -> tuple[int, list[Suppressed]]:
     """Make anew what was marked or has ended; how many customers were looked at, and what changed."""
     transaction.lock_keys(("suppression",))
@@ -256,7 +254,7 @@ def since(sql: Connection, seq: int, *, limit: int) -> list[Suppressed]:
 
 
 def forget(
-    transaction: "Transaction", owner: str, *, now: int, is_wanted: bool = True
+    transaction: Transaction, owner: str, *, now: int, is_wanted: bool = True
 ) -> list[Suppressed]:
     """A customer is erased: what is kept is that their digests are not to be advertised, and no more whose they were.
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from hardware.entropy import Entropy
-from sync.central import changes, doc_rows, op_rows, scopes
+from sync.central import doc_rows, op_rows, scopes
 from sync.central.doc_rows import Doc
 from sync.central.errors import StoreConflict
 from sync.central.lines import OWNER, Line, Lines, Table, Wanted, check_texts, docs_of, wanted
@@ -33,6 +33,23 @@ Writer = Callable[[Connection, list[Any]], None]
 """Writes values of one kind to a table of some part's own."""
 
 _INTERESTS_OF: Final = "SELECT scope, owner, until, why FROM interest WHERE owner IN [:owners]"
+
+
+class Listener(Protocol):
+    """Hears of rows that are written, while anybody wants to know."""
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """Of which kinds."""
+        ...
+
+    def is_listening(self, transaction: "Transaction") -> bool:
+        """Whether anybody wants to know."""
+        ...
+
+    def hear(self, transaction: "Transaction", row: Row, before: str, after: Doc) -> None:
+        """A row is written; `before` is the body that stood there, "" for none."""
+        ...
 
 
 def owner_lock(owner: str) -> str:
@@ -125,11 +142,14 @@ class _Part:
 class Transaction:
     """Writes, all or nothing. Pointers are moved at its end, by `take_heads`."""
 
-    def __init__(self, connection: Connection, epoch: str, entropy: Entropy) -> None:
+    def __init__(
+        self, connection: Connection, *, epoch: str, entropy: Entropy, listener: Listener
+    ) -> None:
         """Write through `connection`, which the caller commits."""
         self._sql = connection
         self.epoch = epoch
         self._entropy = entropy
+        self._listener = listener
         self._flushing = _Flushing(self)
         self.read: Snapshot = _Own(self, self._flushing)
         # What is known or changed, by name; `_undo` says how each was before, so that a part can be taken back.
@@ -151,7 +171,7 @@ class Transaction:
         self._later: dict[str, tuple[Writer, Any]] = {}
         self._n_later = 0
         self._lines = Lines(self._undo.set)
-        self._has_listeners: bool | None = None  # until somebody asks
+        self._is_listening: bool | None = None  # until somebody asks
         self._parts: list[_Part] = []
         self._locked: set[str] = set()
         self._places: Pointers = {}
@@ -175,7 +195,7 @@ class Transaction:
             if part.savepoint:
                 self._sql.back_to(part.savepoint)
                 self._held = None  # it may have been read from what is gone now
-                self._has_listeners = None
+                self._is_listening = None
                 self._lines.forget()
                 self._let_go(part.locked)
             raise
@@ -227,7 +247,7 @@ class Transaction:
         self._write()
         yield self._sql
         self._lines.forget()
-        self._has_listeners = None
+        self._is_listening = None
 
     def _write(self) -> None:
         """Write all there is in memory; each open part has its savepoint from now on."""
@@ -450,6 +470,7 @@ class Transaction:
         Raises:
             Malformed: a value no database can hold, or a body larger than ROW_SIZE_MAX.
         """
+        check_texts(row.key, row.kind, row.owner, row.source, scope)
         known = self.doc(row.key)
         doc = doc_rows.next_of(known, row, scope=scope, form=form)
         self._undo.set(self._docs, row.key, doc)
@@ -457,24 +478,13 @@ class Transaction:
         self._note(self._touched, row.key)
         if known and known.owner and known.owner != row.owner:
             self.lock_keys((owner_lock(known.owner),))
-        if row.kind in changes.KINDS and self._are_heard():
-            before = known.body if known else ""
-            watched = changes.Watched(
-                row.key,
-                row.kind,
-                row.owner,
-                row.source,
-                doc.version,
-                row.as_of,
-                before,
-                doc.body,
-            )
-            self.later(changes.write, watched)
+        if row.kind in self._listener.kinds and self._is_heard():
+            self._listener.hear(self, row, known.body if known else "", doc)
 
-    def _are_heard(self) -> bool:
-        if self._has_listeners is None:
-            self._has_listeners = changes.are_heard(self)
-        return self._has_listeners
+    def _is_heard(self) -> bool:
+        if self._is_listening is None:
+            self._is_listening = self._listener.is_listening(self)
+        return self._is_listening
 
     def give(self, key: str, owner: str) -> None:
         """Make a row another customer's, as it stands, also one this version cannot read; nothing for one there is not."""
