@@ -216,6 +216,10 @@ def _lines_of(report: "SyncReport") -> Sequence[str]:
         *(f"coming   {one.what}: {one.done:,} of {one.total:,}" for one in report.progress),
         *(f"relay    {report.relay}" for _ in [0] if report.relay),
         *(f"notice   {one.code}, {words.moment(one.at, now=now)}" for one in report.notices),
+        *(
+            f"failed   {code}, {n:,} times since the start"
+            for code, n in report.failures.items()
+        ),
         *(f"alert    {words.alert(code, 'This device')}" for code in report.alerts),
     ]
 

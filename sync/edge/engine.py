@@ -404,7 +404,9 @@ def _heard(state: State, event: Event, now_ms: int) -> State:
             return state
         case CacheRenewed(job):
             state = replace(state, snapshots=(), repairs=())
-            return _ungreeted(_with(state, job, Lane()), now_ms)
+            # Hello wakes the others; a question that was not answered is asked again.
+            lane = Lane(due_ms=now_ms) if job is Job.ASK else Lane()
+            return _ungreeted(_with(state, job, lane), now_ms)
         case _:
             return _done(state, event, now_ms)
 

@@ -71,6 +71,7 @@ class SyncReport(msgspec.Struct, frozen=True):
         unread: Rows this program cannot read.
         store: "ok", or what is wrong with the files.
         lineage: Which life of the outbox this is. forks: How often it was found to be a copy.
+        failures: What kept the running program from syncing since it was started, by code, and how often.
         relay: "off" where none is set, "ok", or the code of what keeps the store's relay from answering; "" where it was not asked.
     """
 
@@ -92,6 +93,7 @@ class SyncReport(msgspec.Struct, frozen=True):
     alerts: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
     relay: str = ""
+    failures: dict[str, int] = {}
 
 
 def report_of(
@@ -138,6 +140,7 @@ def report_of(
         alerts=status.alerts if status is not None else (),
         degraded=status.degraded if status is not None else (),
         relay=relay,
+        failures=dict(status.failures) if status is not None else {},
     )
 
 

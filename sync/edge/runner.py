@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, replace
@@ -115,6 +115,7 @@ class SyncStatus:
         alerts: What was found since the start and a person should know: device_forked | history_parted | sum_differed |
             scope_renewed | custody | device_revoked | device_retired.
         degraded: Kinds of rows that come in a newer form than this program reads.
+        failures: What kept jobs from being done since the start, by code of the error or of the centre's problem, and how often.
     """
 
     network: str = "centre_unreachable"
@@ -129,6 +130,7 @@ class SyncStatus:
     progress: tuple[Progress, ...] = ()
     alerts: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
+    failures: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,7 @@ class SyncRunner:
         self._stopping: asyncio.Event | None = None
         self._is_ready = threading.Event()
         self._store_code = "ok"
+        self._failures: Counter[str] = Counter()
         self._questions: deque[_Question] = deque()
         self._counted_ms: int | None = None
         self._is_tried = False
@@ -478,6 +481,7 @@ class SyncRunner:
         if error is None:
             return task.result()
         log.error("sync job raised", extra={"job": job.value}, exc_info=error)
+        self._failures[SyncError.code] += 1
         if job in (Job.ASK, Job.HELLO):
             self._fail_questions(SyncError("a defect of this program"))
         return Failed(job, SyncError.code, self._chance())
@@ -497,7 +501,10 @@ class SyncRunner:
             return self._failure(effect, error, batch)
         except StoreError as error:
             self._store_code = error.code
+            self._failures[error.code] += 1
             log.warning("store failed", extra={"job": job.value, "code": error.code})
+            if job is Job.HELLO:
+                self._fail_questions(error)
             return Failed(job, "", self._chance(), scope=_scope_of(effect))
         self._store_code = "ok"
         return event
@@ -556,6 +563,7 @@ class SyncRunner:
         if job is Job.HELLO:
             self._fail_questions(error)
         problem = error.problem if isinstance(error, CentreRefused) else ""
+        self._failures[problem or error.code] += 1
         n_units, hopeless = _n_units(batch), False
         is_odd = isinstance(effect, Push) and effect.is_odd and error.code in LOST
         if n_units == 1 and (problem in BATCH_FAULTS or is_odd):
@@ -591,7 +599,8 @@ class SyncRunner:
         status = replace(was, network=network, is_asked=was.is_asked or self._is_tried)
         if not self._is_counted_enough(state, event):
             status = self._seen(status)
-        status = replace(status, progress=self._work.progress())
+        failures = tuple(sorted(self._failures.items()))
+        status = replace(status, progress=self._work.progress(), failures=failures)
         self._status = status
         if _has_news(event) or status != was:
             self._tell_listener()

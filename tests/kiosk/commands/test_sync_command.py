@@ -77,7 +77,8 @@ def test_status_says_how_a_device_stands_that_another_program_runs(
 ) -> None:
     device = Device.open(folder, world=real_world())
     coming = Progress("rows", 50_000, 200_000, 10_000)
-    ReportFile(device.store).write(SyncStatus(network="ok", progress=(coming,)))
+    status = SyncStatus(network="ok", progress=(coming,), failures=(("centre_busy", 2),))
+    ReportFile(device.store).write(status)
 
     found = said(capsys, "status", data=folder)
     sync.run("status", data=folder)
@@ -88,7 +89,9 @@ def test_status_says_how_a_device_stands_that_another_program_runs(
     assert found["progress"] == [
         {"what": "rows", "done": 50_000, "total": 200_000, "per_s": 10_000, "left_s": 15}
     ]
+    assert found["failures"] == {"centre_busy": 2}
     assert "50,000 of 200,000" in words
+    assert "centre_busy, 2 times" in words
 
 
 def test_status_of_a_running_program_that_has_not_said_anything_yet_is_a_sentence(

@@ -468,6 +468,24 @@ def test_a_question_is_asked_now_beside_everything_else() -> None:
     assert when_lost == (SayHello(),)
 
 
+def test_a_question_that_met_a_cache_made_anew_is_asked_again_in_the_next_session() -> None:
+    state, _ = step(settled(), Asked(), 50)
+
+    state, greeting = step(state, CacheRenewed(Job.ASK), 60)
+    _, effects = step(state, Greeted(), 70)
+
+    assert greeting == (SayHello(),)
+    assert Answer() in effects
+
+
+def test_a_busy_centre_is_not_asked_again_before_it_said() -> None:
+    busy = Failed(Job.PUSH, "centre_busy", chance=0, retry_after_ms=7_000)
+    state, _ = step(step(settled(), Woken(), 0)[0], busy, 0)
+
+    assert step(state, Ticked(), 6_999)[1] == ()
+    assert step(state, Ticked(), 8_000)[1] == (ALL,)
+
+
 def test_a_device_that_may_hold_nothing_any_more_only_pushes_and_asks_again_later() -> None:
     state, effects = after(Started(), Greeted(is_shut=True))
 

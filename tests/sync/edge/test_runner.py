@@ -26,6 +26,7 @@ from sync.edge.lease import trusted_now
 from sync.edge.leases import Leases
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
+from sync.edge.report import report_of
 from sync.edge.runner import LOOK_MS, SyncRunner
 from sync.edge.store import EdgeStore
 from sync.edge.switch import SwitchedTransport
@@ -35,6 +36,7 @@ from sync.model.errors import (
     CentreRefused,
     CentreUnreachable,
     NotTrusted,
+    StoreFull,
 )
 from sync.model.operation import OperationState
 from sync.model.ports import Request, Response, Transport
@@ -686,6 +688,38 @@ def test_a_question_without_a_network_says_so_and_leaves_nobody_waiting(
     runner.stop()
     with pytest.raises(CentreUnreachable):
         runner.want([Want(owner="tom")]).result(20)
+
+
+def test_a_question_at_a_device_whose_disk_is_full_is_answered_that_it_is(
+    centre: FakeCentre, store: EdgeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise StoreFull("the disk has no room")
+
+    monkeypatch.setattr(Outbox, "note_history", full)
+    changes = Changes()
+    runner = runner_of(centre, store, clock=SystemClock(), on_change=changes.told)
+    runner.start()
+
+    with pytest.raises(StoreFull):
+        runner.inbox().result(20)
+    runner.stop()
+
+
+def test_what_kept_it_from_syncing_is_counted(centre: FakeCentre, store: EdgeStore) -> None:
+    changes, switch = Changes(), SwitchedTransport(centre)
+    centre.poison.add(shop.said().id)
+    Outbox(store).record(shop.said())
+    runner = runner_of(centre, store, switch, clock=SystemClock(), on_change=changes.told)
+    runner.start()
+
+    changes.until(runner, lambda status: dict(status.failures).get("failed", 0) > 0)
+    switch.cut()
+    changes.until(runner, lambda status: dict(status.failures).get("centre_unreachable", 0) > 0)
+    report = report_of(store, runner.status())
+    runner.stop()
+
+    assert {"failed", "centre_unreachable"} <= report.failures.keys()
 
 
 def test_it_is_known_when_the_keys_of_bands_were_renewed(
