@@ -34,7 +34,7 @@ upkeep     index, lease, erasure and ballast, a short piece at a time
 terms      what can be searched for, as terms
 typos      words that were meant
 client     one call to the centre, signed and checked whole
-transport  HTTP over the network; the only importer of the HTTP library
+transport  HTTP over the network; stream  its connections, straight from the event loop
 tls        which certificates of a centre count
 schedule   how long to wait after a failure
 engine     what to do next, as a pure step

@@ -22,7 +22,7 @@ import msgspec
 
 from sync.edge import erase, find
 from sync.edge.reading import is_known, is_readable
-from sync.edge.store import EdgeStore, Transaction
+from sync.edge.store import EdgeStore, Found, Transaction
 from sync.edge.terms import SEARCHED_KINDS
 from sync.model.errors import Malformed, StoreError
 from sync.model.records import Decision, key_of
@@ -88,9 +88,12 @@ _CURSORS: Final = """
     LEFT JOIN mark ON mark.scope = cursor.scope ORDER BY cursor.scope, mark.seq DESC"""
 
 _STANDING: Final = """
-    SELECT scope, seq, count, sum, is_head AND NOT is_renewing
+    SELECT scope, synced_at, seq, count, sum, is_head AND NOT is_renewing
     AND NOT EXISTS (SELECT 1 FROM meta WHERE name = 'loading/' || scope)
     AND NOT EXISTS (SELECT 1 FROM row WHERE seq = -1) FROM cursor"""
+
+NOTED_US: Final = 1_000_000
+"""How old the time of the last answer may be as it is kept: a disk need not write it more often."""
 
 _encoder = msgspec.json.Encoder()
 _Held = tuple[str, int, int]
@@ -226,14 +229,21 @@ class Feed:
         since = {cursor.id: cursor for cursor in asked}
         if not all(_tells_nothing(one, since.get(one.scope)) for one in page.checkpoints):
             return False
-        told = {one.scope: [one.seq, one.count, one.sum] for one in page.checkpoints}
+        told = {one.scope: [one.seq, one.count, one.sum, 1] for one in page.checkpoints}
+
+        def noted(found: list[Found]) -> int | None:
+            """When it was written last; None where another place than told is held."""
+            held = {scope: place for scope, _, *place in found}
+            return min((at for _, at, *_ in found), default=0) if held == told else None
+
         self._store.check_room()
+        now, at = self._store.now(), noted(self._store.cache.glance(_STANDING))
+        if at is None or abs(now - at) < NOTED_US:
+            return at is not None
         with self._store.cache.write() as file:
-            found = file.read(_STANDING)
-            held = {scope: place for scope, *place, is_whole in found if is_whole}
-            if len(held) < len(found) or held != told:
+            if noted(file.read(_STANDING)) is None:
                 return False
-            file.execute("UPDATE cursor SET synced_at = ?", (self._store.now(),))
+            file.execute("UPDATE cursor SET synced_at = ?", (now,))
         return True
 
     def flush(self, *, pinned: frozenset[str] = frozenset()) -> None:

@@ -1,4 +1,4 @@
-"""HTTP over the machine's network; the only importer of the HTTP library here.
+"""HTTP over the machine's network; the only importer of the HTTP library here, but for its connections (`stream`).
 
 One deadline for all of a call, a size cap, no redirects, no proxy from the environment, no cookies; nothing is sent twice by
 itself.

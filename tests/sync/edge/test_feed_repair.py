@@ -117,6 +117,11 @@ def test_an_answer_that_nothing_changed_writes_only_when_that_was(tmp_path: Path
     assert (applied.n_rows, applied.is_head, applied.differing) == (0, True, ())
     assert (feed.state().synced_at, feed.cursors()) == (store.now(), told)
     assert after == written + 1
+    clock.sleep_ms(999)
+    feed.apply_page(nothing, asked=told)
+    assert store.cache.glance("SELECT total_changes()")[0][0] == after, (
+        "no disk needs it every time"
+    )
     store.close()
 
 
