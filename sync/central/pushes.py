@@ -81,13 +81,13 @@ class Pushes:
             life = device_rows.lineage(transaction.read.sql, device.id, push.lineage)
             if is_lost(life, push.token):
                 return lambda: PushAnswer((), is_forked=True, is_lost=True)
-            if not is_next(life, push, known):
+            if not is_next(life, push.token, push.said, known):
                 if life is not None:
                     doubted = msgspec.structs.replace(life, state=DOUBTED)
                     device_rows.put_lineage(transaction, doubted)
                 return lambda: PushAnswer((), is_forked=True)
             device = self._told_apart(transaction, device, life, push, now)
-            token = f"{_count_of(life) + 1:0{COUNT_DIGITS}x}{drawn}"
+            token = _following(life, drawn)
             if life is not None and push.token != life.token:
                 token = (
                     life.token
@@ -175,18 +175,41 @@ class Pushes:
         """Keep operations that do not get through by themselves, as bytes, for a person."""
         caller = self._parts.gate.admit("custody", request)
         custody = decoded(request.body, CustodyRequest)
-        now = self._parts.now
+        drawn, now = self._parts.entropy.draw(TOKEN_SIZE).hex(), self._parts.now
+        device = caller.device
 
         def work(transaction: Transaction) -> Callable[[], PushAnswer]:
+            known = {raw.id for raw in custody.ops if transaction.read.op(raw.id) is not None}
+            token = self._moved(transaction, device.id, custody, known, drawn, now)
             records = [
-                _taken(transaction, raw, caller.device, custody.lineage, now)
-                for raw in custody.ops
+                _taken(transaction, raw, device, custody.lineage, now) for raw in custody.ops
             ]
-            return lambda: PushAnswer(results_of(transaction, records, caller))
+            return lambda: PushAnswer(results_of(transaction, records, caller), token)
 
-        answer = self._parts.batch.run(work, ops=[raw.id for raw in custody.ops])
+        locks = (device_lock(device.id),) if self._parts.store.is_shared else ()
+        answer = self._parts.batch.run(work, keys=locks, ops=[raw.id for raw in custody.ops])
         self._parts.counters.add("custody.taken", len(custody.ops))
         return push_page(answer, session_key=key_of(caller), request_id=caller.request_id)
+
+    def _moved(
+        self,
+        transaction: Transaction,
+        device: str,
+        custody: CustodyRequest,
+        known: set[str],
+        drawn: str,
+        now: int,
+    ) -> str:
+        """What custody says as a push would; "" where its life is not the one we know, for it is taken in any case."""
+        life = device_rows.lineage(transaction.read.sql, device, custody.lineage)
+        if life is None or not is_next(life, custody.token, custody.said, known):
+            return ""
+        if custody.token != life.token or not custody.ops:
+            return life.token
+        token, last = _following(life, drawn), custody.ops[-1].id
+        moved = LineageRecord(device, life.lineage, token, life.token, last, LIVE, now)
+        device_rows.put_lineage(transaction, moved)
+        return token
 
 
 def is_lost(life: LineageRecord | None, token: str) -> bool:
@@ -196,8 +219,10 @@ def is_lost(life: LineageRecord | None, token: str) -> bool:
     return _count(token) > _count(life.token)
 
 
-def _count_of(life: LineageRecord | None) -> int:
-    return 0 if life is None else _count(life.token)
+def _following(life: LineageRecord | None, drawn: str) -> str:
+    """The next token of a life."""
+    count = 0 if life is None else _count(life.token)
+    return f"{count + 1:0{COUNT_DIGITS}x}{drawn}"
 
 
 def _count(token: str) -> int:
@@ -206,12 +231,14 @@ def _count(token: str) -> int:
     return int(digits, 16) if _HEX.fullmatch(digits) else 0
 
 
-def is_next(life: LineageRecord | None, push: PushRequest, known: set[str]) -> bool:
-    """Whether this push carries on from the last one of its lineage."""
+def is_next(
+    life: LineageRecord | None, token: str, said: Sequence[str], known: set[str]
+) -> bool:
+    """Whether what presents this carries on from the last push of its lineage."""
     if life is None:
-        return push.token == ""
-    is_heard = bool(known) or life.last_op in push.said
-    return push.token == life.token or (push.token == life.previous and is_heard)
+        return token == ""
+    is_heard = bool(known) or life.last_op in said
+    return token == life.token or (token == life.previous and is_heard)
 
 
 def results_of(

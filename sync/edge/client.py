@@ -285,9 +285,12 @@ class CentreClient:
             raise CentreUnreachable("the answer is of another scope")
         return answer
 
-    async def custody(self, *, lineage: str, ops: Sequence[Raw]) -> PushAnswer:
-        """Give the centre operations it fails at, as bytes; each is held. Raises CentreError."""
-        body = msgspec.json.encode(CustodyRequest(lineage, tuple(ops)))
+    async def custody(
+        self, *, lineage: str, ops: Sequence[Raw], token: str = "", said: Sequence[str] = ()
+    ) -> PushAnswer:
+        """Give the centre operations it fails at, as bytes; each is held. `token` and `said` as of a push. Raises CentreError."""
+        asked = CustodyRequest(lineage, tuple(ops), token, tuple(said))
+        body = msgspec.json.encode(asked)
         _, answer = await self._read("custody", body, push_of)
         return answer
 

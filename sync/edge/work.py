@@ -409,12 +409,18 @@ class Work:
         return await self._push(batch, self.outbox.token)
 
     async def _push(self, batch: Sequence[Pending], token: str) -> PushAnswer:
-        ops, lineage = [one.raw for one in batch], self._store.lineage
-        if self._said_as != (lineage, token):
-            self._said_as, self._said = (lineage, token), ()
-        said, last = self._said, batch[-1].id
-        self._said = (*(one for one in said if one != last), last)[-SAID_MAX:]
+        ops, said = [one.raw for one in batch], self._saying(batch[-1].id, token)
+        lineage = self._store.lineage
         return await self.client.push(lineage=lineage, ops=ops, token=token, said=said)
+
+    def _saying(self, last: str, token: str) -> tuple[str, ...]:
+        """What was said with this token so far and got no answer; `last` is the next."""
+        named = (self._store.lineage, token)
+        if self._said_as != named:
+            self._said_as, self._said = named, ()
+        said = self._said
+        self._said = (*(one for one in said if one != last), last)[-SAID_MAX:]
+        return said
 
     async def _send_ahead(
         self, batch: Sequence[Pending], ours: Sequence[OpResult], token: str
@@ -498,9 +504,12 @@ class Work:
         raws = self.outbox.raws(ops)
         for start in range(0, len(raws), CUSTODY_OPS_MAX):
             some = raws[start : start + CUSTODY_OPS_MAX]
+            token = self.outbox.token
             answer = await self.client.custody(
                 lineage=self._store.lineage,
                 ops=[Raw(op, raw, "failed") for op, raw in some],
+                token=token,
+                said=self._saying(some[-1][0], token),
             )
             n_settled += self._settle(answer, {op for op, _ in some})
         if n_settled:

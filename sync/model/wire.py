@@ -225,7 +225,8 @@ class PullRequest(msgspec.Struct, frozen=True):
     """What changed since these cursors? `wait_ms` holds the answer until something did.
 
     Attributes:
-        lineage: This life of the outbox, and what its last push answer said; "" where hello said that token is not known.
+        lineage: This life of the outbox.
+        token: What the last push answer of it said; "" where hello said that it is not known.
     """
 
     scopes: Annotated[tuple[Cursor, ...], msgspec.Meta(max_length=SCOPES_MAX)]
@@ -315,10 +316,12 @@ class Raw(msgspec.Struct, frozen=True):
 
 
 class CustodyRequest(msgspec.Struct, frozen=True):
-    """Operations the centre failed at whenever they came; it keeps them for a person."""
+    """Operations the centre failed at whenever they came; it keeps them for a person. `token` and `said` as of a push."""
 
     lineage: Id
     ops: Annotated[tuple[Raw, ...], msgspec.Meta(max_length=CUSTODY_OPS_MAX)]
+    token: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    said: Annotated[tuple[Id, ...], msgspec.Meta(max_length=SAID_MAX)] = ()
 
 
 class InboxRequest(msgspec.Struct, frozen=True):

@@ -324,11 +324,11 @@ class PlainDevice:
 
     async def custody(self, *ops: wire.Raw) -> tuple[wire.OpResult, ...]:
         """What became of these bytes."""
-        asked = wire.CustodyRequest(self.lineage, ops)
+        asked = wire.CustodyRequest(self.lineage, ops, self.token)
         body, request_id = await self.answered("/v1/custody", asked)
-        return answers.push_of(
-            body, session_key=self.session_key, request_id=request_id
-        ).results
+        answer = answers.push_of(body, session_key=self.session_key, request_id=request_id)
+        self.token = answer.token or self.token
+        return answer.results
 
     async def inbox(self, after: str = "") -> tuple[wire.InboxEntry, ...]:
         """What waits for a person."""

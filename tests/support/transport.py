@@ -374,7 +374,12 @@ class FakeCentre:
             self.ops.setdefault(one.id, Judged("held", "custody", "", ()))
             self.raws.setdefault(one.id, one.raw)
         results = tuple(self._known(one.id) for one in asked.ops)
-        return self._results(request, key, PushAnswer(results))
+        known = self.lineages.get(asked.lineage)
+        if known is None or asked.token != known.token:
+            return self._results(request, key, PushAnswer(results))
+        token = self.entropy.draw(8).hex()
+        self.lineages[asked.lineage] = Lineage(token, asked.token, asked.ops[-1].id)
+        return self._results(request, key, PushAnswer(results, token))
 
     def _inbox(self, request: Request, key: bytes) -> Response:
         asked = msgspec.json.decode(request.body, type=InboxRequest)

@@ -104,6 +104,45 @@ async def test_a_push_of_what_was_never_done_that_comes_very_late_calls_nobody_a
     assert alerts_of(centre) == []
 
 
+async def test_custody_moves_the_token_as_a_push_does_once(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    raw = Raw(op_id(9), b"whatever")
+    await kiosk.custody(raw)
+    without_a_life = kiosk.token
+    await kiosk.push(word(1))
+    before = kiosk.token
+    await kiosk.custody(raw)
+    after = kiosk.token
+    kiosk.token = before  # the answer was lost
+    await kiosk.custody(raw)
+    again = kiosk.token
+
+    await kiosk.push(word(2))
+    kiosk.token = before
+    await kiosk.custody(Raw(op_id(8), b"in any case"))
+
+    assert (without_a_life, len({before, after}), again) == ("", 2, after)
+    assert kiosk.token == before, "none of its life"
+    assert centre.operation(op_id(8)) is not None
+    assert alerts_of(centre) == []
+
+
+async def test_who_lost_the_answer_of_custody_goes_on_with_other_things(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    await kiosk.push(word(1))
+    before = kiosk.token
+    await kiosk.custody(Raw(op_id(9), b"whatever"))
+    held_back = PushRequest(kiosk.lineage, (word(2),), before, said=(op_id(9),))
+    request = kiosk.request("/v1/push", msgspec.json.encode(held_back))
+
+    answer = await kiosk.send(kiosk.signed(request))
+
+    assert answer.status == 200
+    assert alerts_of(centre) == []
+
+
 async def test_who_holds_back_what_got_no_answer_goes_on_with_other_things(
     centre: Centre, kiosk: PlainDevice
 ) -> None:

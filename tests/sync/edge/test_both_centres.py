@@ -317,6 +317,35 @@ async def test_a_centre_set_back_behind_a_push_is_noticed_by_the_next_pull_of_th
     assert {side.status(note(n, device).id) for n in (1, 2)} == {"applied"}
 
 
+async def test_a_centre_set_back_behind_custody_is_noticed_by_the_next_pull(
+    side: Side, store: EdgeStore
+) -> None:
+    device = side.device()
+    client = CentreClient(
+        Latest(side), identity=device, clock=side.clock, entropy=SeededEntropy("client")
+    )
+    work, outbox = Work(client, store, side.clock), Outbox(store)
+    await work.say_hello()
+    outbox.record(note(1, device))
+    await work.send(work.batch())
+    await work.pull(wait_ms=0)
+    side.back_up()
+    side.clock.sleep_ms(1_000)
+    outbox.record(note(2, device))
+    given = await work.give_away([note(2, device).id])
+
+    side.set_back()
+    side.clock.sleep_ms(1_000)
+    with pytest.raises(CentreRefused) as refused:
+        await work.pull(wait_ms=0)
+    await work.say_hello()
+    waiting = work.batch()
+    await work.close()
+
+    assert (given.n_settled, refused.value.problem) == (1, "session_over")
+    assert note(2, device).id in [one.id for one in waiting]
+
+
 def test_rows_that_drifted_are_found_by_the_sum_and_put_right(
     side: Side, store: EdgeStore
 ) -> None:
