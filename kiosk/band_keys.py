@@ -107,7 +107,7 @@ def touch_of(link: str, keys: BandKeys) -> Touch:
 def touch_judged(counter: int, known: int | None) -> TouchJudgement:
     """What the counter of a link says of when it was made."""
     judgement = judged(counter, known)
-    return TouchJudgement(judgement.freshness.value, judgement.known, judgement.is_fresh)
+    return TouchJudgement(judgement.freshness.value, judgement.known)
 
 
 @contextmanager

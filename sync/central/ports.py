@@ -107,11 +107,10 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class TouchJudgement:
-    """What follows from a counter: a word for it, the highest known from now on, and whether the band is there now."""
+    """What follows from a counter: a word for it, and the highest known from now on."""
 
     freshness: str
     known: int
-    is_fresh: bool
 
 
 @runtime_checkable

@@ -266,6 +266,9 @@ MIGRATIONS: Final = (
     CREATE INDEX draft_owner ON draft (owner);
     CREATE INDEX draft_at ON draft (at)
     """,
+    """
+    ALTER TABLE touch DROP COLUMN tapped_at
+    """,
 )
 """Numbered from 1; a released one never changes."""
 

@@ -7,7 +7,7 @@ follows only from a counter above the last one, which is written down before any
 forged, cut, shown before, or of a band that is out of use gets the same page: whoever holds it learns nothing. Each kind is
 counted by name (`touch.fresh`, `touch.repeated`, ...).
 
-`tapped_at` of a band is when such a message was fresh: the proof CRYPTOGRAM with a new counter of the table in DESIGN.md 6.
+Only the counter is kept: when somebody's telephone saw their band is nothing a shop needs to know.
 """
 
 from typing import Final
@@ -75,18 +75,11 @@ class Touches:
         return self._noted(band.id, touch)
 
     def _noted(self, band: str, touch: Touch) -> str:
-        now = self._parts.now
-
         def change(transaction: Transaction) -> str:
             known = touched(transaction.read.sql, band)
             judgement = self._reader.judged(touch.counter, known)
             if judgement.known != known:
-                note_touch(
-                    transaction,
-                    band,
-                    counter=judgement.known,
-                    at=now if judgement.is_fresh else 0,
-                )
+                note_touch(transaction, band, counter=judgement.known)
             return judgement.freshness
 
         return self._parts.write(change, keys=(f"touch/{band}",))
@@ -98,11 +91,10 @@ def touched(sql: Connection, band: str) -> int | None:
     return int(found[0][0]) if found else None
 
 
-def note_touch(transaction: Transaction, band: str, *, counter: int, at: int) -> None:
-    """Remember the highest counter a band showed, and when that proved it to be there; 0 for a time that did not."""
+def note_touch(transaction: Transaction, band: str, *, counter: int) -> None:
+    """Remember the highest counter a band showed."""
     transaction.direct().run(
-        "INSERT INTO touch (band, counter, tapped_at) VALUES (:band, :counter, :at)"
-        " ON CONFLICT (band) DO UPDATE SET counter = excluded.counter,"
-        " tapped_at = CASE WHEN excluded.tapped_at > 0 THEN excluded.tapped_at ELSE touch.tapped_at END",
-        band=band, counter=counter, at=at,
+        "INSERT INTO touch (band, counter) VALUES (:band, :counter)"
+        " ON CONFLICT (band) DO UPDATE SET counter = excluded.counter",
+        band=band, counter=counter,
     )  # fmt: skip
