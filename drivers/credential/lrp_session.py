@@ -156,7 +156,7 @@ class LrpSession:
         """Header, protected content and MAC."""
         self._need_open()
         if self._counter >= COUNTER_MAX:
-            raise self._ended("the session has no commands left")
+            raise self._ended("the session has no commands left", Delivery.NOT_SENT)
         if mode is CommMode.PLAIN:
             return header + content
         if mode is CommMode.FULL and content:
@@ -202,6 +202,6 @@ class LrpSession:
         if self._is_over:
             raise BandUntrusted("the session is over", delivery=Delivery.NOT_SENT)
 
-    def _ended(self, reason: str) -> BandUntrusted:
+    def _ended(self, reason: str, delivery: Delivery = Delivery.UNKNOWN) -> BandUntrusted:
         self._is_over = True
-        return BandUntrusted(reason, delivery=Delivery.UNKNOWN)
+        return BandUntrusted(reason, delivery=delivery)

@@ -166,8 +166,10 @@ def test_plain_commands_count_too() -> None:
 def test_session_that_has_run_out_sends_nothing() -> None:
     session = _session(counter=COUNTER_MAX)
 
-    with pytest.raises(BandUntrusted):
+    with pytest.raises(BandUntrusted) as caught:
         session.wrap(0xAD, b"", b"", CommMode.MAC)
+
+    assert caught.value.delivery is Delivery.NOT_SENT
 
 
 def test_nothing_with_a_key_in_it_prints_it() -> None:
