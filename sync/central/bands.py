@@ -117,7 +117,7 @@ class Bands:
             raise denied("busy", "no band keys here")
         uid = _bytes_of(asked.uid)
         if asked.step == 1:
-            self._refuse_haste(caller.device.id, uid.hex())
+            self._refuse_haste(caller.device.id, asked.uid)
         self._refuse_out_of_use(uid)
         try:
             if asked.step == 1:
