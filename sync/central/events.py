@@ -43,9 +43,6 @@ AWAITS: Final = "awaits "
 PAUSED: Final = "paused"
 OPEN: Final = "open"
 
-_COLUMNS: Final = (
-    "channel, id, type, state, reason, at, came_at, n_tries, next_at, n_more, form, head"
-)
 _HIDDEN: Final = ("authorization", "cookie", "proxy-authorization")
 
 
@@ -60,8 +57,8 @@ class Head(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
-class EventRecord(msgspec.Struct, frozen=True):
-    """An event as it is kept; `n_more` is how often it came again, times are microseconds since 1970."""
+class EventRecord(NamedTuple):
+    """An event as it is kept, beside its bytes; `n_more` is how often it came again, times are microseconds since 1970."""
 
     channel: str
     id: str
@@ -77,22 +74,7 @@ class EventRecord(msgspec.Struct, frozen=True):
     head: str
 
 
-class _Line(NamedTuple):
-    """An event as it stands in the table `lines.EVENT`."""
-
-    channel: str
-    id: str
-    type: str
-    state: str
-    reason: str
-    at: int
-    came_at: int
-    n_tries: int
-    next_at: int
-    n_more: int
-    form: str
-    head: str
-    raw: bytes | None
+_COLUMNS: Final = ", ".join(EventRecord._fields)
 
 
 class Woken(msgspec.Struct):
@@ -143,11 +125,11 @@ def keep(  # noqa: PLR0913  # what an event is
             id=event_id,
         )
         return False
-    line = _Line(
+    record = EventRecord(
         channel, event_id, _text(head.type, 200), state, _text(reason, 500), head.at, now, 0, now, 0, form,
-        msgspec.json.encode(head).decode(), raw,
+        msgspec.json.encode(head).decode(),
     )  # fmt: skip
-    transaction.put_line(EVENT, line)
+    transaction.put_line(EVENT, (*record, raw))
     return True
 
 
@@ -191,12 +173,12 @@ def settle(  # noqa: PLR0913  # what became of it
     next_at: int = 0,
 ) -> None:
     """Write down what became of an event, and whom it is about."""
-    for known in transaction.lines(EVENT, channel=channel, id=event_id):
-        line = _Line(*known)
-        line = line._replace(
-            state=state, reason=_text(reason, 500), n_tries=line.n_tries + 1, next_at=next_at
+    known, raw = kept(transaction, channel, event_id)
+    if known is not None:
+        record = known._replace(
+            state=state, reason=_text(reason, 500), n_tries=known.n_tries + 1, next_at=next_at
         )
-        transaction.put_line(EVENT, line)
+        transaction.put_line(EVENT, (*record, raw))
     if state == ERASED:
         transaction.later(_forget, (channel, event_id))
     for owner in set(owners):
@@ -262,8 +244,8 @@ def kept(
     transaction: Transaction, channel: str, event_id: str
 ) -> tuple[EventRecord | None, bytes | None]:
     """An event as it stands and its bytes, held until the end of the transaction."""
-    for known in transaction.lines(EVENT, channel=channel, id=event_id):
-        return EventRecord(*known[:-1]), known[-1]
+    for *record, raw in transaction.lines(EVENT, channel=channel, id=event_id):
+        return EventRecord(*record), raw
     return None, None
 
 
