@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -54,8 +54,24 @@ async def run_on_terminal(app: "CrashSafeApp") -> int:
     signal.signal(
         signal.SIGHUP, lambda _number, _frame: loop.call_soon_threadsafe(_hung_up(app))
     )
-    await app.run_async()
+    with _drawn_on_terminal():
+        await app.run_async()
     return app.return_code or 0
+
+
+@contextmanager
+def _drawn_on_terminal() -> Iterator[None]:
+    """Where standard error goes to a file, have the screen drawn on standard output all the same: Textual 8.2 draws on the former."""
+    if os.isatty(2):
+        yield
+        return
+    kept = os.dup(2)
+    os.dup2(1, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _hung_up(app: "CrashSafeApp") -> Callable[[], None]:

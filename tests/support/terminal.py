@@ -13,12 +13,20 @@ WAIT_S = 40.0
 
 
 class Terminal:
-    """One tmux window of a given size running one command."""
+    """One tmux window of a given size running one command, its standard error there too, or in a file."""
 
-    def __init__(self, folder: Path, *arguments: str | Path, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str | Path,
+        size: tuple[int, int],
+        errors: Path | None = None,
+    ) -> None:
         self._socket = folder / "tmux"
         columns, rows = size
         command = shlex.join(line_of(*arguments))
+        if errors is not None:
+            command += f" 2>{shlex.quote(str(errors))}"
         status = folder / "status"
         self._status = status
         script = f"{command}; echo $? >{shlex.quote(str(status))}; exec sleep 600"

@@ -49,6 +49,22 @@ def test_one_key_shows_a_shop_that_remembers_her_and_quitting_leaves_nothing(
     until_none(tmp_path / "demo")
 
 
+def test_with_standard_error_in_a_file_the_screen_is_drawn_all_the_same(tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    terminal = Terminal(
+        tmp_path, "demo", "--data", tmp_path / "demo", size=(80, 24), errors=errors
+    )
+    try:
+        terminal.until("Press 1")
+        terminal.press("q")
+
+        assert terminal.exit_code() == 0
+        assert "with the same --data it goes on" in errors.read_text()
+        assert "\x1b" not in errors.read_text()
+    finally:
+        terminal.close()
+
+
 def test_the_agents_page_answers_at_the_address_the_folder_names(
     demo: Start, tmp_path: Path
 ) -> None:
