@@ -128,7 +128,7 @@ class Card:
         keys: Every row it was built from, sorted.
         as_of: When the newest of these was known to be true, microseconds since 1970; 0 without rows.
         made_at: When it was built.
-        head: "as of today 14:02" in words.
+        head: When that was in words, "last change 14:02": the device itself may have heard the centre since.
     """
 
     owner: str
@@ -163,7 +163,7 @@ def card_of(profile: Profile, *, now: int, zone: tzinfo = UTC, viewer: str = "")
     keys = {key for line in lines for key in line.keys} | {row.key for row, _ in customers}
     as_of = max((row.as_of for row in profile.rows if row.key in keys), default=0)
     name = _name_of(customers[0][1]) if customers else ""
-    head = f"as of {writer.moment(as_of)}" if as_of else "nothing is known here"
+    head = f"last change {writer.moment(as_of)}" if as_of else "nothing is known here"
     return Card(
         owner=profile.owner, name=name or plain(profile.owner), lines=lines,
         keys=tuple(sorted(keys)), as_of=as_of, made_at=now, head=head,

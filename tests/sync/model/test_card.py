@@ -75,7 +75,7 @@ def test_toms_card_says_all_that_nobody_may_ask_him_again() -> None:
     made = card(PERSON, bill(), *calls)
 
     assert card_text(made).splitlines() == [
-        "Tom Becker, as of 11:00",
+        "Tom Becker, last change 11:00",
         "PROMISED by Ana until Mon 10:00, 2 days over: an answer on the bill",
         "C-4711 bill his employer (phone, Sun)",
         "have 1/3 Employer: Brightwater (phone, Sun)",

@@ -52,7 +52,7 @@ def test_the_card_is_on_top_and_says_it_all(at_tom: Browser) -> None:
             "DO NOT OFFER AGAIN: reset the password", "NEXT: ask Brightwater", "password reset x7", "Note")  # fmt: skip
     places = [text.index(one) for one in said]
     assert places == sorted(places)
-    assert "as of" in text
+    assert "last change" in text
     assert "Built by rules from 9 rows." in text
 
 
@@ -178,7 +178,7 @@ def test_times_are_the_brands_own_with_the_zone_named(centre: Centre) -> None:
     tokyo.sign_in()
     tokyo.find(phone="+447700900102")
 
-    assert "as of 21:00; times: JST, Asia/Tokyo" in tokyo.page.text
+    assert "last change 21:00; times: JST, Asia/Tokyo" in tokyo.page.text
     tokyo.submit("/promise", text="a call", due="2026-01-09T17:00", case="case-tom")
     promise = case_of(centre).promise
     assert promise is not None
