@@ -124,6 +124,8 @@ def _inside(work: BandWork, ring: Ring, plan: Plan, *, is_uid_shown: bool) -> Li
 
 
 def _uid(target: Target, *, is_shown: bool) -> str:
+    if not any(target.uid):
+        return "none that stays"
     if not has_true_uid(target):
         return "random"
     if target.technology is Technology.FELICA:

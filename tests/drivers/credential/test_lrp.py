@@ -144,6 +144,16 @@ def test_padding_that_is_none_is_not_trusted(plain: bytes) -> None:
         session.unwrap(_chip_answer(plain), CommMode.FULL)
 
 
+def test_half_a_block_is_not_trusted_though_its_mac_holds() -> None:
+    session, (mac, _) = _session(), session_pair(KEY, RND_A, RND_B)
+    session.wrap(0xAD, b"\x03", b"", CommMode.FULL)
+    half = b"x" * 8
+    protected = b"\x00" + (1).to_bytes(2, "little") + TI + half
+
+    with pytest.raises(BandUntrusted):
+        session.unwrap(half + truncated(mac.mac(protected)), CommMode.FULL)
+
+
 def test_content_of_another_size_is_not_trusted() -> None:
     session = _session()
     session.wrap(0xAD, b"\x03", b"", CommMode.FULL)

@@ -18,7 +18,7 @@ from drivers.credential.kdf import (
     encrypted,
 )
 from drivers.credential.layout import CommMode
-from drivers.credential.session import Ev1Session, Ev2Session, Session, crc32
+from drivers.credential.session import Ev1Session, Ev2Session, Session, crc32, truncated
 from drivers.errors import BandUntrusted, Delivery
 from hardware.virtual import messaging
 
@@ -151,6 +151,15 @@ def test_no_key_is_in_what_a_session_says_of_itself() -> None:
 def test_an_input_the_key_derivation_cannot_take_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="1 to 31 bytes"):
         diversified(KEY, bytes(size))
+
+
+def test_half_a_block_is_not_trusted_though_its_mac_holds() -> None:
+    session, half = Ev2Session(KEYS, TI), b"x" * 8
+    session.wrap(0xAD, b"\x03", b"", CommMode.FULL)
+    mac = truncated(cmac(KEYS.mac, b"\x00" + (1).to_bytes(2, "little") + TI + half))
+
+    with pytest.raises(BandUntrusted):
+        session.unwrap(half + mac, CommMode.FULL)
 
 
 def test_ev2_stops_before_its_command_counter_runs_over() -> None:

@@ -273,7 +273,7 @@ def test_a_reader_that_is_not_there_is_named_with_what_looks_for_it(at: At) -> N
     assert "tapthread doctor --reader 'pn532:/no port'" in said.stderr
 
 
-NAMELESS = ("felica", "telephone", "ultralight-aes-random")
+NAMELESS = ("felica", "telephone", "ultralight-aes-random", "uid-zero")
 """Bands whose UID is random, or goes by another name."""
 
 
@@ -284,6 +284,7 @@ NAMELESS = ("felica", "telephone", "ultralight-aes-random")
         ("mifare-classic", "MIFARE Classic", "not issued"),
         ("felica", "FeliCa", "8 bytes (IDm), not shown"),
         ("telephone", "telephone", "UID              random"),
+        ("uid-zero", "MIFARE Ultralight", "UID              none that stays"),
         ("desfire-ev3", "DESFire EV3", "nothing of ours is on it"),
         ("ntag424-strange", "NTAG 424 DNA", "version 238, which is neither ours"),
         ("ultralight-aes-random", "MIFARE Ultralight AES", "no key of ours tells which band"),
