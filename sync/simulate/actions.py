@@ -469,6 +469,8 @@ async def _set_back(world: World, name: str) -> None:
     world.parted = True
     world.forgotten |= world.decided
     gone = world.absent()
+    if machine is world.centre:
+        world.kept_what_was_acknowledged(gone)
     world.lost_with_a_disk.update(gone)
     world.note(f"{len(gone)} operations were only on that disk")
 

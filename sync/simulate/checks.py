@@ -3,7 +3,7 @@
 The oracle is the centre's own store, asked by other statements than those that feed the kiosks.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
@@ -50,6 +50,11 @@ NOWHERE: Final = (0, 0, 0, 0)
 FALSE_ALARMS: Final = ("device_forked", "device_cloned")
 
 UNANSWERED: Final = ("recorded", "sending")
+
+COUNTED: Final = ("account", "entitlement", "stock", "allowance", "ledger")
+"""Kinds of rows that are balances, or entries of one."""
+
+_OWNERS_WAITING: Final = "SELECT DISTINCT owner FROM op WHERE state = 'recorded' AND kind LIKE '%redeem' ORDER BY owner"
 
 
 class Broken(Exception):
@@ -282,7 +287,7 @@ def _redeemed(op: Operation, centre: Centre) -> None:
 
 def money_is_all_there(centre: Centre, *, without: Container[str]) -> None:
     """Every balance is what there was at first and what its own entries sum to. Raises Broken."""
-    rows = [row for row in _all_rows(centre) if row.owner not in without]
+    rows = [row for row in _rows_of_kinds(centre, COUNTED) if row.owner not in without]
     moved: dict[str, int] = {}
     for row in rows:
         if isinstance(row.body, LedgerEntry):
@@ -293,6 +298,52 @@ def money_is_all_there(centre: Centre, *, without: Container[str]) -> None:
             raise Broken(
                 f"{row.key}: now and at first {balance}, moved {moved.get(row.key, 0)}"
             )
+
+
+def shows_what_was(kiosk: KioskNode, centre: Centre) -> None:
+    """What a kiosk shows is a balance the centre had at some moment, but for what waits to be sent. Raises Broken."""
+    owners = kiosk.up.outbox.look(lambda file: file.read(_OWNERS_WAITING))
+    if not owners:
+        return
+    had = _balances_had(centre)
+    lookup = Lookup(kiosk.up)
+    for (owner,) in owners:
+        rows = kiosk.within(lambda: lookup.profile(owner).rows)  # noqa: B023  # done within
+        waits: dict[str, int] = {}
+        for row in rows:
+            if isinstance(row.body, LedgerEntry) and row.is_unsettled:
+                waits[row.body.of] = waits.get(row.body.of, 0) + row.body.delta
+        for row in rows:
+            balance = _balance_of(row.body)
+            if balance is None or row.key not in had:
+                continue
+            if balance[0] - waits.get(row.key, 0) not in had[row.key]:
+                raise Broken(
+                    f"{kiosk.name} shows {balance[0]} of {row.key}, of which {waits.get(row.key, 0)}"
+                    f" waits; the centre had {sorted(had[row.key])}"
+                )
+
+
+def _balances_had(centre: Centre) -> dict[str, set[int]]:
+    """By key, each balance it had after one of its entries, and at first."""
+    rows = _rows_of_kinds(centre, COUNTED)
+    now = {
+        row.key: balance[1] for row in rows if (balance := _balance_of(row.body)) is not None
+    }
+    had = {key: {at_first} for key, at_first in now.items()}
+    for row in rows:
+        if isinstance(row.body, LedgerEntry) and row.body.of in now:
+            now[row.body.of] += row.body.delta
+            had[row.body.of].add(now[row.body.of])
+    return had
+
+
+def customers_held(kiosk: KioskNode) -> set[str]:
+    """Whom this kiosk holds, by id."""
+    found = kiosk.up.cache.look(
+        lambda file: file.read("SELECT key FROM row WHERE kind = 'customer'")
+    )
+    return {key.partition("/")[2] for (key,) in found}
 
 
 def nobody_is_alarmed(centre: Centre, kiosks: Iterable[KioskNode], but: Container[str]) -> None:
@@ -326,8 +377,18 @@ def words_are_there_once(
 
 
 def _all_rows(centre: Centre) -> list[Row]:
+    return _rows_where(centre, "1 = 1 ORDER BY key")
+
+
+def _rows_of_kinds(centre: Centre, kinds: Sequence[str]) -> list[Row]:
+    """Rows of these kinds, in the order they were first written."""
+    named = ", ".join(f"'{kind}'" for kind in kinds)
+    return _rows_where(centre, f"kind IN ({named}) ORDER BY rowid")
+
+
+def _rows_where(centre: Centre, condition: str) -> list[Row]:
     with reading(centre) as snapshot:
-        keys = snapshot._sql.all("SELECT key FROM doc ORDER BY key")  # noqa: SLF001
+        keys = snapshot._sql.all(f"SELECT key FROM doc WHERE {condition}")  # noqa: S608, SLF001  # of this module
         found = [snapshot.row(key) for (key,) in keys]
     return [row for row in found if row is not None]
 

@@ -3,7 +3,7 @@
 The same seed gives the same run, whose every event goes into one hash.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -81,6 +81,7 @@ class World:
         decided: Operations somebody at the centre decided about; `forgotten` are those of them that a backup may not know.
         moved: Kiosks that were in another store: decisions are told to the store an operation is of.
         revoked: Devices that may hold nothing any more, by id.
+        held: By device, customers it held at some moment; `let_go` are those of them who left: what it recorded about them goes too.
         doubled: Devices that were cloned or set back to an older copy, by id.
         n_backups: How often the centre was set back to one.
         parted: Somebody was set back since all last agreed: until then cursors may be of another history.
@@ -105,6 +106,8 @@ class World:
         self.moved: set[str] = set()
         self.revoked: set[str] = set()
         self.doubled: set[str] = set()
+        self.held: dict[str, set[str]] = {}
+        self.let_go: dict[str, set[str]] = {}
         self.n_backups = 0
         self.parted = False
         self.copies: dict[str, Path] = {}
@@ -268,11 +271,33 @@ class World:
         for kiosk in self.kiosks:
             if kiosk.store is not None and checks.loading(kiosk.up):
                 self.saw("snapshot half loaded")
-        if self.centre.centre is None or self.parted:
+            if kiosk.store is not None:
+                self._look_who_left(kiosk)
+        if self.centre.centre is None:
+            return
+        checks.money_is_all_there(self.centre.centre, without=self._gone())
+        if self.parted:
             return
         for kiosk in self.kiosks:
             if kiosk.store is not None:
                 checks.cursor_is_earned(kiosk, self.centre.centre)
+                checks.shows_what_was(kiosk, self.centre.centre)
+
+    def _look_who_left(self, kiosk: KioskNode) -> None:
+        now, device = checks.customers_held(kiosk), kiosk.identity.device_id
+        before = self.held.get(device, set())
+        self.let_go.setdefault(device, set()).update(before - now)
+        self.held[device] = before | now
+
+    def kept_what_was_acknowledged(self, absent: Iterable[str]) -> None:
+        """Of what a centre forgot that was set back, what is nowhere else is of devices that may have forgotten it too. Raises Broken."""
+        others, gone = self.doubled | self.revoked, self._gone()
+        for op in map(self.accepted.__getitem__, absent):
+            may_be = op.owner in gone or op.owner in self.let_go.get(op.device, set())
+            if op.device not in others and not may_be:
+                raise Broken(
+                    f"the device of {op.kind} {op.id} did not keep it for a centre that was set back"
+                )
 
     def absent(self) -> list[str]:
         """Accepted operations that neither the centre nor any kiosk has; asked only while all are up."""

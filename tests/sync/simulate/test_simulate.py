@@ -10,14 +10,16 @@ import typer
 from kiosk.commands import simulate
 from sync.central import pushes
 from sync.central.intake import Intake, Taken
+from sync.edge import lookup, view
 from sync.edge.feed import Feed
 from sync.edge.outbox import Outbox
 from sync.edge.peer_ops import PeerOps
 from sync.edge.relay import Mailbox
 from sync.model import forms, ledger
-from sync.model.records import Side
+from sync.model.records import Account, Entitlement, Record, Side
+from sync.model.row import Row
 from sync.model.wire import Page
-from sync.simulate import actions, world
+from sync.simulate import actions, shop, world
 from sync.simulate.actions import ALL
 from sync.simulate.report import Report, replay_line, runs, simulated
 from sync.simulate.world import Plan, name_of
@@ -126,6 +128,61 @@ def test_points_that_go_out_twice_are_found(
     broken = (verdict.broken for verdict in runs(Plan(1, n_steps=20), 12, folder))
 
     assert any("now and at first" in words for words in broken)
+
+
+def test_a_kiosk_that_shows_a_balance_nobody_ever_had_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(rows: object, ops: object, **how: object) -> dict[str, Row]:
+        view = true_folded(rows, ops, **how)  # type: ignore[arg-type]
+        return {
+            key: msgspec.structs.replace(row, body=_twice(row.body))
+            if row.is_unsettled
+            else row
+            for key, row in view.items()
+        }
+
+    true_folded = view.folded
+    monkeypatch.setattr(lookup, "folded", too_much)
+    plan = Plan(1, n_steps=10, without=only("work", "cut_network"))
+
+    broken = (verdict.broken for verdict in runs(plan, 12, folder))
+
+    assert any("the centre had" in words for words in broken)
+
+
+def _twice(body: Record) -> Record:
+    """A balance from which what was taken was taken once more."""
+    match body:
+        case Account(points=points):
+            return msgspec.structs.replace(body, points=2 * points - shop.POINTS)
+        case Entitlement(n_left=int(left)):
+            return msgspec.structs.replace(body, n_left=2 * left - shop.USES)
+        case _:
+            return body
+
+
+def test_a_kiosk_that_forgets_what_the_centre_has_is_found_once_the_centre_is_set_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgetful(self: Outbox, *results: object, **how: object) -> int:
+        n_settled = true_settle(self, *results, **how)  # type: ignore[arg-type]
+        with self._store.outbox.write() as file:
+            file.execute("DELETE FROM op WHERE state = 'applied'")
+        return n_settled
+
+    async def keep_centre(run: world.World) -> None:
+        run.copies["centre"] = folder / f"copy-{run.plan.seed}"
+        run.centre.keep(run.copies["centre"])
+
+    true_settle = Outbox.settle
+    monkeypatch.setattr(Outbox, "settle", forgetful)
+    often = ((actions.work, 6), (keep_centre, 1), (actions.set_centre_back, 2))
+    monkeypatch.setattr(actions, "ALL", often)
+
+    broken = (verdict.broken for verdict in runs(Plan(1, n_steps=14), 12, folder))
+
+    assert any("did not keep it" in words for words in broken)
 
 
 def only(*names: str) -> frozenset[str]:
