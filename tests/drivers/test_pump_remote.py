@@ -9,11 +9,13 @@ import pytest
 
 from drivers.chips.reading_pages import read_pages
 from drivers.credential.originality import Maker
-from drivers.lines import Challenge, Prove, Proved, Response, Said
+from drivers.lines import Challenge, GroupKey, Prove, Proved, Response, Said
 from drivers.proof import ChipFamily, ProofKind
-from drivers.pump import RETRIES_MAX
+from drivers.pump import RETRIES_MAX, Hearing, Means
+from hardware.entropy import SeededEntropy
 from hardware.virtual.originality import ULTRALIGHT_AES_TEST_KEY
 from kiosk.band_keys import BandKeyFiles
+from kiosk.proving import PROVE_MS
 from sync.central.errors import BandNotProved
 from tests.drivers.test_pump import Scene
 from tests.support.bands import GROUP_KEY, ISSUING_KEY, REFERENCE, UID, band
@@ -91,6 +93,30 @@ def test_a_band_without_a_lease_is_named_first_and_proved_when_the_centre_answer
     assert second.n_exchanges == first.n_exchanges + 4
     assert [one.step for one in scene.asked] == [1, 2]
     assert scene.names()[-1] == "left 1"
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "waits"), [(0, [400, 400]), (300, [400, 100]), (500, [400, 0])]
+)
+def test_both_answers_together_have_400_ms(took_ms: int, waits: list[int]) -> None:
+    scene, waited = RemoteScene(), []
+
+    class Watched(Hearing):
+        def response_to(self, tap: int, step: int, timeout_ms: int) -> Response | None:
+            waited.append(timeout_ms)
+            scene.clock.sleep_ms(took_ms)
+            return super().response_to(tap, step, timeout_ms)
+
+    scene.hearing = Watched()
+    scene.script._at_end = scene.hearing.end
+    scene.hearing.tell(GroupKey(GROUP_KEY.hex()))
+    means = Means(scene.clock, SeededEntropy("reader"))
+    scene.remote_ms = means.remote_ms
+
+    scene.play(scene.present(band()), scene.remove())
+
+    assert waited == waits
+    assert means.remote_ms == PROVE_MS
 
 
 def test_an_ntag_424_without_a_lease_is_proved_in_the_same_way() -> None:

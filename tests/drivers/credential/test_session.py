@@ -153,6 +153,20 @@ def test_an_input_the_key_derivation_cannot_take_is_refused(size: int) -> None:
         diversified(KEY, bytes(size))
 
 
+@pytest.mark.parametrize(
+    "plain", [bytes(16), b"x" * 16, b"\x80" + bytes(31), b"x" * 15 + b"\x81"]
+)
+def test_padding_that_is_none_is_not_trusted_though_its_mac_holds(plain: bytes) -> None:
+    session, counter = Ev2Session(KEYS, TI), (1).to_bytes(2, "little")
+    session.wrap(0xAD, b"\x03", b"", CommMode.FULL)
+    iv = Aes(KEYS.enc).block(b"\x5a\xa5" + TI + counter + bytes(8))
+    enciphered = encrypted(KEYS.enc, plain, iv)
+    mac = truncated(cmac(KEYS.mac, b"\x00" + counter + TI + enciphered))
+
+    with pytest.raises(BandUntrusted, match="padding"):
+        session.unwrap(enciphered + mac, CommMode.FULL)
+
+
 def test_half_a_block_is_not_trusted_though_its_mac_holds() -> None:
     session, half = Ev2Session(KEYS, TI), b"x" * 8
     session.wrap(0xAD, b"\x03", b"", CommMode.FULL)
