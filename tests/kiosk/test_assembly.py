@@ -1,18 +1,31 @@
 """The parts put together: what a reader is given when this device's files do not answer."""
 
+import asyncio
+import contextlib
+import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from drivers.credential.layout import band_id_of_uid
 from drivers.lines import Proved
 from hardware import identity as identities
-from hardware.clock import FixedClock
+from hardware.clock import FixedClock, SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy, SystemEntropy
 from hardware.identity import new_private_key, public_hex
 from hardware.moments import micros_of
-from kiosk.assembly import CacheKeys, Device, LocalRecogniser, StoreDesk, World
+from kiosk.assembly import (
+    CacheKeys,
+    Device,
+    LocalRecogniser,
+    StoreDesk,
+    World,
+    centre_transport,
+)
+from kiosk.bench.certificate import write_certificate
 from kiosk.core.page import PageKind
 from kiosk.core.policy import Assurance, BandKey
 from kiosk.core.ports import BandEvidence, NoteDraft, Waits
@@ -21,6 +34,8 @@ from sync.edge.erase import Eraser
 from sync.edge.lease import lease_of
 from sync.edge.leases import BandLease, LeasedKey, Leases
 from sync.model.deny import DenyList, mark_of
+from sync.model.errors import CentreCertificate
+from sync.model.ports import Request
 from sync.model.records import Interaction, Referral
 from sync.model.row import row_of
 from sync.model.wire import Checkpoint, Cursor, Page
@@ -271,3 +286,38 @@ def test_a_counter_lists_who_waits_from_its_own_files(tmp_path: Path) -> None:
 
     assert [profile.owner for profile in waiting] == ["lena"]
     assert [referral.id for _, referral in expected] == ["r-1"]
+
+
+async def test_a_device_whose_clock_is_at_1970_judges_certificates_by_the_time_the_centre_told(
+    tmp_path: Path,
+) -> None:
+    write_certificate(tmp_path, clock=SystemClock(), entropy=SystemEntropy())
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    opened_at(tmp_path / "device", FixedClock(datetime(1970, 1, 1, tzinfo=UTC))).close()
+    world = World(FixedClock(datetime(1970, 1, 1, tzinfo=UTC)), SystemEntropy(), SystemDisk())
+    device = Device.open(
+        tmp_path / "device", world=world, centre_url=url, centre_ca=(tmp_path / "tls.crt",)
+    )
+    transport, request = centre_transport(device), Request("POST", f"{url}/v1/hello", (), b"")
+
+    with pytest.raises(CentreCertificate):
+        await transport.send(request, deadline_ms=5_000, size_max=100)
+    Leases(device.store).note_time(micros_of(SystemClock().now()))
+    answer = await transport.send(request, deadline_ms=5_000, size_max=100)
+
+    await transport.close()
+    server.close()
+    await server.wait_closed()
+    device.close()
+    assert answer.body == b"ok"
