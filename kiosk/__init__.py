@@ -4,7 +4,7 @@ cli          the `tapthread` command
 commands/    one file a command
 demo/        the seeded brand and its people, the three-column view
 bench/       one file a bench
-assembly     builds the product out of its parts, real or simulated
+assembly/    builds the product out of its parts, real or simulated; a file for each
 doctor       what every package's checks found, as lines and as one object
 links        the reader process and virtual devices, as this process sees them
 band_keys    the brand's own band keys, in two files beside the centre

@@ -52,7 +52,7 @@ def run(
 ) -> None:
     """Print the hand-over card of a customer."""
     from hardware.moments import micros_of
-    from kiosk.assembly import local_zone, real_world
+    from kiosk.assembly.device import local_zone, real_world
     from sync.edge.lookup import Lookup
     from sync.model.card import card_lines, card_of, card_slip
 

@@ -12,7 +12,7 @@ from kiosk.commands.own_files import OwnFiles
 from kiosk.commands.running import need_terminal, reader_spec, run_on_terminal
 
 if TYPE_CHECKING:
-    from kiosk.assembly import Device
+    from kiosk.assembly.device import Device
 
 
 def run(
@@ -26,7 +26,7 @@ def run(
     ] = "counter",
 ) -> None:
     """Run the counter screen of this device; Ctrl+Q closes it."""
-    from kiosk.assembly import real_world
+    from kiosk.assembly.device import real_world
 
     chosen = settings.load(
         data=data, centre=centre, reader=reader, relay=relay, relay_listen=relay_listen
@@ -38,15 +38,12 @@ def run(
 
 
 async def _run(device: "Device", chosen: settings.Settings, *, clerk: str) -> int:
-    from kiosk.assembly import (
-        LocalRecogniser,
-        ReaderWatch,
-        StoreDesk,
-        Sync,
-        living,
-        local_zone,
-        post_of,
-    )
+    from kiosk.assembly.desk import StoreDesk
+    from kiosk.assembly.device import local_zone
+    from kiosk.assembly.reading import ReaderWatch, living
+    from kiosk.assembly.recognising import LocalRecogniser
+    from kiosk.assembly.screens import post_of
+    from kiosk.assembly.syncing import Sync
     from kiosk.core.staff_words import StaffWords
     from kiosk.ui.counter_app import CounterApp
     from kiosk.ui.messages import CustomerHere, StaffTold

@@ -32,7 +32,7 @@ from kiosk.commands.running import need_terminal, run_on_terminal
 from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
-    from kiosk.assembly import World
+    from kiosk.assembly.device import World
 
 FOLDER_PREFIX = "tapthread-demo-"
 KEPT_PREFIX = "tapthread-failed-"
@@ -70,7 +70,7 @@ def run(
     ] = False,
 ) -> None:
     """Start everything on this machine. Press 1; Q quits."""
-    from kiosk.assembly import real_world
+    from kiosk.assembly.device import real_world
 
     if plain:
         if not tour or data is not None or fresh or day:
@@ -97,7 +97,7 @@ def run(
 
 def _print_tour() -> None:
     """Play the tour in a shop of its own, at a time of its own, so that it is the same each time."""
-    from kiosk.assembly import World
+    from kiosk.assembly.device import World
     from kiosk.demo.stage import Stage
     from kiosk.demo.tour import printed_tour
 

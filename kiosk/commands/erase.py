@@ -172,7 +172,7 @@ def _status(store: "Store", customer: str) -> dict[str, Any]:
 
 
 def _in_words(said: dict[str, Any]) -> list[str]:
-    from kiosk.assembly import local_zone
+    from kiosk.assembly.device import local_zone
     from kiosk.core.staff_words import StaffWords
 
     clock = SystemClock()

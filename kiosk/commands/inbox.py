@@ -99,7 +99,7 @@ def _told(snapshot: Any, entry: InboxEntry) -> dict[str, Any]:
     """One of them in words, with its arguments where they can be read."""
     from hardware.clock import SystemClock
     from hardware.moments import micros_of
-    from kiosk.assembly import local_zone
+    from kiosk.assembly.device import local_zone
     from kiosk.core.entries import name_of, why
     from sync.model.operation import Operation
     from sync.model.records import Customer

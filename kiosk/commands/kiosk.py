@@ -12,7 +12,7 @@ from kiosk.commands.own_files import OwnFiles
 from kiosk.commands.running import need_terminal, reader_spec, run_on_terminal
 
 if TYPE_CHECKING:
-    from kiosk.assembly import Device
+    from kiosk.assembly.device import Device
 
 
 def run(
@@ -23,7 +23,7 @@ def run(
     relay_listen: RelayListen = None,
 ) -> None:
     """Run the customer screen of this device; SIGTERM ends it."""
-    from kiosk.assembly import real_world
+    from kiosk.assembly.device import real_world
 
     chosen = settings.load(
         data=data, centre=centre, reader=reader, relay=relay, relay_listen=relay_listen
@@ -35,7 +35,10 @@ def run(
 
 
 async def _run(device: "Device", chosen: settings.Settings) -> int:
-    from kiosk.assembly import ReaderWatch, StoreDesk, Sync, customer_parts, living
+    from kiosk.assembly.desk import StoreDesk
+    from kiosk.assembly.reading import ReaderWatch, living
+    from kiosk.assembly.screens import customer_parts
+    from kiosk.assembly.syncing import Sync
     from kiosk.ui.app import KioskApp
     from kiosk.ui.messages import ReaderSaid
     from kiosk.witnessing import BandWitness

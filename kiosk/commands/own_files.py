@@ -16,7 +16,7 @@ from kiosk.settings import Settings
 from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
-    from kiosk.assembly import Device, World
+    from kiosk.assembly.device import Device, World
     from sync.edge.store import EdgeStore
 
 EXIT_OWN_FILES: Final = 6
@@ -104,7 +104,7 @@ class OwnFiles:
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "Device":
-        from kiosk.assembly import Device
+        from kiosk.assembly.device import Device
 
         folder = self._settings.data
         if folder.is_dir():

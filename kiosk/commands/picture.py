@@ -14,7 +14,8 @@ import typer
 from drivers.lines import Proved, Said, Seen
 
 if TYPE_CHECKING:
-    from kiosk.assembly import Device, Sync
+    from kiosk.assembly.device import Device
+    from kiosk.assembly.syncing import Sync
     from kiosk.demo.bands import DemoBand
 
 SCREENS: Final = ("attract", "counter")
@@ -38,7 +39,8 @@ def run(
     ] = None,
 ) -> None:
     """Export a screen of the demo as SVG."""
-    from kiosk.assembly import Device, Sync, real_world
+    from kiosk.assembly.device import Device, real_world
+    from kiosk.assembly.syncing import Sync
     from kiosk.band_keys import BandKeyFiles
     from kiosk.demo.bands import demo_bands
     from kiosk.demo.in_process import InProcessTransport
@@ -93,7 +95,9 @@ async def _drawn(
     name: str,
     cells: tuple[int, int],
 ) -> str:
-    from kiosk.assembly import StoreDesk, customer_parts, local_zone, post_of
+    from kiosk.assembly.desk import StoreDesk
+    from kiosk.assembly.device import local_zone
+    from kiosk.assembly.screens import customer_parts, post_of
     from kiosk.core.entries import found
     from kiosk.core.staff_words import StaffWords
     from kiosk.ui.app import KioskApp

@@ -19,7 +19,7 @@ EXIT_USAGE = 2
 
 def run(data: Data = None, centre: Centre = None) -> None:
     """Make the demo's centre, one kiosk's pulled cache and its leased keys in a folder."""
-    from kiosk.assembly import real_world
+    from kiosk.assembly.device import real_world
     from kiosk.demo.seeding import DEMO_CENTRE_URL, NotADemo, seed
 
     chosen = settings.load(data=data, centre=centre)

@@ -28,7 +28,7 @@ from kiosk.commands.progress_line import ProgressLine
 from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
-    from kiosk.assembly import Device
+    from kiosk.assembly.device import Device
     from kiosk.core.ports import Unsettled
     from kiosk.settings import Settings
     from sync.edge.report import SyncReport
@@ -103,7 +103,9 @@ def _usage(sentence: str, *, as_json: bool) -> None:
 
 
 def _exchange(chosen: "Settings", what: str, *, as_json: bool) -> None:
-    from kiosk.assembly import Sync, real_world, standing_of
+    from kiosk.assembly.device import real_world
+    from kiosk.assembly.standing import standing_of
+    from kiosk.assembly.syncing import Sync
     from sync.edge.report import report_of
 
     world = real_world()
@@ -145,7 +147,7 @@ def _exchange(chosen: "Settings", what: str, *, as_json: bool) -> None:
 
 def _said_of(code: str) -> str:
     """What a code of the network says, in the words of the counter, with the code where something is wrong."""
-    from kiosk.assembly import local_zone, real_world
+    from kiosk.assembly.device import local_zone, real_world
     from kiosk.core.staff_words import StaffWords
 
     if code == "ok":
@@ -163,7 +165,7 @@ def _files(error: StoreError, *, as_json: bool) -> None:
 
 
 def _status(chosen: "Settings", *, as_json: bool) -> None:
-    from kiosk.assembly import real_world
+    from kiosk.assembly.device import real_world
     from sync.edge.report import kept_report, report_of
 
     report = None
@@ -185,7 +187,7 @@ def _status(chosen: "Settings", *, as_json: bool) -> None:
 def _lines_of(report: "SyncReport") -> Sequence[str]:
     from hardware.clock import SystemClock
     from hardware.moments import micros_of
-    from kiosk.assembly import local_zone
+    from kiosk.assembly.device import local_zone
     from kiosk.core.staff_words import StaffWords
 
     clock = SystemClock()
@@ -228,7 +230,7 @@ def _lines_of(report: "SyncReport") -> Sequence[str]:
 
 
 def _inbox(chosen: "Settings", deciding: _Deciding | None, *, as_json: bool) -> None:
-    from kiosk.assembly import real_world
+    from kiosk.assembly.device import real_world
 
     with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
         try:
@@ -241,7 +243,7 @@ def _inbox(chosen: "Settings", deciding: _Deciding | None, *, as_json: bool) -> 
 
 
 def _list(device: "Device", *, as_json: bool) -> None:
-    from kiosk.assembly import StoreDesk
+    from kiosk.assembly.desk import StoreDesk
     from sync.model.operation import OperationState
 
     desk = StoreDesk(device, None)
@@ -258,7 +260,8 @@ def _list(device: "Device", *, as_json: bool) -> None:
 
 def _entry(device: "Device", desk: Any, item: "Unsettled") -> dict[str, Any]:
     from hardware.moments import micros_of
-    from kiosk.assembly import local_zone, post_of
+    from kiosk.assembly.device import local_zone
+    from kiosk.assembly.screens import post_of
     from kiosk.core.counter import unsettled_entry
     from kiosk.core.entries import Telling
     from kiosk.core.staff_words import StaffWords
@@ -276,7 +279,7 @@ def _entry(device: "Device", desk: Any, item: "Unsettled") -> dict[str, Any]:
 
 
 def _decide(device: "Device", deciding: _Deciding, *, as_json: bool) -> None:
-    from kiosk.assembly import StoreDesk
+    from kiosk.assembly.desk import StoreDesk
     from kiosk.core.ports import Refused
     from sync.model.operation import Evidence
 

@@ -27,7 +27,9 @@ from kiosk.settings import Settings
 from sync.model.errors import StoreError
 
 if TYPE_CHECKING:
-    from kiosk.assembly import Device, LocalRecogniser, Sync
+    from kiosk.assembly.device import Device
+    from kiosk.assembly.recognising import LocalRecogniser
+    from kiosk.assembly.syncing import Sync
     from kiosk.core.ports import Recognition
 
     Page = tuple[Proved, Recognition]
@@ -70,7 +72,8 @@ def run(
     ] = None,
 ) -> None:
     """Wait for one tap on the configured reader and print what the shop says to whoever tapped."""
-    from kiosk.assembly import LocalRecogniser, real_world
+    from kiosk.assembly.device import real_world
+    from kiosk.assembly.recognising import LocalRecogniser
 
     chosen = settings.load(data=data, centre=centre, reader=reader)
     with OwnFiles(chosen, world=real_world(), as_json=as_json) as device:
@@ -102,7 +105,8 @@ async def _one_tap(
     timeout_s: float | None,
 ) -> "tuple[Said | None, tuple[Page, ...], bool]":
     """What the reader said that ends the wait, its state or None when none came; and the pages it led to, in their order."""
-    from kiosk.assembly import Sync, living
+    from kiosk.assembly.reading import living
+    from kiosk.assembly.syncing import Sync
 
     heard: asyncio.Queue[Said] = asyncio.Queue()
     sync, clock = Sync(device), device.world.clock

@@ -111,7 +111,7 @@ def _watched(address: str, home: str) -> "Watched":
 
 def _words() -> StaffWords:
     from hardware.clock import SystemClock
-    from kiosk.assembly import local_zone
+    from kiosk.assembly.device import local_zone
 
     return StaffWords(local_zone(SystemClock()))
 

@@ -6,7 +6,7 @@ All calls answer from this device's own files in milliseconds and never wait for
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -146,6 +146,10 @@ class Long:
     left_s: int | None = None
 
 
+HERE: Final = "ok"
+"""What `Standing` calls a part that works."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How this device stands with the world; the staff strip shows it.
@@ -172,11 +176,11 @@ class Standing:
     n_waiting: int
     n_refused: int
     now: int
-    store_code: str = "ok"
+    store_code: str = HERE
     reader_since: int = 0
     network_since: int = 0
     long: tuple[Long, ...] = ()
-    lease: str = "ok"
+    lease: str = HERE
     lease_left_us: int = 0
     relay: str = "off"
     relay_since: int = 0

@@ -31,17 +31,11 @@ from drivers.lines import (
 )
 from hardware.clock import Clock
 from hardware.disk import Disk
-from kiosk.assembly import (
-    BandReader,
-    Device,
-    ReaderWatch,
-    StoreDesk,
-    Sync,
-    World,
-    customer_parts,
-    local_zone,
-    post_of,
-)
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, World, local_zone
+from kiosk.assembly.reading import BandReader, ReaderWatch
+from kiosk.assembly.screens import customer_parts, post_of
+from kiosk.assembly.syncing import Sync
 from kiosk.core.staff_words import StaffWords
 from kiosk.demo.bands import demo_bands
 from kiosk.demo.catalogue import HOME_STORE, STAFF, products

@@ -14,7 +14,8 @@ from typing import Final
 
 from hardware import identity as identities
 from hardware.disk import Disk
-from kiosk.assembly import Device, Sync, World, local_zone
+from kiosk.assembly.device import Device, World, local_zone
+from kiosk.assembly.syncing import Sync
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
 from kiosk.capsule_signing import KEY_FILE as CAPSULE_FILE
 from kiosk.capsule_signing import CapsuleKeyFile

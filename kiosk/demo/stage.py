@@ -15,7 +15,11 @@ import msgspec
 
 from drivers.lines import Proved
 from hardware.moments import micros_of
-from kiosk.assembly import Device, LocalRecogniser, StoreDesk, Sync, World, local_zone, post_of
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, World, local_zone
+from kiosk.assembly.recognising import LocalRecogniser
+from kiosk.assembly.screens import post_of
+from kiosk.assembly.syncing import Sync
 from kiosk.core.entries import Opened, Post, Telling, found
 from kiosk.core.page import Page, joined
 from kiosk.core.ports import Recognition, held_by

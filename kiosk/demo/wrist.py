@@ -5,7 +5,8 @@ from typing import Final, Protocol
 
 from drivers.lines import Failed, Proved, Said
 from hardware.clock import Clock
-from kiosk.assembly import HERE, ReaderWatch
+from kiosk.assembly.reading import ReaderWatch
+from kiosk.core.ports import HERE
 
 HOLD_MS: Final = 900
 """How long a band stays at the reader at least: about as long as a wrist does."""

@@ -17,14 +17,11 @@ from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy, SystemEntropy
 from hardware.identity import new_private_key, public_hex
 from hardware.moments import micros_of
-from kiosk.assembly import (
-    CacheKeys,
-    Device,
-    LocalRecogniser,
-    StoreDesk,
-    World,
-    centre_transport,
-)
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, World
+from kiosk.assembly.evidence import CacheKeys
+from kiosk.assembly.recognising import LocalRecogniser
+from kiosk.assembly.syncing import centre_transport
 from kiosk.bench.certificate import write_certificate
 from kiosk.core.page import PageKind
 from kiosk.core.policy import Assurance, BandKey

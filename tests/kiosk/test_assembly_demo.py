@@ -10,7 +10,11 @@ import msgspec
 import pytest
 
 from drivers.lines import Proved
-from kiosk.assembly import Device, LocalRecogniser, StoreDesk, evidence_of, post_of, real_world
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, real_world
+from kiosk.assembly.evidence import evidence_of
+from kiosk.assembly.recognising import LocalRecogniser
+from kiosk.assembly.screens import post_of
 from kiosk.core.page import PageKind
 from kiosk.core.ports import Refused
 from kiosk.core.staff_words import StaffWords

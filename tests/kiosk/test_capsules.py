@@ -15,7 +15,8 @@ from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
 from hardware.identity import create, new_private_key, public_hex, save
 from hardware.moments import micros_of
-from kiosk.assembly import Device, LocalRecogniser, World
+from kiosk.assembly.device import Device, World
+from kiosk.assembly.recognising import LocalRecogniser
 from kiosk.capsules import RENEW_US, CapsuleRefresher, checked
 from kiosk.core.page import PageKind
 from kiosk.core.policy import Assurance

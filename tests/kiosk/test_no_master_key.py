@@ -7,7 +7,9 @@ from pathlib import Path
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
-from kiosk.assembly import CacheKeys, Device, Sync, World
+from kiosk.assembly.device import Device, World
+from kiosk.assembly.evidence import CacheKeys
+from kiosk.assembly.syncing import Sync
 from kiosk.band_keys import BandKeyFiles
 from kiosk.demo.in_process import InProcessTransport
 from kiosk.demo.seeding import enrol, open_demo_centre

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from drivers.lines import Proved
-from kiosk.assembly import Device, LocalRecogniser, StoreDesk, real_world
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, real_world
+from kiosk.assembly.recognising import LocalRecogniser
 from kiosk.core.ports import BandEvidence, PinStanding, Refused
 from kiosk.demo.bands import demo_band
 from kiosk.demo.seeding import seed

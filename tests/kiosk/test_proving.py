@@ -22,7 +22,10 @@ from hardware import log
 from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
-from kiosk.assembly import Device, LocalRecogniser, Sync, World, living
+from kiosk.assembly.device import Device, World
+from kiosk.assembly.reading import living
+from kiosk.assembly.recognising import LocalRecogniser
+from kiosk.assembly.syncing import Sync
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
 from kiosk.core.policy import Assurance
 from kiosk.core.ports import Recognition

@@ -6,7 +6,11 @@ from pathlib import Path
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
-from kiosk.assembly import CacheKeys, Device, LocalRecogniser, StoreDesk, Sync, World
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, World
+from kiosk.assembly.evidence import CacheKeys
+from kiosk.assembly.recognising import LocalRecogniser
+from kiosk.assembly.syncing import Sync
 from kiosk.core.ports import BandEvidence
 from kiosk.demo.in_process import InProcessTransport
 from kiosk.demo.seeding import enrol, open_demo_centre

@@ -11,7 +11,9 @@ import pytest
 from hardware import identity
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
-from kiosk.assembly import Device, StoreDesk, Sync, real_world
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, real_world
+from kiosk.assembly.syncing import Sync
 from sync.edge.report import kept_report
 from tests.support.commands import environment
 
@@ -73,7 +75,8 @@ def test_whoever_asks_from_outside_is_told_how_the_relay_is(
 IMPORTED = """
 import sys
 from pathlib import Path
-from kiosk.assembly import Device, Sync, real_world
+from kiosk.assembly.device import Device, real_world
+from kiosk.assembly.syncing import Sync
 device = Device.open(Path(sys.argv[1]), world=real_world())
 sync = Sync(device, relay="http://127.0.0.1:9", relay_listen=sys.argv[2])
 print("uvicorn" in sys.modules)

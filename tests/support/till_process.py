@@ -14,7 +14,9 @@ from typing import Any
 
 import msgspec
 
-from kiosk.assembly import Device, StoreDesk, Sync, real_world
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, real_world
+from kiosk.assembly.syncing import Sync
 from kiosk.core.ports import Refused
 from sync.edge.lookup import Lookup
 from sync.model.operation import Evidence

@@ -154,7 +154,7 @@ def _imported() -> None:
             # What is wrong with a module is said by the command that imports it again.
             with contextlib.suppress(Exception):
                 importlib.import_module(module.name)
-    for name in ("kiosk.assembly", "kiosk.settings", "psycopg", *IMPORTED_ON_USE):
+    for name in ("kiosk.assembly.screens", "kiosk.settings", "psycopg", *IMPORTED_ON_USE):
         importlib.import_module(name)
 
 

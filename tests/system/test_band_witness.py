@@ -24,7 +24,10 @@ from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
 from kiosk import witnessing
-from kiosk.assembly import CacheKeys, Device, StoreDesk, Sync, real_world
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, real_world
+from kiosk.assembly.evidence import CacheKeys
+from kiosk.assembly.syncing import Sync
 from kiosk.core.ports import Recorded, Refused
 from kiosk.demo.in_process import InProcessTransport
 from kiosk.witnessing import BandWitness

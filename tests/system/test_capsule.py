@@ -10,7 +10,9 @@ from drivers.lines import Proved, Refreshed, Said
 from hardware import identity
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
-from kiosk.assembly import Device, Sync, living, real_world
+from kiosk.assembly.device import Device, real_world
+from kiosk.assembly.reading import living
+from kiosk.assembly.syncing import Sync
 from kiosk.demo.in_process import InProcessTransport
 from sync.central.centre import Centre
 from sync.edge.lookup import Lookup

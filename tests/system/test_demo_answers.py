@@ -8,7 +8,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
-from kiosk.assembly import World
+from kiosk.assembly.device import World
 from kiosk.core.counter_answer import delivery_text
 from kiosk.demo.stage import Stage
 from sync.model.operations.answer_interaction import AnswerInteraction

@@ -9,7 +9,9 @@ import pytest
 from hardware import identity as identities
 from hardware.disk import SystemDisk
 from hardware.moments import micros_of
-from kiosk.assembly import Device, StoreDesk, Sync, real_world
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, real_world
+from kiosk.assembly.syncing import Sync
 from kiosk.core.ports import Act, Recorded, Refused
 from kiosk.demo.in_process import InProcessTransport
 from sync.central import device_rows

@@ -21,7 +21,8 @@ from tests.support.proxy import Network, Trouble
 HAND_OVER = """
 import os, signal, sys
 from pathlib import Path
-from kiosk.assembly import Device, StoreDesk, real_world
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, real_world
 from sync.model.operation import Evidence
 from sync.model.operations.hand_over_pickup import HandOverPickup as HandOver
 from sync.model.records import Pickup

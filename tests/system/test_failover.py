@@ -12,7 +12,9 @@ from hardware import identity as identities
 from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
-from kiosk.assembly import Device, StoreDesk, Sync, real_world
+from kiosk.assembly.desk import StoreDesk
+from kiosk.assembly.device import Device, real_world
+from kiosk.assembly.syncing import Sync
 from kiosk.band_keys import BandKeyFiles
 from sync.central.centre import Centre
 from sync.model.operation import Evidence

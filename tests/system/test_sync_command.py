@@ -13,7 +13,7 @@ import pytest
 
 from hardware import identity
 from hardware.disk import SystemDisk
-from kiosk.assembly import Device, real_world
+from kiosk.assembly.device import Device, real_world
 from sync.edge.outbox import Outbox
 from sync.model.records import Product
 from tests.support import shop

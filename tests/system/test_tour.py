@@ -10,7 +10,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
-from kiosk.assembly import World
+from kiosk.assembly.device import World
 from kiosk.core.page import PageKind
 from kiosk.core.trap import trap_of
 from kiosk.demo import scenes

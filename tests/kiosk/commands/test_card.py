@@ -11,7 +11,7 @@ from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
 from hardware.identity import create, new_private_key, public_hex, save
-from kiosk.assembly import Device, World
+from kiosk.assembly.device import Device, World
 from kiosk.commands import card
 from sync.edge.find import Finder
 from sync.edge.outbox import Outbox

@@ -10,7 +10,7 @@ import typer
 from hardware import identity as identities
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
-from kiosk.assembly import Device, real_world
+from kiosk.assembly.device import Device, real_world
 from kiosk.commands import sync
 from sync.edge.outbox import Outbox
 from sync.edge.progress import Progress

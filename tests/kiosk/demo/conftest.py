@@ -8,7 +8,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
-from kiosk.assembly import World
+from kiosk.assembly.device import World
 from kiosk.demo.seeding import open_demo_centre
 from sync.central.centre import Centre
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from drivers.lines import Failed, ReaderState, Said, Seen
 from hardware.clock import FixedClock
-from kiosk.assembly import ReaderWatch
+from kiosk.assembly.reading import ReaderWatch
 from kiosk.demo.wrist import AFTER_READ_MS, HOLD_MS, READY_MS, Wrist
 
 FAILED = Failed(tap=1, code="tag_lost")
