@@ -33,6 +33,7 @@ from drivers.pump import (
     TORN_MAX,
     Hearing,
     Means,
+    PipeKeys,
     Pump,
 )
 from drivers.readers.base import WAIT_MS_MAX, Reader
@@ -405,6 +406,21 @@ def test_a_band_that_lies_there_is_looked_at_often_for_a_while_and_then_seldom()
     assert scene.reader.looks_ms[: n_often + 4] == [
         *often, *seldom, ATTENTIVE_LOOK_MS, ATTENTIVE_LOOK_MS,
     ]  # fmt: skip
+
+
+def test_a_key_that_came_for_one_uid_is_not_given_for_another_in_the_same_tap() -> None:
+    hearing = Hearing()
+    said: list[Said] = []
+    keys = PipeKeys(1, said.append, hearing, wait_ms=1)
+    keys.ask(UID)
+    hearing.tell(Key(1, band_key(UID).hex()))
+
+    lent, other = keys.band_key(UID), keys.band_key(OTHER_UID)
+
+    assert said == [KeyWanted(1, UID.hex())]
+    assert lent is not None
+    assert lent.value == band_key(UID)
+    assert other is None
 
 
 def test_the_group_key_is_waited_for_until_it_comes_and_not_longer() -> None:

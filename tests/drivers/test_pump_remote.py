@@ -355,6 +355,23 @@ def test_a_band_that_comes_and_goes_does_not_ask_a_silent_centre_for_ever() -> N
     assert {one.tap for one in scene.proofs()} == {1}
 
 
+def test_a_band_that_bears_another_reference_than_a_moment_ago_stays_named() -> None:
+    """One that was read from a copy, and another one of the same UID answers for it."""
+
+    class Exchanged(RemoteScene):
+        def _say(self, value: Said) -> None:
+            if isinstance(value, Proved):
+                self.reader._chip = band(reference=b"another band's!!").power_up()
+            super()._say(value)
+
+    scene = Exchanged()
+
+    scene.play(scene.present(band()), scene.remove())
+
+    assert [one.step for one in scene.asked] == [1, 2]
+    assert [(one.kind, one.band) for one in scene.proofs()] == [("none", REFERENCE.hex())]
+
+
 def test_a_band_nobody_asks_to_prove_is_left_alone() -> None:
     scene = RemoteScene()
     scene.is_asking = False
