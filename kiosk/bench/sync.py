@@ -15,7 +15,9 @@ profiles of about 0.9 KB (`profiles`), the same in every run. N is how many.
     sync.cpu.kiosk...@N, sync.cpu.centre...@N   s   CPU time until the head
     sync.rss.kiosk...@N, sync.rss.centre@N      MB  most memory; of the kiosk until the head
     sync.index@N             s        the search index, made behind the first sync
+    base.get                 ms       one GET over a connection that stands, by Python's own HTTP client, as often as:
     sync.idle, sync.idle_requests   ms, requests   nothing to do: one pull
+    sync.idle.vs_get         x        over base.get
     sync.idle_bytes, sync.idle_wire   B        its answer without its head, and with
     sync.change_to_commit    ms       from another device's push leaving to its row committed here, by a held poll
     sync.push                ops/s    1,000 recorded operations, durable at both ends
@@ -193,8 +195,12 @@ class _Bench:
                 LIVE_SAMPLES,
             )
             found = self._run_kiosk(job, Live)
+        idle, get = figure_of(found.idle_ms, "ms"), figure_of(found.get_ms, "ms")
+        ratio = round(idle.median / get.median, 2)
         return {
-            "sync.idle": figure_of(found.idle_ms, "ms"),
+            "base.get": get,
+            "sync.idle": idle,
+            "sync.idle.vs_get": Figure(ratio, ratio, "x", get.runs),
             "sync.idle_requests": figure_of(
                 [float(n) for n in found.idle_requests], "requests"
             ),

@@ -5,6 +5,7 @@ the HTTP client imports at its first request is imported before the clock runs, 
 """
 
 import asyncio
+import http.client
 import json
 import os
 import resource
@@ -12,6 +13,7 @@ import ssl
 import sys
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import anyio._backends._asyncio  # noqa: F401  # so that the first request does not
 import httpcore  # noqa: F401
@@ -88,6 +90,7 @@ class Live(msgspec.Struct, frozen=True):
     idle_bytes: list[int]
     idle_wire: list[int]
     change_ms: list[float]
+    get_ms: list[float]
     push_per_s: list[float]
 
 
@@ -175,6 +178,27 @@ async def _first(job: Job) -> FirstSync:
     return FirstSync(took_s, index_s, int(counted[0][0]), wire, cpu_s, rss_mb, before_mb)
 
 
+class _Bare:
+    """Python's own HTTP client over one connection that stands: what a question and an answer cost this machine at least."""
+
+    def __init__(self, kiosk: _Kiosk) -> None:
+        self._clock = kiosk.clock
+        host = urlsplit(kiosk.url).netloc
+        self._connection = (
+            http.client.HTTPConnection(host)
+            if kiosk.tls is None
+            else http.client.HTTPSConnection(host, context=kiosk.tls)
+        )
+        self.get_ms()
+
+    def get_ms(self) -> float:
+        """One question that asks nothing."""
+        started = self._clock.ticks_us()
+        self._connection.request("GET", "/v1/health")
+        self._connection.getresponse().read()
+        return (self._clock.ticks_us() - started) / 1_000
+
+
 async def _live(job: Job) -> Live:
     kiosk = _Kiosk(job)
     await kiosk.to_head(by_snapshot=False)
@@ -184,7 +208,8 @@ async def _live(job: Job) -> Live:
         identity.load(Path(job.teller), disk=SystemDisk()), HttpTransport(kiosk.tls)
     )
     await teller.hello(lineage="teller")
-    found = Live([], [], [], [], [], [])
+    found = Live([], [], [], [], [], [], [])
+    bare = _Bare(kiosk)
     for number in range(job.runs + WARM_UP):
         counted = kiosk.transport
         requests, body, head = counted.n_requests, counted.n_body, counted.n_head
@@ -200,6 +225,7 @@ async def _live(job: Job) -> Live:
             found.idle_bytes.append(body)
             found.idle_wire.append(body + head)
             found.change_ms.append(change_ms)
+            found.get_ms.append(bare.get_ms())
     for _ in range(max(3, job.runs // 20)):
         found.push_per_s.append(await _push(kiosk, job.owner))
     await teller.close()

@@ -89,7 +89,7 @@ def test_every_metric_is_measured_against_a_centre_in_a_process_of_its_own(
 
     assert {name.partition("@")[0] for name in results} == {
         "base.speed", "base.sqlite", "base.copy", "sync.index", "sync.rss.centre", "sync.idle", "sync.idle_bytes",
-        "sync.idle_requests", "sync.idle_wire", "sync.change_to_commit", "sync.push",
+        "base.get", "sync.idle.vs_get", "sync.idle_requests", "sync.idle_wire", "sync.change_to_commit", "sync.push",
         *(
             f"sync.{what}.{how}"
             for how in ("pages", "snapshot")
