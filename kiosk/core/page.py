@@ -707,7 +707,7 @@ class _Maker:
         is_late = promise.due_at < self._shop.now_us
         if is_late and newer is not None and newer.due_at > self._shop.now_us:
             again = Moment(newer.due_at, DayForm.WHEN)
-            return say("owed.again", by=by, due=due, again=again)
+            return say("owed.again", due=due, again=again)
         return say("owed.overdue" if is_late else "owed.promised", by=by, due=due)
 
     def _case_details(self, case: Case) -> tuple[Saying, ...]:

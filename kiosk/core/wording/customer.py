@@ -199,8 +199,8 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "{by}: zugesagt bis {due}. Wir sind zu spät. Verzeihung.",
     ),
     "owed.again": (
-        "{by} promised an answer by {due}. We are late. Sorry. Now by {again}.",
-        "{by}: zugesagt bis {due}. Wir sind zu spät. Verzeihung. Jetzt bis {again}.",
+        "Promised by {due}. We are late. Sorry. Now by {again}.",
+        "Verzeihung, zu spät seit {due}. Jetzt bis {again}.",
     ),
     "owed.kept": ("{by} has answered you.", "{by} hat Ihnen geantwortet."),
     "owed.known": (

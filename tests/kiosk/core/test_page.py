@@ -428,7 +428,7 @@ def test_a_customer_to_whom_was_promised_again_hears_that_we_are_late_and_until_
 
     line = page_of(promises.with_promise(broken, newer)).blocks[1].lines[1]
 
-    assert line.startswith("Ana promised an answer by ")
+    assert line.startswith("Promised by ")
     assert line.endswith("We are late. Sorry. Now by tomorrow, 14:02.")
 
 

@@ -840,6 +840,11 @@ def longest_page() -> pages.Page:
             id="c", number=wide, state="open", topic="", opened_at=at, channel="pigeon",
             promise=Promise(by=wide, text=wide * 3, due_at=at),
         ),
+        Case(
+            id="again", number=wide, state="open", topic="", opened_at=at, channel="pigeon",
+            earlier=(Promise(by=wide, text=wide, due_at=at, op="a", at=at - 1),),
+            promise=Promise(wide, wide, NOW_US + 200 * pages.DAY_US, op="b", at=NOW_US),
+        ),
         Order(
             id="W-12345678901234567890", at=recent, channel="web", state="delivered",
             lines=(line,) * 9, total_minor=1, code="X",
