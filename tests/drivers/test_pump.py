@@ -423,6 +423,19 @@ def test_a_key_that_came_for_one_uid_is_not_given_for_another_in_the_same_tap() 
     assert other is None
 
 
+def test_the_key_of_a_tap_is_waited_for_until_it_comes_and_not_longer() -> None:
+    hearing = Hearing()
+    hearing.tell(Key(1, band_key(OTHER_UID).hex()))
+    told = threading.Timer(0.01, hearing.tell, [Key(2, band_key(UID).hex())])
+    told.start()
+
+    key = hearing.key_of(2, 600_000)  # the test's own time is over long before
+
+    told.join()
+    assert key is not None
+    assert key.value == band_key(UID)
+
+
 def test_the_group_key_is_waited_for_until_it_comes_and_not_longer() -> None:
     hearing = Hearing()
     told = threading.Timer(0.01, hearing.tell, [GroupKey(GROUP_KEY.hex())])

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from drivers.chips.afterwards import is_provable
 from drivers.chips.reading_pages import read_pages
 from drivers.credential.originality import Maker
 from drivers.lines import Challenge, GroupKey, Prove, Proved, Response, Said
-from drivers.proof import ChipFamily, ProofKind
+from drivers.proof import ChipFamily, Proof, ProofKind
 from drivers.pump import RETRIES_MAX, Hearing, Means
 from hardware.entropy import SeededEntropy
 from hardware.virtual.originality import ULTRALIGHT_AES_TEST_KEY
@@ -370,6 +371,41 @@ def test_a_band_that_bears_another_reference_than_a_moment_ago_stays_named() -> 
 
     assert [one.step for one in scene.asked] == [1, 2]
     assert [(one.kind, one.band) for one in scene.proofs()] == [("none", REFERENCE.hex())]
+
+
+def test_a_band_held_there_again_that_nobody_asks_about_lies_there_until_it_leaves() -> None:
+    scene = RemoteScene()
+    scene.is_asking = False
+
+    scene.play(
+        scene.present(band()),
+        scene.remove(),
+        scene.wait(500),
+        scene.present(band()),
+        scene.remove(),
+    )
+
+    assert scene.asked == []
+    assert scene.names()[1:] == [
+        "seen 1", "key_wanted 1", "proved 1 none", "left 1", "proved 1 none", "left 1",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("named", [None, REFERENCE])
+@pytest.mark.parametrize("uid", [None, UID])
+@pytest.mark.parametrize("family", list(ChipFamily))
+@pytest.mark.parametrize("kind", list(ProofKind))
+def test_whoever_has_keys_is_asked_about_bands_that_may_be_ours_and_are_not_proved(
+    kind: ProofKind, family: ChipFamily, uid: bytes | None, named: bytes | None
+) -> None:
+    is_ours = family is ChipFamily.ULTRALIGHT_AES or (
+        family in (ChipFamily.DESFIRE, ChipFamily.NTAG424) and named is not None
+    )
+    is_open = kind not in (ProofKind.MUTUAL, ProofKind.CRYPTOGRAM)
+
+    asked = is_provable(Proof(kind, family, 2, uid, named))
+
+    assert asked is (is_ours and is_open and uid is not None)
 
 
 def test_a_band_nobody_asks_to_prove_is_left_alone() -> None:
