@@ -37,6 +37,7 @@ from drivers.pump import (
     Pump,
 )
 from drivers.readers.base import WAIT_MS_MAX, Reader
+from drivers.readers.signals import Signal
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual.field import Field
@@ -167,7 +168,7 @@ def test_the_same_band_again_within_two_and_a_half_seconds_is_the_same_tap(
 
     assert [word for word in scene.names() if word.startswith("seen")] == ["seen 1"]
     assert len(scene.proofs()) == 1
-    assert scene.names()[-1] == "left 1" if not is_random else "key_wanted 2"
+    assert scene.names()[-1] == ("key_wanted 2" if is_random else "left 1")
 
 
 @pytest.mark.parametrize("is_random", [False, True])
@@ -194,6 +195,60 @@ def test_another_band_right_after_the_first_is_another_tap(is_random: bool) -> N
     assert [proof.band for proof in scene.proofs()] == [REFERENCE.hex(), OTHER_REFERENCE.hex()]
     words = scene.names()
     assert words.index("seen 2") < words.index("proved 2 mutual") < words.index("left 2")
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+def test_a_band_is_said_to_be_seen_before_it_is_read_unless_it_may_be_the_one_before(
+    is_random: bool,
+) -> None:
+    """Only a random UID cannot say whether it is; it is read first, and said when it is another."""
+    scene = Scene()
+    other = band(uid=OTHER_UID, reference=OTHER_REFERENCE, is_random=is_random)
+
+    scene.play(
+        scene.present(band(is_random=is_random)), scene.remove(), scene.present(other), scene.remove(),
+    )  # fmt: skip
+
+    second = ["key_wanted 2", "seen 2"] if is_random else ["seen 2", "key_wanted 2"]
+    assert scene.names() == [
+        "reader ok", "seen 1", "key_wanted 1", "proved 1 mutual", "left 1",
+        *second, "proved 2 mutual", "left 2",
+    ]  # fmt: skip
+
+
+def test_light_and_sound_say_how_the_reading_went_and_that_the_reader_waits() -> None:
+    scene = Scene()
+    mine = band()
+
+    scene.play(
+        scene.present(mine),
+        scene.remove(),
+        scene.present(band(uid=OTHER_UID, key=bytes(16))),
+        scene.remove(),
+        scene.present(mine, VirtualNtag213(uid=OTHER_UID)),
+        scene.wait(500),
+        scene.remove(),
+    )
+
+    assert scene.reader.signals == [
+        Signal.ACCEPT, Signal.IDLE, Signal.DENY, Signal.IDLE, Signal.DENY,
+    ]  # fmt: skip
+
+
+def test_a_reader_that_fails_in_the_middle_of_a_band_is_not_told_to_show_anything() -> None:
+    scene = Scene()
+    first = scene.reader
+
+    def unplug(number: int, answer: bytes) -> bytes | None:
+        scene.reader = FakeReader(scene.field, scene.clock, scene.script)
+        scene.field.remove()
+        raise ReaderFault("unplugged in the middle")
+
+    first.spoil = unplug
+
+    scene.play(scene.present(band()))
+
+    assert first.signals == []
 
 
 def test_a_telephone_is_never_taken_for_the_one_before_it() -> None:
