@@ -194,7 +194,9 @@ def _item(
     for line in block.lines[1:]:
         words.extend((row, "quiet", False) for row in wrapped(foreign.shown(line), columns))
     is_cut = len(headings) > 1 or len(words) > ITEM_ROWS
-    words = words[:ITEM_ROWS]
+    if len(words) > ITEM_ROWS:  # no words of ours are that long; if they ever are, it is seen
+        row, row_ink, is_bold = words[ITEM_ROWS - 1]
+        words = [*words[: ITEM_ROWS - 1], (f"{row[: columns - 1]}…", row_ink, is_bold)]
     edge = EDGE_FOCUS if has_focus else EDGE
     ground = "card-focus" if has_focus else "card"
     item = index if digit else NOWHERE

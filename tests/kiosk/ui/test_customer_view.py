@@ -998,3 +998,16 @@ def test_a_proof_does_not_print_what_it_read() -> None:
     said = Proved(tap=1, kind="mutual", family="desfire", generation=2, uid="04aa", band="b1")
 
     assert "04aa" not in repr(said)
+
+
+async def test_what_has_no_room_in_an_item_is_seen_to_go_on() -> None:
+    async with kiosk() as it:
+        page = demo_page("tom")
+        lines = (page.blocks[1].lines[0], "word " * 40)
+        it.house.put(
+            "tom", replace(page, blocks=(page.blocks[0], replace(page.blocks[1], lines=lines)))
+        )
+
+        await it.tap("tom")
+
+        assert "word…" in it.text
