@@ -2,6 +2,7 @@
 
     command   CLA INS P1 P2 [Lc data] [Le]     short form only, data up to 255 bytes
     response  data SW1 SW2                     fewer than two bytes: the band was taken away
+    DESFire   90 INS 00 00 [Lc data] 00        or, without these clothes: INS [data], answered by status [data]
 
 Source: ISO/IEC 7816-4:2020, 5.2 and 5.6.
 """
@@ -81,6 +82,16 @@ def wrapped(ins: int, data: bytes = b"") -> bytes:
         raise ValueError("more data than a short command carries")
     head = bytes((0x90, ins, 0, 0, len(data)) if data else (0x90, ins, 0, 0))
     return head + data + b"\x00"
+
+
+def unwrapped(command: bytes) -> bytes | None:
+    """The native command in those clothes: INS [data]; None where it wears others."""
+    return command[1:2] + command[5:-1] if command[:1] == b"\x90" else None
+
+
+def clothed(answer: bytes) -> bytes:
+    """A native answer, status first, as a wrapped command would have got it: data 91 status."""
+    return answer[1:] + b"\x91" + answer[:1]
 
 
 GET_UID = Command(0xFF, 0xCA, le=256)

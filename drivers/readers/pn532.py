@@ -2,7 +2,8 @@
 
     open       wake, firmware, SAM, 921600 baud where port and chip can, then SetParameters 14: the chip does RATS itself
     find       InListPassiveTarget for two: one is a band, two are a collision
-    exchange   InDataExchange: the chip does ISO-DEP itself, one host command for one APDU
+    exchange   InDataExchange: the chip does ISO-DEP itself, one host command for one APDU; a DESFire, which its ATS tells
+               before the first command, gets its native commands as they are, everything else gets them wrapped
     raw        InCommunicateThru for bands without ISO-DEP: one frame as it is, CRC added here by the chip; a Type 2 answer
                is checked by us, since the chip takes the four bits of an ACK for a wrong CRC
     presence   R(NAK) or READ without dropping the field, for a random UID would change; two clean silences are a removal
@@ -35,6 +36,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from drivers.apdu import clothed, unwrapped
 from drivers.atr import technology_of_sak
 from drivers.errors import (
     BandCollision,
@@ -67,6 +69,12 @@ IN_LIST_PASSIVE_TARGET = 0x4A
 
 AUTOMATIC_RATS = 0x14
 """SetParameters: automatic ATR_RES and automatic RATS. Source: UM0701-02, 7.2.9."""
+
+DESFIRE_ATS = bytes.fromhex("067577810280")
+"""What every DESFire with the ATS of its factory answers to RATS, and no other chip of ours: an NTAG 424 has 77 71 in it.
+
+Source: MF3ICD81, MF3D(H)x2 and MF3D(H)x3 data sheets; NXP NT4H2421Gx data sheet rev 3.0, 8.1.1.
+"""
 
 TYPE_A_106 = 0x00
 FELICA_212 = 0x01
@@ -700,7 +708,21 @@ class Pn532Connection:
             raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
         if self._target.technology is not Technology.ISO_DEP:
             return self._reader.exchange_frame(self._target, command)
+        native = unwrapped(command) if self._target.answer == DESFIRE_ATS else None
+        if native is not None:
+            return self._native(native)
         answer = self._reader.exchange(command)
         if len(answer) < 2:
             raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
         return answer
+
+    def _native(self, command: bytes) -> bytes:
+        """A DESFire's own form: six bytes less each time, on the line and on the air.
+
+        The first command after the activation decides which form the chip takes, so all are sent in this one.
+        Source: ACS, ACR1281U reference manual, 5.2.
+        """
+        answer = self._reader.exchange(command)
+        if not answer:
+            raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
+        return clothed(answer)

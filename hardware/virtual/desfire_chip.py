@@ -3,7 +3,8 @@
     idle --60, 0A, 1A, AA, 71, 77, what a frame cannot hold--> something pending --AF--> idle
     any error, a SELECT, or the field going away: no session and no transaction any more
 
-Commands come native (status first), wrapped in ISO 7816-4 (90 xx) or, with class 00, as ISO 7816-4's own.
+Commands come native (status first), wrapped in ISO 7816-4 (90 xx) or, with class 00, as ISO 7816-4's own. The first one after
+the activation decides whether APDUs are taken or native commands; the others are nonsense then.
 """
 
 from hardware.entropy import Entropy
@@ -28,6 +29,9 @@ from hardware.virtual.desfire_iso import IsoCommands
 from hardware.virtual.desfire_memory import Memory
 from hardware.virtual.messaging import Ev1Session, Ev2Session, Tampered
 
+WRONG_LENGTH = b"\x67\x00"
+"""What a chip that takes APDUs says to what is none. Source: ISO/IEC 7816-4:2020, 5.6."""
+
 
 class PoweredDesfire:
     """The chip, from the field's coming to its going."""
@@ -40,6 +44,7 @@ class PoweredDesfire:
         self._core = Core(memory, entropy)
         self._iso = IsoCommands(self._core)
         self._is_dead = False
+        self._takes_apdus: bool | None = None
         self._commands: Commands = {
             **Authentication(self._core).commands,
             **Administration(self._core).commands,
@@ -68,6 +73,7 @@ class PoweredDesfire:
     def reselected(self) -> None:
         """It was let go and selected again: the chip itself is selected, and nobody is authenticated."""
         self._core.pending = None
+        self._takes_apdus = None
         self._core.select(self._core.memory.picc)
 
     def exchange(self, command: bytes) -> bytes | None:
@@ -81,13 +87,18 @@ class PoweredDesfire:
             return None
 
     def _answered(self, command: bytes) -> bytes:
+        is_apdu = command[0] == 0x90 or (command[0] == 0x00 and len(command) >= 4)
+        if self._takes_apdus is None:
+            self._takes_apdus = is_apdu
+        if not self._takes_apdus:
+            answer = self._answer(command[0], command[1:])
+            return bytes([answer.status]) + answer.content
         if command[0] == 0x90:
             return self._exchange_wrapped(command)
-        if command[0] == 0x00 and len(command) >= 4:
+        if is_apdu:
             self._core.pending = None
             return self._iso.answer(command)
-        answer = self._answer(command[0], command[1:])
-        return bytes([answer.status]) + answer.content
+        return WRONG_LENGTH
 
     def _exchange_wrapped(self, command: bytes) -> bytes:
         """CLA INS P1 P2 [Lc data] [Le]. Source: MF3ICD81 data sheet, wrapping of native commands."""

@@ -38,7 +38,7 @@ class Goal:
     def words(self) -> str:
         """For people: how it stands against both."""
         met = {True: "met", False: "not met"}
-        said = f"{self.what} {self.value:,.0f} {met[self.is_met]}"
+        said = f"{self.what} {self.value:,g} {met[self.is_met]}"
         if self.here == self.value:
             return said
         return f"{said}, scaled to this machine {self.here:,.{0 if self.here >= 100 else 1}f} {met[self.is_met_here]}"

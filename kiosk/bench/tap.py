@@ -18,8 +18,8 @@ On a virtual PN532, its line paced at 115,200 baud:
     tap.bytes.N.WHAT          the bytes of ours, command by command, both ways
 
 nfcpy sends the same commands as we do. It adds 147 bytes for the search and 95 for each command, so that with n commands and
-P bytes of ours it is 1 + (147 + 95 n) / P times as slow on the line, whatever either's program takes: 2.10 for the first job,
-whose 200 bytes of capsule both must carry, 2.64 for the band whose key is here. Fewer commands make both quicker and
+P bytes of ours it is 1 + (147 + 95 n) / P times as slow on the line, whatever either's program takes: 2.15 for the first job,
+whose 200 bytes of capsule both must carry, 2.77 for the band whose key is here. Fewer commands make both quicker and
 that ratio smaller; only fewer bytes raise it. `drivers/README.md` counts what is left to save.
 
 tap.leased.* is the tap of a band whose own key is here: the capsule, which then says nothing new, is not read.
@@ -56,9 +56,9 @@ from hardware.entropy import Entropy, SystemEntropy
 from hardware.virtual.desfire import VirtualFile
 from hardware.virtual.private_pcscd import PcscdUnavailable, PrivatePcscd
 from kiosk.bench import air, tap_peers
-from kiosk.bench.figures import BenchImpossible, Figure, figure_of
+from kiosk.bench.figures import BenchImpossible, Figure, Goal, figure_of
 from kiosk.bench.rig import FAST_UART_BAUD, UART_BAUD, FixedEntropy, Rig, Subject, rig
-from kiosk.bench.tap_raw import Exchange, RawLine, RawPcsc
+from kiosk.bench.tap_raw import Exchange, RawLine, RawPcsc, on_air
 
 WARM_UP: Final = 5
 """Runs made first and not counted: imports, caches, the first poll of the daemon."""
@@ -76,6 +76,10 @@ BETWEEN_MS: Final = 20
 
 LINE_BITS: Final = 10
 """Bits of a byte on a serial line."""
+
+VS_RAW_MAX: Final = 1.15
+VS_NFCPY_MIN: Final = 2.5
+"""What the ratios are held to."""
 
 TEST_CAPSULE_KEY: Final = bytes(range(32))
 """Nobody's."""
@@ -235,7 +239,27 @@ def measure(
             report_missing(missing)
         except DriverError as error:
             report_missing(BenchImpossible("reader", f"The reader failed: {error}."))
-    return results
+    return judged(results)
+
+
+def judged(results: Mapping[str, Figure]) -> dict[str, Figure]:
+    """The ratios with what they are held to, and what the line alone allows of the one beside nfcpy."""
+    said = dict(results)
+    for name, figure in results.items():
+        if name.startswith("tap.vs_raw."):
+            is_met = figure.median <= VS_RAW_MAX
+            goal = Goal("limit", VS_RAW_MAX, VS_RAW_MAX, is_met, is_met)
+            said[name] = replace(figure, goals=(goal,))
+        elif name.endswith(".vs_nfcpy"):
+            job = name.removesuffix("vs_nfcpy")
+            line = results[f"{job}line_nfcpy"].median / results[f"{job}line.pn532"].median
+            is_met = figure.median >= VS_NFCPY_MIN
+            goal = Goal("floor", VS_NFCPY_MIN, VS_NFCPY_MIN, is_met, is_met)
+            note = f"{line:.2f} by the bytes on the line"
+            if line < VS_NFCPY_MIN:
+                note += ", most of them a capsule that both carry: drivers/README.md"
+            said[name] = replace(figure, note=note, goals=(goal,))
+    return said
 
 
 def _with_capsule(subject: Subject) -> Subject:
@@ -268,7 +292,7 @@ def _on_line(subject: Subject, runs: int) -> dict[str, Figure]:
     names = ("search", *(f"{each.command[1]:02X}" for each in done.exchanges))
     for number, (name, size) in enumerate(zip(names, done.sizes, strict=True)):
         results[f"tap.bytes.{number}.{name}"] = figure_of([size], "B")
-    sizes = [(len(each.command), len(each.answer)) for each in done.exchanges]
+    sizes = [(len(command), len(answer)) for command, answer in map(on_air, done.exchanges)]
     for kbit in air.RATES_KBIT:
         at_least = air.tap_ms(sizes, kbit=kbit, uid_size=len(subject.uid))
         results[f"tap.air.{kbit}"] = figure_of([at_least], "ms")
@@ -365,7 +389,7 @@ def _on_pn532(
         nfcpy: tap_peers.Nfcpy | None = None
         if has_nfcpy:
             theirs = held.enter_context(rig(subject, link=folder / "theirs", baud=baud))
-            pairs = tuple((each.command, each.answer) for each in exchanges)
+            pairs = tuple(map(on_air, exchanges))
             nfcpy = held.enter_context(tap_peers.nfcpy_at(folder / "theirs", pairs, clock))
 
         def run() -> _Run:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from drivers.apdu import unwrapped
 from drivers.target import Target
 from hardware.virtual.hsu import ACK, TO_CHIP, answer_frame
 from kiosk.bench.figures import BenchImpossible
@@ -36,6 +37,14 @@ class Exchange:
     answer: bytes
 
 
+def on_air(exchange: Exchange) -> tuple[bytes, bytes]:
+    """A command and its answer as a DESFire gets and sends them through a PN532: native."""
+    native, answer = unwrapped(exchange.command), exchange.answer
+    if native is None:
+        return exchange.command, answer
+    return native, answer[-1:] + answer[:-2]
+
+
 class RawLine:
     """Bytes to the terminal of the virtual PN532, with frames made before."""
 
@@ -43,8 +52,8 @@ class RawLine:
         self._terminal = os.open(path, os.O_RDWR | os.O_NOCTTY)
         self._search = _pair(LIST_TARGETS, TWO_OF_TYPE_A, _listed(target))
         self._frames = tuple(
-            _pair(DATA_EXCHANGE, b"\x01" + each.command, b"\x00" + each.answer)
-            for each in exchanges
+            _pair(DATA_EXCHANGE, b"\x01" + command, b"\x00" + answer)
+            for command, answer in map(on_air, exchanges)
         )
 
     @property

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.apdu import GET_UID, Command, response_of, wrapped
+from drivers.apdu import GET_UID, Command, clothed, response_of, unwrapped, wrapped
 from drivers.errors import BandLeft, Delivery
 
 
@@ -13,6 +13,13 @@ def test_the_reader_is_asked_for_the_uid_with_the_published_bytes() -> None:
 def test_a_native_command_is_wrapped_with_and_without_content() -> None:
     assert wrapped(0x60) == bytes.fromhex("9060000000")
     assert wrapped(0x5A, b"TT\x01") == bytes.fromhex("905A00000354540100")
+
+
+@given(st.integers(0, 255), st.binary(max_size=255))
+def test_a_wrapped_command_without_its_clothes_is_the_native_one(ins: int, data: bytes) -> None:
+    assert unwrapped(wrapped(ins, data)) == bytes((ins,)) + data
+    assert unwrapped(bytes.fromhex("00A4040C")) is None
+    assert clothed(bytes((ins,)) + data) == data + bytes((0x91, ins))
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x90"])

@@ -8,11 +8,13 @@ from drivers.chips.felica import Felica
 from drivers.chips.identify import identify, may_be_ntag424
 from drivers.chips.ntag21x import Ntag21x
 from drivers.chips.ntag424 import Ntag424
+from drivers.chips.reading import read_band
 from drivers.chips.type2 import challenge
 from drivers.chips.type4 import Type4
 from drivers.chips.ultralight_aes import UltralightAes
 from drivers.chips.ultralight_c import UltralightC
 from drivers.connection import Connection
+from drivers.credential.layout import AID
 from drivers.credential.places import (
     CAPSULE_PAGE,
     CONTENT_FILE,
@@ -22,17 +24,18 @@ from drivers.credential.places import (
     REFERENCE_PAGE,
     USES_COUNTER,
 )
-from drivers.errors import BandRefused, BandSilent
-from drivers.proof import ChipFamily
-from drivers.readers.pn532 import Pn532Reader
+from drivers.errors import BandError, BandRefused, BandSilent
+from drivers.ports import LeasedKey
+from drivers.proof import ChipFamily, ProofKind
+from drivers.readers.pn532 import DESFIRE_ATS, Pn532Reader
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
-from hardware.virtual.band import VirtualBand
+from hardware.virtual.band import Anticollision, PoweredChip, VirtualBand
 from hardware.virtual.felica import VirtualFelica
 from hardware.virtual.ntag21x import VirtualNtag21x
 from hardware.virtual.uid_bands import VirtualPhone
-from tests.support.bands import GROUP_KEY, REFERENCE, UID, band_key
+from tests.support.bands import GROUP_KEY, REFERENCE, UID, band, band_key
 from tests.support.chip_bands import (
     CAPSULE,
     ntag21x,
@@ -171,3 +174,82 @@ def test_felica_says_who_it_is(shown: _Shown) -> None:
 
     assert identity.idm == target.uid == IDM
     assert target.technology is Technology.FELICA
+
+
+class _Heard:
+    """A band whose chip remembers what it was sent."""
+
+    def __init__(self, band: VirtualBand) -> None:
+        self._band = band
+        self.commands: list[bytes] = []
+
+    def power_up(self) -> PoweredChip:
+        chip = self._band.power_up()
+        answer = chip.exchange
+
+        def exchange(command: bytes) -> bytes | None:
+            self.commands.append(command)
+            return answer(command)
+
+        chip.exchange = exchange  # type: ignore[method-assign]
+        return chip
+
+
+class _Keys:
+    def group_key(self) -> LeasedKey:
+        return LeasedKey(GROUP_KEY)
+
+    def band_key(self, uid: bytes) -> LeasedKey | None:
+        return LeasedKey(band_key(uid))
+
+
+@pytest.mark.parametrize("ev", [1, 2, 3])
+def test_a_desfire_is_spoken_to_in_native_commands_all_the_way(shown: _Shown, ev: int) -> None:
+    heard = _Heard(band(ev=ev))
+    connection, target = shown(heard)
+
+    proof = read_band(connection, target, _Keys(), SeededEntropy("reader"))
+
+    assert (proof.kind, proof.band) == (ProofKind.MUTUAL, REFERENCE)
+    assert heard.commands[0] == b"\x5a" + AID
+    assert not [one for one in heard.commands if one[:1] in (b"\x90", b"\x00")]
+
+
+def test_an_ntag424_which_knows_no_native_commands_gets_none(shown: _Shown) -> None:
+    heard = _Heard(ntag424())
+    connection, target = shown(heard)
+
+    proof = read_band(connection, target, _Keys(), SeededEntropy("reader"))
+
+    assert (proof.kind, proof.band) == (ProofKind.MUTUAL, REFERENCE)
+    assert {one[:1] for one in heard.commands} == {b"\x90", b"\x00"}
+
+
+class _Pretender:
+    """Something with the ATS of a DESFire that says the same to everything."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+
+    def power_up(self) -> "_Pretender":
+        return self
+
+    @property
+    def anticollision(self) -> Anticollision:
+        return Anticollision(b"\x03\x44", UID, 0x20, DESFIRE_ATS)
+
+    def exchange(self, command: bytes) -> bytes | None:
+        return self._answer if command else None
+
+
+@pytest.mark.parametrize("answer", ["6D00", "9000", "91CA", "00", "A0", "AF", "00" * 60])
+def test_what_only_looks_like_a_desfire_is_none_of_ours(shown: _Shown, answer: str) -> None:
+    connection, target = shown(_Pretender(bytes.fromhex(answer)))
+
+    try:
+        proof = read_band(connection, target, _Keys(), SeededEntropy("reader"))
+    except BandError:
+        return
+
+    assert target.answer == DESFIRE_ATS
+    assert (proof.kind, proof.band) == (ProofKind.NONE, None)

@@ -130,7 +130,7 @@ def test_a_band_torn_away_at_any_byte_is_failed_and_the_next_one_reads(
     whole = band(is_random=is_random)
     outcomes = []
 
-    for at in range(1, 400, 11):
+    for at in range(1, 400, 7):
         torn = FaultyBand(
             whole,
             Fault(FaultKind.TEAR_BYTE, at),
@@ -154,17 +154,26 @@ def test_a_band_torn_away_at_any_byte_is_failed_and_the_next_one_reads(
     assert proof.kind is ProofKind.MUTUAL
 
 
-@pytest.mark.parametrize("at", range(1, 5))
 @pytest.mark.parametrize(
-    ("kind", "error"),
-    [(FaultKind.MUTE, BandLeft), (FaultKind.EMPTY, BandLeft), (FaultKind.SHORT, BandLeft)],
+    ("kind", "at", "error"),
+    [
+        *(
+            (kind, at, BandLeft)
+            for kind in (FaultKind.MUTE, FaultKind.EMPTY)
+            for at in range(1, 5)
+        ),
+        # one byte is a status and nothing else; to a selection that is all there is
+        (FaultKind.SHORT, 2, BandMalformed),
+        (FaultKind.SHORT, 3, BandMalformed),
+        (FaultKind.SHORT, 4, BandUntrusted),
+    ],
 )
 def test_a_band_that_answers_wrongly_proves_nothing(
     virtual_reader: VirtualReader,
     reader: Pn532Reader,
     kind: FaultKind,
-    error: type[BandError],
     at: int,
+    error: type[BandError],
 ) -> None:
     faulty = FaultyBand(
         band(), Fault(kind, at), field=virtual_reader.field, clock=SystemClock()

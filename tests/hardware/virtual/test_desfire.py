@@ -42,9 +42,9 @@ def test_a_wrong_key_is_refused_and_opens_nothing(start: bytes) -> None:
 def test_an_ev1_does_not_know_the_ev2_authentication() -> None:
     chip = selected(ev=1)
 
-    answer = ask(chip, b"\x90\x71\x00\x00\x02\x01\x00\x00")
+    answer = ask(chip, b"\x71\x01\x00")
 
-    assert answer == b"\x91\x1c"
+    assert answer == b"\x1c"
 
 
 def test_version_comes_in_three_frames_and_says_the_generation() -> None:
@@ -253,13 +253,23 @@ def test_another_command_in_the_middle_of_one_aborts_it() -> None:
 
 
 def test_wrapped_and_native_commands_say_the_same() -> None:
-    native, wrapped = selected(), selected()
+    native, wrapped = selected(), desfire().power_up()
+    assert ask(wrapped, b"\x90\x5a\x00\x00\x03" + AID + b"\x00") == b"\x91\x00"
 
     plain = ask(native, b"\xf5\x03")
     framed = ask(wrapped, b"\x90\xf5\x00\x00\x01\x03\x00")
 
     assert framed == plain[1:] + b"\x91" + plain[:1]
     assert plain == b"\x00\x00\x03\x20\x12\xc8\x00\x00"
+
+
+def test_the_first_command_after_the_activation_decides_which_form_is_taken() -> None:
+    native, wrapped = selected(), desfire().power_up()
+    ask(wrapped, b"\x90\x60\x00\x00\x00")
+
+    assert ask(native, b"\x90\x60\x00\x00\x00") == b"\x1c"
+    assert ask(native, bytes.fromhex("00A4040007D276000085010100")) == b"\x1c"
+    assert ask(wrapped, b"\x60") == b"\x67\x00"
 
 
 def test_applications_are_listed_on_the_chip_itself() -> None:

@@ -602,7 +602,7 @@ def test_a_file_selected_by_iso_is_forgotten_when_another_application_is() -> No
     for command in ("00A4040007D276000085010100", "00A4000C02E104"):
         ask(powered, bytes.fromhex(command))
 
-    ask(powered, b"\x5a\x09\x08\x07")
+    ask(powered, bytes.fromhex("905A00000309080700"))
 
     assert ask(powered, bytes.fromhex("00B0000005")).hex() == "6986"
 
