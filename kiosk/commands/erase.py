@@ -119,10 +119,11 @@ def _asked(store: "Store") -> dict[str, Any]:
 
 def _looked(store: "Store", customer: str) -> dict[str, Any]:
     """What is here of a customer; nothing for nobody."""
-    from sync.central import identity, joins
+    from sync.central import joins
+    from sync.central.canonical import canonical_in
 
     with store.reading() as snapshot:
-        root = identity.canonical_in(snapshot, customer)
+        root = canonical_in(snapshot, customer)
         owners = joins.members(snapshot.sql, root)
         rows = [row for owner in owners for row in snapshot.all_of_owner(owner)]
         if not rows:
@@ -133,8 +134,9 @@ def _looked(store: "Store", customer: str) -> dict[str, Any]:
 
 
 def _erased(store: "Store", customer: str) -> dict[str, Any]:
-    from sync.central import erasure, identity
+    from sync.central import erasure
     from sync.central.batch import Batch
+    from sync.central.canonical import canonical_in
     from sync.central.transaction import Transaction
 
     batch = Batch(store, on_commit=lambda _scopes: None)
@@ -148,7 +150,7 @@ def _erased(store: "Store", customer: str) -> dict[str, Any]:
         return count
 
     with store.reading() as snapshot:
-        root = identity.canonical_in(snapshot, customer)
+        root = canonical_in(snapshot, customer)
     n_rows = erasure.erase(store, write, customer, now=micros_of(SystemClock().now()))
     return {**_status(store, root), "erased_rows": n_rows}
 

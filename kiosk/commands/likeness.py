@@ -129,13 +129,13 @@ def _suggest(
 
 
 def _list_declined(address: str, *, as_json: bool) -> None:
-    from sync.central import identity
+    from sync.central import suggestions
     from sync.central.store import Store
 
     store = Store(address, fresh_epoch="")
     try:
         with store.reading() as snapshot:
-            found = identity.declined(snapshot.sql, limit=LISTED_MAX)
+            found = suggestions.declined(snapshot.sql, limit=LISTED_MAX)
     finally:
         store.close()
     told = [
@@ -157,7 +157,7 @@ def _when(at: int) -> str:
 
 
 def _ask_again(address: str, one: str, other: str, *, by: str, why: str, as_json: bool) -> None:
-    from sync.central import identity
+    from sync.central import suggestions
     from sync.central.batch import Batch
     from sync.central.errors import CannotJoin
     from sync.central.store import Store
@@ -166,7 +166,7 @@ def _ask_again(address: str, one: str, other: str, *, by: str, why: str, as_json
     now = micros_of(SystemClock().now())
 
     def work(transaction: Transaction) -> Callable[[], None]:
-        identity.ask_again(transaction, one, other, by=by, why=why, at=now)
+        suggestions.ask_again(transaction, one, other, by=by, why=why, at=now)
         return lambda: None
 
     store = Store(address, fresh_epoch="", entropy=SystemEntropy())

@@ -17,14 +17,14 @@ LISTED_MAX: Final = 20
 
 def ids_meant(snapshot: "Snapshot", text: str) -> tuple[str, ...]:
     """Ids of the customers who are meant, each by what it is joined into: the one of this id, else all this names exactly."""
-    from sync.central import identity
+    from sync.central.canonical import canonical_in
     from sync.central.pages import finding
 
-    root = identity.canonical_in(snapshot, text)
+    root = canonical_in(snapshot, text)
     if snapshot.row(f"customer/{root}") is not None:
         return (root,)
     found = finding.named(snapshot.sql, text)
-    return tuple(sorted({identity.canonical_in(snapshot, owner) for owner in found}))
+    return tuple(sorted({canonical_in(snapshot, owner) for owner in found}))
 
 
 def full_name(row: "Row | None") -> str:

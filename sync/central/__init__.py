@@ -41,7 +41,12 @@ intake        what they deliver, verified, kept, and taken in once for ever
 events        what they sent, kept with what became of it
 retention     how long the bytes of what they sent are kept, and what is said of them when they go
 taking        what each fact becomes: rows, and whose
-identity      who somebody is: records of other systems, found, joined, suggested, taken apart, forgotten
+identity      who somebody is: records of other systems, found, and linked by what they share
+contact_terms contact points and names as terms, in which they are compared
+canonical     who is whom now
+suggestions   two who may be one: suggested to a clerk, declined, asked again
+joining       two made one, and taken apart
+forgetting    a customer forgotten but for digests, by which nobody makes them again
 performing    what of an operation only the centre can do: customers joined, redirected, conversations closed
 handles       a code that was shown after a tap and sent to us proves whose handle it is
 joins         what a joined customer shows, and how rows go together and apart

@@ -16,8 +16,8 @@ from typing import Final
 
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Point
+from sync.central.contact_terms import normal
 from sync.central.events import is_paused
-from sync.central.identity import normal
 from sync.central.moment import Snapshot
 from sync.central.outgoing_rows import NOTE, SENDING, OutgoingRecord
 from sync.central.senders import whatsapp

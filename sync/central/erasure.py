@@ -10,7 +10,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from sync.central import changes, device_rows, events, identity, mentions, outgoing_rows
+from sync.central import changes, device_rows, events, forgetting, mentions, outgoing_rows
+from sync.central.canonical import canonical, canonical_in
 from sync.central.enrolment import FINAL_STATES, State, scopes_of
 from sync.central.moment import Snapshot
 from sync.central.parts import Parts
@@ -62,8 +63,8 @@ class Write(Protocol):
 def erase(store: Store, write: Write, owner: str, *, now: int) -> int:
     """Erase a customer, with all records joined into them; how many rows went. Raises StoreError: nothing was erased."""
     with store.reading() as snapshot:
-        root = identity.canonical_in(snapshot, owner)
-        wanted = identity.mentions(snapshot.sql, root)
+        root = canonical_in(snapshot, owner)
+        wanted = forgetting.mentions(snapshot.sql, root)
     looked = mentions.look(store, wanted, now=now)  # it takes its time, and nobody waits for it
     n_rows = write(lambda it: _erased(it, owner, looked, at=now), keys=(owner_lock(owner),))
     store.scrub()
@@ -90,7 +91,7 @@ def _due_at(case: Case) -> int:
 
 def status(snapshot: Snapshot, owner: str) -> ErasureStatus | None:
     """How far an erasure has come, by what devices said and was written down; None for a customer that was not erased."""
-    at = identity.erased_at(snapshot.sql, owner)
+    at = forgetting.erased_at(snapshot.sql, owner)
     return _status(snapshot, owner, at) if at else None
 
 
@@ -114,10 +115,10 @@ class Erasure:
 
 
 def _erased(transaction: Transaction, owner: str, looked: mentions.Looked, *, at: int) -> int:
-    identity.hold(transaction, owner)
-    wanted = identity.mentions(transaction.direct(), identity.canonical(transaction, owner))
+    forgetting.hold(transaction, owner)
+    wanted = forgetting.mentions(transaction.direct(), canonical(transaction, owner))
     mentions.erase(transaction, wanted, looked)
-    owners = identity.forget(transaction, owner, at=at)
+    owners = forgetting.forget(transaction, owner, at=at)
     events.erase(transaction, owners)
     for one in owners:
         outgoing_rows.forget(transaction, one)

@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from sync.central import identity
+from sync.central import contact_terms, identity, joining, suggestions
+from sync.central.canonical import canonical
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Said
 from sync.central.errors import CannotJoin
@@ -64,8 +65,8 @@ def proved_by(
     )
     if _n_tries(transaction, met.owner, now=now) >= TRIES_MAX:
         return None
-    shown_to = identity.canonical(transaction, row.owner)
-    if shown_to != met.owner and identity.is_another_familys_child(
+    shown_to = canonical(transaction, row.owner)
+    if shown_to != met.owner and joining.is_another_familys_child(
         transaction, shown_to, met.owner, is_proved=False
     ):
         return None
@@ -75,19 +76,21 @@ def proved_by(
     transaction.put(msgspec.structs.replace(row, body=used, as_of=now, source=settings.name))
     country = settings.options.get("country", "")
     terms = {
-        term: True for point in said.who.points if (term := identity.normal(point, country))
+        term: True
+        for point in said.who.points
+        if (term := contact_terms.normal(point, country))
     }
     identity.note_points(
         transaction, met.record, terms, channel=settings.name, at=said.at, now=now
     )
     try:
-        identity.join(
+        joining.join(
             transaction, row.owner, met.record, why="a code shown after a tap was sent from there",
-            risk_ppm=RISK_PPM, by=identity.CENTRE, at=now,
+            risk_ppm=RISK_PPM, by=suggestions.CENTRE, at=now,
         )  # fmt: skip
     except CannotJoin:
         return met  # they are one already
-    return Met(met.record, identity.canonical(transaction, met.record))
+    return Met(met.record, canonical(transaction, met.record))
 
 
 def _of_code(transaction: Transaction, code: str, *, at: int, now: int) -> Row | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from sync.central import identity, joins, threads
+from sync.central import joining, joins, suggestions, threads
 from sync.central.errors import CannotJoin
 from sync.central.transaction import Transaction
 from sync.model.operation import Operation, Refusal
@@ -94,9 +94,9 @@ def perform(transaction: Transaction, op: Operation, args: object, now: int) -> 
             case JoinCustomers():
                 _join(transaction, op, args, at)
             case UnjoinCustomers():
-                identity.unjoin(transaction, args.join, op.actor, at=at)
+                joining.unjoin(transaction, args.join, op.actor, at=at)
             case DeclineLikeness():
-                identity.decline(transaction, op.owner, args.other, by=op.actor, at=at)
+                suggestions.decline(transaction, op.owner, args.other, by=op.actor, at=at)
             case _:
                 return None
     except CannotJoin as error:
@@ -106,10 +106,10 @@ def perform(transaction: Transaction, op: Operation, args: object, now: int) -> 
 
 def _join(transaction: Transaction, op: Operation, args: JoinCustomers, at: int) -> None:
     kept, folded = op.owner, args.other
-    if identity.weight(transaction, folded)[0] > identity.weight(transaction, kept)[0]:
+    if joining.weight(transaction, folded)[0] > joining.weight(transaction, kept)[0]:
         kept, folded = folded, kept
-    risk = identity.risk_of(transaction, kept, folded) or STAFF_PPM
-    identity.join(
+    risk = suggestions.risk_of(transaction, kept, folded) or STAFF_PPM
+    joining.join(
         transaction,
         kept,
         folded,

@@ -20,7 +20,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from sync.central import changes, handles, identity, joins, threads
+from sync.central import changes, forgetting, handles, identity, joins, threads
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import (
     Agreed,
@@ -212,7 +212,7 @@ def foreseen(
         thread = f"thread:{fact.thread}" if isinstance(fact, Said) and fact.thread else ""
         if thread:
             name = _plain(thread, 300)
-            refs = (name, identity.mark_in(epoch, settings.name, name))
+            refs = (name, forgetting.mark_in(epoch, settings.name, name))
             lines += [wanted(NAMED, channel=settings.name, ref=ref) for ref in refs]
         if fact.who is not None:
             more, whose = identity.foreseen(
@@ -330,7 +330,7 @@ def _name(taking: Taking, fact: Fact, key: str, *more: str) -> None:
 def _key_named(taking: Taking, ref: str, kind: str = "") -> str:
     """The row that system calls so; "" for one it did not tell."""
     plain, channel = _plain(ref, 300), taking.settings.name
-    for name in (plain, identity.mark_of(taking.transaction, channel, plain)):
+    for name in (plain, forgetting.mark_of(taking.transaction, channel, plain)):
         for line in taking.transaction.lines(NAMED, channel=channel, ref=name):
             return str(line[2])
     key = key_of(kind, row_id(ref)) if kind else ""

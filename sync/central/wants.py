@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 
 from sync.central import alerts, interests, snapshot_rows, snapshots
+from sync.central.canonical import canonical_of
 from sync.central.enrolment import scope_of, scopes_of
 from sync.central.feed import row_for
 from sync.central.gate import denied
-from sync.central.identity import canonical_of
 from sync.central.moment import Snapshot
 from sync.central.parts import Parts, decoded, key_of
 from sync.central.sql import Connection

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from sync.central import identity
+from sync.central import suggestions
 from sync.central.likeness.model import Likely, Person
 from sync.central.moment import Snapshot
 from sync.central.store import Store
@@ -53,7 +53,7 @@ def suggest(store: Store, pairs: Iterable[Likely], *, now: int) -> int:
 
 def _suggest(transaction: Transaction, pairs: Sequence[Likely], now: int) -> int:
     return sum(
-        identity.suggest(
+        suggestions.suggest(
             transaction, it.one, it.other, kind="likeness", why=it.why, risk_ppm=it.risk_ppm, by=BY, now=now,
         )
         for it in pairs

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from sync.central import identity
+from sync.central import forgetting
 from sync.central.pages.acting import is_card_number
 from sync.central.sql import Connection
 from sync.central.transaction import Transaction
@@ -60,7 +60,7 @@ def keep(
     transaction: Transaction, agent: str, owner: str, fields: Mapping[str, str], *, now: int
 ) -> bool:
     """Keep what stands in a form now, or forget it where nothing was typed; False for a customer who is erased: nothing is kept."""
-    if identity.erased_at(transaction.read.sql, owner):
+    if forgetting.erased_at(transaction.read.sql, owner):
         return False
     kept = {name: fields[name] for name in NAMES if fields.get(name)}
     is_typed = any(kept.get(name) for name in TYPED)

@@ -19,7 +19,7 @@ import msgspec
 
 from hardware.entropy import Entropy
 from sync.central.channels.facts import Point
-from sync.central.identity import normal
+from sync.central.contact_terms import normal
 from sync.central.sql import Connection
 from sync.model.contacts import contact_term, name_term
 from sync.model.errors import Malformed

@@ -27,7 +27,7 @@ import msgspec
 from hardware.entropy import new_id
 from hardware.moments import moment_of
 from sync.central import alerts
-from sync.central.identity import canonical_in
+from sync.central.canonical import canonical_in
 from sync.central.moment import Snapshot
 from sync.central.pages import acting, browsers, drafts, finding, showing, waiting
 from sync.central.pages.acting import WrongField

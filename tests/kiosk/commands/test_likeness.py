@@ -8,7 +8,7 @@ import typer
 
 from kiosk.commands import likeness
 from kiosk.commands.options import EXIT_DATABASE
-from sync.central import identity
+from sync.central import suggestions
 from sync.central.likeness.model import likely_pairs
 from sync.model.records import ContactPoint, Customer, Likeness
 from sync.model.row import row_of
@@ -103,7 +103,7 @@ def test_a_no_is_listed_and_taken_back_with_who_and_when(
 ) -> None:
     likeness.run(data=data)
     opened = open_centre(data / "centre")
-    opened._parts.write(lambda it: identity.decline(it, "m1", "m2", by="ben", at=NOW))
+    opened._parts.write(lambda it: suggestions.decline(it, "m1", "m2", by="ben", at=NOW))
     opened.close()
     capsys.readouterr()
 

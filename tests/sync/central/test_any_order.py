@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
-from sync.central import identity
+from sync.central import joining
 from sync.central.centre import Centre
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import (
@@ -205,14 +205,14 @@ def test_customers_joined_and_taken_apart_in_any_order_have_the_rows_they_had(
                 st.lists(st.sampled_from(owners), min_size=2, max_size=2, unique=True)
             )
             try:
-                joined = changed(centre, lambda it, p=pair, n=number: identity.join(
+                joined = changed(centre, lambda it, p=pair, n=number: joining.join(
                     it, p[0], p[1], why="test", risk_ppm=1, by="ben", at=NOW + n))  # fmt: skip
             except CannotJoin:
                 continue
             made.append(joined)
 
         for joined in data.draw(st.permutations(made)):
-            changed(centre, lambda it, j=joined: identity.unjoin(it, j, "ben", at=NOW + 9))
+            changed(centre, lambda it, j=joined: joining.unjoin(it, j, "ben", at=NOW + 9))
 
         left = {
             key: row for key, row in all_rows(centre).items() if not key.startswith("likeness/")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
-from sync.central import identity
+from sync.central import contact_terms, identity, joining, suggestions
 from sync.central.centre import Centre
 from sync.central.channels.facts import Agreed, Known, Point, Who
 from sync.central.errors import CannotJoin
@@ -100,7 +100,7 @@ def open_likeness(centre: Centre) -> list[str]:
     ],
 )  # fmt: skip
 def test_a_contact_point_has_one_form_however_it_was_written(point: Point, term: str) -> None:
-    assert identity.normal(point) == term
+    assert contact_terms.normal(point) == term
 
 
 @given(
@@ -109,12 +109,12 @@ def test_a_contact_point_has_one_form_however_it_was_written(point: Point, term:
 def test_any_text_is_a_point_or_none_and_its_form_stays_the_same(
     kind: str, text: str, country: str
 ) -> None:
-    term = identity.normal(Point(kind, text, country=country))
+    term = contact_terms.normal(Point(kind, text, country=country))
 
-    assert len(term) <= identity.TERM_MAX + len("mailto:")
+    assert len(term) <= contact_terms.TERM_MAX + len("mailto:")
     if term:
         value = term if kind == "handle" else term.partition(":")[2]
-        assert identity.normal(Point(kind, value)) == term
+        assert contact_terms.normal(Point(kind, value)) == term
 
 
 def test_the_same_id_of_a_channel_is_the_same_customer(centre: Centre, intake: Intake) -> None:
@@ -135,7 +135,7 @@ def test_a_point_verified_in_both_places_makes_two_records_one_customer(
     assert owner_of(centre, "order/W-1") == owner_of(centre, "interaction/chat:m1")
     (joined,) = database_rows(centre, "joined")
     assert "verified in both places: mailto:maya@example.org" in joined
-    assert identity.VERIFIED_PPM in joined
+    assert joining.VERIFIED_PPM in joined
 
 
 @pytest.mark.parametrize("is_verified", [(True, False), (False, True), (False, False)])
@@ -273,7 +273,7 @@ def two_customers(centre: Centre, intake: Intake) -> tuple[str, str]:
 def join(centre: Centre, kept: str, folded: str, *, at: int = NOW) -> str:
     made = changed(
         centre,
-        lambda it: identity.join(
+        lambda it: joining.join(
             it, kept, folded, why="she said so", risk_ppm=10, by="ben", at=at
         ),
     )
@@ -282,7 +282,7 @@ def join(centre: Centre, kept: str, folded: str, *, at: int = NOW) -> str:
 
 
 def unjoin(centre: Centre, joined: str) -> None:
-    changed(centre, lambda it: identity.unjoin(it, joined, "ben", at=NOW))
+    changed(centre, lambda it: joining.unjoin(it, joined, "ben", at=NOW))
 
 
 def scopes_of(centre: Centre, key: str) -> set[str]:
@@ -405,7 +405,7 @@ def test_whom_a_person_took_apart_no_rule_joins_again(centre: Centre, intake: In
 
 def test_whom_a_person_declined_to_join_no_rule_joins(centre: Centre, intake: Intake) -> None:
     shop, chat = two_customers(centre, intake)
-    changed(centre, lambda it: identity.decline(it, chat, shop, by="ben", at=NOW))
+    changed(centre, lambda it: suggestions.decline(it, chat, shop, by="ben", at=NOW))
 
     told(intake, CHAT, wrote("m2", who("c9", "M", "", mail("maya@example.org"))))
 
@@ -470,11 +470,11 @@ def test_a_no_that_a_person_takes_back_is_a_question_again(
     centre: Centre, intake: Intake
 ) -> None:
     shop, chat = two_customers(centre, intake)
-    changed(centre, lambda it: identity.decline(it, chat, shop, by="ben", at=NOW))
+    changed(centre, lambda it: suggestions.decline(it, chat, shop, by="ben", at=NOW))
 
     changed(
         centre,
-        lambda it: identity.ask_again(
+        lambda it: suggestions.ask_again(
             it, shop, chat, by="sue", why="saw both IDs", at=NOW + DAY
         ),
     )
@@ -500,7 +500,8 @@ def test_also_who_was_taken_apart_is_asked_about_again(centre: Centre, intake: I
     unjoin(centre, joined)
 
     changed(
-        centre, lambda it: identity.ask_again(it, shop, chat, by="sue", why="x", at=NOW + DAY)
+        centre,
+        lambda it: suggestions.ask_again(it, shop, chat, by="sue", why="x", at=NOW + DAY),
     )
 
     assert len(open_likeness(centre)) == 1
@@ -512,7 +513,9 @@ def test_a_no_nobody_said_is_not_taken_back(centre: Centre, intake: Intake) -> N
     before = database_rows(centre, "likeness")
 
     with pytest.raises(CannotJoin, match="Nobody said no"):
-        changed(centre, lambda it: identity.ask_again(it, shop, chat, by="s", why="x", at=NOW))
+        changed(
+            centre, lambda it: suggestions.ask_again(it, shop, chat, by="s", why="x", at=NOW)
+        )
 
     assert database_rows(centre, "likeness") == before
 

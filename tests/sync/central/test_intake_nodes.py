@@ -11,7 +11,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
-from sync.central import events, identity, joins
+from sync.central import events, joining, joins, suggestions
 from sync.central.centre import KEY_FILE, Centre
 from sync.central.channels.adapter import KEEP_DAYS, Settings
 from sync.central.channels.facts import AnyFact, Became, Delivered
@@ -220,11 +220,11 @@ def whole_story(centre: Centre, clock: FixedClock) -> tuple[object, ...]:
     seen("resumed")
     owners = sorted({owner for owner, *_ in all_rows(centre).values()})
     joined = changed(
-        centre, lambda it: identity.join(it, *owners, why="x", risk_ppm=1, by="ben", at=NOW)
+        centre, lambda it: joining.join(it, *owners, why="x", risk_ppm=1, by="ben", at=NOW)
     )
     seen("joined")
-    changed(centre, lambda it: identity.unjoin(it, joined, "ben", at=NOW))
-    changed(centre, lambda it: identity.decline(it, *owners, by="ben", at=NOW))
+    changed(centre, lambda it: joining.unjoin(it, joined, "ben", at=NOW))
+    changed(centre, lambda it: suggestions.decline(it, *owners, by="ben", at=NOW))
     changed(centre, lambda it: events.retake(it, "shop", "e-broken", now=NOW))
     intake.take_waiting()
     seen("apart")

@@ -11,7 +11,7 @@ import pytest
 from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
-from sync.central import brand, identity
+from sync.central import brand, joining
 from sync.central.apply import apply_operations
 from sync.central.centre import Centre
 from sync.central.channels.adapter import Delivery, Settings
@@ -228,11 +228,11 @@ def test_joining_taking_apart_and_erasing_are_heard_outside(tmp_path: Path) -> N
         n_queued = centre.count("outgoing")
 
         joined = parts.write(
-            lambda it: identity.join(
+            lambda it: joining.join(
                 it, "lena", "tom", why="saw both", risk_ppm=0, by="ana", at=now
             )
         )
-        parts.write(lambda it: identity.unjoin(it, joined, "ana", at=now + 1))
+        parts.write(lambda it: joining.unjoin(it, joined, "ana", at=now + 1))
         for _ in range(2):
             centre.outward.work()
         centre.erase("lena")

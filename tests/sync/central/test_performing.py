@@ -11,8 +11,9 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
-from sync.central import identity
+from sync.central import identity, suggestions
 from sync.central.apply import apply_operations
+from sync.central.canonical import canonical_in
 from sync.central.centre import Centre
 from sync.central.device_rows import DeviceRecord
 from sync.central.op_rows import OpRecord
@@ -227,7 +228,7 @@ def test_an_operation_that_joins_redirects_what_comes_behind_it_in_the_same_push
 def test_declined_is_declined_for_every_rule(centre: Centre) -> None:
     changed(
         centre,
-        lambda it: identity.suggest(it, ANN, BO, kind="name", why="the same name", now=NOW),
+        lambda it: suggestions.suggest(it, ANN, BO, kind="name", why="the same name", now=NOW),
     )
     assert all_rows(centre)[f"likeness/{ANN}~{BO}"][3]["name"] == "Bo"
     assert all_rows(centre)[f"likeness/{BO}~{ANN}"][0] == BO
@@ -238,7 +239,8 @@ def test_declined_is_declined_for_every_rule(centre: Centre) -> None:
     assert not [key for key in all_rows(centre) if key.startswith("likeness/")]
     assert (
         changed(
-            centre, lambda it: identity.suggest(it, ANN, BO, kind="email", why="again", now=NOW)
+            centre,
+            lambda it: suggestions.suggest(it, ANN, BO, kind="email", why="again", now=NOW),
         )
         is False
     )
@@ -344,8 +346,8 @@ def test_who_asks_for_the_folded_one_is_given_the_kept_one(centre: Centre) -> No
     joined(centre)
 
     with centre._parts.store.reading() as snapshot:
-        assert identity.canonical_in(snapshot, ANN) == BO
-        assert identity.canonical_in(snapshot, BO) == BO
+        assert canonical_in(snapshot, ANN) == BO
+        assert canonical_in(snapshot, BO) == BO
 
 
 def test_a_join_by_staff_holds_against_the_events_that_come_after(centre: Centre) -> None:

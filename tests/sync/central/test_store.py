@@ -14,8 +14,8 @@ from sync.central import (
     band_rows,
     device_rows,
     erasure,
+    forgetting,
     housekeeping,
-    identity,
     interests,
     op_rows,
     snapshot_rows,
@@ -442,7 +442,7 @@ def test_an_erased_customer_leaves_every_scope_and_every_byte(store: Store) -> N
     assert all(is_gone for _, is_gone in keys_of(store, HARBOUR) + keys_of(store, STATION))
     with store.reading() as snapshot:
         assert interests.of_owner(snapshot.sql, "c1") == []
-        assert identity.erased_at(snapshot.sql, "c1") == NOW + 1
+        assert forgetting.erased_at(snapshot.sql, "c1") == NOW + 1
         assert [snapshot.count(t) for t in ("doc", "band_chip", "snapshot", "snap_part")] == [
             1,
             0,

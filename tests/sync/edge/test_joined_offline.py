@@ -7,7 +7,7 @@ import pytest
 
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
-from sync.central import identity
+from sync.central import joining
 from sync.central.centre import Centre
 from sync.edge.client import CentreClient
 from sync.edge.lookup import Lookup
@@ -79,7 +79,7 @@ def owner_by_band(store: EdgeStore, owner: str) -> str:
 def join(centre: Centre) -> str:
     made = changed(
         centre,
-        lambda it: identity.join(it, BO, ANN, why="an ID seen", risk_ppm=1, by="ben", at=1),
+        lambda it: joining.join(it, BO, ANN, why="an ID seen", risk_ppm=1, by="ben", at=1),
     )
     assert isinstance(made, str)
     return made
@@ -113,7 +113,7 @@ def test_taken_apart_again_each_band_opens_its_own_with_what_was_said_there(
         Outbox(store).record(said(f"{owner} was here", op_id=op_id, owner=owner))
     runner.sync_once()
 
-    changed(centre, lambda it: identity.unjoin(it, made, "ben", at=2))
+    changed(centre, lambda it: joining.unjoin(it, made, "ben", at=2))
     runner.sync_once()
 
     for owner in BANDS:

@@ -1,9 +1,9 @@
 """A centre's customers are compared, and what was found waits for a clerk."""
 
 from sync.central.centre import Centre
-from sync.central.identity import decline
 from sync.central.likeness.model import Likely, likely_pairs
 from sync.central.likeness.people import people_of, suggest
+from sync.central.suggestions import decline
 from sync.model.records import ContactPoint, Customer, Record
 from sync.model.row import row_of
 

@@ -3,7 +3,7 @@
 import pytest
 
 from hardware.clock import FixedClock
-from sync.central import identity
+from sync.central import suggestions
 from sync.central.centre import Centre
 from sync.central.pages import drafts
 from sync.central.pages.agents import LASTS_US
@@ -192,7 +192,7 @@ def test_it_is_there_still_when_the_customer_is_made_one_with_another(
     bodies = (Customer("web-tom", "T.", "Becker"), *said)
     centre.put_rows([shop.row(body, owner="web-tom") for body in bodies])
     centre._parts.write(
-        lambda it: identity.suggest(
+        lambda it: suggestions.suggest(
             it, TOM, "web-tom", why="alike", risk_ppm=20_000, kind="name", now=1
         )
     )

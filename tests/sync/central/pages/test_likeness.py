@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync.central import identity
+from sync.central import joining, suggestions
 from sync.central.centre import Centre
 from sync.model.records import ContactPoint, Customer, Interaction
 from tests.support import shop
@@ -29,7 +29,7 @@ def at_tom(centre: Centre, ana: Browser) -> Browser:
     )
     centre.put_rows([shop.row(body, owner="web-tom") for body in bodies])
     centre._parts.write(
-        lambda it: identity.suggest(
+        lambda it: suggestions.suggest(
             it,
             TOM,
             "web-tom",
@@ -102,7 +102,7 @@ def test_a_page_follows_a_customer_who_was_joined_elsewhere(
     centre: Centre, at_tom: Browser
 ) -> None:
     centre._parts.write(
-        lambda it: identity.join(it, "web-tom", TOM, why="x", risk_ppm=1, by="ben", at=2)
+        lambda it: joining.join(it, "web-tom", TOM, why="x", risk_ppm=1, by="ben", at=2)
     )
 
     assert at_tom.go(at_tom.path).status == 200
@@ -124,7 +124,7 @@ def test_why_two_were_made_one_tells_only_the_end_of_a_number_or_an_address(
 ) -> None:
     why = f"verified in both places: {term}"
     centre._parts.write(
-        lambda it: identity.join(it, TOM, "web-tom", why=why, risk_ppm=1, by="centre", at=2)
+        lambda it: joining.join(it, TOM, "web-tom", why=why, risk_ppm=1, by="centre", at=2)
     )
 
     at_tom.go(at_tom.path)
