@@ -209,8 +209,9 @@ class Feed:
             pinned: Keys that unanswered operations need: their rows are kept until that is settled.
         """
         asked = tuple(asked)
-        if not page.rows and not self._unwritten() and self._is_as_held(page, asked):
-            return Applied(0, is_head=True)
+        held = self.as_held(page, asked=asked)
+        if held is not None:
+            return held
         self._check_life()
         self._kept.append((page, asked))
         if len(page.rows) >= FULL_ROWS and not all(one.is_head for one in page.checkpoints):
@@ -224,8 +225,13 @@ class Feed:
         differing = dict.fromkeys((*earlier, *applied.differing))
         return Applied(max(0, applied.n_rows - n_told), applied.is_head, tuple(differing))
 
+    def as_held(self, page: Page, *, asked: Iterable[Cursor]) -> Applied | None:
+        """What a page comes to that says that all is held already, as most do: only the time of it is written. None for another."""
+        if page.rows or self._unwritten() or not self._is_as_held(page, tuple(asked)):
+            return None
+        return Applied(0, is_head=True)
+
     def _is_as_held(self, page: Page, asked: Sequence[Cursor]) -> bool:
-        """Whether a page says that all is held already, which is all most of them say; then only the time of it is written."""
         since = {cursor.id: cursor for cursor in asked}
         if not all(_tells_nothing(one, since.get(one.scope)) for one in page.checkpoints):
             return False

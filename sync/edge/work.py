@@ -218,7 +218,9 @@ class Work:
             await self._forget_ahead()
             self.feed.flush(pinned=self._pins.keys())
             raise
-        applied = self.feed.apply_page(page, asked=cursors, pinned=self._pins.keys())
+        applied = self.feed.as_held(page, asked=cursors) or self.feed.apply_page(
+            page, asked=cursors, pinned=self._pins.keys()
+        )
         self._note_decisions(row.key for row in page.rows if row.kind == "decision")
         if applied.is_head:
             self._rows.end()

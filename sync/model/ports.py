@@ -6,6 +6,13 @@ from typing import Protocol
 Headers = tuple[tuple[str, str], ...]
 
 
+def _value(headers: Headers, name: str) -> str:
+    for key, value in headers:
+        if key == name:
+            return value
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request as a value. `headers` have lower-case names; `url` is absolute."""
@@ -17,7 +24,7 @@ class Request:
 
     def header(self, name: str) -> str:
         """Value of the first header of that lower-case name, "" when there is none."""
-        return next((value for key, value in self.headers if key == name), "")
+        return _value(self.headers, name)
 
     def with_headers(self, *added: tuple[str, str]) -> "Request":
         """The same request with more headers."""
@@ -34,7 +41,7 @@ class Response:
 
     def header(self, name: str) -> str:
         """Value of the first header of that lower-case name, "" when there is none."""
-        return next((value for key, value in self.headers if key == name), "")
+        return _value(self.headers, name)
 
 
 class Transport(Protocol):

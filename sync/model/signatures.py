@@ -24,6 +24,7 @@ import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -297,6 +298,7 @@ def verify(request: Request, *, key_of: KeyOf, now: datetime) -> Verified:
     return verified
 
 
+@lru_cache(256)
 def _normal(url: str) -> str:
     """The address as both ends write it: host in lower case, no default port, a path; "" for one never to be signed."""
     try:
