@@ -69,6 +69,10 @@ _PUT_NEW: Final = (
 )
 """Whatever fails undoes the transaction, so that one statement need not be undone alone; keeping that open costs a tenth."""
 
+_DECISION: Final = """
+    SELECT body FROM (SELECT body, version FROM row WHERE key = ?1
+    UNION ALL SELECT body, version FROM answered WHERE key = ?1) ORDER BY version DESC LIMIT 1"""
+
 _HELD_OF: Final = """
     SELECT key, seq, version FROM row WHERE key IN (SELECT value FROM json_each(?)) AND scope = ? AND seq > 0"""
 
@@ -396,16 +400,13 @@ class Feed:
             )  # fmt: skip
 
     def decisions(self, ops: Iterable[str]) -> dict[str, Decision]:
-        """By operation id what a person decided, of those of these operations that the feed brought a decision for."""
+        """By operation id what a person decided, of those of these operations that the feed or an answer brought a decision for."""
         self.flush()
         found: dict[str, Decision] = {}
 
         def reading(file: Transaction) -> None:
             for op in ops:
-                for (body,) in file.read(
-                    "SELECT body FROM row WHERE key = ? ORDER BY version DESC LIMIT 1",
-                    (key_of("decision", op),),
-                ):
+                for (body,) in file.read(_DECISION, (key_of("decision", op),)):
                     record = _decision_of(body)
                     if record is not None:
                         found[op] = record

@@ -485,8 +485,10 @@ class Work:
         return n_settled
 
     def _note_decisions_on(self, results: Iterable[OpResult]) -> None:
-        """An answer that was slow says held, and what a person decided since may have come down before it."""
-        self._note_decisions(f"decision/{one.op}" for one in results if one.status == "held")
+        """What a person decided here is in the answer; one that was slow says held, and the decision may have come down before it."""
+        told = [row.key for one in results for row in one.rows if row.kind == "decision"]
+        held = (f"decision/{one.op}" for one in results if one.status == "held")
+        self._note_decisions((*told, *held))
 
     def _begin_counting(self, n_sent: int) -> None:
         if n_sent < MANY or self._ops.is_on:

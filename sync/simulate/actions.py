@@ -66,6 +66,7 @@ async def settle_here(world: World) -> None:
     if not known:
         return
     op = world.accepted[world.chance.pick(known)]
+    world.decided.add(op.id)
     if world.chance.hits(50):
         world.recorded(kiosk, lambda: kiosk.recorder.replay(op.id, shop.doer(op.owner)))
     else:

@@ -78,7 +78,7 @@ class World:
         erased: Customers who were forgotten.
         joins: By the operation that made two customers one: who they are.
         vendor: Who tells the centre what happens elsewhere.
-        decided: Operations somebody at the centre decided about; `forgotten` are those of them that a backup may not know.
+        decided: Operations somebody at the centre or at a kiosk decided about; `forgotten` are those of them that a backup may not know.
         moved: Kiosks that were in another store: decisions are told to the store an operation is of.
         revoked: Devices that may hold nothing any more, by id.
         held: By device, customers it held at some moment; `let_go` are those of them who left: what it recorded about them goes too.

@@ -21,6 +21,7 @@ from sync.edge.store import EdgeStore
 from sync.edge.work import Work
 from sync.model.errors import CentreRefused, CentreUnreachable
 from sync.model.operation import Operation, OperationState
+from sync.model.operations.void_operation import VoidOperation
 from sync.model.ports import Request, Response, Transport
 from sync.model.records import Customer, Pickup
 from sync.model.row import Row
@@ -414,6 +415,33 @@ def test_what_waits_for_a_person_is_decided_at_a_counter_and_settles_where_it_wa
     (decided,) = Outbox(store).decided()
     assert (decided.by, decided.reason) == ("ben", "cannot be done")
     counter.close()
+
+
+async def test_what_a_person_here_settles_is_settled_by_the_answer_without_a_pull(
+    side: Side, store: EdgeStore
+) -> None:
+    device = side.device()
+    client = CentreClient(
+        side.transport(), identity=device, clock=side.clock, entropy=SeededEntropy("client")
+    )
+    work, outbox = Work(client, store, side.clock), Outbox(store)
+    op = msgspec.structs.replace(note(1, device), kind="levitate")
+    settled = shop.operation(
+        VoidOperation(op=op.id, reason="cannot be done"), op_id=note(2, device).id,
+        device=device.device_id, owner="",
+    )  # fmt: skip
+    await work.say_hello()
+    outbox.record(op)
+    await work.send(work.batch())
+    before = outbox.state_of(op.id)
+    outbox.record(settled)
+
+    await work.send(work.batch())
+    await work.close()
+
+    assert before is OperationState.HELD
+    assert outbox.state_of(op.id) is OperationState.VOID
+    assert [one.reason for one in outbox.decided()] == ["cannot be done"]
 
 
 async def test_what_is_given_into_custody_is_held_as_it_was_recorded(side: Side) -> None:
