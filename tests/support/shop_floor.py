@@ -30,7 +30,7 @@ from sync.model.row import Row, row_of
 from tests.support.edge import filled
 
 STORE = "harbour"
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 def identity_of(*, store: str = STORE) -> DeviceIdentity:
