@@ -117,6 +117,7 @@ class DemoScreen(Screen[None]):
         self._words = words
         self._place = "kiosk"
         self._is_trap = False
+        self._before_trap = "counter"
         self._last_tap: Recognition | None = None
         self._revision = -1
         self._day: Day | None = None
@@ -325,15 +326,17 @@ class DemoScreen(Screen[None]):
         self._arrange()
 
     def action_close_trap(self) -> None:
-        """Back to the counter."""
-        self.action_go("counter")
+        """Back to where it was opened, and the counter has its place again."""
+        self._is_trap = False
+        self.action_go(self._before_trap)
 
     def _toggle_trap(self) -> None:
-        """Show the trap beside the kiosk, or the counter again."""
+        """Show the trap beside the kiosk, or what was there before."""
         if self._is_trap:
-            self.action_go("counter")
+            self.action_close_trap()
             return
         self._is_trap = True
+        self._before_trap = self._place
         self._place = "counter"
         self._fill_trap()
         self._arrange()

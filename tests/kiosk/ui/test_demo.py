@@ -548,6 +548,15 @@ async def test_the_trap_closes_and_the_counter_is_as_it_was(key: str) -> None:
         assert "21 h late" in at.screen
 
 
+@pytest.mark.parametrize("key", ["alt+t", "escape"])
+async def test_the_trap_goes_back_to_the_page_it_was_opened_from(key: str) -> None:
+    async with demo(MIDDLE) as at:
+        await at.press("1", "alt+t", key)
+
+        assert at.shell.place == "kiosk"
+        assert "Hello, Maya." in at.screen
+
+
 async def test_c_leads_from_the_trap_to_the_counter() -> None:
     async with demo(MIDDLE) as at:
         await at.press("1", "alt+t", "alt+c")
