@@ -338,6 +338,12 @@ class CounterView(Vertical):
             self.staff_told(code)
         self._read_drafts()
 
+    def on_resize(self) -> None:
+        """Another width: the keys stand as close as it needs, and the list of who waits is wrapped anew."""
+        self._show_keys()
+        if self.page == "waiting":
+            self._list_waiting(self._open)
+
     def on_unmount(self) -> None:
         """The counter is closed: nobody is with the customer any more."""
         self._leave()
@@ -1320,6 +1326,9 @@ class CounterView(Vertical):
         if found == self._open:
             return
         self._open = found
+        self._list_waiting(found)
+
+    def _list_waiting(self, found: tuple[Open, ...]) -> None:
         self.query_one("#waiting-title", PlainText).say(title_of(found, self._words))
         waiting = self.query_one("#waiting-list", OptionList)
         at = waiting.highlighted

@@ -814,6 +814,19 @@ async def test_what_is_not_settled_is_listed_in_words() -> None:
         )
 
 
+async def test_keys_stand_as_close_as_a_narrow_counter_needs_when_it_comes_back() -> None:
+    async with counter(size=(53, 17)) as at:
+        await at.find("tom beck")
+        shown = at.screen.splitlines()[-4:]
+        at.view.display = False
+        await at.pilot.pause()
+        at.view._show_keys()
+        at.view.display = True
+        await at.pilot.pause()
+
+        assert at.screen.splitlines()[-4:] == shown
+
+
 @pytest.mark.parametrize("key", ["u", "w"])
 async def test_a_list_goes_back_to_the_customer_it_was_opened_from(key: str) -> None:
     async with counter() as at:
