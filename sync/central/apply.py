@@ -8,6 +8,7 @@
     a request of a cloned device  held, device_forked; its facts are taken
     the function raises           held, failed; what it did is undone, the others go through
     a request's evidence is too weak     refused, not_allowed
+    about a customer who was erased      a request is refused, unknown_customer; a fact is applied without what is theirs, and its bytes are not kept
     Refusal of a request          refused;   of a fact: held, because it already happened
     CannotPredict                 held, cannot_judge
     Effects                       applied
@@ -22,7 +23,7 @@ Nothing is dropped: every operation gets a row in `op` in the transaction that h
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -274,7 +275,9 @@ def _keep(
     lanes: _Lanes,
 ) -> None:
     """Remember it for ever; it blocks what comes behind it, or settles what it stands for."""
-    transaction.add_op(record, raw=origin.raws.get(op.id) or msgspec.json.encode(op))
+    raw = origin.raws.get(op.id) or msgspec.json.encode(op)
+    is_erased = origin.whom is not None and origin.whom.is_erased(transaction, op.owner)
+    transaction.add_op(record, raw=b"" if is_erased and record.status != HELD else raw)
     if record.status == HELD:
         show_held(transaction, record)
         lanes.add(record)
@@ -294,27 +297,55 @@ def _judged(
         code = BEHIND
     if code:
         return _result(op, origin, HELD, code=code, keys=keys)
-    if not readable.is_fact and not may_record(ASSURANCE_OF, op):
-        return _result(op, origin, REFUSED, code="not_allowed", keys=keys)
+    refused = "" if readable.is_fact else _why_refused(transaction, op, whom)
+    if refused:
+        return _result(op, origin, REFUSED, code=refused, keys=keys)
     outcome = readable.apply({key: _cell(transaction, key) for key in keys}, origin.now)
     if isinstance(outcome, Effects):
-        refused = perform(transaction, readable.op, readable.args, origin.now)
-        outcome = outcome if refused is None else refused
+        outcome = perform(transaction, readable.op, readable.args, origin.now) or outcome
     match outcome:
-        case Effects(rows=rows, clash=clash):
-            written = tuple(row for row in rows if _write(transaction, row, op, origin, lanes))
-            outgoing_rows.follow(transaction, readable.op, readable.args, origin.now)
-            note_origins(transaction, op, written, whom)
-            follow_cases(transaction, readable.op, readable.args, written, origin.now)
-            if op.kind in PERFORMED:
-                whom.look(transaction)
-            touched = tuple(dict.fromkeys((*keys, *(row.key for row in written))))
-            return _result(op, origin, APPLIED, clash=clash, keys=touched)
+        case Effects():
+            origin = replace(origin, whom=whom)
+            return _done(transaction, op, readable, outcome, origin, lanes)
         case Refusal(code=code):
             status = HELD if readable.is_fact else REFUSED
             return _result(op, origin, status, code=code, keys=keys)
         case CannotPredict():
             return _result(op, origin, HELD, code="cannot_judge", keys=keys)
+
+
+def _why_refused(transaction: Transaction, op: Operation, whom: Whom) -> str:
+    """Why a request is not even judged; "" when it is."""
+    if not may_record(ASSURANCE_OF, op):
+        return "not_allowed"
+    return "unknown_customer" if whom.is_erased(transaction, op.owner) else ""
+
+
+def _done(  # what it takes
+    transaction: Transaction,
+    op: Operation,
+    readable: Readable,
+    effects: Effects,
+    origin: _Origin,
+    lanes: _Lanes,
+) -> OpRecord:
+    """Write what an operation does, and what follows from it."""
+    whom = origin.whom
+    assert whom is not None, "it was asked before this was judged"
+    if whom.is_erased(transaction, op.owner):
+        # As if they had been erased after it: it happened, and nothing of theirs is kept.
+        for row in effects.rows:
+            if row.owner != op.owner:
+                _write(transaction, row, op, origin, lanes)
+        return _result(op, origin, APPLIED)
+    written = tuple(row for row in effects.rows if _write(transaction, row, op, origin, lanes))
+    outgoing_rows.follow(transaction, readable.op, readable.args, origin.now)
+    note_origins(transaction, op, written, whom)
+    follow_cases(transaction, readable.op, readable.args, written, origin.now)
+    if op.kind in PERFORMED:
+        whom.look(transaction)
+    touched = tuple(dict.fromkeys((*readable.keys, *(row.key for row in written))))
+    return _result(op, origin, APPLIED, clash=effects.clash, keys=touched)
 
 
 def _read(op: Operation, origin: _Origin) -> tuple[Readable | Unjudged, tuple[str, ...]]:

@@ -88,10 +88,14 @@ def add(sql: Connection, ops: Iterable[tuple[OpRecord, bytes]]) -> int:
 
 
 def settle(sql: Connection, record: OpRecord, *, before: str) -> bool:
-    """Write the result and the decision of an operation; whether it was still as `before` says."""
+    """Write the result and the decision of an operation; whether it was still as `before` says.
+
+    Bytes that waited for a person go with the decision where their customer was erased meanwhile.
+    """
     return bool(
         sql.run(
-            "UPDATE op SET status = :status, code = :code, clash = :clash, keys = :keys,"
+            "UPDATE op SET raw = CASE WHEN :status <> 'held' AND owner IN (SELECT owner FROM erasure) THEN NULL"
+            " ELSE raw END, status = :status, code = :code, clash = :clash, keys = :keys,"
             " decision = :decision, decided_by = :decided_by, reason = :reason,"
             " decided_at = :decided_at WHERE id = :id AND status = :before",
             id=record.id, status=record.status, code=record.code, clash=record.clash,

@@ -18,7 +18,7 @@ from sync.model.operations.join_customers import JoinCustomers, join_id
 from sync.model.operations.set_consent import SetConsent
 from sync.model.operations.take_back_note import TakeBackNote
 from sync.model.operations.unjoin_customers import UnjoinCustomers
-from sync.model.records import Band, Case
+from sync.model.records import Band, Case, key_of
 from sync.model.registry import raw_args
 from sync.model.row import Row
 from sync.model.rules import happened_at
@@ -31,12 +31,13 @@ STAFF_PPM: Final = 10_000
 
 
 class Whom:
-    """Who is whom now, of the customers some operations are about; asked once for all of them."""
+    """Who is whom now, and who was erased, of the customers some operations are about; asked once for all of them."""
 
     def __init__(self, transaction: Transaction, owners: Iterable[str]) -> None:
         self._owners = frozenset(owner for owner in owners if owner)
         self._kept: dict[str, str] = {}
         self._joined: frozenset[str] = frozenset()
+        self._erased: frozenset[str] = frozenset()
         self.look(transaction)
 
     def look(self, transaction: Transaction) -> None:
@@ -44,10 +45,12 @@ class Whom:
         if not self._owners:
             return
         found = transaction.beside.all(
-            "SELECT owner, kept FROM folded WHERE owner IN [:owners] OR kept IN [:owners]",
+            "SELECT owner, kept FROM folded WHERE owner IN [:owners] OR kept IN [:owners]"
+            " UNION ALL SELECT owner, '' FROM erasure WHERE owner IN [:owners]",
             owners=sorted(self._owners),
         )
-        self._kept = {str(owner): str(kept) for owner, kept in found}
+        self._kept = {str(owner): str(kept) for owner, kept in found if kept}
+        self._erased = frozenset(str(owner) for owner, kept in found if not kept)
         self._joined = frozenset(self._kept.values())
 
     def now(self, owner: str) -> str:
@@ -57,6 +60,10 @@ class Whom:
     def is_joined(self, owner: str) -> bool:
         """Whether others were joined into this customer."""
         return owner in self._joined
+
+    def is_erased(self, transaction: Transaction, owner: str) -> bool:
+        """Whether this customer was erased, and is nobody's customer again."""
+        return owner in self._erased and transaction.doc(key_of("customer", owner)) is None
 
 
 def redirected(op: Operation, whom: Whom) -> Operation:

@@ -153,6 +153,7 @@ class Pushes:
             (scope_of(op.store), whom.now(op.owner)): None
             for op, record in zip(ops, records, strict=True)
             if op.owner and record.status == "applied" and record.at == now
+            if not whom.is_erased(transaction, op.owner)
         }
         transaction.load_owners(owner for _, owner in held)
         for scope, owner in held:

@@ -16,14 +16,16 @@ from sync.central.snapshots import ROWS_MIN
 from sync.central.wants import DAY_US, GUESSES_MAX
 from sync.model import forms
 from sync.model.forms import Form
-from sync.model.records import Product, Store
+from sync.model.operations.correct_stock import CorrectStock
+from sync.model.operations.link_band import LinkBand
+from sync.model.records import Band, Product, Store
 from sync.model.row import Row, row_of
 from sync.model.signatures import snapshot_label, unseal
 from sync.model.snapshot import KEY_SIZE
 from sync.model.sums import SUM_MASK, bucket_of, pointer_hash
-from sync.model.wire import SnapshotRequest, Want, WantRequest, WireRow
+from sync.model.wire import DecideRequest, SnapshotRequest, Want, WantRequest, WireRow
 from tests.support.centre import PlainDevice, code_of, new_device, open_centre
-from tests.support.shop import BAND, LENA, NOON, lenas_rows, said
+from tests.support.shop import BAND, LENA, NOON, hand_over, lenas_rows, noted, operation, said
 
 
 @pytest.fixture
@@ -388,3 +390,72 @@ async def test_what_was_recorded_about_an_erased_customer_is_kept_as_settled_wit
     assert (again.status, again.rows) == ("applied", ())
     with centre._store.reading() as snapshot:
         assert op_rows.raw_of(snapshot.sql, operation.id) == b""
+
+
+def op_id(number: int) -> str:
+    return f"0190a1b2-0000-7000-8000-{number:012x}"
+
+
+async def test_what_was_recorded_before_a_device_heard_of_an_erasure_brings_nothing_back(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    words = said("I live at Quay 7", op_id=op_id(1))
+    shelf = operation(CorrectStock(product="p1", place="harbour", count=4), op_id=op_id(4))
+    centre.erase(LENA)
+
+    results = await kiosk.push(words, noted(op_id=op_id(2)), hand_over(op_id=op_id(3)), shelf)
+    (again,) = await kiosk.push(words)
+    page = await kiosk.pull({"s:harbour": 0})
+
+    assert {(it.status, it.code, it.clash) for it in (*results, again)} == {("applied", "", "")}
+    assert centre.rows_of(LENA) == ()
+    assert not [row.key for row in page.rows if row.owner == LENA]
+    assert centre.row("stock/p1@harbour") is not None, "of the shop, not of hers"
+    with centre._store.reading() as snapshot:
+        assert snapshot.row("case/" + op_id(3)) is None
+        assert {op_rows.raw_of(snapshot.sql, it.op) for it in results} == {b""}
+        assert not snapshot.sql.all("SELECT 1 FROM interest WHERE owner = :it", it=LENA)
+
+
+async def test_what_is_asked_for_a_customer_who_was_erased_is_refused(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    spare = "5a" * 16
+    centre.put_rows([row_of(Band(spare, "unlinked"), owner="", as_of=1, source="web")])
+    centre.erase(LENA)
+
+    (result,) = await kiosk.push(operation(LinkBand(band=spare)))
+
+    assert (result.status, result.code) == ("refused", "unknown_customer")
+    band = centre.row(f"band/{spare}")
+    assert band is not None
+    assert (band.owner, getattr(band.body, "state", "")) == ("", "unlinked")
+
+
+async def test_who_is_a_customer_again_after_an_erasure_is_one(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    centre.erase(LENA)
+    centre.put_rows(lenas_rows(), interest=[("harbour", LENA)])
+
+    await kiosk.push(said("I am back"))
+
+    assert "interaction/0190a1b2-0000-7000-8000-00000000000a" in {
+        row.key for row in centre.rows_of(LENA)
+    }
+
+
+async def test_what_waits_for_a_person_loses_its_bytes_with_the_decision_where_they_were_erased(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    unknown = msgspec.structs.replace(said("I live at Quay 7"), kind="polish_shoes")
+    centre.erase(LENA)
+    (held,) = await kiosk.push(unknown)
+    with centre._store.reading() as snapshot:
+        before = op_rows.raw_of(snapshot.sql, unknown.id)
+
+    centre.settle(DecideRequest(unknown.id, "void", by="ana", reason="she is gone"))
+
+    assert (held.status, b"Quay 7" in before) == ("held", True)
+    with centre._store.reading() as snapshot:
+        assert op_rows.raw_of(snapshot.sql, unknown.id) == b""
