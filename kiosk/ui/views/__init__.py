@@ -2,5 +2,7 @@
 
 customer         the customer's side: one view, its pages filled in place
 customer_sheets  how each of its faces looks on a grid, pure
-counter    the clerk's side
+counter          the clerk's side
+counter_drafts   notes and answers begun there
+counter_presence that the others see with whom the clerk is
 """

@@ -9,7 +9,6 @@ All four are mounted once and filled in place. A customer's tap is announced and
 kept as a draft until it is recorded. What happened is said only after `Desk.record` returned: it is durable then.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from textwrap import wrap
@@ -53,7 +52,6 @@ from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
     CounterDesk,
     Found,
-    KeepsDrafts,
     NoteDraft,
     Pins,
     Recognition,
@@ -82,6 +80,8 @@ from kiosk.ui.screens.hand_over import HandOverQuestion
 from kiosk.ui.screens.remedy import RemedyQuestion, Tried
 from kiosk.ui.screens.set_pin import PinQuestion
 from kiosk.ui.screens.settle import SettleQuestion
+from kiosk.ui.views.counter_drafts import Drafts
+from kiosk.ui.views.counter_presence import BY_STAFF, Presence
 from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.key_bar import Key, KeyBar
@@ -98,14 +98,12 @@ from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.join_customers import JoinCustomers
 from sync.model.operations.keep_promise import KeepPromise
-from sync.model.operations.leave_customer import LeaveCustomer
 from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.promise_answer import PromiseAnswer
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
 from sync.model.operations.refer_customer import ReferCustomer
-from sync.model.operations.serve_customer import ServeCustomer
 from sync.model.operations.take_referral import TakeReferral
 from sync.model.operations.try_remedy import TryRemedy
 from sync.model.profile import Profile
@@ -124,13 +122,8 @@ QUERY_LENGTH_MAX: Final = 80
 UNSETTLED_MAX: Final = 50
 """Operations listed at once; a shop with more needs the network, not a longer list."""
 
-log = logging.getLogger(__name__)
-
 DRAFT_S: Final = 1.0
 """How much of what is being written a crash may take."""
-
-DRAFTS_MAX: Final = 20
-"""Notes begun and not recorded that are kept; the oldest of more than this belong to customers long gone."""
 
 ALIKE_WHY_MAX: Final = 200
 """Letters of why two are one that are kept with it (`JoinCustomers.why`)."""
@@ -148,15 +141,6 @@ ROWS_AROUND: Final = 6
 """Rows of a page that are not its body, before it was laid out: two lines of who it is, two of keys, the strip, and one more."""
 
 OPEN_KEY: Final = "F4"
-
-BY_STAFF: Final = Evidence(assurance="S1")
-"""What staff settle or take back with: they alone vouch for it."""
-
-SERVES_AFTER_US: Final = 5 * 1_000_000
-"""A page that is open this long is being served from; one that was only passed is not."""
-
-SERVES_MINUTES: Final = 10
-"""How long the others see it; longer while somebody does something on the page."""
 
 OPEN_EVERY_US: Final = 15 * 1_000_000
 """How often the list of who waits is read again while it is open, and who was sent here while it is not."""
@@ -200,15 +184,6 @@ class _Done:
     owner: str
     at: int
     todo: Todo | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Served:
-    """That the clerk is with a customer, as the others were told last."""
-
-    owner: str
-    op: str
-    at: int
 
 
 class _Body(VerticalScroll):
@@ -269,8 +244,7 @@ class CounterView(Vertical):
         self._here: _Here | None = None
         self._carried: _Spoken | None = None
         self._spare: _Spare | None = None
-        self._drafts: dict[str, NoteDraft] = {}
-        self._answers: dict[str, NoteDraft] = {}
+        self._drafts = Drafts(desk)
         self._saving: Timer | None = None
         self._shows_card = False
         self._open: tuple[Open, ...] = ()
@@ -278,9 +252,7 @@ class CounterView(Vertical):
         self._referrals: frozenset[str] = frozenset()
         self._referred = ""
         self._decided: frozenset[str] = frozenset()
-        self._opened_at = 0
-        self._acted_at = 0
-        self._served: _Served | None = None
+        self._presence = Presence(desk, post)
         self._names: dict[str, str] = {}
         self._shows_ages = False
         self._is_unfolded = False
@@ -336,7 +308,8 @@ class CounterView(Vertical):
         self._show_keys()
         for code in self._told_first:
             self.staff_told(code)
-        self._read_drafts()
+        self._drafts.read()
+        self._name_drafts()
 
     def on_resize(self) -> None:
         """Another width: the keys stand as close as it needs, and the list of who waits is wrapped anew."""
@@ -346,7 +319,7 @@ class CounterView(Vertical):
 
     def on_unmount(self) -> None:
         """The counter is closed: nobody is with the customer any more."""
-        self._leave()
+        self._presence.leave()
 
     @property
     def page(self) -> str:
@@ -457,7 +430,7 @@ class CounterView(Vertical):
         if profile != self._profile:
             self._profile = profile
             self._fill_sheet()
-        self._serve(standing.now)
+        self._presence.serve(self.owner, standing.now)
 
     def _n_late(self) -> int:
         """How many wait too long, as the centre counted; 0 where nobody can say."""
@@ -502,36 +475,6 @@ class CounterView(Vertical):
         )
         self.query_one("#here", Notice).announce(text, tone=Tone.READY, name="here")
         self._show_keys()
-
-    # Who is with the customer
-
-    def _serve(self, now: int) -> None:
-        """Tell the others that the clerk is with this customer, once their page is open for a moment and while it is used."""
-        if now - self._opened_at < SERVES_AFTER_US:
-            return
-        served = self._served
-        if served is not None and served.owner == self.owner:
-            is_fresh = now - served.at < (SERVES_MINUTES - 2) * MINUTE_US
-            if is_fresh or self._acted_at <= served.at:
-                return
-        args = ServeCustomer(by=self._post.clerk_name, channel="store", minutes=SERVES_MINUTES)
-        op = self._told_others("serve_customer", args, self.owner)
-        self._served = _Served(self.owner, op, now)
-
-    def _leave(self) -> None:
-        """Tell the others that the clerk is with the customer no more."""
-        served, self._served = self._served, None
-        if served is not None and served.op:
-            self._told_others("leave_customer", LeaveCustomer(serve=served.op), served.owner)
-
-    def _told_others(self, kind: str, args: msgspec.Struct, owner: str) -> str:
-        """Record what nobody waits for; id of the operation, "" where it could not be: then only the others do not see it."""
-        try:
-            return self._desk.record(
-                kind, args, owner=owner, actor=self._post.clerk, evidence=BY_STAFF
-            ).op
-        except (Refused, StoreError):
-            return ""
 
     def _let_go(self, now: int) -> None:
         """What a tap proved ends after a while: the customer may be gone, and somebody else may stand there."""
@@ -620,9 +563,7 @@ class CounterView(Vertical):
         except StoreError as error:
             self._say_trouble(error)
             return
-        if self._served is not None and self._served.owner != owner:
-            self._leave()
-        self._opened_at = self._acted_at = self._desk.standing().now
+        self._presence.opened(owner, self._desk.standing().now)
         if self._referred == owner:
             self._referred = ""
         self._opened = opened
@@ -1054,7 +995,7 @@ class CounterView(Vertical):
             return
         channel = begun.ways[0].channel
         fresh = NoteDraft(sheet.owner, begun.text, answers=begun.answers, channel=channel)
-        kept = self._answers.get(sheet.owner)
+        kept = self._drafts.answer(sheet.owner)
         draft = kept if kept is not None and not again else fresh
         self.query_one(NoteWriter).begin(begun.title, draft, begun.ways)
         self.query_one("#message", Notice).clear()
@@ -1075,8 +1016,7 @@ class CounterView(Vertical):
         evidence = self._opened.by_staff
         if not self._record("answer_interaction", args, owner=draft.owner, evidence=evidence):
             return
-        self._answers.pop(draft.owner, None)
-        self._write_draft(replace(draft, text=""))
+        self._drafts.forget(draft)
         self.query_one(NoteWriter).end()
         if draft.channel == IN_PERSON:
             self._say("answer.done.here")
@@ -1104,7 +1044,7 @@ class CounterView(Vertical):
         form = "note.title.case" if sheet.case else "note.title"
         title = self._words.say(form, name=sheet.name, case=sheet.case_number)
         self.query_one(NoteWriter).begin(
-            title, self._drafts.get(sheet.owner, NoteDraft(sheet.owner, ""))
+            title, self._drafts.note(sheet.owner) or NoteDraft(sheet.owner, "")
         )
         self.query_one("#message", Notice).clear()
         self._show_keys()
@@ -1127,8 +1067,7 @@ class CounterView(Vertical):
         if not case:
             kind = "record_interaction"
         if self._record(kind, args, owner=draft.owner, evidence=self._opened.by_staff):
-            self._drafts.pop(draft.owner, None)
-            self._write_draft(replace(draft, text=""))
+            self._drafts.forget(draft)
             self.query_one(NoteWriter).end()
             self._say("note.done")
             self.take_focus()
@@ -1163,42 +1102,13 @@ class CounterView(Vertical):
         writer = self.query_one(NoteWriter)
         if not writer.is_open:
             return
-        draft = writer.draft
-        self._put_aside(draft)
-        self._write_draft(draft)
+        self._drafts.put_aside(writer.draft)
         writer.end()
 
     def _name_drafts(self) -> None:
         """Say on the search whose notes were begun."""
-        names = tuple(self._name_of(owner) for owner in {**self._answers, **self._drafts})
+        names = tuple(self._name_of(owner) for owner in self._drafts.owners)
         self.query_one("#drafts", PlainText).say(unsaved_names(names, self._words))
-
-    def _put_aside(self, draft: NoteDraft) -> None:
-        drafts = self._answers if draft.answers else self._drafts
-        drafts.pop(draft.owner, None)
-        if draft.text.strip():
-            drafts[draft.owner] = draft
-            while len(drafts) > DRAFTS_MAX:
-                oldest = drafts.pop(next(iter(drafts)))
-                self._write_draft(replace(oldest, text=""))
-
-    def _read_drafts(self) -> None:
-        """What was begun before this program ended, or was ended."""
-        if isinstance(self._desk, KeepsDrafts):
-            try:
-                for draft in self._desk.drafts():
-                    self._put_aside(draft)
-            except StoreError as error:
-                log.warning("store failed", extra={"code": error.code})
-        self._name_drafts()
-
-    def _write_draft(self, draft: NoteDraft) -> None:
-        """Keep it where it outlives this program; whoever writes goes on where that fails."""
-        if isinstance(self._desk, KeepsDrafts):
-            try:
-                self._desk.keep_draft(draft)
-            except StoreError as error:
-                log.warning("store failed", extra={"code": error.code})
 
     @on(TextArea.Changed)
     def _begun(self) -> None:
@@ -1210,12 +1120,12 @@ class CounterView(Vertical):
         self._saving = None
         writer = self.query_one(NoteWriter)
         if writer.is_open:
-            self._write_draft(writer.draft)
+            self._drafts.write(writer.draft)
 
     def _offer_draft(self, owner: str) -> None:
-        if owner in self._answers:
+        if self._drafts.answer(owner):
             self._say("answer.draft", key="R", tone=Tone.ASK)
-        elif owner in self._drafts:
+        elif self._drafts.note(owner):
             self._say("note.draft", key="N", tone=Tone.ASK)
 
     # Moving about
@@ -1225,7 +1135,8 @@ class CounterView(Vertical):
         if self.page == "sheet" and self.query_one(NoteWriter).is_open:
             is_answer = self.query_one(NoteWriter).is_answer
             self._keep_draft()
-            if self.owner in (self._answers if is_answer else self._drafts):
+            drafts = self._drafts
+            if drafts.answer(self.owner) if is_answer else drafts.note(self.owner):
                 self._say("answer.kept" if is_answer else "note.kept")
             self.take_focus()
             self._show_keys()
@@ -1242,7 +1153,7 @@ class CounterView(Vertical):
     def action_find(self) -> None:
         """Go to an empty search; a note begun is kept."""
         self._keep_draft()
-        self._leave()
+        self._presence.leave()
         self._sheet = None
         self._profile = None
         self.query_one("#message", Notice).clear()
@@ -1307,7 +1218,7 @@ class CounterView(Vertical):
         except StoreError as error:
             self._say_trouble(error)
             return
-        self._leave()
+        self._presence.leave()
         self.query_one("#message", Notice).clear()
         self.query_one("#pages", ContentSwitcher).current = "waiting"
         self.take_focus()
@@ -1368,7 +1279,7 @@ class CounterView(Vertical):
     def action_unsettled(self) -> None:
         """List what is not settled."""
         self._keep_draft()
-        self._leave()
+        self._presence.leave()
         if not self._fill_unsettled():
             return
         self.query_one("#message", Notice).clear()
@@ -1533,7 +1444,7 @@ class CounterView(Vertical):
     def _recorded(self, recorded: Recorded, kind: str, owner: str) -> None:
         """It can be taken back for a while; where only the centre can decide it, nothing is handed out before."""
         self._last = _Done(recorded.op, kind, owner, self._desk.standing().now)
-        self._acted_at = self._last.at
+        self._presence.acted(self._last.at)
         if recorded.waits:
             self._waits = self._last
             text = self._words.say("unsettled.waits")

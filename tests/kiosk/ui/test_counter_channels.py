@@ -6,7 +6,8 @@ from kiosk.core.promising import due_choices
 from kiosk.core.staff_words import HOUR_US, MINUTE_US
 from kiosk.ui.screens.alike import AlikeQuestion
 from kiosk.ui.screens.remedy import RemedyQuestion
-from kiosk.ui.views.counter import OPEN_EVERY_US, SERVES_AFTER_US
+from kiosk.ui.views.counter import OPEN_EVERY_US
+from kiosk.ui.views.counter_presence import SERVES_AFTER_US
 from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.note import NoteWriter
 from sync.model.operations.answer_interaction import AnswerInteraction
