@@ -12,18 +12,28 @@ from hardware.clock import FixedClock
 from hardware.moments import moment_of
 from sync.central import op_rows, snapshot_rows
 from sync.central.centre import Centre
+from sync.central.pulls import Held
 from sync.central.snapshots import ROWS_MIN
 from sync.central.wants import DAY_US, GUESSES_MAX
 from sync.model import forms
 from sync.model.forms import Form
 from sync.model.operations.correct_stock import CorrectStock
 from sync.model.operations.link_band import LinkBand
+from sync.model.ports import Request
 from sync.model.records import Band, Product, Store
 from sync.model.row import Row, row_of
 from sync.model.signatures import snapshot_label, unseal
 from sync.model.snapshot import KEY_SIZE
 from sync.model.sums import SUM_MASK, bucket_of, pointer_hash
-from sync.model.wire import DecideRequest, SnapshotRequest, Want, WantRequest, WireRow
+from sync.model.wire import (
+    Cursor,
+    DecideRequest,
+    PullRequest,
+    SnapshotRequest,
+    Want,
+    WantRequest,
+    WireRow,
+)
 from tests.support.centre import PlainDevice, code_of, new_device, open_centre
 from tests.support.shop import BAND, LENA, NOON, hand_over, lenas_rows, noted, operation, said
 
@@ -332,6 +342,27 @@ async def test_a_device_of_an_older_version_gets_older_bodies_and_is_told_what_i
     assert forms.behind({"product": 2}) == {"order": 1}
     whole = await kiosk.answered("/v1/snapshot", SnapshotRequest("g"))
     assert whole
+
+
+async def test_of_pulls_begun_together_each_gets_the_forms_it_reads(
+    centre: Centre, kiosk: PlainDevice, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"product": Form(2, {2: lambda body: {**body, "title": "old"}})}
+    monkeypatch.setattr(forms, "FORMS", known)
+    centre._parts.write(lambda it: it.put(products(1)[0], form=2))
+    newer = PlainDevice(new_device(centre), http)
+    newer.reads = {"product": 2}
+    for device in (kiosk, newer):
+        await device.hello()
+
+    def asked(device: PlainDevice) -> Request:
+        body = msgspec.json.encode(PullRequest((Cursor("g", 0),)))
+        return device.signed(device.request("/v1/pull", body))
+
+    held = centre.begin_pulls([asked(kiosk), asked(newer), asked(kiosk)])
+
+    is_old = [b'"old"' in (it.page or b"") for it in held if isinstance(it, Held)]
+    assert is_old == [True, False, True]
 
 
 async def test_a_session_of_an_older_node_gets_older_bodies_from_a_newer_one(
