@@ -114,6 +114,10 @@ def test_a_goal_is_said_beside_what_is_held_to_it_and_why_it_cannot_be_reached(
         )
         for name, goal in goals.items()
     )
+    for reader in ("pn532", "vpcd"):
+        own, air = printed[f"tap.own.{reader}"]["median"], printed["tap.air.848"]["median"]
+        said = printed[f"tap.vs_raw.{reader}"]["note"]
+        assert said == f"{1 + own / air:.2f} with the least air time, at 848 kbit/s"
     assert "2.15 by the bytes" in printed["tap.vs_nfcpy"]["note"]
     assert "capsule" in printed["tap.vs_nfcpy"]["note"]
     assert printed["tap.leased.vs_nfcpy"]["note"] == "2.77 by the bytes on the line"
