@@ -5,6 +5,7 @@ leaves together once it reads, so that the head and the body of a question are o
 """
 
 import asyncio
+import ipaddress
 import ssl
 from collections.abc import Iterable
 from typing import Any, Final, cast
@@ -140,13 +141,24 @@ class Network(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """A connection to one of the addresses of `host`. Raises httpcore.ConnectTimeout, httpcore.ConnectError."""
         loop = asyncio.get_running_loop()
+        # Cancelled, a race of addresses may leave the one that won open until it is collected; one address needs none.
+        delay_s = None if _is_address(host) else NEXT_ADDRESS_S
         try:
             async with asyncio.timeout(timeout):
                 _, stream = await loop.create_connection(
-                    Stream, host, port, happy_eyeballs_delay=NEXT_ADDRESS_S
+                    Stream, host, port, happy_eyeballs_delay=delay_s
                 )
         except TimeoutError as error:
             raise httpcore.ConnectTimeout from error
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         return stream
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is one address already, and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
