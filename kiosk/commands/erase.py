@@ -119,12 +119,11 @@ def _asked(store: "Store") -> dict[str, Any]:
 
 def _looked(store: "Store", customer: str) -> dict[str, Any]:
     """What is here of a customer; nothing for nobody."""
-    from sync.central import joins
-    from sync.central.canonical import canonical_in
+    from sync.central.canonical import canonical_in, members
 
     with store.reading() as snapshot:
         root = canonical_in(snapshot, customer)
-        owners = joins.members(snapshot.sql, root)
+        owners = members(snapshot.sql, root)
         rows = [row for owner in owners for row in snapshot.all_of_owner(owner)]
         if not rows:
             return {}

@@ -43,13 +43,15 @@ retention     how long the bytes of what they sent are kept, and what is said of
 taking        what each fact becomes: rows, and whose
 identity      who somebody is: records of other systems, found, and linked by what they share
 contact_terms contact points and names as terms, in which they are compared
-canonical     who is whom now
+canonical     who is whom now, and which records one customer is
 suggestions   two who may be one: suggested to a clerk, declined, asked again
 joining       two made one, and taken apart
 forgetting    a customer forgotten but for digests, by which nobody makes them again
 performing    what of an operation only the centre can do: customers joined, redirected, conversations closed
 handles       a code that was shown after a tap and sent to us proves whose handle it is
-joins         what a joined customer shows, and how rows go together and apart
+told          what each record tells of a customer, kept as that record's word
+joins         what a joined customer shows
+folding       how the rows of two customers go together and apart
 importing     files of records, taken in from where they were left
 fetching      mail brought in from mailboxes
 positions     how far each channel was read that we read ourselves

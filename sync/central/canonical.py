@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 
-from sync.central.lines import (
-    FOLDED,
-)
+from sync.central.lines import FOLDED
 from sync.central.moment import Snapshot
 from sync.central.sql import Connection
 from sync.central.transaction import Transaction
@@ -27,3 +25,15 @@ def canonical(transaction: Transaction, owner: str) -> str:
 def canonical_in(snapshot: Snapshot, owner: str) -> str:
     """The same, for who only reads."""
     return canonical_of(snapshot.sql, (owner,)).get(owner, owner)
+
+
+def members(sql: Connection, root: str) -> tuple[str, ...]:
+    """All records that are this customer now, the kept one first."""
+    found = sql.all("SELECT owner FROM folded WHERE kept = :kept ORDER BY owner", kept=root)
+    return (root, *(str(owner) for (owner,) in found))
+
+
+def members_of(transaction: Transaction, root: str) -> tuple[str, ...]:
+    """The same, for who takes events."""
+    found = transaction.lines(FOLDED, kept=root)
+    return (root, *(str(owner) for owner, _ in found))

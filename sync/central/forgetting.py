@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from sync.central import joins
-from sync.central.canonical import canonical
+from sync.central.canonical import canonical, members
 from sync.central.lines import (
     ERASURE,
     FORGOTTEN,
@@ -23,7 +23,7 @@ def hold(transaction: Transaction, owner: str) -> None:
     """Hold a customer, all joined into them and all they are known by: from now on no event of theirs is being taken."""
     sql, held = transaction.direct(), frozenset[str]()
     while True:
-        ours = list(joins.members(sql, canonical(transaction, owner)))
+        ours = list(members(sql, canonical(transaction, owner)))
         aliases = sql.all(
             "SELECT channel, ref FROM alias WHERE owner IN [:owners]", owners=ours
         )
@@ -78,7 +78,7 @@ def was_erased(
 
 def mentions(sql: Connection, root: str) -> Mentions:
     """What in the bytes of an event nobody took yet would be about this customer: addresses, numbers, handles, long ids."""
-    ours = list(joins.members(sql, root))
+    ours = list(members(sql, root))
     terms = sql.all(
         "SELECT DISTINCT term FROM point WHERE owner IN [:owners] AND kind <> 'name'",
         owners=ours,
@@ -129,7 +129,7 @@ def forget(transaction: Transaction, owner: str, *, at: int) -> tuple[str, ...]:
     """
     root = canonical(transaction, owner)
     sql = transaction.direct()
-    owners = joins.members(sql, root)
+    owners = members(sql, root)
     ours, secret = list(owners), _secret(transaction)
     aliases = sql.all("SELECT channel, ref FROM alias WHERE owner IN [:owners]", owners=ours)
     terms = sql.all(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sync.central import changes, interests, joins, outgoing_rows, snapshots
+from sync.central import changes, folding, interests, outgoing_rows, snapshots
 from sync.central.intake import Intake
 from sync.central.lending import take_back_over
 from sync.central.pages import drafts
@@ -87,7 +87,7 @@ class Housekeeping:
             ),
             "marks": self._parts.write(lambda it: thin_marks(it, now)),
             "events": self._intake.tidy(),
-            "strays": self._parts.write(joins.sweep),
+            "strays": self._parts.write(folding.sweep),
             "changes": self._parts.write(lambda it: changes.tidy(it, now=now)),
             "drafts": self._parts.write(lambda it: drafts.tidy(it, now=now)),
             "messages": self._parts.write(lambda it: outgoing_rows.tidy(it, now=now)),

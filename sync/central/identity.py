@@ -32,7 +32,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sync.central import forgetting, joining, joins
+from sync.central import forgetting, joining, joins, told
 from sync.central.canonical import canonical, canonical_of
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import Who
@@ -138,8 +138,8 @@ def meet(  # noqa: PLR0913  # the same
         channel=settings.name,
         at=at,
     )
-    stamp = joins.stamp_of(settings.name, event)
-    is_told = joins.tell(transaction, record, joins.told_in(who), at=at, stamp=stamp)
+    stamp = told.stamp_of(settings.name, event)
+    is_told = told.tell(transaction, record, told.told_in(who), at=at, stamp=stamp)
     if fresh or is_told or is_new:
         link(transaction, record, fresh, now=now)
         joins.show(transaction, canonical(transaction, record))

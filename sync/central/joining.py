@@ -3,7 +3,7 @@
 import hashlib
 from typing import Final
 
-from sync.central import changes, joins, suggestions, threads
+from sync.central import changes, folding, joins, suggestions, threads
 from sync.central.canonical import canonical
 from sync.central.errors import CannotJoin
 from sync.central.forgetting import erased_at
@@ -73,7 +73,7 @@ def join(  # noqa: PLR0913  # a join and its reasons
         id=joined, one=kept, other=folded, kept=one, folded=other, term=term, why=why[:300],
         risk=risk_ppm, by=by, at=at,
     )  # fmt: skip
-    joins.fold(transaction, joined, kept=one, folded=other)
+    folding.fold(transaction, joined, kept=one, folded=other)
     threads.settle_owner(transaction, one)
     changes.note_joined(transaction, kept=one, folded=other, joined_id=joined, now=at)
     return joined
@@ -152,7 +152,7 @@ def undo(transaction: Transaction, joined_id: str, *, by: str, at: int) -> tuple
         by=by,
         id=joined_id,
     )
-    left = joins.unfold(transaction, joined_id, root=root, one=one, other=other)
+    left = folding.unfold(transaction, joined_id, root=root, one=one, other=other)
     for owner in (root, left):
         threads.settle_owner(transaction, owner)
     changes.note_unjoined(transaction, kept=root, folded=left, joined_id=joined_id, now=at)

@@ -1,4 +1,4 @@
-"""What a customer shows who was put together from several records, and how their rows go together and apart.
+"""What a customer shows who was put together from several records.
 
 Every record another system has of a customer tells a name, a language, consents, contact points; they stay told by that
 record (`said`, `point`) for ever. The rows `customer`, `contact` and `consent` of a joined customer are made of all of them:
@@ -8,32 +8,46 @@ record (`said`, `point`) for ever. The rows `customer`, `contact` and `consent` 
     consents            of words said before they were joined the stricter counts; what is said after that counts for all
     the rest of a person (household, tier ...)   the kept record's, or the first that has it
 
-All other rows change hands as they stand, and `origin` remembers whose they were. So a join is undone by giving each row back
-to the record it came from, and by making those three again from what is left on each side.
+All other rows change hands as they stand (`folding`).
 """
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from sync.central import interests
-from sync.central.channels.facts import Who
+from sync.central.canonical import members, members_of
 from sync.central.lines import (
     ALIAS,
     FOLDED,
     LIKENESS,
     MADE,
-    ORIGIN,
     POINT,
-    SAID,
     Wanted,
     docs_of,
 )
 from sync.central.lines import wanted as asked_for
 from sync.central.sql import Connection
+from sync.central.told import (
+    CONSENT,
+    DAY_US,
+    LANGUAGE,
+    NAME,
+    RECORD,
+    Old,
+    Said,
+    keep_word,
+    newest,
+    old_of,
+    said_by,
+    said_of,
+    source_of,
+    stamp_of,
+    tell,
+    text_of,
+)
 from sync.central.transaction import Transaction, owner_lock
 from sync.model import forms
 from sync.model.contacts import contact_term
@@ -45,144 +59,23 @@ from sync.model.records import (
     Customer,
     Join,
     Likeness,
-    Pin,
     key_of,
 )
-from sync.model.row import Row, body_of, raw_of, row_of
+from sync.model.row import Row, body_of, row_of
 
-RECORD: Final = "record"
-NAME: Final = "name"
-LANGUAGE: Final = "language"
-CONSENT: Final = "consent:"
 FILLED: Final = ("nickname", "preferred_channel", "household", "guardian", "tier")
 """Fields of a person that no channel tells."""
 
-DAY_US: Final = 86_400 * 1_000_000
-"""A person's row is as of the day they were last told of: not written anew with everything that is told of them."""
-
-SINGLE: Final = ("pin", "serving", "handle_code")
-"""Kinds of which a customer has one row, named by them: the kept one's counts, the other's is kept aside."""
 
 LIKE_MAX: Final = 5
 """Suggestions a customer's rows say; the next come when these are settled."""
 
-SWEPT_MAX: Final = 500
-"""Rows given to who is kept in one transaction."""
 
 JOINS_MAX: Final = 20
 """Joins a customer's rows say."""
 
 CHANNEL_OF: Final[Mapping[str, str]] = {"phone": "phone", "email": "email"}
 """Kind of a contact point to its channel; a handle's is its network."""
-
-
-class Said(msgspec.Struct, frozen=True):
-    """One thing a record told of a customer: which field, when, and who says so (`stamp_of`)."""
-
-    owner: str
-    field: str
-    value: str
-    at: int
-    stamp: str
-
-
-class _Old(msgspec.Struct, frozen=True):
-    """A row as it stood, to be told by its record from then on."""
-
-    as_of: int
-    source: str
-    body: msgspec.Raw
-
-
-class _Interest(msgspec.Struct, frozen=True):
-    """How long a scope was to hold a customer: before a join, and by it. `before` is None where it did not."""
-
-    before: tuple[int, str] | None
-    after: tuple[int, str]
-
-
-def stamp_of(source: str, event: str) -> str:
-    """Who says something, and by which event: of two of one time the greater counts."""
-    return f"{source}|{event}"
-
-
-def _source_of(stamp: str) -> str:
-    return stamp.partition("|")[0]
-
-
-# What a record tells
-
-
-def told_in(who: Who) -> dict[str, str]:
-    """What an event tells of a customer, by field."""
-    told: dict[str, str] = {}
-    if who.given_name or who.family_name:
-        told[NAME] = _text_of((clean(who.given_name, 120), clean(who.family_name, 120)))
-    if who.language:
-        told[LANGUAGE] = clean(who.language, 35)
-    if who.birth_date:
-        told["birth_date"] = clean(who.birth_date, 20)
-    if who.postcode or who.street or who.city:
-        told["address"] = _text_of(
-            tuple(clean(part, 120) for part in (who.street, who.postcode, who.city))
-        )
-    return told
-
-
-def clean(text: str, size: int) -> str:
-    """Text from outside as a database can hold it, cut to so many characters; markup stays text."""
-    plain = text.replace("\0", "").encode("utf-8", "replace").decode()
-    return plain if len(plain) <= size else f"{plain[: size - 1]}…"
-
-
-def tell(
-    transaction: Transaction, record: str, told: Mapping[str, str], *, at: int, stamp: str
-) -> bool:
-    """A record says this of its customer; whether it is news. What is older than what it said before changes nothing."""
-    if not told:
-        return False
-    known = {it.field: it for it in _said_by(transaction, record)}
-    newer = {
-        field: value
-        for field, value in sorted(told.items())
-        if field not in known or (at, stamp) > (known[field].at, known[field].stamp)
-    }
-    for field, value in newer.items():
-        transaction.put_line(SAID, (record, field, value, at, stamp))
-    return any(
-        field not in known
-        or known[field].value != value
-        or known[field].at // DAY_US != at // DAY_US
-        for field, value in newer.items()
-    )
-
-
-def _said(sql: Connection, owners: Sequence[str]) -> list[Said]:
-    found = sql.all(
-        "SELECT owner, field, value, at, stamp FROM said WHERE owner IN [:owners] ORDER BY owner, field",
-        owners=list(owners),
-    )
-    return [Said(*line) for line in found]
-
-
-def _said_by(transaction: Transaction, owner: str) -> list[Said]:
-    return [Said(*line) for line in transaction.lines(SAID, owner=owner)]
-
-
-def _text_of(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def members(sql: Connection, root: str) -> tuple[str, ...]:
-    """All records that are this customer now, the kept one first."""
-    found = sql.all("SELECT owner FROM folded WHERE kept = :kept ORDER BY owner", kept=root)
-    return (root, *(str(owner) for (owner,) in found))
-
-
-def members_of(transaction: Transaction, root: str) -> tuple[str, ...]:
-    """The same, for who takes events."""
-    found = transaction.lines(FOLDED, kept=root)
-    return (root, *(str(owner) for owner, _ in found))
 
 
 # What they show
@@ -201,7 +94,7 @@ def show(transaction: Transaction, root: str, *, is_whole: bool = False) -> None
         lines=[*shown_of(root), *docs_of(root, *MADE)],
     )
     owners = members_of(transaction, root)
-    said = [it for owner in sorted(owners) for it in _said_by(transaction, owner)]
+    said = [it for owner in sorted(owners) for it in said_by(transaction, owner)]
     wanted: dict[str, Row] = {}
     person = _person(transaction, root, owners, said)
     if person is not None:
@@ -223,7 +116,7 @@ def show(transaction: Transaction, root: str, *, is_whole: bool = False) -> None
     for key in own - wanted.keys():
         transaction.remove(key)
     for key, row in wanted.items():
-        known = _row(transaction, key)
+        known = row_at(transaction, key)
         if known is None or (known.body, known.owner, known.as_of, known.source) != (
             row.body,
             root,
@@ -243,7 +136,8 @@ def contact_key(root: str, term: str) -> str:
     return key_of("contact", f"{root}~{hashlib.sha256(term.encode()).hexdigest()[:12]}")
 
 
-def _row(transaction: Transaction, key: str) -> Row | None:
+def row_at(transaction: Transaction, key: str) -> Row | None:
+    """A row; None where there is none, or one that a newer version wrote."""
     try:
         return transaction.read.row(key)
     except Malformed:
@@ -253,15 +147,15 @@ def _row(transaction: Transaction, key: str) -> Row | None:
 def _person(
     transaction: Transaction, root: str, owners: Sequence[str], said: Sequence[Said]
 ) -> Row | None:
-    olds = {it.owner: _old_of(it.value) for it in said if it.field == RECORD}
+    olds = {it.owner: old_of(it.value) for it in said if it.field == RECORD}
     records = {owner: _customer_of(old) for owner, old in olds.items()}
-    known = _row(transaction, key_of("customer", root))
+    known = row_at(transaction, key_of("customer", root))
     base = records.get(root)
     as_of, source = (olds[root].as_of, olds[root].source) if root in olds else (0, "")
     if base is None and known is not None and isinstance(known.body, Customer):
         base, as_of, source = known.body, known.as_of, known.source
-    names = _newest(said, NAME)
-    languages = _newest(said, LANGUAGE)
+    names = newest(said, NAME)
+    languages = newest(said, LANGUAGE)
     if (
         base is None
         and len(owners) == 1
@@ -288,7 +182,7 @@ def _person(
     at, stamp = max(told, default=(as_of, source))
     at = at // DAY_US * DAY_US if told else at
     if at >= as_of:
-        as_of, source = at, _source_of(stamp)
+        as_of, source = at, source_of(stamp)
     return row_of(body, owner=root, as_of=as_of, source=source)
 
 
@@ -297,17 +191,7 @@ def _is_told(transaction: Transaction, root: str) -> bool:
     return bool(transaction.lines(ALIAS, owner=root))
 
 
-def _newest(said: Iterable[Said], field: str) -> Said | None:
-    return max(
-        (it for it in said if it.field == field), key=lambda it: (it.at, it.stamp), default=None
-    )
-
-
-def _old_of(value: str) -> _Old:
-    return msgspec.json.decode(value, type=_Old)
-
-
-def _customer_of(old: _Old) -> Customer | None:
+def _customer_of(old: Old) -> Customer | None:
     body = body_of("customer", bytes(old.body))
     return body if isinstance(body, Customer) else None
 
@@ -331,7 +215,7 @@ def consent_of(root: str, words: Sequence[Said], *, since: int) -> Row:
         words: One word of each record, at least one.
         since: When they were joined, microseconds since 1970.
     """
-    olds = {it.owner: _old_of(it.value) for it in words}
+    olds = {it.owner: old_of(it.value) for it in words}
     bodies = {
         owner: body
         for owner, old in olds.items()
@@ -353,16 +237,10 @@ def consent_of(root: str, words: Sequence[Said], *, since: int) -> Row:
     )
 
 
-def consent_value(purpose: str, *, is_granted: bool, at: int, source: str) -> str:
-    """A word about a consent as `tell` keeps it, under the field CONSENT + purpose."""
-    body = Consent("", purpose, is_granted, at)
-    return _text_of(_Old(at, source, msgspec.Raw(raw_of(body))))
-
-
 def _made(transaction: Transaction, root: str, *, is_whole: bool) -> tuple[set[str], set[str]]:
     """Keys of the rows made here, and terms of the contacts that somebody wrote down otherwise."""
     found = transaction.docs_of(root, *MADE, *(["consent"] if is_whole else []))
-    own = {key for key in found if _is_made(key, root)}
+    own = {key for key in found if is_made(key, root)}
     terms = {doc.term for key, doc in found.items() if doc.kind == "contact" and key not in own}
     return own, terms
 
@@ -401,7 +279,7 @@ def show_likenesses(transaction: Transaction, owner: str) -> None:
     for key in transaction.docs_of(owner, "likeness").keys() - wanted.keys():
         transaction.remove(key)
     for key, row in wanted.items():
-        known = _row(transaction, key)
+        known = row_at(transaction, key)
         if known is None or (known.body, known.owner) != (row.body, owner):
             transaction.put(row, form=forms.newest(row.kind))
 
@@ -504,21 +382,21 @@ def absorb(transaction: Transaction, root: str) -> None:
     """What others wrote into the rows made here (a clerk's consent, a person put in directly) becomes that record's word."""
     sql = transaction.direct()
     owners = members(sql, root)
-    said, since = _said(sql, owners), _since(sql, owners)
-    person = _row(transaction, key_of("customer", root))
+    said, since = said_of(sql, owners), _since(sql, owners)
+    person = row_at(transaction, key_of("customer", root))
     if person is not None and len(owners) == 1:
-        _keep_word(transaction, root, RECORD, person)
+        keep_word(transaction, root, RECORD, person)
         body = person.body
         if isinstance(body, Customer):
             told = {}
-            if _newest(said, NAME) is None and (body.given_name or body.family_name):
-                told[NAME] = _text_of((body.given_name, body.family_name))
-            if _newest(said, LANGUAGE) is None and body.language != Customer("", "").language:
+            if newest(said, NAME) is None and (body.given_name or body.family_name):
+                told[NAME] = text_of((body.given_name, body.family_name))
+            if newest(said, LANGUAGE) is None and body.language != Customer("", "").language:
                 told[LANGUAGE] = body.language
             tell(transaction, root, told, at=person.as_of, stamp=stamp_of(person.source, ""))
     found = sql.all("SELECT key FROM doc WHERE owner = :owner AND kind = 'consent'", owner=root)
     for (key,) in found:
-        row = _row(transaction, str(key))
+        row = row_at(transaction, str(key))
         if (
             row is None
             or not isinstance(row.body, Consent)
@@ -528,228 +406,11 @@ def absorb(transaction: Transaction, root: str) -> None:
         words = [it for it in said if it.field == CONSENT + row.body.purpose]
         shown = consent_of(root, words, since=since) if words else None
         if shown is None or shown.body != row.body:
-            _keep_word(transaction, root, CONSENT + row.body.purpose, row, at=row.body.at)
+            keep_word(transaction, root, CONSENT + row.body.purpose, row, at=row.body.at)
 
 
-def _keep_word(
-    transaction: Transaction, owner: str, field: str, row: Row, *, at: int | None = None
-) -> None:
-    old = _Old(row.as_of, row.source, msgspec.Raw(raw_of(row.body)))
-    transaction.direct().run(
-        "INSERT INTO said (owner, field, value, at, stamp) VALUES (:owner, :field, :value, :at, :stamp)"
-        " ON CONFLICT (owner, field) DO UPDATE SET value = excluded.value, at = excluded.at, stamp = excluded.stamp",
-        owner=owner, field=field, value=_text_of(old), at=row.as_of if at is None else at, stamp=stamp_of(row.source, ""),
-    )  # fmt: skip
-
-
-# Together and apart
-
-
-def fold(transaction: Transaction, joined: str, *, kept: str, folded: str) -> None:
-    """Give all rows of one customer to another, and whoever holds them holds that one. Both are nobody else's part."""
-    absorb(transaction, kept)
-    absorb(transaction, folded)
-    sql = transaction.direct()
-    keys = [
-        str(key)
-        for (key,) in sql.all(
-            "SELECT key FROM doc WHERE owner = :owner ORDER BY key", owner=folded
-        )
-    ]
-    transaction.load(keys)
-    moved = []
-    for key in keys:
-        if _is_made(key, folded) or _is_set_aside(
-            transaction, joined, key, kept=kept, folded=folded
-        ):
-            transaction.remove(key)
-        else:
-            transaction.give(key, kept)
-            moved.append(key)
-    sql = transaction.direct()
-    note_origin(transaction, moved, folded)
-    sql.run("UPDATE folded SET kept = :kept WHERE kept = :folded", kept=kept, folded=folded)
-    sql.run(
-        "INSERT INTO folded (owner, kept) VALUES (:folded, :kept)", kept=kept, folded=folded
-    )
-    _hold_for(transaction, joined, kept=kept, folded=folded)
-    show(transaction, kept, is_whole=True)
-    for partner in partners(transaction.direct(), kept):
-        show_likenesses(transaction, partner)
-
-
-def unfold(transaction: Transaction, joined: str, *, root: str, one: str, other: str) -> str:
-    """Take apart what that join put together; the customer that leaves.
-
-    Args:
-        transaction: Where it is written; the join itself counts no more.
-        joined: Which.
-        root: Whom all of them are now.
-        one: A record the join was between.
-        other: The other one.
-    """
-    sql = transaction.direct()
-    owners = members(sql, root)
-    stays = _connected(sql, owners, root)
-    leaving = [owner for owner in owners if owner not in stays]
-    kept, folded = sql.all("SELECT kept, folded FROM joined WHERE id = :id", id=joined)[0]
-    left = next(owner for owner in (str(folded), str(kept), one, other) if owner in leaving)
-    transaction.lock_keys(owner_lock(owner) for owner in leaving)
-    found = sql.all(
-        "SELECT origin.key FROM origin JOIN doc ON doc.key = origin.key WHERE doc.owner = :root"
-        " AND origin.owner IN [:owners] ORDER BY origin.key",
-        root=root, owners=leaving,
-    )  # fmt: skip
-    keys = [str(key) for (key,) in found]
-    transaction.load(keys)
-    for key in keys:
-        transaction.give(key, left)
-    sql = transaction.direct()
-    sql.run("DELETE FROM origin WHERE owner = :owner", owner=left)
-    sql.run("DELETE FROM folded WHERE owner IN [:owners]", owners=leaving)
-    sql.many(
-        "INSERT INTO folded (owner, kept) VALUES (:owner, :kept)",
-        [{"owner": owner, "kept": left} for owner in leaving if owner != left],
-    )
-    _hold_no_more(transaction, joined, root=root, left=left)
-    _put_back_single(transaction, joined, root=root, left=left)
-    for owner in (root, left):
-        show(transaction, owner, is_whole=True)
-        for partner in partners(transaction.direct(), owner):
-            show_likenesses(transaction, partner)
-    return left
-
-
-def sweep(transaction: Transaction, *, limit: int = SWEPT_MAX) -> int:
-    """Give rows that somebody wrote for a customer who is joined into another to the one who is kept; how many."""
-    found = transaction.direct().all(
-        "SELECT doc.key, doc.owner, folded.kept FROM doc JOIN folded ON folded.owner = doc.owner"
-        " ORDER BY doc.key LIMIT :limit",
-        limit=limit,
-    )
-    transaction.load(str(key) for key, *_ in found)
-    for key, owner, kept in found:
-        if _is_made(str(key), str(owner)):
-            transaction.remove(str(key))
-        else:
-            transaction.give(str(key), str(kept))
-            note_origin(transaction, (str(key),), str(owner))
-    return len(found)
-
-
-def note_origin(transaction: Transaction, keys: Iterable[str], record: str) -> None:
-    """These rows came from this record, which is joined into another; or from one that was joined into it before."""
-    ours = frozenset(members_of(transaction, record))
-    for key in sorted(keys):
-        known = transaction.lines(ORIGIN, key=key)
-        if not known or known[0][1] not in ours:
-            transaction.put_line(ORIGIN, (key, record))
-
-
-def _is_made(key: str, owner: str) -> bool:
+def is_made(key: str, owner: str) -> bool:
     """Whether `show` makes this row."""
     return key == f"customer/{owner}" or key.startswith(
         (f"consent/{owner}:", f"contact/{owner}~", "join/", f"likeness/{owner}~")
     )
-
-
-def _is_set_aside(
-    transaction: Transaction, joined: str, key: str, *, kept: str, folded: str
-) -> bool:
-    """Keep a row aside of which a customer has one; whether it is such a row. A PIN counts for both where one has none."""
-    kind, _, name = key.partition("/")
-    row = _row(transaction, key)
-    if kind not in SINGLE or name != folded or row is None:
-        return False
-    _set_aside(transaction, joined, row)
-    if isinstance(row.body, Pin) and _row(transaction, key_of(kind, kept)) is None:
-        body = msgspec.structs.replace(row.body, id=kept)
-        lent = row_of(body, owner=kept, as_of=row.as_of, source=row.source)
-        transaction.put(lent, form=forms.newest(kind))
-    return True
-
-
-def _set_aside(transaction: Transaction, joined: str, row: Row) -> None:
-    old = _Old(row.as_of, row.source, msgspec.Raw(raw_of(row.body)))
-    transaction.direct().run(
-        "INSERT INTO joined_row (joined, key, owner, before) VALUES (:joined, :key, :owner, :before)",
-        joined=joined, key=row.key, owner=row.owner, before=_text_of(old),
-    )  # fmt: skip
-
-
-def _put_back_single(transaction: Transaction, joined: str, *, root: str, left: str) -> None:
-    found = transaction.direct().all(
-        "SELECT key, before FROM joined_row WHERE joined = :joined AND key NOT LIKE :interests ORDER BY key",
-        joined=joined, interests="interest/%",
-    )  # fmt: skip
-    for key, text in found:
-        kind, old = str(key).partition("/")[0], _old_of(text)
-        body = body_of(kind, bytes(old.body))
-        row = row_of(body, owner=left, as_of=old.as_of, source=old.source)
-        transaction.put(row, form=forms.newest(kind))
-        lent = _row(transaction, key_of(kind, root))
-        if (
-            isinstance(body, Pin)
-            and lent is not None
-            and lent.body == msgspec.structs.replace(body, id=root)
-        ):
-            transaction.remove(lent.key)
-
-
-def _connected(sql: Connection, owners: Sequence[str], start: str) -> set[str]:
-    """Which of these records are still joined to that one."""
-    edges = sql.all(
-        "SELECT one, other FROM joined WHERE undone_at = 0 AND one IN [:owners] AND other IN [:owners]",
-        owners=list(owners),
-    )
-    found, grown = {start}, True
-    while grown:
-        grown = False
-        for pair in edges:
-            if (pair[0] in found) != (pair[1] in found):
-                found |= {str(pair[0]), str(pair[1])}
-                grown = True
-    return found
-
-
-def _hold_for(transaction: Transaction, joined: str, *, kept: str, folded: str) -> None:
-    """Stores that hold the one hold the other; how it was before is kept with the join."""
-    ours = {
-        it.scope: (it.until, it.why) for it in interests.of_owner(transaction.read.sql, kept)
-    }
-    for it in interests.of_owner(transaction.read.sql, folded):
-        before = ours.get(it.scope)
-        if before is not None and (before[0] == 0 or (it.until and it.until <= before[0])):
-            continue
-        transaction.add_interest(it.scope, kept, until=it.until, why=it.why)
-        after = {
-            now.scope: (now.until, now.why)
-            for now in interests.of_owner(transaction.read.sql, kept)
-        }[it.scope]
-        transaction.direct().run(
-            "INSERT INTO joined_row (joined, key, owner, before) VALUES (:joined, :key, :owner, :before)"
-            " ON CONFLICT (joined, key) DO NOTHING",
-            joined=joined, key=f"interest/{it.scope}", owner=folded, before=_text_of(_Interest(before, after)),
-        )  # fmt: skip
-
-
-def _hold_no_more(transaction: Transaction, joined: str, *, root: str, left: str) -> None:
-    """Stores hold whom they held before; one that has seen them since holds both, for nobody knows which of them came."""
-    now = {
-        it.scope: (it.until, it.why) for it in interests.of_owner(transaction.read.sql, root)
-    }
-    found = transaction.direct().all(
-        "SELECT key, before FROM joined_row WHERE joined = :joined AND key LIKE :interests ORDER BY key",
-        joined=joined, interests="interest/%",
-    )  # fmt: skip
-    for key, text in found:
-        scope = str(key).partition("/")[2]
-        told = msgspec.json.decode(text, type=_Interest)
-        if now.get(scope) != told.after:
-            until, why = now.get(scope, (0, ""))
-            if scope in now:
-                transaction.add_interest(scope, left, until=until, why=why)
-            continue
-        transaction.end_interest(scope, root)
-        if told.before is not None:
-            transaction.add_interest(scope, root, until=told.before[0], why=told.before[1])

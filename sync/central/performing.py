@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from sync.central import joining, joins, suggestions, threads
+from sync.central import folding, joining, suggestions, threads
 from sync.central.errors import CannotJoin
 from sync.central.transaction import Transaction
 from sync.model.operation import Operation, Refusal
@@ -153,7 +153,7 @@ def note_origins(
         )
         record = str(found[0][0]) if found else owner
     if record != owner:
-        joins.note_origin(transaction, made, record)
+        folding.note_origin(transaction, made, record)
 
 
 def _is_new(row: Row, op: Operation) -> bool:

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from hardware.moments import moment_of
 from sync.central import joins
-from sync.central.canonical import canonical
+from sync.central.canonical import canonical, members
 from sync.central.errors import CannotJoin
 from sync.central.forgetting import erased_at
 from sync.central.sql import Connection
@@ -65,7 +65,7 @@ def suggest(  # noqa: PLR0913  # what a suggestion says
 
 def _likeness(transaction: Transaction, one: str, other: str) -> list[tuple[str, int]]:
     sql = transaction.direct()
-    ours, theirs = list(joins.members(sql, one)), list(joins.members(sql, other))
+    ours, theirs = list(members(sql, one)), list(members(sql, other))
     found = sql.all(
         "SELECT state, risk_ppm FROM likeness WHERE (one IN [:ours] AND other IN [:theirs])"
         " OR (one IN [:theirs] AND other IN [:ours])",
@@ -86,7 +86,7 @@ def settle(
 ) -> None:
     """What became of every suggestion between two customers."""
     sql = transaction.direct()
-    ours, theirs = list(joins.members(sql, one)), list(joins.members(sql, other))
+    ours, theirs = list(members(sql, one)), list(members(sql, other))
     sql.run(
         "UPDATE likeness SET state = :state, by_whom = :by, at = :at WHERE (one IN [:ours] AND other IN [:theirs])"
         " OR (one IN [:theirs] AND other IN [:ours])",
@@ -151,7 +151,7 @@ def ask_again(
     if first == second:
         raise CannotJoin("They are one customer now.", "same_customer")
     sql = transaction.direct()
-    ours, theirs = list(joins.members(sql, first)), list(joins.members(sql, second))
+    ours, theirs = list(members(sql, first)), list(members(sql, second))
     found = sql.all(
         "SELECT one, other, state, why, by_whom, at, risk_ppm FROM likeness WHERE state IN ('declined', 'apart')"
         " AND ((one IN [:ours] AND other IN [:theirs]) OR (one IN [:theirs] AND other IN [:ours]))",

@@ -20,7 +20,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from sync.central import changes, forgetting, handles, identity, joins, threads
+from sync.central import changes, folding, forgetting, handles, identity, joins, threads, told
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import (
     Agreed,
@@ -338,7 +338,7 @@ def _key_named(taking: Taking, ref: str, kind: str = "") -> str:
 
 
 def _plain(text: str, size: int) -> str:
-    return joins.clean(text, size)
+    return told.clean(text, size)
 
 
 # How new
@@ -374,7 +374,7 @@ def _put(taking: Taking, body: Record, met: Met | None, *, at: int, scope: str =
     if known is not None and known.owner != row.owner:
         taking.transaction.direct().run("DELETE FROM origin WHERE key = :key", key=row.key)
     if met is not None and met.record != met.owner:
-        joins.note_origin(taking.transaction, (row.key,), met.record)
+        folding.note_origin(taking.transaction, (row.key,), met.record)
 
 
 def _check_owner(taking: Taking, key: str, met: Met) -> None:
@@ -726,14 +726,14 @@ def _agreed(taking: Taking, fact: Agreed) -> None:
     met = _met(taking, fact)
     purpose = _plain(fact.purpose, 80)
     joins.absorb(taking.transaction, met.owner)
-    value = joins.consent_value(
+    value = told.consent_value(
         purpose, is_granted=fact.is_granted, at=fact.at, source=taking.source
     )
-    stamp = joins.stamp_of(taking.source, taking.event)
-    if joins.tell(
+    stamp = told.stamp_of(taking.source, taking.event)
+    if told.tell(
         taking.transaction,
         met.record,
-        {f"{joins.CONSENT}{purpose}": value},
+        {f"{told.CONSENT}{purpose}": value},
         at=fact.at,
         stamp=stamp,
     ):

@@ -11,7 +11,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import moment_of
-from sync.central import events, joining, joins, suggestions
+from sync.central import events, folding, joining, suggestions
 from sync.central.centre import KEY_FILE, Centre
 from sync.central.channels.adapter import KEEP_DAYS, Settings
 from sync.central.channels.facts import AnyFact, Became, Delivered
@@ -230,7 +230,7 @@ def whole_story(centre: Centre, clock: FixedClock) -> tuple[object, ...]:
     seen("apart")
     clock.sleep_ms(KEEP_DAYS["taken"] * DAY // 1_000 + 1)
     told.append(intake.tidy())
-    told.append(changed(centre, joins.sweep))
+    told.append(changed(centre, folding.sweep))
     centre.erase(all_rows(centre)["order/W-1"][0])
     seen("erased")
     return tuple(told)
