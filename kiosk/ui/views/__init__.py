@@ -4,5 +4,7 @@ customer         the customer's side: one view, its pages filled in place
 customer_sheets  how each of its faces looks on a grid, pure
 counter          the clerk's side
 counter_drafts   notes and answers begun there
+counter_find     its search
 counter_presence that the others see with whom the clerk is
+counter_waiting  the list of who waits for us
 """

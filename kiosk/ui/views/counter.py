@@ -11,7 +11,6 @@ kept as a draft until it is recorded. What happened is said only after `Desk.rec
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from textwrap import wrap
 from typing import ClassVar, Final
 
 import msgspec
@@ -19,11 +18,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
-from textual.widgets.option_list import Option
+from textual.widgets import ContentSwitcher, TextArea
 
 from kiosk.core.carried import CARRIED, Carried
 from kiosk.core.counter import (
@@ -46,8 +43,8 @@ from kiosk.core.counter_answer import (
 )
 from kiosk.core.counter_card import card_entries, card_room, counter_card, stands_on_top
 from kiosk.core.counter_now import Parcel, Ticket, Todo
-from kiosk.core.counter_open import Open, channels_line, n_late_of, open_of, title_of
-from kiosk.core.entries import MARKS, Entry, Opened, Post, Telling, Tone, found, name_of, why
+from kiosk.core.counter_open import channels_line, n_late_of, open_of
+from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
 from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
     CounterDesk,
@@ -81,7 +78,9 @@ from kiosk.ui.screens.remedy import RemedyQuestion, Tried
 from kiosk.ui.screens.set_pin import PinQuestion
 from kiosk.ui.screens.settle import SettleQuestion
 from kiosk.ui.views.counter_drafts import Drafts
+from kiosk.ui.views.counter_find import FOUND_MAX, FindPage
 from kiosk.ui.views.counter_presence import BY_STAFF, Presence
+from kiosk.ui.views.counter_waiting import WaitingPage
 from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.key_bar import Key, KeyBar
@@ -113,12 +112,6 @@ from sync.model.rules import TEXT_MAX, UNDO_WITHIN_US
 LOOK_S: Final = 1.0
 """How often the strip and the open page look at this device's files; each look takes about a millisecond."""
 
-FOUND_MAX: Final = 20
-"""Customers listed; with more, typing on is quicker than reading."""
-
-QUERY_LENGTH_MAX: Final = 80
-"""Longest search; an e-mail address of that length is rare and its beginning finds it."""
-
 UNSETTLED_MAX: Final = 50
 """Operations listed at once; a shop with more needs the network, not a longer list."""
 
@@ -127,12 +120,6 @@ DRAFT_S: Final = 1.0
 
 ALIKE_WHY_MAX: Final = 200
 """Letters of why two are one that are kept with it (`JoinCustomers.why`)."""
-
-LIST_INDENT: Final = 10
-"""Columns of the list of who waits that are no text: its margin, the digit, the scroll bar."""
-
-OPEN_ROWS_MAX: Final = 2
-"""Rows of what it is about, in the list of who waits; their page has the rest."""
 
 NARROW: Final = 60
 """Columns below which keys stand close together: a row of keys less is a row of the card more."""
@@ -236,7 +223,6 @@ class CounterView(Vertical):
         self._desk = desk
         self._post = post
         self._words = words
-        self._found: tuple[Found, ...] = ()
         self._profile: Profile | None = None
         self._opened = found("name")
         self._sheet: Sheet | None = None
@@ -247,7 +233,6 @@ class CounterView(Vertical):
         self._drafts = Drafts(desk)
         self._saving: Timer | None = None
         self._shows_card = False
-        self._open: tuple[Open, ...] = ()
         self._open_read_at = 0
         self._referrals: frozenset[str] = frozenset()
         self._referred = ""
@@ -268,15 +253,7 @@ class CounterView(Vertical):
         words = self._words
         yield Notice(id="here")
         with ContentSwitcher(initial="find", id="pages"):
-            with Vertical(id="find"):
-                yield Input(
-                    placeholder=words.say("find.prompt"),
-                    max_length=QUERY_LENGTH_MAX,
-                    id="query",
-                )
-                yield PlainText(words.say("find.hint"), id="find-hint")
-                yield OptionList(id="results", markup=False)
-                yield PlainText(id="drafts")
+            yield FindPage(self._search, words, id="find")
             with Vertical(id="sheet"):
                 yield PlainText(id="name")
                 yield PlainText(id="about")
@@ -293,10 +270,7 @@ class CounterView(Vertical):
                 yield PlainText(words.say("unsettled.title"), classes="title")
                 with VerticalScroll(id="unsettled-body"):
                     yield EntryList(id="unsettled-list")
-            with Vertical(id="waiting"):
-                yield PlainText(words.say("open.title"), id="waiting-title", classes="title")
-                yield PlainText(id="waiting-channels")
-                yield OptionList(id="waiting-list", markup=False)
+            yield WaitingPage(words, id="waiting")
         yield Notice(id="message")
         yield KeyBar(id="keys")
         yield StaffStrip(words, id="strip")
@@ -312,10 +286,8 @@ class CounterView(Vertical):
         self._name_drafts()
 
     def on_resize(self) -> None:
-        """Another width: the keys stand as close as it needs, and the list of who waits is wrapped anew."""
+        """Another width: the keys stand as close as it needs."""
         self._show_keys()
-        if self.page == "waiting":
-            self._list_waiting(self._open)
 
     def on_unmount(self) -> None:
         """The counter is closed: nobody is with the customer any more."""
@@ -496,62 +468,22 @@ class CounterView(Vertical):
 
     # Finding
 
-    @on(Input.Changed, "#query")
-    def _search(self, event: Input.Changed) -> None:
-        text = event.value.strip()
+    def _search(self, text: str) -> tuple[Found, ...]:
         try:
-            self._found = self._desk.find(text, limit=FOUND_MAX) if text else ()
+            return self._desk.find(text, limit=FOUND_MAX)
         except StoreError as error:
-            self._found = ()
             self._say_trouble(error)
-        results = self.query_one("#results", OptionList)
-        results.clear_options()
-        results.add_options(
-            [Option(self._option(index, one)) for index, one in enumerate(self._found, start=1)]
-        )
-        self.query_one("#find-hint", PlainText).say(self._found_line(text))
+            return ()
+
+    @on(FindPage.Searched)
+    def _searched(self, event: FindPage.Searched) -> None:
+        event.stop()
         self._show_keys()
 
-    def _option(self, index: int, one: Found) -> Content:
-        words = self._words
-        digit = f" {index} " if index <= 9 else "   "
-        how = words.either(f"how.{one.how}", "how.name")
-        below = ", ".join(part for part in (words.text(one.hint), how) if part)
-        return Content.assemble(
-            (digit, "bold"), (words.name(one.title), "bold"), f"\n    {below}"
-        )
-
-    def _found_line(self, text: str) -> str:
-        words, count = self._words, len(self._found)
-        if not text:
-            return words.say("find.hint")
-        if count == 0:
-            return words.say("find.none")
-        if count == 1:
-            return words.say("find.one")
-        return words.say("find.many" if count >= FOUND_MAX else "find.some", count=count)
-
-    @on(Input.Submitted, "#query")
-    def _submit(self) -> None:
-        if len(self._found) == 1:
-            self._open_found(0)
-        elif self._found:
-            self._focus_results()
-
-    def _focus_results(self) -> None:
-        results = self.query_one("#results", OptionList)
-        results.focus()
-        if results.highlighted is None:
-            results.highlighted = 0
-
-    @on(OptionList.OptionSelected, "#results")
-    def _selected(self, event: OptionList.OptionSelected) -> None:
-        self._open_found(event.option_index)
-
-    def _open_found(self, index: int) -> None:
-        if index < len(self._found):
-            one = self._found[index]
-            self.open(one.owner, found(one.how))
+    @on(FindPage.Chosen)
+    def _found_chosen(self, event: FindPage.Chosen) -> None:
+        event.stop()
+        self.open(event.one.owner, found(event.one.how))
 
     # A customer's page
 
@@ -646,13 +578,13 @@ class CounterView(Vertical):
     def action_digit(self, digit: int) -> None:
         """A digit: the customer found with it, or the parcel with it."""
         if self.page == "find":
-            self._open_found(digit - 1)
+            self.query_one(FindPage).choose(digit - 1)
         elif self.page == "sheet" and self._sheet is not None:
             self._begin_digit(self._sheet, str(digit))
         elif self.page == "unsettled" and digit <= len(self._unsettled):
             self._ask_settling(self._unsettled[digit - 1])
         elif self.page == "waiting":
-            self._open_open(digit - 1)
+            self.query_one(WaitingPage).choose(digit - 1)
 
     def _begin_digit(self, sheet: Sheet, digit: str) -> None:
         """What stands on the page with this digit."""
@@ -1108,7 +1040,7 @@ class CounterView(Vertical):
     def _name_drafts(self) -> None:
         """Say on the search whose notes were begun."""
         names = tuple(self._name_of(owner) for owner in self._drafts.owners)
-        self.query_one("#drafts", PlainText).say(unsaved_names(names, self._words))
+        self.query_one(FindPage).name_drafts(unsaved_names(names, self._words))
 
     @on(TextArea.Changed)
     def _begun(self) -> None:
@@ -1141,7 +1073,7 @@ class CounterView(Vertical):
             self.take_focus()
             self._show_keys()
         elif self.page == "find":
-            self.query_one("#query", Input).value = ""
+            self.query_one(FindPage).clear()
             self.take_focus()
         elif self.page == "sheet" or self._sheet is None:
             self.action_find()
@@ -1157,7 +1089,7 @@ class CounterView(Vertical):
         self._sheet = None
         self._profile = None
         self.query_one("#message", Notice).clear()
-        self.query_one("#query", Input).value = ""
+        self.query_one(FindPage).clear()
         self._name_drafts()
         self.query_one("#pages", ContentSwitcher).current = "find"
         self.take_focus()
@@ -1225,56 +1157,24 @@ class CounterView(Vertical):
         self._show_keys()
 
     def _fill_waiting(self) -> None:
-        """Read the list anew; who was highlighted stays so. Raises StoreError."""
+        """Read the list anew. Raises StoreError."""
         desk, tell = self._desk, self._telling()
         profiles = desk.waiting() if isinstance(desk, Waits) else ()
         watches = desk.watches() if isinstance(desk, Waits) else ()
         found = open_of(profiles, tell)
-        line = channels_line(watches, tell)
-        said = self.query_one("#waiting-channels", PlainText)
-        said.say(line if found else "\n".join((line, self._words.say("open.nothing"))).strip())
-        said.display = bool(line) or not found
-        if found == self._open:
-            return
-        self._open = found
-        self._list_waiting(found)
+        self.query_one(WaitingPage).show(found, channels_line(watches, tell))
 
-    def _list_waiting(self, found: tuple[Open, ...]) -> None:
-        self.query_one("#waiting-title", PlainText).say(title_of(found, self._words))
-        waiting = self.query_one("#waiting-list", OptionList)
-        at = waiting.highlighted
-        waiting.clear_options()
-        waiting.add_options(
-            [Option(self._open_line(index, one)) for index, one in enumerate(found, start=1)]
-        )
-        waiting.highlighted = min(at or 0, len(found) - 1) if found else None
-
-    def _open_line(self, index: int, one: Open) -> Content:
-        digit = f" {index} " if index <= DIGITS_MAX else "   "
-        lead = f"{MARKS[one.tone].strip()} {one.lead}".strip()
-        width = max(self.size.width - LIST_INDENT, LIST_INDENT)
-        rows = wrap(one.text, width, max_lines=OPEN_ROWS_MAX, placeholder="…") or [""]
-        text = "".join(f"\n    {row}" for row in rows)
-        return Content.assemble((digit, "bold"), (one.name, "bold"), f"  {lead}{text}")
-
-    @on(OptionList.OptionSelected, "#waiting-list")
-    def _waiting_selected(self, event: OptionList.OptionSelected) -> None:
-        self._open_open(event.option_index)
-
-    def _open_open(self, index: int) -> None:
+    @on(WaitingPage.Chosen)
+    def _waiting_chosen(self, event: WaitingPage.Chosen) -> None:
         """Open who is meant; two who look alike with the question about them."""
-        if index >= len(self._open):
-            return
-        one = self._open[index]
+        event.stop()
+        one = event.one
         self.open(one.owner, found("name"))
         sheet = self._sheet
         if one.kind == "alike" and sheet is not None and sheet.owner == one.owner:
             todos = [it for it in sheet.todos if (it.kind, it.id) == ("likeness", one.id)]
             if todos:
                 self._ask_alike(todos[0])
-
-    def _open_first_waiting(self) -> None:
-        self._open_open(self.query_one("#waiting-list", OptionList).highlighted or 0)
 
     def action_unsettled(self) -> None:
         """List what is not settled."""
@@ -1416,12 +1316,12 @@ class CounterView(Vertical):
         """Do what the key of that name does."""
         writer = self.query_one(NoteWriter)
         actions = {
-            "open": self._submit, "back": self.action_back, "find": self.action_find,
+            "open": self.query_one(FindPage).submit, "back": self.action_back, "find": self.action_find,
             "note": self.action_note, "hand": self.action_hand_over, "ages": self.action_ages,
             "unfold": self.action_unfold, "unsettled": self.action_unsettled, "here": self.action_open_here,
             "save": writer.submit, "audience": writer.change_audience, "undo": self.action_undo,
             "settle": self._settle_first, "pin": self.action_pin, "answer": self.action_answer,
-            "waiting": self.action_waiting, "open-waiting": self._open_first_waiting, "send": writer.submit, "way": writer.change_audience, "card": self.action_card,
+            "waiting": self.action_waiting, "open-waiting": self.query_one(WaitingPage).choose_highlighted, "send": writer.submit, "way": writer.change_audience, "card": self.action_card,
             "tried": self.action_tried, "send-on": self.action_send_on,
         }  # fmt: skip
         actions[name]()
@@ -1512,13 +1412,13 @@ class CounterView(Vertical):
             if self.query_one(NoteWriter).is_answer:
                 keys = [("Enter", "send"), ("F5", "way"), ("Esc", "back")]
         elif self.page == "find":
-            keys = [("Enter", "open")] if self._found else []
+            keys = [] if self.query_one(FindPage).is_empty else [("Enter", "open")]
             keys += [
                 *([("F10", "waiting")] if isinstance(self._desk, Waits) else []),
                 ("F6", "unsettled"),
             ]
         elif self.page == "waiting":
-            keys = [("Enter", "open-waiting")] if self._open else []
+            keys = [] if self.query_one(WaitingPage).is_empty else [("Enter", "open-waiting")]
             keys.append(("Esc", "back"))
         elif self.page == "unsettled":
             n_open = sum(map(is_for_a_person, self._unsettled[:DIGITS_MAX]))
