@@ -1322,7 +1322,8 @@ class CounterView(Vertical):
             "save": writer.submit, "audience": writer.change_audience, "undo": self.action_undo,
             "settle": self._settle_first, "pin": self.action_pin, "answer": self.action_answer,
             "waiting": self.action_waiting, "open-waiting": self.query_one(WaitingPage).choose_highlighted, "send": writer.submit, "way": writer.change_audience, "card": self.action_card,
-            "tried": self.action_tried, "send-on": self.action_send_on,
+            "tried": self.action_tried, "send-on": self.action_send_on, "promise": self.action_promise,
+            "kept": self.action_kept,
         }  # fmt: skip
         actions[name]()
 

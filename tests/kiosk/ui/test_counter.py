@@ -600,6 +600,22 @@ async def test_with_the_mouse_who_reads_it_changes_and_the_note_is_saved() -> No
         assert (args.text, args.audience) == ("hello", "customer")
 
 
+async def test_every_key_that_is_shown_does_something_with_a_finger_too() -> None:
+    async with counter(size=(160, 45)) as at:
+        await at.find("tom beck")
+        names = [name for _, _, name in at.view._keys()]
+
+        for name in names:
+            at.view._press(name)
+            await at.pilot.pause()
+            while len(at.app.screen_stack) > 1:
+                await at.press("escape")
+            at.view.open("tom", _found())
+            await at.pilot.pause()
+
+        assert {"promise", "kept", "tried", "send-on"} <= set(names)
+
+
 async def click_key(at: Counter, name: str) -> None:
     """Click the word of a key in the bar of keys."""
     bar = at.view.query_one(KeyBar)
