@@ -101,7 +101,7 @@ def has_true_uid(target: Target) -> bool:
     if target.technology is Technology.FELICA:
         return not uid.startswith(EMULATED)
     if not speaks_iso_dep(target):
-        return len(uid) > 0 and not (len(uid) == RANDOM_UID_SIZE and uid[0] == RANDOM_UID_FIRST)
+        return len(uid) != RANDOM_UID_SIZE or uid[0] != RANDOM_UID_FIRST
     if len(uid) == RANDOM_UID_SIZE:
         return uid[0] not in (RANDOM_UID_FIRST, DESFIRE_RANDOM_UID_FIRST)
     return len(uid) in UID_SIZES
