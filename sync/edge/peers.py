@@ -137,6 +137,7 @@ class Peers:
             str, str
         ] = {}  # of this device's, as the mailbox has them; the relay's thread writes it
         self._n_told = 0
+        self._is_full = False  # the mailbox had no room for something that was told
         self._n_kept = 0
         self._n_taken = 0
         self._under_way: set[str] = set()
@@ -389,7 +390,7 @@ class Peers:
             self._took(changes)
         await self._tell(is_first=True)
         self._life = life
-        self._say(UP)
+        self._say(RelayFull.code if self._is_full else UP)
         hearing = asyncio.ensure_future(self._heard(changes))
         telling = asyncio.ensure_future(self._told_on())
         try:
@@ -409,7 +410,7 @@ class Peers:
                 since=changes.to, wait_ms=HEARD_WAIT_MS, whole_at=changes.whole_at
             )
             if self._took(changes) | bool(self.ops.drop_reached()):
-                self._say(UP)
+                self._say(RelayFull.code if self._is_full else UP)
                 self._tell_listener()
 
     def _took(self, changes: Changes) -> bool:
@@ -429,15 +430,19 @@ class Peers:
         while True:
             await self._woken.wait()
             self._woken.clear()
+            was_full = self._is_full
             await self._tell()
-            if self.ops.drop_reached():
-                self._say(UP)
+            is_over = self.ops.drop_reached()
+            if is_over or was_full:
+                self._say(RelayFull.code if self._is_full else UP)
                 self._tell_listener()
 
     # Telling
 
     async def _tell(self, *, is_first: bool = False) -> None:
-        """Say what became of this device's operations since the last time; all of it the first time."""
+        """Say what became of this device's operations since the last time; all of it the first time, and after there was no room."""
+        if self._is_full:
+            self._n_told, self._is_full = 0, False
         while news := self._news():
             for chunk in _chunks(news):
                 await self._tell_these(chunk)
@@ -451,7 +456,10 @@ class Peers:
     async def _tell_these(self, items: Sequence[Item]) -> None:
         told = await self._client.tell(items)
         if told.is_full:
+            # Which of them it took is not said; all are told again with the next news, and change nothing where they are known.
+            self._is_full = True
             self._say(RelayFull.code)
+            return
         unknown = set(told.unknown)
         whole = [self._whole(item) for item in items if item.op in unknown]
         if whole:

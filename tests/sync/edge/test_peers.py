@@ -234,6 +234,22 @@ def test_a_full_disk_gives_the_place_back(floor: Floor) -> None:
     assert not second.waits
 
 
+def test_what_a_full_mailbox_did_not_take_is_told_again_when_there_is_room(
+    floor: Floor,
+) -> None:
+    floor.box._n_max = 1
+    floor.one.record("hand_over_pickup", HandOverPickup(pickup="pk-1077", to="Lena"))
+    floor.two.until(lambda: floor.two.body("pickup/pk-1077").state == "handed_over")
+
+    floor.one.record("block_band", BlockBand(band=shop.BAND, why="lost"))
+    floor.one.until(lambda: floor.one.peers.status().code == "relay_full")
+    floor.box._n_max = 100
+    floor.one.peers.wake()
+
+    floor.two.until(lambda: floor.two.body(f"band/{shop.BAND}").state == "blocked")
+    floor.one.until(lambda: is_up(floor.one))
+
+
 def test_a_parcel_that_reached_the_feed_is_no_longer_folded(floor: Floor) -> None:
     kept = floor.one.record("hand_over_pickup", HandOverPickup(pickup="pk-1077", to="Lena"))
     assert isinstance(kept, Kept)
