@@ -253,3 +253,17 @@ def test_what_only_looks_like_a_desfire_is_none_of_ours(shown: _Shown, answer: s
 
     assert target.answer == DESFIRE_ATS
     assert (proof.kind, proof.band) == (ProofKind.NONE, None)
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+def test_an_ultralight_aes_whose_proof_broke_off_is_still_seen_to_lie_there(
+    shown: _Shown, reader: Pn532Reader, virtual_reader: VirtualReader, is_random: bool
+) -> None:
+    connection, _ = shown(ultralight_aes(is_random=is_random))
+    UltralightAes(connection, SeededEntropy("reader")).begin(MFUL_BAND)
+
+    is_gone = [reader.wait_for_removal(0) for _ in range(4)]
+    virtual_reader.field.remove()
+
+    assert is_gone == [False] * 4
+    assert any(reader.wait_for_removal(500) for _ in range(4))
