@@ -9,8 +9,8 @@
     Ultralight, Classic, FeliCa, Type 4, phone      nothing
 
 A chip of the second kind is `Witness(uses=counter)`: its moves refuse whatever was not heard of, because nobody can say
-what they were. On NTAG 424 that refuses too often and never too seldom, as long as each tap of ours reads the mirrored
-address; on NTAG 21x it is no ground for anything.
+what they were. On NTAG 424 that refuses too often and never too seldom, for each use of ours reads the link once and
+a telephone may as well; on NTAG 21x it is no ground for anything.
 
 What a witness is not: proof against a store that holds the band's key and does not write, and against a band the customer
 leaves at home. It says what was used by those who write, to those who read.
