@@ -31,6 +31,8 @@ ROWS_MIN: Final = 2_000
 TAIL_PART: Final = 4
 """A snapshot is made anew when more than this part of its rows moved since."""
 
+FIRST_ROWS: Final = 1_000
+"""Rows of the first part: a device writes it while the second comes."""
 
 _READ_AT_ONCE: Final = 1_000
 
@@ -99,7 +101,7 @@ def _parts(snapshot: Snapshot, scope: str) -> Iterator[list[StoredRow]]:
     """All live rows of a scope, so many at a time as make a part; those of a customer lie together, where a tap reads them."""
     keys = snapshot_rows.keys_by_owner(snapshot.sql, scope)
     rows: list[StoredRow] = []
-    size = 0
+    size, rows_max = 0, min(FIRST_ROWS, PART_ROWS_MAX)
     for first in range(0, len(keys), _READ_AT_ONCE):
         some = keys[first : first + _READ_AT_ONCE]
         found = {row.key: row for row in snapshot.rows_of_keys(scope, some)}
@@ -109,9 +111,9 @@ def _parts(snapshot: Snapshot, scope: str) -> Iterator[list[StoredRow]]:
                  row.form, row.body)
             )  # fmt: skip
             size += len(row.body)
-            if len(rows) >= PART_ROWS_MAX or size >= PART_SIZE_MAX:
+            if len(rows) >= rows_max or size >= PART_SIZE_MAX:
                 yield rows
-                rows, size = [], 0
+                rows, size, rows_max = [], 0, PART_ROWS_MAX
     if rows:
         yield rows
 

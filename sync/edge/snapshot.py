@@ -35,7 +35,7 @@ TOGETHER_ROWS: Final = 8_000
 """Rows that wait to be written at most, about 10 MB; the more at once the better, for an index page that many of them touch
 is encrypted once."""
 
-AHEAD_PARTS: Final = 3
+AHEAD_PARTS: Final = 2
 """Parts that come or are opened while others are written: memory does not grow with the scope."""
 
 FOLDER: Final = "snap"
