@@ -2,8 +2,9 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.moments import moment_of
 from sync.central.centre import Centre
+from sync.central.endpoints import Service
 from sync.central.enrolment import GRACE_US, State
 from sync.central.pulls import Held
 from sync.model.errors import CentreRefused, NotTrusted, StoreFull
@@ -22,6 +24,8 @@ from sync.model.signatures import Agreement, holds_statement
 from sync.model.wire import Cursor, HelloAnswer, PullRequest, PushRequest, Raw
 from tests.support.centre import PlainDevice, code_of, new_device, open_centre, until_held
 from tests.support.shop import LENA, NOON, hand_over, lenas_rows, operation, said
+
+Value = TypeVar("Value")
 
 
 def op_id(index: int) -> str:
@@ -458,6 +462,28 @@ async def held_at_head(device: PlainDevice) -> Request:
     cursor = device.cursor("s:harbour", await device.head("s:harbour"))
     body = msgspec.json.encode(PullRequest((cursor,), wait_ms=25_000))
     return device.signed(device.request("/v1/pull", body))
+
+
+async def test_what_is_written_between_the_look_and_the_wait_wakes_a_poll(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    n_done = 0
+
+    async def then_somebody_writes(work: Callable[[], Value]) -> Value:
+        nonlocal n_done
+        found, n_done = work(), n_done + 1
+        if n_done == 1:
+            centre.put_rows(lenas_rows())
+        return found
+
+    service = Service(centre, run=then_somebody_writes)
+    request = await held_at_head(kiosk)
+
+    async with asyncio.timeout(10):  # the poll itself would wait for 25 s
+        response = await service.answer(request)
+
+    assert response.status == 200
+    assert LENA.encode() in response.body or response.header("content-encoding") == "zstd"
 
 
 async def test_of_polls_that_wake_together_each_gets_its_own_answer(
