@@ -324,20 +324,23 @@ def note_joined(
     transaction: Transaction, *, kept: str, folded: str, joined_id: str, now: int
 ) -> None:
     """Two customers are one from now on: `kept`."""
-    body = {"kept": kept, "folded": folded, "join": joined_id}
-    for owner in (kept, folded):
-        transaction.later(_mark, owner)
-    note(transaction, type_="customer.joined", subject=f"customer/{kept}", owner=kept, at=now, body=body)  # fmt: skip
+    _note_both(transaction, "customer.joined", kept, folded, joined_id, now=now)
 
 
 def note_unjoined(
     transaction: Transaction, *, kept: str, folded: str, joined_id: str, now: int
 ) -> None:
     """They are two again."""
-    body = {"kept": kept, "folded": folded, "join": joined_id}
+    _note_both(transaction, "customer.unjoined", kept, folded, joined_id, now=now)
+
+
+def _note_both(  # a join
+    transaction: Transaction, type_: str, kept: str, folded: str, joined_id: str, *, now: int
+) -> None:
     for owner in (kept, folded):
         transaction.later(_mark, owner)
-    note(transaction, type_="customer.unjoined", subject=f"customer/{kept}", owner=kept, at=now, body=body)  # fmt: skip
+    body = {"kept": kept, "folded": folded, "join": joined_id}
+    note(transaction, type_=type_, subject=f"customer/{kept}", owner=kept, at=now, body=body)
 
 
 def note_suppressed(transaction: Transaction, found: Sequence[suppressions.Suppressed]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from sync.central.channels.adapter import Delivery, Event
-from sync.central.lines import CHANNEL, EVENT, EVENT_OF, INT_END
+from sync.central.lines import CHANNEL, EVENT, EVENT_OF, INT_END, clean
 from sync.central.moment import Snapshot
 from sync.central.sql import Connection
 from sync.central.transaction import Transaction
@@ -126,16 +126,11 @@ def keep(  # noqa: PLR0913  # what an event is
         )
         return False
     record = EventRecord(
-        channel, event_id, _text(head.type, 200), state, _text(reason, 500), head.at, now, 0, now, 0, form,
+        channel, event_id, clean(head.type, 200), state, clean(reason, 500), head.at, now, 0, now, 0, form,
         msgspec.json.encode(head).decode(),
     )  # fmt: skip
     transaction.put_line(EVENT, (*record, raw))
     return True
-
-
-def _text(text: str, size: int) -> str:
-    plain = text.replace("\0", "").encode("utf-8", "replace").decode()
-    return plain if len(plain) <= size else f"{plain[: size - 1]}…"
 
 
 def keep_forged(
@@ -176,7 +171,7 @@ def settle(  # noqa: PLR0913  # what became of it
     known, raw = kept(transaction, channel, event_id)
     if known is not None:
         record = known._replace(
-            state=state, reason=_text(reason, 500), n_tries=known.n_tries + 1, next_at=next_at
+            state=state, reason=clean(reason, 500), n_tries=known.n_tries + 1, next_at=next_at
         )
         transaction.put_line(EVENT, (*record, raw))
     if state == ERASED:
@@ -207,7 +202,7 @@ def retake(transaction: Transaction, channel: str, event_id: str, *, now: int) -
 
 def wake(transaction: Transaction, channel: str, refs: Iterable[str], *, now: int) -> Woken:
     """What waited to hear of these can be taken now."""
-    reasons = frozenset(_text(f"{AWAITS}{ref}", 500) for ref in refs if ref)
+    reasons = frozenset(clean(f"{AWAITS}{ref}", 500) for ref in refs if ref)
     woken = Woken(channel, reasons, now)
     if reasons:
         # At the end, and not before: whoever began to wait meanwhile held what this transaction holds now.
@@ -321,7 +316,7 @@ def set_paused(
     transaction.direct().run(
         "INSERT INTO channel (name, state, reason, changed_at) VALUES (:name, :state, :reason, :now)"
         " ON CONFLICT (name) DO UPDATE SET state = excluded.state, reason = excluded.reason, changed_at = excluded.changed_at",
-        name=channel, state=PAUSED if is_paused else OPEN, reason=_text(reason, 300), now=now,
+        name=channel, state=PAUSED if is_paused else OPEN, reason=clean(reason, 300), now=now,
     )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def record_id(channel: str, ref: str) -> str:
 # An event's customer
 
 
-def owner_of(  # noqa: PLR0913  # what an event says of somebody
+def meet(  # noqa: PLR0913  # what an event says of somebody
     transaction: Transaction,
     settings: Settings,
     who: Who,
@@ -95,8 +95,8 @@ def owner_of(  # noqa: PLR0913  # what an event says of somebody
     at: int = 0,
     now: int = 0,
     event: str = "",
-) -> str:
-    """The customer an event is about: found, or made.
+) -> Met:
+    """Whom an event is about: found, or made.
 
     Args:
         transaction: Where it is written.
@@ -110,20 +110,6 @@ def owner_of(  # noqa: PLR0913  # what an event says of somebody
     Raises:
         Erased: they were erased.
     """
-    return meet(transaction, settings, who, ref=ref, at=at, now=now, event=event).owner
-
-
-def meet(  # noqa: PLR0913  # the same
-    transaction: Transaction,
-    settings: Settings,
-    who: Who,
-    *,
-    ref: str = "",
-    at: int = 0,
-    now: int = 0,
-    event: str = "",
-) -> Met:
-    """The same with the record of that channel itself. Raises Erased."""
     terms = _terms(settings, who)
     alias = _short(who.ref or _guest(terms, ref))
     transaction.lock_keys(

@@ -190,6 +190,12 @@ def is_text(text: str) -> bool:
     )
 
 
+def clean(text: str, size: int) -> str:
+    """Text from outside as a database can hold it, cut to so many characters; markup stays text."""
+    plain = text.replace("\0", "").encode("utf-8", "replace").decode()
+    return plain if len(plain) <= size else f"{plain[: size - 1]}…"
+
+
 def check_texts(*texts: str) -> None:
     """Raises Malformed for a text no database can hold."""
     if not all(map(is_text, texts)):

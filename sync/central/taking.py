@@ -52,6 +52,7 @@ from sync.central.lines import (
     SUBSCRIBER,
     TOLD_AT,
     Wanted,
+    clean,
     is_text,
     wanted,
 )
@@ -211,7 +212,7 @@ def foreseen(
             lines.append(wanted(TOLD_AT, key=key))
         thread = f"thread:{fact.thread}" if isinstance(fact, Said) and fact.thread else ""
         if thread:
-            name = _plain(thread, 300)
+            name = clean(thread, 300)
             refs = (name, forgetting.mark_in(epoch, settings.name, name))
             lines += [wanted(NAMED, channel=settings.name, ref=ref) for ref in refs]
         if fact.who is not None:
@@ -323,22 +324,18 @@ def _name(taking: Taking, fact: Fact, key: str, *more: str) -> None:
     """From now on these ids of that system mean this row."""
     refs = [one for one in dict.fromkeys((fact.ref, *fact.also, *more)) if one]
     for ref in refs:
-        taking.transaction.put_line(NAMED, (taking.settings.name, _plain(ref, 300), key))
+        taking.transaction.put_line(NAMED, (taking.settings.name, clean(ref, 300), key))
     taking.named += refs
 
 
 def _key_named(taking: Taking, ref: str, kind: str = "") -> str:
     """The row that system calls so; "" for one it did not tell."""
-    plain, channel = _plain(ref, 300), taking.settings.name
+    plain, channel = clean(ref, 300), taking.settings.name
     for name in (plain, forgetting.mark_of(taking.transaction, channel, plain)):
         for line in taking.transaction.lines(NAMED, channel=channel, ref=name):
             return str(line[2])
     key = key_of(kind, row_id(ref)) if kind else ""
     return key if key and _row(taking, key) is not None else ""
-
-
-def _plain(text: str, size: int) -> str:
-    return told.clean(text, size)
 
 
 # How new
@@ -402,13 +399,13 @@ def _said(taking: Taking, fact: Said) -> None:
         at=fact.at,
         channel=channel,
         direction=fact.direction,
-        by=_plain(fact.by, 120),
-        text=_plain(fact.text, TEXT_MAX),
+        by=clean(fact.by, 120),
+        text=clean(fact.text, TEXT_MAX),
         about=about,
         audience="internal" if fact.direction == "note" else "customer",
-        topic=_plain(fact.topic, 200),
+        topic=clean(fact.topic, 200),
         sensitivity=_sensitivity(taking, fact, about),
-        thread=_plain(fact.thread, 200),
+        thread=clean(fact.thread, 200),
         is_automatic=fact.is_automatic,
         is_closing=fact.is_closing,
     )
@@ -469,9 +466,9 @@ def _called(taking: Taking, fact: Called) -> None:
         at=fact.at,
         channel="phone",
         direction="out" if fact.direction == "out" else "in",
-        by=_plain(fact.by, 120),
-        text=_plain(fact.note, TEXT_MAX),
-        topic=topics.get(fact.state, _plain(fact.topic, 200)),
+        by=clean(fact.by, 120),
+        text=clean(fact.note, TEXT_MAX),
+        topic=topics.get(fact.state, clean(fact.topic, 200)),
         answered_at=fact.at if fact.state == "answered" and fact.direction != "out" else 0,
     )
     _contact(taking, body, met, fact)
@@ -479,7 +476,7 @@ def _called(taking: Taking, fact: Called) -> None:
 
 def _about(taking: Taking, about: str) -> str:
     """The key of the order or case that is meant; "" for nothing, or for what only its own system knows."""
-    text = _plain(about.strip().lstrip("#"), 200)
+    text = clean(about.strip().lstrip("#"), 200)
     if not text or text.startswith(("order/", "case/")):
         return text
     found = _key_named(taking, text, "order")
@@ -523,8 +520,8 @@ def _bought(taking: Taking, fact: Bought) -> None:
             state=state,
             lines=fact.lines[:LINES_MAX],
             total_minor=fact.total_minor,
-            currency=_plain(fact.currency, 3),
-            code=_plain(fact.code, 80),
+            currency=clean(fact.currency, 3),
+            code=clean(fact.code, 80),
             sensitivity=_one_of(fact.sensitivity, ("normal", "gift", "sensitive")),
             back=known.back if known is not None and state != "returned" else (),
         )
@@ -539,7 +536,7 @@ def _bought(taking: Taking, fact: Bought) -> None:
     _name(taking, fact, key)
     if fact.pickup_store:
         taking.transaction.add_interest(
-            scope_of(_plain(fact.pickup_store, 80)),
+            scope_of(clean(fact.pickup_store, 80)),
             met.owner,
             until=taking.now + HOLD_US,
             why="order",
@@ -549,11 +546,11 @@ def _bought(taking: Taking, fact: Bought) -> None:
 def _state_after(row: Row | None, told: str) -> str:
     """The state of an order, unless a store did something with it that cannot come before that."""
     if row is None or not isinstance(row.body, Order):
-        return _plain(told, 40)
+        return clean(told, 40)
     is_done = (
         row.source == STORE and row.body.state in ("collected", "returned") and told in PASSED
     )
-    return row.body.state if is_done else _plain(told, 40)
+    return row.body.state if is_done else clean(told, 40)
 
 
 def _with_back(order: Order, more: Sequence[Back]) -> Order:
@@ -567,7 +564,7 @@ def _with_back(order: Order, more: Sequence[Back]) -> Order:
         raise Unusable("it was returned before, or nothing came back")
     wrong = sorted(product for product in back if back[product] > bought[product])
     if wrong:
-        raise Unusable(f"more came back of {_plain(wrong[0], 80)} than was bought")
+        raise Unusable(f"more came back of {clean(wrong[0], 80)} than was bought")
     if back == +bought:
         return msgspec.structs.replace(order, state="returned", back=())
     told = tuple(Back(product, back[product]) for product in sorted(back))
@@ -620,9 +617,9 @@ def _parcel(taking: Taking, fact: Parcel) -> None:
         body = msgspec.structs.replace(
             known,
             order=number,
-            store=_plain(fact.store, 80),
+            store=clean(fact.store, 80),
             state=state,
-            shelf=_plain(fact.shelf, 40) or known.shelf,
+            shelf=clean(fact.shelf, 40) or known.shelf,
             n_items=max(1, min(fact.n_items, 10_000)),
             ready_at=known.ready_at or (fact.at if state == "ready" else 0),
             handed_over_at=known.handed_over_at or (fact.at if state == "handed_over" else 0),
@@ -630,7 +627,7 @@ def _parcel(taking: Taking, fact: Parcel) -> None:
         _put(taking, body, met, at=max(fact.at, row.as_of if row else 0))
     _name(taking, fact, key)
     taking.transaction.add_interest(
-        scope_of(_plain(fact.store, 80)), met.owner, until=taking.now + HOLD_US, why="parcel"
+        scope_of(clean(fact.store, 80)), met.owner, until=taking.now + HOLD_US, why="parcel"
     )
 
 
@@ -647,8 +644,8 @@ def _problem(taking: Taking, fact: Problem) -> None:
         channel = _channel(fact.channel or taking.settings.channel)
         promise = (
             Promise(
-                _plain(fact.promised_by, 120),
-                _plain(fact.promise, 200),
+                clean(fact.promised_by, 120),
+                clean(fact.promise, 200),
                 fact.due_at,
                 at=fact.at,
             )
@@ -657,23 +654,22 @@ def _problem(taking: Taking, fact: Problem) -> None:
         )
         body = Case(
             id=record,
-            number=_plain(fact.ref, 40),
+            number=clean(fact.ref, 40),
             state=_one_of(fact.state, ("solved", "open")),
-            topic=_plain(fact.topic, 200),
+            topic=clean(fact.topic, 200),
             opened_at=fact.opened_at or fact.at,
             channel=channel,
             promise=promise,
             told=tuple(
-                Told(_plain(label, 200), _plain(value, 200), channel, fact.at)
+                Told(clean(label, 200), clean(value, 200), channel, fact.at)
                 for label, value in fact.told[:LIST_MAX]
             ),
-            missing=tuple(_plain(one, 200) for one in fact.missing[:LIST_MAX]),
+            missing=tuple(clean(one, 200) for one in fact.missing[:LIST_MAX]),
             tried=tuple(
-                Remedy(_plain(text, 200), n, failed)
-                for text, n, failed in fact.tried[:LIST_MAX]
+                Remedy(clean(text, 200), n, failed) for text, n, failed in fact.tried[:LIST_MAX]
             ),
-            payer=_plain(fact.payer, 200),
-            next_step=_plain(fact.next_step, 200),
+            payer=clean(fact.payer, 200),
+            next_step=clean(fact.next_step, 200),
         )
         if known is not None:
             body = _with_ours(body, known, is_ours=row is not None and row.source == STORE)
@@ -724,7 +720,7 @@ def _forget(taking: Taking, fact: Forget) -> None:
 
 def _agreed(taking: Taking, fact: Agreed) -> None:
     met = _met(taking, fact)
-    purpose = _plain(fact.purpose, 80)
+    purpose = clean(fact.purpose, 80)
     joins.absorb(taking.transaction, met.owner)
     value = told.consent_value(
         purpose, is_granted=fact.is_granted, at=fact.at, source=taking.source
@@ -767,19 +763,19 @@ def _goods_body(taking: Taking, fact: Sold | Priced | Stocked, product: str) -> 
         case Sold():
             sensitivity = _one_of(fact.sensitivity, ("normal", "gift", "sensitive"))
             return Product(
-                product, _plain(fact.title, 200), _plain(fact.category, 80), sensitivity
+                product, clean(fact.title, 200), clean(fact.category, 80), sensitivity
             )
         case Priced():
-            channel = _plain(fact.channel or taking.settings.channel, 40)
+            channel = clean(fact.channel or taking.settings.channel, 40)
             return Price(
                 f"{product}@{channel}",
                 product,
                 channel,
                 fact.amount_minor,
-                _plain(fact.currency, 3),
+                clean(fact.currency, 3),
             )
         case Stocked():
-            place = _plain(fact.place, 80)
+            place = clean(fact.place, 80)
             count = None if fact.count is None else max(0, min(fact.count, 10**9))
             return Stock(
                 f"{product}@{place}", product, place, count, fact.at, changed_at=fact.at

@@ -8,6 +8,7 @@ import msgspec
 from sync.central.channels.facts import Who
 from sync.central.lines import (
     SAID,
+    clean,
 )
 from sync.central.sql import Connection
 from sync.central.transaction import Transaction
@@ -66,12 +67,6 @@ def told_in(who: Who) -> dict[str, str]:
             tuple(clean(part, 120) for part in (who.street, who.postcode, who.city))
         )
     return told
-
-
-def clean(text: str, size: int) -> str:
-    """Text from outside as a database can hold it, cut to so many characters; markup stays text."""
-    plain = text.replace("\0", "").encode("utf-8", "replace").decode()
-    return plain if len(plain) <= size else f"{plain[: size - 1]}…"
 
 
 def tell(

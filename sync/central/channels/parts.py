@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from html import unescape
@@ -20,6 +20,7 @@ import msgspec
 from sync.central.channels.adapter import (
     REPLAY_WITHIN_S,
     Delivery,
+    Event,
     Forged,
     NoSecret,
     Settings,
@@ -374,6 +375,18 @@ _TYPES: Final = {
     float: "a number",
     bool: "true or false",
 }
+
+
+Topics = Mapping[str, Callable[[Json, Settings], Iterator[AnyFact]]]
+"""What a body of each topic says."""
+
+
+def by_topic(topics: Topics, event: Event, settings: Settings) -> tuple[AnyFact, ...]:
+    """The facts of an event whose type is a topic. Raises Unmapped."""
+    mapping = topics.get(event.type)
+    if mapping is None:
+        raise Unmapped(f"no mapping for the topic {event.type!r}")
+    return tuple(mapping(Json(event.body), settings))
 
 
 # --- Times, money, text -----------------------------------------------------

@@ -19,11 +19,11 @@ Source: https://shopify.dev/docs/api/webhooks/2025-04 (payloads),
 https://shopify.dev/docs/apps/build/webhooks/verify-deliveries (signature, ids).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from sync.central.channels.adapter import Delivery, Event, Settings, Unmapped
+from sync.central.channels.adapter import Delivery, Event, Settings
 from sync.central.channels.facts import (
     Agreed,
     AnyFact,
@@ -41,6 +41,8 @@ from sync.central.channels.facts import (
 )
 from sync.central.channels.parts import (
     Json,
+    Topics,
+    by_topic,
     check_mac,
     decoded,
     digest_of,
@@ -87,10 +89,7 @@ class Shopify:
 
     def facts(self, event: Event, settings: Settings) -> tuple[AnyFact, ...]:
         """By topic."""
-        mapping = TOPICS.get(event.type)
-        if mapping is None:
-            raise Unmapped(f"no mapping for the topic {event.type!r}")
-        return tuple(mapping(Json(event.body), settings))
+        return by_topic(TOPICS, event, settings)
 
 
 ADAPTER: Final = Shopify()
@@ -370,7 +369,7 @@ def _nothing(_: Json, settings: Settings) -> Iterator[AnyFact]:  # noqa: ARG001
     return iter(())
 
 
-TOPICS: Final[Mapping[str, Callable[[Json, Settings], Iterator[AnyFact]]]] = {
+TOPICS: Final[Topics] = {
     "orders/create": _order,
     "orders/updated": _order,
     "orders/edited": _nothing,  # says what was added by numbers alone; orders/updated follows with the whole order

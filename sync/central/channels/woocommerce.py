@@ -11,10 +11,10 @@ has too. When a webhook is made, WooCommerce sends `webhook_id=7` once, which sa
 Source: https://woocommerce.github.io/woocommerce-rest-api-docs/ (webhooks, orders, customers, products; v3).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-from sync.central.channels.adapter import Delivery, Event, Settings, Unmapped
+from sync.central.channels.adapter import Delivery, Event, Settings
 from sync.central.channels.facts import (
     AnyFact,
     Bought,
@@ -27,6 +27,8 @@ from sync.central.channels.facts import (
 )
 from sync.central.channels.parts import (
     Json,
+    Topics,
+    by_topic,
     check_mac,
     decoded,
     digest_of,
@@ -80,10 +82,7 @@ class WooCommerce:
 
     def facts(self, event: Event, settings: Settings) -> tuple[AnyFact, ...]:
         """By topic."""
-        mapping = TOPICS.get(event.type)
-        if mapping is None:
-            raise Unmapped(f"no mapping for the topic {event.type!r}")
-        return tuple(mapping(Json(event.body), settings))
+        return by_topic(TOPICS, event, settings)
 
 
 ADAPTER: Final = WooCommerce()
@@ -203,7 +202,7 @@ def _nothing(_: Json, settings: Settings) -> Iterator[AnyFact]:  # noqa: ARG001
     return iter(())
 
 
-TOPICS: Final[Mapping[str, Callable[[Json, Settings], Iterator[AnyFact]]]] = {
+TOPICS: Final[Topics] = {
     "order.created": _order,
     "order.updated": _order,
     "order.restored": _order,
