@@ -3,6 +3,8 @@
 customer         the customer's side: one view, its pages filled in place
 customer_sheets  how each of its faces looks on a grid, pure
 counter          the clerk's side
+counter_acts     what is done from a customer's page, each after one question
+counter_base     what every act needs
 counter_drafts   notes and answers begun there
 counter_find     its search
 counter_presence that the others see with whom the clerk is

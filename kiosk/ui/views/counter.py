@@ -9,8 +9,7 @@ All four are mounted once and filled in place. A customer's tap is announced and
 kept as a draft until it is recorded. What happened is said only after `Desk.record` returned: it is durable then.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import msgspec
@@ -42,9 +41,9 @@ from kiosk.core.counter_answer import (
     window_left,
 )
 from kiosk.core.counter_card import card_entries, card_room, counter_card, stands_on_top
-from kiosk.core.counter_now import Parcel, Ticket, Todo
+from kiosk.core.counter_now import Todo
 from kiosk.core.counter_open import channels_line, n_late_of, open_of
-from kiosk.core.entries import Entry, Opened, Post, Telling, Tone, found, name_of, why
+from kiosk.core.entries import Entry, Opened, Post, Tone, found
 from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
     CounterDesk,
@@ -52,14 +51,9 @@ from kiosk.core.ports import (
     NoteDraft,
     Pins,
     Recognition,
-    Recorded,
-    Refused,
     Unsettled,
     Waits,
-    Witnesses,
-    held_by,
 )
-from kiosk.core.promising import due_choices
 from kiosk.core.settling import (
     DIGITS_MAX,
     Settled,
@@ -71,15 +65,11 @@ from kiosk.core.settling import (
 )
 from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
-from kiosk.ui.screens.alike import DECLINE, JOIN, AlikeQuestion
-from kiosk.ui.screens.choice import ChoiceQuestion, Chosen
-from kiosk.ui.screens.hand_over import HandOverQuestion
-from kiosk.ui.screens.remedy import RemedyQuestion, Tried
-from kiosk.ui.screens.set_pin import PinQuestion
 from kiosk.ui.screens.settle import SettleQuestion
+from kiosk.ui.views.counter_acts import CounterActs
 from kiosk.ui.views.counter_drafts import Drafts
 from kiosk.ui.views.counter_find import FOUND_MAX, FindPage
-from kiosk.ui.views.counter_presence import BY_STAFF, Presence
+from kiosk.ui.views.counter_presence import BY_STAFF
 from kiosk.ui.views.counter_waiting import WaitingPage
 from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.entry_list import EntryList
@@ -88,26 +78,13 @@ from kiosk.ui.widgets.note import NoteWriter
 from kiosk.ui.widgets.notice import Notice
 from kiosk.ui.widgets.plain_text import PlainText
 from kiosk.ui.widgets.strip import StaffStrip
-from sync.model import promises
-from sync.model.card import card_text
 from sync.model.errors import StoreError
-from sync.model.operation import Evidence, OperationState
 from sync.model.operations.answer_interaction import AnswerInteraction
-from sync.model.operations.decline_likeness import DeclineLikeness
-from sync.model.operations.hand_over_pickup import HandOverPickup
-from sync.model.operations.join_customers import JoinCustomers
-from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
-from sync.model.operations.promise_answer import PromiseAnswer
 from sync.model.operations.record_interaction import RecordInteraction
-from sync.model.operations.redeem import Redeem
-from sync.model.operations.refer_customer import ReferCustomer
-from sync.model.operations.take_referral import TakeReferral
-from sync.model.operations.try_remedy import TryRemedy
-from sync.model.profile import Profile
-from sync.model.records import Case, ChannelWatch, Interaction, Referral
-from sync.model.rules import TEXT_MAX, UNDO_WITHIN_US
+from sync.model.records import ChannelWatch, Interaction, Referral
+from sync.model.rules import UNDO_WITHIN_US
 
 LOOK_S: Final = 1.0
 """How often the strip and the open page look at this device's files; each look takes about a millisecond."""
@@ -117,9 +94,6 @@ UNSETTLED_MAX: Final = 50
 
 DRAFT_S: Final = 1.0
 """How much of what is being written a crash may take."""
-
-ALIKE_WHY_MAX: Final = 200
-"""Letters of why two are one that are kept with it (`JoinCustomers.why`)."""
 
 NARROW: Final = 60
 """Columns below which keys stand close together: a row of keys less is a row of the card more."""
@@ -162,17 +136,6 @@ class _Spare:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """What was recorded last, and can be taken back for a while."""
-
-    op: str
-    kind: str
-    owner: str
-    at: int
-    todo: Todo | None = None
-
-
 class _Body(VerticalScroll):
     """The page of a customer, which says when its height changed."""
 
@@ -184,7 +147,7 @@ class _Body(VerticalScroll):
         self.post_message(self.Resized())
 
 
-class CounterView(Vertical):
+class CounterView(CounterActs):
     """The clerk's side of the shop. All calls to the desk answer from this device's files in milliseconds."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -218,14 +181,8 @@ class CounterView(Vertical):
         id: str | None = None,  # noqa: A002  # Textual's own name for it
     ) -> None:
         """Args: `told` are codes of what staff should know from the start, as `staff_told` takes them."""
-        super().__init__(id=id)
+        super().__init__(desk, post=post, words=words, id=id)
         self._told_first = told
-        self._desk = desk
-        self._post = post
-        self._words = words
-        self._profile: Profile | None = None
-        self._opened = found("name")
-        self._sheet: Sheet | None = None
         self._tapped_at = 0
         self._here: _Here | None = None
         self._carried: _Spoken | None = None
@@ -236,15 +193,9 @@ class CounterView(Vertical):
         self._open_read_at = 0
         self._referrals: frozenset[str] = frozenset()
         self._referred = ""
-        self._decided: frozenset[str] = frozenset()
-        self._presence = Presence(desk, post)
-        self._names: dict[str, str] = {}
         self._shows_ages = False
         self._is_unfolded = False
-        self._is_note_asked = False
         self._unsettled: tuple[Unsettled, ...] = ()
-        self._last: _Done | None = None
-        self._waits: _Done | None = None
 
     # What there is
 
@@ -292,16 +243,6 @@ class CounterView(Vertical):
     def on_unmount(self) -> None:
         """The counter is closed: nobody is with the customer any more."""
         self._presence.leave()
-
-    @property
-    def page(self) -> str:
-        """Which page is open: find, sheet, unsettled or waiting."""
-        return self.query_one("#pages", ContentSwitcher).current or "find"
-
-    @property
-    def owner(self) -> str:
-        """Whose page is open, "" for nobody's."""
-        return self._sheet.owner if self._sheet is not None and self.page == "sheet" else ""
 
     def take_focus(self) -> None:
         """Put the focus where this page begins."""
@@ -569,7 +510,7 @@ class CounterView(Vertical):
         self._fill_sheet()
         self.query_one("#body", VerticalScroll).scroll_home(animate=False)
 
-    # Handing over
+    # What stands there with a digit
 
     @on(EntryList.Chosen)
     def _chosen(self, event: EntryList.Chosen) -> None:
@@ -598,128 +539,6 @@ class CounterView(Vertical):
             if todo.digit == digit:
                 self._begin_todo(todo)
 
-    def action_hand_over(self) -> None:
-        """Begin to hand over the only parcel, or say which digit to press."""
-        if self.page != "sheet" or self._sheet is None:
-            return
-        parcels = self._sheet.parcels
-        if len(parcels) == 1:
-            self._ask(self._sheet.owner, parcels[0])
-        else:
-            self._say("hand.which" if parcels else "hand.none")
-
-    def _ask(self, owner: str, parcel: Parcel) -> None:
-        def answered(is_yes: bool | None) -> None:  # noqa: FBT001  # Textual's callback of a modal
-            if is_yes:
-                self._hand_over(owner, parcel)
-
-        question = HandOverQuestion(
-            parcel.question,
-            yes=parcel.yes,
-            no=self._words.say("hand.no"),
-            keys=self._words.say("hand.keys"),
-        )
-        self.app.push_screen(question, answered)
-
-    def _hand_over(self, owner: str, parcel: Parcel) -> None:
-        args = HandOverPickup(pickup=parcel.pickup, order=parcel.order)
-        if self._record("hand_over_pickup", args, owner=owner, evidence=parcel.evidence):
-            self._say("hand.done", order=self._words.name(parcel.order))
-
-    # Using a ticket or a right
-
-    def _ask_use(self, owner: str, ticket: Ticket) -> None:
-        def answered(is_yes: bool | None) -> None:  # noqa: FBT001  # Textual's callback of a modal
-            if is_yes:
-                self._use(owner, ticket)
-
-        question = HandOverQuestion(
-            ticket.question,
-            yes=ticket.yes,
-            no=self._words.say("hand.no"),
-            keys=self._words.say("hand.keys"),
-        )
-        self.app.push_screen(question, answered)
-
-    def _use(self, owner: str, ticket: Ticket) -> None:
-        desk = self._desk
-        if isinstance(desk, Witnesses):
-            self.run_worker(self._use_witnessed(desk, owner, ticket), group="use")
-            return
-        args = Redeem(of=ticket.of)
-        if self._record("redeem", args, owner=owner, evidence=ticket.evidence):
-            self._used(ticket)
-
-    async def _use_witnessed(self, desk: Witnesses, owner: str, ticket: Ticket) -> None:
-        """With the customer's band as witness, where it lies there or can be held there again."""
-        try:
-            recorded = await desk.use(
-                ticket.of, owner=owner, actor=self._post.clerk, evidence=ticket.evidence
-            )
-        except (Refused, StoreError) as error:
-            self._say_not_done(error)
-            return
-        self._recorded(recorded, "redeem", owner)
-        self.look()
-        self._used(ticket)
-
-    def _used(self, ticket: Ticket) -> None:
-        if self._waits is not self._last:
-            self._say("ticket.done", title=ticket.title)
-        else:
-            self.query_one("#message", Notice).clear()
-
-    def _look_for_answer(self) -> None:
-        """What only the centre could decide: did it?"""
-        waits = self._waits
-        if waits is None:
-            return
-        try:
-            state = self._desk.state_of(waits.op)
-            code = next((one.code for one in self._desk.unsettled() if one.op == waits.op), "")
-        except StoreError as error:
-            self._say_trouble(error)
-            return
-        notice = self.query_one("#here", Notice)
-        match state:
-            case OperationState.APPLIED:
-                what = self._words.either(f"kind.{waits.kind}", "kind.other")
-                notice.announce(self._words.say("wait.yes", what=what), tone=Tone.READY)
-            case OperationState.REFUSED | OperationState.HELD | OperationState.VOID:
-                reason = why(code, self._words)
-                notice.announce(self._words.say("wait.no", why=reason), tone=Tone.ALERT)
-            case OperationState.RECORDED | OperationState.SENDING:
-                return
-            case None:
-                pass  # forgotten long after it was settled
-        self._waits = None
-
-    # A PIN
-
-    def action_pin(self) -> None:
-        """Give the customer a PIN, or another one; the answer says that an ID was seen."""
-        sheet, desk = self._sheet, self._desk
-        if self.page != "sheet" or sheet is None or not isinstance(desk, Pins):
-            return
-        owner, name = sheet.owner, sheet.name
-
-        def answered(pin: str | None) -> None:
-            if not pin:
-                return
-            evidence = Evidence("S1", "id_seen", self._opened.evidence.band)
-
-            def do() -> None:
-                actor = self._post.clerk
-                recorded = desk.set_pin(pin, owner=owner, actor=actor, evidence=evidence)
-                self._recorded(recorded, "set_pin", owner)
-
-            if self._does(do):
-                self._say("pin.done", name=name)
-
-        self.app.push_screen(PinQuestion(name, words=self._words), answered)
-
-    # What waits for whoever serves
-
     def _begin_todo(self, todo: Todo) -> None:
         match todo.kind:
             case "answer_again":
@@ -728,187 +547,6 @@ class CounterView(Vertical):
                 self._ask_referral(todo)
             case _:
                 self._ask_alike(todo)
-
-    def _ask_referral(self, todo: Todo) -> None:
-        """Take a customer who was sent here; one who was taken, finish."""
-        sheet, words = self._sheet, self._words
-        if sheet is None:
-            return
-        owner = sheet.owner
-
-        def answered(is_yes: bool | None) -> None:  # noqa: FBT001  # Textual's callback of a modal
-            by = self._post.clerk_name
-            args = TakeReferral(referral=todo.id, by=by, is_done=todo.is_taken)
-            evidence = self._opened.by_staff
-            if is_yes and self._record("take_referral", args, owner=owner, evidence=evidence):
-                self._say("referral.done" if todo.is_taken else "referral.taken", by=todo.name)
-
-        question = HandOverQuestion(
-            (words.say("referral.question", name=sheet.name, by=todo.name), todo.text),
-            yes=words.say("referral.finish" if todo.is_taken else "referral.take"),
-            no=words.say("hand.no"),
-            keys=words.say("referral.keys"),
-        )
-        self.app.push_screen(question, answered)
-
-    def _ask_alike(self, todo: Todo) -> None:
-        """Are two customers one person? The answer is a clerk's, and can be taken back."""
-        sheet = self._sheet
-        if sheet is None:
-            return
-        owner, name = sheet.owner, sheet.name
-        likeness = f"{owner}~{todo.id}"
-
-        def answered(answer: str | None) -> None:
-            evidence, before = self._opened.by_staff, self._decided
-            if answer in (JOIN, DECLINE):
-                self._decided = before | {likeness}
-            if answer == JOIN:
-                why = self._words.say("alike.reason", why=todo.text)[:ALIKE_WHY_MAX]
-                joining = JoinCustomers(other=todo.id, why=why)
-                if self._record("join_customers", joining, owner=owner, evidence=evidence):
-                    self._say("alike.joined", key="Z")
-                else:
-                    self._decided = before
-            elif answer == DECLINE:
-                declining = DeclineLikeness(other=todo.id)
-                if self._record("decline_likeness", declining, owner=owner, evidence=evidence):
-                    assert self._last is not None
-                    self._last = replace(self._last, todo=todo)
-                    self._say("alike.declined", key="Z")
-                else:
-                    self._decided = before
-            self._fill_sheet()
-
-        question = AlikeQuestion(name, todo.name, todo.text, words=self._words)
-        self.app.push_screen(question, answered)
-
-    # What was tried
-
-    @property
-    def _open_case(self) -> Case | None:
-        """The case a note belongs to."""
-        sheet, profile = self._sheet, self._profile
-        if sheet is None or profile is None or not sheet.case:
-            return None
-        return next((case for _, case in profile.of(Case) if case.id == sheet.case), None)
-
-    def action_tried(self) -> None:
-        """Write down what was tried for the open case; what failed twice before needs a reason."""
-        sheet, case = self._sheet, self._open_case
-        if self.page != "sheet" or sheet is None or case is None:
-            return
-        owner = sheet.owner
-
-        def answered(tried: Tried | None) -> None:
-            if tried is None:
-                return
-            args = TryRemedy(
-                case=case.id,
-                by=self._post.clerk_name,
-                text=tried.text,
-                has_failed=tried.has_failed,
-                reason=tried.reason,
-            )
-            evidence = self._opened.by_staff
-            if self._record("try_remedy", args, owner=owner, evidence=evidence):
-                self._say("remedy.done", what=self._words.name(tried.text), key="Z")
-
-        self.app.push_screen(RemedyQuestion(sheet.name, case, words=self._words), answered)
-
-    # What was promised
-
-    @property
-    def _promised(self) -> Case | None:
-        """The case on which something is to be kept, the most pressing one."""
-        cases = () if self._profile is None else self._profile.of(Case)
-        found = [
-            (promise.due_at, case.id, case)
-            for _, case in cases
-            if case.state == "open" and (promise := promises.pressing(case)) is not None
-        ]
-        return min(found)[2] if found else None
-
-    def action_promise(self) -> None:
-        """Promise the customer something on their case, by name and time."""
-        sheet = self._sheet
-        if self.page != "sheet" or sheet is None or not sheet.case:
-            return
-        tell, words = self._telling(), self._words
-
-        dues = due_choices(tell.now, words.zone)
-        told = tuple(words.moment(due, now=tell.now) for due in dues)
-
-        def answered(made: Chosen | None) -> None:
-            if made is None:
-                return
-            by, evidence = self._post.clerk_name, self._opened.by_staff
-            args = PromiseAnswer(
-                case=sheet.case, by=by, text=made.text, due_at=dues[made.index]
-            )
-            if self._record("promise_answer", args, owner=sheet.owner, evidence=evidence):
-                due, case = told[made.index], sheet.case_number
-                self._say("promise.made", due=due, case=case, key="Z")
-
-        title = words.say("promise.title", name=sheet.name, case=sheet.case_number)
-        choices = tuple(words.say("promise.until", due=due) for due in told)
-        question = ChoiceQuestion("promise", title, choices, words=words)
-        self.app.push_screen(question, answered)
-
-    def action_kept(self) -> None:
-        """What was promised on a case is done, and how; the case goes on."""
-        sheet, case = self._sheet, self._promised
-        if self.page != "sheet" or sheet is None or case is None:
-            return
-        promise, words = promises.pressing(case), self._words
-        assert promise is not None  # that is why the case was chosen
-        number = words.name(case.number)
-
-        def answered(kept: Chosen | None) -> None:
-            if kept is None:
-                return
-            args = KeepPromise(case=case.id, by=self._post.clerk_name, text=kept.text)
-            evidence = self._opened.by_staff
-            if self._record("keep_promise", args, owner=sheet.owner, evidence=evidence):
-                self._say("promise.done", case=number, key="Z")
-
-        title = words.say("kept.title", case=number)
-        text = words.say(
-            "kept.promise", by=words.name(promise.by), text=words.text(promise.text)
-        )
-        self.app.push_screen(ChoiceQuestion("kept", title, (text,), words=words), answered)
-
-    # Sending a customer on
-
-    @property
-    def _other_stores(self) -> tuple[tuple[str, str], ...]:
-        here = self._post.store
-        found = [(one, self._words.name(name)) for one, name in self._post.stores.items()]
-        return tuple(sorted((one for one in found if one[0] != here), key=lambda one: one[1]))
-
-    def action_send_on(self) -> None:
-        """Send the customer to another store, with the card, so that nobody there asks again."""
-        sheet, stores = self._sheet, self._other_stores
-        if self.page != "sheet" or sheet is None or self._profile is None:
-            return
-        if not stores:
-            self._say("refer.nowhere")
-            return
-        card = card_text(counter_card(self._profile, self._telling()))[:TEXT_MAX]
-
-        def answered(sent: Chosen | None) -> None:
-            if sent is None:
-                return
-            by, evidence = self._post.clerk_name, self._opened.by_staff
-            to, store = stores[sent.index]
-            args = ReferCustomer(to=to, by=by, text=sent.text, card=card, case=sheet.case)
-            if self._record("refer_customer", args, owner=sheet.owner, evidence=evidence):
-                self._say("refer.done", store=store, name=sheet.name, key="Z")
-
-        title = self._words.say("refer.title", name=sheet.name)
-        choices = tuple(self._words.say("refer.where", store=name) for _, name in stores)
-        question = ChoiceQuestion("refer", title, choices, words=self._words)
-        self.app.push_screen(question, answered)
 
     # Answering in the customer's channel
 
@@ -1262,46 +900,6 @@ class CounterView(Vertical):
             self._say("unsettled.done", what=self._words.say("unsettled.done.again"))
             self._fill_unsettled()
 
-    # Taking back
-
-    def action_undo(self) -> None:
-        """Take back what was recorded last, if that is not long ago."""
-        last = self._last
-        if last is None or self._desk.standing().now - last.at > UNDO_WITHIN_US:
-            self._say("undo.nothing")
-            return
-        if last.todo is not None:
-            self._ask_alike(last.todo)
-            return
-        what = self._words.either(f"kind.{last.kind}", "kind.other")
-
-        def answered(is_yes: bool | None) -> None:  # noqa: FBT001  # Textual's callback of a modal
-            if is_yes:
-                self._undo(last, what)
-
-        question = HandOverQuestion(
-            (
-                self._words.say("undo.question", what=what),
-                self._name_of(last.owner) if last.owner else "",
-            ),
-            yes=self._words.say("undo.yes"),
-            no=self._words.say("hand.no"),
-            keys=self._words.say("hand.keys"),
-        )
-        self.app.push_screen(question, answered)
-
-    def _undo(self, last: _Done, what: str) -> None:
-        def do() -> None:
-            self._desk.undo(last.op, actor=self._post.clerk, evidence=found("name").by_staff)
-
-        if self._does(do):
-            self._last = None
-            if last.kind == "join_customers":
-                self._decided = frozenset()
-            self._say("undo.done", what=what)
-            self._fill_sheet()
-            self._show_keys()
-
     @on(KeyBar.Pressed)
     def _key_clicked(self, event: KeyBar.Pressed) -> None:
         event.stop()
@@ -1327,80 +925,7 @@ class CounterView(Vertical):
         }  # fmt: skip
         actions[name]()
 
-    # Saying and doing
-
-    def _record(
-        self, kind: str, args: msgspec.Struct, *, owner: str, evidence: Evidence
-    ) -> bool:
-        """Whether it is durable on this device; if not, the message says why and nothing was done."""
-
-        def do() -> None:
-            recorded = self._desk.record(
-                kind, args, owner=owner, actor=self._post.clerk, evidence=evidence
-            )
-            self._recorded(recorded, kind, owner)
-
-        return self._does(do)
-
-    def _recorded(self, recorded: Recorded, kind: str, owner: str) -> None:
-        """It can be taken back for a while; where only the centre can decide it, nothing is handed out before."""
-        self._last = _Done(recorded.op, kind, owner, self._desk.standing().now)
-        self._presence.acted(self._last.at)
-        if recorded.waits:
-            self._waits = self._last
-            text = self._words.say("unsettled.waits")
-            self.query_one("#here", Notice).announce(text, tone=Tone.ASK)
-
-    def _does(self, do: Callable[[], None]) -> bool:
-        """Whether it was done; if not, the message says why and nothing was."""
-        try:
-            do()
-        except (Refused, StoreError) as error:
-            self._say_not_done(error)
-            return False
-        self.look()
-        self._show_keys()
-        return True
-
-    def _say_not_done(self, error: Refused | StoreError) -> None:
-        if isinstance(error, Refused):
-            reason = why(error.code, self._words)
-            if error.at and error.where:
-                tell = self._telling()
-                at, store = tell.at(error.at), tell.store(error.where)
-                reason = self._words.say("why.used_there", at=at, store=store)
-            self._say("trouble.refused", why=reason, tone=Tone.ALERT)
-            return
-        reason = self._words.either(f"trouble.{error.code}", "trouble.store")
-        self._say("trouble.record", why=reason, tone=Tone.ALERT)
-
-    def _say(self, sentence: str, *, tone: Tone = Tone.PLAIN, **values: str) -> None:
-        self._is_note_asked = False
-        self.query_one("#message", Notice).announce(
-            self._words.say(sentence, **values), tone=tone
-        )
-
-    def _say_trouble(self, error: StoreError) -> None:
-        reason = self._words.either(f"trouble.{error.code}", "trouble.store")
-        self._say("trouble.read", why=reason, tone=Tone.ALERT)
-
-    def _name_of(self, owner: str) -> str:
-        if owner not in self._names:
-            try:
-                customer = self._desk.profile_of(owner).customer
-            except StoreError:
-                customer = (
-                    None  # the name is a courtesy here; the page itself will say what is wrong
-                )
-            self._names[owner] = (
-                name_of(customer, self._words) if customer else self._words.name(owner)
-            )
-        return self._names[owner]
-
-    def _telling(self) -> Telling:
-        now = self._desk.standing().now
-        held = held_by(self._desk)
-        return Telling(self._words, self._post, now, held=held, decided=self._decided)
+    # Keys
 
     def _show_keys(self) -> None:
         is_tight = 0 < self.size.width < NARROW

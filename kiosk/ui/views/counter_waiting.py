@@ -54,7 +54,7 @@ class WaitingPage(Vertical):
         """Show these, and the line about all channels; who was highlighted stays so, and the same costs nothing."""
         said = self.query_one("#waiting-channels", PlainText)
         nothing = self._words.say("open.nothing")
-        said.say(channels if found else "\n".join((channels, nothing)).strip())
+        said.say(channels if found else f"{channels}\n{nothing}".strip())
         said.display = bool(channels) or not found
         if found != self._found:
             self._found = found
@@ -86,8 +86,10 @@ class WaitingPage(Vertical):
     def _line(self, index: int, one: Open) -> Content:
         digit = f" {index} " if index <= DIGITS_MAX else "   "
         lead = f"{MARKS[one.tone].strip()} {one.lead}".strip()
-        width = max(self.app.size.width if not self.size.width else self.size.width, 0)
-        rows = wrap(one.text, max(width - LIST_INDENT, LIST_INDENT), max_lines=ROWS_MAX, placeholder="…")
+        width = self.size.width or self.app.size.width  # shown first, it gets a size afterwards
+        rows = wrap(
+            one.text, max(width - LIST_INDENT, LIST_INDENT), max_lines=ROWS_MAX, placeholder="…"
+        )
         text = "".join(f"\n    {row}" for row in rows or [""])
         return Content.assemble((digit, "bold"), (one.name, "bold"), f"  {lead}{text}")
 

@@ -35,6 +35,8 @@ SAYS_IT = (
     "ui/screens/set_pin.py",
     "ui/screens/settle.py",
     "ui/views/counter.py",
+    "ui/views/counter_acts.py",
+    "ui/views/counter_base.py",
     "ui/views/counter_find.py",
     "ui/views/counter_waiting.py",
     "ui/widgets/note.py",

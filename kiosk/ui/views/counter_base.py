@@ -1,0 +1,153 @@
+"""What every act at the counter needs: whose page is open, recording, saying what came of it. `counter` is made of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+from textual.containers import Vertical
+from textual.widgets import ContentSwitcher
+
+from kiosk.core.counter import Sheet
+from kiosk.core.counter_now import Todo
+from kiosk.core.entries import Post, Telling, Tone, found, name_of, why
+from kiosk.core.ports import CounterDesk, Recorded, Refused, held_by
+from kiosk.core.staff_words import StaffWords
+from kiosk.ui.views.counter_presence import Presence
+from kiosk.ui.widgets.notice import Notice
+from sync.model.errors import StoreError
+from sync.model.operation import Evidence
+from sync.model.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was recorded last, and can be taken back for a while."""
+
+    op: str
+    kind: str
+    owner: str
+    at: int
+    todo: Todo | None = None
+
+
+class CounterBase(Vertical):
+    """The state of a counter that acts share, and how an act is done."""
+
+    def __init__(
+        self,
+        desk: CounterDesk,
+        *,
+        post: Post,
+        words: StaffWords,
+        id: str | None = None,  # noqa: A002  # Textual's own name for it
+    ) -> None:
+        super().__init__(id=id)
+        self._desk = desk
+        self._post = post
+        self._words = words
+        self._profile: Profile | None = None
+        self._opened = found("name")
+        self._sheet: Sheet | None = None
+        self._decided: frozenset[str] = frozenset()
+        self._presence = Presence(desk, post)
+        self._names: dict[str, str] = {}
+        self._is_note_asked = False
+        self._last: Done | None = None
+        self._waits: Done | None = None
+
+    @property
+    def page(self) -> str:
+        """Which page is open: find, sheet, unsettled or waiting."""
+        return self.query_one("#pages", ContentSwitcher).current or "find"
+
+    @property
+    def owner(self) -> str:
+        """Whose page is open, "" for nobody's."""
+        return self._sheet.owner if self._sheet is not None and self.page == "sheet" else ""
+
+    # What the view does
+
+    def look(self) -> None:
+        """Look at this device's files again."""
+        raise NotImplementedError
+
+    def _fill_sheet(self) -> None:
+        raise NotImplementedError
+
+    def _show_keys(self) -> None:
+        raise NotImplementedError
+
+    # Saying and doing
+
+    def _record(
+        self, kind: str, args: msgspec.Struct, *, owner: str, evidence: Evidence
+    ) -> bool:
+        """Whether it is durable on this device; if not, the message says why and nothing was done."""
+
+        def do() -> None:
+            recorded = self._desk.record(
+                kind, args, owner=owner, actor=self._post.clerk, evidence=evidence
+            )
+            self._recorded(recorded, kind, owner)
+
+        return self._does(do)
+
+    def _recorded(self, recorded: Recorded, kind: str, owner: str) -> None:
+        """It can be taken back for a while; where only the centre can decide it, nothing is handed out before."""
+        self._last = Done(recorded.op, kind, owner, self._desk.standing().now)
+        self._presence.acted(self._last.at)
+        if recorded.waits:
+            self._waits = self._last
+            text = self._words.say("unsettled.waits")
+            self.query_one("#here", Notice).announce(text, tone=Tone.ASK)
+
+    def _does(self, do: Callable[[], None]) -> bool:
+        """Whether it was done; if not, the message says why and nothing was."""
+        try:
+            do()
+        except (Refused, StoreError) as error:
+            self._say_not_done(error)
+            return False
+        self.look()
+        self._show_keys()
+        return True
+
+    def _say_not_done(self, error: Refused | StoreError) -> None:
+        if isinstance(error, Refused):
+            reason = why(error.code, self._words)
+            if error.at and error.where:
+                tell = self._telling()
+                at, store = tell.at(error.at), tell.store(error.where)
+                reason = self._words.say("why.used_there", at=at, store=store)
+            self._say("trouble.refused", why=reason, tone=Tone.ALERT)
+            return
+        reason = self._words.either(f"trouble.{error.code}", "trouble.store")
+        self._say("trouble.record", why=reason, tone=Tone.ALERT)
+
+    def _say(self, sentence: str, *, tone: Tone = Tone.PLAIN, **values: str) -> None:
+        self._is_note_asked = False
+        self.query_one("#message", Notice).announce(
+            self._words.say(sentence, **values), tone=tone
+        )
+
+    def _say_trouble(self, error: StoreError) -> None:
+        reason = self._words.either(f"trouble.{error.code}", "trouble.store")
+        self._say("trouble.read", why=reason, tone=Tone.ALERT)
+
+    def _name_of(self, owner: str) -> str:
+        if owner not in self._names:
+            try:
+                customer = self._desk.profile_of(owner).customer
+            except StoreError:
+                customer = (
+                    None  # the name is a courtesy here; the page itself will say what is wrong
+                )
+            self._names[owner] = (
+                name_of(customer, self._words) if customer else self._words.name(owner)
+            )
+        return self._names[owner]
+
+    def _telling(self) -> Telling:
+        now = self._desk.standing().now
+        held = held_by(self._desk)
+        return Telling(self._words, self._post, now, held=held, decided=self._decided)
