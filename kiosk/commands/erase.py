@@ -70,6 +70,7 @@ def run(  # one parameter an option
     try:
         opened = Store(address, fresh_epoch="")
         try:
+            asked = customer
             if customer:
                 customer = _meant(opened, customer, as_json=as_json)
             if not customer:
@@ -89,6 +90,8 @@ def run(  # one parameter an option
         message = f"Nobody with the name or id {customer[:60]} is here."
         if status:
             message = f"Nobody with the id {customer[:60]} was erased; who is erased has no name any more."
+            if customer != asked:
+                message = f"{asked[:60]} is here with the id {customer}, and was not erased."
         fail("unknown", message, exit_code=EXIT_NOTHING, as_json=as_json)
     print(json.dumps(said) if as_json else "\n".join(_in_words(said)))
 

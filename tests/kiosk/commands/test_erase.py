@@ -153,3 +153,12 @@ def test_where_a_name_fits_two_they_are_listed_and_nobody_is_erased(
     assert ended.value.exit_code == 3
     assert {"lena-2", shop.LENA} <= set(listed.split())
     assert ran(data, capsys, customer="lena-2")["rows"] == {"customer": 1}
+
+
+def test_the_status_of_somebody_who_is_still_here_says_so_by_name(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit):
+        erase.run(data=data, customer="Léna Müller", status=True)
+
+    assert f"Léna Müller is here with the id {shop.LENA}" in capsys.readouterr().err
