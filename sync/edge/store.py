@@ -99,7 +99,7 @@ SALVAGE_MAX: Final = 100_000
 _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26
 """Primary result codes. Source: sqlite.org/rescode.html."""
 
-_TOGETHER: Final = (2_000, 100, 10, 1)
+_TOGETHER: Final = (2_000, 1_000, 100, 10, 1)
 """Rows of one statement: of few sizes, for the driver keeps what it made of each."""
 
 _ONE_ROW: Final = re.compile(r"(?<=VALUES )(\([?, 0-9]+\))")
