@@ -65,7 +65,11 @@ def test_an_event_at_a_time_can_be_looked_at() -> None:
 FOUND = (
     (313080, 3, 8),  # the centre set back behind the only push of a kiosk that was loading
     (410067, 2, 40),  # a push that came so late that its kiosk was called a copy
-    (420111, 2, 40),  # a kiosk that settled something and was moved before the decision came down
+    (
+        420111,
+        2,
+        40,
+    ),  # a kiosk that settled something and was moved before the decision came down
 )
 """Seed, kiosks and steps of runs that once failed."""
 
