@@ -1,5 +1,6 @@
 """A small shop that can send: a centre's store on any database, its parts, and the worker over its queue."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from sync.central.gate import Gate, Sessions
 from sync.central.op_rows import OpRecord
 from sync.central.outgoing_rows import OutgoingRecord
 from sync.central.parts import Parts
+from sync.central.senders.sender import AnyCall, AnyReply
 from sync.central.store import Store
 from sync.model.operation import Operation
 from sync.model.operations.answer_interaction import AnswerInteraction
@@ -129,3 +131,17 @@ def channel(
 
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """The node is gone."""
+
+
+def dies_after(carry: Callable[[AnyCall], AnyReply]) -> Callable[[AnyCall], AnyReply]:
+    """What carries a call through, and then the node is gone."""
+
+    def dies(call: AnyCall) -> AnyReply:
+        carry(call)
+        raise Killed
+
+    return dies

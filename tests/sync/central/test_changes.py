@@ -41,7 +41,16 @@ from sync.model.records import (
 )
 from sync.model.row import Row
 from tests.support import shop
-from tests.support.sending import HOUR_US, NOON, SECOND_US, SendingShop, answer, channel
+from tests.support.sending import (
+    HOUR_US,
+    NOON,
+    SECOND_US,
+    Killed,
+    SendingShop,
+    answer,
+    channel,
+    dies_after,
+)
 from tests.support.vendor_servers import ShopifyAdmin, Subscriber, running
 
 on_both = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
@@ -432,19 +441,11 @@ def test_a_subscriber_with_another_secret_loses_nothing(
     assert (crm.events, dead(harbour), n_rows(harbour, "change_due")) == ([], [], 1)
 
 
-class Killed(BaseException):
-    """The node is gone."""
-
-
 @on_both
 def test_a_node_that_dies_has_another_tell_again_under_the_same_id(
     store: Store, harbour: SendingShop, crm: Subscriber, telling: TellingOf, web: Web
 ) -> None:
-    def dies(call: AnyCall) -> AnyReply:
-        web.carry(call)
-        raise Killed
-
-    dying = telling(harbour, listening(crm), carry=dies)
+    dying = telling(harbour, listening(crm), carry=dies_after(web.carry))
     harbour.push(counted(4))
     with pytest.raises(Killed):
         dying.tell_due()

@@ -44,9 +44,11 @@ from tests.support.sending import (
     MINUTE_US,
     NOON,
     SECOND_US,
+    Killed,
     SendingShop,
     answer,
     channel,
+    dies_after,
     notice,
 )
 from tests.support.vendor_servers import Chatwoot, Twilio, WhatsAppCloud, running
@@ -452,10 +454,6 @@ def test_messages_of_one_channel_do_not_overtake_each_other(
 # A node that dies, and answers that are lost
 
 
-class Killed(BaseException):
-    """The node is gone."""
-
-
 @on_both
 def test_what_a_node_that_died_may_have_sent_is_not_sent_again_but_shown_to_a_person(
     harbour: SendingShop, meta: WhatsAppCloud, sending: Sending
@@ -464,12 +462,8 @@ def test_what_a_node_that_died_may_have_sent_is_not_sent_again_but_shown_to_a_pe
     harbour.push(answer(is_now=True))
     real = sending(harbour, whatsapp(meta))
 
-    def dies(call: AnyCall) -> AnyReply:
-        real.carry(call)
-        raise Killed
-
     with pytest.raises(Killed):
-        sending(harbour, whatsapp(meta), carry=dies).send_due()
+        sending(harbour, whatsapp(meta), carry=dies_after(real.carry)).send_due()
     seen = harbour.state("a-1")
     n_at_once = real.send_due()
     harbour.passes(CLAIM_US)
@@ -664,12 +658,8 @@ def test_a_report_that_comes_before_the_claim_ends_spares_the_second_sending(
     harbour.push(answer(is_now=True))
     real = sending(harbour, whatsapp(meta))
 
-    def dies(call: AnyCall) -> AnyReply:
-        real.carry(call)
-        raise Killed
-
     with pytest.raises(Killed):
-        sending(harbour, whatsapp(meta), carry=dies).send_due()
+        sending(harbour, whatsapp(meta), carry=dies_after(real.carry)).send_due()
 
     write(harbour, lambda it: outgoing_rows.told(it, "a-1", "delivered", now=harbour.now))
     harbour.passes(CLAIM_US)
@@ -1337,12 +1327,8 @@ def test_what_a_node_that_died_sent_is_found_though_the_list_could_not_be_had_at
         harbour.push(notice(channel="phone", is_now=True))
         real = sending(harbour, sms)
 
-        def dies(call: AnyCall) -> AnyReply:
-            real.carry(call)
-            raise Killed
-
         with pytest.raises(Killed):
-            sending(harbour, sms, carry=dies).send_due()
+            sending(harbour, sms, carry=dies_after(real.carry)).send_due()
         harbour.passes(CLAIM_US)
         twilio.fail_next(503)
         real.send_due()
