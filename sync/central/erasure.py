@@ -10,7 +10,15 @@ from typing import Final, Protocol
 
 import msgspec
 
-from sync.central import changes, device_rows, events, forgetting, mentions, outgoing_rows
+from sync.central import (
+    changes,
+    device_rows,
+    events,
+    forgetting,
+    mentions,
+    outgoing_rows,
+    snapshot_rows,
+)
 from sync.central.canonical import canonical, canonical_in
 from sync.central.enrolment import FINAL_STATES, State, scopes_of
 from sync.central.moment import Snapshot
@@ -160,6 +168,7 @@ def erase_rows(transaction: Transaction, owner: str, *, at: int) -> int:
     Pointers stay as what left its scope, so that every device erases them too. Snapshots of the scopes that held them go.
     """
     keys = transaction.remove_owner(owner)
+    transaction.lock_keys((snapshot_rows.ERASING,))
     sql = transaction.direct()
     scopes = "SELECT scope FROM ptr WHERE key IN [:keys]"
     sql.run(f"DELETE FROM snap_part WHERE scope IN ({scopes})", keys=keys)  # noqa: S608  # a constant

@@ -36,6 +36,10 @@ class PartRecord(msgspec.Struct, frozen=True):
     size: int
 
 
+ERASING: Final = "snapshots/erasing"
+"""Held to the end by who erases a customer and by who names a snapshot: neither overlooks what the other has not committed."""
+
+
 def keys_by_owner(sql: Connection, scope: str) -> list[str]:
     """Keys of all live rows of a scope, those of one customer together."""
     found = sql.all(
@@ -80,6 +84,12 @@ def scope_of_part(sql: Connection, part_hash: str) -> str:
     """Which scope a part is of; "" for one nobody knows."""
     found = sql.all("SELECT scope FROM snap_part WHERE hash = :hash", hash=part_hash)
     return str(found[0][0]) if found else ""
+
+
+def erased(sql: Connection) -> tuple[int, int]:
+    """How many customers were erased, and when one was last: another answer means that one was erased meanwhile."""
+    count, last = sql.all("SELECT COUNT(*), MAX(at) FROM erasure")[0]
+    return int(count), int(last or 0)
 
 
 def keep_part(

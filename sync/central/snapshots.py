@@ -89,12 +89,12 @@ def make(
             mark=snapshot.newest_mark(scope, record.head) or Mark(0, ""),
             count=record.count, sum=record.sum, key=key.hex(), made_at=now,
         )  # fmt: skip
-        n_erased = snapshot.count("erasure")
+        erased = snapshot_rows.erased(snapshot.sql)
         for number, rows in enumerate(_parts(snapshot, scope)):
             part, content = packed(rows, key=key, scope=scope, seq=made.seq, number=number)
             batch.run(_keeping(made, number, part, content))
             parts.append(part.part)
-    return made if batch.run(_naming(made, parts, n_erased)) else None
+    return made if batch.run(_naming(made, parts, erased)) else None
 
 
 def _parts(snapshot: Snapshot, scope: str) -> Iterator[list[StoredRow]]:
@@ -132,18 +132,19 @@ def _keeping(
 
 
 def _naming(
-    made: SnapshotRecord, parts: Sequence[str], n_erased: int
+    made: SnapshotRecord, parts: Sequence[str], erased: tuple[int, int]
 ) -> Callable[[Transaction], Callable[[], bool]]:
     """Name it where it still holds and nobody else named the same; whether it was."""
 
     def work(transaction: Transaction) -> Callable[[], bool]:
+        transaction.lock_keys((snapshot_rows.ERASING,))
         place = (made.scope, made.format, made.seq)
         record = transaction.read.scope(made.scope)
         newest = snapshot_rows.newest(transaction.read.sql, made.scope, made.format)
         is_sound = (
             record is not None
             and record.epoch == made.epoch
-            and transaction.read.count("erasure") == n_erased
+            and snapshot_rows.erased(transaction.read.sql) == erased
             and (newest is None or newest.seq < made.seq or newest.epoch != made.epoch)
         )
         if is_sound:

@@ -63,7 +63,7 @@ def together(*jobs: Callable[[], object]) -> list[BaseException | None]:
     def run(index: int) -> None:
         try:
             jobs[index]()
-        except Exception as error:  # noqa: BLE001  # it is what we return
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # it is what we return
             errors[index] = error
 
     threads = [threading.Thread(target=run, args=(index,)) for index in range(len(jobs))]
@@ -174,6 +174,25 @@ def test_one_that_breaks_the_transaction_itself_does_not_take_the_others_along(
         *[type(None)] * 2,
     ]
     assert look(store, lambda it: it.count("doc")) == 7
+
+
+def test_a_writer_who_is_interrupted_leaves_nobody_waiting_and_nothing_written(
+    store: Store,
+) -> None:
+    rung: list[tuple[str, ...]] = []
+    batch = Batch(store, on_commit=rung.append)
+
+    def interrupted(transaction: Transaction) -> Callable[[], int]:
+        transaction.put(product(5))
+        raise KeyboardInterrupt
+
+    errors = in_one_transaction(batch, putting(1), interrupted, putting(2))
+
+    assert Counter(map(type, errors)) == {KeyboardInterrupt: 1, StoreError: 2}
+    assert {str(error) for error in errors if isinstance(error, StoreError)} == {"interrupted"}
+    assert rung == []
+    assert look(store, lambda it: it.count("doc")) == 0
+    assert batch.run(putting(1)) == 1
 
 
 def test_who_is_in_anothers_way_is_tried_again_and_at_last_told(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Snapshots of a scope, as the centre makes them, on each database it can be."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -217,6 +218,68 @@ def test_a_customer_erased_while_it_was_made_is_not_in_any_snapshot(
     assert made is None
     assert look(store, lambda it: snapshot_rows.newest(it.sql, HARBOUR)) is None
     assert look(store, lambda it: it.count("snap_part")) == 0
+
+
+def test_a_customer_erased_a_second_time_while_it_was_made_is_not_in_any_snapshot(
+    store: Store, batch: Batch
+) -> None:
+    write(batch, lambda it: erasure.erase_rows(it, "c7", at=NOW - 1))
+    write(batch, put(people(30)))
+    real = batch.run
+
+    def run(work: Callable[[Transaction], Callable[[], Value]]) -> Value:
+        def first(transaction: Transaction) -> Callable[[], None]:
+            erasure.erase_rows(transaction, "c7", at=NOW)
+            return lambda: None
+
+        real(first)
+        return real(work)
+
+    batch.run = run  # type: ignore[method-assign,assignment]
+
+    made = make(store, batch, HARBOUR, entropy=ENTROPY, now=NOW)
+
+    assert made is None
+    assert look(store, lambda it: it.count("snap_part")) == 0
+
+
+def test_an_erasure_another_node_has_not_committed_is_not_overlooked(database: str) -> None:
+    stores = [Store(database, fresh_epoch="e-1") for _ in range(3)]
+    makes, erases = (Batch(it, on_commit=lambda _scopes: None) for it in stores[:2])
+    write(makes, put(people(30)))
+    is_erased, is_made = threading.Event(), threading.Event()
+
+    def waits() -> int:
+        locks = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+        return look(stores[2], lambda it: int(it.sql.all(locks)[0][0]))
+
+    def erase(transaction: Transaction) -> Callable[[], None]:
+        erasure.erase_rows(transaction, "c7", at=NOW)
+        is_erased.set()
+        while not is_made.wait(timeout=0.001) and not waits():
+            pass
+        return lambda: None
+
+    eraser = threading.Thread(target=erases.run, args=(erase,))
+    real = makes.run
+
+    def run(work: Callable[[Transaction], Callable[[], Value]]) -> Value:
+        if eraser.ident is None:  # what it is made of was read
+            eraser.start()
+            assert is_erased.wait(timeout=30)
+        return real(work)
+
+    makes.run = run  # type: ignore[method-assign,assignment]
+    try:
+        make(stores[0], makes, HARBOUR, entropy=ENTROPY, now=NOW)
+    finally:
+        is_made.set()
+        eraser.join(timeout=30)
+
+    assert look(stores[2], lambda it: snapshot_rows.newest(it.sql, HARBOUR)) is None
+    assert look(stores[2], lambda it: it.count("snap_part")) == 0
+    for it in stores:
+        it.close()
 
 
 def test_an_empty_or_unknown_scope_has_none(store: Store, batch: Batch) -> None:
