@@ -1,8 +1,8 @@
 """A use told to the reader process, carried out on the band that is there: opened with its own key, judged, written, said.
 
 It is opened anew for it, which also drops whatever an earlier use left uncommitted. A chip that only counts cannot name the use
-that was torn a moment ago: it stands there when the counter moved by one since, for only another shop's reader, or with NTAG 424 a
-telephone, moves it too, and whoever asks says only for a moment what it stood at.
+that was torn a moment ago: it stands there when the counter moved by one since and that one was not heard of, for only another
+shop's reader, or with NTAG 424 a telephone, moves it too, and whoever asks says only for a moment what it stood at.
 """
 
 from collections.abc import Callable
@@ -130,7 +130,8 @@ def _is_counted_since(order: Order, there: WitnessPlace, before: Witness) -> boo
     """Was this very use, torn a moment ago, counted by a chip that cannot name it?"""
     if order.stood is None or not isinstance(there, CounterWitness):
         return False
-    return is_counted(before=order.stood, after=before.uses) is True
+    is_one_unheard = before.uses == order.n_heard + 1
+    return is_one_unheard and is_counted(before=order.stood, after=before.uses) is True
 
 
 def _undone(error: DriverError) -> str:

@@ -312,6 +312,29 @@ def test_a_torn_use_of_a_chip_that_only_counts_is_given_once_when_it_is_held_aga
     books(centre, station)
 
 
+@every_counting_chip
+def test_another_right_given_meanwhile_is_not_taken_for_the_torn_one(
+    centre: Centre, station: Till, make: Callable[..., VirtualBand]
+) -> None:
+    at = 4 if make is ultralight_aes else 6
+    lenas = counting_band(station, make)
+    station.cable.cut()
+    station.reader.put(torn(lenas, Fault(FaultKind.TEAR_COMMAND, at)), read=lenas)
+    with pytest.raises(Refused, match="hold_again"):
+        station.use(COFFEE)
+    station.reader.take_away()
+
+    station.reader.put(lenas)
+    given = (station.use(CINEMA), station.use(COFFEE))
+
+    assert [each.waits for each in given] == [False, False]
+    assert station.reader.put(lenas).band == BAND
+    assert station.reader.proof is not None
+    assert station.reader.proof.uses == 2
+    station.agree()
+    books(centre, station)
+
+
 def test_what_the_centre_told_of_is_not_held_against_the_band(
     centre: Centre, station: Till, airport: Till
 ) -> None:

@@ -132,6 +132,19 @@ def test_a_counter_that_moved_by_more_than_the_torn_use_cannot_say(
     assert opened(_connected(virtual)).uses() == 2
 
 
+@pytest.mark.parametrize(("made", "opened", "n_opening", "n_counted"), CHIPS)
+def test_a_counter_moved_by_a_use_that_was_heard_of_does_not_speak_for_the_torn_one(
+    made: Made, opened: Opened, n_opening: int, n_counted: int
+) -> None:
+    virtual, heard = made(), (operation_tag(SECOND).hex(),)
+    _counted(opened, _connected(virtual), operation=SECOND)
+
+    used = _counted(opened, _connected(virtual), stood=0, heard=heard, n_heard=1)
+
+    assert used.outcome == "recorded"
+    assert opened(_connected(virtual)).uses() == 2
+
+
 def test_a_desfire_is_believed_by_its_records_and_not_by_how_often_it_was_used() -> None:
     virtual = band()
     carried_out(order(), key=KEY, place=lambda: witness_place_of(tap(virtual).chip))
