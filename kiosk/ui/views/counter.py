@@ -161,6 +161,8 @@ class CounterView(CounterActs):
         Binding("o,O,f4", "open_here", show=False),
         Binding("z,Z,f9", "undo", show=False),
         Binding("p,P", "pin", show=False),
+        Binding("b,B", "lost", show=False),
+        Binding("v,V", "regained", show=False),
         Binding("r,R", "answer", show=False),
         Binding("c,C", "card", show=False),
         Binding("t,T", "tried", show=False),
@@ -921,7 +923,7 @@ class CounterView(CounterActs):
             "settle": self._settle_first, "pin": self.action_pin, "answer": self.action_answer,
             "waiting": self.action_waiting, "open-waiting": self.query_one(WaitingPage).choose_highlighted, "send": writer.submit, "way": writer.change_audience, "card": self.action_card,
             "tried": self.action_tried, "send-on": self.action_send_on, "promise": self.action_promise,
-            "kept": self.action_kept,
+            "kept": self.action_kept, "lost": self.action_lost, "regained": self.action_regained,
         }  # fmt: skip
         actions[name]()
 
@@ -966,6 +968,8 @@ class CounterView(CounterActs):
                 *([("W", "waiting")] if isinstance(self._desk, Waits) else []),
                 ("U", "unsettled"),
                 *([("P", "pin")] if isinstance(self._desk, Pins) else []),
+                *([("B", "lost")] if self._bands("active") else []),
+                *([("V", "regained")] if self._bands("blocked") else []),
             ]
         if self._last is not None and self.page != "find" and not self._is_writing:
             keys.append(("Z", "undo"))

@@ -1,4 +1,4 @@
-"""What a clerk does from a customer's page, each after one question: hand over, use, set a PIN, promise, send on, take back."""
+"""What a clerk does from a customer's page, each after one question: hand over, use, set a PIN, block a band, promise, send on, take back."""
 
 from dataclasses import replace
 from typing import Final
@@ -7,6 +7,7 @@ from kiosk.core.counter_card import counter_card
 from kiosk.core.counter_now import Parcel, Ticket, Todo
 from kiosk.core.entries import Tone, found, why
 from kiosk.core.ports import (
+    HERE,
     Pins,
     Refused,
     Witnesses,
@@ -23,6 +24,7 @@ from sync.model import promises
 from sync.model.card import card_text
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence, OperationState
+from sync.model.operations.block_band import BlockBand, UnblockBand
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.join_customers import JoinCustomers
@@ -32,7 +34,7 @@ from sync.model.operations.redeem import Redeem
 from sync.model.operations.refer_customer import ReferCustomer
 from sync.model.operations.take_referral import TakeReferral
 from sync.model.operations.try_remedy import TryRemedy
-from sync.model.records import Case
+from sync.model.records import Band, Case
 from sync.model.rules import TEXT_MAX, UNDO_WITHIN_US
 
 ALIKE_WHY_MAX: Final = 200
@@ -163,6 +165,61 @@ class CounterActs(CounterBase):
                 self._say("pin.done", name=name)
 
         self.app.push_screen(PinQuestion(name, words=self._words), answered)
+
+    # A band that is lost, or found
+
+    def _bands(self, state: str) -> tuple[Band, ...]:
+        bands = () if self._profile is None else self._profile.of(Band)
+        return tuple(band for _, band in bands if band.state == state)
+
+    def action_lost(self) -> None:
+        """Block a band its wearer says is lost; what remains exposed is said."""
+        sheet, bands = self._sheet, self._bands("active")
+        if self.page != "sheet" or sheet is None or not bands:
+            return
+        words = self._words
+        names = tuple(words.name(band.label) or band.id[:8] for band in bands)
+
+        def answered(lost: Chosen | None) -> None:
+            if lost is None:
+                return
+            args = BlockBand(band=bands[lost.index].id, why=lost.text)
+            evidence = self._opened.by_staff
+            if self._record("block_band", args, owner=sheet.owner, evidence=evidence):
+                is_online = self._desk.standing().network == HERE
+                rest = words.say("lost.rest.online" if is_online else "lost.rest.offline")
+                self._say("lost.done", band=names[lost.index], rest=rest, key="Z")
+
+        title = words.say("lost.title", name=sheet.name)
+        choices = tuple(words.say("lost.which", band=name) for name in names)
+        self.app.push_screen(ChoiceQuestion("lost", title, choices, words=words), answered)
+
+    def action_regained(self) -> None:
+        """A band that was blocked was found: it works again, after an ID was seen."""
+        sheet, bands = self._sheet, self._bands("blocked")
+        if self.page != "sheet" or sheet is None or not bands:
+            return
+        words = self._words
+        band = max(bands, key=lambda one: one.changed_at)
+        name = words.name(band.label) or band.id[:8]
+
+        def answered(is_yes: bool | None) -> None:  # noqa: FBT001  # Textual's callback of a modal
+            args, evidence = UnblockBand(band=band.id), self._opened.by_staff
+            if is_yes and self._record(
+                "unblock_band", args, owner=sheet.owner, evidence=evidence
+            ):
+                self._say("regained.done", band=name)
+
+        question = HandOverQuestion(
+            (
+                words.say("regained.title", name=sheet.name, band=name),
+                words.say("regained.line"),
+            ),
+            yes=words.say("regained.yes"),
+            no=words.say("hand.no"),
+            keys=words.say("hand.keys"),
+        )
+        self.app.push_screen(question, answered)
 
     # What waits for whoever serves
 
