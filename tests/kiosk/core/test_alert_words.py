@@ -10,22 +10,25 @@ from sync.central.enrolment import FINAL_STATES
 from tests.support.demo_side import WORDS
 
 ROOT = Path(__file__).parents[3]
-RINGS = {"add_alert": ("sync/central",), "_note": ("sync/edge/work.py",)}
-"""By the name of the function that rings: where it is called with a code as its first argument."""
+CENTRE, EDGE = "sync/central", "sync/edge/work.py"
+"""Where alerts are rung: by `alerts.add(transaction, CODE, ...)` and by `self._note(CODE)`."""
 
 
 def _codes() -> Iterator[str]:
-    for function, places in RINGS.items():
-        for place in places:
-            path = ROOT / place
-            for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
-                yield from _rung_in(file, function)
+    for file in (*sorted((ROOT / CENTRE).rglob("*.py")), ROOT / EDGE):
+        yield from _rung_in(file)
 
 
-def _rung_in(file: Path, function: str) -> Iterator[str]:
+def _rung_in(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         match node:
-            case ast.Call(func=ast.Attribute(attr=name), args=[code, *_]) if name == function:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="alerts"), attr="add"), args=[_, code, *_]
+            ):
+                yield from _said_by(code, file)
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="self"), attr="_note"), args=[code]
+            ) if file == ROOT / EDGE:
                 yield from _said_by(code, file)
             case _:
                 pass
