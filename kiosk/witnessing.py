@@ -7,7 +7,11 @@
     told to the band -- recorded, there -> recorded, and given: the band says it to every other shop
                      -- used ------------> refused: another shop gave it, and we had not heard
                      -- unsure ----------> recorded as ever
-                     -- torn, undone ----> a right to act alone: recorded as ever; else refused: hold the band there again
+                     -- torn ------------> refused: hold the band there again; a right to act alone gives the second time
+                     -- undone ----------> a right to act alone: recorded as ever; else refused: hold the band there again
+
+A right to act alone needs no band, and yet asks once for one that was torn: nobody can say later whether the use stands on
+it, and a chip that only counts would then witness nothing any more.
 
 A use keeps the id of its operation until it is settled, so what was torn is found on the band at the next try and not
 written twice. It is written down before the band is asked (`sync.edge.torn`): one that nobody tries again, or that a crash
@@ -206,11 +210,13 @@ class Witnessing:
         if isinstance(foreseen, Refusal):
             return foreseen
         band = doer.evidence.band
+        first, op = self._torn.of(band, of), foreseen.ops[0]
         if not self._witness.is_there(band):
             if foreseen.waits and self._can_come_back(doer.evidence, of):
                 return Refusal("hold_again")
-            return self._recorder.record(plain, doer)
-        first, op = self._torn.of(band, of), foreseen.ops[0]
+            if foreseen.waits or first is None:
+                return self._recorder.record(plain, doer)
+            return self._kept(plain, first, doer)
         torn = first or TornUse(op.id, of, doer.owner, band, micros_of(self._clock.now()))
         self._torn.note(torn)
         outcome = await self._witness.asked(self._order(torn, op, of, amount))
@@ -220,7 +226,11 @@ class Witnessing:
             self._torn.note(msgspec.structs.replace(torn, stood=stood, stood_at=now))
         if outcome == UNDONE and first is None and foreseen.waits:
             self._torn.settle(torn.op)  # for certain: there is nothing to be heard of
-        return self._settled(outcome, torn, foreseen, doer, amount)
+        if (outcome == TORN and first is None) or (
+            outcome in (TORN, UNDONE) and foreseen.waits
+        ):
+            return Refusal("hold_again")
+        return self._settled(outcome, torn, doer, amount)
 
     def _can_come_back(self, evidence: Evidence, of: str) -> bool:
         """Whether to ask for the band once more: it could witness, and without a network nobody else can say yes.
@@ -237,16 +247,19 @@ class Witnessing:
         return True
 
     def _settled(
-        self, outcome: str, torn: TornUse, foreseen: Kept, doer: Doer, amount: int
+        self, outcome: str, torn: TornUse, doer: Doer, amount: int
     ) -> Kept | Refusal | Elsewhere:
-        if outcome in (TORN, UNDONE) and foreseen.waits:
-            return Refusal("hold_again")
         if outcome == USED:
             self._torn.settle(torn.op)
             at, tag = self._witness.elsewhere(torn.op)
             return Elsewhere(at * 1_000_000, self._store_of(tag))
         stands = torn.band if outcome in ("recorded", "there") else ""
-        act = Act("redeem", Redeem(of=torn.of, amount=amount, band=stands))
+        return self._kept(
+            Act("redeem", Redeem(of=torn.of, amount=amount, band=stands)), torn, doer
+        )
+
+    def _kept(self, act: Act, torn: TornUse, doer: Doer) -> Kept | Refusal:
+        """Recorded under the id the band was asked with, and settled by it."""
         kept = self._recorder.record_as(torn.op, act, doer)
         self._torn.settle(torn.op)
         return kept

@@ -512,6 +512,63 @@ def test_the_home_store_gives_alone_and_marks_the_band_for_the_others(
     harbour.close()
 
 
+@every_counting_chip
+@pytest.mark.parametrize("kind", [FaultKind.TEAR_COMMAND, FaultKind.TEAR_ANSWER])
+def test_the_home_store_asks_once_for_a_torn_band_so_that_it_stays_a_witness(
+    centre: Centre,
+    station: Till,
+    tmp_path: Path,
+    make: Callable[..., VirtualBand],
+    kind: FaultKind,
+) -> None:
+    (harbour,) = list(_tills(centre, tmp_path, "harbour"))
+    lenas, at = counting_band(harbour, make), 4 if make is ultralight_aes else 6
+    harbour.reader.put(torn(lenas, Fault(kind, at)), read=lenas)
+    with pytest.raises(Refused, match="hold_again"):
+        harbour.use()
+    harbour.reader.take_away()
+    harbour.reader.put(lenas)
+    given = harbour.use()
+
+    for till in (harbour, station):
+        till.agree()
+    station.cable.cut()
+    station.reader.put(lenas)
+    elsewhere = station.use(CINEMA)
+
+    assert not given.waits
+    assert not elsewhere.waits, "the band witnesses where nobody can be asked"
+    assert [line.code for line in harbour.desk.unsettled()] == []
+    station.agree()
+    books(centre, station)
+    harbour.close()
+
+
+@pytest.mark.parametrize("is_held_again", [False, True])
+def test_the_home_store_gives_without_a_torn_band_when_it_was_asked_for_once(
+    centre: Centre, tmp_path: Path, *, is_held_again: bool
+) -> None:
+    (harbour,) = list(_tills(centre, tmp_path, "harbour"))
+    lenas = lenas_band(harbour)
+    harbour.cable.cut()
+    harbour.reader.put(torn(lenas, Fault(FaultKind.TEAR_ANSWER, 7)), read=lenas)
+    with pytest.raises(Refused, match="hold_again"):
+        harbour.use()
+    harbour.reader.take_away()
+    if is_held_again:
+        harbour.reader.put(torn(lenas, Fault(FaultKind.TEAR_COMMAND, 2)), read=lenas)
+
+    given = harbour.use()
+
+    assert not given.waits
+    assert harbour.left() == 0
+    assert [line.code for line in harbour.desk.unsettled()] == [""]
+    harbour.agree()
+    assert harbour.desk.unsettled() == ()
+    books(centre, harbour)
+    harbour.close()
+
+
 def _tills(centre: Centre, tmp_path: Path, *stores: str) -> Iterator[Till]:
     for store in stores:
         till = Till(centre, tmp_path / store, store=store)
