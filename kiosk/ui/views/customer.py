@@ -182,7 +182,7 @@ class CustomerView(Widget):
         return self._face is Face.PAGE and not is_chosen and not self._asked_for
 
     def show_page(self, page: Page) -> None:
-        """Show a customer's page from its beginning, in its language."""
+        """Show a customer's page in its language: from its beginning, and one that is open already where it was."""
         is_same = self._page is not None and self._page.owner == page.owner
         self._page = page
         self._language = page.language
@@ -190,7 +190,9 @@ class CustomerView(Widget):
         self._told = None
         self._detail = None
         self._end_pin()
-        if not is_same:
+        if is_same:
+            self._sheet = min(self._sheet, self._n_sheets() - 1)
+        else:
             self._sheet = 0
             self._cursor = next(iter(self._open_items()), 0)
         self._draw()

@@ -1,6 +1,7 @@
 """The customer's side, driven as the reader, a finger, a keyboard and time drive it."""
 
 import gc
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -314,7 +315,7 @@ async def test_an_open_page_changes_quietly_where_she_is_answered_elsewhere() ->
         assert it.face is Face.MASKED
 
 
-async def test_nothing_changes_under_help_and_a_page_that_is_somebody_elses_now_stays() -> None:
+async def test_a_page_that_is_somebody_elses_now_stays() -> None:
     async with kiosk() as it:
         await it.tap("priya")
         before = it.text
@@ -324,6 +325,47 @@ async def test_nothing_changes_under_help_and_a_page_that_is_somebody_elses_now_
         await it.settle()
 
         assert it.text == before
+
+
+@pytest.mark.parametrize("is_help", [False, True])
+async def test_nothing_changes_under_help_or_an_item_that_is_open(*, is_help: bool) -> None:
+    async with kiosk() as it:
+        await it.tap("priya")
+        list_before = it.text
+        if is_help:
+            await it.click("Help")
+        else:
+            await it.press("1")
+        before = it.text
+        page = demo_page("priya")
+        it.house.put("priya", replace(page, blocks=page.blocks[:1]))
+        it.house.clock.sleep_ms(CALM_MS)
+        it.app.pane.look()
+        await it.settle()
+
+        assert before != list_before
+        assert it.text == before
+
+
+async def test_a_page_that_became_shorter_says_which_of_its_sheets_is_seen() -> None:
+    async with kiosk(size=SMALL) as it:
+        page = demo_page("maya")
+        first, second = page.blocks[0], page.blocks[1]
+        it.house.put("maya", replace(page, blocks=(first, *(second,) * 9)))
+        await it.tap("maya")
+        while "More" in it.text:
+            await it.click("More")
+        n_before = re.search(r"(\d) / (\d)", it.text)
+        it.house.put("maya", replace(page, blocks=(first, *(second,) * 4)))
+        it.house.clock.sleep_ms(CALM_MS)
+        it.app.pane.look()
+        await it.settle()
+        n_now = re.search(r"(\d) / (\d)", it.text)
+
+        assert n_before is not None
+        assert n_now is not None
+        assert n_before[1] == n_before[2]
+        assert n_now[1] == n_now[2] < n_before[2]
 
 
 async def test_thirty_seconds_without_a_touch_hide_the_page_and_ask() -> None:
