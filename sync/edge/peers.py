@@ -353,15 +353,12 @@ class Peers:
 
     async def _worked(self) -> None:
         """Everything from hello until something fails."""
-        began_ms = self._clock.ticks_ms()
+        began_ms, is_taken = self._clock.ticks_ms(), False
         try:
             await self._met()
         except SessionOver:
             # The relay was started anew, and is greeted again; or a copy of this device greeted it, and will again.
-            has_stood = self._clock.ticks_ms() - began_ms > AGAIN_MAX_MS
-            self._n_taken = 1 if has_stood else self._n_taken + 1
-            if self._n_taken > 1:
-                self._say(RelayLost.code)
+            is_taken = True
         except RelayError as error:
             self._say(error.code)
         except StoreError as error:
@@ -374,6 +371,10 @@ class Peers:
             self._say(RelayLost.code)
         finally:
             self._life = ""
+        has_stood = self._clock.ticks_ms() - began_ms > AGAIN_MAX_MS
+        self._n_taken = (0 if has_stood else self._n_taken) + is_taken
+        if is_taken and self._n_taken > 1:
+            self._say(RelayLost.code)
 
     async def _met(self) -> None:
         assert self._woken is not None
@@ -455,15 +456,15 @@ class Peers:
 
     async def _tell_these(self, items: Sequence[Item]) -> None:
         told = await self._client.tell(items)
+        unknown = set(told.unknown)
+        whole = [self._whole(item) for item in items if item.op in unknown]
+        if whole and not told.is_full:
+            told = await self._client.tell([item for item in whole if item.raw])
         if told.is_full:
             # Which of them it took is not said; all are told again with the next news, and change nothing where they are known.
             self._is_full = True
             self._say(RelayFull.code)
             return
-        unknown = set(told.unknown)
-        whole = [self._whole(item) for item in items if item.op in unknown]
-        if whole:
-            await self._client.tell([item for item in whole if item.raw])
         self._known.update((item.op, item.state) for item in items)
         self._unsure -= {item.op for item in items}
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,6 +250,29 @@ def test_what_a_full_mailbox_did_not_take_is_told_again_when_there_is_room(
     floor.one.until(lambda: is_up(floor.one))
 
 
+def test_what_a_full_mailbox_did_not_know_any_more_is_told_again_when_there_is_room(
+    floor: Floor,
+) -> None:
+    # given: told, and settled when the mailbox has it no more and has no room either
+    kept = floor.one.record("block_band", BlockBand(band=shop.BAND, why="lost"))
+    assert isinstance(kept, Kept)
+    floor.two.until(lambda: floor.two.body(f"band/{shop.BAND}").state == "blocked")
+    band = shop.row(Band(id=shop.BAND, state="blocked"), version=2)
+    result = OpResult(kept.ops[0].id, "applied", "", "", (wire_row(band, 101),))
+    floor.box._drop(kept.ops[0].id)
+    floor.box._n_max = 0
+
+    Feed(floor.one.store).keep_answers((result,))
+    Outbox(floor.one.store).settle((result,))
+    floor.one.peers.wake()
+    floor.one.until(lambda: floor.one.peers.status().code == "relay_full")
+    floor.box._n_max = 100
+    floor.one.peers.wake()
+
+    floor.one.until(lambda: is_up(floor.one))
+    assert floor.box.since(0, limit=9).entries[-1].state == "settled"
+
+
 def test_a_parcel_that_reached_the_feed_is_no_longer_folded(floor: Floor) -> None:
     kept = floor.one.record("hand_over_pickup", HandOverPickup(pickup="pk-1077", to="Lena"))
     assert isinstance(kept, Kept)
@@ -396,56 +419,96 @@ class Counted:
         """Nothing is held."""
 
 
-def test_copies_of_a_device_take_each_others_session_ever_more_seldom_and_one_alone_comes_back(
-    tmp_path: Path,
-) -> None:
-    loop = VirtualLoop()
-    clock, device, host = VirtualClock(loop, START), identity_of(), identity_of()
-    stack = ExitStack()
+class Copies:
+    """One relay, and machines with the keys of one device."""
 
-    def opened(name: str) -> EdgeStore:
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+        self.loop = VirtualLoop()
+        stack.callback(self.loop.close)
+        self.clock = VirtualClock(self.loop, START)
+        self._device, self._host = identity_of(), identity_of()
+        self.floor = virtual.Floor("host")
+        self.floor.relay = virtual.relay_of(
+            self._opened("host"), self._host, clock=self.clock, entropy=SeededEntropy("relay")
+        )
+        self.network = Counted(self.floor, self.loop)
+
+    def _opened(self, name: str) -> EdgeStore:
         entropy = SeededEntropy(name)
         made = EdgeStore.open(
-            tmp_path / name, b"k" * 32, disk=SystemDisk(), clock=clock, entropy=entropy
+            self._folder / name, b"k" * 32, disk=SystemDisk(), clock=self.clock, entropy=entropy
         )
-        stack.callback(made.close)
-        filled(made, map(peer_row, (device, host)))
+        self._stack.callback(made.close)
+        filled(made, map(peer_row, (self._device, self._host)))
         return made
 
-    def among(name: str) -> Peers:
+    def among(self, name: str) -> Peers:
         return virtual.peers_of(
-            opened(name), device, network=network, loop=loop, clock=clock,
-            entropy=SeededEntropy(name),
+            self._opened(name), self._device, network=self.network, loop=self.loop,
+            clock=self.clock, entropy=SeededEntropy(name),
         )  # fmt: skip
 
-    floor = virtual.Floor("host")
-    floor.relay = virtual.relay_of(
-        opened("host"), host, clock=clock, entropy=SeededEntropy("relay")
-    )
-    network = Counted(floor, loop)
 
+@pytest.fixture
+def copies(tmp_path: Path) -> Iterator[Copies]:
+    with ExitStack() as stack:
+        yield Copies(tmp_path, stack)
+
+
+async def ended(running: Iterable["asyncio.Future[None]"]) -> None:
+    running = tuple(running)
+    for one in running:
+        one.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+def test_copies_of_a_device_take_each_others_session_ever_more_seldom_and_one_alone_comes_back(
+    copies: Copies,
+) -> None:
     async def hours() -> str:
-        running = [asyncio.ensure_future(among(name).run()) for name in ("one", "two")]
-        await clock.pause_ms(3_600_000)
-        last = among("three")
-        for copy in running:
-            copy.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        running = [asyncio.ensure_future(copies.among(it).run()) for it in ("one", "two")]
+        await copies.clock.pause_ms(3_600_000)
+        last = copies.among("three")
+        await ended(running)
         alone = asyncio.ensure_future(last.run())
-        await clock.pause_ms(5_000)
-        alone.cancel()
-        await asyncio.gather(alone, return_exceptions=True)
+        await copies.clock.pause_ms(5_000)
+        await ended([alone])
         return last.status().code
 
-    with stack:
-        code = loop.run_until_complete(hours())
-    loop.close()
+    code = copies.loop.run_until_complete(hours())
 
-    last_hour = [at for at in network.begun if at < 3_600_000]
+    last_hour = [at for at in copies.network.begun if at < 3_600_000]
     assert 20 < len(last_hour) < 200, "both are here now and then, neither all the time"
     first_minute = [at for at in last_hour if at < 60_000]
     assert len(first_minute) < 20
     assert code == "ok"
+
+
+def test_a_device_whose_copy_is_gone_is_back_at_once_after_the_relay_was_away_for_a_moment(
+    copies: Copies,
+) -> None:
+    one, two = copies.among("one"), copies.among("two")
+    relay = copies.floor.relay
+
+    async def day() -> list[str]:
+        running, copy = asyncio.ensure_future(one.run()), asyncio.ensure_future(two.run())
+        await copies.clock.pause_ms(180_000)
+        await ended([copy])
+        await copies.clock.pause_ms(3_600_000)
+        seen = [one.status().code]
+        copies.floor.relay = None
+        await copies.clock.pause_ms(15_000)
+        seen.append(one.status().code)
+        copies.floor.relay = relay
+        await copies.clock.pause_ms(3_000)
+        seen.append(one.status().code)
+        await ended([running])
+        return seen
+
+    seen = copies.loop.run_until_complete(day())
+
+    assert seen == ["ok", "relay_lost", "ok"]
 
 
 class Day:
