@@ -171,7 +171,9 @@ def test_any_request_made_from_the_document_gets_an_answer_it_names(
 
     if mode is GenerationMode.POSITIVE:
         assert caller.statuses & {200, 403, 404, 409}, "nothing of it was let in"
-        assert caller.statuses <= {200, 400, 403, 404, 409, 410}
+        # A token the centre never said is one of a centre that was set back: `session_over`.
+        forgotten = {401} if path == "/v1/pull" else set()
+        assert caller.statuses <= {200, 400, 403, 404, 409, 410} | forgotten
     else:
         assert max(caller.statuses) < 500
 
