@@ -1,7 +1,8 @@
 """`tapthread watch`: who waits for an answer, which promises run out, and how each channel does.
 
     tapthread watch              who waits, the longest due first, and the three sins; of all stores together;
-                                 and what was wrong with devices, agents and channels in the last week
+                                 and what was wrong with devices, agents and channels in the last week, and which device has
+                                 little room on its disk (all devices with --json)
     tapthread watch --report     each channel in the last four weeks: use, answer time, outcome, and a verdict with its reason
                                  where there are enough contacts for one; and what was promised, and broken
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from sync.model.watch import ChannelReport, PromiseReport
 
 EXIT_LATE: Final = 3
+
+DISK_LOW_SIZE: Final = 200_000_000
+"""Bytes free on a device below which a busy day may not fit; as `sync.central.hellos`."""
 
 ALERTS_MAX: Final = 20
 """Lines of what was wrong with devices, agents and channels."""
@@ -104,7 +108,7 @@ def _watched(address: str, home: str) -> "Watched":
 
     store = Store(address, fresh_epoch="")
     try:
-        return watched(store, now=micros_of(SystemClock().now()), home=home)
+        return watched(store, now=micros_of(SystemClock().now()), home=home, with_devices=True)
     finally:
         store.close()
 
@@ -137,6 +141,12 @@ def _lines(found: "Watched", words: StaffWords) -> list[str]:
     lines += [
         f"  * {words.moment(it.at, now=found.at)}: {words.alert(it.code, it.device)}"
         for it in found.alerts[:ALERTS_MAX]
+    ]
+    lines += [
+        f"  * {words.name(it.role)} of {words.name(it.store)}, {words.name(it.id)}: {it.free_size // 1_000_000:,} MB"
+        f" free on its disk, as of {words.moment(it.seen_at, now=found.at)}"
+        for it in found.devices
+        if it.state == "active" and 0 <= it.free_size < DISK_LOW_SIZE
     ]
     return lines
 

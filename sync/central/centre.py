@@ -104,7 +104,7 @@ class Centre:
         gate = Gate(store, batch, sessions, clock)
         parts = Parts(store, batch, gate, sessions, clock, entropy, self.counters, self.bell)
         self._parts = parts
-        self._hellos = Hellos(parts, private_key)
+        self._hellos = Hellos(parts, private_key, brand)
         self._pushes = Pushes(parts)
         self._pulls = Pulls(parts)
         self._wants = Wants(parts)

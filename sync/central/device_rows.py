@@ -10,9 +10,7 @@ from sync.central.scopes import GLOBAL
 from sync.central.sql import Connection
 from sync.central.transaction import Transaction
 
-_DEVICE: Final = (
-    "id, public_key, store, role, state, lineage, seen_at, region, state_at, is_cloned"
-)
+_DEVICE: Final = "id, public_key, store, role, state, lineage, seen_at, region, state_at, is_cloned, version, free_size"
 _LINEAGE: Final = "device, lineage, token, previous, last_op, state, seen_at"
 
 
@@ -23,6 +21,8 @@ class DeviceRecord(msgspec.Struct, frozen=True):
         region: Whose rows it holds besides its store's, "" for none.
         state_at: When it came into that state, microseconds since 1970.
         is_cloned: Two of it were seen; its requests wait for a person.
+        version: Of its program, as it said last; "" for one that does not say.
+        free_size: Bytes free on its disk, as it said last; -1 where it did not.
     """
 
     id: str
@@ -35,6 +35,8 @@ class DeviceRecord(msgspec.Struct, frozen=True):
     region: str = ""
     state_at: int = 0
     is_cloned: bool = False
+    version: str = ""
+    free_size: int = -1
 
 
 class LineageRecord(msgspec.Struct, frozen=True):
@@ -104,10 +106,11 @@ def put_device(transaction: Transaction, record: DeviceRecord) -> None:
     values = msgspec.structs.asdict(record) | {"is_cloned": int(record.is_cloned)}
     transaction.direct().run(
         f"INSERT INTO device ({_DEVICE}) VALUES (:id, :public_key, :store, :role, :state, :lineage,"  # noqa: S608  # a constant
-        " :seen_at, :region, :state_at, :is_cloned)"
+        " :seen_at, :region, :state_at, :is_cloned, :version, :free_size)"
         " ON CONFLICT (id) DO UPDATE SET store = excluded.store, role = excluded.role,"
         " state = excluded.state, lineage = excluded.lineage, seen_at = excluded.seen_at,"
-        " region = excluded.region, state_at = excluded.state_at, is_cloned = excluded.is_cloned",
+        " region = excluded.region, state_at = excluded.state_at, is_cloned = excluded.is_cloned,"
+        " version = excluded.version, free_size = excluded.free_size",
         **values,
     )
     scopes.ensure(transaction.direct(), GLOBAL, epoch=transaction.epoch)
@@ -137,5 +140,5 @@ def note_cursor(
 
 
 def _record(line: Sequence[Any]) -> DeviceRecord:
-    values = [*line[:-1], bool(line[-1])]
+    values = [*line[:-3], bool(line[-3]), *line[-2:]]
     return DeviceRecord(*values)

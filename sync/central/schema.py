@@ -269,6 +269,10 @@ MIGRATIONS: Final = (
     """
     ALTER TABLE touch DROP COLUMN tapped_at
     """,
+    """
+    ALTER TABLE device ADD COLUMN version TEXT NOT NULL DEFAULT '';
+    ALTER TABLE device ADD COLUMN free_size BIGINT NOT NULL DEFAULT -1
+    """,
 )
 """Numbered from 1; a released one never changes."""
 

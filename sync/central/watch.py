@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from sync.central import alerts
+from sync.central import alerts, device_rows
 from sync.central.alerts import AlertRecord
 from sync.central.channels.adapter import Settings
 from sync.central.moment import Snapshot
@@ -82,6 +82,24 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceStanding:
+    """How a device stood when it said hello last, at `seen_at` (0: it never did).
+
+    Attributes:
+        version: Of its program, "" for one that does not say.
+        free_size: Bytes free on its disk, -1 where it did not say.
+    """
+
+    id: str
+    store: str
+    role: str
+    state: str
+    seen_at: int
+    version: str
+    free_size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Watched:
     """What was found at `at`; of `alarms` there may be more than are listed: `n_alarms`. `alerts` are those of ALERTS_US."""
 
@@ -93,6 +111,7 @@ class Watched:
     promises: PromiseReport | None = None
     n_alarms: int = 0
     alerts: tuple[AlertRecord, ...] = ()
+    devices: tuple[DeviceStanding, ...] = ()
 
 
 class Watch:
@@ -150,8 +169,8 @@ class Watch:
         self._rung = frozenset(ringing)
 
 
-def watched(store: Store, *, now: int, home: str = "") -> Watched:
-    """What there is to be watched at `now`, microseconds since 1970. Raises StoreError."""
+def watched(store: Store, *, now: int, home: str = "", with_devices: bool = False) -> Watched:
+    """What there is to be watched at `now`, microseconds since 1970; each device only where asked for. Raises StoreError."""
     with store.reading() as snapshot:
         since = now - KEPT_US
         said = [
@@ -162,6 +181,7 @@ def watched(store: Store, *, now: int, home: str = "") -> Watched:
         goods = [*snapshot.rows_of_kind("price"), *snapshot.rows_of_kind("stock")]
         contacts = contacts_of(said)
         rung = alerts.newest(snapshot.sql)
+        devices = device_rows.devices(snapshot.sql) if with_devices else []
         alarms = tuple(_alarms(contacts, due_promises(cases, now=now), now))
         named = tuple(_named(snapshot, alarm) for alarm in alarms[:ALARMS_MAX])
     return Watched(
@@ -173,6 +193,12 @@ def watched(store: Store, *, now: int, home: str = "") -> Watched:
         promises=promises_of(cases, now=now),
         n_alarms=len(alarms),
         alerts=tuple(it for it in rung if it.at >= now - ALERTS_US),
+        devices=tuple(
+            DeviceStanding(
+                it.id, it.store, it.role, it.state, it.seen_at, it.version, it.free_size
+            )
+            for it in devices
+        ),
     )
 
 

@@ -6,6 +6,7 @@ operation    an intent recorded once, and what a kind of operation declares
 operations/  one file a kind: which rows it needs and what it does to them, the same code at both ends
 registry     the kinds this version knows
 ledger       what can be redeemed, how its free amount moves, and what is lent of it
+versions     which version of the program is older
 forms        which form a body is written in, and how a newer one becomes an older one
 rules        what each assurance may do, and the shop's rules
 contacts     contact values as they are compared

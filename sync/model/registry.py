@@ -35,6 +35,10 @@ ASSURANCE_OF: Final[Mapping[str, str]] = MappingProxyType(
 """Least assurance a customer needs, by kind."""
 
 
+UNREAD_MAX: Final = 50
+"""Kinds a device is told that cannot be read; a hello answer is small."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unjudged:
     """An operation this version cannot read. `code` is unknown_kind, unknown_version or malformed_args; public."""
@@ -109,6 +113,19 @@ def read(op: Operation) -> Readable | Unjudged:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Unjudged("malformed_args")
     return Readable(op, kind, args)
+
+
+def writes() -> dict[str, int]:
+    """What a hello says of this program: the newest version of each kind it records."""
+    return {kind.name: kind.v for kind in KINDS.values()}
+
+
+def unread(device_writes: Mapping[str, int]) -> tuple[str, ...]:
+    """Kinds a device records that this version cannot read, or not as new as they are; the first UNREAD_MAX by name."""
+    found = (
+        name for name, v in device_writes.items() if name not in KINDS or v > KINDS[name].v
+    )
+    return tuple(sorted(found)[:UNREAD_MAX])
 
 
 def raw_args(args: msgspec.Struct) -> msgspec.Raw:

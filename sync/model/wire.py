@@ -118,6 +118,9 @@ class HelloRequest(msgspec.Struct, frozen=True):
         share: A fresh P-256 public key in uncompressed hex, for the session key.
         reads: Newest form of the body this program reads, by kind; kinds at form 1 may be left out.
         token: What the last push answer of this lineage said, "" before the first.
+        version: Of the program, as "0.1.0"; "" is older than all.
+        writes: Newest version of each kind of operation this program records.
+        free_size: Bytes that are free where it keeps its files; -1 is not said.
     """
 
     device: Id
@@ -126,6 +129,9 @@ class HelloRequest(msgspec.Struct, frozen=True):
     share: Annotated[str, msgspec.Meta(min_length=130, max_length=130)]
     reads: dict[str, int] = {}
     token: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    version: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    writes: dict[str, int] = {}
+    free_size: Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)] = -1
 
 
 class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -166,6 +172,9 @@ class HelloAnswer(msgspec.Struct, frozen=True):
         statement: Shows that the centre itself says so (`signatures.holds_statement`); without it `state` says nothing.
         knows_token: False when it never said the token it was told: it may have lost what that push did, so all that
             was answered is offered again. A cache that lost its newest marks as well could not tell otherwise.
+        unread: Kinds of operation this device writes and this centre cannot read yet: it holds them, and loses none.
+        least_version: The oldest program that is answered from `least_from` on, microseconds since 1970; "" for any.
+            An older one is `incompatible` then.
     """
 
     session: str
@@ -179,6 +188,9 @@ class HelloAnswer(msgspec.Struct, frozen=True):
     state: str = ""
     statement: str = ""
     knows_token: bool = True
+    unread: tuple[str, ...] = ()
+    least_version: str = ""
+    least_from: int = 0
 
 
 SAID_MAX: Final = 64

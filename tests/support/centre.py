@@ -165,6 +165,7 @@ class PlainDevice:
         self.marks: dict[str, dict[int, wire.Mark]] = {}
         self.token = ""
         self.reads: dict[str, int] = {}
+        self.more: dict[str, Any] = {}  # of a hello
         self._number = 0
 
     def request(self, path: str, body: bytes, *more: tuple[str, str]) -> Request:
@@ -218,6 +219,7 @@ class PlainDevice:
                 program="test 1",
                 share=agreement.share,
                 reads=self.reads,
+                **self.more,
             )
         )
 

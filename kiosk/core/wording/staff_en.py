@@ -438,6 +438,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "alert.device_guesses": "{whom} asks for many customers who are not there. Look at who uses it.",
     "alert.device_revoked": "{whom} was revoked by the centre: it holds nothing any more.",
     "alert.device_retired": "{whom} was taken out of use by the centre: it holds nothing any more.",
+    "alert.device_disk_low": "{whom} has little room left on its disk: a busy day may not fit. Make room there.",
+    "alert.device_outdated": "{whom} runs a program older than this centre will answer. Update it.",
     "alert.channel_forged": "{whom} was sent what is not signed as it must be. Compare its secret with the other system's.",
     "alert.channel_held": "{whom} sent what could not be read. See tapthread channel show.",
     "alert.channel_bytes_go": "{whom}: the raw bytes of what was never settled are soon deleted. See tapthread channel show.",

@@ -1,6 +1,7 @@
 """`tapthread watch`: who waits, in words, with a status a timer can ring by."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,11 +12,13 @@ from hardware.clock import SystemClock
 from hardware.moments import micros_of
 from kiosk.commands import watch
 from kiosk.commands.options import EXIT_DATABASE
-from sync.central import alerts
+from sync.central import alerts, device_rows
+from sync.central.hellos import DISK_LOW_SIZE
+from sync.central.transaction import Transaction
 from sync.model import promises
 from sync.model.records import Case, Customer, Interaction, Promise, Record, Stock
 from sync.model.row import row_of
-from tests.support.centre import open_centre
+from tests.support.centre import new_device, open_centre
 
 HOUR_US = 3_600 * 1_000_000
 
@@ -161,6 +164,35 @@ def test_what_was_wrong_with_a_mailbox_is_said_in_a_sentence(
     said = capsys.readouterr().out
     assert ": The mailbox of mail cannot be read: no mail of customers comes in." in said
     assert "of old" not in said
+
+
+def test_a_device_with_little_room_is_named_with_what_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    centre = open_centre(tmp_path / "centre")
+    sizes = (120_000_000, 52_000_000_000, -1)
+    low, *_ = devices = [new_device(centre) for _ in sizes]
+    for device, size in zip(devices, sizes, strict=True):
+        centre._parts.write(partial(with_room, device.device_id, size))
+    centre.close()
+
+    watch.run(data=tmp_path)
+    said = capsys.readouterr().out
+    watch.run(data=tmp_path, as_json=True)
+    listed = json.loads(capsys.readouterr().out)["devices"]
+
+    (line,) = [line for line in said.splitlines() if "free on its disk" in line]
+    assert line.startswith(f"  * kiosk of harbour, {low.device_id[:39]}…: 120 MB free on its disk")
+    assert {it["id"]: it["free_size"] for it in listed} == {
+        device.device_id: size for device, size in zip(devices, sizes, strict=True)
+    }
+    assert DISK_LOW_SIZE == watch.DISK_LOW_SIZE
+
+
+def with_room(device: str, free_size: int, transaction: Transaction) -> None:
+    known = device_rows.device(transaction.read.sql, device)
+    assert known is not None
+    device_rows.put_device(transaction, msgspec.structs.replace(known, free_size=free_size))
 
 
 def test_every_alarm_of_the_watch_has_words() -> None:
