@@ -708,10 +708,13 @@ class Pn532Connection:
             raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
         if self._target.technology is not Technology.ISO_DEP:
             return self._reader.exchange_frame(self._target, command)
-        native = unwrapped(command) if self._target.answer == DESFIRE_ATS else None
+        is_desfire = self._target.answer == DESFIRE_ATS
+        native = unwrapped(command) if is_desfire else None
         if native is not None:
             return self._native(native)
         answer = self._reader.exchange(command)
+        if len(answer) == 1 and is_desfire:
+            return clothed(answer)  # it takes native commands by now, and says so of an APDU
         if len(answer) < 2:
             raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
         return answer

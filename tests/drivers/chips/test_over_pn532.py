@@ -255,6 +255,17 @@ def test_what_only_looks_like_a_desfire_is_none_of_ours(shown: _Shown, answer: s
     assert (proof.kind, proof.band) == (ProofKind.NONE, None)
 
 
+@pytest.mark.parametrize("answer", ["1C", "7E", "9D", "AF"])
+def test_one_that_refuses_the_selection_is_a_strangers_and_not_torn_away(
+    shown: _Shown, answer: str
+) -> None:
+    connection, target = shown(_Pretender(bytes.fromhex(answer)))
+
+    proof = read_band(connection, target, _Keys(), SeededEntropy("reader"))
+
+    assert (proof.kind, proof.band) == (ProofKind.NONE, None)
+
+
 @pytest.mark.parametrize("is_random", [False, True])
 def test_an_ultralight_aes_whose_proof_broke_off_is_still_seen_to_lie_there(
     shown: _Shown, reader: Pn532Reader, virtual_reader: VirtualReader, is_random: bool
