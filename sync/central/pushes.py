@@ -41,8 +41,8 @@ FORKED: Final = "device_forked"
 CLONED: Final = "device_cloned"
 LIVE: Final = "live"
 DOUBTED: Final = "doubted"
-"""A life that a copy of it may have spoken for, or a push that came very late, which nobody hears the answer of. Where the next
-push carries on, it was late; where another life begins, somebody heard that it is a copy."""
+"""The life a device spoke last as, when a copy may have spoken for that or an earlier one, or a push that came very late, which
+nobody hears the answer of. Where the next push carries on, it was late; where another life begins, somebody heard that it is a copy."""
 
 _HEX: Final = re.compile("[0-9a-f]+")
 
@@ -82,9 +82,7 @@ class Pushes:
             if is_lost(life, push.token):
                 return lambda: PushAnswer((), is_forked=True, is_lost=True)
             if not is_next(life, push.token, push.said, known):
-                if life is not None:
-                    doubted = msgspec.structs.replace(life, state=DOUBTED)
-                    device_rows.put_lineage(transaction, doubted)
+                _doubt(transaction, device, life)
                 return lambda: PushAnswer((), is_forked=True)
             device = self._told_apart(transaction, device, life, push, now)
             token = _following(life, drawn)
@@ -211,6 +209,13 @@ class Pushes:
         moved = LineageRecord(device, life.lineage, token, life.token, last, LIVE, now)
         device_rows.put_lineage(transaction, moved)
         return token
+
+
+def _doubt(transaction: Transaction, device: DeviceRecord, life: LineageRecord | None) -> None:
+    """Somebody spoke for a life of this device out of turn: look which one goes on, the one that spoke last or a new one."""
+    last = device_rows.lineage(transaction.read.sql, device.id, device.lineage) or life
+    if last is not None:
+        device_rows.put_lineage(transaction, msgspec.structs.replace(last, state=DOUBTED))
 
 
 def is_lost(life: LineageRecord | None, token: str) -> bool:

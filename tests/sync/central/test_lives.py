@@ -190,6 +190,42 @@ async def test_a_device_restored_from_a_backup_has_forked_and_loses_nothing(
     assert centre.counters["push.forked"] == 1
 
 
+async def test_a_device_restored_from_a_backup_of_an_earlier_life_of_its_is_told_of_too(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    await kiosk.push(word(1))
+    backup = await copy_of(kiosk)
+    await kiosk.push(word(2))
+    kiosk.lineage, kiosk.token = "lineage-2", ""
+    await kiosk.push(word(3))
+
+    forked = await backup.pushed(word(4))
+    before = alerts_of(centre)
+    backup.lineage, backup.token = "lineage-3", ""
+    await backup.push(word(4))
+
+    assert (forked.is_forked, before) == (True, [])
+    assert alerts_of(centre) == ["device_forked"]
+
+
+async def test_a_push_of_an_earlier_life_that_comes_very_late_calls_nobody_a_copy(
+    centre: Centre, kiosk: PlainDevice
+) -> None:
+    await kiosk.push(word(1))
+    late = kiosk.signed(kiosk.push_request(word(2)))
+    await kiosk.push(word(3))
+    kiosk.lineage, kiosk.token = "lineage-2", ""
+    await kiosk.push(word(4))
+
+    answer = await kiosk.send(late)
+    await kiosk.push(word(5))
+    kiosk.lineage, kiosk.token = "lineage-3", ""
+    await kiosk.push(word(2))
+
+    assert answer.status == 409
+    assert alerts_of(centre) == []
+
+
 async def test_a_centre_that_forgot_what_it_said_alarms_nobody(
     centre: Centre, kiosk: PlainDevice
 ) -> None:
