@@ -815,10 +815,10 @@ class EdgeStore:
     def now_or_later(self) -> int:
         """What time it is for what is recorded, microseconds since 1970: a clock that is behind makes nothing older than what the centre knows. Raises StoreError."""
         at, ticks_ms = self.told
-        passed_us = (self.clock.ticks_ms() - ticks_ms) * 1_000
+        if at:  # what it says now counts, also where it was wrong before
+            return max(self.now(), at + (self.clock.ticks_ms() - ticks_ms) * 1_000)
         found = self.outbox.glance("SELECT value FROM meta WHERE name = 'time_floor'")
-        floor = int(found[0][0]) if found else 0
-        return max(self.now(), at and at + passed_us, floor)
+        return max(self.now(), int(found[0][0]) if found else 0)
 
     @property
     def lineage(self) -> str:

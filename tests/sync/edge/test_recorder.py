@@ -155,6 +155,18 @@ def test_with_a_clock_at_1970_it_is_as_late_as_the_centre_is_by_now_and_undone_i
     assert at.recorder.undo(undone.ops[0].id, BEN) == Refusal("too_late")
 
 
+def test_a_centre_that_was_wrong_about_the_time_once_is_believed_when_it_is_right_again(
+    at: Counter,
+) -> None:
+    right = micros_of(at.clock.now())
+    at.outbox.note_time(right + 70 * 365 * 86_400_000_000)
+
+    at.outbox.note_time(right)
+    at.clock.sleep_ms(1_000)
+
+    assert at.do(HAND_OVER).at == right + 1_000_000
+
+
 def test_after_a_start_without_a_network_it_is_not_earlier_than_the_centre_told(
     at: Counter,
 ) -> None:
