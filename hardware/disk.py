@@ -49,6 +49,10 @@ class Disk(Protocol):
         """Remove a file that can be made again; harmless when there is none. Raises DiskFault."""
         ...
 
+    def free_size(self, folder: Path) -> int:
+        """Bytes that are free where `folder` is, for who is no administrator. Raises DiskFault."""
+        ...
+
     def lock(self, folder: Path) -> "FolderLock":
         """Own `folder` until the lock is released or this process ends. Raises FolderInUse."""
         ...
@@ -193,6 +197,14 @@ class SystemDisk:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise _error_of(error, path) from error
+
+    def free_size(self, folder: Path) -> int:
+        """Bytes that are free where `folder` is, for who is no administrator."""
+        try:
+            found = os.statvfs(folder)
+        except OSError as error:
+            raise _error_of(error, folder) from error
+        return found.f_bavail * found.f_frsize
 
     def lock(self, folder: Path) -> FolderLock:
         """Own `folder` by an advisory lock that the kernel drops when this process ends."""

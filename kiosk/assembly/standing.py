@@ -51,4 +51,6 @@ def standing_of(device: Device, sync: Sync | None, watch: ReaderWatch | None) ->
         ),
         lease="over" if lease.is_over else "warned" if lease.n_warned else HERE,
         lease_left_us=lease.left_ms * 1_000,
+        update_at=max(status.update.at, 1) if status is not None and status.update else 0,
+        n_unread_kinds=len(status.unread) if status is not None else 0,
     )

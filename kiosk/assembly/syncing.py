@@ -5,16 +5,18 @@ import contextlib
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from importlib import metadata
 from typing import Final
 
 from hardware.clock import Clock
+from hardware.errors import DeviceError
 from hardware.moments import micros_of, moment_of
 from hardware.network import network_mark
 from kiosk.assembly.device import Device
 from kiosk.assembly.relay import StoreRelay
 from kiosk.core.ports import HERE
 from sync.edge.band_line import BandLine
-from sync.edge.client import CentreClient
+from sync.edge.client import CentreClient, Program
 from sync.edge.lease import trusted_now
 from sync.edge.peers import RelayStatus
 from sync.edge.report import ReportFile
@@ -43,6 +45,22 @@ def centre_transport(device: Device) -> HttpTransport:
         return device.world.clock.now()
 
     return HttpTransport(pinned(device.centre_ca, trusted_now=now))
+
+
+def program_version() -> str:
+    """As `tapthread --version` says; "" where it was not installed."""
+    try:
+        return metadata.version("tapthread")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def free_size_of(device: Device) -> int:
+    """Bytes free where a device keeps its files; -1 where the disk does not say."""
+    try:
+        return device.store.disk.free_size(device.store.folder)
+    except DeviceError:
+        return -1
 
 
 class Sync:
@@ -90,6 +108,9 @@ class Sync:
                 centre_url=device.centre_url,
                 clock=world.clock,
                 entropy=world.entropy,
+                program=Program(
+                    version=program_version(), free_size=lambda: free_size_of(device)
+                ),
             )
 
         self.bands = BandLine(client_over(band_transport), lineage=lambda: device.store.lineage)

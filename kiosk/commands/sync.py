@@ -30,6 +30,7 @@ from sync.model.errors import StoreError
 if TYPE_CHECKING:
     from kiosk.assembly.device import Device
     from kiosk.core.ports import Unsettled
+    from kiosk.core.staff_words import StaffWords
     from kiosk.settings import Settings
     from sync.edge.report import SyncReport
 
@@ -223,7 +224,30 @@ def _lines_of(report: "SyncReport") -> Sequence[str]:
             for code, n in report.failures.items()
         ),
         *(f"alert    {words.alert(code, 'This device')}" for code in report.alerts),
+        *_programs_said(report, words, now),
     ]
+
+
+def _programs_said(report: "SyncReport", words: "StaffWords", now: int) -> Sequence[str]:
+    """Where this program or the centre's is, or will soon be, too old for the other."""
+    said = []
+    if report.update_to:
+        at = report.update_at
+        when = f"before {words.moment(at, now=now)}" if at > now else "now"
+        said.append(
+            f"update   Update this program to {words.name(report.update_to)} or newer {when}: the centre answers no older one"
+            " then. What is recorded stays here, and goes up after it."
+        )
+    if report.unread_kinds:
+        kinds = ", ".join(
+            f"{words.either(f'kind.{one}', 'kind.other')} ({words.name(one)})"
+            for one in report.unread_kinds
+        )
+        said.append(
+            f"update   The centre's program is older than this one and cannot read: {kinds}. It loses nothing of it,"
+            " and keeps it for a person. Update the centre."
+        )
+    return said
 
 
 # Inbox

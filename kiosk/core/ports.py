@@ -168,6 +168,8 @@ class Standing:
         lease_left_us: How much longer people are shown without it, microseconds.
         relay: "off" where no relay of the store is set, "ok", or an error code of `sync.edge.relay_wire`.
         relay_since: Since when, microseconds since 1970.
+        update_at: From when on the centre answers no program as old as this one; 0 where it will do.
+        n_unread_kinds: Kinds of operation recorded here that the centre cannot read yet and holds for a person.
     """
 
     reader: str
@@ -184,6 +186,8 @@ class Standing:
     lease_left_us: int = 0
     relay: str = "off"
     relay_since: int = 0
+    update_at: int = 0
+    n_unread_kinds: int = 0
 
 
 class Refused(Exception):

@@ -46,7 +46,7 @@ def pieces_of(standing: Standing, words: StaffWords, *, n_late: int = 0) -> tupl
         n_late: How many customers wait past their promise, in all channels; said where there are any.
     """
     files = _wrong(f"strip.store.{standing.store_code}", "strip.store.other", words)
-    more = (*_relay(standing, words), *_late(n_late, words))
+    more = (*_relay(standing, words), *_programs(standing, words), *_late(n_late, words))
     return (
         *_with_room(
             _part("reader", standing.reader, standing.reader_since, standing.now, words),
@@ -87,6 +87,18 @@ def _relay(standing: Standing, words: StaffWords) -> tuple[Piece, ...]:
     if standing.relay in ("off", "ok"):
         return ()
     return (_part("relay", standing.relay, standing.relay_since, standing.now, words),)
+
+
+def _programs(standing: Standing, words: StaffWords) -> tuple[Piece, ...]:
+    """Where this program or the centre's will soon be too old for the other."""
+    if standing.update_at:
+        before = words.moment(standing.update_at, now=standing.now)
+        text = words.say("strip.update", before=before)
+        return (replace(_alert(text, words.say("strip.update.short")), is_first=True),)
+    if standing.n_unread_kinds:
+        text = words.say("strip.centre_old")
+        return (replace(_alert(text, words.say("strip.centre_old.short")), is_first=True),)
+    return ()
 
 
 def _late(n_late: int, words: StaffWords) -> tuple[Piece, ...]:

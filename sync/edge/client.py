@@ -21,7 +21,7 @@ from hardware.identity import DeviceIdentity
 from hardware.moments import micros_of
 from sync.edge.band_auth import BAND_MS, BandStep, step_of
 from sync.edge.leases import BandLease, LeasedKey, Lent
-from sync.model import forms
+from sync.model import forms, registry
 from sync.model.answers import diff_of, inbox_of, push_of, snapshot_of, want_of
 from sync.model.deny import deny_list_of
 from sync.model.errors import (
@@ -122,6 +122,23 @@ class _Push(msgspec.Struct, frozen=True, omit_defaults=True):
     said: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What calls the centre, as hello says it.
+
+    Attributes:
+        version: Of it, "" is older than all; the centre may answer no older one some day.
+        free_size: Bytes free where the device keeps its files; -1 where nobody can say.
+    """
+
+    name: str = "tapthread"
+    version: str = ""
+    free_size: Callable[[], int] = lambda: -1
+
+
+_UNSAID: Final = Program()
+
+
 class CentreClient:
     """The calls of one device. Use it on one event loop; calls may overlap."""
 
@@ -133,7 +150,7 @@ class CentreClient:
         clock: Clock,
         entropy: Entropy,
         centre_url: str = "",
-        program: str = "tapthread",
+        program: Program = _UNSAID,
     ) -> None:
         """Put it together.
 
@@ -143,14 +160,14 @@ class CentreClient:
             clock: Time of signatures.
             entropy: Ids of requests, nonces, fresh keys.
             centre_url: Another address than the one the device was enrolled with; the pinned key stays.
-            program: What calls, for the centre's log.
+            program: What calls.
         """
         self._transport = transport
         self._identity = identity
         self._url = (centre_url or identity.centre_url).rstrip("/")
         self._clock = clock
         self._entropy = entropy
-        self._program = program
+        self.program = program
         self._session: _Session | None = None
 
     async def hello(self, *, lineage: str, token: str = "") -> HelloAnswer:
@@ -174,9 +191,11 @@ class CentreClient:
     async def _greeted(self, lineage: str, token: str, *, skew_ms: int) -> HelloAnswer:
         device = self._identity.device_id
         agreement = Agreement.begin(device=device, entropy=self._entropy)
+        program = self.program
         hello = HelloRequest(
-            device, lineage, self._program, agreement.share, forms.reads(), token
-        )
+            device, lineage, program.name, agreement.share, forms.reads(), token, program.version,
+            registry.writes(), program.free_size(),
+        )  # fmt: skip
         request = sign_as_device(
             self._request("hello", msgspec.json.encode(hello), seq=0),
             identity=self._identity,

@@ -71,6 +71,8 @@ class SyncReport(msgspec.Struct, frozen=True):
         unread: Rows this program cannot read.
         store: "ok", or what is wrong with the files.
         lineage: Which life of the outbox this is. forks: How often it was found to be a copy.
+        unread_kinds: Kinds of operation recorded here that the centre cannot read yet.
+        update_to: The oldest program the centre answers from `update_at` on, microseconds since 1970; "" where this one will do.
         failures: What kept the running program from syncing since it was started, by code, and how often.
         relay: "off" where none is set, "ok", or the code of what keeps the store's relay from answering; "" where it was not asked.
     """
@@ -94,6 +96,9 @@ class SyncReport(msgspec.Struct, frozen=True):
     degraded: tuple[str, ...] = ()
     relay: str = ""
     failures: dict[str, int] = {}
+    unread_kinds: tuple[str, ...] = ()
+    update_to: str = ""
+    update_at: int = 0
 
 
 def report_of(
@@ -113,6 +118,7 @@ def report_of(
         return scopes, min((int(one[4]) for one in found), default=0), int(unread[0][0])
 
     scopes, synced_at, n_unread = store.cache.look(reading)
+    update = status.update if status is not None else None
     is_full = store.ballast is not None and store.ballast.is_spent
     return SyncReport(
         at=store.now(),
@@ -141,6 +147,9 @@ def report_of(
         degraded=status.degraded if status is not None else (),
         relay=relay,
         failures=dict(status.failures) if status is not None else {},
+        unread_kinds=status.unread if status is not None else (),
+        update_to=update.version if update is not None else "",
+        update_at=update.at if update is not None else 0,
     )
 
 
@@ -173,6 +182,7 @@ class ReportFile:
         now_ms = self._store.clock.ticks_ms()
         weighty = (
             status.network, status.store_code, status.alerts, bool(status.progress), relay,
+            status.unread, status.update,
         )  # fmt: skip
         if now_ms < self._next_ms and weighty == self._last:
             return self._next_ms - now_ms

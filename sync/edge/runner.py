@@ -56,7 +56,7 @@ from sync.edge.outbox import Pending
 from sync.edge.progress import Progress
 from sync.edge.schedule import CHANCES
 from sync.edge.store import EdgeStore
-from sync.edge.work import CacheIsNew, Work
+from sync.edge.work import CacheIsNew, Update, Work
 from sync.model.errors import (
     CentreBusy,
     CentreError,
@@ -115,6 +115,8 @@ class SyncStatus:
         alerts: What was found since the start and a person should know: device_forked | history_parted | sum_differed |
             scope_renewed | custody | device_revoked | device_retired.
         degraded: Kinds of rows that come in a newer form than this program reads.
+        unread: Kinds of operation recorded here that the centre cannot read yet: it holds them, and loses none.
+        update: Which program the centre will ask for, and from when on; None where this one will do.
         failures: What kept jobs from being done since the start, by code of the error or of the centre's problem, and how often.
     """
 
@@ -130,6 +132,8 @@ class SyncStatus:
     progress: tuple[Progress, ...] = ()
     alerts: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    update: Update | None = None
     failures: tuple[tuple[str, int], ...] = ()
 
 
@@ -648,6 +652,8 @@ class SyncRunner:
             leased_at=self._work.leased_at,
             alerts=self._work.alerts,
             degraded=self._work.degraded,
+            unread=self._work.unread,
+            update=self._work.update,
         )
 
     def _spread_ms(self) -> int:

@@ -6,6 +6,7 @@ An answer is kept in the cache before it settles its operation. While a page is 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from hardware.clock import Clock
@@ -23,6 +24,7 @@ from sync.edge.snapshot import ROWS_MIN, SnapshotLoader
 from sync.edge.store import EdgeStore
 from sync.edge.upkeep import Upkeep
 from sync.model.errors import CentreError, StoreError
+from sync.model.versions import is_older
 from sync.model.wire import (
     CUSTODY_OPS_MAX,
     PUSH_OPS_MAX,
@@ -60,6 +62,14 @@ FEW: Final = 1_000
 """So many waiting operations are looked through each time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The centre answers no program older than `version` from `at` on, microseconds since 1970; this one is."""
+
+    version: str
+    at: int
+
+
 class CacheIsNew(Exception):
     """The cache was made anew since hello: scopes, cursors and leases have to come again."""
 
@@ -83,6 +93,8 @@ class Work:
         self.feed = Feed(store)
         self.leased_at = 0
         self.degraded: tuple[str, ...] = ()
+        self.unread: tuple[str, ...] = ()
+        self.update: Update | None = None
         self.alerts: tuple[str, ...] = ()
         self._store = store
         self._clock = clock
@@ -134,7 +146,11 @@ class Work:
         self._leases.note_time(answer.server_time)
         self.outbox.note_time(answer.server_time)
         self._decided.update(self.outbox.held())  # cut off before what was decided was noted
-        self.degraded = answer.degraded
+        self.degraded, self.unread = answer.degraded, answer.unread
+        is_older_than_answered = is_older(self.client.program.version, answer.least_version)
+        self.update = (
+            Update(answer.least_version, answer.least_from) if is_older_than_answered else None
+        )
         self._keep_spread(answer.spread_ms)
         self._grants = {grant.id: grant for grant in answer.grants}
         is_shut = self._is_shut(answer)

@@ -85,6 +85,18 @@ def test_a_file_is_replaced_whole_and_a_private_one_is_for_its_owner_alone(
     assert [item.name for item in path.parent.iterdir()] == ["key"]
 
 
+def test_the_room_on_a_disk_is_that_of_whoever_asks_and_nowhere_is_an_error(
+    tmp_path: Path,
+) -> None:
+    found = os.statvfs(tmp_path)
+
+    size = SystemDisk().free_size(tmp_path)
+
+    assert 0 < size <= found.f_frsize * found.f_blocks
+    with pytest.raises(DiskFault):
+        SystemDisk().free_size(tmp_path / "nowhere")
+
+
 def test_a_file_that_is_not_there_is_none_and_a_folder_in_its_place_is_an_error(
     tmp_path: Path,
 ) -> None:

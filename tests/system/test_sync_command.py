@@ -5,8 +5,10 @@ import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,18 @@ def test_pull_brings_rows_and_leaves_what_waits_and_push_sends_it(folder: Path) 
     assert second["settled"] == 1
     assert all(scope["is_head"] for scope in third["scopes"])
     assert third["lease"]["state"] == "ok"
+
+
+def test_the_centre_knows_which_program_a_device_runs_and_what_room_it_has(
+    folder: Path,
+) -> None:
+    pulled = run("sync", "pull", "--data", folder, "--json")
+    watched = run("watch", "--data", folder.parent, "--json")
+
+    assert pulled.returncode == 0, pulled.stderr
+    (device,) = json.loads(watched.stdout)["devices"]
+    assert device["version"] == version("tapthread")
+    assert 0 < device["free_size"] <= shutil.disk_usage(folder).total
 
 
 def test_a_first_pull_on_a_terminal_shows_a_bar_and_takes_it_away(folder: Path) -> None:

@@ -10,12 +10,14 @@ import typer
 from hardware import identity as identities
 from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
+from hardware.moments import micros_of
 from kiosk.assembly.device import Device, real_world
 from kiosk.commands import sync
 from sync.edge.outbox import Outbox
 from sync.edge.progress import Progress
 from sync.edge.report import ReportFile
 from sync.edge.runner import SyncStatus
+from sync.edge.work import Update
 from sync.model.wire import OpResult
 from tests.support import edge, shop
 
@@ -92,6 +94,28 @@ def test_status_says_how_a_device_stands_that_another_program_runs(
     assert found["failures"] == {"centre_busy": 2}
     assert "50,000 of 200,000" in words
     assert "centre_busy, 2 times" in words
+
+
+def test_status_says_before_which_day_to_update_and_what_the_centre_cannot_read(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = Device.open(folder, world=real_world())
+    at = micros_of(device.world.clock.now()) + 40 * 86_400 * 1_000_000
+    status = SyncStatus(update=Update("0.2.0", at), unread=("redeem", "stamp_passport"))
+    ReportFile(device.store).write(status)
+
+    found = said(capsys, "status", data=folder)
+    sync.run("status", data=folder)
+    words = capsys.readouterr().out
+    device.close()
+
+    assert (found["update_to"], found["update_at"]) == ("0.2.0", at)
+    assert found["unread_kinds"] == ["redeem", "stamp_passport"]
+    assert "Update this program to 0.2.0 or newer before " in words
+    assert (
+        "cannot read: use of a ticket or points (redeem), something recorded here (stamp_passport)"
+        in words
+    )
 
 
 def test_status_of_a_running_program_that_has_not_said_anything_yet_is_a_sentence(

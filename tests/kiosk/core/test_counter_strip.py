@@ -93,6 +93,23 @@ def test_that_the_other_counters_are_not_reached_is_said_where_a_relay_is_set() 
     assert line(replace(WELL, relay="ok")) == line(WELL)
 
 
+def test_before_this_program_is_too_old_for_the_centre_it_says_until_when() -> None:
+    told = replace(WELL, update_at=NOW_US + 40 * DAY_US)
+
+    assert f"! Update this program before {WORDS.moment(told.update_at, now=NOW_US)}" in line(
+        told
+    )
+    assert "! Update" in line(told, 53)
+    assert "All sent" in line(told, 53)
+
+
+def test_a_centre_that_cannot_read_what_is_recorded_here_is_said() -> None:
+    told = replace(WELL, n_unread_kinds=1)
+
+    assert "! The centre's program is older than this one" in line(told)
+    assert "! Centre old" in line(told, 53)
+
+
 def test_on_the_smallest_counter_what_is_well_gives_way_to_being_alone() -> None:
     alone = replace(WELL, relay="relay_lost", relay_since=NOW_US - 2 * MINUTE_US)
 
