@@ -1,7 +1,7 @@
 """`tapthread simulate`: both ends in one process under random faults that a seed decides, checked after every step.
 
 The last line is the hash of all events: the same seed, the same hash. A seed that breaks something says what, prints the
-command that runs it again, and ends with exit code 1.
+command that runs it again, and ends with exit code 1; an action that `--without` names and nobody knows, with 2.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Annotated, Final
 import typer
 
 EXIT_BROKEN: Final = 1
+EXIT_USAGE: Final = 2
 MEMORY: Final = Path("/dev/shm")  # noqa: S108  # files that are gone with the run belong into memory
 TAIL: Final = 30
 """Events shown of a run that broke."""
@@ -37,9 +38,15 @@ def run(  # noqa: PLR0913, PLR0917  # the options of one command
 ) -> None:
     """Run both ends under random faults and check that nothing is lost, doubled or different."""
     _begin_again()
+    from sync.simulate.actions import ALL
     from sync.simulate.report import Report, replay_line, runs
-    from sync.simulate.world import Plan
+    from sync.simulate.world import Plan, name_of
 
+    names = [name_of(action) for action, _ in ALL]
+    for unknown in frozenset(without or ()).difference(names):
+        said = f"there is no action {unknown[:60]!a}; there are {', '.join(names)}"
+        print(f"tapthread simulate: {said}", file=sys.stderr)
+        raise typer.Exit(EXIT_USAGE)
     quiet = logging.getLogger("sync")
     quiet.propagate = False
     quiet.addHandler(logging.NullHandler())

@@ -323,3 +323,18 @@ def test_a_seed_that_breaks_ends_the_command_with_an_error_and_says_how_to_run_i
     assert "again: tapthread simulate --seed 5 --kiosks 3 --steps 4\n" in said.err
     assert "2 failed" in said.out
     assert len(said.out.splitlines()[-1]) == 32
+
+
+def test_an_action_to_leave_out_that_nobody_knows_is_a_mistake(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(simulate.HASHED, "0")  # as when it has begun again
+
+    with pytest.raises(typer.Exit) as ended:
+        simulate.run(steps=1, without=["kill_center"])
+
+    said = capsys.readouterr()
+    assert ended.value.exit_code == 2
+    assert "no action 'kill_center'" in said.err
+    assert "kill_centre" in said.err
+    assert said.out == ""
