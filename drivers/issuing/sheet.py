@@ -175,9 +175,14 @@ def _uid(line: int, cell: str) -> bytes | None:
 def _check_whole(found: tuple[Wanted, ...]) -> None:
     if not found:
         raise PlanMalformed("the sheet has no bands")
-    uids = [wanted.uid for wanted in found if wanted.uid is not None]
-    if len(set(uids)) != len(uids):
-        raise PlanMalformed("the sheet has a UID twice")
+    uids = dict[bytes, int]()
+    for wanted in found:
+        if wanted.uid is None:
+            continue
+        if wanted.uid in uids:
+            first = uids[wanted.uid]
+            raise PlanMalformed(f"line {wanted.line} of the sheet has the UID of line {first}")
+        uids[wanted.uid] = wanted.line
     if uids and len(uids) != len(found):
         raise PlanMalformed("the sheet has UIDs for some bands only; give all or none")
 

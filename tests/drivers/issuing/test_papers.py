@@ -126,7 +126,10 @@ def test_a_band_is_found_by_the_line_people_see_in_their_sheet() -> None:
         ("label,label\nx,y\n", "must name columns"),
         ("label,uid\nx\n", "another number of cells"),
         ("uid\n04\n", "not 4, 7 or 10"),
-        ("uid\n04a1b2c3d4e5f6\n04A1B2C3D4E5F6\n", "a UID twice"),
+        (
+            "uid\n04a1b2c3d4e5f6\n04a1b2c3d4e5f7\n04A1B2C3D4E5F6\n",
+            "line 4 of the sheet has the UID of line 2",
+        ),
         ("label,uid\nx,04a1b2c3d4e5f6\ny,\n", "all or none"),
         ("label\n=1+1\n", "cannot be printed"),
     ],
