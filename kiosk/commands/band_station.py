@@ -107,6 +107,7 @@ def fail(sentence: str, code: int = EXIT_FAILED) -> NoReturn:
 def run(what: str, asked: Asked) -> None:
     """Do it; ends the command with its exit code."""
     try:
+        asked = replace(asked, band=_band_id(asked.band))
         if what == "plan":
             say_plan(asked)
         elif what == "enter":
@@ -473,9 +474,17 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
 
 
 def _replacement(asked: Asked) -> tuple[tuple[Wanted, ...], str]:
-    if len(asked.band) != 32 or not set(asked.band) <= set("0123456789abcdef"):
+    if not asked.band:
         raise PlanMalformed("say which band it replaces: --band and its id, 32 hex digits")
     return (Wanted(1),), name_of_sheet(f"replace {asked.band}".encode())
+
+
+def _band_id(said: str) -> str:
+    """The id of a band as somebody typed it or took it from a label, "" for none. Raises PlanMalformed."""
+    band = said.strip().lower()
+    if band and (len(band) != 32 or not set(band) <= set("0123456789abcdef")):
+        raise PlanMalformed("--band takes the id of a band, 32 hex digits")
+    return band
 
 
 def _report(asked: Asked, name: str, plan: Plan) -> Path:

@@ -189,7 +189,7 @@ def test_a_band_is_verified_read_retired_and_replaced(at: At) -> None:
 
     whole = run(*at.arguments("verify"))
     read = run(*at.arguments("read"))
-    retired = run(*at.arguments("retire", "--band", reference))
+    retired = run(*at.arguments("retire", "--band", reference.upper()))  # as a label has it
     after = run(*at.arguments("verify"))
     at.field.present(other)
     replaced = run(
@@ -334,6 +334,8 @@ def test_each_act_has_help_with_its_own_options_alone() -> None:
         ("issue", {"plan": None}, "give a plan"),
         ("issue", {"plan": Path("/nowhere.toml"), "count": 1}, "cannot be read"),
         ("replace", {"band": "xyz"}, "32 hex digits"),
+        ("replace", {}, "say which band it replaces"),
+        ("retire", {"band": "xyz"}, "32 hex digits"),
         ("issue", {}, "--sheet FILE, or --count N"),
         ("issue", {"count": 1, "sheet": Path("/dev/null")}, "not both"),
         ("issue", {"count": 1, "reader": "virtual"}, "a reader of its own"),
