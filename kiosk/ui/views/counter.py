@@ -42,7 +42,7 @@ from kiosk.core.counter_answer import (
 )
 from kiosk.core.counter_card import card_entries, card_room, counter_card, stands_on_top
 from kiosk.core.counter_now import Todo
-from kiosk.core.counter_open import channels_line, n_late_of, open_of
+from kiosk.core.counter_open import Open, channels_line, n_late_of, open_of
 from kiosk.core.entries import Entry, Opened, Post, Tone, found
 from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
@@ -426,7 +426,10 @@ class CounterView(CounterActs):
     @on(FindPage.Chosen)
     def _found_chosen(self, event: FindPage.Chosen) -> None:
         event.stop()
-        self.open(event.one.owner, found(event.one.how))
+        self._open_found(event.one)
+
+    def _open_found(self, one: Found) -> None:
+        self.open(one.owner, found(one.how))
 
     # A customer's page
 
@@ -519,15 +522,19 @@ class CounterView(CounterActs):
         self.action_digit(int(event.digit))
 
     def action_digit(self, digit: int) -> None:
-        """A digit: the customer found with it, or the parcel with it."""
+        """A digit: the customer found with it, or the parcel with it; done at once, for the next key is for what it opened."""
         if self.page == "find":
-            self.query_one(FindPage).choose(digit - 1)
+            found_here = self.query_one(FindPage).at(digit - 1)
+            if found_here is not None:
+                self._open_found(found_here)
         elif self.page == "sheet" and self._sheet is not None:
             self._begin_digit(self._sheet, str(digit))
         elif self.page == "unsettled" and digit <= len(self._unsettled):
             self._ask_settling(self._unsettled[digit - 1])
         elif self.page == "waiting":
-            self.query_one(WaitingPage).choose(digit - 1)
+            waiting = self.query_one(WaitingPage).at(digit - 1)
+            if waiting is not None:
+                self._open_waiting(waiting)
 
     def _begin_digit(self, sheet: Sheet, digit: str) -> None:
         """What stands on the page with this digit."""
@@ -806,9 +813,11 @@ class CounterView(CounterActs):
 
     @on(WaitingPage.Chosen)
     def _waiting_chosen(self, event: WaitingPage.Chosen) -> None:
-        """Open who is meant; two who look alike with the question about them."""
         event.stop()
-        one = event.one
+        self._open_waiting(event.one)
+
+    def _open_waiting(self, one: Open) -> None:
+        """Open who is meant; two who look alike with the question about them."""
         self.open(one.owner, found("name"))
         sheet = self._sheet
         if one.kind == "alike" and sheet is not None and sheet.owner == one.owner:

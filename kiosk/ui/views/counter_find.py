@@ -74,10 +74,15 @@ class FindPage(Vertical):
         """Say below whose notes were begun."""
         self.query_one("#drafts", PlainText).say(line)
 
+    def at(self, index: int) -> Found | None:
+        """The one at this place."""
+        return self._found[index] if index < len(self._found) else None
+
     def choose(self, index: int) -> None:
         """Say that the one at this place is to be opened, where there is one."""
-        if index < len(self._found):
-            self.post_message(self.Chosen(self._found[index]))
+        one = self.at(index)
+        if one is not None:
+            self.post_message(self.Chosen(one))
 
     @on(Input.Submitted, "#query")
     def submit(self) -> None:

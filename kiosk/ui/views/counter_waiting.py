@@ -60,10 +60,15 @@ class WaitingPage(Vertical):
             self._found = found
             self._list()
 
+    def at(self, index: int) -> Open | None:
+        """The one at this place."""
+        return self._found[index] if index < len(self._found) else None
+
     def choose(self, index: int) -> None:
         """Say that the one at this place is to be opened, where there is one."""
-        if index < len(self._found):
-            self.post_message(self.Chosen(self._found[index]))
+        one = self.at(index)
+        if one is not None:
+            self.post_message(self.Chosen(one))
 
     def choose_highlighted(self) -> None:
         """The same with the one the arrows are at."""

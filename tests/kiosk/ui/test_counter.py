@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from textual import events
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 
@@ -1380,3 +1381,23 @@ async def test_what_the_band_says_against_it_is_told_and_nothing_is_recorded(
 
         assert words in at.notice("message")
         assert at.desk.done == []
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+async def test_a_key_right_behind_a_digit_is_for_the_page_the_digit_opened(
+    *, is_waiting: bool
+) -> None:
+    """Both are there before the first is looked at, as on a busy machine."""
+    async with counter() as at:
+        if is_waiting:
+            await at.press("f10")
+        else:
+            await at.type("e")
+            at.view.query_one("#results").focus()
+
+        for key in ("1", "n"):
+            at.view.app.post_message(events.Key(key, key))
+        await at.pilot.pause()
+
+        assert at.view.page == "sheet"
+        assert at.view.query_one(NoteWriter).is_open
