@@ -1,18 +1,26 @@
 """Operations that wait for a person: seen and decided at the counter of their store and at the centre, lost nowhere."""
 
+import threading
+from collections.abc import Callable
+
 import httpx
 import msgspec
 import pytest
 
-from sync.central import op_rows
+from sync.central import erasure, op_rows
+from sync.central.apply import decide_operation
+from sync.central.batch import Batch
 from sync.central.centre import Centre
+from sync.central.op_rows import OpRecord
+from sync.central.store import Store
+from sync.central.transaction import Transaction
 from sync.model.errors import CentreRefused
 from sync.model.operation import Operation
 from sync.model.records import Decision
 from sync.model.row import body_of
 from sync.model.wire import CUSTODY_OPS_MAX, DecideRequest, InboxRequest, OpResult, Raw
 from tests.support.centre import PlainDevice, code_of, new_device
-from tests.support.shop import noted, said
+from tests.support.shop import LENA, NOON, lenas_rows, noted, said
 
 
 def op_id(index: int) -> str:
@@ -238,3 +246,52 @@ async def test_a_kiosk_neither_sees_nor_decides_what_waits(kiosk: PlainDevice) -
     ):
         got, _ = await kiosk.post(path, asked)
         assert code_of(got) == "not_allowed"
+
+
+def test_what_is_decided_beside_an_erasure_on_another_node_brings_nothing_back(
+    database: str,
+) -> None:
+    here, there, third = stores = [Store(database, fresh_epoch="e-1") for _ in range(3)]
+    decides, erases = (Batch(it, on_commit=lambda _scopes: None) for it in (here, there))
+    op = said("I live at Quay 7")
+    held = OpRecord(op.id, "d1", op.kind, "held", "failed", "", (), NOON, op.store, owner=LENA)
+    is_erased, is_decided = threading.Event(), threading.Event()
+
+    def prepare(transaction: Transaction) -> Callable[[], None]:
+        for row in lenas_rows():
+            transaction.put(row)
+        transaction.add_op(held, raw=msgspec.json.encode(op))
+        return lambda: None
+
+    def waits() -> int:
+        with third.reading() as snapshot:
+            locks = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+            return int(snapshot.sql.all(locks)[0][0])
+
+    def erase(transaction: Transaction) -> Callable[[], None]:
+        erasure.erase_rows(transaction, LENA, at=NOON)
+        is_erased.set()
+        while not is_decided.wait(timeout=0.001) and not waits():
+            pass
+        return lambda: None
+
+    def decide(transaction: Transaction) -> Callable[[], OpRecord]:
+        asked = DecideRequest(op.id, "replay", by="ana", reason="again")
+        record = decide_operation(transaction, asked, held, now=NOON)
+        return lambda: record
+
+    decides.run(prepare)
+    eraser = threading.Thread(target=erases.run, args=(erase,))
+    eraser.start()
+    assert is_erased.wait(timeout=30)
+    try:
+        record = decides.run(decide, ops=(op.id,))
+    finally:
+        is_decided.set()
+        eraser.join(timeout=30)
+
+    with third.reading() as snapshot:
+        assert (record.status, snapshot.all_of_owner(LENA)) == ("applied", [])
+        assert op_rows.raw_of(snapshot.sql, op.id) == b""
+    for it in stores:
+        it.close()
