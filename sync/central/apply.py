@@ -456,7 +456,8 @@ def _again(
         return known
     if bytes(args):
         op = msgspec.structs.replace(op, args=args)
-    if op.owner:  # who joins or erases them on another node is waited for before it is asked who they are
+    if op.owner:
+        # Who joins or erases them on another node is waited for before it is asked who they are.
         transaction.load_owners((op.owner,))
     try:
         with transaction.part():
