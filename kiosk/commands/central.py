@@ -1,5 +1,8 @@
 """`tapthread central`: runs the centre alone, in the folder `centre` of the data folder; `import`: `central_import`.
 
+`tapthread central restored`, before the centre is started again, says that its database was put back from a copy: every device then
+offers again what the copy lacks, and pulls anew. Without it they find out by themselves, each once it presents what the copy never said.
+
 With `--channels FILE` it takes what other systems send: `sync.central.channels_file`.
 
 With `--database postgresql://...` it is one of any number of nodes, which share that database and, by `--key`, the centre's
@@ -51,10 +54,16 @@ LOG_FILE: Final = "centre.log"
 EXIT_FAILED: Final = 1
 STDIN: Final = 0
 
+EPOCH_SIZE: Final = 8
+"""Bytes of the name of a history."""
+
 
 def run(  # noqa: PLR0913, PLR0917  # its options
     what: Annotated[
-        str, typer.Argument(help="Nothing, to run the centre; import, for a FILE of records.")
+        str,
+        typer.Argument(
+            help="Nothing, to run the centre; import, for a FILE of records; restored, after its database was put back from a copy."
+        ),
     ] = "",
     file: Annotated[Path | None, typer.Argument(help="With import: CSV or NDJSON.")] = None,
     data: Data = None,
@@ -138,14 +147,7 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     chosen = settings.load(data=data).data
     folder = chosen / CENTRE_FOLDER
     if what:
-        _import(
-            what,
-            database or str(folder / DATABASE_FILE),
-            channels,
-            file,
-            channel,
-            as_json=as_json,
-        )
+        _aside(what, folder, database, channels, file, channel, as_json=as_json)
         return
     if (chosen / KEY_FILE).exists():
         # Made there, it would be a new one in a folder within, which knows no device.
@@ -176,21 +178,53 @@ def run(  # noqa: PLR0913, PLR0917  # its options
         _fail(f"The database of the centre {where} cannot be used: {error}.")
 
 
-def _import(  # what the line said
+def _restored(folder: Path, address: str) -> None:
+    """Name the history of all scopes anew, in a centre that is not running."""
+    from sync.central.store import Store  # not for who runs a centre
+
+    try:
+        lock = SystemDisk().lock(folder)
+    except FolderInUse:
+        _fail(f"The centre in {folder} is running. Stop it, and all its other nodes, first.")
+    except DeviceError as error:
+        _fail(f"{folder} cannot be used: {error}.")
+    try:
+        store = Store(address, fresh_epoch="")
+        try:
+            n_scopes = store.begin_epoch(SystemEntropy().draw(EPOCH_SIZE).hex())
+        finally:
+            store.close()
+    except StoreError as error:
+        _fail(f"The database of the centre cannot be used: {error}.")
+    finally:
+        lock.close()
+    print(
+        f"The history of {n_scopes} scopes has another name. Start the centre again: each device offers again what it keeps"
+        " as answered, and fetches its rows anew over what it holds."
+    )
+
+
+def _aside(  # noqa: PLR0913  # what the line said
     what: str,
-    address: str,
+    folder: Path,
+    database: str,
     channels: Path | None,
     file: Path | None,
     channel: str,
     *,
     as_json: bool,
 ) -> None:
-    from kiosk.commands.central_import import import_file  # not for who runs a centre
-
-    if what != "import":
-        _fail(f"There is no {what!r}. Give import, or nothing to run the centre.")
+    """Something else than to run the centre."""
+    if what not in ("import", "restored"):
+        _fail(f"There is no {what!r}. Give import, restored, or nothing to run the centre.")
+    address = database or str(folder / DATABASE_FILE)
     if not is_address(address) and not Path(address).is_file():
         _fail(f"There is no centre in {Path(address).parent}.")
+    if what == "restored":
+        _restored(folder, address)
+        return
+    from kiosk.commands.central_import import import_file  # not for who runs a centre
+
     import_file(address, channels=channels, file=file, channel=channel, as_json=as_json)
 
 

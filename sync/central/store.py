@@ -7,7 +7,7 @@ from pathlib import Path
 from hardware.entropy import Entropy, SystemEntropy
 from sync.central.changes import LISTENER
 from sync.central.moment import Snapshot
-from sync.central.schema import migrate
+from sync.central.schema import migrate, set_meta
 from sync.central.sql import Engine, open_engine
 from sync.central.transaction import Transaction
 
@@ -51,6 +51,19 @@ class Store:
                 name=name, value=value,
             )  # fmt: skip
             return Snapshot(sql).meta(name)
+
+    def begin_epoch(self, epoch: str) -> int:
+        """From now on every scope has another history, named `epoch`, with the rows it has; how many scopes. Raises StoreError.
+
+        Each device then offers again what it keeps as answered, and pulls from the beginning over what it holds.
+        """
+        with self._engine.writing() as sql:
+            sql.lock_all()
+            set_meta(sql, "epoch", epoch)
+            (found,) = sql.all("SELECT COUNT(*) FROM scope")
+            sql.run("UPDATE scope SET epoch = :epoch", epoch=epoch)
+        self.epoch = epoch
+        return int(found[0])
 
     @property
     def is_shared(self) -> bool:

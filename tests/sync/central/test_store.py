@@ -660,3 +660,22 @@ def test_nothing_of_an_erased_customer_is_left_in_the_file(tmp_path: Path) -> No
     assert not any(canary.encode() in path.read_bytes() for path in tmp_path.iterdir())
     assert look(store, lambda it: it.count("doc")) == 99
     store.close()
+
+
+def test_another_epoch_is_of_every_scope_and_of_those_to_come(any_database: str) -> None:
+    store = Store(any_database, fresh_epoch="e-1")
+    with store.writing() as transaction:
+        transaction.add_interest("s:harbour", "lena")
+        transaction.put(row_of(Customer("lena", "Lena"), owner="lena", as_of=1, source="crm"))
+        transaction.put(row_of(Product("p1", "Scarf", "wool"), owner="", as_of=1, source="erp"))
+        transaction.take_heads(1)
+
+    n_scopes = store.begin_epoch("e-2")
+    store.close()
+    store = Store(any_database, fresh_epoch="e-3")
+
+    with store.reading() as snapshot:
+        assert {it.epoch for it in snapshot.every_scope()} == {"e-2"}
+        assert n_scopes == len(list(snapshot.every_scope()))
+    assert store.epoch == "e-2"
+    store.close()
