@@ -410,6 +410,8 @@ class Peers:
             changes = await self._client.listen(
                 since=changes.to, wait_ms=HEARD_WAIT_MS, whole_at=changes.whole_at
             )
+            if self._is_full:
+                self.wake()  # there may be room by now, also for one who has no news
             if self._took(changes) | bool(self.ops.drop_reached()):
                 self._say(RelayFull.code if self._is_full else UP)
                 self._tell_listener()

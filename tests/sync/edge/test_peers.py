@@ -250,6 +250,21 @@ def test_what_a_full_mailbox_did_not_take_is_told_again_when_there_is_room(
     floor.one.until(lambda: is_up(floor.one))
 
 
+def test_a_till_without_news_tells_a_full_mailbox_again_by_itself(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.edge.peers.HEARD_WAIT_MS", 50)
+    floor.box._n_max = 0
+    assert isinstance(
+        floor.one.record("block_band", BlockBand(band=shop.BAND, why="lost")), Kept
+    )
+    floor.one.until(lambda: floor.one.peers.status().code == "relay_full")
+
+    floor.box._n_max = 100
+
+    floor.one.until(lambda: is_up(floor.one))
+
+
 def test_what_a_full_mailbox_did_not_know_any_more_is_told_again_when_there_is_room(
     floor: Floor,
 ) -> None:
