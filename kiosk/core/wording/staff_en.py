@@ -371,6 +371,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "promise.yes": "Promise",
     "promise.made": "Recorded: promised until {due} on {case}. {key} takes it back for 5 minutes.",
     "kept.title": "Is all that was promised on {case} kept?",
+    "kept.title.several": "Are all {count} promises on {case} kept?",
     "kept.promise": "{by}: {text}",
     "kept.what": "How",
     "kept.what.needed": "Say how it was kept: the customer may read it.",

@@ -37,6 +37,9 @@ from sync.model.operations.try_remedy import TryRemedy
 from sync.model.records import Band, Case
 from sync.model.rules import TEXT_MAX, UNDO_WITHIN_US
 
+PROMISES_NAMED: Final = 2
+"""Promises that are named where all of a case are said to be kept; more of them would not fit on the smallest screen."""
+
 ALIKE_WHY_MAX: Final = 200
 """Letters of why two are one that are kept with it (`JoinCustomers.why`)."""
 
@@ -354,8 +357,7 @@ class CounterActs(CounterBase):
         sheet, case = self._sheet, self._promised
         if self.page != "sheet" or sheet is None or case is None:
             return
-        promise, words = promises.pressing(case), self._words
-        assert promise is not None  # that is why the case was chosen
+        owed, words = promises.standing(case), self._words
         number = words.name(case.number)
 
         def answered(kept: Chosen | None) -> None:
@@ -367,10 +369,13 @@ class CounterActs(CounterBase):
                 self._say("promise.done", case=number, key="Z")
 
         title = words.say("kept.title", case=number)
-        text = words.say(
-            "kept.promise", by=words.name(promise.by), text=words.text(promise.text)
+        if len(owed) > 1:  # one answer keeps them all, so it says how many, and the first two
+            title = words.say("kept.title.several", count=len(owed), case=number)
+        told = "\n".join(
+            words.say("kept.promise", by=words.name(it.by), text=words.text(it.text))
+            for it in owed[:PROMISES_NAMED]
         )
-        self.app.push_screen(ChoiceQuestion("kept", title, (text,), words=words), answered)
+        self.app.push_screen(ChoiceQuestion("kept", title, (told,), words=words), answered)
 
     # Sending a customer on
 

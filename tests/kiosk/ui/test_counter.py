@@ -22,6 +22,7 @@ from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.key_bar import KeyBar
 from kiosk.ui.widgets.note import NOTE_LENGTH_MAX, NoteWriter
 from kiosk.ui.widgets.strip import StaffStrip
+from sync.model import promises
 from sync.model.errors import StoreCorrupt
 from sync.model.operation import Evidence, OperationState
 from sync.model.operations.hand_over_pickup import HandOverPickup
@@ -29,12 +30,12 @@ from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
-from sync.model.records import Customer, Interaction, Pickup
+from sync.model.records import Case, Customer, Interaction, Pickup, Promise
 from sync.model.row import row_of
 from tests.support import hostile
 from tests.support.colours import faint
 from tests.support.counter_side import Counter, counter
-from tests.support.demo_side import NOW_US, WORDS, recognition
+from tests.support.demo_side import NOW_US, WORDS, brand_rows, recognition
 from tests.support.desk import Settled
 from tests.support.pictures import clipped, rows_of
 from tests.support.shop import operation
@@ -485,6 +486,29 @@ async def test_a_draft_survives_leaving_the_page_and_says_that_it_is_there() -> 
         args = at.desk.done[0].args
         assert isinstance(args, NoteCase)
         assert (args.text, args.audience) == ("half a thought", "customer")
+
+
+@pytest.mark.parametrize("size", [(53, 17), (80, 24)])
+async def test_promises_that_one_answer_keeps_are_counted_and_the_first_two_named(
+    size: tuple[int, int],
+) -> None:
+    rows = []
+    for row in brand_rows():
+        case = row.body
+        if isinstance(case, Case) and case.number == "C-4711":
+            for by, due in (("Mira", NOW_US + DAY_US), ("Nina", NOW_US + DAY_US // 2)):
+                again = Promise(by, f"{by} rings him", due, op=by, at=NOW_US)
+                case = promises.with_promise(case, again)
+        rows.append(msgspec.structs.replace(row, body=case))
+
+    async with counter(size=size, rows=rows) as at:
+        await at.find("tom beck")
+        await at.press("k")
+
+        assert "Are all 3 promises on C-4711 kept?" in at.screen
+        assert "Ana (call centre): an answer whether" in at.screen
+        assert "Nina: Nina rings him" in at.screen
+        assert clipped(at.app) == []
 
 
 async def test_a_promise_is_said_to_be_kept_and_how_where_there_is_one() -> None:
