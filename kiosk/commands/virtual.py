@@ -215,9 +215,7 @@ class Rig:
     def _present(self, names: list[str]) -> str:
         unknown = [name for name in names if not self._is_band(name)]
         if unknown:
-            return (
-                f"error unknown-band {_short(unknown[0])}; tapthread virtual --list names them"
-            )
+            return f"error unknown-band there is no {_short(unknown[0])}; tapthread virtual --list names them"
         if not 1 <= len(names) <= BAND_COUNT_MAX or len(set(names)) != len(names):
             return f"error usage present one to {BAND_COUNT_MAX} different bands"
         try:
@@ -259,7 +257,7 @@ class Rig:
         if name in READER_MEANINGS:
             return self._hurt_reader(name, *(int(word) for word in words[1:]))
         if name not in kinds:
-            return f"error unknown-fault {_short(name)}; there are {', '.join((*kinds, *READER_MEANINGS))}"
+            return f"error unknown-fault there is no {_short(name)}; known: {', '.join((*kinds, *READER_MEANINGS))}"
         self._fault = Fault(kinds[name], *(int(word) for word in words[1:]))
         return f"ok fault {name} {self._fault.at}"
 

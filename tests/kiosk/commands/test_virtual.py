@@ -302,6 +302,7 @@ def test_a_line_that_makes_no_sense_is_refused_in_a_sentence(
     assert done.returncode == status
     assert done.stdout == ""
     assert done.stderr.rstrip().endswith(f"[{code}]")
+    assert ("there is no '" in done.stderr) == code.startswith("unknown")
     assert "Traceback" not in done.stderr
     assert not os.path.lexists(link)
 
