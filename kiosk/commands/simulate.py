@@ -44,8 +44,8 @@ def run(  # noqa: PLR0913, PLR0917  # the options of one command
 
     names = [name_of(action) for action, _ in ALL]
     for unknown in frozenset(without or ()).difference(names):
-        said = f"there is no action {unknown[:60]!a}; there are {', '.join(names)}"
-        print(f"tapthread simulate: {said}", file=sys.stderr)
+        sentence = f"there is no action {unknown[:60]!a}; there are {', '.join(names)}"
+        print(f"tapthread simulate: {sentence}", file=sys.stderr)
         raise typer.Exit(EXIT_USAGE)
     quiet = logging.getLogger("sync")
     quiet.propagate = False
