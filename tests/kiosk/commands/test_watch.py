@@ -182,7 +182,9 @@ def test_a_device_with_little_room_is_named_with_what_it_has(
     listed = json.loads(capsys.readouterr().out)["devices"]
 
     (line,) = [line for line in said.splitlines() if "free on its disk" in line]
-    assert line.startswith(f"  * kiosk of harbour, {low.device_id[:39]}…: 120 MB free on its disk")
+    assert line.startswith(
+        f"  * kiosk of harbour, {low.device_id[:39]}…: 120 MB free on its disk"
+    )
     assert {it["id"]: it["free_size"] for it in listed} == {
         device.device_id: size for device, size in zip(devices, sizes, strict=True)
     }
