@@ -322,11 +322,14 @@ class Feed:
             behind = file.read("SELECT 1 FROM cursor WHERE is_head = 0 LIMIT 1")
         return Applied(n_rows, not behind, tuple(differing))
 
-    def part_ways(self, scope: str, seq: int) -> None:
-        """Our history of a scope holds up to `seq` and no further: pull again from there over what is here. Raises StoreError."""
+    def part_ways(self, scope: str, seq: int, *, is_one: bool = False) -> None:
+        """Our history of a scope holds up to `seq` and no further: pull again from there over what is here. Raises StoreError.
+
+        Where the history `is_one` with the centre's, what it answered stays until it comes again.
+        """
         self.flush()
         with self._store.cache.write() as file:
-            _part_ways(file, scope, seq)
+            _part_ways(file, scope, seq, is_one=is_one)
 
     def bucket_sums(self, scope: str) -> tuple[str, ...]:
         """The sum of each bucket of a scope, of the rows as they are stored. Reads all of it: about 0.2 s for 50,000 rows."""
@@ -369,7 +372,7 @@ class Feed:
             times = [at for at in times if now - DAY_US < at <= now] + [now]
             is_third = len(times) >= MISMATCHES_MAX
             if is_third:
-                _part_ways(file, scope, 0)
+                _part_ways(file, scope, 0, is_one=True)
                 times = []
             file.execute(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, _encoder.encode(times))
@@ -635,7 +638,7 @@ def _drop_scope(file: Transaction, scope: str, pinned: frozenset[str]) -> None:
     )
 
 
-def _part_ways(file: Transaction, scope: str, seq: int) -> None:
+def _part_ways(file: Transaction, scope: str, seq: int, *, is_one: bool = False) -> None:
     found = file.read("SELECT seq FROM cursor WHERE scope = ?", (scope,))
     if not found:
         return
@@ -644,7 +647,8 @@ def _part_ways(file: Transaction, scope: str, seq: int) -> None:
     file.execute(
         "UPDATE row SET seq = 0, version = 0 WHERE scope = ? AND seq > ?", (scope, seq)
     )
-    file.execute("DELETE FROM answered WHERE scope = ?", (scope,))
+    if not is_one:  # the places of answers are of the other history
+        file.execute("DELETE FROM answered WHERE scope = ?", (scope,))
     file.execute("DELETE FROM mark WHERE scope = ? AND seq > ?", (scope, seq))
     file.execute(
         "UPDATE cursor SET seq = ?, is_head = 0, is_renewing = 1, count = ?, sum = ? WHERE scope = ?",

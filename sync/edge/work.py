@@ -317,7 +317,7 @@ class Work:
         n_offered = self.outbox.offer_again() if page.partings else 0
         self._pins.forget(is_more=True)
         for scope, seq in parted.items():
-            self.feed.part_ways(scope, seq)
+            self.feed.part_ways(scope, seq, is_one=scope in page.too_old)
         log.warning("history parted", extra={"count": n_offered})
         return parted, n_offered
 

@@ -264,6 +264,21 @@ def test_the_answered_row_is_shown_until_the_feed_brings_it(store: EdgeStore) ->
     assert pickup_of(store)[1].shelf == "by the centre"
 
 
+def test_the_answered_row_is_shown_also_while_its_scope_is_pulled_again_from_the_beginning(
+    store: EdgeStore,
+) -> None:
+    feed = edge.filled(store, shop.lenas_rows())
+    op = shop.hand_over()
+    Outbox(store).record(op)
+    results = (answer(op, handed_over(op)),)
+    feed.keep_answers(results)
+    Outbox(store).settle(results)
+
+    assert [feed.note_mismatch(edge.SCOPE) for _ in range(3)] == [False, False, True]
+
+    assert pickup_of(store)[1].shelf == "by the centre"
+
+
 def test_between_answer_and_settling_an_operation_is_not_applied_twice(
     store: EdgeStore,
 ) -> None:
