@@ -59,6 +59,9 @@ from sync.model.row import Row
 VISITOR: Final = "visitor"
 """Her band has no lease here: it is proved through the centre."""
 
+SPARE: Final = "spare"
+"""A sealed band that is nobody's yet: the counter links it to whose page is open."""
+
 PCSC_TAPS: Final = 1_000_000
 """Added to the taps of the second reader, so that the two never count the same."""
 
@@ -157,6 +160,10 @@ class House:
     def tap_visitor(self) -> None:
         """Hold the band of a customer of another store to the virtual reader."""
         self._wrist.hold(VISITOR)
+
+    def tap_spare(self) -> None:
+        """Hold a sealed spare to the virtual reader."""
+        self._wrist.hold(SPARE)
 
     @property
     def is_cut(self) -> bool:

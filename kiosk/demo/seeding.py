@@ -41,6 +41,7 @@ from kiosk.demo.telling import (
 )
 from sync.central.brand import FILE as BRAND_FILE
 from sync.central.centre import Centre
+from sync.central.enrolment import scope_of
 from sync.edge.runner import Once
 
 MARK_FILE: Final = "tapthread-demo"
@@ -156,12 +157,14 @@ def _opened(
 def _fill(centre: Centre, *, world: World) -> None:
     now = world.clock.now().astimezone(local_zone(world.clock))
     rows = demo_rows(now)
+    spares = [row for row in rows if row.kind == "band" and not row.owner]
     centre.put_rows(
-        rows_around(rows),
+        (row for row in rows_around(rows) if row not in spares),
         interest=[
             (store, owner) for store, owners in demo_interest().items() for owner in owners
         ],
     )
+    centre.put_rows(spares, scope=scope_of(HOME_STORE))
     for band in demo_bands():
         if band.chip in ENCODED_CHIPS and band.name != "nobody":
             centre.link_chip(band_id_of(band), band.uid)

@@ -75,7 +75,7 @@ class DemoRig:
         self.brand = list(brand_rows())
         self.desk = MemoryDesk(self.brand, now=NOW_US)
         self.taps: list[int] = []
-        self.visitors = 0
+        self.visitors = self.spares = 0
         self.is_up = True
         self.passing: Day | None = None
         self._n_rows_told = 0
@@ -104,6 +104,10 @@ class DemoRig:
             Left(tap=number),
         ):
             self._say(said)
+
+    def tap_spare(self) -> None:
+        """The sealed spare lies on the reader."""
+        self.spares += 1
 
     def tap_visitor(self) -> None:
         self.visitors += 1

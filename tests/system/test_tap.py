@@ -72,6 +72,14 @@ def test_every_band_that_proves_nothing_gets_the_same_neutral_page_and_staff_the
     assert (found["actions"], found["reason"]) == ([], reason)
 
 
+def test_a_sealed_spare_of_the_store_proves_itself_so_that_a_counter_may_link_it(
+    seeded: Path, tmp_path: Path
+) -> None:
+    found = at_pn532("spare", seeded, tmp_path)
+
+    assert (found["proof"], found["assurance"], found["reason"]) == ("mutual", "A0", "unlinked")
+
+
 def test_an_old_chip_that_knows_its_key_is_held_lower(seeded: Path, tmp_path: Path) -> None:
     found = at_pn532("oldband", seeded, tmp_path)
 

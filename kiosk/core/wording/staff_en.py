@@ -303,6 +303,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "find.drafts": "Unsaved notes: {names}",
     # A tap while the clerk works
     "here.one": "{name} is here. {key} opens the page.",
+    "name.unknown": "A customer",
     "here.again": "{name} tapped again.",
     "here.nobody": "A band was tapped that opens no page.",
     "here.nobody.unknown_band": "A band was tapped that we do not know. Find the customer by name.",
@@ -664,6 +665,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "ticker.title.day": "Yesterday {at}, {speed} times as fast",
     "demo.key.tap": "tap a band",
     "demo.key.visitor": "visitor",
+    "demo.key.spare": "spare",
     "demo.key.network": "network",
     "demo.key.counter": "counter",
     "demo.key.trap": "the trap",
@@ -686,6 +688,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "demo.network.up": "The network is back.",
     "demo.network.cut": "The network is cut. Tap on.",
     "demo.tapped.visitor": "Band V: {who}",
+    "demo.tapped.spare": "Band S: a sealed spare, nobody's yet",
     "demo.with-alt": "On a customer's page Alt+{digit} taps a band.",
     "demo.tapped": "Band {digit}: {who}",
     "demo.band.1": "Maya, shirt",

@@ -1,7 +1,7 @@
 """The demo as one app: ticker, kiosk and counter side by side from 160 columns, one at a time below.
 
     F1 ticker   F2 kiosk   F3 counter                     everywhere
-    0-9 tap   V visitor   N network   C counter   T trap   Q quit     in the ticker and on the attract page; elsewhere with Alt
+    0-9 tap   V visitor   S spare   N network   C counter   T trap   Q quit     in the ticker and on the attract page; elsewhere with Alt
     Ctrl+C quit                                           everywhere
     Space the next step of the tour                       everywhere, while there is one
 
@@ -56,7 +56,7 @@ LISTEN_S: Final = 1.0
 PLACES: Final = ("ticker", "kiosk", "counter")
 
 _LETTERS: Final = {
-    "v": "visitor", "n": "network", "c": "counter", "t": "trap", "q": "quit",
+    "v": "visitor", "s": "spare", "n": "network", "c": "counter", "t": "trap", "q": "quit",
 }  # fmt: skip
 
 _AT_COUNTER: Final = frozenset(("card", "agent", "parcel", "bands", "jacket", "sent"))
@@ -288,6 +288,9 @@ class DemoScreen(Screen[None]):
                 self._go_to_kiosk()
                 self._controls.tap_visitor()
                 self._say("demo.tapped.visitor", who=self._words.say("demo.band.visitor"))
+            case "spare":
+                self._controls.tap_spare()
+                self._say("demo.tapped.spare")
             case "network":
                 self._is_up = self._controls.toggle_network()
                 self._say("demo.network.up" if self._is_up else "demo.network.cut")
@@ -468,7 +471,7 @@ class DemoScreen(Screen[None]):
             yield "F1", words.say("demo.short.keys"), "ticker"
         yield "0-9", words.say("demo.press" if self._is_up else "demo.short.tap"), "tap 1"
         for letter, name in _LETTERS.items():
-            if name == "visitor" and self._place != "ticker":
+            if name == "spare" or (name == "visitor" and self._place != "ticker"):
                 continue  # there is room for six
             is_cut = name == "network" and not self._is_up
             short = words.say("demo.short.network.cut" if is_cut else f"demo.short.{name}")

@@ -30,6 +30,10 @@ class DemoControls(Protocol):
         """The same with the band of a customer this store does not hold."""
         ...
 
+    def tap_spare(self) -> None:
+        """The same with a band that is nobody's yet."""
+        ...
+
     def toggle_network(self) -> bool:
         """Cut the network, or restore it; returns whether it is up now."""
         ...

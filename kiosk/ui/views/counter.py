@@ -9,7 +9,7 @@ All four are mounted once and filled in place. A customer's tap is announced and
 kept as a draft until it is recorded. What happened is said only after `Desk.record` returned: it is durable then.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 import msgspec
@@ -295,9 +295,21 @@ class CounterView(CounterActs):
             return
         name = self._name_of(recognition.owner)
         self._here = _Here(recognition.owner, name, opened, self._desk.standing().now)
-        text = self._words.say("here.one", name=name, key=OPEN_KEY)
-        notice.announce(text, tone=Tone.READY, name="here")
+        notice.announce(self._says_here(name), tone=Tone.READY, name="here")
         self._show_keys()
+
+    def _says_here(self, name: str) -> str:
+        return self._words.say("here.one", name=name, key=OPEN_KEY)
+
+    def _name_here(self) -> None:
+        """Whoever is here has a name now: another device knew them first."""
+        here, notice = self._here, self.query_one("#here", Notice)
+        if here is None or not notice.text.endswith(self._says_here(here.name)):
+            return
+        name = self._name_of(here.owner)
+        if name != here.name:
+            self._here = replace(here, name=name)
+            notice.announce(self._says_here(name), tone=Tone.READY, name="here")
 
     def customer_rings(self, owner: str, action: str) -> None:
         """The customer at the kiosk asked for somebody; whoever tapped last can be opened.
@@ -331,6 +343,7 @@ class CounterView(CounterActs):
         standing = self._desk.standing()
         self.query_one(StaffStrip).show(standing, n_late=self._n_late())
         self._let_go(standing.now)
+        self._name_here()
         self._look_for_answer()
         self._look_for_open(standing.now)
         if self.page == "unsettled":

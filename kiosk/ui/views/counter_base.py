@@ -142,9 +142,9 @@ class CounterBase(Vertical):
                 customer = (
                     None  # the name is a courtesy here; the page itself will say what is wrong
                 )
-            self._names[owner] = (
-                name_of(customer, self._words) if customer else self._words.name(owner)
-            )
+            if customer is None:
+                return self._words.say("name.unknown")
+            self._names[owner] = name_of(customer, self._words)
         return self._names[owner]
 
     def _telling(self) -> Telling:

@@ -672,6 +672,30 @@ async def test_a_tap_while_the_clerk_types_is_announced_and_neither_page_nor_tex
         assert at.view.query_one(TextArea).text == "half a thought"
 
 
+async def test_whoever_another_device_knew_first_is_named_as_soon_as_this_one_does() -> None:
+    async with counter() as at:
+        at.view.customer_here(recognition("greta-1"))
+        before = at.notice("here")
+        greta = Customer(id="greta-1", given_name="Greta", family_name="Example")
+        at.desk.learn(row_of(greta, owner="greta-1", as_of=NOW_US, source="centre"))
+        at.view.look()
+
+        assert before == "+ A customer is here. F4 opens the page."
+        assert at.notice("here") == "+ Greta Example is here. F4 opens the page."
+
+
+async def test_what_was_said_since_somebody_came_is_not_said_over_by_their_name() -> None:
+    async with counter() as at:
+        at.view.customer_here(recognition("greta-1"))
+        at.view.customer_rings("greta-1", "help")
+        rung = at.notice("here")
+        greta = Customer(id="greta-1", given_name="Greta", family_name="Example")
+        at.desk.learn(row_of(greta, owner="greta-1", as_of=NOW_US, source="centre"))
+        at.view.look()
+
+        assert at.notice("here") == rung
+
+
 async def test_one_key_opens_who_is_here_and_the_draft_stays_with_the_other() -> None:
     async with counter() as at:
         await at.find("tom beck")

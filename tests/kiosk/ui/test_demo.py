@@ -250,6 +250,15 @@ async def test_v_taps_the_band_of_a_customer_of_another_store() -> None:
         assert "Greta, of another store" in at.screen
 
 
+async def test_s_taps_a_sealed_spare_and_stays_where_the_clerk_is() -> None:
+    async with demo() as at:
+        await at.press("f3", "alt+s")
+
+        assert (at.rig.spares, at.rig.taps) == (1, [])
+        assert at.shell.place == "counter"
+        assert "Band S: a sealed spare" in at.screen
+
+
 async def test_press_1_is_said_only_where_that_key_alone_taps() -> None:
     async with demo(MIDDLE) as at:
         first = at.screen
