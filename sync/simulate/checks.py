@@ -13,12 +13,13 @@ import msgspec
 
 from sync.central import device_rows
 from sync.central.centre import Centre
-from sync.central.enrolment import scopes_of
+from sync.central.enrolment import State, scopes_of
 from sync.central.moment import Snapshot
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.store import EdgeStore, Transaction
 from sync.model.forms import KEPT
+from sync.model.ledger import allowance_key, allowance_of
 from sync.model.operation import Operation
 from sync.model.operations.hand_over_pickup import HandOverPickup
 from sync.model.operations.promise_answer import PromiseAnswer
@@ -32,6 +33,7 @@ from sync.model.records import (
     Interaction,
     Join,
     LedgerEntry,
+    Peer,
     Record,
     Stock,
 )
@@ -152,10 +154,14 @@ def cursor_is_earned(kiosk: KioskNode, centre: Centre) -> None:
 
 
 def left_of(kiosk: KioskNode, key: str, owner: str) -> int | None:
-    """How many uses of an entitlement this kiosk shows; None where it does not know."""
-    cell = kiosk.within(lambda: Lookup(kiosk.up).cells((key,), owner=owner)[key])
+    """How many uses of an entitlement this kiosk shows, with those lent to its store; None where it does not know."""
+    lent = allowance_key(kiosk.identity.store, key)
+    cells = kiosk.within(lambda: Lookup(kiosk.up).cells((key, lent), owner=owner))
+    cell, loan = cells[key], allowance_of(cells[lent])
     body = cell.body if isinstance(cell, Row) else None
-    return body.n_left if isinstance(body, Entitlement) else None
+    if not isinstance(body, Entitlement) or body.n_left is None:
+        return None
+    return body.n_left + (0 if loan is None else loan.n_left)
 
 
 def is_alone(op: Operation) -> bool:
@@ -164,8 +170,15 @@ def is_alone(op: Operation) -> bool:
 
 
 def shows_what_happened(one: KioskNode, two: KioskNode) -> None:
-    """What waits for the centre at one kiosk is folded in at the other. Both are at the relay. Raises Broken."""
+    """What waits for the centre at one kiosk is folded in at the other, which trusts it. Both are at the relay. Raises Broken."""
     assert two.peers is not None
+    peer = two.within(lambda: Lookup(two.up).row(f"peer/{one.identity.device_id}"))
+    if (
+        peer is not None
+        and isinstance(peer.body, Peer)
+        and peer.body.state != State.ACTIVE.value
+    ):
+        return  # it heard first that the other is quarantined or revoked
     theirs = {op.id for op in two.peers.ops.theirs()}
     known = {op for op, state in ops_in(one.up).items() if state in UNANSWERED}
     outbox = Outbox(one.up)
