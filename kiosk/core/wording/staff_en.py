@@ -483,7 +483,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "key.regained": "Band found",
     "lost.title": "A band of {name} is lost?",
     "lost.which": "Block {band}. Up and Down: another band.",
-    "lost.what": "Where, since when",
+    "lost.what": "Where",
     "lost.what.needed": "Say what is known of it: it helps whoever finds it.",
     "lost.yes": "Block it",
     "lost.done": "Recorded: {band} opens nothing here now. {rest} {key} takes it back.",

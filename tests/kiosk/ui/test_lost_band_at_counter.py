@@ -6,6 +6,7 @@ from sync.model.records import Band
 from sync.model.row import row_of
 from tests.support.counter_side import Counter, counter
 from tests.support.demo_side import NOW_US
+from tests.support.pictures import clipped
 
 SMALLEST = (53, 17)
 
@@ -23,6 +24,9 @@ async def test_a_lost_band_is_blocked_and_what_remains_exposed_is_said() -> None
         wear(at, BLUE)
         await at.find("tom beck")
         await at.press("b")
+        await at.pilot.pause()
+        assert clipped(at.app) == []
+        assert " Where " in at.screen
         await at.press("enter", "enter")
         assert "Say what is known of it" in at.screen
         while "Block blue" not in at.screen:
