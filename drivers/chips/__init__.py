@@ -10,8 +10,10 @@ Files:
     ultralight_c    Ultralight C: authenticate with 2K3DES, pages, its counter
     ntag21x    NTAG 21x and Ultralight EV1: signature, password, counter of readings
     type2      what every Type 2 band answers; NDEF in its pages
+    type3      Type 3 bands: NDEF in the open blocks of a FeliCa
     type4      Type 4 bands and telephones: NDEF in a file
     felica     FeliCa: who it says it is, blocks that are free to read
+    message    the NDEF message of whatever lies there
     counting   uses counted by a one-way counter, where there is nothing better
     uid_only   bands that can only be known by their UID
     identify   which chip this may be, from what the reader saw
