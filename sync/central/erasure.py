@@ -27,8 +27,7 @@ from sync.central.pulls import Pulls
 from sync.central.sql import Connection
 from sync.central.store import Store
 from sync.central.transaction import Transaction, owner_lock
-from sync.model import promises
-from sync.model.operations.request_erasure import TOLD_TOPIC, TOPIC, WITHIN_US
+from sync.model.operations.request_erasure import due_at_of, is_erasure
 from sync.model.records import Case
 
 LEFT_WITHIN_US: Final = 60 * 1_000_000
@@ -82,19 +81,11 @@ def erase(store: Store, write: Write, owner: str, *, now: int) -> int:
 def due(snapshot: Snapshot) -> tuple[DueErasure, ...]:
     """Who asked to be erased, here or through another system, and still is here, what is due first first."""
     found = (
-        DueErasure(row.owner, _due_at(row.body))
+        DueErasure(row.owner, due_at_of(row.body))
         for row in snapshot.rows_of_kind("case")
-        if isinstance(row.body, Case)
-        and row.body.topic in (TOPIC, TOLD_TOPIC)
-        and row.body.state == "open"
+        if isinstance(row.body, Case) and is_erasure(row.body) and row.body.state == "open"
     )
     return tuple(sorted(found, key=lambda one: (one.due_at, one.owner)))
-
-
-def _due_at(case: Case) -> int:
-    """When it must be done: what else is promised on the case meanwhile makes it no later, and no earlier."""
-    asked = next((it for it in promises.made(case) if it.op in ("", case.id)), None)
-    return asked.due_at if asked is not None else case.opened_at + WITHIN_US
 
 
 def status(snapshot: Snapshot, owner: str) -> ErasureStatus | None:

@@ -16,9 +16,11 @@ nothing. In the order they stand:
     next        the next step
     referred    that a store expects them
     here        a parcel or a return that waits
+    forget      that they want to be forgotten, which is no promise of a case of theirs
     contacts    how often they came and by which way, equal ones as one: "password reset x7"
 
-Where a screen is too small, the least pressing lines are cut to one row, then left out, and the card says how many. It is for staff. A line about
+Where a screen is too small, the least pressing lines are cut to one row, then left out, and the card says how many. No promise
+takes the room of the checklist or of what is struck out. It is for staff. A line about
 a present or a sensitive thing is marked, and never stands on paper.
 """
 
@@ -31,6 +33,7 @@ from typing import Final
 from hardware.moments import moment_of
 from sync.model import promises
 from sync.model.checklist import is_struck
+from sync.model.operations.request_erasure import due_at_of, is_erasure
 from sync.model.profile import Profile
 from sync.model.records import (
     SMS,
@@ -82,18 +85,24 @@ _CHANNELS: Final = {
 
 _WEIGHTS: Final = {
     "promised": 100, "serving": 90, "waiting": 80, "failed": 72, "missing": 75, "case": 70, "next": 60, "told": 50, "payer": 45,
-    "tried": 40, "here": 35, "referred": 65, "contacts": 20,
+    "tried": 40, "here": 35, "forget": 30, "referred": 65, "contacts": 20,
 }  # fmt: skip
 """What is left out last where there is no room."""
 
 _OVER: Final = 5
 """A promise or an answer that is overdue weighs this much more than its like."""
 
-_STRUCK: Final = 15
-"""A remedy that is struck out weighs this much more than its like, and more than a fact: offering it again does harm."""
+_STRUCK: Final = 21
+"""A remedy that is struck out weighs this much more than its like, and more than the next step: offering it again does harm."""
+
+_FORGET_OVER: Final = 45
+"""A wish to be forgotten whose month is over weighs this much more than one that has time."""
 
 _WHOLE_FROM: Final = 100 + _OVER
-"""A promise that ran out is not cut while anything else can be, nor is the one made after it: what was promised is asked first."""
+"""A promise that ran out is not cut while less can be left out, nor is the one made after it: what was promised is asked first."""
+
+_KEPT: Final = ("promised", "told", "missing")
+"""Parts that are left out for no second row of a promise, nor is what is struck out: nobody may ask or offer it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,22 +189,12 @@ def card_rows(card: Card, width: int = WIDTH, height: int = HEIGHT) -> tuple[Car
     """
     room = height - 2
     wrapped = [_wrapped(_marked(line), width) for line in card.lines]
-    by_weight = sorted(range(len(wrapped)), key=lambda at: (card.lines[at].weight, -at))
-    n_rows = sum(map(len, wrapped))
-    n_whole = sum(len(wrapped[at]) for at in by_weight if card.lines[at].weight >= _WHOLE_FROM)
-    for at in by_weight:  # first each is cut to one row, then the lightest go
-        is_pressing = card.lines[at].weight >= _WHOLE_FROM
-        is_whole = is_pressing and room > ROWS_MAX and n_whole <= max(room // 2, ROWS_MAX)
-        if n_rows > room and len(wrapped[at]) > 1 and not is_whole:
-            n_rows -= len(wrapped[at]) - 1
-            n_whole -= is_pressing * (len(wrapped[at]) - 1)
-            wrapped[at] = _wrapped(_marked(card.lines[at]), width, rows_max=1)
-    n_left_out = 0
-    for at in by_weight:
-        if n_rows > room:
-            n_rows -= len(wrapped[at])
-            wrapped[at] = []
-            n_left_out += 1
+    shown = _fitting(card.lines, [len(rows) for rows in wrapped], room)
+    for at, rows in enumerate(wrapped):
+        if shown[at] < len(rows):
+            text = _marked(card.lines[at])
+            wrapped[at] = _wrapped(text, width, rows_max=1) if shown[at] else []
+    n_left_out = shown.count(0)
     body = [
         CardRow(row, card.lines[at].tone) for at, rows in enumerate(wrapped) for row in rows
     ]
@@ -310,6 +309,8 @@ class _Writer:
             yield self._line("case", text, (row for row, _ in rest))
         yield from self._referred()
         yield from self._here()
+        for row, case in self._erasures():
+            yield self._forget(row, case)
         yield from self._contacts()
 
     def _line(
@@ -327,7 +328,11 @@ class _Writer:
 
     def _open_cases(self) -> list[tuple[Row, Case]]:
         """The earliest promise first, then those without one by age."""
-        cases = [(row, case) for row, case in self._profile.of(Case) if case.state == "open"]
+        cases = [
+            (row, case)
+            for row, case in self._profile.of(Case)
+            if case.state == "open" and not is_erasure(case)
+        ]
 
         def pressing(pair: tuple[Row, Case]) -> tuple[bool, int, str]:
             promise = promises.pressing(pair[1])
@@ -336,6 +341,19 @@ class _Writer:
             return False, promise.due_at, pair[0].key
 
         return sorted(cases, key=pressing)
+
+    def _erasures(self) -> list[tuple[Row, Case]]:
+        found = self._profile.of(Case)
+        return [(row, case) for row, case in found if case.state == "open" and is_erasure(case)]
+
+    def _forget(self, row: Row, case: Case) -> CardLine:
+        due = due_at_of(case)
+        is_over = due < self._now
+        late = f", {span(self._now - due)} over" if is_over else ""
+        asked = f"{channel_name(case.channel)}, {self.day(case.opened_at)}"
+        text = f"WANTS TO BE FORGOTTEN ({asked}): to be deleted until {self.moment(due)}{late}"
+        more, tone = (_FORGET_OVER, "alert") if is_over else (0, "plain")
+        return self._line("forget", text, (row,), tone=tone, more=more)
 
     def _serving(self) -> Iterator[CardLine]:
         for row, serving in self._profile.of(Serving):
@@ -543,6 +561,38 @@ def _foot(card: Card, n_left_out: int, width: int) -> str:
     if not n_left_out:
         return _cut(built, width)
     return _cut(f"{_counted(n_left_out, 'line')} left out; {built}", width)
+
+
+def _fitting(lines: tuple[CardLine, ...], heights: list[int], room: int) -> list[int]:
+    """How many rows each line has of the room, 0 for one that is left out.
+
+    One row each, the heaviest lines. Then promises that ran out whole, where what gives way for them may; then, where all
+    lines are there, whatever else is longer, the heaviest first.
+
+    Args:
+        lines: Of the card.
+        heights: Rows each would have, at most ROWS_MAX.
+        room: Rows there are.
+    """
+    by_weight = sorted(range(len(lines)), key=lambda at: (-lines[at].weight, at))
+    stay = by_weight[:room]
+    whole: list[int] = []
+    n_rows = len(stay)
+    for at in [at for at in stay if heights[at] > 1]:
+        is_pressing = lines[at].weight >= _WHOLE_FROM
+        if n_rows == room and is_pressing and not _is_kept(lines[stay[-1]]) and stay[-1] != at:
+            n_rows -= 1
+            stay.pop()
+        if n_rows < room and (is_pressing or len(stay) == len(lines)):
+            n_rows += 1
+            whole.append(at)
+    return [
+        (heights[at] if at in whole else 1) if at in stay else 0 for at in range(len(lines))
+    ]
+
+
+def _is_kept(line: CardLine) -> bool:
+    return line.part in _KEPT or line.tone == "struck"
 
 
 def _between(left: str, right: str, width: int) -> str:

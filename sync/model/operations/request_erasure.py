@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from sync.model import promises
 from sync.model.operation import Effects, Kind, Operation, OperationClass, Outcome
 from sync.model.operations.take_back_case import TakeBackCase
 from sync.model.records import Case, Promise, key_of
@@ -23,6 +24,17 @@ TOLD_TOPIC: Final = "wants to be forgotten"
 
 WITHIN_US: Final = 30 * 86_400 * 1_000_000
 """When it must be done. Source: Regulation (EU) 2016/679, article 12 (3): within one month."""
+
+
+def is_erasure(case: Case) -> bool:
+    """Whether a case is a customer's wish to be forgotten, recorded here or told by another system."""
+    return case.topic in (TOPIC, TOLD_TOPIC)
+
+
+def due_at_of(case: Case) -> int:
+    """When it must be done: what else is promised on the case meanwhile makes it no later, and no earlier."""
+    asked = next((it for it in promises.made(case) if it.op in ("", case.id)), None)
+    return asked.due_at if asked is not None else case.opened_at + WITHIN_US
 
 
 class RequestErasure(msgspec.Struct, frozen=True, kw_only=True):

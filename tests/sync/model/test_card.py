@@ -258,7 +258,9 @@ def test_it_fits_the_screen_and_says_how_many_lines_it_left_out(
 def test_what_is_pressing_stays_where_there_is_little_room() -> None:
     shown = " ".join(card_lines(card(PERSON, bill(), *(contact(at) for at in range(7))), 53, 7))
 
-    assert all(word in shown for word in ("PROMISED", "MISSING", "C-4711", "NEXT", "left out"))
+    assert all(
+        word in shown for word in ("PROMISED", "MISSING", "C-4711", "NOT OFFER", "left out")
+    )
     assert "password reset x7" not in shown
 
 
@@ -279,6 +281,95 @@ def test_what_was_promised_again_is_whole_on_a_full_screen(width: int, height: i
 
     assert "left out" in shown
     assert "until 15:00 (promised 2 times, 1 broken): an answer by mail" in shown
+
+
+TWO_LINES = (
+    "an answer whether the employer of his is billed for the telephone as well, and since when"
+)
+
+
+def twice_promised() -> Case:
+    """As long as promises are in a shop, with a checklist of four and one remedy struck out."""
+    facts = tuple(
+        Told(label, "as he told us before", "phone", NOW - DAY)
+        for label in ("Who pays", "Card", "What")
+    )
+    by = "Ana (call centre)"
+    first = Promise(by, TWO_LINES, NOW - 50 * HOUR, op="a", at=NOW - 90 * HOUR)
+    newer = Promise(by, TWO_LINES, NOW + HOUR, op="b", at=NOW - HOUR)
+    return promises.with_promise(bill(promise=first, told=facts, payer=""), newer)
+
+
+@pytest.mark.parametrize(("width", "height"), [(78, 11), (78, 13), (53, 11)])
+def test_no_promise_takes_the_room_of_the_checklist_or_of_what_is_struck_out(
+    width: int, height: int
+) -> None:
+    made = card(PERSON, twice_promised(), *(contact(at, topic=f"t{at}") for at in range(9)))
+
+    shown = card_lines(made, width, height)
+
+    begins = [row[:8] for row in shown]
+    for line in (
+        "PROMISED",
+        "C-4711 b",
+        "have 1/4",
+        "have 2/4",
+        "have 3/4",
+        "MISSING:",
+        "DO NOT O",
+    ):
+        assert line in begins
+    assert any(row.startswith("PROMISED AGAIN") for row in shown)
+
+
+def test_what_is_struck_out_stays_on_the_smallest_card() -> None:
+    shown = card_lines(card(PERSON, twice_promised()), 53, 7)
+
+    assert [row[:8] for row in shown[1:-1]] == [
+        "PROMISED", "PROMISED", "C-4711 b", "MISSING:", "DO NOT O"
+    ]  # fmt: skip
+
+
+def erasure(**fields: object) -> Case:
+    asked = Promise(
+        "kiosk", "Asked at the kiosk that all we know of them is deleted.", NOW + 30 * DAY,
+        op="e", at=NOW, place="harbour",
+    )  # fmt: skip
+    values: dict[str, object] = {
+        "id": "e", "number": "C-9", "state": "open", "topic": "erasure", "opened_at": NOW, "channel": "store",
+        "promise": asked, "next_step": "erasure",
+    }  # fmt: skip
+    return Case(**(values | fields))  # type: ignore[arg-type]  # as the struct has them
+
+
+def test_a_wish_to_be_forgotten_is_one_line_and_no_promise_of_a_case() -> None:
+    said = [line for line in card(PERSON, bill(), erasure()).lines if line.keys == ("case/e",)]
+
+    assert [(line.part, line.text) for line in said] == [
+        ("forget", "WANTS TO BE FORGOTTEN (store, today): to be deleted until 6 Feb 12:00")
+    ]
+
+
+def test_a_wish_another_system_told_of_has_a_month_from_then() -> None:
+    told = erasure(
+        topic="wants to be forgotten", promise=None, channel="web", opened_at=NOW - 31 * DAY,
+        next_step="decide, then erase",
+    )  # fmt: skip
+
+    (line,) = card(told).lines
+
+    assert line.text == (
+        "WANTS TO BE FORGOTTEN (web, 7 Dec 2025): to be deleted until Tue 12:00, 24 h over"
+    )
+    assert line.tone == "alert"
+
+
+def test_a_wish_to_be_forgotten_goes_before_the_checklist_does() -> None:
+    shown = card_lines(card(PERSON, twice_promised(), erasure()), 78, 11)
+
+    begins = [row[:8] for row in shown]
+    assert "have 3/4" in begins
+    assert "WANTS TO" not in begins
 
 
 def test_what_ran_out_stays_longest() -> None:
