@@ -5,10 +5,13 @@
       +------- pause ------- reader or service gone: said once, then opened again -----------+
 
 One tap is one band on the reader once. The same band again within 2.5 s of being last there is the same tap and nothing
-is said of it, but where it could be proved from afar and was not: then it is said to be proved as before, in the same tap, so
-that whoever holds it there again because nothing happened has the proof tried again, a few times. It is the same when its reference is the same, or its UID if that is one that stays; a random UID says
-nothing, so such a band is read first and `seen` is said when it turns out to be another. A key may thus be wanted for a
-tap that is never said to be seen.
+is said of it, with two exceptions, where it is said to be proved as before, in the same tap. Could it be proved from afar and was
+not, then whoever holds it there again because nothing happened has the proof tried again, a few times. Was it proved with its
+leased key, then it is proved so again, for whoever was asked to hold it there again so that it can witness a use, or be brought a capsule.
+
+It is the same when its reference is the same, or its UID if that is one that stays; a random UID says nothing, so such a band is
+read first and `seen` is said when it turns out to be another. So is one that was proved with its leased key: another chip can show its UID.
+A key may thus be wanted for a tap that is never said to be seen.
 
 While a band that was proved is still there, orders are followed: `Prove` asks whoever has its key to prove it, and it is
 said to be proved again; `Refresh` writes a capsule to it. Nothing that goes wrong then is a failed tap: the page stands.
@@ -290,7 +293,11 @@ class _There:
 
 @dataclass(frozen=True, slots=True)
 class _Recent:
-    """The band that was read last, and when it was last on the reader; `there` where its proof from afar did not come."""
+    """The band that was read last, and when it was last on the reader.
+
+    `there` where more may come of it when it is held there again: its proof from afar did not come, or its key is leased. It
+    holds no key.
+    """
 
     uid: bytes | None = field(repr=False)
     band: bytes | None = field(repr=False)
@@ -400,7 +407,8 @@ class Pump:
         self._n_steps += 1
         at_us = self._clock.ticks_us()
         detect_us = max(0, at_us - reader.reported_at_us) if reader.reported_at_us else 0
-        if self._is_same(target.uid if has_true_uid(target) else None, None):
+        is_back = self._is_same(target.uid if has_true_uid(target) else None, None)
+        if is_back and not self._is_read_again():
             self._held_again(reader, target)
             return
         if self._n_torn >= TORN_MAX:
@@ -410,12 +418,15 @@ class Pump:
             return
         self._n_taps += 1
         seen = Seen(self._n_taps, target.technology.value, at_us)
-        is_said = has_true_uid(target) or not self._is_recent()
+        is_said = not is_back and (has_true_uid(target) or not self._is_recent())
         if is_said:
             self._say(seen)
         try:
             proof, n_exchanges, keys = self._read(reader, target, seen.tap)
         except DriverError as error:
+            if is_back and isinstance(error, BandLeft | ReaderError):
+                self._slipped(error)
+                return
             if not is_said:
                 self._say(seen)
             self._fail(reader, seen.tap, error)
@@ -423,7 +434,7 @@ class Pump:
         self._n_torn = 0
         if not is_said:
             if self._is_same(proof.uid, proof.band):
-                self._held_again(reader, target)
+                self._held_again(reader, target, (proof, keys))
                 return
             self._say(seen)
         took_us = self._clock.ticks_us() - at_us
@@ -432,30 +443,59 @@ class Pump:
         reader.signal(Signal.ACCEPT)
         self._recent = _Recent(proof.uid, proof.band, self._clock.ticks_ms())
         there = _There(seen.tap, target, proof, keys, said)
-        if said.is_provable:
-            there = self._ordered(reader, there, self._order_wait_ms) or there
         self._await_removal(reader, seen.tap, there)
 
-    def _held_again(self, reader: Reader, target: Target) -> None:
-        """The same tap once more: nothing is said, unless a proof from afar may come this time."""
-        recent = self._recent
-        if recent is None or recent.there is None or recent.n_retries == RETRIES_MAX:
+    def _held_again(
+        self,
+        reader: Reader,
+        target: Target,
+        read: tuple[Proof, PipeKeys] | None = None,
+    ) -> None:
+        """The same tap once more: nothing is said, unless a proof from afar may come this time, or it was proved again.
+
+        `read` is what was read of it this time, where it was.
+        """
+        there = self._once_more(target, read)
+        if there is None:
             self._await_removal(reader, None)
             return
-        self._recent = replace(recent, n_retries=recent.n_retries + 1)
-        there = replace(recent.there, target=target)
         self._say(there.said)
-        there = self._ordered(reader, there, self._order_wait_ms) or there
         self._await_removal(reader, there.tap, there)
 
+    def _once_more(self, target: Target, read: tuple[Proof, PipeKeys] | None) -> _There | None:
+        """The band of a moment ago, where something may be done with it now that it is there again."""
+        recent = self._recent
+        if recent is None or recent.there is None:
+            return None
+        if recent.there.proof.kind is ProofKind.MUTUAL:
+            if read is None or read[0].kind is not ProofKind.MUTUAL:
+                return None
+            return replace(recent.there, target=target, proof=read[0], keys=read[1])
+        if recent.n_retries == RETRIES_MAX:
+            return None
+        self._recent = replace(recent, n_retries=recent.n_retries + 1)
+        return replace(recent.there, target=target)
+
+    def _slipped(self, error: BandError | ReaderError) -> None:
+        """The band of a moment ago was held there again and could not be read: its tap was said, and its page stands.
+
+        It is read again, as one whose tap failed is. Raises the error of a reader.
+        """
+        self._n_torn += 1
+        if isinstance(error, ReaderError):
+            raise error
+
     def _read(self, reader: Reader, target: Target, tap: int) -> tuple[Proof, int, PipeKeys]:
-        keys = PipeKeys(tap, self._say, self._hearing, wait_ms=self._key_wait_ms)
+        keys = self._keys_of(tap)
         uid = leasable_uid(target)
         if uid is not None:
             keys.ask(uid)
         connection = CountingConnection(reader.connect(target))
         proof = read_band(connection, target, keys, self._entropy)
         return proof, connection.count, keys
+
+    def _keys_of(self, tap: int) -> PipeKeys:
+        return PipeKeys(tap, self._say, self._hearing, wait_ms=self._key_wait_ms)
 
     # While the band is there
 
@@ -571,10 +611,12 @@ class Pump:
     ) -> None:
         """Until the field is empty or we are told to stop; `tap` is said to have left, unless it was never said.
 
-        Orders about a band that is `there` are followed meanwhile.
+        Orders about a band that is `there` are followed meanwhile; the first about one that others can prove is waited for.
         """
-        attentive_until_ms = self._clock.ticks_ms() + ATTENTIVE_MS
         try:
+            if there is not None and there.said.is_provable:
+                there = self._ordered(reader, there, self._order_wait_ms) or there
+            attentive_until_ms = self._clock.ticks_ms() + ATTENTIVE_MS
             while not self._hearing.is_over:
                 is_attentive = there is not None and self._clock.ticks_ms() < attentive_until_ms
                 if reader.wait_for_removal(ATTENTIVE_LOOK_MS if is_attentive else WAIT_MS_MAX):
@@ -588,13 +630,28 @@ class Pump:
                         there = after
         finally:
             if self._recent is not None:
-                is_open = there is not None and there.said.is_provable
                 now_ms = self._clock.ticks_ms()
-                self._recent = replace(
-                    self._recent, at_ms=now_ms, there=there if is_open else None
-                )
+                self._recent = replace(self._recent, at_ms=now_ms, there=self._kept(there))
             if tap is not None:
                 self._say(Left(tap))
+
+    def _kept(self, there: _There | None) -> _There | None:
+        """What is kept of a band that left, without its key; None where nothing more comes of it."""
+        if there is None:
+            return None
+        is_leased = there.proof.kind is ProofKind.MUTUAL and there.keys.held is not None
+        if not (there.said.is_provable or is_leased):
+            return None
+        return replace(there, keys=self._keys_of(there.tap))
+
+    def _is_read_again(self) -> bool:
+        """Is the band of a moment ago one that was proved with its leased key?"""
+        recent = self._recent
+        return (
+            recent is not None
+            and recent.there is not None
+            and recent.there.proof.kind is ProofKind.MUTUAL
+        )
 
     def _is_recent(self) -> bool:
         recent = self._recent

@@ -40,6 +40,7 @@ from drivers.readers.base import WAIT_MS_MAX, Reader
 from drivers.readers.signals import Signal
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
+from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
 from hardware.virtual.uid_bands import VirtualNtag213, VirtualPhone
 from tests.support.bands import GROUP_KEY, REFERENCE, UID, band, band_key
@@ -155,7 +156,7 @@ def test_a_band_that_stays_on_the_reader_is_one_tap() -> None:
 
 
 @pytest.mark.parametrize("is_random", [False, True])
-def test_the_same_band_again_within_two_and_a_half_seconds_is_the_same_tap(
+def test_the_same_band_again_within_two_and_a_half_seconds_is_the_same_tap_and_proved_anew(
     is_random: bool,
 ) -> None:
     scene = Scene()
@@ -166,9 +167,74 @@ def test_the_same_band_again_within_two_and_a_half_seconds_is_the_same_tap(
         scene.remove(),
     )  # fmt: skip
 
-    assert [word for word in scene.names() if word.startswith("seen")] == ["seen 1"]
-    assert len(scene.proofs()) == 1
-    assert scene.names()[-1] == ("key_wanted 2" if is_random else "left 1")
+    assert scene.names()[1:] == [
+        "seen 1", "key_wanted 1", "proved 1 mutual", "left 1",
+        "key_wanted 2", "proved 1 mutual", "left 1",
+    ]  # fmt: skip
+
+
+def test_nothing_is_said_of_a_band_that_cannot_be_proved_when_it_is_held_there_again() -> None:
+    scene = Scene()
+    again = VirtualNtag213(uid=OTHER_UID)
+
+    scene.play(
+        scene.present(again), scene.remove(), scene.wait(1_000), scene.present(again),
+        scene.remove(),
+    )  # fmt: skip
+
+    assert scene.names()[1:] == ["seen 1", "key_wanted 1", "proved 1 none", "left 1"]
+
+
+def test_another_chip_with_the_uid_of_a_band_that_was_proved_a_moment_ago_is_another_tap() -> (
+    None
+):
+    scene = Scene()
+
+    scene.play(
+        scene.present(band()), scene.remove(), scene.wait(1_000),
+        scene.present(band(key=b"k" * 16)), scene.remove(),
+    )  # fmt: skip
+
+    assert scene.names()[1:] == [
+        "seen 1", "key_wanted 1", "proved 1 mutual", "left 1",
+        "key_wanted 2", "seen 2", "failed 2 band_untrusted", "left 2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+def test_a_proved_band_that_slips_when_it_is_held_there_again_keeps_its_page_and_is_read_again(
+    at: int,
+) -> None:
+    scene, again = Scene(), band()
+    fault = Fault(FaultKind.TEAR_COMMAND, at)
+    slipping = FaultyBand(again, fault, field=scene.field, clock=scene.clock)
+
+    scene.play(
+        scene.present(again), scene.remove(), scene.wait(500), scene.present(slipping),
+        scene.present(again), scene.remove(),
+    )  # fmt: skip
+
+    words = [word for word in scene.names() if not word.startswith("key_wanted")]
+    assert words[1:] == [
+        "seen 1", "proved 1 mutual", "left 1", "proved 1 mutual", "left 1",
+    ]  # fmt: skip
+
+
+def test_a_proved_band_that_falls_silent_when_it_is_held_there_again_is_not_read_for_ever() -> (
+    None
+):
+    scene, again = Scene(), band()
+    mute = FaultyBand(again, Fault(FaultKind.MUTE, 2), field=scene.field, clock=scene.clock)
+
+    scene.play(
+        scene.present(again), scene.remove(), scene.wait(500), scene.present(mute),
+        *[scene.wait(1_000)] * 5, scene.remove(),
+    )  # fmt: skip
+
+    words = scene.names()
+    assert words.count("proved 1 mutual") == 1
+    assert len([word for word in words if word.startswith("key_wanted")]) == 1 + TORN_MAX
+    assert words[-1].startswith("key_wanted")
 
 
 @pytest.mark.parametrize("is_random", [False, True])

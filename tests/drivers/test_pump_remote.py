@@ -10,6 +10,7 @@ import pytest
 from drivers.chips.afterwards import is_provable
 from drivers.chips.reading_pages import read_pages
 from drivers.credential.originality import Maker
+from drivers.errors import ReaderFault
 from drivers.lines import Challenge, GroupKey, Prove, Proved, Response, Said
 from drivers.proof import ChipFamily, Proof, ProofKind
 from drivers.pump import RETRIES_MAX, Hearing, Means
@@ -21,6 +22,7 @@ from sync.central.errors import BandNotProved
 from tests.drivers.test_pump import Scene
 from tests.support.bands import GROUP_KEY, ISSUING_KEY, REFERENCE, UID, band
 from tests.support.chip_bands import ntag424, ultralight_aes
+from tests.support.readers import FakeReader
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -343,6 +345,37 @@ def test_once_it_is_proved_a_band_held_there_again_is_said_no_more() -> None:
 
     assert [one.kind for one in scene.proofs()] == ["none", "mutual"]
     assert len(scene.asked) == 2
+
+
+@pytest.mark.parametrize("is_again", [False, True])
+def test_a_reader_that_dies_while_a_band_is_proved_from_afar_says_that_the_band_left(
+    is_again: bool,
+) -> None:
+    scene = RemoteScene()
+    scene.remote_ms = 1
+    scene.spoil = lambda response: None
+    first = scene.reader
+    again = [scene.present(band()), scene.remove(), scene.wait(500)] if is_again else []
+
+    def dies(response: Response) -> Response:
+        first.fault = ReaderFault("nonsense")
+        scene.reader = FakeReader(scene.field, scene.clock, scene.script)
+        scene.is_asking = False
+        return response
+
+    def will_die() -> None:
+        scene.remote_ms = 400
+        scene.spoil = dies
+
+    scene.play(*again, will_die, scene.present(band()), scene.wait(500), scene.remove())
+
+    words = [word for word in scene.names() if word.split()[0] in {"seen", "proved", "left"}]
+    assert words == [
+        "seen 1",
+        *["proved 1 none", "left 1"] * (2 if is_again else 1),
+        # read anew on the reader that was opened again: still the same tap
+        "proved 1 none", "left 1",
+    ]  # fmt: skip
 
 
 def test_a_band_that_comes_and_goes_does_not_ask_a_silent_centre_for_ever() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from drivers.credential.layout import AID, USES_FILE, USES_MAX
-from drivers.lines import Left, Use, Used
+from drivers.lines import Left, Seen, Use, Used
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from tests.drivers.test_pump import Scene
@@ -77,6 +77,45 @@ def test_a_band_torn_away_from_its_use_is_asked_again_at_the_next_tap(kind: Faul
         assert n_uses(virtual) == 1
 
     assert {"torn", "undone"} & torn
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_band_held_there_again_at_once_witnesses_as_before(
+    times: int, is_random: bool
+) -> None:
+    """Staff ask for it in words when a band was torn, and nobody waits two and a half seconds to do it."""
+    scene, virtual = Scene(), band(is_random=is_random)
+
+    scene.play(
+        scene.present(virtual),
+        *[scene.remove(), scene.wait(500), scene.present(virtual)] * times,
+        lambda: scene.hearing.tell(order()),
+        scene.wait(200),
+        scene.remove(),
+    )
+
+    assert outcomes(scene) == [(1, FIRST, "recorded")]
+    assert n_uses(virtual) == 1
+    assert [said.tap for said in scene.said if isinstance(said, Seen)] == [1]
+    assert isinstance(scene.said[-1], Left)
+
+
+def test_another_chip_with_the_uid_of_the_band_before_is_not_asked_to_witness_its_use() -> None:
+    scene, virtual, other = Scene(), band(), band(key=b"k" * 16)
+
+    scene.play(
+        scene.present(virtual),
+        scene.remove(),
+        scene.wait(500),
+        scene.present(other),
+        lambda: scene.hearing.tell(order()),
+        scene.wait(200),
+        scene.remove(),
+    )
+
+    assert outcomes(scene) == []
+    assert n_uses(virtual) == n_uses(other) == 0
 
 
 def test_a_use_for_another_tap_is_not_witnessed_by_the_band_that_lies_there() -> None:
