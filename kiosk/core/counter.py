@@ -29,6 +29,7 @@ from kiosk.core.ports import Recognition, Unsettled
 from kiosk.core.staff_words import StaffWords
 from sync.model import ledger
 from sync.model.operation import OperationState
+from sync.model.operations.request_erasure import is_erasure
 from sync.model.profile import Profile
 from sync.model.records import Account, Case, Customer, Pickup, key_of
 
@@ -87,7 +88,7 @@ def sheet_of(
     todos = todos_of(profile, tell=tell, n_before=len(parcels) + len(tickets))
     cases = _cases(profile)
     open_cases = tuple(pair for pair in cases if pair[1].state == "open")
-    case = next((one for _, one in open_cases if len(one.id) <= ID_LENGTH_MAX), None)
+    case = next((one for _, one in open_cases if _is_worked_on(one)), None)
     return Sheet(
         owner=profile.owner,
         name=name,
@@ -111,6 +112,11 @@ def sheet_of(
         case=case.id if case else "",
         case_number=words.name(case.number) if case else "",
     )
+
+
+def _is_worked_on(case: Case) -> bool:
+    """Whether notes, promises and what was tried belong to it: a wish to be forgotten is done by erasing, and by nothing else."""
+    return len(case.id) <= ID_LENGTH_MAX and not is_erasure(case)
 
 
 def _cases(profile: Profile) -> Cases:

@@ -6,6 +6,7 @@ from typing import Final
 from kiosk.core import foreign
 from kiosk.core.entries import Entry, Telling, Tone
 from sync.model.card import Card, card_of
+from sync.model.operations.request_erasure import is_erasure
 from sync.model.profile import Profile
 from sync.model.records import Case, Pickup, Referral, Store, key_of
 from sync.model.row import Row
@@ -25,8 +26,9 @@ _TONES: Final = {
 
 
 def stands_on_top(profile: Profile) -> bool:
-    """Whether the page begins with the card: a case is open."""
-    return any(case.state == "open" for _, case in profile.of(Case))
+    """Whether the page begins with the card: a case is open that whoever serves works on."""
+    cases = (case for _, case in profile.of(Case))
+    return any(case.state == "open" and not is_erasure(case) for case in cases)
 
 
 def counter_card(profile: Profile, tell: Telling) -> Card:

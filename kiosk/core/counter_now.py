@@ -2,8 +2,8 @@
 
 Order: a promise of ours that ran out, who else is with them now, what is wrong with the band, what two counters did to each
 other, what can be handed over here, who sent them, what did not reach them, what we owe, what was not answered, what the web
-and this shop say differently of what they come for, what not to offer again, the one thing to ask, the next step, tickets and
-the household, what waits elsewhere, who may be the same person.
+and this shop say differently of what they come for, what not to offer again, the one thing to ask, the next step, that they want to be
+forgotten, tickets and the household, what waits elsewhere, who may be the same person.
 """
 
 from collections.abc import Iterator
@@ -26,6 +26,7 @@ from kiosk.core.page import DAY_US, HELP_DAYS
 from kiosk.core.promising import promised_count
 from sync.model import ledger, promises
 from sync.model.operation import Evidence
+from sync.model.operations.request_erasure import due_at_of, is_erasure
 from sync.model.profile import Profile
 from sync.model.records import (
     Band,
@@ -254,20 +255,22 @@ def now_of(
     tell: Telling,
 ) -> tuple[Entry, ...]:
     """All lines, in their order; one line that says so when nothing waits and nothing is owed."""
+    cases = tuple(pair for pair in open_cases if not is_erasure(pair[1]))
     entries = [
-        *_owed(open_cases, tell, is_late=True),
+        *_owed(cases, tell, is_late=True),
         *_serving(profile, tell),
         *_blocked(profile, tell),
         *_clashes(open_cases, tell),
         *_waiting(profile, parcels, tell),
         *_referred(profile, todos, tell),
         *_failed(profile, todos, tell),
-        *_owed(open_cases, tell, is_late=False),
+        *_owed(cases, tell, is_late=False),
         *_unanswered(profile, tell),
         *_differing(profile, tell),
         *_struck(open_cases, tell),
         *_missing(open_cases, tell),
-        *_next(open_cases, tell),
+        *_next(cases, tell),
+        *_forgotten(open_cases, tell),
         *_tickets(profile, tickets, tell),
         *_waiting_elsewhere(profile, tell),
         *_alike(profile, todos, tell),
@@ -508,6 +511,23 @@ def _owed(cases: Cases, tell: Telling, *, is_late: bool) -> list[Entry]:
             lead = words.say("now.owed.again", due=tell.at(newer.due_at))
             entries.append(replace(entries[-1], lead=lead, text=text, tone=Tone.PLAIN))
     return entries
+
+
+def _forgotten(cases: Cases, tell: Telling) -> list[Entry]:
+    """That they want to be forgotten, until when, and how: no clerk can do it from this page."""
+    words = tell.words
+    return [
+        Entry(
+            label=words.say("now.forget"),
+            lead=words.say("now.forget.due", due=tell.at(due_at_of(case))),
+            text=words.say("now.forget.text", at=tell.at(case.opened_at)),
+            tone=Tone.ALERT if due_at_of(case) < tell.now else Tone.PLAIN,
+            age=tell.age(row),
+            is_on_card=True,
+        )
+        for row, case in cases
+        if is_erasure(case)
+    ]
 
 
 def _unanswered(profile: Profile, tell: Telling) -> list[Entry]:

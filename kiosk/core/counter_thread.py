@@ -13,6 +13,7 @@ from kiosk.core.counter_now import Cases, clash_text
 from kiosk.core.entries import Entry, Telling, Tone, is_struck, is_unanswered, item_of
 from kiosk.core.promising import promised_count
 from sync.model import promises
+from sync.model.operations.request_erasure import due_at_of, is_erasure
 from sync.model.profile import Profile
 from sync.model.records import (
     UNSENT,
@@ -67,6 +68,11 @@ def _case(row: Row, case: Case, tell: Telling) -> list[Entry]:
     )
     if not is_open:
         return [head]
+    if is_erasure(case):
+        text = words.say(
+            "told.forget", at=tell.at(case.opened_at), due=tell.at(due_at_of(case))
+        )
+        return [replace(head, lead=words.say("told.forget.lead"), text=text)]
     entries = [head]
     if case.clash:
         text = clash_text(case, tell)

@@ -25,6 +25,7 @@ from kiosk.core.wording.catalogue import spoken_here
 from kiosk.core.wording.saying import DayForm, Moment, Money, Saying, Word, say
 from kiosk.core.wording.voice import Voice
 from sync.model import ledger, promises
+from sync.model.operations.request_erasure import due_at_of, is_erasure
 from sync.model.profile import Profile
 from sync.model.records import (
     CHANNELS,
@@ -698,6 +699,10 @@ class _Maker:
 
     def _promise_line(self, case: Case) -> Saying:
         promise, newer = promises.pressing(case) or case.promise, promises.again(case)
+        if is_erasure(case):
+            due_at = due_at_of(case)
+            form = "owed.forget-late" if due_at < self._shop.now_us else "owed.forget"
+            return say(form, due=Moment(due_at, DayForm.DAY))
         if promise is None:
             return say("owed.known")
         by = foreign.safe(promise.by)

@@ -10,6 +10,7 @@ from typing import Final
 from kiosk.core.entries import Telling, is_struck, is_unanswered, item_of, name_of
 from kiosk.core.page import DAY_US, HELP_DAYS
 from sync.model import promises
+from sync.model.operations.request_erasure import is_erasure
 from sync.model.profile import Profile
 from sync.model.records import Case, Interaction, Order, Pickup
 
@@ -127,7 +128,7 @@ def _cases(profile: Profile, tell: Telling) -> list[Pair]:
     return [
         pair
         for _, case in profile.of(Case)
-        if case.state == "open"
+        if case.state == "open" and not is_erasure(case)
         for pair in _case(case, tell)
     ]
 

@@ -203,6 +203,11 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Verzeihung, zu spät seit {due}. Jetzt bis {again}.",
     ),
     "owed.kept": ("{by} has answered you.", "{by} hat Ihnen geantwortet."),
+    "owed.forget": ("We do it by {due}.", "Wir tun es bis {due}."),
+    "owed.forget-late": (
+        "Promised by {due}. We are late. Sorry.",
+        "Verzeihung, zu spät seit {due}.",
+    ),
     "owed.known": (
         "We know what you told us.",
         "Wir wissen, was Sie uns gesagt haben.",

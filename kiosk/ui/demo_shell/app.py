@@ -17,6 +17,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen, Screen
+from textual.timer import Timer
 from textual.widget import Widget
 
 from kiosk.core.entries import Opened, Post, Telling, found
@@ -49,6 +50,9 @@ SPACED_COLUMNS: Final = 100
 
 SMALL_ROWS: Final = 20
 """Below this the kiosk needs every row, and the bars are shown only while nobody is at it."""
+
+HINT_S: Final = 6.0
+"""How long a small terminal says what a key would do, in the place of the keys themselves."""
 
 LISTEN_S: Final = 1.0
 """How often the ticker asks whether there is something new."""
@@ -122,6 +126,8 @@ class DemoScreen(Screen[None]):
         self._revision = -1
         self._day: Day | None = None
         self._said = ""
+        self._hint = ""
+        self._hint_timer: Timer | None = None
         self._is_up = True
         self._is_ready = False
         self._tails: tuple[str, ...] = ()
@@ -321,6 +327,7 @@ class DemoScreen(Screen[None]):
         if event.key in DIGITS and self._place == "kiosk" and not self._is_free:
             event.stop()
             self._say("demo.with-alt", digit=event.key)
+            self._hint_at("demo.with-alt.short", digit=event.key)
 
     def action_go(self, place: str) -> None:
         """To another column; the trap gives the counter its place back."""
@@ -430,6 +437,19 @@ class DemoScreen(Screen[None]):
 
     def _say(self, sentence: str, **values: str | int) -> None:
         self._said = self._words.say(sentence, **values)
+        self._hint = ""
+        self._show_bars()
+
+    def _hint_at(self, sentence: str, **values: str | int) -> None:
+        """Say it for a moment where a small terminal has room for the keys alone."""
+        if self._hint_timer is not None:
+            self._hint_timer.stop()
+        self._hint = self._words.say(sentence, **values)
+        self._hint_timer = self.set_timer(HINT_S, self._end_hint)
+        self._show_bars()
+
+    def _end_hint(self) -> None:
+        self._hint = ""
         self._show_bars()
 
     def _show_bars(self) -> None:
@@ -440,7 +460,8 @@ class DemoScreen(Screen[None]):
         self.set_class(is_over, "-over")
         tabs.display = not is_over or self.pane.is_attract
         over = self.query_one("#over-keys", PlainText)
-        over.say(self._words.say("demo.over" if self._is_up else "demo.over.cut"))
+        keys_over = self._words.say("demo.over" if self._is_up else "demo.over.cut")
+        over.say(self._hint or keys_over)
         over.display = is_over and not self.pane.is_attract
         keys.display = not is_small or self._place == "ticker"
         said, text = (

@@ -41,7 +41,8 @@ class ChoiceQuestion(ModalScreen[Chosen | None]):
         """Ask about one customer.
 
         Args:
-            about: Beginning of the sentences it says: ABOUT.what, ABOUT.what.needed, ABOUT.yes.
+            about: Beginning of the sentences it says: ABOUT.what, ABOUT.what.needed, ABOUT.yes, and ABOUT.another where
+                there can be several choices.
             title: The question.
             choices: Each as a sentence, the first one chosen; at least one.
             words: Of staff.
@@ -58,7 +59,7 @@ class ChoiceQuestion(ModalScreen[Chosen | None]):
         say = self._words.say
         with Vertical(id="question"):
             yield PlainText(self._title, id="question-first")
-            yield PlainText(self._choices[self._at], id="question-rest")
+            yield PlainText(self._choice, id="question-rest")
             with Horizontal(classes="line"):
                 yield PlainText(say(f"{self._about}.what"), classes="label")
                 yield Input(id="what", max_length=TEXT_LENGTH_MAX)
@@ -66,6 +67,14 @@ class ChoiceQuestion(ModalScreen[Chosen | None]):
                 yield TouchButton(say("hand.no"), id="no")
                 yield TouchButton(say(f"{self._about}.yes"), id="yes", classes="-main")
             yield PlainText(say("choice.keys"), classes="question-keys")
+
+    @property
+    def _choice(self) -> str:
+        """The choice as it stands, and how to come to another where there is one."""
+        choice = self._choices[self._at]
+        if len(self._choices) == 1:
+            return choice
+        return self._words.say(f"{self._about}.another", choice=choice)
 
     def on_mount(self) -> None:
         """Begin with the line."""
@@ -78,7 +87,7 @@ class ChoiceQuestion(ModalScreen[Chosen | None]):
     def action_choose(self, step: int) -> None:
         """The next choice."""
         self._at = (self._at + step) % len(self._choices)
-        self.query_one("#question-rest", PlainText).say(self._choices[self._at])
+        self.query_one("#question-rest", PlainText).say(self._choice)
 
     @on(Input.Submitted, "#what")
     def _to_yes(self) -> None:

@@ -67,7 +67,7 @@ class RemedyQuestion(ModalScreen[Tried | None]):
     def _known_line(self) -> str:
         struck = [self._words.name(one.text) for one in self._case.tried if is_struck(one)]
         if not struck:
-            return self._words.say("remedy.none")
+            return self._words.say("remedy.some" if self._case.tried else "remedy.none")
         return self._words.say("remedy.struck", remedies=", ".join(struck))
 
     def on_mount(self) -> None:

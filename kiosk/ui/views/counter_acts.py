@@ -32,6 +32,7 @@ from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.promise_answer import PromiseAnswer
 from sync.model.operations.redeem import Redeem
 from sync.model.operations.refer_customer import ReferCustomer
+from sync.model.operations.request_erasure import is_erasure
 from sync.model.operations.take_referral import TakeReferral
 from sync.model.operations.try_remedy import TryRemedy
 from sync.model.records import Band, Case
@@ -322,7 +323,9 @@ class CounterActs(CounterBase):
         found = [
             (promise.due_at, case.id, case)
             for _, case in cases
-            if case.state == "open" and (promise := promises.pressing(case)) is not None
+            if case.state == "open"
+            and not is_erasure(case)
+            and (promise := promises.pressing(case)) is not None
         ]
         return min(found)[2] if found else None
 

@@ -441,6 +441,28 @@ def test_a_note_belongs_to_the_newest_open_case() -> None:
     assert (result.case, result.case_number) == ("c1", "C-1")
 
 
+def erasure(**changes: object) -> Case:
+    asked = Promise(
+        "kiosk", "Asked that all is deleted.", NOW_US + 30 * DAY_US, op="e", at=NOW_US
+    )
+    return case(
+        id="e", number="C-9", topic="erasure", opened_at=NOW_US, channel="store", promise=asked,
+        next_step="erasure", **changes,
+    )  # fmt: skip
+
+
+def test_a_note_or_a_promise_never_belongs_to_a_wish_to_be_forgotten() -> None:
+    assert sheet(held(case(), erasure())).case == "c1"
+    assert sheet(held(erasure())).case == ""
+
+
+def test_a_wish_to_be_forgotten_is_told_in_words_and_owed_in_no_other_line() -> None:
+    result = sheet(held(erasure()))
+
+    assert [(one.label, one.lead) for one in result.now] == [("Forget them", "by 21 Dec 14:02")]
+    assert [(one.label, one.lead) for one in result.told] == [("C-9", "wants to be forgotten")]
+
+
 # Timeline
 
 

@@ -414,6 +414,15 @@ def test_a_promise_that_is_not_due_yet_is_said_without_sorry() -> None:
     assert "call back" not in text_of(page)
 
 
+def test_who_asked_to_be_forgotten_reads_until_when_and_of_no_answer() -> None:
+    asked = Promise("kiosk", "", NOW_US + 30 * DAY, op="C-1", at=NOW_US)
+    wish = case(topic="erasure", opened_at=NOW_US, channel="store", promise=asked)
+    late = case(topic="wants to be forgotten", opened_at=NOW_US - 31 * DAY)
+
+    assert page_of(wish).blocks[1].lines[1] == "We do it by 7 Jun."
+    assert page_of(late).blocks[1].lines[1] == "Promised by yesterday. We are late. Sorry."
+
+
 def test_a_promise_is_late_the_moment_it_is_past_and_not_before() -> None:
     due = case(promise=Promise(by="Ana", text="", due_at=NOW_US))
     past = case(promise=Promise(by="Ana", text="", due_at=NOW_US - 1))

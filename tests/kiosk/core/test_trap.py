@@ -8,7 +8,7 @@ from kiosk.core.entries import Telling
 from kiosk.core.staff_words import DAY_US
 from kiosk.core.trap import PAIRS_MAX, trap_of
 from sync.model.profile import Profile
-from sync.model.records import Order, OrderLine, Product
+from sync.model.records import Case, Order, OrderLine, Product
 from sync.model.row import row_of
 from tests.support import hostile
 from tests.support.demo_side import NOW_US, POST, WORDS, profile
@@ -39,6 +39,15 @@ def test_tom_is_asked_everything_he_told_us_and_offered_the_reset_an_eighth_time
         pairs["Have you tried this: reset the password?"] == "tried 7 times, not offered again"
     )
     assert "Bought online? Please mail it back." not in pairs
+
+
+def test_an_erasure_is_nothing_an_unconnected_shop_would_ask_about() -> None:
+    wish = Case(
+        id="e", number="C-9", state="open", topic="erasure", opened_at=NOW_US, channel="store"
+    )
+    row = row_of(wish, owner="tom", as_of=NOW_US, source="store")
+
+    assert trap_of(Profile("tom", (row,)), TELL).pairs == ()
 
 
 def test_lena_is_asked_for_the_mail_that_says_what_the_shelf_knows() -> None:

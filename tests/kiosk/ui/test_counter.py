@@ -531,6 +531,25 @@ async def test_a_promise_is_said_to_be_kept_and_how_where_there_is_one() -> None
         assert (args.case, args.text, len(at.desk.done)) == ("C-4711", "billed since today", 1)
 
 
+async def test_a_wish_to_be_forgotten_is_nothing_a_clerk_can_say_was_kept() -> None:
+    asked = Promise("kiosk", "Asked that all is deleted.", NOW_US + DAY_US, op="e", at=NOW_US)
+    wish = Case(
+        id="e", number="C-9", state="open", topic="erasure", opened_at=NOW_US, channel="store",
+        promise=asked, next_step="erasure",
+    )  # fmt: skip
+    rows = (*brand_rows(), row_of(wish, owner="lena", as_of=NOW_US, source="store"))
+
+    async with counter(rows=rows) as at:
+        await at.find("lena")
+        await at.press("k")
+        named = {name for _, _, name in at.view._keys()}
+        shown = at.screen
+
+        assert not {"kept", "promise", "tried"} & named
+        assert "Forget them" in shown
+        assert at.desk.done == []
+
+
 async def test_what_was_being_written_when_the_program_ended_is_there_when_it_starts_again() -> (
     None
 ):

@@ -276,6 +276,21 @@ async def test_a_digit_without_alt_on_a_customers_page_says_which_key_taps() -> 
         assert "On a customer's page Alt+2 taps a band." in at.screen
 
 
+async def test_on_the_smallest_terminal_that_is_said_too_and_then_the_keys_stand_there_again() -> (
+    None
+):
+    async with demo(SMALL) as at:
+        await at.press("1", "5")
+        said = at.screen.splitlines()[1]
+        at.shell._end_hint()  # as its timer does
+        await at.pilot.pause()
+
+        assert at.rig.taps == [1]
+        assert said.rstrip().endswith("Alt+5 taps a band. F1: keys")
+        assert at.screen.splitlines()[1].rstrip().endswith("F1  Alt+ 0-9 V N C T Q")
+        assert clipped(at.app) == []
+
+
 async def test_with_the_network_cut_a_tap_answers_all_the_same() -> None:
     async with demo() as at:
         await at.press("n", "3")

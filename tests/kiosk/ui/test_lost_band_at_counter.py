@@ -1,5 +1,7 @@
 """A lost band is blocked from its wearer's page, what remains exposed is said, and "found it" undoes the block."""
 
+import pytest
+
 from kiosk.demo.bands import band_id_of, demo_band
 from sync.model.operations.block_band import BlockBand, UnblockBand
 from sync.model.records import Band
@@ -40,6 +42,26 @@ async def test_a_lost_band_is_blocked_and_what_remains_exposed_is_said() -> None
         assert done.args == BlockBand(band=BLUE.id, why="at the fair")
         assert said.startswith("Recorded: blue opens nothing here now.")
         assert "Other stores know it in seconds" in said
+
+
+@pytest.mark.parametrize("size", [SMALLEST, (80, 24)])
+async def test_the_keys_to_another_band_are_told_where_there_is_another(
+    size: tuple[int, int],
+) -> None:
+    async with counter(size=size) as at:
+        wear(at, HIS_RETIRED, BLUE)
+        await at.find("tom beck")
+        await at.press("b")
+        alone = at.screen
+        await at.press("escape")
+        wear(at, Band(id="b2" * 16, state="active", label="red"))
+        at.view.look()
+        await at.press("b")
+
+        assert "Block blue." in alone
+        assert "another band" not in alone
+        assert "Up and Down: another band." in at.screen
+        assert clipped(at.app) == []
 
 
 async def test_without_the_line_it_is_said_that_other_stores_do_not_know() -> None:
