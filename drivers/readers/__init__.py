@@ -4,7 +4,8 @@ Files:
     opening    from a name in the settings to a reader
     base       the Protocol, and what all readers hold to
     pcsc       PC/SC readers through `smartcard.scard`
-    pn532      a PN532 on a serial port through nfcpy's transport
+    pn532      a PN532 on a serial port, opened by nfcpy
+    host_line  commands and answers on that port, as bytes
     wedge      a reader that is a keyboard, through evdev
     profiles   what is known of each model, from hardware/profiles
     signals    light and sound of each model, as bytes

@@ -1,4 +1,4 @@
-"""A PN532 on a serial port: nfcpy for opening, baud rate and frames; our own short path for bands. Its only importer.
+"""A PN532 on a serial port: nfcpy for opening, speed and closing, its only importer; commands and bands by ourselves (`host_line`).
 
     open       wake, firmware, SAM, 921600 baud where port and chip can, then SetParameters 14: the chip does RATS itself
     find       InListPassiveTarget for two: one is a band, two are a collision
@@ -7,7 +7,7 @@
     raw        InCommunicateThru for bands without ISO-DEP: one frame as it is, CRC added here by the chip; a Type 2 answer
                is checked by us, since the chip takes the four bits of an ACK for a wrong CRC
     presence   R(NAK) or READ without dropping the field, for a random UID would change; two clean silences are a removal
-    abort      ACK, which nfcpy sends when an answer is late
+    abort      ACK, when an answer is late
     close      ACK, back to 115200 baud, PowerDown: at another rate the next open would find it dead
 
 A band that was activated or halted is deaf to a search until the field has been off; so the field is switched off and on
@@ -52,6 +52,7 @@ from drivers.errors import (
 )
 from drivers.readers.base import WAIT_MS_MAX
 from drivers.readers.crc import frame_of
+from drivers.readers.host_line import CommandRefused, HostLine
 from drivers.readers.port_lock import PortLock
 from drivers.readers.signals import Signal
 from drivers.target import Target, Technology
@@ -67,6 +68,7 @@ IN_COMMUNICATE_THRU = 0x42
 IN_LIST_PASSIVE_TARGET = 0x4A
 """Command codes. Source: UM0701-02, 7.3."""
 
+SET_PARAMETERS = 0x12
 AUTOMATIC_RATS = 0x14
 """SetParameters: automatic ATR_RES and automatic RATS. Source: UM0701-02, 7.2.9."""
 
@@ -126,15 +128,11 @@ SILENCES = 2
 CHANGES_MS = 3_000
 """People do not put three bands on a reader one after the other in this time without it seeing an empty field."""
 
-COMMAND_TIMEOUT_S = WAIT_MS_MAX / 1000
-"""How long a host command may take."""
+COMMAND_TIMEOUT_MS = WAIT_MS_MAX
+"""How long a host command may take once the chip has taken it over."""
 
 CLEAN_TIMEOUT = 0x01
 """Status: the band did not answer. Source: UM0701-02, 7.1."""
-
-SYNTAX_ERROR = 0x7F
-EMPTY_ANSWER = 0xFF
-"""Error numbers nfcpy uses where the chip refuses a command or answers nothing."""
 
 STATUS_MASK = 0x3F
 MORE = 0x40
@@ -246,11 +244,11 @@ def cascade_of(uid: bytes) -> bytes:
 class Pn532Reader:
     """A PN532 on a serial port, open until closed."""
 
-    def __init__(self, device: Any, path: str, clock: Clock, lock: PortLock) -> None:
-        from nfc.clf.pn53x import Chipset  # already loaded by `opened`
-
-        self._chip_error: type[Exception] = Chipset.Error
+    def __init__(
+        self, device: Any, line: HostLine, path: str, clock: Clock, lock: PortLock
+    ) -> None:
         self._device = device
+        self._line = line
         self._path = path
         self._clock = clock
         self._lock = lock
@@ -289,9 +287,9 @@ class Pn532Reader:
             tty = transport.TTY(path)
             device = _woken(tty, path)
             lock.exclude()
-            reader = cls(device, path, clock, lock)
-            device.chipset.set_parameters(AUTOMATIC_RATS)
-        except (*_TRANSPORT_ERRORS, pn532.Chipset.Error) as error:
+            line = HostLine(tty.tty.fileno(), clock)
+            line.command(SET_PARAMETERS, bytes((AUTOMATIC_RATS,)), COMMAND_TIMEOUT_MS)
+        except (*_TRANSPORT_ERRORS, pn532.Chipset.Error, CommandRefused) as error:
             _hung_up(tty)
             lock.release()
             if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EBUSY):
@@ -302,7 +300,7 @@ class Pn532Reader:
             if other:
                 raise ReaderBusy(other, delivery=Delivery.NOT_SENT) from error
             raise ReaderAbsent("no PN532 answers there", delivery=Delivery.NOT_SENT) from error
-        return reader
+        return cls(device, line, path, clock, lock)
 
     @property
     def name(self) -> str:
@@ -368,10 +366,12 @@ class Pn532Reader:
             return
         self._is_open = False
         self._generation += 1
+        from nfc.clf.pn53x import Chipset  # already loaded by `opened`
+
         tty = self._device.chipset.transport
         try:
             self._device.close()
-        except (*_TRANSPORT_ERRORS, self._chip_error):
+        except (*_TRANSPORT_ERRORS, Chipset.Error):
             _hung_up(tty)
         self._lock.release()
 
@@ -573,7 +573,7 @@ class Pn532Reader:
             extra={"code": f"{code:02X}", "cause": cause, "attempt": attempt},
         )
         with contextlib.suppress(*_TRANSPORT_ERRORS):
-            self._device.chipset.send_ack()
+            self._line.stop()
 
     def _command(self, code: int, content: bytes) -> bytes:
         """One host command. Raises ReaderError."""
@@ -581,8 +581,8 @@ class Pn532Reader:
             raise ReaderAbsent("the reader is closed", delivery=Delivery.NOT_SENT)
         self._off_since_ms = None  # whatever it is, it may switch the field on
         try:
-            answer = self._device.chipset.command(code, bytearray(content), COMMAND_TIMEOUT_S)
-        except self._chip_error as error:
+            return self._line.command(code, content, COMMAND_TIMEOUT_MS)
+        except CommandRefused as error:
             raise ReaderFault(f"the reader refused command {code:02X}") from error
         except _TRANSPORT_ERRORS as error:
             if not Path(self._path).exists():
@@ -590,7 +590,6 @@ class Pn532Reader:
             raise ReaderFault(
                 f"no whole answer to command {code:02X}: {_cause_of(error)}"
             ) from error
-        return bytes(answer or b"")
 
 
 _TRANSPORT_ERRORS = (OSError, termios.error, IndexError, struct.error, AttributeError)

@@ -5,8 +5,6 @@ bounds one input on one core, None where the work is many exchanges and no parse
 """
 
 import dataclasses
-import errno
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,9 +18,10 @@ from drivers.chips import capsules, felica, identify, ntag21x, type2, ultralight
 from drivers.chips.reading import read_band
 from drivers.credential import capsule, cbor, sdm, sdm_file, witness
 from drivers.errors import BandError, BandLeft, BandMalformed, BandUntrusted, DriverError
-from drivers.readers import frames, wedge
+from drivers.readers import frames, host_line, wedge
 from drivers.readers import pn532 as pn532_driver
 from drivers.readers.crc import frame_of
+from drivers.readers.host_line import HostLine
 from drivers.readers.pn532 import Pn532Reader, felicas_of, targets_of
 from drivers.readers.port_lock import PortLock
 from drivers.readers.profiles import ByteOrder, Raw
@@ -209,41 +208,44 @@ def _place(raw: bytes) -> None:
 # Frames of readers
 
 
-class _Line:
-    """nfcpy's transport with the fuzzer at the other end of it."""
+class _Line(HostLine):
+    """The line of a PN532 with the fuzzer at the other end of it."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
         self._code = 0
+        self._clock = FixedClock(moment_of(0))
 
-    def write(self, frame: bytes) -> None:
+    def _forget(self) -> None: ...
+
+    def _send(self, frame: bytes) -> None:
         self._code = frame[6] if len(frame) > 6 else 0
 
-    def read(self, timeout: int = 0) -> bytearray:
-        if not self._content:
-            raise OSError(errno.ETIMEDOUT, "nothing")
-        kind, size = self._content[0], (self._content[1] if len(self._content) > 1 else 0)
+    def _received(self, timeout_ms: int) -> bytes:
+        kind, size = (*self._content[:2], 0, 0)[:2]
         part, self._content = self._content[2 : 2 + size], self._content[2 + size :]
         match kind % 4:
             case 0:
-                return bytearray(part)
+                return part
             case 1:
-                return bytearray(hsu.ACK)
+                return hsu.ACK
             case _:
-                return bytearray(hsu.answer_frame(self._code, part))
+                return hsu.answer_frame(self._code, part)
+
+
+def _answers(raw: bytes) -> None:
+    """What a PN532 sends back, as a whole and as it comes in."""
+    for some in (raw, raw[:6], host_line.ACK + raw):
+        try:
+            host_line.answer_in(some, 0x40)
+        except (OSError, host_line.CommandRefused):
+            continue
 
 
 def _reader(raw: bytes) -> None:
     """A PN532 that answers anything: searched, connected to, asked whether the band is there."""
-    from nfc.clf import pn532
-
-    chipset = object.__new__(pn532.Chipset)
-    chipset.transport = _Line(raw)
-    chipset.log = logging.getLogger("nfc.fuzzed")
-    chipset.log.disabled = True
-    device = _Device(chipset)
     reader = Pn532Reader(
-        device, "/dev/null", FixedClock(moment_of(0)), cast("PortLock", _NoLock())
+        None, _Line(raw), "/dev/null", FixedClock(moment_of(0)), cast("PortLock", _NoLock())
     )
     steps: tuple[Callable[[], object], ...] = (
         lambda: reader.wait_for_target(0),
@@ -265,11 +267,6 @@ def _reader(raw: bytes) -> None:
 def _nobody(path: str) -> str:
     """Looking through all processes of the machine takes 20 ms, and is no parsing."""
     return ""
-
-
-@dataclass
-class _Device:
-    chipset: Any
 
 
 class _NoLock:
@@ -457,6 +454,7 @@ TARGETS = {
         Target("targets", _after(lambda raw: targets_of(raw, 1), lambda raw: felicas_of(raw, 1)),
                _hex("01010344200704aabbccddeeff067577810280", "010112010102030405060708090a0b0c0d0e0f10"), largest=FRAME),
         Target("crc", frame_of, _hex("0a", "04aabb9d6a2f"), largest=hsu.CONTENT_SIZE_MAX),
+        Target("host", _answers, (hsu.answer_frame(0x40, b"\x00ok"), hsu.answer_frame(0x40, bytes(256)), hsu.ERROR), (), largest=FRAME),
         Target("hsu", lambda raw: hsu.Receiver().feed(raw), _hex("0000ff02fed4022a00", "0000ff00ff00"), (), largest=FRAME),
         Target("pn532", _reader, (b"\x01\x00\x02\x10" + _hex("01010344200704aabbccddeeff0678f7b1")[0],), (), largest=FRAME, cpu_us=None),
         Target("passthrough", _frames, _hex("0a97040102030490009000", "06d5430004"), (), largest=FRAME),

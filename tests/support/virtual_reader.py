@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from nfc.clf.transport import TTY
 
+from drivers.readers.host_line import HostLine
 from hardware.clock import SystemClock
 from hardware.virtual.field import Field
 from hardware.virtual.pn532 import VirtualPn532
 
 PATIENCE_MS = 2_000
-"""So long at least nfcpy waits for bytes: what answers here is a thread, and has to be let run.
+"""So long at least bytes are waited for, by nfcpy and by us: what answers here is a thread, and has to be let run.
 
-The 100 ms it has for an acknowledgement are much for a chip and nothing for a machine with more to do.
+The 100 ms there are for an acknowledgement are much for a chip and nothing for a machine with more to do.
 """
 
 
@@ -36,6 +37,10 @@ def virtual_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """A PN532 on a pseudo terminal with nothing in its field."""
     read = TTY.read
     monkeypatch.setattr(TTY, "read", lambda tty, timeout: read(tty, max(timeout, PATIENCE_MS)))
+    received = HostLine._received
+    monkeypatch.setattr(
+        HostLine, "_received", lambda line, ms: received(line, max(ms, PATIENCE_MS))
+    )
     field = Field()
     pn532 = VirtualPn532(field=field, clock=SystemClock(), link=tmp_path / "pn532")
     pn532.start()

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pytest
 
 from drivers.chips.reading import read_band
 from drivers.errors import BandLeft, ReaderAbsent, ReaderBusy, ReaderFault
 from drivers.proof import ProofKind
+from drivers.readers.host_line import HostLine
 from drivers.readers.pn532 import Pn532Reader
 from drivers.readers.port_lock import PortLock
 from hardware.clock import SystemClock
@@ -24,7 +25,7 @@ from tests.support.bands import UID, Keys, band
 from tests.support.virtual_reader import VirtualReader
 
 LATE_MS = 250
-"""Later than the library waits for an acknowledgement, sooner than it gives an answer up."""
+"""Later than an acknowledgement is waited for, sooner than an answer is given up."""
 
 
 @pytest.fixture
@@ -34,29 +35,28 @@ def reader(virtual_reader: VirtualReader) -> Iterator[Pn532Reader]:
     opened.close()
 
 
-class LateChipset:
-    """The library's chipset, whose next `n_late` answers to `code` do not come in time."""
+class LateLine:
+    """The line of a reader, whose next `n_late` answers to `code` do not come in time."""
 
-    def __init__(self, chipset: Any, code: int, n_late: int, number: int) -> None:
-        self._chipset = chipset
+    def __init__(self, line: HostLine, code: int, n_late: int, number: int) -> None:
+        self._line = line
         self._code = code
         self._number = number
         self.n_late = n_late
-        self.transport = chipset.transport
 
-    def command(self, code: int, content: Any, timeout: float) -> Any:
+    def command(self, code: int, content: bytes, timeout_ms: int) -> bytes:
         if code == self._code and self.n_late:
             self.n_late -= 1
             raise OSError(self._number, "late")
-        return self._chipset.command(code, content, timeout)
+        return self._line.command(code, content, timeout_ms)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._chipset, name)
+    def stop(self) -> None:
+        self._line.stop()
 
 
-def _delay(reader: Pn532Reader, code: int, n_late: int, number: int) -> LateChipset:
-    late = LateChipset(reader._device.chipset, code, n_late, number)
-    reader._device.chipset = late
+def _delay(reader: Pn532Reader, code: int, n_late: int, number: int) -> LateLine:
+    late = LateLine(reader._line, code, n_late, number)
+    reader._line = cast("HostLine", late)
     return late
 
 

@@ -1,0 +1,188 @@
+"""Frames of a PN532's serial line: made and read as nfcpy does, whole however they come in, and refused when they are none."""
+
+import errno
+import os
+import pty
+import termios
+import tty
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nfc.clf.pn53x import Chipset
+
+from drivers.readers.host_line import (
+    ACK,
+    CommandRefused,
+    HostLine,
+    answer_in,
+    command_frame,
+)
+from hardware.clock import SystemClock
+from hardware.virtual import hsu
+
+CODE = 0x40
+FIRMWARE = bytes.fromhex("0000FF02FED4022A00")
+"""GetFirmwareVersion. Source: NXP UM0701-02, 6.2.1; the same bytes are in nfcpy."""
+
+
+class Recorded:
+    """nfcpy's transport, which keeps what was written and answers with an acknowledgement and a frame."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.written = b""
+        self._frames = [ACK, answer]
+
+    def write(self, frame: bytearray) -> None:
+        self.written = bytes(frame)
+
+    def read(self, timeout: int) -> bytearray:
+        return bytearray(self._frames.pop(0))
+
+
+class Silent:
+    """A logger."""
+
+    def log(self, *_: object) -> None: ...
+
+    warning = error = debug = log
+
+
+class NfcpyChipset(Chipset):  # type: ignore[misc]  # it has no types
+    host_command_frame_max_size = 265
+    CMD: ClassVar = {CODE: "InDataExchange"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 251, 252, 253, 254, 262, 263])
+def test_a_command_has_the_same_bytes_as_nfcpys_and_the_virtual_chip_reads_it(
+    size: int,
+) -> None:
+    content = bytes(index * 7 & 0xFF for index in range(size))
+    recorded = Recorded(hsu.answer_frame(CODE, content))
+    theirs = NfcpyChipset(recorded, Silent()).command(CODE, content, 1)
+
+    frame = command_frame(CODE, content)
+
+    assert frame == recorded.written
+    (read,) = hsu.Receiver().feed(frame)
+    assert (read.code, read.data) == (CODE, content)  # type: ignore[union-attr]
+    assert answer_in(ACK + hsu.answer_frame(CODE, content), CODE) == content == bytes(theirs)
+
+
+def test_a_known_frame_is_made_and_too_much_is_not() -> None:
+    assert command_frame(0x02, b"") == FIRMWARE
+    with pytest.raises(ValueError, match="more than a host command carries"):
+        command_frame(CODE, bytes(264))
+
+
+@given(st.binary(max_size=263), st.booleans())
+def test_an_answer_is_there_once_all_of_it_is_there(
+    content: bytes, is_taken_over: bool
+) -> None:
+    raw = (ACK if is_taken_over else b"") + hsu.answer_frame(CODE, content)
+
+    assert [answer_in(raw[:size], CODE) for size in range(len(raw))] == [None] * len(raw)
+    assert answer_in(raw, CODE) == content
+
+
+@given(st.binary(max_size=40), st.integers(0, 60), st.integers(1, 255))
+def test_a_changed_byte_is_never_another_answer(
+    content: bytes, place: int, change: int
+) -> None:
+    raw = bytearray(ACK + hsu.answer_frame(CODE, content))
+    place %= len(raw) - 1  # nobody looks at the postamble
+    raw[place] ^= change
+
+    try:
+        answer = answer_in(bytes(raw), CODE)
+    except (OSError, CommandRefused):
+        return
+
+    assert answer in (None, content)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x01",
+        b"\x00\x01",
+        b"\x00\x00\xfe",
+        bytes.fromhex("0000FFFF0000"),  # a host's NACK
+        bytes.fromhex("0000FF02FFD5412A00"),  # the size does not add up
+        bytes.fromhex("0000FFFFFF0003FED5410000"),  # the same in an extended frame
+        bytes.fromhex("0000FFFFFF0200FE"),  # longer than any
+        bytes.fromhex("0000FF03FDD541000000"),  # damaged
+        hsu.answer_frame(CODE + 2, b"\x00"),
+        command_frame(CODE, b"\x00"),  # an echo
+        bytes.fromhex("0000FF01FFD52B00"),  # nothing but its direction
+    ],
+)
+@pytest.mark.parametrize("before", [b"", ACK])
+def test_what_is_no_answer_is_refused_at_once(raw: bytes, before: bytes) -> None:
+    with pytest.raises(OSError, match=r"frame") as broken:
+        answer_in(before + raw, CODE)
+
+    assert broken.value.errno == errno.EIO
+
+
+def test_a_command_the_chip_does_not_know_is_said_to_be_refused() -> None:
+    with pytest.raises(CommandRefused):
+        answer_in(ACK + hsu.ERROR, CODE)
+
+
+# On a terminal
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[int, int]]:
+    """The chip's end, and ours."""
+    outer, inner = pty.openpty()
+    tty.setraw(inner)
+    os.set_blocking(inner, False)
+    yield outer, inner
+    for each in (outer, inner):
+        os.close(each)
+
+
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next(
+    ends: tuple[int, int],
+) -> None:
+    outer, inner = ends
+    os.write(outer, hsu.answer_frame(CODE, b"\x00old"))
+    line = HostLine(inner, SystemClock())
+
+    with pytest.raises(TimeoutError):
+        line.command(CODE, b"\x01", 1)
+
+    assert os.read(outer, 99) == command_frame(CODE, b"\x01") + ACK
+
+
+def test_a_chip_that_takes_over_and_never_answers_is_told_to_stop(
+    ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer, inner = ends
+    line = HostLine(inner, SystemClock())
+    monkeypatch.setattr(
+        line, "_forget", lambda: None
+    )  # so that it can be there before it is asked
+    os.write(outer, ACK)
+
+    with pytest.raises(TimeoutError) as late:
+        line.command(CODE, b"\x01", 5)
+
+    assert late.value.errno == errno.ETIMEDOUT
+    assert os.read(outer, 99).endswith(ACK)
+
+
+def test_a_port_that_is_gone_is_an_error_of_the_system() -> None:
+    outer, inner = pty.openpty()
+    line = HostLine(inner, SystemClock())
+    os.close(outer)
+
+    with pytest.raises((OSError, termios.error)) as gone:
+        line.command(CODE, b"\x01", 5)
+
+    assert gone.value.args[0] in (errno.EIO, errno.ENODEV)
+    os.close(inner)
