@@ -1,0 +1,286 @@
+"""The page of the library: every example on it runs, and what it says there is, there is."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import drivers.errors
+from drivers.connection import Connection
+from drivers.errors import Delivery, DriverError
+from drivers.proof import ProofKind
+from drivers.readers.opening import opened
+from drivers.target import Target
+from hardware.clock import SystemClock
+from hardware.entropy import SeededEntropy
+from hardware.virtual.band import VirtualBand
+from hardware.virtual.catalogue import sample_band, uid_of
+from hardware.virtual.desfire import (
+    VirtualApplication,
+    VirtualDesfire,
+    VirtualFile,
+    VirtualValueFile,
+)
+from hardware.virtual.field import Field
+from hardware.virtual.messaging import Mode
+from hardware.virtual.private_pcscd import PrivatePcscd
+from hardware.virtual.vpcd import VirtualVpcd
+from tests.support.bands import REFERENCE, UID, band, band_key
+from tests.support.private_pcscd import _private_pcscd, private_pcscd  # noqa: F401  # fixtures
+from tests.support.virtual_reader import VirtualReader, virtual_reader  # noqa: F401  # fixtures
+
+ROOT = Path(drivers.errors.__file__).parents[1]
+PAGE = (ROOT / "drivers" / "README.md").read_text()
+LIBRARY = PAGE.partition("\n## What a tap costs")[0]
+"""The page above the counting of bytes."""
+
+EXAMPLES = dict(
+    re.findall(r"^### (.+?)\n\n```python\n(.*?)^```", LIBRARY, re.DOTALL | re.MULTILINE)
+)
+"""Code by its heading."""
+
+KEY = bytes(range(16))
+NEVER = 0x0F
+
+Shown = Callable[[VirtualBand], tuple[Connection, Target]]
+
+
+@dataclass
+class Screen:
+    """What an example prints; with `at_print` something happens whenever it does."""
+
+    lines: list[str]
+    at_print: Callable[[], None] = lambda: None
+
+    def show(self, *words: object) -> None:
+        self.lines.append(" ".join(map(str, words)))
+        self.at_print()
+
+
+def run(heading: str, **given: Any) -> list[str]:
+    """Run an example with what it is given; the lines it prints."""
+    screen = Screen([])
+    names = {"print": screen.show, **given}
+    exec(compile(EXAMPLES[heading], heading, "exec"), names)
+    return screen.lines
+
+
+@pytest.fixture
+def shown(virtual_reader: VirtualReader) -> Iterator[Shown]:  # noqa: F811  # a fixture
+    """Hold a band to a virtual PN532: the connection and the target an example has."""
+    reader = opened(f"pn532:{virtual_reader.path}", SystemClock())
+
+    def show(band: VirtualBand) -> tuple[Connection, Target]:
+        virtual_reader.field.present(band)
+        for _ in range(10):
+            target = reader.wait_for_target(500)
+            if target is not None:
+                return reader.connect(target), target
+        raise AssertionError("the reader does not see the band")
+
+    yield show
+    reader.close()
+
+
+def sample(name: str) -> VirtualBand:
+    return sample_band(name, entropy=SeededEntropy(name))
+
+
+def own_desfire(ev: int) -> VirtualDesfire:
+    """A DESFire as the example describes it, with twenty in its purse."""
+    files = (
+        VirtualFile(1, Mode.FULL, 2, 2, NEVER, 0, bytes(32), has_backup=True),
+        VirtualValueFile(2, Mode.FULL, 2, 2, NEVER, 0, value=2_000, upper=10_000),
+    )
+    keys = (bytes(16), bytes(16), KEY)
+    application = VirtualApplication(bytes.fromhex("F07474"), keys, files)
+    entropy = SeededEntropy("own")
+    return VirtualDesfire(uid=UID, ev=ev, applications=(application,), entropy=entropy)
+
+
+def test_every_example_is_run_by_a_test_here() -> None:
+    here = Path(__file__).read_text()
+
+    assert LIBRARY.count("```python") == len(EXAMPLES) == 7
+    assert [heading for heading in EXAMPLES if f'"{heading}"' not in here] == []
+
+
+@pytest.mark.parametrize("kind", ["pn532", "pcsc"])
+def test_a_reader_is_opened_and_says_what_lies_on_it_until_it_is_taken_away(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    example = EXAMPLES["A reader, and what lies on it"]
+    assert example.count('"pcsc"') == 1
+    if kind == "pn532":
+        virtual: VirtualReader = request.getfixturevalue("virtual_reader")
+        field, spec = virtual.field, f"pn532:{virtual.path}"
+    else:
+        daemon: PrivatePcscd = request.getfixturevalue("private_pcscd")
+        field, spec = Field(), "pcsc"
+        slot = VirtualVpcd(field=field, host="127.0.0.1", port=daemon.port)
+        slot.start()
+        request.addfinalizer(slot.close)
+    field.present(sample("desfire-ev2"))
+    screen = Screen([], at_print=field.remove)
+
+    exec(example.replace('"pcsc"', f'"{spec}"'), {"print": screen.show})
+
+    assert screen.lines == [f"DESFire EV2 {uid_of('desfire-ev2').hex()}"]
+    assert field.bands == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("ntag213", "https://tap.example/ntag21x"),
+        ("ntag424", "https://tap.example/ntag424"),
+        ("felica", "https://tap.example/felica"),
+        ("telephone-message", "https://tap.example/type4"),
+    ],
+)
+def test_a_message_is_read_of_any_tag(shown: Shown, name: str, address: str) -> None:
+    connection, target = shown(sample(name))
+
+    lines = run("A message on any tag", connection=connection, target=target)
+
+    assert lines == [address]
+
+
+@pytest.mark.parametrize("ev", [1, 2, 3])
+def test_a_desfire_of_ones_own_is_read_and_written(shown: Shown, ev: int) -> None:
+    band = own_desfire(ev)
+    connection, _ = shown(band)
+
+    lines = run("A DESFire of your own", connection=connection, key=KEY)
+    again = run("A DESFire of your own", connection=shown(band)[0], key=KEY)
+
+    assert lines == [f"{UID.hex()} 2000", "two coffees 1160"]
+    assert again == [f"{UID.hex()} 1160", "two coffees 320"]
+
+
+def test_a_desfire_that_heard_native_commands_takes_no_apdu_as_the_page_says(
+    shown: Shown,
+) -> None:
+    connection, _ = shown(sample("desfire-ev2"))
+    native = connection.transmit(bytes.fromhex("9060000000"))
+
+    answer = connection.transmit(bytes.fromhex("00A4040007D276000085010100"))
+
+    assert native[-2:] == bytes.fromhex("91AF")
+    assert answer[-2] == 0x91
+    assert answer[-1] != 0
+
+
+def test_a_band_of_ours_proves_itself(shown: Shown) -> None:
+    connection, target = shown(band())
+
+    lines = run(
+        "What a band of ours proves",
+        connection=connection,
+        target=target,
+        keys={UID: band_key(UID)},
+    )
+
+    assert lines == ["Proof(mutual, desfire 2, uid=<7 bytes>, band=<16 bytes>)"]
+    assert f"print(proof)  # {lines[0]}" in EXAMPLES["What a band of ours proves"]
+
+
+def test_a_link_is_verified_and_judged_without_a_reader() -> None:
+    lines = run("A SUN link, without any reader")
+
+    # NXP AN12196 publishes both for this link.
+    assert lines == ["04de5f1eacc040 61", "Freshness.FRESH"]
+
+
+def test_a_capsule_is_signed_found_and_verified() -> None:
+    heading = "A capsule: what a band says of its wearer, signed"
+
+    lines = run(heading, uid=UID, reference=REFERENCE)
+
+    assert lines == ["Maya True"]
+
+
+def test_a_recording_is_replayed_and_has_no_true_uid(shown: Shown) -> None:
+    connection, target = shown(sample("ntag213"))
+    screen = Screen([])
+    names: dict[str, Any] = {
+        "print": screen.show,
+        "connection": connection,
+        "target": target,
+    }
+
+    exec(EXAMPLES["A recording, replayed"], names)
+
+    assert screen.lines == ["True True"]
+    assert "\n> 30 03\n< E1 10" in names["text"]
+    assert target.uid.hex(" ").upper() not in names["text"]
+
+
+def test_every_error_and_every_delivery_is_on_the_page_with_its_code() -> None:
+    told = re.findall(r"^\| `(\w+)` \| (?:`(\w+)`)? ?\|", LIBRARY, re.MULTILINE)
+    errors = {
+        name: each.code
+        for name, each in vars(drivers.errors).items()
+        if isinstance(each, type) and issubclass(each, DriverError) and each is not DriverError
+    }
+    bases = {"ReaderError", "BandError"}
+
+    assert dict(told) == {name: "" if name in bases else code for name, code in errors.items()}
+    assert set(re.findall(r"^\| ([A-Z_]+) \|", LIBRARY, re.MULTILINE)) == {
+        each.name for each in Delivery
+    }
+
+
+def test_every_group_of_vectors_is_on_the_page_and_none_that_is_not_there() -> None:
+    groups = {
+        each["group"]
+        for name in ("nfc.json", "chips.json")
+        for each in json.loads((ROOT / "tests" / "vectors" / name).read_text())["vectors"]
+    }
+    chips = LIBRARY.partition("\n## Chips\n")[2].partition("\n## ")[0]
+
+    assert groups == set(re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+|ev2|sdm)`", chips))
+    assert {kind.name for kind in ProofKind} <= set(re.findall(r"\b[A-Z]+\b", chips))
+
+
+def test_every_file_the_page_names_is_there() -> None:
+    named = set(re.findall(r"`([a-z_/]+\.(?:py|md|toml))`", LIBRARY))
+    places = (ROOT, ROOT / "drivers", ROOT / "drivers" / "chips")
+    missing = [name for name in named if not any((place / name).exists() for place in places)]
+
+    assert len(named) > 15
+    assert [name for name in missing if name != "catalogue.py"] == []
+    assert all(
+        (ROOT / name).is_dir() for name in re.findall(r"`((?:hardware|tests)/\w+)`", LIBRARY)
+    )
+
+
+def test_no_reader_s_library_is_needed_before_a_reader_of_its_kind_is_opened() -> None:
+    modules = [
+        str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
+        for path in (ROOT / "drivers").rglob("*.py")
+        if path.stem != "__init__"
+    ]
+    program = (
+        "import sys, importlib\n"
+        "for name in ('smartcard', 'nfc', 'serial', 'usb1', 'evdev'): sys.modules[name] = None\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'kiosk', 'sync', 'textual', 'httpx'}))\n"
+        "from drivers.readers.pcsc import PcscReader\n"
+        "from drivers.errors import ServiceDown\n"
+        "from hardware.clock import SystemClock\n"
+        "try: PcscReader.opened('', SystemClock())\n"
+        "except ServiceDown as error: print(error.code)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert (done.stdout.split("\n")[:2], done.stderr) == (["[]", "service_down"], "")
