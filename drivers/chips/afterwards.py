@@ -196,8 +196,7 @@ def opened_leased(
 def _desfire_leased(chip: Desfire, leased: LeasedKey) -> Desfire:
     if chip.select_application(AID).status != OK:
         raise BandUnsupported("it has no application of ours", delivery=Delivery.REFUSED)
-    if not chip.authenticate_ev2_first(KeySlot.BAND.value, leased.value):
-        chip.authenticate_aes(KeySlot.BAND.value, leased.value)
+    chip.authenticate(KeySlot.BAND.value, leased.value)
     return chip
 
 

@@ -181,6 +181,21 @@ class Desfire:
         self._aid = aid if answer.status == 0 else self._aid
         return answer
 
+    def select(self, aid: bytes) -> None:
+        """Select by AID, as `select_application`. Raises BandRefused where there is no such application."""
+        required(self.select_application(aid))
+
+    def authenticate(self, slot: int, key: bytes) -> int:
+        """Open a session with an AES key by the newest command the chip knows: 2 for one of EV2, 1 for one of EV1.
+
+        Who stands between can refuse the newer command for the chip: whoever counts on EV2 looks at what this returns.
+        Raises as `authenticate_ev2_first`.
+        """
+        if self.authenticate_ev2_first(slot, key):
+            return 2
+        self.authenticate_aes(slot, key)
+        return 1
+
     def authenticate_ev2_first(self, slot: int, key: bytes | Aes) -> bool:
         """Prove to each other that both hold `key`, and open an EV2 session.
 

@@ -46,6 +46,29 @@ def test_what_is_written_is_read(kind: str, mode: CommMode, size: int) -> None:
     assert bench.chip.is_open
 
 
+@pytest.mark.parametrize(("kind", "generation"), [("aes", 1), ("ev2", 2), ("ev3", 2)])
+def test_a_session_is_opened_by_the_newest_command_the_chip_knows(
+    kind: str, generation: int
+) -> None:
+    bench = Bench(kind)
+    bench.chip.select(AID)
+
+    opened = bench.chip.authenticate(1, KEY)
+
+    assert opened == generation
+    assert bench.chip.is_ev2 == (generation == 2)
+    assert bench.chip.read(standard(CommMode.FULL), size=1) == bytes(1)
+
+
+def test_an_application_that_is_not_there_cannot_be_selected() -> None:
+    bench = Bench("ev2")
+
+    with pytest.raises(BandRefused):
+        bench.chip.select(b"\x0a\x02\x03")
+
+    assert not bench.chip.is_open
+
+
 @every_kind
 def test_enciphered_content_is_not_on_the_air(kind: str) -> None:
     bench, content = Bench(kind), b"a name, a street, a telephone"
