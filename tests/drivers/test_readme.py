@@ -21,14 +21,8 @@ from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual.band import VirtualBand
 from hardware.virtual.catalogue import sample_band, uid_of
-from hardware.virtual.desfire import (
-    VirtualApplication,
-    VirtualDesfire,
-    VirtualFile,
-    VirtualValueFile,
-)
+from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.field import Field
-from hardware.virtual.messaging import Mode
 from hardware.virtual.private_pcscd import PrivatePcscd
 from hardware.virtual.vpcd import VirtualVpcd
 from tests.support.bands import REFERENCE, UID, band, band_key
@@ -45,8 +39,7 @@ EXAMPLES = dict(
 )
 """Code by its heading."""
 
-KEY = bytes(range(16))
-NEVER = 0x0F
+KEY, OWN_KEY = bytes(range(16)), bytes(range(16, 32))
 
 Shown = Callable[[VirtualBand], tuple[Connection, Target]]
 
@@ -92,22 +85,10 @@ def sample(name: str) -> VirtualBand:
     return sample_band(name, entropy=SeededEntropy(name))
 
 
-def own_desfire(ev: int) -> VirtualDesfire:
-    """A DESFire as the example describes it, with twenty in its purse."""
-    files = (
-        VirtualFile(1, Mode.FULL, 2, 2, NEVER, 0, bytes(32), has_backup=True),
-        VirtualValueFile(2, Mode.FULL, 2, 2, NEVER, 0, value=2_000, upper=10_000),
-    )
-    keys = (bytes(16), bytes(16), KEY)
-    application = VirtualApplication(bytes.fromhex("F07474"), keys, files)
-    entropy = SeededEntropy("own")
-    return VirtualDesfire(uid=UID, ev=ev, applications=(application,), entropy=entropy)
-
-
 def test_every_example_is_run_by_a_test_here() -> None:
     here = Path(__file__).read_text()
 
-    assert LIBRARY.count("```python") == len(EXAMPLES) == 7
+    assert LIBRARY.count("```python") == len(EXAMPLES) == 9
     assert [heading for heading in EXAMPLES if f'"{heading}"' not in here] == []
 
 
@@ -153,15 +134,36 @@ def test_a_message_is_read_of_any_tag(shown: Shown, name: str, address: str) -> 
 
 
 @pytest.mark.parametrize("ev", [1, 2, 3])
-def test_a_desfire_of_ones_own_is_read_and_written(shown: Shown, ev: int) -> None:
-    band = own_desfire(ev)
-    connection, _ = shown(band)
+def test_a_desfire_is_set_up_and_used(shown: Shown, ev: int) -> None:
+    band = VirtualDesfire.fresh(uid=UID, ev=ev, entropy=SeededEntropy("fresh"))
+    screen = Screen([])
+    names: dict[str, Any] = {"print": screen.show, "key": KEY, "own_key": OWN_KEY}
 
-    lines = run("A DESFire of your own", connection=connection, key=KEY)
-    again = run("A DESFire of your own", connection=shown(band)[0], key=KEY)
+    for heading in ("A DESFire from the factory, set up", "And used", "And used"):
+        names["connection"], _ = shown(band)
+        exec(EXAMPLES[heading], names)
 
-    assert lines == [f"{UID.hex()} 2000", "two coffees 1160"]
-    assert again == [f"{UID.hex()} 1160", "two coffees 320"]
+    uid = UID.hex()
+    assert screen.lines == [
+        "(1, 2) 1",
+        f"{uid} 2000", "two coffees 1160",
+        f"{uid} 1160", "two coffees 320",
+    ]  # fmt: skip
+    assert names["generation"] == min(ev, 2)
+
+
+def test_an_ntag424_gets_a_link_that_verifies(shown: Shown) -> None:
+    connection, target = shown(sample("ntag424-new"))
+
+    lines = run(
+        "An NTAG 424 from the factory, with a link that proves each tap",
+        connection=connection,
+        target=target,
+        meta_key=KEY,
+        mac_key=OWN_KEY,
+    )
+
+    assert lines == ["True 1"]
 
 
 def test_a_desfire_that_heard_native_commands_takes_no_apdu_as_the_page_says(
