@@ -263,26 +263,58 @@ def test_every_file_the_page_names_is_there() -> None:
     )
 
 
-def test_no_reader_s_library_is_needed_before_a_reader_of_its_kind_is_opened() -> None:
-    modules = [
+def tried_without(*libraries: str) -> list[str]:
+    """What a process says that imports every module without these, then asks PC/SC for a reader.
+
+    Its lines: modules that did not import; what else of this repository or of a screen came along; the error of PC/SC.
+    """
+    modules = sorted(
         str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
         for path in (ROOT / "drivers").rglob("*.py")
         if path.stem != "__init__"
-    ]
-    program = (
-        "import sys, importlib\n"
-        "for name in ('smartcard', 'nfc', 'serial', 'usb1', 'evdev'): sys.modules[name] = None\n"
-        f"for name in {modules!r}: importlib.import_module(name)\n"
-        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'kiosk', 'sync', 'textual', 'httpx'}))\n"
-        "from drivers.readers.pcsc import PcscReader\n"
-        "from drivers.errors import ServiceDown\n"
-        "from hardware.clock import SystemClock\n"
-        "try: PcscReader.opened('', SystemClock())\n"
-        "except ServiceDown as error: print(error.code)\n"
     )
-
+    program = f"""
+import importlib, sys
+for name in {libraries!r}:
+    sys.modules[name] = None
+missed = []
+for name in {modules!r}:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        missed.append(name)
+print(*missed)
+print(*sorted({{name.partition(".")[0] for name in sys.modules}} & {{"kiosk", "sync", "textual", "httpx"}}))
+from drivers.errors import ServiceDown
+from drivers.readers.opening import opened
+from hardware.clock import SystemClock
+try:
+    opened("pcsc", SystemClock())
+except ServiceDown as error:
+    print(error.code)
+"""
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
+    assert done.stderr == ""
+    return done.stdout.split("\n")[:-1]
 
-    assert (done.stdout.split("\n")[:2], done.stderr) == (["[]", "service_down"], "")
+
+def test_no_reader_s_library_is_needed_before_a_reader_of_its_kind_is_opened() -> None:
+    assert tried_without("smartcard", "nfc", "serial", "usb1", "evdev") == [
+        "",
+        "",
+        "service_down",
+    ]
+
+
+def test_what_needs_more_than_the_rest_is_said_on_the_page() -> None:
+    (told,) = re.findall(r"^\| (.+) \| `msgspec` \|$", LIBRARY, re.MULTILINE)
+
+    without_msgspec, _, _ = tried_without("smartcard", "nfc", "evdev", "msgspec")
+    without_segno, _, _ = tried_without("smartcard", "nfc", "evdev", "segno")
+
+    named = {f"drivers.{name.replace('/', '.')}" for name in re.findall(r"`([^`]+)`", told)}
+    assert set(without_msgspec.split()) == named
+    assert all(name.startswith("drivers.issuing.") for name in without_segno.split())
+    assert without_segno
