@@ -18,13 +18,13 @@ from drivers.chips.felica import (
 )
 from drivers.connection import Connection
 from drivers.errors import BandMalformed, BandSilent, BandUnsupported, Delivery
-from drivers.ndef import MESSAGE_SIZE_MAX, Record, records_of
+from drivers.ndef import Record, records_of
 
 VERSION_MAJOR = 1
 """Upper half of the first byte of the attributes. Source: NFC Forum Type 3 Tag 1.0, 6.1."""
 
 LAST_BLOCK = 0xFF
-"""The last block a command of ours can name."""
+"""The last block a command of ours can name; so a message of 4080 bytes is the longest, less than `ndef` takes."""
 
 
 class Type3:
@@ -74,6 +74,6 @@ def _attributes(block: bytes) -> tuple[int, int]:
     size = int.from_bytes(block[11:14], "big")
     if block[9]:
         raise BandMalformed("the message was torn while it was written")
-    if not block[1] or size > min(capacity, MESSAGE_SIZE_MAX, LAST_BLOCK * BLOCK_SIZE):
+    if not block[1] or size > min(capacity, LAST_BLOCK * BLOCK_SIZE):
         raise BandMalformed("the message is longer than its blocks, or than can be named")
     return min(block[1], BLOCK_COUNT_MAX), size

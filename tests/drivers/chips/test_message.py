@@ -11,7 +11,7 @@ from drivers.chips.message import read_message
 from drivers.chips.type3 import Type3
 from drivers.connection import CountingConnection
 from drivers.errors import BandError, BandMalformed, BandSilent, BandUnsupported, Delivery
-from drivers.ndef import MESSAGE_SIZE_MAX, uri_message, uri_of
+from drivers.ndef import Record, TypeName, message_of, uri_message, uri_of
 from drivers.readers.pn532 import Pn532Reader
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
@@ -134,6 +134,20 @@ def test_a_felica_is_read_in_as_few_exchanges_as_it_allows() -> None:
     assert connection.count == 4
 
 
+@pytest.mark.parametrize("n_blocks", range(1, 14))
+def test_a_message_that_fills_its_blocks_is_read_and_no_block_behind_it(n_blocks: int) -> None:
+    payload = bytes(n_blocks * 16 - 6)
+    message = message_of((Record(TypeName.MEDIA, b"a/b", b"", payload),))
+    content = ndef_blocks(message)[: 16 * (1 + n_blocks)]
+    card = ChipConnection(VirtualFelica(idm=IDM, user_blocks=content).power_up())
+
+    (record,) = read_message(card, FELICA)
+    asked = [number for command in card.sent[2:] for number in command[15::2]]
+
+    assert record.payload == payload
+    assert asked == list(range(1, n_blocks + 1))
+
+
 def test_a_felica_is_asked_under_the_number_its_message_has() -> None:
     other = b"\x11" + IDM[1:]
     polled = bytes((18, 0x01)) + other + bytes(8)
@@ -170,10 +184,9 @@ def test_an_empty_message_on_a_felica_has_no_records() -> None:
         (attributes(writing=0x0F), BandMalformed),
         (attributes(step=0), BandMalformed),
         (attributes(capacity=13, size=13 * 16 + 1), BandMalformed),
-        (attributes(capacity=0xFFFF, size=MESSAGE_SIZE_MAX + 1), BandMalformed),
         (attributes(capacity=0xFFFF, size=255 * 16 + 1), BandMalformed),
     ],
-    ids=["sum", "version", "half written", "no step", "capacity", "limit", "last block"],
+    ids=["sum", "version", "half written", "no step", "capacity", "last block"],
 )
 def test_attributes_that_do_not_hold_are_an_error_before_a_block_is_read(
     block: bytes, error: type[BandError]
