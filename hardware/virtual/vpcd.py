@@ -7,7 +7,7 @@ APDU. Each answer leaves in one piece, and quick acknowledgement is armed before
 length and content apart, and would otherwise wait 40 ms for a delayed acknowledgement (vsmartcard before 2023-03-14).
 
 Of several bands the first one is seen, as with readers that pick one. A band that falls silent is gone until the
-field changes. Source: vsmartcard, virtualsmartcard protocol; PC/SC part 3 rev 2.01.09, 3.1.3.2.3 (ATR), 3.2.2.1.3 (UID).
+field changes; so is one that answers with no byte, for vpcd's driver waits for ever for the rest of such an answer. Source: vsmartcard, virtualsmartcard protocol; PC/SC part 3 rev 2.01.09, 3.1.3.2.3 (ATR), 3.2.2.1.3 (UID).
 """
 
 import contextlib
@@ -273,7 +273,7 @@ class _Slot:
             while is_readable(self._connection):
                 message = self._received()
                 answer = self._answer(message)
-                if answer is None:
+                if answer is None or (not answer and len(message) > 1):
                     return True
                 if len(message) > 1 or message[0] == GET_ATR:
                     self._connection.sendall(len(answer).to_bytes(2, "big") + answer)

@@ -23,6 +23,7 @@ from drivers.readers.profiles import Raw
 from drivers.target import Target, Technology
 from hardware.clock import FixedClock, SystemClock
 from hardware.entropy import SeededEntropy
+from hardware.virtual.band import Anticollision
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.felica import VirtualFelica
 from hardware.virtual.field import Field
@@ -107,6 +108,50 @@ def test_a_band_torn_away_in_the_middle_has_left(field: Field, at: int) -> None:
         read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
 
     reader.close()
+
+
+class _CutOnce:
+    """A band whose answer to its `at`-th command is cut to a byte, once in its life, whenever it is powered."""
+
+    def __init__(self, at: int) -> None:
+        self._band = band()
+        self._n_left = at
+
+    def power_up(self) -> "_CutOnce":
+        self._chip = self._band.power_up()
+        return self
+
+    @property
+    def anticollision(self) -> Anticollision:
+        return self._chip.anticollision
+
+    def exchange(self, command: bytes) -> bytes | None:
+        self._n_left -= 1
+        answer = self._chip.exchange(command)
+        return answer[:1] if answer and not self._n_left else answer
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_band_whose_answer_was_cut_short_is_read_from_the_start_the_next_time(
+    field: Field, at: int, *, is_closed: bool
+) -> None:
+    """It still waits for the second half of the handshake that was broken off, unless it is reset."""
+    clock = SystemClock()
+    field.present(_CutOnce(at))
+    reader = PcscReader.opened("", clock)
+    target = _arrived(reader)
+    with pytest.raises(BandLeft):
+        read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+
+    if is_closed:
+        reader.close()
+        reader = PcscReader.opened("", clock)
+    target = _arrived(reader)
+    proof = read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+    reader.close()
+
+    assert (proof.kind, proof.uid) == (ProofKind.MUTUAL, UID)
 
 
 def test_a_daemon_that_ends_is_said_and_found_again_by_the_pump(
@@ -218,6 +263,7 @@ class FakeDaemon:
         SCARD_PCI_T1
     ) = 1
     SCARD_LEAVE_CARD = 0
+    SCARD_RESET_CARD = 1
 
     def __init__(self, *states: int) -> None:
         self._states = list(states)

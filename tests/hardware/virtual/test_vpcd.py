@@ -32,7 +32,12 @@ def field(private_pcscd: PrivatePcscd) -> Iterator[Field]:
     slot = VirtualVpcd(field=field, host="127.0.0.1", port=private_pcscd.port)
     slot.start()
     yield field
+    field.remove()
     slot.close()
+    if private_pcscd.pid is None:
+        private_pcscd.start()
+    with closing(Client()) as client:  # or whoever comes next finds a band that is gone
+        client.wait(scard.SCARD_STATE_EMPTY)
 
 
 class Client:
@@ -107,6 +112,23 @@ def test_a_band_taken_away_leaves_an_empty_slot(field: Field) -> None:
 
     assert answer == ""
     assert result in {0, 0x80100016, 0x80100069}
+
+
+def test_an_answer_without_a_byte_hangs_nobody(field: Field) -> None:
+    """The driver would wait for the rest of it for ever, and the whole reader with it."""
+    with closing(Client()) as client:
+        fault = Fault(FaultKind.EMPTY, 1)
+        field.present(FaultyBand(desfire(), fault, field=field, clock=SystemClock()))
+        card = client.connect()
+
+        result, answer = transmitted(card, "9060000000")
+        client.wait(scard.SCARD_STATE_EMPTY)
+        field.present(desfire())
+        _, after = transmitted(client.connect(), "9060000000")
+
+    assert answer == ""
+    assert result in {0, 0x80100016, 0x80100069}
+    assert after == "04010112001a0591af"
 
 
 def test_an_ntag_is_a_storage_card_that_reads_by_the_readers_own_commands(field: Field) -> None:
