@@ -32,6 +32,9 @@ denials       the deny list of bands, signed and dated
 leases        keys of bands, sealed for a session
 pages         one site for agents outside the stores
 erasure       a customer erased, and which devices have not heard of it
+erasure_notes notes of erasures, sealed, held by every device for after a copy of the database is put back
+erasure_ledger the file of a node that keeps them beside its database
+erasing_again whoever was erased since that copy was made, erased again
 mentions      where somebody who is erased is spoken of in the bytes of events, however spelled
 watch         who waits in each channel, told to every counter; alarms
 channels/     what other systems send, in their own shapes; one file an adapter

@@ -19,6 +19,7 @@ from sync.model.gist import Gist, gist_of, is_carried
 from sync.model.ports import Request
 from sync.model.profile import Profile
 from sync.model.records import Band
+from sync.model.thread_parts import packed
 from sync.model.wire import CapsuleAnswer, CapsuleRequest, capsule_page
 
 SECOND_US: Final = 1_000_000
@@ -87,7 +88,7 @@ class Capsules:
         seq, issued_at = self._parts.write(change, keys=(f"capsule/{band}",))
         words = CapsuleWords(
             issued_at=issued_at, days=LASTS_DAYS, seq=seq, is_waiting=gist.is_waiting,
-            is_owed=gist.is_owed, language=gist.language, name=gist.name, line=gist.line,
+            is_owed=gist.is_owed, language=gist.language, name=gist.name, parts=packed(gist.parts),
         )  # fmt: skip
         return signer.signed(words, uid=uid, band=bytes.fromhex(band), size=size)
 

@@ -16,7 +16,7 @@ from hardware.clock import Clock
 from hardware.disk import Disk, FolderLock
 from hardware.entropy import Entropy
 from hardware.identity import lasting_key, public_hex
-from sync.central import alerts, band_rows, channels_file, enrolment
+from sync.central import alerts, band_rows, channels_file, enrolment, erasure_notes
 from sync.central.alerts import AlertRecord
 from sync.central.bands import Bands
 from sync.central.batch import Batch
@@ -27,7 +27,9 @@ from sync.central.channels.facts import Delivered, Said
 from sync.central.channels.registry import ADAPTERS
 from sync.central.counters import Counters
 from sync.central.denials import Denials
+from sync.central.erasing_again import ErasingAgain
 from sync.central.erasure import Erasure, ErasureStatus
+from sync.central.erasure_ledger import Ledger
 from sync.central.feed import Bell
 from sync.central.fetching import Fetching
 from sync.central.gate import Gate, Sessions
@@ -116,7 +118,8 @@ class Centre:
         self.channels = Intake(parts, ADAPTERS, channels)
         self._erasure = Erasure(parts, self._pulls)
         watch = Watch(parts, channels, home=brand.home)
-        self._housekeeping = Housekeeping(parts, self._pulls, watch, self.channels)
+        self._again = ErasingAgain(parts, self._denials)
+        self._housekeeping = Housekeeping(parts, self._pulls, watch, self.channels, self._again)
         self._heads: dict[str, int] = {}
         self.sites: dict[str, Site] = _sites_of(parts, band_keys, watch, brand, channels)
         self.sites[InSite.path] = InSite(parts, self.channels)
@@ -181,7 +184,9 @@ class Centre:
             lock.close()
             raise
         try:
-            return cls(
+            store.keep_erasure_key(erasure_notes.key_for(private_key))
+            store.ledger = Ledger(folder, disk)
+            centre = cls(
                 store, lock, private_key, clock=clock, entropy=entropy, band_keys=band_keys,
                 capsule_signer=capsule_signer, channels=named, brand=brand,
             )  # fmt: skip
@@ -189,6 +194,12 @@ class Centre:
             store.close()
             lock.close()
             raise
+        try:
+            centre._again.start()
+        except BaseException:
+            centre.close()
+            raise
+        return centre
 
     def close(self) -> None:
         """End held polls and let go of database and folder."""
@@ -412,6 +423,10 @@ class Centre:
     def custody(self, request: Request) -> bytes:
         """Keep operations that do not get through, as bytes."""
         return self._pushes.custody(request)
+
+    def erased(self, request: Request) -> bytes:
+        """Erase again whom the notes of a device mean, where this database was set back behind that."""
+        return self._again.erased(request)
 
     def inbox(self, request: Request) -> bytes:
         """Operations of the caller's store that wait for a person."""

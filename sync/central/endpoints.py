@@ -92,6 +92,7 @@ class Service:
             "snapshot": centre.snapshot,
             "diff": centre.diff,
             "custody": centre.custody,
+            "erased": centre.erased,
             "inbox": centre.inbox,
             "decide": centre.decide,
             "leases": centre.leases,

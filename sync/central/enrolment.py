@@ -39,12 +39,13 @@ FINAL_STATES: Final = (State.REVOKED, State.RETIRED)
 
 _KIOSK: Final = frozenset({
     "hello", "push", "pull", "want", "snapshot", "snap", "diff", "custody", "leases", "deny", "band", "capsule",
+    "erased",
 })  # fmt: skip
 
 ENDPOINTS_OF: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
     "kiosk": _KIOSK,
     "counter": _KIOSK | {"inbox", "decide"},
-    "display": frozenset({"hello", "pull", "snapshot", "snap"}),
+    "display": frozenset({"hello", "pull", "snapshot", "snap", "erased"}),
     "technician": frozenset({"hello", "metrics"}),
 })  # fmt: skip
 """Role to what it may ask for; a role that is not here may ask for nothing."""

@@ -1,18 +1,23 @@
 """Erasing a customer: their rows leave every scope at once, and it is known which devices have not heard of it yet.
 
+It is noted for after a copy of the database is put back (`erasure_notes`), and such a note is done again (`erase_again`).
+
 A device has passed it when it said that it holds each scope beyond where the rows left it; what it said is what it has on its
 disk. One that does not come back erases by itself, when its lease is over, and pulls from the beginning after 45 days.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
+from hardware.errors import DeviceError
 from sync.central import (
     changes,
     device_rows,
+    erasure_notes,
     events,
     forgetting,
     mentions,
@@ -29,6 +34,8 @@ from sync.central.store import Store
 from sync.central.transaction import Transaction, owner_lock
 from sync.model.operations.request_erasure import due_at_of, is_erasure
 from sync.model.records import Case
+
+log = logging.getLogger(__name__)
 
 LEFT_WITHIN_US: Final = 60 * 1_000_000
 """How long after it was asked for an erasure may have waited for its turn to be written."""
@@ -75,7 +82,63 @@ def erase(store: Store, write: Write, owner: str, *, now: int) -> int:
     looked = mentions.look(store, wanted, now=now)  # it takes its time, and nobody waits for it
     n_rows = write(lambda it: _erased(it, owner, looked, at=now), keys=(owner_lock(owner),))
     store.scrub()
+    try:
+        keep(store, now=now)
+    except DeviceError:  # the row of the note stands; the file gets it with the next
+        log.exception("note of an erasure not in the file")
     return n_rows
+
+
+def erase_again(store: Store, write: Write, owner: str, *, erased_at: int, now: int) -> int:
+    """Erase who was erased at that time, and is here again with a copy of the database that was put back; how many rows went.
+
+    What is new of somebody who came back to us since then is not theirs, and stays. Raises StoreError.
+    """
+    with store.reading() as snapshot:
+        wanted = forgetting.mentions(snapshot.sql, canonical_in(snapshot, owner))
+    looked = mentions.look(store, wanted, now=now)
+    return write(
+        lambda it: _erased(it, owner, looked, at=now, erased_at=erased_at),
+        keys=(owner_lock(owner),),
+    )
+
+
+def keep(store: Store, *, now: int) -> list[str]:
+    """Write the notes of the database into the file beside it; what was in that file. Raises StoreError, DeviceError."""
+    ledger = store.ledger
+    if ledger is None:
+        return []
+    with store.reading() as snapshot:
+        there = erasure_notes.texts(snapshot.sql)
+    mine = ledger.read()
+    new = [text for text in there.values() if text not in set(mine)]
+    if new:
+        ledger.write([*(it for it in mine if _is_believed(it, store, now=now)), *new])
+    return mine
+
+
+def _is_believed(text: str, store: Store, *, now: int) -> bool:
+    note = erasure_notes.opened(text, store.erasure_key) if store.erasure_key else None
+    return not store.erasure_key or (
+        note is not None and note.at >= now - erasure_notes.KEPT_US
+    )
+
+
+def note_old(transaction: Transaction) -> int:
+    """Note what was erased before that was done, some of it; how much."""
+    sql = transaction.direct()
+    found = sql.all("SELECT DISTINCT at FROM erasure WHERE is_noted = 0 ORDER BY at LIMIT 100")
+    for (at,) in found:
+        owners = [
+            str(one) for (one,) in sql.all("SELECT owner FROM erasure WHERE at = :at", at=at)
+        ]
+        digests = [forgetting.owner_mark(transaction.secret, one) for one in owners]
+        known = sql.all("SELECT mark FROM forgotten WHERE at = :at", at=at)
+        marks = {str(mark) for (mark,) in known}.difference(digests)
+        forgetting.remember(transaction, digests, at=at)
+        erasure_notes.take_down(transaction, digests, marks, at=at)
+        sql.run("UPDATE erasure SET is_noted = 1 WHERE at = :at", at=at)
+    return len(found)
 
 
 def due(snapshot: Snapshot) -> tuple[DueErasure, ...]:
@@ -113,16 +176,27 @@ class Erasure:
             return status(snapshot, owner)
 
 
-def _erased(transaction: Transaction, owner: str, looked: mentions.Looked, *, at: int) -> int:
+def _erased(
+    transaction: Transaction,
+    owner: str,
+    looked: mentions.Looked,
+    *,
+    at: int,
+    erased_at: int | None = None,
+) -> int:
+    """Args: `erased_at` is when it was done first, for one that is noted already."""
     forgetting.hold(transaction, owner)
     wanted = forgetting.mentions(transaction.direct(), canonical(transaction, owner))
     mentions.erase(transaction, wanted, looked)
-    owners = forgetting.forget(transaction, owner, at=at)
+    known = forgetting.forget(transaction, owner, at=at if erased_at is None else erased_at)
+    owners, is_noted = known.owners, True
+    if erased_at is None:
+        is_noted = erasure_notes.take_down(transaction, known.digests, known.marks, at=at)
     events.erase(transaction, owners)
     for one in owners:
         outgoing_rows.forget(transaction, one)
         changes.forget(transaction, one, now=at)
-    return sum(erase_rows(transaction, one, at=at) for one in owners)
+    return sum(erase_rows(transaction, one, at=at, is_noted=is_noted) for one in owners)
 
 
 def _status(snapshot: Snapshot, owner: str, at: int) -> ErasureStatus:
@@ -153,7 +227,7 @@ def left_since(sql: Connection, at: int, *, until: int) -> dict[str, int]:
     return dict(found)
 
 
-def erase_rows(transaction: Transaction, owner: str, *, at: int) -> int:
+def erase_rows(transaction: Transaction, owner: str, *, at: int, is_noted: bool = False) -> int:
     """Erase a customer: their rows, who holds them, the chips of their bands, the bytes of settled operations; how many rows.
 
     Pointers stay as what left its scope, so that every device erases them too. Snapshots of the scopes that held them go.
@@ -173,8 +247,8 @@ def erase_rows(transaction: Transaction, owner: str, *, at: int) -> int:
         owner=owner,
     )
     sql.run(
-        "INSERT INTO erasure (owner, at) VALUES (:owner, :at)"
-        " ON CONFLICT (owner) DO UPDATE SET at = excluded.at",
-        owner=owner, at=at,
+        "INSERT INTO erasure (owner, at, is_noted) VALUES (:owner, :at, :is_noted)"
+        " ON CONFLICT (owner) DO UPDATE SET at = excluded.at, is_noted = excluded.is_noted",
+        owner=owner, at=at, is_noted=int(is_noted),
     )  # fmt: skip
     return len(keys)

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sync.central import joins
@@ -40,19 +41,25 @@ def hold(transaction: Transaction, owner: str) -> None:
 
 
 def _secret(transaction: Transaction) -> bytes:
-    return transaction.epoch.encode()
+    return transaction.secret.encode()
 
 
 def _mark(secret: bytes, text: str) -> str:
     return hmac.digest(secret, text.encode(), "sha256").hex()[:32]
 
 
+def owner_mark(secret: str, owner: str) -> str:
+    """The digest the record of a customer is forgotten by."""
+    return _mark(secret.encode(), f"owner\n{owner}")
+
+
 def marks_of(
-    secret: bytes, channel: str, alias: str, terms: Mapping[str, int]
+    secret: str, record: str, channel: str, alias: str, terms: Mapping[str, int]
 ) -> dict[str, int]:
     """The digests a record is forgotten by, and of each until when it counts."""
-    return {_mark(secret, f"{channel}/{alias}"): 2**62} | {
-        _mark(secret, term): at for term, at in terms.items()
+    key = secret.encode()
+    return {owner_mark(secret, record): 2**62, _mark(key, f"{channel}/{alias}"): 2**62} | {
+        _mark(key, term): at for term, at in terms.items()
     }
 
 
@@ -68,7 +75,7 @@ def was_erased(
     """Whether a record is of a customer who was erased, or by a point of one for what was before that."""
     if transaction.lines(ERASURE, owner=record):
         return True
-    marks = marks_of(_secret(transaction), channel, alias, dict.fromkeys(terms, at))
+    marks = marks_of(transaction.secret, record, channel, alias, dict.fromkeys(terms, at))
     transaction.load((), lines=[wanted(FORGOTTEN, mark=mark) for mark in marks])
     found = [line for mark in marks for line in transaction.lines(FORGOTTEN, mark=mark)]
     return any(
@@ -90,12 +97,12 @@ def mentions(sql: Connection, root: str) -> Mentions:
 
 def mark_of(transaction: Transaction, channel: str, ref: str) -> str:
     """What stands for a name of another system that says who somebody was who was erased."""
-    return mark_in(transaction.epoch, channel, ref)
+    return mark_in(transaction.secret, channel, ref)
 
 
-def mark_in(epoch: str, channel: str, ref: str) -> str:
-    """The same, by the name of the life of a database."""
-    return f"forgotten:{_mark(epoch.encode(), f'{channel}/{ref}')}"
+def mark_in(secret: str, channel: str, ref: str) -> str:
+    """The same, by the secret of a database."""
+    return f"forgotten:{_mark(secret.encode(), f'{channel}/{ref}')}"
 
 
 def _forget_names(
@@ -122,8 +129,32 @@ def _forget_names(
     )
 
 
-def forget(transaction: Transaction, owner: str, *, at: int) -> tuple[str, ...]:
-    """Forget who this customer and all joined into them were, but for digests; the ids of them all, the kept one first.
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Who was forgotten.
+
+    Attributes:
+        owners: The ids of them all, the kept one first.
+        digests: Of each of these.
+        marks: Digests of what else they were known by.
+    """
+
+    owners: tuple[str, ...]
+    digests: tuple[str, ...]
+    marks: frozenset[str]
+
+
+def remember(transaction: Transaction, marks: Iterable[str], *, at: int) -> None:
+    """Keep these digests of somebody who was erased at this time, microseconds since 1970; what is known later stays."""
+    transaction.direct().many(
+        "INSERT INTO forgotten (mark, at) VALUES (:mark, :at) ON CONFLICT (mark) DO UPDATE SET at ="
+        " CASE WHEN excluded.at > forgotten.at THEN excluded.at ELSE forgotten.at END",
+        [{"mark": mark, "at": at} for mark in sorted(marks)],
+    )
+
+
+def forget(transaction: Transaction, owner: str, *, at: int) -> Forgotten:
+    """Forget who this customer and all joined into them were, but for digests.
 
     Their rows are for `erasure`, events for `events.erase`.
     """
@@ -139,10 +170,8 @@ def forget(transaction: Transaction, owner: str, *, at: int) -> tuple[str, ...]:
     marks = {_mark(secret, f"{channel}/{ref}") for channel, ref in aliases} | {
         _mark(secret, term) for (term,) in terms
     }
-    sql.many(
-        "INSERT INTO forgotten (mark, at) VALUES (:mark, :at) ON CONFLICT (mark) DO UPDATE SET at = excluded.at",
-        [{"mark": mark, "at": at} for mark in sorted(marks)],
-    )
+    digests = tuple(owner_mark(transaction.secret, one) for one in ours)
+    remember(transaction, marks.union(digests), at=at)
     _forget_names(transaction, root, ours, secret)
     alike = joins.partners(sql, root)
     for table in ("alias", "point", "said", "folded", "origin", "draft"):
@@ -159,7 +188,7 @@ def forget(transaction: Transaction, owner: str, *, at: int) -> tuple[str, ...]:
         "DELETE FROM joined_row WHERE joined IN (SELECT id FROM joined WHERE one IN [:owners] OR other IN [:owners])",
         owners=ours,
     )
-    return owners
+    return Forgotten(owners, digests, frozenset(marks))
 
 
 def erased_at(sql: Connection, owner: str) -> int:

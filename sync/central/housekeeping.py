@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from sync.central import changes, folding, interests, outgoing_rows, snapshots
+from sync.central import (
+    changes,
+    erasure_notes,
+    folding,
+    interests,
+    outgoing_rows,
+    snapshots,
+)
+from sync.central.erasing_again import ErasingAgain
 from sync.central.intake import Intake
 from sync.central.lending import take_back_over
 from sync.central.pages import drafts
@@ -34,9 +42,12 @@ FINE_MARKS_US: Final = 24 * HOUR_US
 class Housekeeping:
     """Tidies one centre up."""
 
-    def __init__(self, parts: Parts, pulls: Pulls, watch: Watch, intake: Intake) -> None:
-        """Over the parts of one centre, what its devices said in pulls, who waits in its channels, and what came by them."""
+    def __init__(
+        self, parts: Parts, pulls: Pulls, watch: Watch, intake: Intake, again: ErasingAgain
+    ) -> None:
+        """Over the parts of one centre, what its devices said in pulls, who waits in its channels, what came by them, who was erased."""
         self._parts = parts
+        self._again = again
         self._intake = intake
         self._watch = watch
         self._pulls = pulls
@@ -49,6 +60,7 @@ class Housekeeping:
             is_all: Also what is otherwise done every SLOW_MS.
         """
         done = {
+            "again": self._again.tend(),
             "cursors": self._pulls.note_cursors(),
             "interests": self._end_interests(self._parts.now),
             "allowances": self._take_back(self._parts.now),
@@ -91,6 +103,7 @@ class Housekeeping:
             "changes": self._parts.write(lambda it: changes.tidy(it, now=now)),
             "drafts": self._parts.write(lambda it: drafts.tidy(it, now=now)),
             "messages": self._parts.write(lambda it: outgoing_rows.tidy(it, now=now)),
+            "notes": self._parts.write(lambda it: erasure_notes.drop_old(it, now=now)),
         }
 
     def _end_interests(self, now: int) -> int:

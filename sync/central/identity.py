@@ -133,7 +133,7 @@ def meet(  # noqa: PLR0913  # what an event says of somebody
 
 
 def foreseen(
-    settings: Settings, who: Who, ref: str, *, epoch: str
+    settings: Settings, who: Who, ref: str, *, secret: str
 ) -> tuple[list[str], list[Wanted]]:
     """Names and lines that `meet` will ask for, where nothing was joined to anything: to lock and read all at once.
 
@@ -149,7 +149,7 @@ def foreseen(
         *(f"point/{term}" for term in terms),
     ]
     whose = [wanted(table, owner=record) for table in (POINT, SAID, FOLDED, ERASURE)]
-    marks = forgetting.marks_of(epoch.encode(), settings.name, alias, terms)
+    marks = forgetting.marks_of(secret, record, settings.name, alias, terms)
     return names, [
         wanted(ALIAS, channel=settings.name, ref=alias),
         *whose,

@@ -223,7 +223,7 @@ class Intake:
             lines.append(wanted(EVENT, channel=settings.name, id=name))
             try:
                 said = self._adapters[settings.name].facts(event, settings)
-                more, whose = taking.foreseen(settings, said, epoch=self._parts.store.epoch)
+                more, whose = taking.foreseen(settings, said, secret=self._parts.store.secret)
             except Exception:  # noqa: BLE001, S112  # a defect of one adapter, which is told of when the event is taken
                 continue
             facts[name] = said

@@ -11,6 +11,7 @@ import msgspec
 
 from sync.central import folding, joining, suggestions, threads
 from sync.central.errors import CannotJoin
+from sync.central.forgetting import owner_mark
 from sync.central.transaction import Transaction
 from sync.model.operation import Operation, Refusal
 from sync.model.operations.decline_likeness import DeclineLikeness
@@ -44,13 +45,18 @@ class Whom:
         """Ask again: an operation changed it."""
         if not self._owners:
             return
+        # Of somebody who was erased before they were here, as a copy of the database says, only a digest is known.
+        marks = {owner_mark(transaction.secret, owner): owner for owner in self._owners}
         found = transaction.beside.all(
             "SELECT owner, kept FROM folded WHERE owner IN [:owners] OR kept IN [:owners]"
-            " UNION ALL SELECT owner, '' FROM erasure WHERE owner IN [:owners]",
-            owners=sorted(self._owners),
-        )
+            " UNION ALL SELECT owner, '' FROM erasure WHERE owner IN [:owners]"
+            " UNION ALL SELECT mark, '' FROM forgotten WHERE mark IN [:marks]",
+            owners=sorted(self._owners), marks=sorted(marks),
+        )  # fmt: skip
         self._kept = {str(owner): str(kept) for owner, kept in found if kept}
-        self._erased = frozenset(str(owner) for owner, kept in found if not kept)
+        self._erased = frozenset(
+            marks.get(str(one), str(one)) for one, kept in found if not kept
+        )
         self._joined = frozenset(self._kept.values())
 
     def now(self, owner: str) -> str:

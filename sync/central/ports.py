@@ -134,6 +134,7 @@ class CapsuleWords:
         issued_at: Whole seconds, as microseconds since 1970.
         days: How long it holds.
         seq: Counts the capsules of a band, from 1.
+        parts: Facts of the thread as `thread_parts.packed` makes them, the most pressing first.
     """
 
     issued_at: int
@@ -143,7 +144,7 @@ class CapsuleWords:
     is_owed: bool
     language: str = field(repr=False)
     name: str = field(repr=False)
-    line: str = field(repr=False)
+    parts: bytes = field(repr=False)
 
 
 class CapsuleSigner(Protocol):

@@ -15,7 +15,7 @@
     snapshot      what a scope can be had whole as; snap_part its parts as they are served
     device_cursor how far each device said it holds a scope
     alert         what happened to a device that a person should know
-    erasure       customers that were erased, and when
+    erasure       customers that were erased, and when; whether that is noted in rows `erasure/...`, for after a copy is put back
     channel       whether another system's channel is paused, and how far it was read
     event         what other systems sent, with its own bytes and what became of it; event_of whom it is about; `goes_at` when
                   the bytes of one that waits for a person go, once that was told
@@ -24,7 +24,7 @@
     said          what was told of a customer, field by field, by each record of them that was joined
     joined        two customers made one, and why; joined_row what it replaced; folded who is whom now
     origin        which of the joined customers a row came from, where it is not the one that was kept
-    forgotten     keyed digests of the ids and contact points of who was erased, so that an old event does not bring them back
+    forgotten     keyed digests of the records, ids and contact points of who was erased, so that nothing old brings them back
     likeness      two customers who may be one, for a person to say
     outgoing      messages to customers, and what became of them; outgoing_early what was said of one before it had a name
     change        what other systems may need to know; subscriber who they are; change_due which of them still must hear it
@@ -34,12 +34,13 @@
     draft         what one of them was typing about a customer and has not sent
     tried         when somebody tried to sign in, in the last minute, at any node
     touch         the highest counter a band showed to a telephone, and when it was last a new one
-    meta          the centre's own: schema, epoch
+    meta          the centre's own: schema, epoch, what digests are keyed with, the key of notes of erasures
 
 A released migration never changes.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -273,6 +274,9 @@ MIGRATIONS: Final = (
     ALTER TABLE device ADD COLUMN version TEXT NOT NULL DEFAULT '';
     ALTER TABLE device ADD COLUMN free_size BIGINT NOT NULL DEFAULT -1
     """,
+    """
+    ALTER TABLE erasure ADD COLUMN is_noted BIGINT NOT NULL DEFAULT 0
+    """,
 )
 """Numbered from 1; a released one never changes."""
 
@@ -290,7 +294,34 @@ _SLICE: Final = 2_000
 _SCHEMA_LOCK: Final = "schema"
 
 
-def migrate(engine: Engine, *, fresh_epoch: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a database calls its history, and what follows from it.
+
+    Attributes:
+        epoch: The name of the history.
+        secret: What the digests of who was erased are keyed with: the first of these names, whatever it is now.
+        erasure_key: What notes of erasures are sealed with, in hex; "" until a centre that knows it opened the database.
+    """
+
+    epoch: str
+    secret: str
+    erasure_key: str
+
+
+def life_of(sql: Connection) -> Life:
+    """As a database says it."""
+    epoch = _meta(sql, "epoch")
+    return Life(epoch, _meta(sql, "secret") or epoch, _meta(sql, "erasure_key"))
+
+
+def rename(sql: Connection, epoch: str) -> None:
+    """Call the history otherwise; the digests of who was erased stay good."""
+    set_meta(sql, "secret", life_of(sql).secret)
+    set_meta(sql, "epoch", epoch)
+
+
+def migrate(engine: Engine, *, fresh_epoch: str) -> Life:
     """Bring a database to this version, or make it; the name of its life.
 
     Raises:
@@ -313,7 +344,7 @@ def migrate(engine: Engine, *, fresh_epoch: str) -> str:
             set_meta(sql, "schema", str(number))
         if not _meta(sql, "epoch"):
             set_meta(sql, "epoch", fresh_epoch)
-        return _meta(sql, "epoch")
+        return life_of(sql)
 
 
 def _meta(sql: Connection, name: str) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hardware.disk import SystemDisk
 from hardware.entropy import Entropy, SystemEntropy
 from sync.central.changes import LISTENER
+from sync.central.erasure_ledger import Ledger
 from sync.central.moment import Snapshot
-from sync.central.schema import migrate, set_meta
-from sync.central.sql import Engine, open_engine
+from sync.central.schema import life_of, migrate, rename, set_meta
+from sync.central.sql import Engine, is_address, open_engine
 from sync.central.transaction import Transaction
 
 
@@ -36,9 +38,15 @@ class Store:
             StoreError: it cannot be opened or written.
         """
         self._engine = open_engine(database) if isinstance(database, (str, Path)) else database
+        self.ledger: Ledger | None = None
+        """Where notes of erasures are kept beside it; a node of a centre whose database is elsewhere says where."""
+        if isinstance(database, Path) or (
+            isinstance(database, str) and not is_address(database)
+        ):
+            self.ledger = Ledger(Path(database).parent, SystemDisk())
         self._entropy = entropy or SystemEntropy()
         try:
-            self.epoch = migrate(self._engine, fresh_epoch=fresh_epoch)
+            self._life = migrate(self._engine, fresh_epoch=fresh_epoch)
         except BaseException:
             self._engine.close()
             raise
@@ -52,6 +60,28 @@ class Store:
             )  # fmt: skip
             return Snapshot(sql).meta(name)
 
+    @property
+    def epoch(self) -> str:
+        """The name of this life of the data."""
+        return self._life.epoch
+
+    @property
+    def secret(self) -> str:
+        """What digests of who was erased are keyed with."""
+        return self._life.secret
+
+    @property
+    def erasure_key(self) -> str:
+        """What notes of erasures are sealed with, in hex; "" before `keep_erasure_key` was called once."""
+        return self._life.erasure_key
+
+    def keep_erasure_key(self, key: str) -> None:
+        """From now on whoever opens this database can note an erasure. Raises StoreError."""
+        if self._life.erasure_key != key:
+            with self._engine.writing() as sql:
+                set_meta(sql, "erasure_key", key)
+                self._life = life_of(sql)
+
     def begin_epoch(self, epoch: str) -> int:
         """From now on every scope has another history, named `epoch`, with the rows it has; how many scopes. Raises StoreError.
 
@@ -59,10 +89,10 @@ class Store:
         """
         with self._engine.writing() as sql:
             sql.lock_all()
-            set_meta(sql, "epoch", epoch)
+            rename(sql, epoch)
             (found,) = sql.all("SELECT COUNT(*) FROM scope")
             sql.run("UPDATE scope SET epoch = :epoch", epoch=epoch)
-        self.epoch = epoch
+            self._life = life_of(sql)
         return int(found[0])
 
     @property
@@ -81,7 +111,7 @@ class Store:
         """Write; durable when the block is left. `batch` is the only caller."""
         with self._engine.writing() as connection:
             transaction = Transaction(
-                connection, epoch=self.epoch, entropy=self._entropy, listener=LISTENER
+                connection, life=self._life, entropy=self._entropy, listener=LISTENER
             )
             yield transaction
             transaction.direct()  # nothing is left in memory

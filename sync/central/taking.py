@@ -188,7 +188,7 @@ def take(taking: Taking, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one l
 
 
 def foreseen(
-    settings: Settings, facts: Iterable[AnyFact], *, epoch: str
+    settings: Settings, facts: Iterable[AnyFact], *, secret: str
 ) -> tuple[list[str], list[Wanted]]:
     """Names and lines that taking these facts will mostly ask for, to lock and read all at once; the rest is read when it is."""
     names: list[str] = []
@@ -213,14 +213,14 @@ def foreseen(
         thread = f"thread:{fact.thread}" if isinstance(fact, Said) and fact.thread else ""
         if thread:
             name = clean(thread, 300)
-            refs = (name, forgetting.mark_in(epoch, settings.name, name))
+            refs = (name, forgetting.mark_in(secret, settings.name, name))
             lines += [wanted(NAMED, channel=settings.name, ref=ref) for ref in refs]
         if fact.who is not None:
             more, whose = identity.foreseen(
                 settings,
                 fact.who,
                 thread or f"{type(fact).__name__.lower()}:{fact.ref}",
-                epoch=epoch,
+                secret=secret,
             )
             names += more
             lines += whose

@@ -19,6 +19,7 @@ from sync.central.errors import StoreConflict
 from sync.central.lines import OWNER, Line, Lines, Table, Wanted, check_texts, docs_of, wanted
 from sync.central.moment import Snapshot
 from sync.central.op_rows import OpRecord
+from sync.central.schema import Life
 from sync.central.scopes import GLOBAL, HOUR_US, Move, Moving, Pointer, Pointers
 from sync.central.sql import Connection
 from sync.central.undo import Undo
@@ -143,11 +144,13 @@ class Transaction:
     """Writes, all or nothing. Pointers are moved at its end, by `take_heads`."""
 
     def __init__(
-        self, connection: Connection, *, epoch: str, entropy: Entropy, listener: Listener
+        self, connection: Connection, *, life: Life, entropy: Entropy, listener: Listener
     ) -> None:
         """Write through `connection`, which the caller commits."""
         self._sql = connection
-        self.epoch = epoch
+        self.epoch = life.epoch
+        self.secret = life.secret
+        self.erasure_key = life.erasure_key
         self._entropy = entropy
         self._listener = listener
         self._flushing = _Flushing(self)

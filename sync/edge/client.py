@@ -22,7 +22,7 @@ from hardware.moments import micros_of
 from sync.edge.band_auth import BAND_MS, BandStep, step_of
 from sync.edge.leases import BandLease, LeasedKey, Lent
 from sync.model import forms, registry
-from sync.model.answers import diff_of, inbox_of, push_of, snapshot_of, want_of
+from sync.model.answers import diff_of, erased_of, inbox_of, push_of, snapshot_of, want_of
 from sync.model.deny import deny_list_of
 from sync.model.errors import (
     CentreBusy,
@@ -57,6 +57,7 @@ from sync.model.wire import (
     DecideRequest,
     DiffAnswer,
     DiffRequest,
+    ErasedRequest,
     HelloAnswer,
     HelloRequest,
     InboxEntry,
@@ -312,6 +313,12 @@ class CentreClient:
         body = msgspec.json.encode(asked)
         _, answer = await self._read("custody", body, push_of)
         return answer
+
+    async def erased(self, notes: Sequence[str]) -> int:
+        """Bring notes of erasures to a centre that may lack them; how many customers it erased again. Raises CentreError."""
+        body = msgspec.json.encode(ErasedRequest(tuple(notes)))
+        _, answer = await self._read("erased", body, erased_of)
+        return answer.erased
 
     async def inbox(self, *, after: str = "") -> tuple[InboxEntry, ...]:
         """Operations of this store that wait for a person, by id, after that one. Raises CentreError."""

@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from sync.edge import erase, find
+from sync.edge import erase, erased, find
 from sync.edge.reading import is_known, is_readable
 from sync.edge.store import EdgeStore, Found, Transaction
 from sync.edge.terms import SEARCHED_KINDS
@@ -357,6 +357,7 @@ class Feed:
             gone = [key for key in there if bucket_of(key) in buckets and key not in rows]
             _note_terms(file, new)
             file.many(_PUT_ROW, map(_stored, new))
+            erased.set_aside(file, answer.scope, gone)
             _let_go(file, answer.scope, gone, pinned)
             _count_anew(file, answer.scope)
         return len(new) + len(gone)
@@ -644,6 +645,8 @@ def _part_ways(file: Transaction, scope: str, seq: int, *, is_one: bool = False)
         return
     seq = min(seq, int(found[0][0]))
     file.execute("DELETE FROM meta WHERE name = ?", (f"loading/{scope}",))
+    if not is_one:
+        erased.set_aside_after(file, scope, seq)
     file.execute(
         "UPDATE row SET seq = 0, version = 0 WHERE scope = ? AND seq > ?", (scope, seq)
     )
@@ -674,8 +677,11 @@ def index_anew(file: Transaction) -> None:
 def _finish_renewal(file: Transaction, scope: str, pinned: frozenset[str]) -> None:
     if not file.read("SELECT 1 FROM cursor WHERE scope = ? AND is_renewing = 1", (scope,)):
         return
-    left = file.read("SELECT key FROM row WHERE scope = ? AND seq = 0", (scope,))
-    _let_go(file, scope, [key for (key,) in left], pinned)
+    left = [
+        key for (key,) in file.read("SELECT key FROM row WHERE scope = ? AND seq = 0", (scope,))
+    ]
+    erased.set_aside(file, scope, left)
+    _let_go(file, scope, left, pinned)
     file.execute("UPDATE cursor SET is_renewing = 0 WHERE scope = ?", (scope,))
 
 

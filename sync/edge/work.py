@@ -11,6 +11,7 @@ from typing import Final
 
 from hardware.clock import Clock
 from hardware.moments import micros_of
+from sync.edge import erased
 from sync.edge.client import CentreClient, page_in
 from sync.edge.deny import deny_of
 from sync.edge.engine import Fetched, Forked, GivenAway, Greeted, Mended, Pulled, Pushed
@@ -23,7 +24,7 @@ from sync.edge.progress import Meter, Progress
 from sync.edge.snapshot import ROWS_MIN, SnapshotLoader
 from sync.edge.store import EdgeStore
 from sync.edge.upkeep import Upkeep
-from sync.model.errors import CentreError, StoreError
+from sync.model.errors import CentreError, CentreRefused, StoreError
 from sync.model.versions import is_older
 from sync.model.wire import (
     CUSTODY_OPS_MAX,
@@ -70,6 +71,10 @@ class Update:
     at: int
 
 
+UNHEARD: Final = ("not_found", "failed", "malformed", "too_large")
+"""Problems for which notes of erasures wait until the next hello, and nothing else waits for them."""
+
+
 class CacheIsNew(Exception):
     """The cache was made anew since hello: scopes, cursors and leases have to come again."""
 
@@ -114,6 +119,7 @@ class Work:
         self._owed_ops: tuple[Pending, ...] = ()
         self._ahead: tuple[tuple[Cursor, ...], asyncio.Task[Unread]] | None = None
         self._decided: set[str] = set()
+        self._is_unheard = False  # the centre does not take notes of erasures
         self._pins = _Pins(self.outbox, clock)
         self._rows, self._parts, self._ops = Meter("rows"), Meter("snapshot"), Meter("push")
 
@@ -133,6 +139,7 @@ class Work:
         token = self.outbox.token
         answer = await self.client.hello(lineage=self._store.lineage, token=token)
         self._life = self._store.cache.life
+        self._is_unheard = False
         # First what must be sent again, then the scopes: cut in between, both are done by the next hello.
         self._unknown = "" if answer.knows_token else token
         if self.outbox.note_history(answer.grants):
@@ -221,6 +228,7 @@ class Work:
         started_ms = self._clock.ticks_ms()
         cursors = self.feed.cursors()
         try:
+            await self._bring_notes()
             answer = await self._page(cursors, wait_ms)
             self._check_cache()
             self.upkeep.heard()
@@ -252,6 +260,21 @@ class Work:
             n_offered=n_offered,
             whole=self._whole(scope for scope, seq in parted.items() if not seq),
         )
+
+    async def _bring_notes(self) -> None:
+        """Say who was forgotten, as far as the centre may not know it any more; before anything is fetched from it."""
+        while not self._is_unheard and (notes := erased.untold(self._store)):
+            try:
+                n_erased = await self.client.erased(tuple(filter(None, notes.values())))
+            except CentreRefused as error:
+                if error.problem not in UNHEARD:
+                    raise
+                log.warning("notes of erasures not taken", extra={"code": error.problem})
+                self._is_unheard = True  # an older centre; again after the next hello
+                return
+            self._check_cache()
+            erased.told(self._store, notes)
+            log.warning("notes of erasures brought", extra={"count": n_erased})
 
     async def _page(self, cursors: tuple[Cursor, ...], wait_ms: int) -> Unread:
         """The answer to these cursors, which may have been asked for already."""
@@ -324,6 +347,7 @@ class Work:
     async def fetch(self, scope: str) -> Fetched:
         """A scope whole, part by part."""
         self._check_cache()
+        await self._bring_notes()
         n_rows = self._grants[scope].count if scope in self._grants else 0
         self._parts.begin(max(n_rows, 1), now_ms=self._clock.ticks_ms())
         try:
@@ -346,6 +370,7 @@ class Work:
     async def mend(self, scope: str, *, is_first: bool) -> Mended:
         """Put right the buckets of a scope that differ; for the third time in a day it is pulled again instead."""
         self._check_cache()
+        await self._bring_notes()
         if is_first:
             self._note("sum_differed")
             log.warning("sum differed")

@@ -1,4 +1,4 @@
-"""The answers of push, want, snapshot, diff and inbox as lines, written and read; the page of a pull is in `wire`. Pure.
+"""The answers of push, want, snapshot, diff, erased and inbox as lines, written and read; the page of a pull is in `wire`. Pure.
 
 Each reader takes the whole answer, checks its end record, and raises Malformed for anything that does not hold.
 """
@@ -12,6 +12,7 @@ from sync.model.errors import Malformed
 from sync.model.sums import sum_text
 from sync.model.wire import (
     DiffAnswer,
+    ErasedAnswer,
     InboxEntry,
     Line,
     Mark,
@@ -189,6 +190,22 @@ def diff_of(answer: bytes, *, session_key: bytes, request_id: str) -> DiffAnswer
         tuple(row_of_line(_decoded(row, Line)) for row in rows),
         buckets.more,
     )
+
+
+# Erased
+
+
+def erased_page(answer: ErasedAnswer, *, session_key: bytes, request_id: str) -> bytes:
+    """The answer of erased: one line."""
+    return ended(_line(answer), n_rows=1, session_key=session_key, request_id=request_id)
+
+
+def erased_of(answer: bytes, *, session_key: bytes, request_id: str) -> ErasedAnswer:
+    """An answer of erased, checked whole. Raises Malformed."""
+    lines, _ = checked(answer, session_key=session_key, request_id=request_id)
+    if len(lines) != 1:
+        raise Malformed("the answer does not hold one line")
+    return _decoded(lines[0], ErasedAnswer)
 
 
 # Inbox

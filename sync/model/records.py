@@ -658,6 +658,17 @@ class Store(Record, frozen=True):
     region: str = ""
 
 
+class ErasureNote(Record, frozen=True):
+    """That somebody was forgotten: for the centre to know it again after a copy of its database was put back.
+
+    Attributes:
+        note: Sealed by the centre; a device keeps it, reads nothing in it, and brings it to a centre that was set back.
+    """
+
+    id: str
+    note: str
+
+
 class Staff(Record, frozen=True):
     """Somebody who works here."""
 
@@ -695,6 +706,7 @@ KINDS: Final[dict[str, type[Record]]] = {
     "watch": ChannelWatch,
     "store": Store,
     "staff": Staff,
+    "erasure": ErasureNote,
 }
 """Kind on the wire to struct. Names are never reused."""
 

@@ -8,6 +8,7 @@
     GET  /v1/snap/HASH  one such part; the only answer that may be cached
     POST /v1/diff       sums of 256 buckets up; the rows of those that differ down
     POST /v1/custody    operations this device cannot get through by itself, as raw bytes
+    POST /v1/erased     notes of erasures that a centre which was set back may lack
     POST /v1/inbox      operations of this store that wait for a person
     POST /v1/decide     what a person decided about one of them
     POST /v1/capsule    what a band is to carry of its wearer's thread, signed
@@ -62,6 +63,9 @@ WANT_DAYS_MAX: Final = 90
 
 DIFF_BUCKETS_MAX: Final = 8
 """Buckets one diff answer repairs; a hundredth of the scope each third."""
+
+NOTES_MAX: Final = 100
+"""Notes of erasures in one request; each is about 300 bytes, and 8 KB at most."""
 
 CUSTODY_OPS_MAX: Final = 20
 INBOX_MAX: Final = 200
@@ -334,6 +338,21 @@ class CustodyRequest(msgspec.Struct, frozen=True):
     ops: Annotated[tuple[Raw, ...], msgspec.Meta(max_length=CUSTODY_OPS_MAX)]
     token: Annotated[str, msgspec.Meta(max_length=32)] = ""
     said: Annotated[tuple[Id, ...], msgspec.Meta(max_length=SAID_MAX)] = ()
+
+
+class ErasedRequest(msgspec.Struct, frozen=True):
+    """Notes of erasures a device holds and its centre, which was set back, may lack."""
+
+    notes: Annotated[
+        tuple[Annotated[str, msgspec.Meta(max_length=8_192)], ...],
+        msgspec.Meta(max_length=NOTES_MAX),
+    ]
+
+
+class ErasedAnswer(msgspec.Struct, frozen=True):
+    """How many customers were erased again for them."""
+
+    erased: int
 
 
 class InboxRequest(msgspec.Struct, frozen=True):

@@ -126,9 +126,11 @@ def rows_of(centre: Centre, *owners: str) -> list[Row]:
 
 
 def all_rows(centre: Centre) -> dict[str, tuple[str, int, str, Any]]:
-    """Every row with an owner, a product or a stock: owner, age, source, body."""
+    """Every row but the sealed notes of erasures: owner, age, source, body."""
     with centre._parts.store.reading() as snapshot:
-        found = snapshot.sql.all("SELECT key, owner, as_of, source, body FROM doc ORDER BY key")
+        found = snapshot.sql.all(
+            "SELECT key, owner, as_of, source, body FROM doc WHERE kind <> 'erasure' ORDER BY key"
+        )
         return {
             key: (owner, as_of, source, msgspec.json.decode(body))
             for key, owner, as_of, source, body in found

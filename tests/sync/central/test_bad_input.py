@@ -39,6 +39,7 @@ BODIES = {
     "decide": b'{"op":"none","decision":"void","by":"b"}', "deny": b"{}",
     "band": b'{"uid":"04010203040506","step":1,"data":"00112233445566778899aabbccddeeff"}',
     "capsule": b'{"band":"00112233445566778899aabbccddeeff","size":256}',
+    "erased": b'{"notes":[]}',
 }  # fmt: skip
 PATHS = ("/v1/hello", *(f"/v1/{name}" for name in BODIES))
 

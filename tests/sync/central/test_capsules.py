@@ -14,6 +14,7 @@ from hardware.moments import moment_of
 from sync.central.capsules import LASTS_DAYS
 from sync.central.centre import Centre
 from sync.model.records import Case, Consent, Promise
+from sync.model.thread_parts import DAY_US, Part, PartKind, parts_of
 from tests.support.centre import PlainDevice, code_of, new_device, open_centre
 from tests.support.shop import BAND, LENA, NOON, lenas_rows, row
 
@@ -66,8 +67,10 @@ async def test_a_kiosk_of_the_store_is_given_what_a_band_is_to_carry_and_the_key
     assert len(raw) <= 256
     assert (capsule.name, capsule.language, capsule.seq) == ("Leni", "en", 1)
     assert (capsule.is_waiting, capsule.is_owed) == (True, True)
-    assert capsule.line.startswith("case C-4711 by phone, promise Wed 7 Jan; ")
-    assert capsule.line.endswith("1 pick-up")
+    first, *_, last = parts_of(capsule.parts)
+    assert (first.kind, first.number, first.channel) == (PartKind.CASE, "C-4711", "phone")
+    assert moment_of(first.day * DAY_US).strftime("%a %-d %b") == "Wed 7 Jan"
+    assert last == Part(PartKind.PICKUPS, count=1)
     assert capsule.days == LASTS_DAYS
 
 
