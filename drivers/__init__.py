@@ -1,5 +1,7 @@
 """How a band is read: readers, chips, what an exchange proved, and what a band carries.
 
+README.md is its page for programs of others: examples, chips, errors, how to add to it.
+
 errors       everything that can go wrong with a reader or a band
 target       a band in the field, as a reader sees it
 proof        what an exchange established

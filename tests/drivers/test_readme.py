@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import drivers.errors
+from drivers.chips.desfire import Desfire
 from drivers.connection import Connection
 from drivers.errors import Delivery, DriverError
 from drivers.proof import ProofKind
@@ -22,6 +23,7 @@ from hardware.entropy import SeededEntropy
 from hardware.virtual.band import VirtualBand
 from hardware.virtual.catalogue import sample_band, uid_of
 from hardware.virtual.desfire import VirtualDesfire
+from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
 from hardware.virtual.private_pcscd import PrivatePcscd
 from hardware.virtual.vpcd import VirtualVpcd
@@ -88,7 +90,7 @@ def sample(name: str) -> VirtualBand:
 def test_every_example_is_run_by_a_test_here() -> None:
     here = Path(__file__).read_text()
 
-    assert LIBRARY.count("```python") == len(EXAMPLES) == 9
+    assert LIBRARY.count("```python") == len(EXAMPLES) == 10
     assert [heading for heading in EXAMPLES if f'"{heading}"' not in here] == []
 
 
@@ -150,6 +152,35 @@ def test_a_desfire_is_set_up_and_used(shown: Shown, ev: int) -> None:
         f"{uid} 1160", "two coffees 320",
     ]  # fmt: skip
     assert names["generation"] == min(ev, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [(FaultKind.TEAR_ANSWER, "paid"), (FaultKind.TEAR_COMMAND, "not paid")]
+)
+def test_a_commit_that_broke_off_is_read_back(
+    virtual_reader: VirtualReader,  # noqa: F811  # a fixture
+    shown: Shown,
+    kind: FaultKind,
+    said: str,
+) -> None:
+    band = VirtualDesfire.fresh(uid=UID, ev=2, entropy=SeededEntropy("fresh"))
+    screen = Screen([])
+    names: dict[str, Any] = {"print": screen.show, "key": KEY, "own_key": OWN_KEY}
+    names["connection"], _ = shown(band)
+    exec(EXAMPLES["A DESFire from the factory, set up"], names)
+
+    def opened_again(band: VirtualBand = band) -> Desfire:
+        chip = Desfire(shown(band)[0], SeededEntropy("again"))
+        chip.select(names["AID"])
+        chip.authenticate(2, KEY)
+        return chip
+
+    # Select, two of the authentication, the value, the debit: the commit is the sixth command.
+    sixth = FaultyBand(band, Fault(kind, 6), field=virtual_reader.field, clock=SystemClock())
+    names |= {"chip": opened_again(sixth), "opened_again": opened_again}
+    exec(EXAMPLES["A commit that broke off"], names)
+
+    assert screen.lines[1:] == [said]
 
 
 def test_an_ntag424_gets_a_link_that_verifies(shown: Shown) -> None:
