@@ -13,7 +13,10 @@ import pytest
 
 import drivers.errors
 from drivers.chips.desfire import Desfire
+from drivers.chips.reading import read_band
+from drivers.chips.reading_pages import read_pages
 from drivers.connection import Connection
+from drivers.credential.originality import Maker
 from drivers.errors import Delivery, DriverError
 from drivers.proof import ProofKind
 from drivers.readers.opening import opened
@@ -25,9 +28,11 @@ from hardware.virtual.catalogue import sample_band, uid_of
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
+from hardware.virtual.originality import NTAG21X_TEST_KEY
 from hardware.virtual.private_pcscd import PrivatePcscd
 from hardware.virtual.vpcd import VirtualVpcd
-from tests.support.bands import REFERENCE, UID, band, band_key
+from tests.support import chip_bands
+from tests.support.bands import REFERENCE, UID, Keys, band, band_key
 from tests.support.private_pcscd import _private_pcscd, private_pcscd  # noqa: F401  # fixtures
 from tests.support.virtual_reader import VirtualReader, virtual_reader  # noqa: F401  # fixtures
 
@@ -280,6 +285,62 @@ def test_every_group_of_vectors_is_on_the_page_and_none_that_is_not_there() -> N
 
     assert groups == set(re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+|ev2|sdm)`", chips))
     assert {kind.name for kind in ProofKind} <= set(re.findall(r"\b[A-Z]+\b", chips))
+
+
+def row_of(family: str) -> dict[str, str]:
+    """The cells of a chip family by the heads of their columns."""
+    heads, rows = [], []
+    for line in LIBRARY.partition("\n## Chips\n")[2].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == "Family":
+            heads = cells
+        elif heads and line.startswith(f"| {family}"):
+            rows.append(dict(zip(heads, cells, strict=True)))
+    (row,) = rows
+    return row
+
+
+@pytest.mark.parametrize(
+    ("family", "made", "told"),
+    [
+        ("DESFire", band(ev=3), "MUTUAL, 2"),
+        ("DESFire", band(ev=1), "an EV1 1"),
+        ("NTAG 424", chip_bands.ntag424(), "MUTUAL, 2"),
+        ("NTAG 424", chip_bands.ntag424(is_lrp=True), "MUTUAL, 2"),
+        ("Ultralight AES", chip_bands.ultralight_aes(), "MUTUAL, 2"),
+        ("Ultralight C", chip_bands.ultralight_c(), "MUTUAL, 1"),
+        ("FeliCa", sample("felica"), "NONE"),
+        ("Type 4", sample("telephone-message"), "NONE"),
+        ("MIFARE Classic", sample("mifare-classic"), "NONE"),
+    ],
+)
+def test_a_chip_proves_what_its_row_says(
+    shown: Shown, family: str, made: VirtualBand, told: str
+) -> None:
+    connection, target = shown(made)
+
+    proof = read_band(connection, target, Keys(UID), SeededEntropy("reader"))
+
+    *_, generation = told.split()
+    kind = ProofKind.NONE if told == "NONE" else ProofKind.MUTUAL
+    assert told in row_of(family)["Proves"]
+    assert proof.kind is kind
+    assert kind is ProofKind.NONE or str(proof.generation) == generation
+    assert (proof.uses is None) is (
+        row_of(family)["Witnesses"] == "nothing" or family == "DESFire"
+    )
+
+
+def test_a_chip_with_its_makers_signature_proves_no_more_than_its_row_says(
+    shown: Shown,
+) -> None:
+    connection, target = shown(sample("ntag213"))
+    makers = {Maker.NTAG21X: NTAG21X_TEST_KEY.public}
+
+    proof = read_pages(connection, target, Keys(), SeededEntropy("reader"), makers=makers)
+
+    assert row_of("NTAG 21x")["Proves"].startswith(proof.kind.name)
+    assert proof.kind is ProofKind.ORIGINALITY
 
 
 def test_every_file_the_page_names_is_there() -> None:
