@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from drivers.connection import Connection
 from drivers.credential.originality import Maker
 from drivers.errors import Delivery, DriverError
 from drivers.proof import ProofKind
+from drivers.readers.base import Reader
 from drivers.readers.opening import opened
 from drivers.target import Target
 from hardware.clock import SystemClock
@@ -71,21 +73,25 @@ def run(heading: str, **given: Any) -> list[str]:
     return screen.lines
 
 
-@pytest.fixture
-def shown(virtual_reader: VirtualReader) -> Iterator[Shown]:  # noqa: F811  # a fixture
-    """Hold a band to a virtual PN532: the connection and the target an example has."""
-    reader = opened(f"pn532:{virtual_reader.path}", SystemClock())
+def held_to(reader: Reader, field: Field) -> Shown:
+    """Holds a band to a reader."""
 
     def show(band: VirtualBand) -> tuple[Connection, Target]:
-        virtual_reader.field.present(band)
+        field.present(band)
         for _ in range(10):
             target = reader.wait_for_target(500)
             if target is not None:
                 return reader.connect(target), target
         raise AssertionError("the reader does not see the band")
 
-    yield show
-    reader.close()
+    return show
+
+
+@pytest.fixture
+def shown(virtual_reader: VirtualReader) -> Iterator[Shown]:  # noqa: F811  # a fixture
+    """Hold a band to a virtual PN532: the connection and the target an example has."""
+    with closing(opened(f"pn532:{virtual_reader.path}", SystemClock())) as reader:
+        yield held_to(reader, virtual_reader.field)
 
 
 def sample(name: str) -> VirtualBand:
@@ -227,6 +233,42 @@ def test_a_band_of_ours_proves_itself(shown: Shown) -> None:
 
     assert lines == ["Proof(mutual, desfire 2, uid=<7 bytes>, band=<16 bytes>)"]
     assert f"print(proof)  # {lines[0]}" in EXAMPLES["What a band of ours proves"]
+
+
+def test_examples_run_through_pc_sc_as_well(
+    private_pcscd: PrivatePcscd,  # noqa: F811  # a fixture
+) -> None:
+    field, screen = Field(), Screen([])
+    slot = VirtualVpcd(field=field, host="127.0.0.1", port=private_pcscd.port)
+    desfire = VirtualDesfire.fresh(uid=UID, ev=3, entropy=SeededEntropy("fresh"))
+    names: dict[str, Any] = {"print": screen.show, "meta_key": KEY, "mac_key": OWN_KEY}
+    names |= {"key": KEY, "own_key": OWN_KEY}
+    steps = [
+        (desfire, ["A DESFire from the factory, set up", "And used"]),
+        (
+            sample("ntag424-new"),
+            ["An NTAG 424 from the factory, with a link that proves each tap"],
+        ),
+        (sample("ntag213"), ["A message on any tag", "A recording, replayed"]),
+    ]
+
+    slot.start()
+    try:
+        with closing(opened("pcsc", SystemClock())) as reader:
+            for made, headings in steps:
+                names["connection"], names["target"] = held_to(reader, field)(made)
+                for heading in headings:
+                    exec(EXAMPLES[heading], names)
+                field.remove()
+                assert any(reader.wait_for_removal(500) for _ in range(10))
+    finally:
+        slot.close()
+
+    assert screen.lines == [
+        "(1, 2) 1", f"{UID.hex()} 2000", "two coffees 1160",
+        "True 1",
+        "https://tap.example/ntag21x", "True True",
+    ]  # fmt: skip
 
 
 def test_a_link_is_verified_and_judged_without_a_reader() -> None:
