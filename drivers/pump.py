@@ -113,6 +113,12 @@ TORN_MAX = 3
 So that a mute one, or one that makes the reader fail, is not read for ever.
 """
 
+STILL_MS = 300
+"""A band that was read so often, left by the reader's word, and is there again within this time never left.
+
+One that answers nothing, or shows another UID at each look, seems to leave at each.
+"""
+
 RETRIES_MAX = 3
 """Times that a band which is held there again is said again, so that a proof from afar is tried again; then it is another tap's."""
 
@@ -332,6 +338,7 @@ class Pump:
         self._fault_since_ms: int | None = None
         self._n_taps = 0
         self._n_torn = 0
+        self._torn_left_ms: int | None = None
         self._n_failures = 0
         self._recent: _Recent | None = None
         self._stuck: tuple[int, str] | None = None
@@ -393,7 +400,7 @@ class Pump:
         self._is_well(reader)
         self._settle_stuck()
         if target is None:
-            self._n_torn = 0
+            self._forget_torn()
         else:
             self._tap(reader, target)
 
@@ -411,10 +418,10 @@ class Pump:
         if is_back and not self._is_read_again():
             self._held_again(reader, target)
             return
-        if self._n_torn >= TORN_MAX:
-            # It broke the reader each time; whoever holds it was told so, and takes it away before it is read again.
+        if self._is_torn_still():
+            # It broke the reader, or said nothing, each time; whoever holds it was told so, and takes it away first.
             self._await_removal(reader, None)
-            self._n_torn = 0
+            self._torn_left_ms = self._clock.ticks_ms()
             return
         self._n_taps += 1
         seen = Seen(self._n_taps, target.technology.value, at_us)
@@ -431,7 +438,7 @@ class Pump:
                 self._say(seen)
             self._fail(reader, seen.tap, error)
             return
-        self._n_torn = 0
+        self._forget_torn()
         if not is_said:
             if self._is_same(proof.uid, proof.band):
                 self._held_again(reader, target, (proof, keys))
@@ -601,10 +608,21 @@ class Pump:
         if isinstance(error, BandLeft) and self._n_torn < TORN_MAX:
             self._say(Left(tap))
             return
-        if not isinstance(error, BandLeft):
-            self._n_torn = 0
         self._await_removal(reader, tap)
-        self._n_torn = 0
+        if isinstance(error, BandLeft):
+            self._torn_left_ms = self._clock.ticks_ms()
+        else:
+            self._forget_torn()
+
+    def _is_torn_still(self) -> bool:
+        """Is it the band that was read too often already, without having left since?"""
+        left_ms = self._torn_left_ms
+        if left_ms is not None and self._clock.ticks_ms() - left_ms >= STILL_MS:
+            self._forget_torn()
+        return self._n_torn >= TORN_MAX
+
+    def _forget_torn(self) -> None:
+        self._n_torn, self._torn_left_ms = 0, None
 
     def _await_removal(
         self, reader: Reader, tap: int | None, there: _There | None = None

@@ -30,6 +30,7 @@ from drivers.pump import (
     ATTENTIVE_LOOK_MS,
     ATTENTIVE_MS,
     SAME_TAP_MS,
+    STILL_MS,
     TORN_MAX,
     Hearing,
     Means,
@@ -435,6 +436,34 @@ def test_a_band_that_never_answers_is_not_read_for_ever() -> None:
     failed = [word for word in scene.names() if word.startswith("failed")]
     assert failed == [f"failed {tap} band_left" for tap in range(1, TORN_MAX + 1)]
     assert scene.names()[-1] == f"left {TORN_MAX}"
+
+
+class SeemsToLeave(FakeReader):
+    """A reader that finds a band gone at the second look, as one that does not answer is."""
+
+    def wait_for_removal(self, timeout_ms: int) -> bool:
+        super().wait_for_removal(timeout_ms)
+        return len(self.looks_ms) % 2 == 0
+
+
+@pytest.mark.parametrize("looks", [2, 40])
+def test_a_band_that_answers_nothing_and_seems_to_leave_is_no_storm_of_taps(looks: int) -> None:
+    scene = Scene()
+    scene.reader = SeemsToLeave(scene.field, scene.clock, scene.script)
+    scene.reader.spoil = lambda number, answer: None
+
+    def mend() -> None:
+        scene.reader.spoil = None
+        scene.field.present(band())
+
+    scene.play(
+        scene.present(band()), *[scene.wait(1)] * looks, scene.remove(), scene.wait(STILL_MS),
+        mend, scene.remove(),
+    )  # fmt: skip
+
+    failed = [word for word in scene.names() if word.startswith("failed")]
+    assert failed == [f"failed {tap} band_left" for tap in range(1, TORN_MAX + 1)]
+    assert [proof.tap for proof in scene.proofs()] == [TORN_MAX + 1]
 
 
 def test_a_band_that_breaks_the_reader_each_time_is_not_read_for_ever() -> None:
