@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from drivers.credential.capsule import (
     DAYS_MAX,
     LANGUAGE_SIZE_MAX,
-    LINE_SIZE_MAX,
     MINIMAL_SIZE,
     NAME_SIZE_MAX,
     Capsule,
@@ -86,7 +85,7 @@ def capsule_of(words: "CapsuleWords", size: int, *, band: bytes) -> Capsule:
         is_owed=words.is_owed,
         language=cut(words.language, LANGUAGE_SIZE_MAX),
         name=cut(words.name, NAME_SIZE_MAX),
-        line=cut(words.line, LINE_SIZE_MAX),
+        parts=words.parts,
         band=band if size > MINIMAL_SIZE else b"",
     )
     return fitted(capsule, size)

@@ -33,11 +33,12 @@ from sync.edge.lease import trusted_now
 from sync.edge.leases import Leases
 from sync.edge.store import EdgeStore
 from sync.model.errors import CentreError, StoreError
+from sync.model.thread_parts import parts_of
 
 log = logging.getLogger(__name__)
 
 RENEW_US: Final = 20 * 3_600 * 1_000_000
-"""How old a capsule grows before a tap renews it: once a shop's day, so that its line is of yesterday at worst."""
+"""How old a capsule grows before a tap renews it: once a shop's day, so that what it says is of yesterday at worst."""
 
 ANSWER_S: Final = 2.0
 """How long the centre is waited for; the wrist is gone sooner, and the answer is the same next time."""
@@ -77,6 +78,7 @@ def checked(
         language=capsule.language,
         is_waiting=capsule.is_waiting,
         is_owed=capsule.is_owed,
+        parts=parts_of(capsule.parts),
         line=capsule.line,
     )
 

@@ -160,8 +160,8 @@ def _known(chip: Desfire, generation: int, uid: bytes, group: LeasedKey) -> Proo
     return Proof(ProofKind.NONE, ChipFamily.DESFIRE, generation, uid, band, capsule=capsule)
 
 
-FIRST_SIZE = 191
-"""Bytes of a capsule that are read first: a name and one line fit, and enciphered they are whole blocks, twelve.
+FIRST_SIZE = 143
+"""Bytes of a capsule that are read first: a name and the parts of a common thread fit, and enciphered they are whole blocks, nine.
 
 A byte takes 85 us on the air and 87 on a line at 115200 baud; a second read, for longer ones, as much as 60 bytes.
 """

@@ -6,9 +6,12 @@ r"""The capsule: what a band carries of its wearer's thread, signed, so that a s
       58 nn  <payload>                         a map, see below
       58 40  <signature, 64 bytes>
 
-    payload    0 version, 1 or 2   1 issued, seconds since 1970   2 days it holds for   3 sequence of this band
-               4 bits: 1 something waits, 2 we owe an answer   5 language   6 name   7 one line of the thread, for staff
-               8 band reference, 16 bytes: in version 2 and only there
+    payload    0 version, 1 or 2   1 issued, seconds since 1970   2 days it holds for, when not 90   3 sequence of this band
+               4 bits: 1 something waits, 2 we owe an answer   5 language   6 name   7 the thread, for staff: bytes, parts of it
+               as below; text, one line of it, in capsules of before   8 band reference, 16 bytes: in version 2 and only there
+
+    part       one byte: a kind in its upper four bits, in the lower ones how many bytes of content follow. What they say is the
+               affair of whoever writes and reads the thread; here only whole parts are left out where not all fit.
 
 What says nothing is left out. The reference stands in capsules of chips with room for it, so that one read tells both; a band
 with one of version 1 is asked for it. What is signed beside it and not carried (`external_aad`) is CONTEXT, the chip's true UID and the
@@ -26,7 +29,7 @@ Source: RFC 9052, 4.2 and 4.4; RFC 9053, 2.2; RFC 8949, 4.2.1; RFC 8032, 5.1.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, TypeVar
@@ -52,10 +55,13 @@ KEY_ID_SIZE: Final = 4
 """Bytes of a key id: enough to find the right one among a few, and it proves nothing."""
 
 MINIMAL_SIZE: Final = 128
-"""What the pages of an Ultralight hold; without the line. An NTAG 424 has 112 beside the reference."""
+"""What the pages of an Ultralight hold; a line of words is no use there. An NTAG 424 has 112 beside the reference."""
 
 FULL_SIZE: Final = SIZE_MAX
 """What the file of a DESFire holds."""
+
+DAYS_USUAL: Final = 90
+"""Said by saying nothing."""
 
 DAYS_MAX: Final = 366
 """A capsule for longer than a year is none of ours."""
@@ -70,7 +76,8 @@ LANGUAGE_SIZE_MAX: Final = 11
 
 NAME_SIZE_MAX: Final = 60
 LINE_SIZE_MAX: Final = 140
-"""Bytes of text; a fit to the file comes on top."""
+PARTS_SIZE_MAX: Final = 48
+"""Bytes of text, and of parts; a fit to the file comes on top."""
 
 _ALGORITHM, _KEY_ID, _EDDSA = 1, 4, -8
 _WAITS, _OWED = 1, 2
@@ -136,7 +143,8 @@ class Capsule:
         is_owed: We owe them an answer.
         language: BCP 47, "" when not said.
         name: What they are called on a public screen, "" when not said.
-        line: One line of the thread; for staff, once they have seen an identity document.
+        line: One line of the thread, in capsules of before; for staff, once they have seen an identity document.
+        parts: The same in parts, as in all others; never both.
         band: Reference of the band it is on, 16 bytes; b"" where it does not stand in it.
     """
 
@@ -148,6 +156,7 @@ class Capsule:
     language: str = field(default="", repr=False)
     name: str = field(default="", repr=False)
     line: str = field(default="", repr=False)
+    parts: bytes = field(default=b"", repr=False)
     band: bytes = field(default=b"", repr=False)
 
     @property
@@ -216,18 +225,16 @@ def size_of(capsule: Capsule) -> int:
 
 
 def fitted(capsule: Capsule, size: int) -> Capsule:
-    """The same with no more words than a place of `size` bytes holds: first the line gets shorter, then the name.
+    """The same with no more than a place of `size` bytes holds: first the thread gets shorter, then the name.
 
-    A line is cut at the end of one of its parts ("; "), since half a case number is worse than none; a name at a letter.
+    Of its parts those are kept that fit, one after the other, since half a case number is worse than none. A line is cut at
+    the end of one of its own ("; "), a name at a letter.
 
     Raises:
         ValueError: not even a capsule without words fits.
     """
-    if size > MINIMAL_SIZE or not capsule.line:
-        fitting = replace(capsule, line=cut(capsule.line, LINE_SIZE_MAX))
-    else:
-        fitting = replace(capsule, line="")
-    fitting = replace(fitting, name=cut(fitting.name, NAME_SIZE_MAX))
+    line = cut(capsule.line, LINE_SIZE_MAX) if size > MINIMAL_SIZE else ""
+    fitting = replace(capsule, line=line, parts=b"", name=cut(capsule.name, NAME_SIZE_MAX))
     while size_of(fitting) > size:
         if fitting.line:
             fitting = replace(fitting, line=fitting.line.rpartition("; ")[0])
@@ -237,7 +244,21 @@ def fitted(capsule: Capsule, size: int) -> Capsule:
             fitting = replace(fitting, language="")
         else:
             raise ValueError(f"no capsule fits {size} bytes")
+    for part in _parts_in(capsule.parts):
+        longer = replace(fitting, parts=fitting.parts + part)
+        if len(longer.parts) <= PARTS_SIZE_MAX and size_of(longer) <= size:
+            fitting = longer
     return fitting
+
+
+def _parts_in(raw: bytes) -> Iterator[bytes]:
+    """The parts, each with its head; the last may be cut short, and is then none."""
+    at = 0
+    while at < len(raw):
+        end = at + 1 + (raw[at] & 0x0F)
+        if end <= len(raw):
+            yield raw[at:end]
+        at = end
 
 
 def contained(content: bytes) -> bytes | None:
@@ -390,13 +411,14 @@ def _claims(capsule: Capsule) -> dict[int, Value]:
         Claim.BITS.value: bits,
         Claim.LANGUAGE.value: capsule.language,
         Claim.NAME.value: capsule.name,
-        Claim.LINE.value: capsule.line,
+        Claim.LINE.value: capsule.line or capsule.parts,
         Claim.BAND.value: capsule.band,
     }
+    if capsule.days != DAYS_USUAL:
+        said[Claim.DAYS.value] = capsule.days
     return {
         Claim.VERSION.value: VERSION_NAMING if capsule.band else VERSION,
         Claim.ISSUED.value: capsule.issued_at // _SECOND_US,
-        Claim.DAYS.value: capsule.days,
         Claim.SEQ.value: capsule.seq,
         **{key: value for key, value in said.items() if value},
     }
@@ -409,8 +431,11 @@ def _check_ranges(capsule: Capsule) -> None:
         (capsule.name, NAME_SIZE_MAX),
         (capsule.line, LINE_SIZE_MAX),
     )
-    if any(len(text.encode()) > most for text, most in sizes):
+    is_short = all(len(text.encode()) <= most for text, most in sizes)
+    if not is_short or len(capsule.parts) > PARTS_SIZE_MAX:
         raise ValueError("a text of the capsule is too long")
+    if capsule.line and capsule.parts:
+        raise ValueError("a capsule tells the thread once")
     is_whole = (
         capsule.issued_at < (1 << 32) * _SECOND_US
         and 1 <= capsule.days <= DAYS_MAX
@@ -429,18 +454,20 @@ def _capsule_of(payload: bytes) -> Capsule:
     version = claims.get(Claim.VERSION.value)
     if version not in (VERSION, VERSION_NAMING):
         raise CapsuleRefused(Why.VERSION)
+    thread = claims.get(Claim.LINE.value, b"")
     match claims:
-        case {1: int() as issued, 2: int() as days, 3: int() as seq}:
+        case {1: int() as issued, 3: int() as seq} if isinstance(thread, str | bytes):
             bits = _optional(claims, Claim.BITS, 0)
             capsule = Capsule(
                 issued * _SECOND_US,
-                days,
+                _optional(claims, Claim.DAYS, DAYS_USUAL),
                 seq,
                 is_waiting=bool(bits & _WAITS),
                 is_owed=bool(bits & _OWED),
                 language=_optional(claims, Claim.LANGUAGE, ""),
                 name=_optional(claims, Claim.NAME, ""),
-                line=_optional(claims, Claim.LINE, ""),
+                line=thread if isinstance(thread, str) else "",
+                parts=thread if isinstance(thread, bytes) else b"",
                 band=_optional(claims, Claim.BAND, b""),
             )
         case _:
@@ -449,7 +476,8 @@ def _capsule_of(payload: bytes) -> Capsule:
         again = _claims(capsule)
     except ValueError as error:
         raise BandMalformed("what it says is out of range") from error
-    if again != claims:
+    # Capsules of before said the usual number of days as well; one that is not usual is in both.
+    if claims not in (again, {Claim.DAYS.value: DAYS_USUAL, **again}):
         # A claim that is not known, an empty one, a bit that means nothing, a version that has it or lacks it.
         raise BandMalformed("it says more than a capsule does")
     return capsule

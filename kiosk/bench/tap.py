@@ -59,6 +59,7 @@ from kiosk.bench import air, tap_peers
 from kiosk.bench.figures import BenchImpossible, Figure, Goal, figure_of
 from kiosk.bench.rig import FAST_UART_BAUD, UART_BAUD, FixedEntropy, Rig, Subject, rig
 from kiosk.bench.tap_raw import Exchange, RawLine, RawPcsc, on_air
+from sync.model.thread_parts import Part, PartKind, packed
 
 WARM_UP: Final = 5
 """Runs made first and not counted: imports, caches, the first poll of the daemon."""
@@ -86,9 +87,9 @@ TEST_CAPSULE_KEY: Final = bytes(range(32))
 
 WORDS: Final = Capsule(
     issued_at=1_790_000_000_000_000, days=90, seq=7, is_waiting=True, is_owed=True, language="en",
-    name="Lena", line="case C-4711 by phone, promise Fri 27 Nov; 1 pick-up",
+    name="Lena", parts=packed((Part(PartKind.CASE, "phone", "C-4711", day=20_784), Part(PartKind.PICKUPS, count=1))),
 )  # fmt: skip
-"""A capsule of common length: somebody's name and one line."""
+"""A capsule of common length: somebody's name, a case with a promise, and something to pick up."""
 
 
 class _BenchClock(SystemClock):

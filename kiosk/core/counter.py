@@ -32,6 +32,7 @@ from sync.model.operation import OperationState
 from sync.model.operations.request_erasure import is_erasure
 from sync.model.profile import Profile
 from sync.model.records import Account, Case, Customer, Pickup, key_of
+from sync.model.thread_parts import Part, PartKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +247,33 @@ def carried_here(carried: Carried, *, key: str, words: StaffWords) -> str:
 
 def carried_said(carried: Carried, *, now: int, words: StaffWords) -> str:
     """What the band says of its wearer's thread, for staff who have seen an identity document."""
-    when, line = words.moment(carried.issued_at, now=now), words.text(carried.line)
+    when = words.moment(carried.issued_at, now=now)
+    facts = [_fact(part, words) for part in carried.parts]
+    line = "; ".join(facts) or words.text(carried.line)
     if not line:
         return words.say("here.carried.none", when=when)
     return words.say("here.carried.said", when=when, line=line)
+
+
+def _fact(part: Part, words: StaffWords) -> str:
+    """One thing a band tells of its wearer's thread."""
+    channel = words.channel(part.channel) if part.channel else words.say("here.carried.channel")
+    match part.kind:
+        case PartKind.CASE:
+            kinds = ("open", "promised") if part.number else ("unnamed", "unnamed-promised")
+            return words.say(
+                f"here.carried.case.{kinds[bool(part.day)]}", number=part.number,
+                channel=channel, day=words.day(part.day),
+            )  # fmt: skip
+        case PartKind.UNANSWERED:
+            return words.say(
+                "here.carried.unanswered", channel=channel, day=words.day(part.day)
+            )
+        case PartKind.MORE_CASES:
+            kind = "more"
+        case PartKind.PICKUPS:
+            kind = "pickup"
+        case PartKind.TICKETS:
+            kind = "ticket"
+    many = "one" if part.count == 1 else "many"
+    return words.say(f"here.carried.{kind}.{many}", count=part.count)

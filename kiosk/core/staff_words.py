@@ -81,6 +81,14 @@ class StaffWords:
         }  # fmt: skip
         return self.say(_moment_form((then.date() - today.date()).days, then, today), **values)
 
+    def day(self, number: int) -> str:
+        """A day as people say it, with its weekday and without its year: "Fri 27 Nov". `number` in days since 1970, UTC."""
+        date = moment_of(number * DAY_US)
+        return self.say(
+            "day.named", weekday=self.say(f"weekday.{date.weekday()}"), day=date.day,
+            month=self.say(f"month.{date.month}"),
+        )  # fmt: skip
+
     def clock(self, at: int, *, now: int) -> str:
         """The same where room is dear: of today only the time, "14:02"."""
         then = self._local(at)

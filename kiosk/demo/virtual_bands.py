@@ -35,6 +35,7 @@ from kiosk.demo.crowd import crowd_rows
 from kiosk.demo.threads import DAY_US
 from sync.model.gist import gist_of
 from sync.model.profile import Profile
+from sync.model.thread_parts import packed
 
 SECOND_US: Final = 1_000_000
 
@@ -108,7 +109,7 @@ def capsule_of(band: DemoBand, *, now: datetime) -> bytes:
     key = Ed25519PrivateKey.from_private_bytes(DEMO_TEST_CAPSULE_KEY)
     words = Capsule(
         issued_at=at, days=CAPSULE_DAYS, seq=1, is_waiting=gist.is_waiting, is_owed=gist.is_owed,
-        language=gist.language, name=gist.name, line=gist.line, band=band.reference,
+        language=gist.language, name=gist.name, parts=packed(gist.parts), band=band.reference,
     )  # fmt: skip
     return signed(
         fitted(words, FULL_SIZE),

@@ -19,6 +19,7 @@ deny         the deny list of bands: signed, dated, of keyed hashes
 sins         counts the three sins: asked twice, unanswered, contradictions
 watch        who waits for us, and how each channel does
 gist         a customer's thread in a few words, for the capsule on their band
+thread_parts the facts among them, and the bytes they take there
 wire         what goes over the network: requests, rows, and the page of a pull
 answers      the other answers as lines, written and read
 sums         the sum and the buckets by which both ends find out whether they hold the same

@@ -1,19 +1,16 @@
 """What a shop that never saw a customer should know of their thread, in a few words: for the capsule on their band; pure.
 
 The words are few because the place is small, and harmless because a band can be lost: a name, that something waits, that we
-owe an answer, and one line for staff that says where to look. What it is about, what was bought, and how to reach them are
+owe an answer, and for staff the few facts that say where to look (`thread_parts`). What it is about, what was bought, and how to reach them are
 never among them.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from hardware.moments import moment_of
 from sync.model import ledger, promises
 from sync.model.profile import Profile
 from sync.model.records import (
-    CHANNELS,
     Band,
     Case,
     Consent,
@@ -21,19 +18,13 @@ from sync.model.records import (
     Interaction,
     Pickup,
 )
+from sync.model.thread_parts import Part, PartKind, day_of, number_of
 
 WORDS_PURPOSE: Final = "band_words"
-"""Who withdraws their consent to this purpose carries no name and no line; silence is consent to be greeted."""
+"""Who withdraws their consent to this purpose carries no name and no facts; silence is consent to be greeted."""
 
 CASES_MAX: Final = 2
-"""Cases named in the line; what is more is counted."""
-
-_NUMBER: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{0,11}")
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS: Final = (
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-)  # fmt: skip
-
+"""Cases named; what is more is counted."""
 
 @dataclass(frozen=True, slots=True)
 class Gist:
@@ -44,14 +35,14 @@ class Gist:
         language: BCP 47.
         is_waiting: A parcel or a ticket waits for them, somewhere.
         is_owed: A case is open, or a message of theirs unanswered.
-        line: One line for staff, parts divided by "; ", the most pressing first.
+        parts: Facts for staff, the most pressing first.
     """
 
     name: str = field(default="", repr=False)
     language: str = field(default="", repr=False)
     is_waiting: bool = False
     is_owed: bool = False
-    line: str = field(default="", repr=False)
+    parts: tuple[Part, ...] = field(default=(), repr=False)
 
 
 def gist_of(profile: Profile, *, now: int) -> Gist | None:
@@ -77,7 +68,7 @@ def gist_of(profile: Profile, *, now: int) -> Gist | None:
         language=customer.language,
         is_waiting=bool(pickups or tickets),
         is_owed=bool(cases or waiting),
-        line="; ".join(parts) if has_words else "",
+        parts=parts if has_words else (),
     )
 
 
@@ -130,44 +121,29 @@ def _tickets(profile: Profile, now: int) -> list[Entitlement]:
     ]
 
 
-def _said_of_cases(cases: list[tuple[str, Case]]) -> tuple[str, ...]:
-    said = [_said_of_case(case) for _, case in cases[:CASES_MAX]]
+def _said_of_cases(cases: list[tuple[str, Case]]) -> tuple[Part, ...]:
+    said = tuple(_said_of_case(case) for _, case in cases[:CASES_MAX])
     n_more = len(cases) - CASES_MAX
-    return (*said, f"{n_more} more {_cases(n_more)}") if n_more > 0 else tuple(said)
+    return (*said, Part(PartKind.MORE_CASES, count=n_more)) if n_more > 0 else said
 
 
-def _said_of_case(case: Case) -> str:
-    number = case.number if _NUMBER.fullmatch(case.number) else ""
-    said = f"case {number}".rstrip() + f" by {_channel(case.channel)}"
+def _said_of_case(case: Case) -> Part:
     promise = promises.pressing(case)
-    return said if promise is None else f"{said}, promise {_day(promise.due_at)}"
+    day = 0 if promise is None else day_of(promise.due_at)
+    return Part(PartKind.CASE, case.channel, number_of(case.number), day)
 
 
 def _said_of_messages(
     waiting: list[Interaction], cases: list[tuple[str, Case]]
-) -> tuple[str, ...]:
+) -> tuple[Part, ...]:
     """The oldest message that no case is about."""
     keys = {key for key, _ in cases}
     loose = [contact for contact in waiting if contact.about not in keys]
     if not loose:
         return ()
-    return (f"{_channel(loose[0].channel)} of {_day(loose[0].at)} not answered",)
+    return (Part(PartKind.UNANSWERED, loose[0].channel, day=day_of(loose[0].at)),)
 
 
-def _counted(pickups: list[Pickup], tickets: list[Entitlement]) -> tuple[str, ...]:
-    counts = ((len(pickups), "pick-up"), (len(tickets), "ticket"))
-    return tuple(f"{n} {what}{'s' if n > 1 else ''}" for n, what in counts if n)
-
-
-def _cases(count: int) -> str:
-    return "case" if count == 1 else "cases"
-
-
-def _channel(channel: str) -> str:
-    return channel if channel in CHANNELS else "another way"
-
-
-def _day(at: int) -> str:
-    """The day of a time with its weekday, UTC: a band is read weeks later, when a weekday alone says nothing."""
-    moment = moment_of(min(max(at, 0), 4_102_444_800_000_000))
-    return f"{_DAYS[moment.weekday()]} {moment.day} {_MONTHS[moment.month - 1]}"
+def _counted(pickups: list[Pickup], tickets: list[Entitlement]) -> tuple[Part, ...]:
+    counts = ((PartKind.PICKUPS, len(pickups)), (PartKind.TICKETS, len(tickets)))
+    return tuple(Part(kind, count=count) for kind, count in counts if count)

@@ -271,7 +271,7 @@ def test_neither_pin_nor_keys_are_in_what_is_printed_or_logged(
 
 WORDS = CapsuleWords(
     issued_at=ISSUED, days=90, seq=3, is_waiting=True, is_owed=False, language="en", name="Lena",
-    line="1 pick-up",
+    parts=b"\x31\x01",
 )  # fmt: skip
 
 

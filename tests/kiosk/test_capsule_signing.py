@@ -10,12 +10,13 @@ from hardware.entropy import SystemEntropy
 from hardware.errors import EnrolmentError
 from kiosk.capsule_signing import KEY_FILE, CapsuleKeyFile
 from sync.central.ports import CapsuleSigner, CapsuleWords
+from sync.model.thread_parts import Part, PartKind, packed
 from tests.support.bands import REFERENCE, UID
 from tests.support.capsules import ISSUED
 
 WORDS = CapsuleWords(
     issued_at=ISSUED, days=90, seq=3, is_waiting=True, is_owed=False, language="en" * 20,
-    name="Näme" * 30, line="case C-1 by phone; " * 20,
+    name="Näme" * 30, parts=packed([Part(PartKind.CASE, "phone", "C-1")] * 20),
 )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from sync.model.errors import CentreUnreachable
 from sync.model.records import Band
 from tests.support import edge, shop
 from tests.support.bands import REFERENCE, UID
-from tests.support.capsules import DAY, LENA, OTHER, PUBLIC, SECOND, made
+from tests.support.capsules import DAY, FACTS, LENA, LENA_BEFORE, OTHER, PUBLIC, SECOND, made
 
 GROUP = bytes(range(16))
 CENTRE = new_private_key(SystemEntropy())
@@ -104,7 +104,17 @@ def test_a_kiosk_that_never_saw_a_customer_greets_them_by_their_band(device: Dev
     assert "We owe you an answer" in lines
     assert found.page.as_of == YOUNG.issued_at
     assert found.carried is not None
-    assert found.carried.line == YOUNG.line
+    assert found.carried.parts == FACTS
+
+
+def test_a_band_that_carries_words_of_before_is_read_as_well(device: Device) -> None:
+    recogniser = LocalRecogniser(device)
+    before = dataclasses.replace(LENA_BEFORE, issued_at=YOUNG.issued_at)
+
+    found = recogniser.recognise(recogniser.evidence(proved(made(before))))
+
+    assert found.carried is not None
+    assert (found.carried.line, found.carried.parts) == (LENA_BEFORE.line, ())
 
 
 def test_the_line_of_the_thread_is_on_no_customers_page_and_in_no_printed_value(

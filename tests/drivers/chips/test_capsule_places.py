@@ -21,7 +21,7 @@ from drivers.errors import BandLeft, BandMalformed
 from hardware.entropy import SeededEntropy
 from hardware.virtual.band import VirtualBand
 from tests.support.bands import REFERENCE, UID, ChipConnection, band_key
-from tests.support.capsules import LENA, made
+from tests.support.capsules import LENA, LENA_BEFORE, made
 from tests.support.chip_bands import Type2Connection, ntag424, ultralight_aes, ultralight_c
 
 KEY = band_key(UID)
@@ -140,6 +140,6 @@ def test_capsule_that_does_not_fit_is_not_sent(virtual: Made, opened: Opened) ->
     n_before = connection.n_left
 
     with pytest.raises(BandMalformed):
-        refreshed(place, made())
+        refreshed(place, made(LENA_BEFORE))
 
     assert connection.n_left == n_before

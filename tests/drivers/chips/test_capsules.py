@@ -14,7 +14,7 @@ from hardware.virtual.desfire import VirtualDesfire
 from tests.support.bands import GROUP_KEY, UID, ChipConnection, band, band_key
 from tests.support.capsules import LENA, made
 
-NEWER = dataclasses.replace(LENA, seq=8, line="")
+NEWER = dataclasses.replace(LENA, seq=8, parts=b"")
 
 
 def opened(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.chips.reading import FIRST_SIZE
 from drivers.credential.capsule import (
     DAYS_MAX,
     FULL_SIZE,
@@ -30,7 +31,17 @@ from drivers.credential.cbor import Tagged, Value, decoded, decoded_first, encod
 from drivers.credential.places import CAPSULE_SIZE_NTAG424
 from drivers.errors import BandError, BandMalformed
 from tests.support.bands import REFERENCE, UID
-from tests.support.capsules import DAY, ISSUED, LENA, OTHER, PRIVATE, PUBLIC, SECOND, made
+from tests.support.capsules import (
+    DAY,
+    ISSUED,
+    LENA,
+    LENA_BEFORE,
+    OTHER,
+    PRIVATE,
+    PUBLIC,
+    SECOND,
+    made,
+)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its own imports, not ours
@@ -51,7 +62,9 @@ CAPSULES = st.builds(
     is_owed=st.booleans(),
     language=st.sampled_from(["", "en", "de", "zh-Hant-HK"]),
     name=st.text(max_size=12),
-    line=st.text(max_size=30),
+    parts=st.lists(st.binary(max_size=15), max_size=3).map(
+        lambda contents: b"".join(bytes((0x30 | len(one),)) + one for one in contents)
+    ),
     band=st.sampled_from([b"", REFERENCE]),
 )
 
@@ -107,16 +120,37 @@ def test_every_capsule_that_fits_comes_back(capsule: Capsule) -> None:
 
 def test_the_minimal_one_takes_at_most_128_bytes_and_the_full_one_256() -> None:
     longest = dataclasses.replace(
-        LENA, seq=(1 << 32) - 1, days=DAYS_MAX, name="Ñ" * 30, line="x" * 140
+        LENA, seq=(1 << 32) - 1, days=DAYS_MAX, name="Ñ" * 30, parts=b"\x0fcase and number." * 3
     )
     bare = Capsule(ISSUED, 90, 300)
-    named = dataclasses.replace(LENA, line="", seq=300)
+    named = dataclasses.replace(LENA, parts=b"", seq=300)
 
-    assert len(made(bare)) == 96
-    assert len(made(named)) == 109
-    assert len(made(dataclasses.replace(LENA, seq=300))) == 163
+    assert len(made(bare)) == 93
+    assert len(made(named)) == 106
+    assert len(made(dataclasses.replace(LENA, seq=300))) == 120
+    assert len(made(dataclasses.replace(LENA, seq=300, band=REFERENCE))) == 138
+    assert len(made(dataclasses.replace(LENA_BEFORE, seq=300))) == 160
     assert len(made(fitted(longest, MINIMAL_SIZE))) <= MINIMAL_SIZE
     assert len(made(fitted(longest, FULL_SIZE))) <= FULL_SIZE
+
+
+def test_a_capsule_of_common_length_is_read_from_a_desfire_in_one_command() -> None:
+    common = dataclasses.replace(LENA, seq=300, band=REFERENCE, name="Alexander")
+
+    assert len(made(common)) <= FIRST_SIZE
+
+
+def test_a_capsule_of_before_with_words_and_every_number_in_it_is_still_believed() -> None:
+    before = {
+        0: 1, 1: ISSUED // SECOND, 2: 90, 3: 7, 4: 3, 5: "en", 6: "Lena", 7: LENA_BEFORE.line,
+    }  # fmt: skip
+
+    assert held(remade(before)) == held(made(LENA_BEFORE)) == LENA_BEFORE
+
+
+def test_the_thread_is_told_once() -> None:
+    with pytest.raises(ValueError, match="once"):
+        made(dataclasses.replace(LENA, line="1 pick-up"))
 
 
 @pytest.mark.parametrize("size", [CAPSULE_SIZE_NTAG424, MINIMAL_SIZE, FULL_SIZE])
@@ -129,7 +163,7 @@ def test_what_is_said_shrinks_to_the_place(capsule: Capsule, size: int) -> None:
 
     assert size_of(small) <= size
     assert capsule.name.startswith(small.name)
-    assert capsule.line.startswith(small.line)
+    assert set(_cut_apart(small.parts)) <= set(_cut_apart(capsule.parts))
     assert (small.seq, small.is_waiting, small.is_owed) == (
         capsule.seq,
         capsule.is_waiting,
@@ -137,22 +171,42 @@ def test_what_is_said_shrinks_to_the_place(capsule: Capsule, size: int) -> None:
     )
 
 
-def test_a_line_loses_whole_parts_and_the_name_stays_as_long_as_it_can() -> None:
-    parts = "case C-4711 by phone, promise Fri 27 Nov", "1 pick-up", "wrote by whatsapp 3 Nov"
-    wordy = dataclasses.replace(LENA, line="; ".join(parts), name="Maximiliana")
+def _cut_apart(parts: bytes) -> list[bytes]:
+    if not parts:
+        return []
+    size = 1 + parts[0] % 16
+    return [parts[:size], *_cut_apart(parts[size:])]
+
+
+def test_as_many_whole_parts_are_kept_as_fit_and_the_name_stays_as_long_as_it_can() -> None:
+    wordy = dataclasses.replace(LENA, name="Maximiliana")
+    case, pickup = _cut_apart(wordy.parts)
     size = size_of(wordy)
 
     assert fitted(wordy, size) == wordy
-    assert fitted(wordy, size - 1).line == "; ".join(parts[:2])
+    assert fitted(wordy, size - 1).parts == case
+    assert fitted(wordy, size - len(pickup) - 1).parts == pickup
     assert fitted(wordy, size - 1).name == "Maximiliana"
-    assert fitted(wordy, MINIMAL_SIZE).line == ""
-    assert fitted(wordy, CAPSULE_SIZE_NTAG424).name == "Maximilia"
+    assert fitted(wordy, MINIMAL_SIZE) == wordy
+    assert fitted(LENA, CAPSULE_SIZE_NTAG424).parts == pickup
+    assert fitted(dataclasses.replace(wordy, parts=case[:-1]), FULL_SIZE).parts == b""
     with pytest.raises(ValueError, match="no capsule fits"):
         fitted(wordy, 80)
 
 
+def test_a_line_of_words_loses_whole_parts_and_is_on_no_small_chip() -> None:
+    parts = "case C-4711 by phone, promise Fri 27 Nov", "1 pick-up", "wrote by whatsapp 3 Nov"
+    wordy = dataclasses.replace(LENA_BEFORE, line="; ".join(parts), name="Maximiliana")
+    size = size_of(wordy)
+
+    assert fitted(wordy, size) == wordy
+    assert fitted(wordy, size - 1).line == "; ".join(parts[:2])
+    assert fitted(wordy, MINIMAL_SIZE).line == ""
+    assert fitted(wordy, CAPSULE_SIZE_NTAG424).name == "Maximiliana"
+
+
 def test_a_name_is_never_cut_within_a_letter() -> None:
-    named = dataclasses.replace(LENA, line="", name="éééééé")
+    named = dataclasses.replace(LENA, parts=b"", name="éééééé")
 
     for size in range(96, 128):
         assert set(fitted(named, size).name) <= {"é"}
@@ -418,7 +472,7 @@ def test_what_stands_behind_a_capsule_makes_it_none_of_ours() -> None:
 
 
 @pytest.mark.parametrize("unit", [1, 4])
-@pytest.mark.parametrize("old", [None, dataclasses.replace(LENA, seq=6, line="x" * 100)])
+@pytest.mark.parametrize("old", [None, dataclasses.replace(LENA_BEFORE, seq=6, line="x" * 100)])
 def test_a_write_torn_at_any_unit_leaves_the_old_one_the_new_one_or_none(
     old: Capsule | None, unit: int
 ) -> None:

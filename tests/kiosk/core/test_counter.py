@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from kiosk.core import counter, counter_thread
+from kiosk.core.carried import Carried
 from kiosk.core.entries import Entry, Opened, Telling, Tone, found
 from kiosk.core.ports import Unsettled
 from kiosk.core.staff_words import DAY_US, HOUR_US
@@ -36,6 +37,7 @@ from sync.model.records import (
     Told,
 )
 from sync.model.row import row_of
+from sync.model.thread_parts import Part, PartKind
 from tests.support import hostile
 from tests.support.demo_side import NOW_US, POST, WORDS, profile
 
@@ -677,3 +679,36 @@ def test_points_lent_to_a_store_are_still_hers() -> None:
     sheet = counter.sheet_of(profile, tell=tell, opened=found("name"))
 
     assert sheet.standing == "100 points"
+
+
+def _told(*parts: Part, line: str = "") -> str:
+    carried = Carried(issued_at=NOW_US - DAY_US, parts=parts, line=line)
+    return counter.carried_said(carried, now=NOW_US, words=WORDS)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (Part(PartKind.CASE, "phone", "C-4711"), "case C-4711 (Phone)"),
+        (Part(PartKind.CASE, "x", "C-1", day=20_784), "case C-1 (X), answer promised for Fri 27 Nov"),
+        (Part(PartKind.CASE, ""), "a case (another way)"),
+        (Part(PartKind.CASE, "web", day=1), "a case (Web), answer promised for Fri 2 Jan"),
+        (Part(PartKind.MORE_CASES, count=1), "1 more case"),
+        (Part(PartKind.MORE_CASES, count=3), "3 more cases"),
+        (Part(PartKind.UNANSWERED, "email", day=20_784), "E-mail of Fri 27 Nov not answered"),
+        (Part(PartKind.PICKUPS, count=1), "1 pick-up"),
+        (Part(PartKind.PICKUPS, count=12), "12 pick-ups"),
+        (Part(PartKind.TICKETS, count=1), "1 ticket"),
+        (Part(PartKind.TICKETS, count=2), "2 tickets"),
+    ],
+)  # fmt: skip
+def test_what_a_band_tells_is_said_in_the_words_of_this_shop(part: Part, said: str) -> None:
+    assert f": {said}. More is known at the centre." in _told(part)
+
+
+def test_a_band_tells_the_most_pressing_first_and_words_of_before_as_they_are() -> None:
+    pickup, ticket = Part(PartKind.PICKUPS, count=1), Part(PartKind.TICKETS, count=1)
+
+    assert ": 1 pick-up; 1 ticket. More" in _told(pickup, ticket)
+    assert ": 1 pick-up. More" in _told(line="1 pick-up")
+    assert "told nothing more" in _told()

@@ -32,6 +32,7 @@ from sync.model.operations.record_interaction import RecordInteraction
 from sync.model.operations.redeem import Redeem
 from sync.model.records import Case, Customer, Interaction, Pickup, Promise
 from sync.model.row import row_of
+from sync.model.thread_parts import Part, PartKind
 from tests.support import hostile
 from tests.support.colours import faint
 from tests.support.counter_side import Counter, counter
@@ -768,8 +769,9 @@ async def test_why_a_tap_opened_no_page_is_told_to_staff_alone(reason: str, word
 
 
 LENA_BY_HER_BAND = Carried(
-    issued_at=NOW_US - DAY_US, name="Lena", is_owed=True, line="case C-4711 by phone; 1 pick-up"
-)
+    issued_at=NOW_US - DAY_US, name="Lena", is_owed=True,
+    parts=(Part(PartKind.CASE, "phone", "C-4711"), Part(PartKind.PICKUPS, count=1)),
+)  # fmt: skip
 
 
 async def test_the_line_a_strange_band_carries_is_read_only_once_an_identity_document_was_seen() -> (
@@ -787,7 +789,7 @@ async def test_the_line_a_strange_band_carries_is_read_only_once_an_identity_doc
         assert "Lena is here, not known in this shop. ID seen? F4 says" in before
         assert "4711" not in before
         assert at.notice("here").startswith("The band told on ")
-        assert "case C-4711 by phone; 1 pick-up" in at.notice("here")
+        assert "case C-4711 (Phone); 1 pick-up" in at.notice("here")
         assert at.view.page == "find"
 
 
@@ -1284,6 +1286,63 @@ async def test_after_five_minutes_it_is_no_longer_offered() -> None:
 
         assert at.notice("message") == "Nothing was recorded here in the last 5 minutes."
         assert not any(key[2] == "undo" for key in at.view.query_one(KeyBar).keys)
+
+
+async def test_what_was_done_is_said_for_a_minute_and_with_a_key_as_long_as_the_key_acts() -> (
+    None
+):
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.write("he was here")
+        await at.press("enter")
+        at.desk.stand(now=NOW_US + MINUTE_US)
+        at.view.look()
+        stands = at.notice("message")
+        at.desk.stand(now=NOW_US + MINUTE_US + 1)
+        at.view.look()
+
+        assert stands.startswith("Recorded: the note is kept.")
+        assert at.notice("message") == ""
+
+        await at.press("k")
+        await at.type("billed")
+        await at.press("enter", "enter")
+        at.desk.stand(now=NOW_US + 5 * MINUTE_US)
+        at.view.look()
+        stands = at.notice("message")
+        at.desk.stand(now=NOW_US + 7 * MINUTE_US)
+        at.view.look()
+
+        assert "Z takes it back" in stands
+        assert at.notice("message") == ""
+
+
+async def test_what_went_wrong_stays_until_something_else_is_done() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        at.desk.is_full = True
+        await at.write("he was here")
+        await at.press("enter")
+        at.desk.stand(now=NOW_US + 9 * MINUTE_US)
+        at.view.look()
+
+        assert at.notice("message").startswith("! Not recorded.")
+
+
+async def test_what_was_told_of_a_tap_that_opened_nothing_is_no_news_after_five_minutes() -> (
+    None
+):
+    async with counter() as at:
+        at.view.staff_told("pin_locked")
+        at.view.look()
+        at.desk.stand(now=NOW_US + HELD_US)
+        at.view.look()
+        stands = at.notice("here")
+        at.desk.stand(now=NOW_US + HELD_US + 1)
+        at.view.look()
+
+        assert stands.startswith("? Five wrong PINs")
+        assert at.notice("here") == ""
 
 
 async def test_what_only_the_centre_can_decide_is_not_handed_out_before() -> None:

@@ -190,11 +190,13 @@ def test_a_case_in_another_customers_words_never_reaches_the_band(held: Centre) 
     )  # fmt: skip
     held.put_rows([row(hostile)])
 
-    line = made_by(held).line
+    raw = made_by(held).parts
 
-    assert line.startswith("case by another way, promise Wed 7 Jan; case C-4711")
-    assert "secret" not in line
-    assert "\x1b" not in line
+    first, second = parts_of(raw)[:2]
+    assert (first.kind, first.number, first.channel) == (PartKind.CASE, "", "")
+    assert second.number == "C-4711"
+    assert b"secret" not in raw
+    assert b"\x1b" not in raw
 
 
 def test_a_centre_without_a_key_for_capsules_gives_none(tmp_path: Path) -> None:

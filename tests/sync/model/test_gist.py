@@ -24,10 +24,13 @@ from sync.model.records import (
     Record,
 )
 from sync.model.row import row_of
+from sync.model.thread_parts import DAY_MAX, Part, PartKind, packed
 
 NOW = datetime(2026, 5, 8, 14, 2, tzinfo=UTC)
 NOW_US = micros_of(NOW)
 DAY = 86_400_000_000
+TODAY = NOW_US // DAY
+C_1 = Part(PartKind.CASE, "phone", "C-1")
 ME = Customer(id="me", given_name="Mia", family_name="Secretname", language="de")
 ROWS = people_rows(NOW)
 OWNERS = sorted({row.owner for row in ROWS if row.owner})
@@ -83,8 +86,12 @@ def test_the_line_names_what_presses_most_first() -> None:
         Entitlement(id="e2", title="over", kind="ticket", until=NOW_US - 1),
     )
 
-    assert made.line == (
-        "case C-3 by x, promise Thu 7 May; case C-2 by phone, promise Mon 11 May; 1 more case; 1 pick-up; 1 ticket"
+    assert made.parts == (
+        Part(PartKind.CASE, "x", "C-3", day=TODAY - 1),
+        Part(PartKind.CASE, "phone", "C-2", day=TODAY + 3),
+        Part(PartKind.MORE_CASES, count=1),
+        Part(PartKind.PICKUPS, count=1),
+        Part(PartKind.TICKETS, count=1),
     )
     assert (made.is_waiting, made.is_owed) == (True, True)
 
@@ -99,15 +106,16 @@ def test_a_message_nobody_answered_is_named_unless_a_case_is_about_it() -> None:
         due_at=NOW_US, about="case/C-1",
     )  # fmt: skip
 
-    assert gist(message).line == "whatsapp of Tue 5 May not answered"
-    assert gist(about, case("C-1")).line == "case C-1 by phone"
+    assert gist(message).parts == (Part(PartKind.UNANSWERED, "whatsapp", day=TODAY - 3),)
+    assert gist(about, case("C-1")).parts == (C_1,)
     assert gist(message).is_owed
 
 
 def test_nothing_of_what_it_is_about_is_ever_carried() -> None:
     made = gist(case("C-1", promise=promised(1), told=(), next_step="Secretname"))
 
-    assert "Secretname" not in made.line + made.name
+    assert "Secretname" not in made.name
+    assert b"Secret" not in packed(made.parts)
     assert made.name == "Mia"
 
 
@@ -133,8 +141,8 @@ def test_who_withdraws_consent_to_be_named_is_not_named_and_may_agree_again() ->
     silent = gist(no, other, case("C-1"))
     again = gist(no, yes, case("C-1"))
 
-    assert (silent.name, silent.line, silent.is_owed, silent.language) == ("", "", True, "de")
-    assert (again.name, again.line) == ("Mia", "case C-1 by phone")
+    assert (silent.name, silent.parts, silent.is_owed, silent.language) == ("", (), True, "de")
+    assert (again.name, again.parts) == ("Mia", (C_1,))
 
 
 def test_rows_without_a_person_have_no_gist() -> None:
@@ -147,7 +155,9 @@ def test_rows_without_a_person_have_no_gist() -> None:
 def test_a_time_that_is_none_is_still_said(at: int) -> None:
     made = gist(case("C-1", promise=Promise(by="Ana", text="", due_at=at)))
 
-    assert made.line.startswith("case C-1 by phone, promise ")
+    (part,) = made.parts
+    assert part.number == "C-1"
+    assert 1 <= part.day <= DAY_MAX
 
 
 def test_its_words_are_not_in_what_is_printed_of_it() -> None:
