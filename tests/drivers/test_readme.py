@@ -35,6 +35,7 @@ from hardware.virtual.private_pcscd import PrivatePcscd
 from hardware.virtual.vpcd import VirtualVpcd
 from tests.support import chip_bands
 from tests.support.bands import REFERENCE, UID, Keys, band, band_key
+from tests.support.commands import ANSWER_S, running
 from tests.support.private_pcscd import _private_pcscd, private_pcscd  # noqa: F401  # fixtures
 from tests.support.virtual_reader import VirtualReader, virtual_reader  # noqa: F401  # fixtures
 
@@ -44,7 +45,7 @@ LIBRARY = PAGE.partition("\n## What a tap costs")[0]
 """The page above the counting of bytes."""
 
 EXAMPLES = dict(
-    re.findall(r"^### (.+?)\n\n```python\n(.*?)^```", LIBRARY, re.DOTALL | re.MULTILINE)
+    re.findall(r"^### ([^\n]+)\n\n```python\n(.*?)^```", LIBRARY, re.DOTALL | re.MULTILINE)
 )
 """Code by its heading."""
 
@@ -327,6 +328,34 @@ def test_every_group_of_vectors_is_on_the_page_and_none_that_is_not_there() -> N
 
     assert groups == set(re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+|ev2|sdm)`", chips))
     assert {kind.name for kind in ProofKind} <= set(re.findall(r"\b[A-Z]+\b", chips))
+
+
+def test_the_reader_process_says_and_hears_the_lines_on_the_page(
+    virtual_reader: VirtualReader,  # noqa: F811  # a fixture
+) -> None:
+    part = LIBRARY.partition("\n### From another language\n")[2]
+    command, *lines = part.partition("```\n")[2].partition("\n```")[0].splitlines()
+    place = str(virtual_reader.path)
+    words = command.replace("/dev/ttyUSB0", place).split()[1:]
+    virtual_reader.field.present(sample("desfire-ev2"))
+    said = []
+
+    with running(*words) as reader:
+        for line in lines:
+            if line.startswith("> "):
+                reader.tell(line[2:])
+            else:
+                said.append(reader.line().replace(place, "/dev/ttyUSB0"))
+            if '"proved"' in line:
+                virtual_reader.field.remove()
+        ended = reader.process.wait(ANSWER_S)
+
+    measured = re.compile(r'("\w+_us"):\d+')
+    expected = [line for line in lines if not line.startswith("> ")]
+    assert [measured.sub(r"\1", line) for line in said] == [
+        measured.sub(r"\1", line) for line in expected
+    ]
+    assert ended == 0
 
 
 def row_of(family: str) -> dict[str, str]:
