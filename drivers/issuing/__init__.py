@@ -4,6 +4,7 @@ errors      what can go wrong beside what drivers and the disk say
 ports       what it needs from others: keys, and files that only grow
 plan        what every band of a shop gets, as TOML
 sheet       the bands to issue, one a line of CSV, and the report of what became of them
+numbering   which numbers bands without a sheet have; none is on two labels
 journal     what was begun and done to which band, append-only; no keys in it
 label       what is printed on a band or its packet: a short code and a QR picture
 steps       what an issue does, in order, in words; the dry run

@@ -18,6 +18,7 @@ watch     who waits for an answer in which channel
 erase     customers who asked to be forgotten, forgotten everywhere
 likeness  customers who are probably one person
 central_import a file of records into a channel of the centre
+counting  how many of something, in words
 naming    whom a text on the command line of a centre means
 progress_line  how far something long is, on a terminal or in plain lines
 """

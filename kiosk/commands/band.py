@@ -48,7 +48,7 @@ Count = Annotated[
         "--count",
         min=0,
         max=100_000,
-        help="So many bands, instead of a sheet.",
+        help="So many bands, instead of a sheet; their numbers go on from those before.",
         show_default=False,
     ),
 ]

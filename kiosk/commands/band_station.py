@@ -16,10 +16,18 @@ import typer
 
 from drivers.errors import BandError, DriverError, ReaderAbsent, ReaderError
 from drivers.issuing.desfire import Means
-from drivers.issuing.errors import BandRejected, JournalDamaged, PlanMalformed, WrongBand
+from drivers.issuing.errors import (
+    BandOfAnother,
+    BandRejected,
+    JournalDamaged,
+    NotGenuine,
+    PlanMalformed,
+    WrongBand,
+)
 from drivers.issuing.journal import Journal
 from drivers.issuing.label import svg_of
 from drivers.issuing.looking import Ring, told
+from drivers.issuing.numbering import first_number
 from drivers.issuing.plan import EXAMPLE, PRACTICE, Chip, Plan, plan_of, practice_example
 from drivers.issuing.sheet import Outcome, Wanted, reported_of, wanted_of
 from drivers.issuing.station import Errand, Job, Said, Station, name_of_sheet, whole_of
@@ -31,6 +39,7 @@ from hardware.disk import SystemDisk
 from hardware.entropy import SystemEntropy
 from hardware.errors import DeviceError, FolderInUse
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
+from kiosk.commands.counting import counted
 from kiosk.commands.progress_line import ProgressLine
 from kiosk.commands.tap import MESSAGES
 from kiosk.station_keys import ISSUER_FILE, LentKeys, StationKeyFiles
@@ -150,7 +159,13 @@ def say_plan(asked: Asked) -> None:
     for number, step in enumerate(whole_of(plan), start=1):
         print(f"{number:3}  {step.name:22} {step.words}")
     if wanted:
-        print(f"{len(wanted)} bands, the first: {plan.marked(wanted[0].label or plan.label)}")
+        first = wanted[0].label
+        labels = (
+            f"the first: {plan.marked(first)}"
+            if first
+            else f"labels: {plan.marked(plan.label)}"
+        )
+        print(f"{counted(len(wanted), 'band')}, {labels}")
 
 
 def _practice_plan(asked: Asked) -> str:
@@ -256,7 +271,8 @@ def _enter(asked: Asked) -> None:
     except StoreError as error:
         fail(f"The centre's database cannot be used: {error}.", EXIT_OWN_FILES)
     _say(
-        f"{done.n_new} bands are new, {done.n_known} were known, {done.n_retired} others are retired."
+        f"{counted(done.n_new, 'band is', 'bands are')} new, {counted(done.n_known, 'was', 'were')} known,"
+        f" {counted(done.n_retired, 'other is', 'others are')} retired."
     )
 
 
@@ -444,23 +460,35 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
         if asked.is_dry:
             _dry(bench)
             return
+        report, first = _report(asked, name, plan), 1
+        if asked.sheet is None:
+            first = first_number(
+                bench.journal.entries, plan, name=name, count=len(wanted),
+                is_reported=bool(bench.disk.read(report)),
+            )  # fmt: skip
+            wanted = tuple(replace(each, number=each.number + first - 1) for each in wanted)
         job = Job(
             wanted,
             name=name,
             journal=bench.journal,
-            report=_report(asked, name, plan),
+            report=report,
             disk=bench.disk,
             mark=plan.marked(""),
         )
         if asked.is_giving_up:
-            _say(f"{job.give_up()} lines go to other bands.")
+            _say(f"{counted(job.give_up(), 'line goes', 'lines go')} to other bands.")
         errand = Errand(store=asked.sealed, replaces=asked.band if is_replacing else "")
         if job.n_done:
             _say(f"{job.n_done} of {job.n_wanted} were issued before.")
+        elif first > 1 and not job.begun:
+            _say(f"A new run: its numbers go on from {first}.")
+        if asked.count and job.is_over:
+            _say("For as many more, take its report away first, or name another with --report.")
         n_failed = _all(bench, job, errand)
         _say(
             plan.marked(
-                f"{job.n_done} of {job.n_wanted} bands are issued, {n_failed} were refused."
+                f"{job.n_done} of {counted(job.n_wanted, 'band is', 'bands are')} issued,"
+                f" {counted(n_failed, 'was', 'were')} refused."
             )
         )
         if job.begun:
@@ -468,7 +496,7 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
             _say(
                 f"Begun and not whole: line {numbers}. Hold those bands again, or give them up with --give-up."
             )
-        _say(f"Report: {_report(asked, name, plan)}")
+        _say(f"Report: {report}")
         if not job.is_over:
             raise typer.Exit(EXIT_FAILED)
 
@@ -596,6 +624,15 @@ def _rings(
         yield Ring(keys, f"{PRACTICE}: made here to practise with")
 
 
+def _refusal(what: str, error: DriverError | BandRejected, *, is_practice: bool) -> str:
+    """What is said of a band with which it could not be done; of one that is none of ours that it is none of ours."""
+    if what == "retire" and is_practice and isinstance(error, (NotGenuine, BandOfAnother)):
+        return "This band was not issued for practice here, nothing was done to it"
+    if what == "retire" and isinstance(error, BandOfAnother):
+        return "This band was not issued with these keys, nothing was done to it"
+    return "This band"
+
+
 def _one(what: str, asked: Asked) -> None:
     with _bench(asked, _plan(asked)) as bench:
         target = bench.only_target()
@@ -604,7 +641,9 @@ def _one(what: str, asked: Asked) -> None:
         except WrongBand as error:
             fail(f"{error}.")
         except (BandRejected, BandError) as error:
-            fail(f"This band: {_words(error)}")
+            fail(
+                f"{_refusal(what, error, is_practice=bench.means.plan.is_practice)}: {_words(error)}"
+            )
 
 
 def _done(what: str, bench: _Bench, target: Target) -> None:

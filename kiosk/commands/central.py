@@ -38,6 +38,7 @@ from kiosk import settings
 from kiosk.band_keys import GROUP_FILE, MASTER_FILE, BandKeyFiles
 from kiosk.capsule_signing import KEY_FILE as CAPSULE_FILE
 from kiosk.capsule_signing import SEED_SIZE, CapsuleKeyFile
+from kiosk.commands.counting import counted
 from kiosk.commands.options import CENTRE_FOLDER, Data
 from kiosk.commands.own_files import sentence
 from sync.central.app import Tls, serve
@@ -199,7 +200,7 @@ def _restored(folder: Path, address: str) -> None:
     finally:
         lock.close()
     print(
-        f"The history of {n_scopes} scopes has another name. Start the centre again: each device offers again what it keeps"
+        f"The history of {counted(n_scopes, 'scope')} has another name. Start the centre again: each device offers again what it keeps"
         " as answered, and fetches its rows anew over what it holds."
     )
 

@@ -20,6 +20,7 @@ import typer
 from hardware.clock import SystemClock
 from hardware.entropy import SystemEntropy
 from hardware.identity import new_private_key
+from kiosk.commands.counting import counted
 from kiosk.commands.own_files import fail
 from kiosk.commands.progress_line import ProgressLine
 from sync.edge.progress import Meter
@@ -112,10 +113,11 @@ def _parts_over(store: Any) -> "Parts":
 def _in_words(done: "Imported", file: Path) -> list[str]:
     if done.was_whole:
         last = done.resumed_at - 1
-        said = [f"All {last:,} lines were read before, and nothing was added since."]
+        lines = "Its one line was" if last == 1 else f"All {last:,} lines were"
+        said = [f"{lines} read before, and nothing was added since."]
     else:
         said = [
-            f"{done.n_taken:,} taken, {done.n_again:,} were here before, {done.n_waiting:,} put by until what they name is known."
+            f"{done.n_taken:,} taken, {counted(done.n_again, 'was', 'were')} here before, {done.n_waiting:,} put by until what they name is known."
         ]
         if done.resumed_at > 1:
             said.insert(0, f"Lines before {done.resumed_at:,} were read before.")

@@ -24,6 +24,7 @@ import typer
 
 from hardware.clock import SystemClock
 from hardware.moments import micros_of, moment_of
+from kiosk.commands.counting import counted
 from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail, sentence
 from sync.model.errors import StoreError
@@ -299,7 +300,7 @@ def _in_words(said: dict[str, Any]) -> list[str]:
             )
             + (f"  ({it['reason']})" if it["reason"] else "")
             + (
-                f"\n    ! the bytes of {it['bytes_go']['events']} that wait for a person go from {it['bytes_go']['first']} on:"
+                f"\n    ! the bytes of {counted(it['bytes_go']['events'], 'event')} waiting for a person go from {it['bytes_go']['first']} on:"
                 " replay them, or keep them longer ([NAME.keep_days] held)"
                 if "bytes_go" in it
                 else ""

@@ -19,6 +19,7 @@ import typer
 
 from hardware.clock import SystemClock
 from hardware.moments import micros_of
+from kiosk.commands.counting import counted
 from kiosk.commands.naming import full_name, ids_meant, list_several
 from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
@@ -189,7 +190,7 @@ def _in_words(said: dict[str, Any]) -> list[str]:
         return lines or ["Nobody asked to be forgotten."]
     if "rows" in said:
         of_kinds = ", ".join(
-            _counted(count, *_KINDS.get(kind, (kind, f"{kind}s")))
+            counted(count, *_KINDS.get(kind, (kind, f"{kind}s")))
             for kind, count in sorted(said["rows"].items())
         )
         joined = f", with {said['joined']} joined into it" if said["joined"] else ""
@@ -200,16 +201,12 @@ def _in_words(said: dict[str, Any]) -> list[str]:
     lines = []
     if "erased_rows" in said:
         lines.append(
-            f"Erased: {_counted(said['erased_rows'], 'row', 'rows')} of {said['customer']} ({said['name']})."
+            f"Erased: {counted(said['erased_rows'], 'row', 'rows')} of {said['customer']} ({said['name']})."
         )
-    passed = _counted(said["passed"], "device holds", "devices hold")
-    waiting = _counted(len(said["waiting"]), "has", "have")
+    passed = counted(said["passed"], "device holds", "devices hold")
+    waiting = counted(len(said["waiting"]), "has", "have")
     lines.append(f"{passed} nothing of them, {waiting} not said so yet.")
     return [*lines, *(f"    {it['what']}  {it['device']}" for it in said["waiting"])]
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def _due(due_at: int, when: str, now: int) -> str:

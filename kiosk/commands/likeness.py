@@ -23,6 +23,7 @@ import typer
 from hardware.clock import SystemClock
 from hardware.entropy import SystemEntropy
 from hardware.moments import micros_of, moment_of
+from kiosk.commands.counting import counted
 from kiosk.commands.options import EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from sync.model.errors import StoreError
@@ -124,8 +125,11 @@ def _suggest(
     if as_json:
         print(json.dumps({"customers": len(people), "likely": len(pairs), "new": n_new}))
     else:
-        told = "nothing was written" if is_dry else f"{n_new} new suggestions"
-        print(f"{len(people)} customers, {len(pairs)} pairs that are probably one: {told}.")
+        told = "nothing was written" if is_dry else counted(n_new, "new suggestion")
+        print(
+            f"{counted(len(people), 'customer')},"
+            f" {counted(len(pairs), 'pair that is', 'pairs that are')} probably one: {told}."
+        )
 
 
 def _list_declined(address: str, *, as_json: bool) -> None:
@@ -252,7 +256,8 @@ def _say(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found))
         return
-    print(f"{found['of']}: {found['true_pairs']} pairs are one person.")
+    pairs = counted(found["true_pairs"], "pair is", "pairs are")
+    print(f"{found['of']}: {pairs} one person.")
     for name, one in found["scores"].items():
         print(
             f"  {name:<36} said {one['said']:>7}  precision {one['precision']:.5f}  recall {one['recall']:.4f}"

@@ -12,6 +12,7 @@ import typer
 from hardware import log
 from hardware.disk import SystemDisk
 from hardware.errors import DeviceError, EnrolmentError, FolderInUse
+from kiosk.commands.counting import counted
 from kiosk.settings import Settings
 from sync.model.errors import StoreError
 
@@ -147,6 +148,6 @@ class OwnFiles:
             )
         else:
             print(
-                f"tapthread: this device was revoked; its keys and {count} files are erased.",
+                f"tapthread: this device was revoked; its keys and {counted(count, 'file')} are erased.",
                 file=sys.stderr,
             )

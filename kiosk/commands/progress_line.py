@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from hardware.clock import Clock
+from kiosk.commands.counting import counted
 from sync.edge.progress import Progress
 
 DRAW_MS: Final = 100
@@ -59,7 +60,8 @@ class ProgressLine:
 def line_of(progress: Progress, *, width: int) -> str:
     """One line: a bar where there are `width` columns for it, share, how many of how many, how fast, how long still."""
     share = 100 * progress.n_done // max(progress.n_total, 1)
-    text = f"{share:3} %  {progress.n_done:,} of {progress.n_total:,} {NAMES.get(progress.what, progress.what)}"
+    name = NAMES.get(progress.what, progress.what).removesuffix("s")
+    text = f"{share:3} %  {progress.n_done:,} of {counted(progress.n_total, name, f'{name}s')}"
     if progress.per_s:
         text += f", {progress.per_s:,}/s"
     left_s = progress.left_s

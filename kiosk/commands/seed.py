@@ -10,6 +10,7 @@ import typer
 
 from hardware.errors import DeviceError, FolderInUse
 from kiosk import settings
+from kiosk.commands.counting import counted
 from kiosk.commands.options import Centre, Data
 from sync.model.errors import SyncError
 
@@ -42,6 +43,6 @@ def run(data: Data = None, centre: Centre = None) -> None:
         print(f"tapthread seed: no demo can be made in {chosen.data}: {why}", file=sys.stderr)
         raise typer.Exit(EXIT_FAILED) from error
     print(
-        f"The demo is in {chosen.data}: {made.n_rows} rows at the centre,"
+        f"The demo is in {chosen.data}: {counted(made.n_rows, 'row')} at the centre,"
         f" {made.n_held} of them and {made.n_leases} band keys on this kiosk."
     )

@@ -14,6 +14,8 @@ from typing import Annotated, Final
 
 import typer
 
+from kiosk.commands.counting import counted
+
 EXIT_BROKEN: Final = 1
 EXIT_USAGE: Final = 2
 MEMORY: Final = Path("/dev/shm")  # noqa: S108  # files that are gone with the run belong into memory
@@ -64,7 +66,7 @@ def run(  # noqa: PLR0913, PLR0917  # the options of one command
                 words = [*events, f"seed {verdict.seed}: {verdict.broken}", f"again: {replay}"]
                 print("\n".join(words), file=sys.stderr, flush=True)
             elif seeds > 1 and not as_json and report.n_seeds % 100 == 0:
-                print(f"{report.n_seeds} seeds, {len(report.failed)} failed", flush=True)
+                print(f"{report.n_seeds:,} seeds, {len(report.failed)} failed", flush=True)
     said = {
         "seeds": report.n_seeds, "steps": report.n_steps, "operations": report.n_ops,
         "calls": report.n_calls, "faults": report.n_faults, "virtual_s": report.virtual_s,
@@ -75,8 +77,8 @@ def run(  # noqa: PLR0913, PLR0917  # the options of one command
         print(json.dumps(said))
     else:
         print(
-            f"{report.n_seeds} seeds, {report.n_steps} steps, {report.n_ops} operations,"
-            f" {report.n_calls} calls, {report.n_faults} faults, {len(report.failed)} failed"
+            f"{counted(report.n_seeds, 'seed')}, {counted(report.n_steps, 'step')}, {counted(report.n_ops, 'operation')},"
+            f" {counted(report.n_calls, 'call')}, {counted(report.n_faults, 'fault')}, {len(report.failed)} failed"
         )
         print(report.hash)
     if report.failed:

@@ -22,6 +22,7 @@ import typer
 
 from hardware.disk import SystemDisk
 from kiosk import settings
+from kiosk.commands.counting import counted
 from kiosk.commands.options import Centre, Data
 from kiosk.commands.own_files import EXIT_OWN_FILES, OwnFiles, fail, is_running
 from kiosk.commands.progress_line import ProgressLine
@@ -138,7 +139,7 @@ def _exchange(chosen: "Settings", what: str, *, as_json: bool) -> None:
         print(json.dumps(found))
     else:
         print(
-            f"{_said_of(code)}. {n_held:,} rows here, {done.n_rows:,} changed;"
+            f"{_said_of(code)}. {counted(n_held, 'row')} here, {done.n_rows:,} changed;"
             f" {done.n_settled:,} sent and answered; {standing.n_waiting:,} to send,"
             f" {standing.n_refused:,} not settled."
         )
@@ -210,17 +211,17 @@ def _lines_of(report: "SyncReport") -> Sequence[str]:
         f"centre   {asked or _said_of(report.network)}",
         f"data     {f'complete {age} ago' if age else 'never complete'}; {lease}",
         *(
-            f"         {one.scope}: {one.count if one.count >= 0 else '?'} rows, up to {one.seq}"
+            f"         {one.scope}: {counted(one.count, 'row') if one.count >= 0 else '? rows'}, up to {one.seq}"
             f"{'' if one.is_head else ', more to come'}"
             for one in report.scopes
         ),
         f"to send  {report.waiting:,} waiting, {report.refused:,} refused, {report.held:,} held",
-        f"files    {report.store}; {report.unread:,} rows unread; outbox {report.lineage}, {report.forks} forks",
+        f"files    {report.store}; {counted(report.unread, 'row')} unread; outbox {report.lineage}, {counted(report.forks, 'fork')}",
         *(f"coming   {one.what}: {one.done:,} of {one.total:,}" for one in report.progress),
         *(f"relay    {report.relay}" for _ in [0] if report.relay),
         *(f"notice   {one.code}, {words.moment(one.at, now=now)}" for one in report.notices),
         *(
-            f"failed   {code}, {n:,} times since the start"
+            f"failed   {code}, {counted(n, 'time')} since the start"
             for code, n in report.failures.items()
         ),
         *(f"alert    {words.alert(code, 'This device')}" for code in report.alerts),

@@ -19,6 +19,7 @@ import msgspec
 import typer
 
 from kiosk import settings
+from kiosk.commands.counting import counted
 from kiosk.commands.options import CENTRE_FOLDER, EXIT_DATABASE, Data, Database, database_of
 from kiosk.commands.own_files import fail
 from kiosk.core.staff_words import StaffWords
@@ -128,7 +129,7 @@ def _lines(found: "Watched", words: StaffWords) -> list[str]:
     )
     lines = [head]
     lines += [
-        f"{words.channel(it.channel):<12} {_counted(it.n_waiting, 'waits', 'wait')}, {it.n_late} of them late,"
+        f"{words.channel(it.channel):<12} {counted(it.n_waiting, 'waits', 'wait')}, {it.n_late} of them late,"
         f" the longest since {words.moment(it.oldest_at, now=found.at)}"
         for it in found.waiting
     ]
@@ -155,15 +156,11 @@ def _heading(found: "Watched") -> str:
     """What the lines below it are, and how many of each."""
     counts = Counter(it.code for it in found.alarms)
     said = ", ".join(
-        _counted(counts[code], *forms) for code, forms in _COUNTED.items() if counts[code]
+        counted(counts[code], *forms) for code, forms in _COUNTED.items() if counts[code]
     )
     n_listed = len(found.alarms)
     more = f" (the first {n_listed} of {found.n_alarms})" if found.n_alarms > n_listed else ""
     return f"Of them and of what we promised, the longest due first{more}: {said}"
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def _alarm_lines(found: "Watched", words: StaffWords) -> list[str]:
@@ -209,7 +206,7 @@ def _promises_line(it: "PromiseReport | None", now: int, words: StaffWords) -> s
         return "Nothing was promised on a case."
     since = f" (the oldest for {words.moment(it.broken_at, now=now)})" if it.broken_at else ""
     return (
-        f"Promised {_counted(it.n_promised, 'time', 'times')} on {_counted(it.n_cases, 'case', 'cases')},"
+        f"Promised {counted(it.n_promised, 'time', 'times')} on {counted(it.n_cases, 'case', 'cases')},"
         f" {it.n_broken} broken{since}, more than once on {it.n_again}; still owed on {it.n_owed}"
     )
 
@@ -218,7 +215,7 @@ def _report_line(it: "ChannelReport", words: StaffWords) -> str:
     answer = words.span(it.answer_median_us) if it.n_answered else "nobody was answered"
     return (
         f"{words.channel(it.channel):<12} {it.n_contacts:>5} {'contact' if it.n_contacts == 1 else 'contacts'}"
-        f" of {_counted(it.n_customers, 'customer', 'customers')} ({it.share:.0%}),"
+        f" of {counted(it.n_customers, 'customer', 'customers')} ({it.share:.0%}),"
         f" answered {it.n_answered}, half within {answer}, late {it.n_late}, asked again elsewhere"
         f" {it.n_asked_elsewhere}: {_VERDICTS[it.verdict]} ({_REASONS[it.reason]})"
     )

@@ -279,6 +279,6 @@ def test_bands_of_a_report_are_entered_while_the_nodes_run(
         band_station.run("enter", asked)
 
     said = capsys.readouterr()
-    assert said.out == "1 bands are new, 0 were known, 0 others are retired.\n"
+    assert said.out == "1 band is new, 0 were known, 0 others are retired.\n"
     assert "give --data the folder above it, or --key its key" in said.err
     assert here.row(f"band/{band}") is not None

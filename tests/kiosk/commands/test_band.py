@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from drivers.credential.layout import AID, REFERENCE_FILE
-from drivers.issuing.plan import EXAMPLE, plan_of
+from drivers.issuing.plan import EXAMPLE, Chip, plan_of, practice_example
 from drivers.issuing.sheet import Outcome, Reported, heading, line_of_report
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy, SystemEntropy
@@ -20,6 +20,7 @@ from hardware.virtual.catalogue import sample_band, uid_of
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
+from hardware.virtual.originality import DESFIRE_TEST_KEY
 from kiosk.band_keys_token import TokenBandKeys
 from kiosk.commands import band_station
 from tests.support import softhsm
@@ -205,6 +206,102 @@ def test_a_band_is_verified_read_retired_and_replaced(at: At) -> None:
     assert at.rows("r.csv")[0]["replaces"] == reference
 
 
+def counted(at: At, count: int, *bands: VirtualDesfire, is_over: bool = True) -> list[str]:
+    """What a run of so many bands says, line for line, with these held to it; else it is broken off after them."""
+    said: list[str] = []
+    with running(*at.arguments("issue", "--count", str(count))) as station:
+
+        def listen(until: str) -> None:
+            said.append(station.line())
+            while until not in said[-1]:
+                said.append(station.line())
+
+        for band in bands:
+            at.field.present(band)
+            listen(" is issued: ")
+            at.field.remove()
+        if is_over:
+            listen("Report: ")
+            station.process.wait(20)
+    return said
+
+
+def labels_of(said: list[str]) -> list[str]:
+    return [line.partition(" is issued: ")[0] for line in said if " is issued: " in line]
+
+
+def test_numbers_go_on_from_run_to_run_and_a_replacement_has_the_next_one(at: At) -> None:
+    bands = [chip(number) for number in range(1, 8)]
+
+    first = counted(at, 2, *bands[:2])
+    second = counted(at, 3, *bands[2:3], is_over=False)
+    again = counted(at, 3, *bands[3:5])
+    reference = bands[0].contents[AID, REFERENCE_FILE.number].hex()
+    at.field.present(bands[5])
+    replaced = run(*at.arguments("replace", "--band", reference))
+    at.field.remove()
+    over = counted(at, 3)
+
+    assert labels_of(first) == ["Band 1", "Band 2"]
+    assert "A new run" not in "".join(first)
+    assert second[0] == "A new run: its numbers go on from 3."
+    assert again[0] == "1 of 3 were issued before."
+    assert labels_of(second + again) == ["Band 3", "Band 4", "Band 5"]
+    assert labels_of(replaced.stdout.splitlines()) == ["Band 6"]
+    assert "1 of 1 band is issued, 0 were refused." in replaced.stdout
+    assert over[:2] == [
+        "3 of 3 were issued before.",
+        "For as many more, take its report away first, or name another with --report.",
+    ]
+
+
+def test_as_many_bands_again_begin_where_the_last_ended_once_the_report_was_taken_away(
+    at: At,
+) -> None:
+    bands = [chip(number) for number in range(1, 5)]
+    counted(at, 2, *bands[:2])
+    (report,) = (at.folder / "data/encoder").glob("issued-*.csv")
+    report.rename(at.folder / "monday.csv")
+
+    said = counted(at, 2, *bands[2:])
+
+    assert labels_of(said) == ["Band 3", "Band 4"]
+    assert [row["line"] for row in at.rows(str(report))] == ["3", "4"]
+
+
+def test_a_band_that_cannot_be_retired_is_said_not_to_be_of_these_keys(at: At) -> None:
+    foreign = VirtualDesfire(
+        uid=bytes.fromhex("04AABBCCDDEEFF"), ev=1, applications=(),
+        entropy=SeededEntropy("x"), picc_key=b"k" * 16, picc_key_version=9,
+    )  # fmt: skip
+    at.field.present(foreign)
+
+    said = run(*at.arguments("retire"))
+
+    assert said.returncode == 1
+    begin = "tapthread band: This band was not issued with these keys, nothing was done to it: "
+    assert said.stderr.startswith(begin)
+    assert "version 9" in said.stderr
+
+
+def test_a_band_that_practice_did_not_issue_is_said_to_be_so_before_what_it_lacks(
+    at: At,
+) -> None:
+    example = practice_example(Chip.DESFIRE, DESFIRE_TEST_KEY.public)
+    (at.folder / "plan.toml").write_text(example)
+    at.field.present(
+        VirtualDesfire.fresh(uid=chip(9).uid, ev=2, entropy=SeededEntropy("a shop's"))
+    )
+
+    said = run(*at.arguments("retire"))
+
+    assert said.returncode == 1
+    assert said.stderr == (
+        "tapthread band: This band was not issued for practice here, nothing was done to it:"
+        " the chip has no signature of its maker.\n"
+    )
+
+
 def test_a_report_is_entered_at_the_centre_and_the_store_knows_its_spares(
     at: At, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -221,8 +318,8 @@ def test_a_report_is_entered_at_the_centre_and_the_store_knows_its_spares(
     band_station.run("enter", asked)
 
     assert capsys.readouterr().out.splitlines() == [
-        "1 bands are new, 0 were known, 0 others are retired.",
-        "0 bands are new, 1 were known, 0 others are retired.",
+        "1 band is new, 0 were known, 0 others are retired.",
+        "0 bands are new, 1 was known, 0 others are retired.",
     ]
 
 

@@ -135,7 +135,7 @@ def test_that_bytes_go_soon_and_that_they_went_is_said(
     shown = capsys.readouterr().out
 
     assert going["bytes"] == f"{len(sent.body)}, go on 2026-07-06T12:00:00+00:00"
-    assert "! the bytes of 1 that wait for a person go from 2026-07-06" in listed
+    assert "! the bytes of 1 event waiting for a person go from 2026-07-06" in listed
     assert gone["bytes"].startswith("went on 2026-07-06")
     assert gone["digest"] == f"sha256:{hashlib.sha256(sent.body).hexdigest()}"
     assert (gone["state"], gone["reason"]) == ("held", "no mapping for 'strange'")

@@ -41,7 +41,7 @@ def test_what_is_found_is_written_once_and_said(
 
     dry, first, again = capsys.readouterr().out.splitlines()
     assert dry.endswith("nothing was written.")
-    assert first.endswith("1 new suggestions.")
+    assert first.endswith("1 new suggestion.")
     assert json.loads(again) == {"customers": 2, "likely": 1, "new": 0}
 
 
