@@ -2,13 +2,17 @@
 
 import re
 import shlex
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import nfc
 import nfc.clf.pn532
 import nfc.clf.transport
 
 import hardware.virtual
+from drivers.readers.opening import opened
+from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual.catalogue import sample_band, uid_of
 from hardware.virtual.private_pcscd import PrivatePcscd
@@ -90,6 +94,20 @@ def test_nfcpy_opens_it_with_the_line_on_the_page(virtual_reader: VirtualReader)
     clf.close()
 
     assert bytes(seen.sdd_res) == uid_of("ntag213")
+
+
+def test_our_own_drivers_open_it_with_the_line_on_the_page(
+    virtual_reader: VirtualReader,
+) -> None:
+    (line,) = re.findall(r"^\| our own drivers \| `([^`]+)`", PAGE, re.MULTILINE)
+    virtual_reader.field.present(sample_band("ntag213", entropy=SeededEntropy("page")))
+    names: dict[str, Any] = {"opened": opened, "SystemClock": SystemClock}
+
+    exec(line.replace("PATH", str(virtual_reader.path)), names)
+    with closing(names["reader"]) as reader:
+        seen = reader.wait_for_target(500)
+
+    assert seen.uid == uid_of("ntag213")
 
 
 def issued(reader: Running, station: Running, count: int) -> list[str]:
