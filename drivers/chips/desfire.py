@@ -344,6 +344,8 @@ class Desfire:
             raise ValueError("a read is at least one byte within the file")
         if not self.is_ev2 or _wire_size(size, file.mode) <= FRAME_SIZE:
             return self._read(READ_DATA, file, offset, size)
+        if size <= PIECE_SIZE_MAX:
+            return self._read(READ_DATA_LONG, file, offset, size)
         starts = range(offset, offset + size, PIECE_SIZE_MAX)
         return b"".join(
             self._read(READ_DATA_LONG, file, at, min(PIECE_SIZE_MAX, offset + size - at))

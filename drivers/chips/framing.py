@@ -156,6 +156,8 @@ def _refused_early(answer: Answer) -> Answer:
 
 
 def _collected(connection: Connection, answer: Answer) -> Answer:
+    if answer.status != ADDITIONAL_FRAME:
+        return answer
     joined = answer.content
     for _ in range(FRAME_COUNT_MAX):
         if len(joined) > ANSWER_SIZE_MAX:

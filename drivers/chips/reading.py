@@ -9,6 +9,7 @@
              no capsule that names it     one more, for the reference
              key of another version       three more, then as without a lease; with a random UID five more
              no application of ours       select                                                              1   NONE
+    it was broken off before     select once more
     NTAG 424                              see `reading_ntag424`; where its ATS does not say so, one more      1 to 9
     Type 2                                see `reading_pages`                                                 0 to 7
     telephone, Type 4 of somebody else    select, select NDEF                                                 2   NONE
@@ -59,12 +60,21 @@ def read_band(
     return _read_iso_dep(connection, target, keys, entropy)
 
 
+COMMAND_ABORTED = 0xCA
+"""The chip still waited for the rest of an earlier command, and drops that now. Source: MF3ICD81 data sheet, status codes.
+
+Not every reader activates a band anew that broke an exchange off and is still there.
+"""
+
+
 def _read_iso_dep(
     connection: Connection, target: Target, keys: KeyProvider, entropy: Entropy
 ) -> Proof:
     chip = Desfire(connection, entropy)
     try:
         status = chip.select_application(AID).status
+        if status == COMMAND_ABORTED:
+            status = chip.select_application(AID).status
     except BandUnsupported:
         status = ILLEGAL_COMMAND
     if status == OK:
@@ -174,6 +184,7 @@ def _capsule(chip: Desfire) -> bytes | None:
     """The capsule, read as far as it goes: it says itself where it ends. Raises BandMalformed, BandRefused."""
     size = FIRST_SIZE if chip.is_ev2 else SHORT_SIZE
     head = chip.read(CAPSULE_FILE, size=size)
-    with contextlib.suppress(BandMalformed):
+    try:
         return contained(head)
-    return contained(head + chip.read(CAPSULE_FILE, offset=size))
+    except BandMalformed:
+        return contained(head + chip.read(CAPSULE_FILE, offset=size))

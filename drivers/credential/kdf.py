@@ -99,6 +99,11 @@ class Aes:
         return _xor(self._plain_of(enciphered), iv + enciphered[:-BLOCK])
 
 
+def begun_cmac(key: bytes) -> CMAC:
+    """A CMAC over nothing so far, with a key that does nothing else; to be copied for each message."""
+    return CMAC(AES(key))
+
+
 def _need_blocks(content: bytes) -> None:
     if not content or len(content) % BLOCK:
         raise ValueError("AES takes whole blocks")

@@ -20,6 +20,7 @@ from drivers.credential.kdf import (
     BlockCipher,
     Cmac,
     SessionKeys,
+    begun_cmac,
     padded,
 )
 from drivers.credential.layout import CommMode
@@ -175,7 +176,7 @@ class Ev2Session:
 
     def __init__(self, keys: SessionKeys, ti: bytes, *, counter: int = 0) -> None:
         self._aes = Aes(keys.enc)
-        self._mac_begun = Aes(keys.mac).begun_cmac()
+        self._mac_begun = begun_cmac(keys.mac)
         self._ti = ti
         self._counter = counter
         self._ending = _Ending()

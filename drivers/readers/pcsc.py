@@ -290,12 +290,8 @@ class PcscReader:
         return self._generation
 
     def wait_for_target(self, timeout_ms: int) -> Target | None:
-        """The band in the field, or None. See `Reader`.
-
-        One that was connected and lies there still was broken off in the middle: it is reset, or it would take what is said
-        next for the rest of that.
-        """
-        self._disconnect(is_reset=True)
+        """The band in the field, or None. See `Reader`."""
+        self._disconnect()
         seen = self._look(timeout_ms, until_present=True)
         if not seen.is_present:
             return None
@@ -449,9 +445,9 @@ class PcscReader:
             raise _error_of(code, "no connection")
         return PcscConnection(scard, handle, protocol, self)
 
-    def _disconnect(self, *, is_reset: bool = False) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
-            self._connection.close(is_reset=is_reset)
+            self._connection.close()
             self._connection = None
 
 
@@ -471,7 +467,6 @@ class PcscConnection:
         self._generation = reader.generation
         self._is_open = True
         self._is_deaf = False
-        self._is_broken_off = False
         self.target: Target | None = None
 
     @property
@@ -506,8 +501,6 @@ class PcscConnection:
         is_t0 = self._protocol == scard.SCARD_PROTOCOL_T0
         pci = scard.SCARD_PCI_T0 if is_t0 else scard.SCARD_PCI_T1
         code, answer = scard.SCardTransmit(self.handle, pci, list(command))
-        is_gone = code & 0xFFFFFFFF in BAND_GONE or (code == OK and not answer)
-        self._is_broken_off = not is_gone and (code != OK or len(answer) < 2)
         if code != OK:
             raise _error_of(code, "not transmitted", delivery=Delivery.UNKNOWN)
         if len(answer) < 2:
@@ -519,13 +512,11 @@ class PcscConnection:
         response = response_of(self.apdu(GET_UID.to_bytes()))
         return response.data if response.status == SUCCESS and len(response.data) <= 10 else b""
 
-    def close(self, *, is_reset: bool = False) -> None:
-        """Give the band back to other programs: powered as it is, or reset where it is there and broke an exchange off."""
+    def close(self) -> None:
+        """Give the band back to other programs, powered as it is."""
         if self._is_open:
             self._is_open = False
-            scard, is_anew = self._scard, is_reset or self._is_broken_off
-            how = scard.SCARD_RESET_CARD if is_anew else scard.SCARD_LEAVE_CARD
-            scard.SCardDisconnect(self.handle, how)
+            self._scard.SCardDisconnect(self.handle, self._scard.SCARD_LEAVE_CARD)
 
     def _is_woken(self, target: Target) -> bool:
         """Is the band that fell silent still there, activated anew? A random UID cannot say."""
