@@ -7,6 +7,7 @@ network    the way between a kiosk and the centre, with everything that becomes 
 floor      the shop's own network: its relay, and each kiosk among the others of its store
 skew       programs of several versions at once
 shop       the customers and rows there are, and what people do
+forgotten  who was erased, and who can still know it
 vendor     another system, that tells the centre what happens elsewhere
 nodes      the two ends as machines that are started, killed, set back and copied
 checks     what must hold at every moment, and once all is healed

@@ -1,11 +1,13 @@
 """What can happen in a step: people at work, and everything that goes wrong."""
 
 import errno
+import shutil
 from typing import Final, Literal
 
 from hardware.virtual import power
 from hardware.virtual.power import DiskFault, What
 from sync.central.enrolment import State
+from sync.central.erasure_ledger import FILE
 from sync.edge.outbox import Outbox
 from sync.edge.peers import UP
 from sync.edge.recorder import Act, Kept
@@ -15,6 +17,8 @@ from sync.model.operations.unjoin_customers import UnjoinCustomers
 from sync.model.row import Row
 from sync.model.wire import DecideRequest
 from sync.simulate import checks, shop, skew
+from sync.simulate.chance import Chance
+from sync.simulate.forgotten import notes_of
 from sync.simulate.nodes import KioskNode
 from sync.simulate.world import Action, World, name_of
 
@@ -140,7 +144,9 @@ async def erase(world: World) -> None:
     if centre is None:
         return
     world.erased.add(who)  # also where it died on the way: it may be done
+    before = notes_of(centre)
     if world.tried(lambda: centre.erase(who)):
+        world.oblivion.erased(who, notes_of(centre) - before)
         world.fault(f"{who} erased")
 
 
@@ -422,10 +428,14 @@ async def set_kiosk_back(world: World) -> None:
 
 
 async def set_centre_back(world: World) -> None:
-    """The centre goes on from a backup."""
+    """The centre goes on from a backup of its database, or of its whole folder."""
     if "centre" in world.copies:
-        await _set_back(world, "centre")
         world.n_backups += 1
+        chance = Chance.of(world.site.seed, f"what is put back/{world.n_backups}")
+        kept = FILE if chance.hits(50) else ""
+        file = await _set_back(world, "centre", kept=kept)
+        not_out = [it for it in world.kiosks if it.identity.device_id not in world.revoked]
+        world.oblivion.put_back(world.centre.up, not_out, file=file)
         world.vendor.tells_again()
         # Whoever restores a backup does again what was done since.
         for kiosk in world.kiosks:
@@ -460,12 +470,19 @@ async def clone(world: World) -> None:
         world.fault("cloned", where=kiosk.name)
 
 
-async def _set_back(world: World, name: str) -> None:
+async def _set_back(world: World, name: str, *, kept: str = "") -> list[str]:
+    """`kept` names a file of the machine that is not set back with the others; its lines."""
     everybody = {machine.name: machine for machine in (world.centre, *world.kiosks)}
     machine = everybody[name]
     world.start_all()
     world.check()
-    await machine.kill(source=world.copies[name])
+    source, lines = world.copies[name], list[str]()
+    if kept:
+        (source / kept).unlink(missing_ok=True)
+        if (machine.folder / kept).exists():
+            shutil.copyfile(machine.folder / kept, source / kept)
+            lines = (source / kept).read_text().split()
+    await machine.kill(source=source)
     machine.start()
     world.parted = True
     world.forgotten |= world.decided
@@ -474,6 +491,7 @@ async def _set_back(world: World, name: str) -> None:
         world.kept_what_was_acknowledged(gone)
     world.lost_with_a_disk.update(gone)
     world.note(f"{len(gone)} operations were only on that disk")
+    return lines
 
 
 # Clocks

@@ -75,6 +75,11 @@ class Machine:
         self._life = 0
 
     @property
+    def life(self) -> int:
+        """Which life of it this is; another one began with its files as they were then, or older ones."""
+        return self._life
+
+    @property
     def folder(self) -> Path:
         """Its files in this life."""
         return self.site.root / f"{self.name}.{self._life}"

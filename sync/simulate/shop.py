@@ -82,6 +82,18 @@ def _of_customer(number: int, now: int) -> Iterator[Record]:
     yield Entitlement(f"{who}-ent", "a coffee", "voucher", n_left=USES, home_store=home)
 
 
+def first_keys(who: str) -> tuple[str, ...]:
+    """Keys of a customer that are written at first and never again."""
+    number = who[1:]
+    return (
+        *(f"order/W-{number}{n}" for n in range(2)),
+        f"case/{who}-case",
+        f"account/{who}-acc",
+        f"entitlement/{who}-ent",
+        f"contact/{who}-mail",
+    )
+
+
 def changed(chance: Chance, serial: int, now: int) -> Row:
     """A row that somebody changed at the centre."""
     who = customer_of(chance.below(N_CUSTOMERS))

@@ -20,6 +20,7 @@ from sync.simulate import checks, shop
 from sync.simulate.chance import Chance
 from sync.simulate.checks import Broken
 from sync.simulate.floor import Floor
+from sync.simulate.forgotten import Forgotten
 from sync.simulate.nodes import CentreNode, KioskNode, Site, clone_of, new_kiosk
 from sync.simulate.timeline import VirtualLoop
 from sync.simulate.vendor import Vendor
@@ -75,7 +76,7 @@ class World:
     Attributes:
         accepted: Every operation a kiosk said is done, by id.
         lost_with_a_disk: Those whose only copy went with a disk that was set back; nobody can know them any more.
-        erased: Customers who were forgotten.
+        erased: Customers who were forgotten; `oblivion` knows who must stay so.
         joins: By the operation that made two customers one: who they are.
         vendor: Who tells the centre what happens elsewhere.
         decided: Operations somebody at the centre or at a kiosk decided about; `forgotten` are those of them that a backup may not know.
@@ -101,6 +102,7 @@ class World:
         self.accepted: dict[str, Operation] = {}
         self.lost_with_a_disk: set[str] = set()
         self.erased: set[str] = set()
+        self.oblivion = Forgotten()
         self.decided: set[str] = set()
         self.forgotten: set[str] = set()
         self.moved: set[str] = set()
@@ -262,7 +264,7 @@ class World:
 
     def check(self) -> None:
         """What holds at every moment. Raises Broken."""
-        absent = self.absent()
+        absent = [op for op in self.absent() if not self._may_be_nowhere(op)]
         if absent:
             op = self.accepted[absent[0]]
             raise Broken(
@@ -299,6 +301,10 @@ class World:
                     f"the device of {op.kind} {op.id} did not keep it for a centre that was set back"
                 )
 
+    def _may_be_nowhere(self, op: str) -> bool:
+        """Whether a device rightly let it go, as its customer was erased, before the centre that had it was set back."""
+        return bool(self.n_backups) and self.accepted[op].owner in self._gone()
+
     def absent(self) -> list[str]:
         """Accepted operations that neither the centre nor any kiosk has; asked only while all are up."""
         if self.centre.centre is None or any(kiosk.store is None for kiosk in self.kiosks):
@@ -316,7 +322,7 @@ class World:
         undone = {op.undoes for op in self.accepted.values()}
         refused = self._refused_before_a_backup()
         for op in wanted:
-            if op not in status and op in refused:
+            if op not in status and (op in refused or self._may_be_nowhere(op)):
                 continue
             if op not in status:
                 raise Broken(f"accepted operation {op} never came to the centre")
@@ -338,6 +344,8 @@ class World:
             checks.same_states(
                 kiosk, {op: said for op, said in status.items() if op not in unknown}
             )
+        not_out = (one for one in self.kiosks if one.identity.device_id not in self.revoked)
+        self.oblivion.check(centre, not_out)
         checks.nobody_is_alarmed(centre, self.kiosks, self.doubled)
         checks.money_is_all_there(centre, without=gone)
         n_joined = checks.words_are_there_once(

@@ -9,12 +9,14 @@ import typer
 
 from kiosk.commands import simulate
 from sync.central import pushes
+from sync.central.erasing_again import ErasingAgain
 from sync.central.intake import Intake, Taken
-from sync.edge import lookup, view
+from sync.edge import erased, lookup, view
 from sync.edge.feed import Feed
 from sync.edge.outbox import Outbox
 from sync.edge.peer_ops import PeerOps
 from sync.edge.relay import Mailbox
+from sync.edge.work import Work
 from sync.model import forms, ledger
 from sync.model.records import Account, Entitlement, Record, Side
 from sync.model.row import Row
@@ -338,3 +340,36 @@ def test_an_action_to_leave_out_that_nobody_knows_is_a_mistake(
     assert "no action 'kill_center'" in said.err
     assert "kill_centre" in said.err
     assert said.out == ""
+
+
+@pytest.mark.parametrize("broken_part", ["nothing", "file", "devices", "notes kept by devices"])
+def test_who_was_erased_and_is_served_again_after_a_copy_was_put_back_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, broken_part: str
+) -> None:
+    async def tells_nothing(self: Work) -> None:
+        """As a kiosk that does not know that there is something to say."""
+
+    async def keep_centre(run: world.World) -> None:
+        path = run.site.root / "centre.copy"
+        if "centre" not in run.copies:  # one from before anybody was erased
+            run.centre.keep(path)
+            run.copies["centre"] = path
+
+    if broken_part == "file":
+        monkeypatch.setattr(ErasingAgain, "start", lambda _: None)
+        monkeypatch.setattr(ErasingAgain, "tend", lambda _: 0)
+    if broken_part == "devices":
+        monkeypatch.setattr(Work, "_bring_notes", tells_nothing)
+    if broken_part == "notes kept by devices":
+        monkeypatch.setattr(erased, "set_aside_after", lambda *_: None)
+        monkeypatch.setattr(erased, "set_aside", lambda *_: None)
+    often = (
+        (keep_centre, 6), (actions.erase, 2), (actions.set_centre_back, 2), (actions.idle, 6), (actions.work, 1),
+    )  # fmt: skip
+    monkeypatch.setattr(actions, "ALL", often)
+    found = (verdict.broken for verdict in runs(Plan(5, n_steps=14), 12, folder))
+
+    if broken_part == "nothing":
+        assert not any(found)
+    else:
+        assert any("was erased, and" in words for words in found)
