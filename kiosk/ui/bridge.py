@@ -250,7 +250,7 @@ class CustomerPane(Widget):
     def _touched(self, event: CustomerView.Touched) -> None:
         event.stop()
         if self._help_until_ms:
-            self._help_until_ms = self._parts.clock.ticks_ms() + HELP_MS
+            self._keep_help()
         self._happened(visit.Touched(is_form=self.view.is_form))
 
     @on(CustomerView.Done)
@@ -279,13 +279,20 @@ class CustomerPane(Widget):
             return
         is_known = isinstance(self._state, visit.Open)
         line_id = "help.line" if is_known else "help.line-nobody"
-        self._open_help("help.heading", line_id, pages.FORGET_ME if self._may_forget else "")
+        self._keep_help()
+        self.view.show_help(line_id, pages.FORGET_ME if self._may_forget else "")
+        self._arm()
         self._ring("help", about="", is_recorded=False)
 
     @on(CustomerView.HelpClosed)
     def _help_closed(self, event: CustomerView.HelpClosed) -> None:
+        """Back to the page; what was told before help was asked for stands again as long as help does."""
         event.stop()
-        self._help_until_ms = 0
+        if self.view.is_told:
+            self._keep_help()
+        else:
+            self._help_until_ms = 0
+        self._arm()
 
     @on(CustomerView.ActionWanted)
     def _action_wanted(self, event: CustomerView.ActionWanted) -> None:
@@ -462,8 +469,13 @@ class CustomerPane(Widget):
         values: Mapping[str, str] | None = None,
     ) -> None:
         self._help_until_ms = self._parts.clock.ticks_ms() + HELP_MS
-        self.view.show_help(heading_id, line_id, action, values)
+        self.view.tell(heading_id, line_id, action, values)
         self._arm()
+
+    def _keep_help(self) -> None:
+        """It stands at least as long as somebody needs to read it; a code under it stands no shorter than alone."""
+        until_ms = self._parts.clock.ticks_ms() + HELP_MS
+        self._help_until_ms = max(self._help_until_ms, until_ms)
 
     def _close_help(self) -> None:
         self._help_until_ms = 0

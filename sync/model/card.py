@@ -566,8 +566,8 @@ def _foot(card: Card, n_left_out: int, width: int) -> str:
 def _fitting(lines: tuple[CardLine, ...], heights: list[int], room: int) -> list[int]:
     """How many rows each line has of the room, 0 for one that is left out.
 
-    One row each, the heaviest lines. Then promises that ran out whole, where what gives way for them may; then, where all
-    lines are there, whatever else is longer, the heaviest first.
+    One row each, the heaviest lines. Then promises that ran out whole, where what gives way for them may: one more fact for the
+    first of them, where not all facts have room anyway. Then, where all lines are there, whatever else is longer, the heaviest first.
 
     Args:
         lines: Of the card.
@@ -576,11 +576,13 @@ def _fitting(lines: tuple[CardLine, ...], heights: list[int], room: int) -> list
     """
     by_weight = sorted(range(len(lines)), key=lambda at: (-lines[at].weight, at))
     stay = by_weight[:room]
+    lacks_facts = any(line.part == "told" and at not in stay for at, line in enumerate(lines))
     whole: list[int] = []
     n_rows = len(stay)
     for at in [at for at in stay if heights[at] > 1]:
-        is_pressing = lines[at].weight >= _WHOLE_FROM
-        if n_rows == room and is_pressing and not _is_kept(lines[stay[-1]]) and stay[-1] != at:
+        is_pressing, last = lines[at].weight >= _WHOLE_FROM, lines[stay[-1]]
+        gives_fact = last.part == "told" and lacks_facts and not whole
+        if n_rows == room and is_pressing and (gives_fact or not _is_kept(last)):
             n_rows -= 1
             stay.pop()
         if n_rows < room and (is_pressing or len(stay) == len(lines)):

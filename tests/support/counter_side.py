@@ -13,6 +13,7 @@ from kiosk.ui.themes import THEMES
 from kiosk.ui.views.counter import CounterView
 from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.notice import Notice
+from kiosk.ui.widgets.strip import StaffStrip
 from sync.model.row import Row
 from tests.support import keys as keys_of
 from tests.support.demo_side import NOW_US, POST, WORDS, brand_rows
@@ -73,6 +74,11 @@ class Counter:
         """What a notice says, "" while it says nothing."""
         notice = self.app.screen_stack[0].query_one(f"#{name}", Notice)
         return notice.text if notice.display else ""
+
+    @property
+    def strip(self) -> str:
+        """What the strip says."""
+        return self.view.query_one(StaffStrip).text
 
     def entries(self, part: str) -> str:
         """Lines of a part of the page."""

@@ -7,6 +7,7 @@ counter_acts     what is done from a customer's page, each after one question
 counter_base     what every act needs
 counter_drafts   notes and answers begun there
 counter_find     its search
+counter_late     how many wait too long in all stores
 counter_presence that the others see with whom the clerk is
 counter_waiting  the list of who waits for us
 """

@@ -42,7 +42,7 @@ from kiosk.core.counter_answer import (
 )
 from kiosk.core.counter_card import card_entries, card_room, counter_card, stands_on_top
 from kiosk.core.counter_now import Todo
-from kiosk.core.counter_open import Open, channels_line, n_late_of, open_of
+from kiosk.core.counter_open import Open, channels_line, open_of
 from kiosk.core.entries import Entry, Opened, Post, Tone, found
 from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
@@ -83,7 +83,7 @@ from sync.model.operations.answer_interaction import AnswerInteraction
 from sync.model.operations.link_band import LinkBand
 from sync.model.operations.note_case import NoteCase
 from sync.model.operations.record_interaction import RecordInteraction
-from sync.model.records import ChannelWatch, Interaction, Referral
+from sync.model.records import Interaction, Referral
 from sync.model.rules import UNDO_WITHIN_US
 
 LOOK_S: Final = 1.0
@@ -186,6 +186,7 @@ class CounterView(CounterActs):
         super().__init__(desk, post=post, words=words, id=id)
         self._told_first = told
         self._tapped_at = 0
+        self._news = ("", 0)
         self._here: _Here | None = None
         self._carried: _Spoken | None = None
         self._spare: _Spare | None = None
@@ -341,7 +342,7 @@ class CounterView(CounterActs):
     def look(self) -> None:
         """Look at this device's files again: the strip, and the open page where it changed."""
         standing = self._desk.standing()
-        self.query_one(StaffStrip).show(standing, n_late=self._n_late())
+        self.query_one(StaffStrip).show(standing, n_late=self._late.n_late(standing))
         self._let_go(standing.now)
         self._name_here()
         self._look_for_answer()
@@ -359,18 +360,6 @@ class CounterView(CounterActs):
             self._profile = profile
             self._fill_sheet()
         self._presence.serve(self.owner, standing.now)
-
-    def _n_late(self) -> int:
-        """How many wait too long, as the centre counted; 0 where nobody can say."""
-        return n_late_of(self._watches())
-
-    def _watches(self) -> tuple[ChannelWatch, ...]:
-        """What the centre said of each channel; nothing where nobody can say."""
-        desk = self._desk
-        try:
-            return desk.watches() if isinstance(desk, Waits) else ()
-        except StoreError:
-            return ()  # the strip itself says what is wrong with the files
 
     def _look_for_open(self, now: int) -> None:
         """Now and then: who was sent here since; the list of who waits, where it is open."""
@@ -409,6 +398,7 @@ class CounterView(CounterActs):
         if self._last is not None and now - self._last.at > UNDO_WITHIN_US:
             self._last = None
             self._show_keys()
+        self._unsay(now)
         if self._spare is not None and now - self._spare.at > HELD_US:
             self._spare = None
             self._show_keys()
@@ -417,10 +407,20 @@ class CounterView(CounterActs):
             self._here = self._carried = None
             self.query_one("#here", Notice).clear()
             self._show_keys()
+        self._let_go_of_news(now)
         if self._tapped_at and now - self._tapped_at > HELD_US:
             self._tapped_at = 0
             self._opened = found("band")
             self._fill_sheet()
+
+    def _let_go_of_news(self, now: int) -> None:
+        """What was told of a tap or a touch at the kiosk, and waits for no key and no answer, is news for as long as a tap is."""
+        notice = self.query_one("#here", Notice)
+        if notice.text != self._news[0]:
+            self._news = (notice.text, now)
+        is_waiting = self._here or self._carried or self._referred or self._waits
+        if notice.display and not is_waiting and now - self._news[1] > HELD_US:
+            notice.clear()
 
     # Finding
 
@@ -596,7 +596,7 @@ class CounterView(CounterActs):
     def _answering(self, *, again: str = "") -> Answering | None:
         if self._profile is None or self._sheet is None:
             return None
-        mute = {it.id for it in self._watches() if not it.has_way_out}
+        mute = {it.id for it in self._late.watches() if not it.has_way_out}
         return answering_of(
             self._profile, self._telling(), name=self._sheet.name, again=again, mute=mute
         )
@@ -820,7 +820,7 @@ class CounterView(CounterActs):
         """Read the list anew. Raises StoreError."""
         desk, tell = self._desk, self._telling()
         profiles = desk.waiting() if isinstance(desk, Waits) else ()
-        watches = desk.watches() if isinstance(desk, Waits) else ()
+        watches = self._late.shown(desk.standing())
         found = open_of(profiles, tell)
         self.query_one(WaitingPage).show(found, channels_line(watches, tell))
 

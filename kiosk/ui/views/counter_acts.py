@@ -446,6 +446,8 @@ class CounterActs(CounterBase):
 
         if self._does(do):
             self._last = None
+            self._late.undone(last.op, self._desk.standing().now)
+            self.look()
             if last.kind == "join_customers":
                 self._decided = frozenset()
             self._say("undo.done", what=what)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from textual.containers import Vertical
@@ -11,12 +12,16 @@ from kiosk.core.counter import Sheet
 from kiosk.core.counter_now import Todo
 from kiosk.core.entries import Post, Telling, Tone, found, name_of, why
 from kiosk.core.ports import CounterDesk, Recorded, Refused, held_by
-from kiosk.core.staff_words import StaffWords
+from kiosk.core.staff_words import MINUTE_US, StaffWords
+from kiosk.ui.views.counter_late import LateCount
 from kiosk.ui.views.counter_presence import Presence
 from kiosk.ui.widgets.notice import Notice
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence
 from sync.model.profile import Profile
+
+SAID_US: Final = MINUTE_US
+"""How long it stands under a page what was done; later acts, at the kiosk too, are not told by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,9 @@ class CounterBase(Vertical):
         self._sheet: Sheet | None = None
         self._decided: frozenset[str] = frozenset()
         self._presence = Presence(desk, post)
+        self._late = LateCount(desk)
+        self._said_at = 0
+        self._names_undo = False
         self._names: dict[str, str] = {}
         self._is_note_asked = False
         self._last: Done | None = None
@@ -96,6 +104,7 @@ class CounterBase(Vertical):
         """It can be taken back for a while; where only the centre can decide it, nothing is handed out before."""
         self._last = Done(recorded.op, kind, owner, self._desk.standing().now)
         self._presence.acted(self._last.at)
+        self._late.recorded(recorded.op, kind, self._last.at)
         if recorded.waits:
             self._waits = self._last
             text = self._words.say("unsettled.waits")
@@ -126,9 +135,19 @@ class CounterBase(Vertical):
 
     def _say(self, sentence: str, *, tone: Tone = Tone.PLAIN, **values: str) -> None:
         self._is_note_asked = False
+        self._said_at = self._desk.standing().now if tone is Tone.PLAIN else 0
+        self._names_undo = values.get("key") == "Z"
         self.query_one("#message", Notice).announce(
             self._words.say(sentence, **values), tone=tone
         )
+
+    def _unsay(self, now: int) -> None:
+        """What was said to be done is let go after a moment, or with the key that takes it back; what went wrong stays."""
+        is_old = not 0 <= now - self._said_at <= SAID_US
+        is_over = self._last is None if self._names_undo else is_old
+        if self._said_at and is_over:
+            self._said_at = 0
+            self.query_one("#message", Notice).clear()
 
     def _say_trouble(self, error: StoreError) -> None:
         reason = self._words.either(f"trouble.{error.code}", "trouble.store")

@@ -9,7 +9,8 @@ three items a sheet at 53 x 17, more on larger panels, the rest on the next shee
 is mounted, removed, styled or laid out again: the canvas is given another sheet; keys and focus follow two frames later.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from textual import events, on
@@ -122,6 +123,8 @@ class CustomerView(Widget):
         self._told_values: Mapping[str, str] = {}
         self._told_action = ""
         self._asked_for = ""
+        self._asked_in = ("", "")
+        self._before_help: Callable[[], None] | None = None
         self._cursor = 0
         self._focused_for: object = None
         self.is_settled = True
@@ -172,6 +175,7 @@ class CustomerView(Widget):
         """Show a face that holds nothing personal."""
         self._face = face
         self._told = None
+        self._before_help = None
         self._end_pin()
         self._draw()
 
@@ -188,6 +192,7 @@ class CustomerView(Widget):
         self._language = page.language
         self._face = Face.PAGE
         self._told = None
+        self._before_help = None
         self._detail = None
         self._end_pin()
         if is_same:
@@ -197,14 +202,38 @@ class CustomerView(Widget):
             self._cursor = next(iter(self._open_items()), 0)
         self._draw()
 
-    def show_help(
+    @property
+    def is_told(self) -> bool:
+        """Whether a heading and a line stand over what was shown before: help, or what became of an action."""
+        return self._told is not None
+
+    def show_help(self, line_id: str = "help.line", action: str = "") -> None:
+        """Show help until the customer goes back to where they were, a PIN half typed or a code as well, or `hide_help`.
+
+        Args:
+            line_id: What it says.
+            action: What can be done there, "" for nothing.
+        """
+        before = self._before_help or self._way_back()
+        self.tell("help.heading", line_id, action)
+        self._before_help = before
+
+    def _way_back(self) -> Callable[[], None] | None:
+        """Shows again what stands over the page; None where nothing does."""
+        if self._asked_for:
+            return partial(self.ask_pin, self._asked_for, *self._asked_in)
+        if self._told is not None:
+            return partial(self.tell, *self._told, self._told_action, self._told_values)
+        return None
+
+    def tell(
         self,
-        heading_id: str = "help.heading",
-        line_id: str = "help.line",
+        heading_id: str,
+        line_id: str,
         action: str = "",
         values: Mapping[str, str] | None = None,
     ) -> None:
-        """Show help, or what became of an action, until the customer goes back or `hide_help`; and what can be done there.
+        """Show what became of an action, until the customer goes back or `hide_help`; and what can be done there.
 
         Args:
             heading_id: Its heading.
@@ -213,6 +242,7 @@ class CustomerView(Widget):
             values: What stands in both; None for nothing.
         """
         self._end_pin()
+        self._before_help = None
         self._told_values = values or {}
         self._told = (heading_id, line_id)
         self._told_action = action
@@ -221,7 +251,8 @@ class CustomerView(Widget):
     def ask_pin(self, action: str, heading_id: str, line_id: str) -> None:
         """Ask for a PIN, for this action; answered by PinTyped or PinClosed."""
         self._told = None
-        self._asked_for = action
+        self._before_help = None
+        self._asked_for, self._asked_in = action, (heading_id, line_id)
         self._keypad.ask(self._word(heading_id), self._word(line_id))
         self._canvas.display = False
         self._keypad.display = True
@@ -236,12 +267,20 @@ class CustomerView(Widget):
             self._canvas.display = True
 
     def hide_help(self) -> None:
-        """Go back to what was shown before."""
+        """Go back to the page, or whatever is under help and what was told."""
+        self._before_help = None
         if self._told is not None:
             self._told = None
             self._told_action = ""
             self._told_values = {}
             self._draw()
+
+    def _leave_help(self) -> None:
+        """Go back to what was shown before."""
+        again = self._before_help
+        self.hide_help()
+        if again is not None:
+            again()
 
     def speak(self, language: str) -> None:
         """Say everything that is not a page in another language."""
@@ -256,6 +295,7 @@ class CustomerView(Widget):
         self._cursor = 0
         self._told = None
         self._told_values = {}
+        self._before_help = None
         self._end_pin()
         self._focused_for = None
         self._language = self._home_language
@@ -300,7 +340,7 @@ class CustomerView(Widget):
             self.post_message(self.PinClosed())
         elif self._told is not None:
             self.post_message(self.Touched())
-            self.hide_help()
+            self._leave_help()
             self.post_message(self.HelpClosed())
         elif self._detail is not None:
             self.post_message(self.Touched())

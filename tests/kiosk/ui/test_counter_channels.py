@@ -7,6 +7,7 @@ from kiosk.core.staff_words import HOUR_US, MINUTE_US
 from kiosk.ui.screens.alike import AlikeQuestion
 from kiosk.ui.screens.remedy import RemedyQuestion
 from kiosk.ui.views.counter import OPEN_EVERY_US
+from kiosk.ui.views.counter_late import COUNTED_US
 from kiosk.ui.views.counter_presence import SERVES_AFTER_US
 from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.note import NoteWriter
@@ -173,6 +174,64 @@ async def test_an_answer_goes_out_in_the_customers_channel_and_can_be_taken_back
 
         assert at.desk.done[-1].kind == "take_back_answer"
         assert "We swap it" not in at.entries("timeline")
+
+
+def counted(at: Counter, n_late: int) -> None:
+    """The centre counted anew."""
+    watch = ChannelWatch("whatsapp", n_waiting=20, n_late=n_late)
+    at.desk.learn(row_of(watch, owner="", as_of=NOW_US, source="centre"))
+    at.view.look()
+
+
+async def test_no_number_of_all_stores_is_shown_that_is_older_than_an_answer_of_ours() -> None:
+    async with counter() as at:
+        counted(at, 14)
+        first = at.strip
+        await at.find("priya")
+        await at.press("r")
+        await at.type("We swap it")
+        await at.press("enter")
+        answered = at.strip
+        counted(at, 13)
+        known = at.strip
+        await at.press("z", "y")
+        back = at.strip
+        counted(at, 14)
+
+        assert [("late" in said) for said in (first, answered, known, back)] == [
+            True, False, True, False
+        ]  # fmt: skip
+        assert "13 late" in known
+        assert "14 late" in at.strip
+
+
+async def test_an_answer_taken_back_before_the_centre_counted_leaves_its_number_right() -> None:
+    async with counter() as at:
+        counted(at, 14)
+        await at.find("priya")
+        await at.press("r")
+        await at.type("We swap it")
+        await at.press("enter", "z", "y")
+
+        assert "14 late" in at.strip
+
+
+async def test_a_number_nobody_changes_is_right_again_after_the_time_counting_takes() -> None:
+    async with counter() as at:
+        counted(at, 14)
+        await at.find("priya")
+        await at.press("r")
+        await at.type("We swap it")
+        await at.press("enter")
+        at.desk.stand(now=NOW_US + COUNTED_US, n_waiting=0)
+        at.view.look()
+        counts = at.strip
+        at.desk.stand(n_waiting=1)
+        at.view._late.recorded("op", "answer_interaction", NOW_US)
+        at.view.look()
+
+        assert "14 late" in counts
+        assert "late" not in at.strip
 
 
 async def test_an_answer_within_the_24_hours_is_said_to_go_out() -> None:

@@ -928,7 +928,7 @@ async def test_nothing_is_cut_on_any_page_in_any_language(
         for heading, words in (("help.heading", "help.line"), ("help.heading", "help.line-nobody"),
                                *_RUNG.values(),
                                ("neutral.see-team", "not-possible.action")):  # fmt: skip
-            view.show_help(heading, words)
+            view.tell(heading, words)
             await look(heading)
         for page in shown:
             view.show_page(pages.spoken_in(page, language, demo_shop()))

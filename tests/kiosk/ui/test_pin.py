@@ -16,6 +16,7 @@ from kiosk.core.visit import FORM_MS, IDLE_MS, Face
 from kiosk.demo.brand import demo_rows
 from kiosk.demo.people import people_rows
 from kiosk.ui.app import KioskApp
+from kiosk.ui.bridge import HELP_MS
 from kiosk.ui.counter_app import CounterApp
 from kiosk.ui.messages import CounterRung, ReaderSaid, StaffTold
 from kiosk.ui.screens.set_pin import PinQuestion
@@ -170,6 +171,50 @@ async def test_too_few_digits_ask_nobody() -> None:
 
         assert it.app.pane.view._keys["forward"].text == ""
         assert it.desk.tried == []
+
+
+async def test_from_help_the_customer_comes_back_to_the_keypad_and_types_anew() -> None:
+    async with asked() as it:
+        await it.type("2", "5")
+        await it.click("#help")
+        helped = it.text
+        await it.click("#help")
+        await it.click("#back")
+
+        assert "Your PIN, please" not in helped
+        assert "Your PIN, please" in it.text
+        assert it.keypad.typed == ""
+        await it.type(*PIN, "enter")
+        assert [kind for kind, *_ in it.desk.recorded] == ["request_erasure"]
+        assert "We will delete it" in it.text
+
+
+async def test_from_help_the_customer_comes_back_to_what_was_told_and_then_to_the_page() -> (
+    None
+):
+    async with asked(PinStanding.NONE) as it:
+        told = it.text
+        await it.click("#help")
+        helped = it.text
+        await it.click("#back")
+        again = it.text
+        await it.click("#back")
+
+        assert "For this you need a PIN" in told
+        assert "For this you need a PIN" not in helped
+        assert again == told
+        assert "Hello, Maya." in it.text
+
+
+async def test_what_was_told_before_help_closes_by_itself_as_well() -> None:
+    async with asked(PinStanding.NONE) as it:
+        await it.click("#help")
+        await it.click("#back")
+        it.house.clock.sleep_ms(HELP_MS)
+        it.app.pane.tick()
+        await it.settle()
+
+        assert "For this you need a PIN" not in it.text
 
 
 async def test_a_wrong_pin_is_asked_for_once_more_and_records_nothing() -> None:

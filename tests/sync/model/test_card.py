@@ -330,6 +330,14 @@ def test_what_is_struck_out_stays_on_the_smallest_card() -> None:
     ]  # fmt: skip
 
 
+def test_where_not_all_facts_have_room_the_first_promise_is_whole_and_no_other() -> None:
+    shown = card_lines(card(PERSON, twice_promised()), 53, 10)
+
+    assert [row[:8] for row in shown[1:-1]] == [
+        "PROMISED", "  over: ", "PROMISED", "C-4711 b", "have 1/4", "MISSING:", "DO NOT O", "NEXT: as"
+    ]  # fmt: skip
+
+
 def erasure(**fields: object) -> Case:
     asked = Promise(
         "kiosk", "Asked at the kiosk that all we know of them is deleted.", NOW + 30 * DAY,
