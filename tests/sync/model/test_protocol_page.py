@@ -55,6 +55,7 @@ READERS: dict[str, Callable[..., object]] = {
     "want": answers.want_of,
     "snapshot": answers.snapshot_of,
     "diff": answers.diff_of,
+    "erased": answers.erased_of,
     "inbox": answers.inbox_of,
     "leases": wire.leases_of,
 }
@@ -75,7 +76,7 @@ def test_the_example_of_a_want_names_whom_it_found() -> None:
     assert [(one.owner, len(one.rows)) for one in found] == [("lena", 1), ("", 0)]
 
 
-def test_the_examples_of_snapshot_diff_and_inbox_are_answers() -> None:
+def test_the_examples_of_snapshot_diff_erased_and_inbox_are_answers() -> None:
     whole = answers.snapshot_of(example("snapshot"), session_key=KEY, request_id=REQUEST)
     diff = answers.diff_of(example("diff"), session_key=KEY, request_id=REQUEST)
     inbox = answers.inbox_of(example("inbox"), session_key=KEY, request_id=REQUEST)
@@ -91,6 +92,8 @@ def test_the_examples_of_snapshot_diff_and_inbox_are_answers() -> None:
         0,
     )
     assert [entry.code for entry in inbox] == ["unknown_kind"]
+    again = answers.erased_of(example("erased"), session_key=KEY, request_id=REQUEST)
+    assert again.erased == 1
 
 
 @pytest.mark.parametrize("name", sorted(READERS))
