@@ -57,6 +57,9 @@ SHARE_TRIES = 6
 SHARE_PAUSE_MS = 40
 """A desktop's own programs open each card for some 50 ms to see what it is; who holds it longer really has it."""
 
+PROD_MS = 100
+"""How often the daemon is made to look again after a band it was to reset had left; see `PcscReader.overlook`."""
+
 ESCAPE_CODES = (0x42000001, 0x42000DAC)
 """Control codes that hand bytes to the reader, of libccid and of ACS's own driver: SCARD_CTL_CODE 1 and 3500.
 
@@ -249,6 +252,7 @@ class PcscReader:
         self._plug_state = STATE_UNAWARE
         self._generation = 0
         self._count: int | None = None
+        self._reset_at: int | None = None
         self._connection: PcscConnection | None = None
         self._is_open = True
         self._is_signal_refused = False
@@ -292,7 +296,14 @@ class PcscReader:
     def wait_for_target(self, timeout_ms: int) -> Target | None:
         """The band in the field, or None. See `Reader`."""
         self._disconnect()
-        seen = self._look(timeout_ms, until_present=True)
+        is_overlooked = self._reset_at is not None
+        seen = self._look(
+            min(timeout_ms, PROD_MS) if is_overlooked else timeout_ms, until_present=True
+        )
+        if not seen.is_present and seen.count == self._reset_at and self._is_prodded():
+            seen = self._look(0, until_present=True)
+        if seen.is_present or seen.count != self._reset_at:
+            self._reset_at = None
         if not seen.is_present:
             return None
         self._generation += 1
@@ -425,6 +436,32 @@ class PcscReader:
             if not until_present and self._is_another(seen):
                 return seen
 
+    def overlook(self) -> None:
+        """A band was to be reset and was not there: the daemon calls the reader empty now, and looks no further.
+
+        Its own watch still takes that band for present, and so the next one for the same where that comes before the watch
+        has looked, 0.4 s at most: nobody is told of it as long as it lies there. PC/SC Lite 1.9.9; the test about a band
+        that comes right after one that was torn away passes without this once it is mended.
+        """
+        self._reset_at = self._count
+
+    def _is_prodded(self) -> bool:
+        """Have the daemon look whether a band is there by asking for a reset; was one?"""
+        scard = self._scard
+        code, handle, _ = scard.SCardConnect(
+            self._context, self._name, scard.SCARD_SHARE_DIRECT, 0
+        )
+        if code != OK:
+            return False
+        code, _ = scard.SCardReconnect(
+            handle,
+            scard.SCARD_SHARE_SHARED,
+            scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1,
+            scard.SCARD_RESET_CARD,
+        )
+        scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+        return bool(code == OK)
+
     def _is_another(self, seen: _Seen) -> bool:
         """Was the band taken away and put back between two looks? Then the reader counted both."""
         return self._count is not None and seen.count - self._count & 0xFFFF >= 2
@@ -534,6 +571,7 @@ class PcscConnection:
             if code & 0xFFFFFFFF in SERVICE_GONE | READER_GONE:
                 raise _error_of(code, "not activated again")
             if code != OK:
+                self._reader.overlook()
                 return False
         self._is_deaf = False
         return self.uid() == uid

@@ -154,6 +154,30 @@ def test_a_band_whose_answer_was_cut_short_is_read_from_the_start_the_next_time(
     assert (proof.kind, proof.uid) == (ProofKind.MUTUAL, UID)
 
 
+@pytest.mark.parametrize("after_ms", [0, 100, 300])
+def test_a_band_that_comes_right_after_one_was_torn_away_is_seen(
+    field: Field, after_ms: int
+) -> None:
+    clock = SystemClock()
+    torn = VirtualNtag213(uid=UID)
+    field.present(FaultyBand(torn, Fault(FaultKind.TEAR_ANSWER), field=field, clock=clock))
+    reader = PcscReader.opened("", clock)
+    target = _arrived(reader)
+    with pytest.raises(BandLeft):
+        read_band(reader.connect(target), target, Keys(), SeededEntropy("reader"))
+
+    clock.sleep_ms(after_ms)
+    field.present(band())
+    target = _arrived(reader)
+    proof = read_band(reader.connect(target), target, Keys(UID), SeededEntropy("reader"))
+    field.remove()
+    has_left = any(reader.wait_for_removal(500) for _ in range(10))
+    reader.close()
+
+    assert (proof.kind, proof.uid) == (ProofKind.MUTUAL, UID)
+    assert has_left
+
+
 def test_a_daemon_that_ends_is_said_and_found_again_by_the_pump(
     field: Field, private_pcscd: PrivatePcscd
 ) -> None:
