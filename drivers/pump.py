@@ -116,7 +116,8 @@ So that a mute one, or one that makes the reader fail, is not read for ever.
 STILL_MS = 300
 """A band that was read so often, left by the reader's word, and is there again within this time never left.
 
-One that answers nothing, or shows another UID at each look, seems to leave at each.
+One that answers nothing, or shows another UID at each look, seems to leave at each. It is read, but nothing is said of it
+unless it answers: it may be another one.
 """
 
 RETRIES_MAX = 3
@@ -418,19 +419,24 @@ class Pump:
         if is_back and not self._is_read_again():
             self._held_again(reader, target)
             return
-        if self._is_torn_still():
-            # It broke the reader, or said nothing, each time; whoever holds it was told so, and takes it away first.
-            self._await_removal(reader, None)
-            self._torn_left_ms = self._clock.ticks_ms()
+        is_torn_still = self._is_torn_still()
+        if is_torn_still and self._torn_left_ms is None:
+            # It broke the reader each time; whoever holds it was told so, and takes it away before it is read again.
+            self._await_torn(reader)
             return
         self._n_taps += 1
         seen = Seen(self._n_taps, target.technology.value, at_us)
-        is_said = not is_back and (has_true_uid(target) or not self._is_recent())
+        is_said = not (is_back or is_torn_still) and (
+            has_true_uid(target) or not self._is_recent()
+        )
         if is_said:
             self._say(seen)
         try:
             proof, n_exchanges, keys = self._read(reader, target, seen.tap)
         except DriverError as error:
+            if is_torn_still and isinstance(error, BandLeft):
+                self._await_torn(reader)
+                return
             if is_back and isinstance(error, BandLeft | ReaderError):
                 self._slipped(error)
                 return
@@ -613,6 +619,11 @@ class Pump:
             self._torn_left_ms = self._clock.ticks_ms()
         else:
             self._forget_torn()
+
+    def _await_torn(self, reader: Reader) -> None:
+        """Until a band whose failing was said already is taken away, or seems to be."""
+        self._await_removal(reader, None)
+        self._torn_left_ms = self._clock.ticks_ms()
 
     def _is_torn_still(self) -> bool:
         """Is it the band that was read too often already, without having left since?"""

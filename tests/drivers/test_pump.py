@@ -463,7 +463,24 @@ def test_a_band_that_answers_nothing_and_seems_to_leave_is_no_storm_of_taps(look
 
     failed = [word for word in scene.names() if word.startswith("failed")]
     assert failed == [f"failed {tap} band_left" for tap in range(1, TORN_MAX + 1)]
-    assert [proof.tap for proof in scene.proofs()] == [TORN_MAX + 1]
+    (proof,) = scene.proofs()
+    assert proof.tap > TORN_MAX
+
+
+def test_a_good_band_that_takes_the_place_of_a_silent_one_at_once_is_read() -> None:
+    scene = Scene()
+    scene.reader = SeemsToLeave(scene.field, scene.clock, scene.script)
+    silent = FaultyBand(band(), Fault(FaultKind.MUTE), field=scene.field, clock=scene.clock)
+    good = band(uid=OTHER_UID, reference=OTHER_REFERENCE)
+
+    scene.play(
+        scene.present(silent), *[scene.wait(1)] * 10, scene.present(good),
+        *[scene.wait(1)] * 10, scene.remove(),
+    )  # fmt: skip
+
+    assert {proof.band for proof in scene.proofs()} == {OTHER_REFERENCE.hex()}
+    words = [word for word in scene.names() if word.startswith(("seen", "failed"))]
+    assert len(words) == 2 * TORN_MAX + 1
 
 
 def test_a_band_that_breaks_the_reader_each_time_is_not_read_for_ever() -> None:
