@@ -15,7 +15,7 @@ from kiosk.core import foreign
 from kiosk.core.entries import Telling
 from kiosk.core.staff_words import StaffWords
 from sync.model.profile import Profile
-from sync.model.records import SMS, UNSENT, ContactPoint, Interaction
+from sync.model.records import SMS, UNSENT, ContactPoint, Interaction, way_of
 from sync.model.row import Row
 from sync.model.rules import UNDO_WITHIN_US
 from sync.model.watch import WINDOW_US, contacts_of, waiting_of
@@ -109,7 +109,7 @@ def answering_of(
     title = words.say(
         "answer.title",
         name=name,
-        channel=words.channel(contact.channel),
+        channel=words.channel(way_of(contact)),
         at=tell.at(contact.at),
         text=tell.marked(contact.sensitivity, foreign.safe(contact.text, limit=QUOTED_MAX)),
     )
@@ -123,7 +123,8 @@ def _newest(wrote: dict[str, Interaction]) -> str:
 def _ways(
     profile: Profile, contact: Interaction, tell: Telling, name: str, mute: Container[str]
 ) -> tuple[Way, ...]:
-    own = (contact.channel,) if contact.channel in WRITABLE else ()
+    is_writable = contact.channel in WRITABLE or contact.form == SMS
+    own = (contact.channel,) if is_writable else ()
     known = {point.channel for _, point in profile.of(ContactPoint)}
     others = tuple(one for one in BY_ADDRESS if one in known and one not in own)
     able = tuple(one for one in (*own, *others) if one not in mute)

@@ -548,7 +548,9 @@ def _unanswered(profile: Profile, tell: Telling) -> list[Entry]:
         entries.append(
             Entry(
                 label=words.say("now.unanswered"),
-                lead=words.say(form, channel=words.channel(channel), waited=waited, due=due),
+                lead=words.say(
+                    form, channel=words.channel(way_of(contact)), waited=waited, due=due
+                ),
                 text=tell.careful(contact),
                 tone=Tone.ALERT if is_late else Tone.PLAIN,
                 age=tell.age(row),

@@ -22,7 +22,7 @@ from kiosk.core.promising import promised_count
 from kiosk.core.staff_words import StaffWords
 from sync.model.profile import Profile
 from sync.model.promises import Tally
-from sync.model.records import Case, ChannelWatch, Interaction
+from sync.model.records import Case, ChannelWatch, Interaction, way_of
 from sync.model.watch import Contact, contacts_of, due_promises, waiting_of
 
 QUOTED_MAX: Final = 70
@@ -105,7 +105,7 @@ def _open(profile: Profile, tell: Telling) -> Iterator[Open]:
 def _contact(contact: Contact, texts: dict[str, Interaction], name: str, tell: Telling) -> Open:
     words, now = tell.words, tell.now
     last = texts[contact.last_key]
-    channel = words.channel(contact.channel)
+    channel = words.channel(way_of(last))
     text = words.say(
         "timeline.quoted",
         text=tell.marked(last.sensitivity, foreign.safe(last.text, limit=QUOTED_MAX)),

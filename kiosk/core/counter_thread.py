@@ -206,7 +206,7 @@ def folded(contacts: list[Contact]) -> list[Contact]:
         body = contact.body
         is_foldable = body.topic and not is_unanswered(body)
         kept_apart = body.topic if is_foldable else contact.row.key
-        groups.setdefault((kept_apart, body.channel, body.direction), []).append(contact)
+        groups.setdefault((kept_apart, way_of(body), body.direction), []).append(contact)
     return [_fold(group) for group in groups.values()]
 
 

@@ -29,6 +29,7 @@ from sync.model.operations.request_erasure import due_at_of, is_erasure
 from sync.model.profile import Profile
 from sync.model.records import (
     CHANNELS,
+    SMS,
     Account,
     Band,
     Case,
@@ -49,6 +50,7 @@ from sync.model.records import (
     Store,
     Told,
     key_of,
+    way_of,
 )
 from sync.model.row import Row
 
@@ -448,7 +450,7 @@ def _greeting_of(names: tuple[str, ...]) -> Saying:
 
 
 def _channel(channel: str) -> Word:
-    return Word(f"channel.{channel}" if channel in CHANNELS else "channel.other")
+    return Word(f"channel.{channel}" if channel in (*CHANNELS, SMS) else "channel.other")
 
 
 def _is_about(contact: Interaction, key: str, case: Case) -> bool:
@@ -722,13 +724,13 @@ class _Maker:
 
     def _unanswered_block(self, row: Row, contact: Interaction, *, case: Case | None) -> Block:
         day = Moment(contact.at, DayForm.ON_DAY)
-        match contact.channel:
+        match way_of(contact):
             case "phone":
                 heading = say("owed.called", day=day)
             case "store":
                 heading = say("owed.asked", day=day)
             case _:
-                heading = say("owed.wrote", day=day, channel=_channel(contact.channel))
+                heading = say("owed.wrote", day=day, channel=_channel(way_of(contact)))
         is_late = contact.due_at < self._shop.now_us
         line = (
             say("owed.unanswered")

@@ -12,7 +12,7 @@ from kiosk.core.page import DAY_US, HELP_DAYS
 from sync.model import promises
 from sync.model.operations.request_erasure import is_erasure
 from sync.model.profile import Profile
-from sync.model.records import Case, Interaction, Order, Pickup
+from sync.model.records import Case, Interaction, Order, Pickup, way_of
 
 PAIRS_MAX: Final = 12
 """Questions shown; nobody waits for an eleventh."""
@@ -176,7 +176,7 @@ def _messages(profile: Profile, tell: Telling) -> list[Pair]:
             words.say("trap.q.message"),
             words.say(
                 "trap.a.message",
-                channel=words.channel(contact.channel),
+                channel=words.channel(way_of(contact)),
                 at=tell.at(contact.at),
             ),
         )

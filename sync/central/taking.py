@@ -63,6 +63,7 @@ from sync.model.errors import Malformed
 from sync.model.operations.request_erasure import TOLD_TOPIC
 from sync.model.records import (
     CHANNELS,
+    LEFT,
     Back,
     Case,
     Interaction,
@@ -408,6 +409,7 @@ def _said(taking: Taking, fact: Said) -> None:
         thread=clean(fact.thread, 200),
         is_automatic=fact.is_automatic,
         is_closing=fact.is_closing,
+        form=fact.form if channel == "phone" and fact.form in LEFT else "",
     )
     _contact(taking, body, met, fact)
     if thread:

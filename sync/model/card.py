@@ -425,7 +425,7 @@ class _Writer:
             late = f", {span(self._now - oldest.due_at)} over" if is_over else ""
             count = f" ({len(group)} of them)" if len(group) > 1 else ""
             text = (
-                f"NOT ANSWERED: {channel_name(oldest.channel)} of {self.moment(oldest.at)}{count}"
+                f"NOT ANSWERED: {channel_name(way_of(oldest))} of {self.moment(oldest.at)}{count}"
                 f'{late}: "{plain(oldest.text)}"'
             )
             yield self._line(
@@ -495,16 +495,16 @@ class _Writer:
         groups: dict[tuple[str, str, bool], list[tuple[Row, Interaction]]] = {}
         for row, contact in self._profile.of(Interaction):
             if contact.direction == "in" and not contact.is_automatic:
-                equal = (contact.channel, contact.topic, self._is_secret(contact))
+                equal = (way_of(contact), contact.topic, self._is_secret(contact))
                 groups.setdefault(equal, []).append((row, contact))
         newest = {equal: max(it.at for _, it in group) for equal, group in groups.items()}
         order = sorted(groups, key=lambda equal: (-newest[equal], equal))
         for equal in order[:CONTACTS_MAX]:
-            channel, topic, is_secret = equal
+            way, topic, is_secret = equal
             group = groups[equal]
             what = plain(topic, 60) or _counted(len(group), "contact")
             times = f" x{len(group)}" if topic and len(group) > 1 else ""
-            text = f"{channel_name(channel)}: {what}{times}, last {self.moment(newest[equal])}"
+            text = f"{channel_name(way)}: {what}{times}, last {self.moment(newest[equal])}"
             yield self._line(
                 "contacts", text, (row for row, _ in group), more=min(len(group), 9),
                 is_staff_only=is_secret,

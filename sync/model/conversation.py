@@ -6,6 +6,7 @@
     an answer of a person            answers all of it; so does whoever calls the conversation solved
     an automatic reply               answers nothing; so does one that did not arrive
     what is said on the telephone    was said to somebody; a call that was lost, or that nobody took, is owed a call back
+    an SMS, or words on a machine    are a message as in every other channel
     two calls lost within a day      are a case, unless somebody was reached between them
 
 Contacts of one conversation are looked at together, in the order they happened, so it does not matter in which order they
@@ -20,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from sync.model.records import UNSENT, Case, Interaction, Promise
+from sync.model.records import LEFT, UNSENT, Case, Interaction, Promise
 from sync.model.rules import case_number
 
 DROPPED: Final = "dropped call"
@@ -95,7 +96,8 @@ def _answers(contact: Interaction) -> bool:
     if contact.is_automatic or contact.delivery in UNSENT:
         return False
     if contact.channel == "phone" and contact.direction == "in":
-        return contact.topic not in (DROPPED, MISSED) and ":" in contact.id
+        is_spoken = contact.topic not in (DROPPED, MISSED) and contact.form not in LEFT
+        return is_spoken and ":" in contact.id
     return contact.direction == "out" and contact.topic not in (DROPPED, MISSED)
 
 
@@ -129,6 +131,8 @@ def dropped_cases(calls: Sequence[Interaction], *, promise_us: int) -> tuple[Cas
     """The cases that a customer's lost calls are; every call of theirs, in any order."""
     runs: list[list[Interaction]] = [[]]
     for call in sorted(calls, key=lambda it: (it.at, it.id)):
+        if call.form in LEFT:
+            continue
         if call.topic != DROPPED:
             if call.topic != MISSED:
                 runs.append([])  # somebody was reached

@@ -18,7 +18,13 @@ CHANNELS: Final = (
 """Where a contact or an order can come from. Public: stored and sent; their names for people are in `wording`."""
 
 SMS: Final = "sms"
-"""By which way we write to a telephone; no channel of its own, as both ways reach the same number."""
+"""By which way people write to a telephone; no channel of its own, as both ways reach the same number."""
+
+VOICE_MAIL: Final = "voice_mail"
+"""What somebody said to a machine on the telephone: like an SMS, nobody has heard it yet."""
+
+LEFT: Final = frozenset({SMS, VOICE_MAIL})
+"""What a customer leaves on the telephone instead of speaking with one of us."""
 
 UNSENT: Final = frozenset({"failed", "unsure"})
 """What `delivery` says of a message that did not arrive, as far as anybody knows."""
@@ -98,6 +104,7 @@ class Interaction(Record, frozen=True):
         thread: The other system's own name of the conversation it belongs to, "" for none.
         is_automatic: A program wrote it; that is no answer.
         is_closing: Whoever wrote it called the conversation solved.
+        form: Of one by telephone that was left there: one of LEFT; "" for a call, and for every other channel.
     """
 
     id: str
@@ -119,11 +126,13 @@ class Interaction(Record, frozen=True):
     thread: str = ""
     is_automatic: bool = False
     is_closing: bool = False
+    form: str = ""
 
 
 def way_of(contact: Interaction) -> str:
-    """By which way people say it came or went: its channel, or `SMS` for a message of ours to a telephone."""
-    return SMS if contact.channel == "phone" and contact.delivery else contact.channel
+    """By which way people say it came or went: its channel, or `SMS` for what is written to or from a telephone."""
+    is_written = bool(contact.delivery) or contact.form == SMS
+    return SMS if contact.channel == "phone" and is_written else contact.channel
 
 
 class Promise(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -311,6 +311,7 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "channel.chat": ("chat", "Chat"),
     "channel.email": ("e-mail", "E-Mail"),
     "channel.store": ("store", "Laden"),
+    "channel.sms": ("SMS", "SMS"),
     "channel.other": ("another way", "anderer Weg"),
 }  # fmt: skip
 """Id to one sentence a language; the first part of an id says where it is used."""

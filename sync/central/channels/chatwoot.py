@@ -35,6 +35,7 @@ from sync.central.channels.parts import (
     secrets_of,
     text_of_html,
 )
+from sync.model.records import SMS
 
 CHANNELS: Final = {
     "Channel::Whatsapp": "whatsapp",
@@ -106,6 +107,7 @@ def _message(message: Json, at: int, settings: Settings) -> Iterator[AnyFact]:
         at=message.when("created_at") or at,
         who=_who_talks(talk, channel, is_in=is_in and not is_note),
         channel=channel,
+        form=SMS if channel == "phone" else "",
         direction="note" if is_note else "in" if is_in else "out",
         by=message.text("sender.name"),
         text=text,

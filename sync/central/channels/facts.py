@@ -83,6 +83,7 @@ class Said(Fact, frozen=True, kw_only=True, tag="said"):
         topic: Fixed phrase that folds equal contacts, "" for none.
         is_automatic: Sent by a program; it answers nothing.
         is_closing: The vendor calls the conversation solved with this.
+        form: Of what is left on the telephone, instead of said to somebody: sms | voice_mail; "" for all others.
     """
 
     channel: str
@@ -95,6 +96,7 @@ class Said(Fact, frozen=True, kw_only=True, tag="said"):
     sensitivity: str = "normal"
     is_automatic: bool = False
     is_closing: bool = False
+    form: str = ""
 
 
 class Called(Fact, frozen=True, kw_only=True, tag="called"):

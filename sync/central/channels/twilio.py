@@ -39,6 +39,7 @@ from sync.central.channels.parts import (
     number_in,
     secrets_of,
 )
+from sync.model.records import SMS, VOICE_MAIL
 
 WITHHELD: Final = frozenset(
     ("+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253")
@@ -180,6 +181,7 @@ def _message(fields: Json, at: int, settings: Settings) -> Iterator[AnyFact]:
             points=_points(number, fields, is_proved=True),
         ),
         channel="whatsapp" if is_whatsapp else "phone",
+        form="" if is_whatsapp else SMS,
         direction="in",
         by=fields.text("ProfileName"),
         text="\n".join((*([text] if text else []), *along)),
@@ -243,6 +245,7 @@ def _voice_mail(fields: Json, at: int, settings: Settings) -> Iterator[AnyFact]:
         at=at,
         who=Who(points=_points(fields.text("From"), fields, is_proved=False)),
         channel="phone",
+        form=VOICE_MAIL,
         direction="in",
         text=text,
         thread=fields.ref("CallSid"),

@@ -23,6 +23,7 @@ from sync.central.channels.parts import (
     secrets_of,
     text_of_html,
 )
+from sync.model.records import SMS
 
 TYPES: Final = {
     "email": "email", "phone": "phone", "web": "web", "chat": "chat", "sms": "phone", "note": "",
@@ -94,6 +95,7 @@ def _article(body: Json, settings: Settings) -> Iterator[AnyFact]:
         ref=article.need_ref("id"),
         at=article.when("created_at"),
         who=_who(ticket.at("customer")),
+        form=SMS if _named(article.at("type")).casefold() == SMS else "",
         channel=TYPES.get(_named(article.at("type")).casefold())
         or _channel(ticket.at("create_article_type"), settings),
         direction="note" if article.flag("internal") else "out" if is_ours else "in",

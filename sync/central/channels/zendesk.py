@@ -28,6 +28,7 @@ from sync.central.channels.parts import (
     pairs_of,
     secrets_of,
 )
+from sync.model.records import SMS
 
 PREFIX: Final = "zen:event-type:"
 
@@ -112,6 +113,7 @@ def _comment(body: Json, settings: Settings, at: int) -> Iterator[AnyFact]:
         at=at,
         who=_requester(ticket),
         channel=_channel(ticket, settings),
+        form=SMS if ticket.text("via.channel").casefold() == SMS else "",
         direction="note" if not is_public else "out" if is_ours else "in",
         by=comment.text("author.name"),
         text=comment.need_text("body"),

@@ -523,6 +523,14 @@ def test_the_timeline_is_newest_first_with_the_channel_named() -> None:
     assert timeline[1].text == "Order W-1: Linen shirt M, 31.92 EUR, delivered"
 
 
+def test_what_came_by_sms_says_so_wherever_it_stands_and_a_call_stays_a_call() -> None:
+    late = {"channel": "phone", "due_at": NOW_US - HOUR_US}
+    result = sheet(held(contact(1, **late, form="sms"), contact(30, channel="phone")))
+
+    assert [one.lead for one in result.timeline] == ["SMS", "Phone"]
+    assert [one.lead for one in result.now] == ["SMS, 60 min"]
+
+
 def test_notes_say_who_reads_them() -> None:
     of = held(
         contact(1, direction="note", by="Ben", audience="internal"),

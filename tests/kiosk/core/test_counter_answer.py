@@ -177,6 +177,18 @@ def test_a_text_message_is_offered_after_everything_else_that_is_written() -> No
     assert answering.ways[1].mark == "CUSTOMER WILL READ THIS, by SMS"
 
 
+def test_an_sms_is_answered_by_sms_first_and_said_to_be_one() -> None:
+    sms = Interaction("twilio:1", NOW_US, "phone", "in", "Lena", "hello?", form="sms")
+    answering = answering_of(
+        held(sms, ContactPoint("p", "phone", "+491701"), ContactPoint("m", "email", "a@b")),
+        TELL, name="Lena",
+    )  # fmt: skip
+
+    assert answering is not None
+    assert channels_of(answering.ways) == ("phone", "email", "store")
+    assert answering.title.startswith("Answer Lena, SMS, ")
+
+
 def _row(message: Interaction) -> tuple[Row, Interaction]:
     return row_of(message, owner="priya", as_of=NOW_US, source="whatsapp"), message
 

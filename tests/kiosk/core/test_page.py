@@ -451,6 +451,13 @@ def test_a_message_is_told_once_with_its_case_and_solved_cases_are_silent() -> N
     assert kinds_of(solved) == kinds_of(answered) == kinds_of(thanks) == ["greeting"]
 
 
+@pytest.mark.parametrize(
+    ("form", "heading"), [("sms", "You wrote on Tuesday (SMS)"), ("", "You called on Tuesday")]
+)
+def test_who_sent_an_sms_wrote_and_did_not_call(form: str, heading: str) -> None:
+    assert page_of(contact(channel="phone", form=form)).blocks[1].lines[0] == heading
+
+
 def test_three_messages_in_a_row_are_one_block_about_the_oldest() -> None:
     page = page_of(*(contact(id=f"i{n}", at=TUESDAY + n * HOUR) for n in range(3)))
 

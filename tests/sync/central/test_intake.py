@@ -493,6 +493,26 @@ def test_ids_of_members_mean_the_customers_that_were_here_before(
     assert owners["order/W-1"] == owners["customer/maya"] == "maya"
 
 
+def test_what_is_left_on_the_telephone_waits_for_an_answer_and_nothing_else_is_left_there(
+    centre: Centre, intake: Intake
+) -> None:
+    caller = Who(points=(phone("07700 900123"),))
+    left = [
+        wrote("s1", caller, channel="phone", form="sms"),
+        wrote("w1", caller, channel="whatsapp", form="sms"),
+        wrote("x1", caller, channel="phone", form="by pigeon", thread="t2"),
+    ]
+
+    for one in left:
+        intake.deliver("calls", delivery(event(one.ref, one), to=CALLS))
+
+    sms, chat, strange = (
+        body(centre, f"interaction/calls:{ref}") for ref in ("s1", "w1", "x1")
+    )
+    assert (sms["form"], sms["due_at"] > 0) == ("sms", True)
+    assert (chat.get("form", ""), strange.get("form", "")) == ("", "")
+
+
 def test_two_dropped_calls_within_a_day_are_a_case(centre: Centre, intake: Intake) -> None:
     caller = Who(points=(phone("07700 900123"),))
     calls = [

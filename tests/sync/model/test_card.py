@@ -163,6 +163,15 @@ def test_what_nobody_answered_is_said_with_its_channel_and_age_and_once_a_channe
     assert line.keys == ("interaction/c1", "interaction/c2")
 
 
+def test_what_came_by_sms_is_told_as_such() -> None:
+    sms = contact(1, form="sms", answered_at=0, due_at=NOW + DAY, topic="")
+
+    waiting, contacts = (line.text for line in card(sms).lines)
+
+    assert waiting.startswith("NOT ANSWERED: SMS of ")
+    assert contacts.startswith("SMS: 1 contact")
+
+
 def test_what_did_not_arrive_is_said_until_something_did() -> None:
     def sent(index: int, delivery: str, channel: str = "whatsapp") -> Interaction:
         return contact(

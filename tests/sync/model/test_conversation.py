@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.model.conversation import DAY_US, DROPPED, MISSED, dropped_cases, is_thanks, settled
-from sync.model.records import Interaction
+from sync.model.records import SMS, VOICE_MAIL, Interaction
 
 HOUR = 3_600 * 1_000_000
 PROMISE = 24 * HOUR
@@ -138,6 +138,15 @@ def test_an_answered_call_waits_for_nothing_and_a_lost_one_does() -> None:
     assert found["k2"] == (20 + PROMISE, 0)
 
 
+@pytest.mark.parametrize("form", [SMS, VOICE_MAIL])
+def test_what_is_left_on_the_telephone_is_owed_an_answer_as_any_message(form: str) -> None:
+    left = contact("s1", 10, channel="phone", form=form)
+
+    assert after(left)["s1"] == (10 + PROMISE, 0)
+    assert after(left, contact("o", 20, "out", channel="phone"))["s1"][1] == 20
+    assert after(left, contact("k", 30, channel="phone", topic="billing"))["s1"][1] == 30
+
+
 def test_calling_back_answers_a_lost_call() -> None:
     found = after(
         contact("k1", 10, channel="phone", topic=MISSED),
@@ -178,6 +187,7 @@ def call(ref: str, at: int, topic: str = DROPPED, direction: str = "in") -> Inte
         ([call("a", 0), call("x", 1, "billing"), call("b", 2)], 0),
         ([call("a", 0), call("x", 1, "", "out"), call("b", 2)], 0),
         ([call("a", 0), call("m", 1, MISSED), call("b", 2)], 1),
+        ([call("a", 0), contact("s", 1, channel="phone", form=SMS), call("b", 2)], 1),
         ([call("a", 0), call("b", 1), call("c", 2)], 1),
         ([call("a", 0), call("b", 1), call("c", 9 * DAY_US), call("d", 9 * DAY_US + 1)], 2),
     ],

@@ -68,7 +68,7 @@ def test_each_channel_behind_it_is_ours_with_what_it_proves(
 ) -> None:
     said = in_channel(name, source_id)
 
-    assert said.channel == channel
+    assert (said.channel, said.form) == (channel, "sms" if channel == "phone" else "")
     assert said.who is not None
     assert said.who.points[0] == point
 

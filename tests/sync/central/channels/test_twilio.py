@@ -130,6 +130,7 @@ def test_a_message_by_sms_is_told_with_what_came_along() -> None:
         "Grüße, was ist mit C-4711?\n[image/jpeg]",
         "C-4711",
     )
+    assert said.form == "sms"
     assert said.at == NOW_S * 1_000_000
     assert said.who is not None
     assert said.who.points == (Point("phone", "+491711234567", is_verified=True, country="DE"),)
@@ -139,7 +140,7 @@ def test_a_message_by_whatsapp_is_of_whatsapp_with_the_name_there() -> None:
     (said,) = TWILIO.facts("message_whatsapp")
 
     assert isinstance(said, Said)
-    assert (said.channel, said.by) == ("whatsapp", "Tom Berger")
+    assert (said.channel, said.form, said.by) == ("whatsapp", "", "Tom Berger")
     assert said.who is not None
     assert (said.who.given_name, said.who.points[0].value) == ("Tom", "+491711234567")
 
