@@ -218,7 +218,7 @@ def _lines_of(report: "SyncReport") -> Sequence[str]:
         f"to send  {report.waiting:,} waiting, {report.refused:,} refused, {report.held:,} held",
         f"files    {report.store}; {counted(report.unread, 'row')} unread; outbox {report.lineage}, {counted(report.forks, 'fork')}",
         *(f"coming   {one.what}: {one.done:,} of {one.total:,}" for one in report.progress),
-        *(f"relay    {report.relay}" for _ in [0] if report.relay),
+        *(f"relay    {_relay_said(report.relay, words)}" for _ in [0] if report.relay),
         *(f"notice   {one.code}, {words.moment(one.at, now=now)}" for one in report.notices),
         *(
             f"failed   {code}, {counted(n, 'time')} since the start"
@@ -227,6 +227,12 @@ def _lines_of(report: "SyncReport") -> Sequence[str]:
         *(f"alert    {words.alert(code, 'This device')}" for code in report.alerts),
         *_programs_said(report, words, now),
     ]
+
+
+def _relay_said(code: str, words: "StaffWords") -> str:
+    """How the store's relay stands, in the words of the counter, with the code where something is wrong."""
+    known = {"off": "none is set", "ok": "answers"}.get(code)
+    return known or f"{words.either(f'strip.relay.{code}', 'strip.relay.other')} ({code})"
 
 
 def _programs_said(report: "SyncReport", words: "StaffWords", now: int) -> Sequence[str]:

@@ -96,6 +96,27 @@ def test_status_says_how_a_device_stands_that_another_program_runs(
     assert "centre_busy, 2 times" in words
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("off", "relay    none is set"),
+        ("ok", "relay    answers"),
+        ("relay_lost", "relay    Other counters not reached (relay_lost)"),
+        ("relay_not_trusted", "relay    Other counters do not know us (relay_not_trusted)"),
+    ],
+)
+def test_status_says_of_the_stores_relay_what_the_counter_does(
+    folder: Path, capsys: pytest.CaptureFixture[str], code: str, words: str
+) -> None:
+    device = Device.open(folder, world=real_world())
+    ReportFile(device.store).write(SyncStatus(network="ok"), relay=code)
+
+    sync.run("status", data=folder)
+    device.close()
+
+    assert words in capsys.readouterr().out.splitlines()
+
+
 def test_status_says_before_which_day_to_update_and_what_the_centre_cannot_read(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
