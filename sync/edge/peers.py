@@ -140,6 +140,9 @@ class Peers:
         self._is_full = False  # the mailbox had no room for something that was told
         self._n_kept = 0
         self._n_taken = 0
+        self._is_at_once = (
+            False  # the relay ended our session: it is greeted again without a pause
+        )
         self._under_way: set[str] = set()
         self._unsure: set[str] = set()
         self._status = RelayStatus(RelayLost.code, micros_of(clock.now()))
@@ -327,11 +330,12 @@ class Peers:
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             while not stopping.done():
+                self._is_at_once = False
                 self._working = asyncio.ensure_future(self._worked())
                 await asyncio.wait(
                     {stopping, self._working}, return_when=asyncio.FIRST_COMPLETED
                 )
-                if not stopping.done():
+                if not stopping.done() and not self._is_at_once:
                     pausing = asyncio.ensure_future(self._clock.pause_ms(self._pause_ms()))
                     try:
                         await asyncio.wait(
@@ -373,7 +377,9 @@ class Peers:
             self._life = ""
         has_stood = self._clock.ticks_ms() - began_ms > AGAIN_MAX_MS
         self._n_taken = (0 if has_stood else self._n_taken) + is_taken
-        if is_taken and self._n_taken > 1:
+        # Until somebody answers, what was said before is not known to be true any more: for no longer than a hello takes.
+        self._is_at_once = is_taken and self._n_taken == 1
+        if is_taken and not self._is_at_once:
             self._say(RelayLost.code)
 
     async def _met(self) -> None:

@@ -424,11 +424,14 @@ class Counted:
     def __init__(self, floor: virtual.Floor, loop: VirtualLoop) -> None:
         self._floor, self._loop = floor, loop
         self.begun: list[int] = []
+        self.n_refused = 0
 
     async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
         if request.url.endswith(HELLO):
             self.begun.append(self._loop.now_us // 1_000)
-        return await self._floor.answer(request)
+        response = await self._floor.answer(request)
+        self.n_refused += response.status == 401
+        return response
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -444,8 +447,9 @@ class Copies:
         self.clock = VirtualClock(self.loop, START)
         self._device, self._host = identity_of(), identity_of()
         self.floor = virtual.Floor("host")
+        self._at_host = self._opened("host")
         self.floor.relay = virtual.relay_of(
-            self._opened("host"), self._host, clock=self.clock, entropy=SeededEntropy("relay")
+            self._at_host, self._host, clock=self.clock, entropy=SeededEntropy("relay")
         )
         self.network = Counted(self.floor, self.loop)
 
@@ -457,6 +461,11 @@ class Copies:
         self._stack.callback(made.close)
         filled(made, map(peer_row, (self._device, self._host)))
         return made
+
+    def distrust(self) -> None:
+        """The relay's machine hears that this device is out."""
+        with self._at_host.cache.write() as file:
+            file.execute("DELETE FROM row WHERE key = ?", (f"peer/{self._device.device_id}",))
 
     def among(self, name: str) -> Peers:
         return virtual.peers_of(
@@ -524,6 +533,57 @@ def test_a_device_whose_copy_is_gone_is_back_at_once_after_the_relay_was_away_fo
     seen = copies.loop.run_until_complete(day())
 
     assert seen == ["ok", "relay_lost", "ok"]
+
+
+def test_a_till_says_at_once_that_the_relay_trusts_it_no_more(copies: Copies) -> None:
+    one = copies.among("one")
+
+    async def refused() -> tuple[str, str]:
+        running = asyncio.ensure_future(one.run())
+        await copies.clock.pause_ms(5_000)
+        before = one.status().code
+        copies.distrust()
+        for _ in range(200):
+            if copies.network.n_refused:
+                break
+            await copies.clock.pause_ms(100)
+        code = one.status().code
+        await ended([running])
+        return before, code
+
+    seen = copies.loop.run_until_complete(refused())
+
+    assert seen == ("ok", "relay_not_trusted")
+
+
+def test_a_relay_that_ended_a_session_is_greeted_at_once_and_the_second_time_said_to_be_lost(
+    copies: Copies,
+) -> None:
+    one = copies.among("one")
+
+    async def ended_by_the_relay() -> tuple[int, str]:
+        """Hellos and status a moment after the till heard that its session is over."""
+        assert copies.floor.relay is not None
+        copies.floor.relay._sessions.clear()
+        n_before, copies.network.n_refused = len(copies.network.begun), 0
+        for _ in range(200):
+            if copies.network.n_refused:
+                break
+            await copies.clock.pause_ms(100)
+        return len(copies.network.begun) - n_before, one.status().code
+
+    async def twice() -> list[tuple[int, str]]:
+        running = asyncio.ensure_future(one.run())
+        await copies.clock.pause_ms(5_000)
+        seen = [await ended_by_the_relay(), await ended_by_the_relay()]
+        await copies.clock.pause_ms(5_000)
+        seen.append((0, one.status().code))
+        await ended([running])
+        return seen
+
+    seen = copies.loop.run_until_complete(twice())
+
+    assert seen == [(1, "ok"), (0, "relay_lost"), (0, "ok")]
 
 
 class Day:
