@@ -6,8 +6,10 @@ leaves together once it reads, so that the head and the body of a question are o
 
 import asyncio
 import ipaddress
+import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import zip_longest
 from typing import Any, Final, cast
 
 import httpcore
@@ -88,6 +90,11 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             raise httpcore.WriteError from self._error
         self._unsent += buffer
 
+    def drop(self) -> None:
+        """Let go of it at once, without waiting until it is gone."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def aclose(self) -> None:
         """Let go of it at once; nothing that was sent is still to leave."""
         if self._transport is not None:
@@ -128,8 +135,70 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         return None
 
 
+async def _resolved(host: str, port: int) -> list[str]:
+    """The addresses of a name, as they are to be tried. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    of_family: dict[int, list[str]] = {}
+    for family, _, _, _, place in found:
+        zone = f"%{place[3]}" if len(place) == 4 and place[3] else ""
+        of_family.setdefault(family, []).append(f"{place[0]}{zone}")
+    # One of each family in turn. Source: RFC 8305, 4.
+    turns = zip_longest(*(dict.fromkeys(them) for them in of_family.values()))
+    return [address for turn in turns for address in turn if address]
+
+
+async def _one_of(addresses: Iterable[str], port: int) -> Stream:
+    """The first connection that stands, each address tried a little after the one before; of the others nothing stays.
+
+    Not the event loop's own race: cancelled, that leaves the socket that won until it is collected.
+
+    Raises:
+        OSError: none could be reached; what became of the last.
+    """
+    left, tried = list(addresses)[::-1], list[asyncio.Task[Stream]]()
+    error: BaseException = OSError("no address")
+    try:
+        while left or any(not one.done() for one in tried):
+            if left:
+                tried.append(asyncio.create_task(_connected(left.pop(), port)))
+            done, _ = await asyncio.wait(
+                [one for one in tried if not one.done()],
+                timeout=NEXT_ADDRESS_S if left else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for one in done:
+                failed = one.exception()
+                if failed is None:
+                    tried.remove(one)
+                    return one.result()
+                error = failed
+    finally:
+        for one in tried:
+            one.cancel()
+            one.add_done_callback(_dropped)
+    raise error
+
+
+async def _connected(host: str, port: int) -> Stream:
+    _, stream = await asyncio.get_running_loop().create_connection(Stream, host, port)
+    return stream
+
+
+def _dropped(tried: "asyncio.Future[Stream]") -> None:
+    """Nobody waits for this connection any more."""
+    if not tried.cancelled() and tried.exception() is None:
+        tried.result().drop()
+
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
 class Network(httpcore.AsyncNetworkBackend):
     """Makes connections on the running event loop."""
+
+    def __init__(self, resolve: Resolve = _resolved) -> None:
+        """Args: `resolve` gives the addresses of a name, and raises OSError."""
+        self._resolve = resolve
 
     async def connect_tcp(
         self,
@@ -140,19 +209,15 @@ class Network(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002  # its signature
     ) -> httpcore.AsyncNetworkStream:
         """A connection to one of the addresses of `host`. Raises httpcore.ConnectTimeout, httpcore.ConnectError."""
-        loop = asyncio.get_running_loop()
-        # Cancelled, a race of addresses may leave the one that won open until it is collected; one address needs none.
-        delay_s = None if _is_address(host) else NEXT_ADDRESS_S
         try:
             async with asyncio.timeout(timeout):
-                _, stream = await loop.create_connection(
-                    Stream, host, port, happy_eyeballs_delay=delay_s
-                )
+                if _is_address(host):
+                    return await _connected(host, port)
+                return await _one_of(await self._resolve(host, port), port)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout from error
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-        return stream
 
 
 def _is_address(host: str) -> bool:

@@ -2,12 +2,17 @@
 
 import asyncio
 import contextlib
+import gc
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import httpcore
 import pytest
 
+from sync.edge.stream import Network, Stream
 from sync.edge.transport import CONNECTIONS_MAX, HttpTransport
 from sync.model.errors import CentreUnreachable
 from sync.model.ports import Request, Response
@@ -206,3 +211,89 @@ async def test_after_it_was_closed_it_connects_anew() -> None:
 
     assert body == b"ok"
     assert server.n_connections == 2
+
+
+# Names with several addresses
+
+
+def open_sockets() -> int:
+    """How many sockets this process has open."""
+    return sum(map(_is_socket, Path("/proc/self/fd").iterdir()))
+
+
+def _is_socket(link: Path) -> bool:
+    try:
+        return str(link.readlink()).startswith("socket:")
+    except FileNotFoundError:  # the folder itself, as it was looked at
+        return False
+
+
+def network_to(*addresses: str) -> Network:
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return list(addresses)
+
+    return Network(resolve)
+
+
+async def test_a_connection_that_is_given_up_at_any_moment_leaves_no_socket_open() -> None:
+    gc.collect()
+    gc.disable()  # a socket that only the collector closes counts
+    try:
+        async with serving() as server:
+            port = int(server.url.rpartition(":")[2])
+            before = open_sockets()
+            network = network_to("127.0.0.1", "127.0.0.2")
+            for n_turns in range(40):
+                given_up = asyncio.ensure_future(network.connect_tcp("many.test", port))
+                for _ in range(n_turns):
+                    await asyncio.sleep(0)
+                given_up.cancel()
+                (outcome,) = await asyncio.gather(given_up, return_exceptions=True)
+                if isinstance(outcome, Stream):  # it stood before it was given up
+                    await outcome.aclose()
+            server.hang_up()
+            for _ in range(200):
+                await asyncio.sleep(0)
+            after = open_sockets()
+    finally:
+        gc.enable()
+
+    assert server.n_connections > 0
+    assert after == before
+
+
+async def test_the_address_that_answers_is_taken_and_nothing_stays_of_the_others() -> None:
+    async with serving() as server:
+        port = int(server.url.rpartition(":")[2])
+        before = open_sockets()
+
+        stream = await network_to("127.0.0.3", "127.0.0.1").connect_tcp("many.test", port)
+        there = open_sockets()
+        await stream.aclose()
+
+    assert there - before == 2, "both ends of the one"
+
+
+async def test_where_no_address_answers_it_is_unreachable() -> None:
+    async with serving() as server:
+        port = int(server.url.rpartition(":")[2])
+
+    for addresses in (("127.0.0.1", "127.0.0.2"), ()):
+        with pytest.raises(httpcore.ConnectError):
+            await network_to(*addresses).connect_tcp("many.test", port)
+
+
+async def test_a_name_is_looked_up() -> None:
+    async with serving() as server:
+        port = int(server.url.rpartition(":")[2])
+
+        stream = await Network().connect_tcp("localhost", port)
+        await stream.aclose()
+
+
+async def test_a_name_nobody_knows_is_unreachable() -> None:
+    async def resolve(host: str, _port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, host)
+
+    with pytest.raises(httpcore.ConnectError):
+        await Network(resolve).connect_tcp("nobody.test", 80)
