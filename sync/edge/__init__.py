@@ -29,6 +29,7 @@ capsules   which capsules are known to be on which bands
 torn       uses that may stand on a band and are recorded nowhere yet
 lease      how long the cache may be shown after the centre was last heard
 erased     who was forgotten, told to a centre that may not know it any more
+told       what the last hello said of this program, kept for the next start
 erase      what is gone leaves no byte: rows, customers, a whole cache, a whole device
 ballast    room on the disk that is given up so that what people do can still be recorded
 upkeep     index, lease, erasure and ballast, a short piece at a time

@@ -56,7 +56,8 @@ from sync.edge.outbox import Pending
 from sync.edge.progress import Progress
 from sync.edge.schedule import CHANCES
 from sync.edge.store import EdgeStore
-from sync.edge.work import CacheIsNew, Update, Work
+from sync.edge.told import Update
+from sync.edge.work import CacheIsNew, Work
 from sync.model.errors import (
     CentreBusy,
     CentreError,
@@ -209,6 +210,7 @@ class SyncRunner:
         self._questions: deque[_Question] = deque()
         self._counted_ms: int | None = None
         self._is_tried = False
+        self._guarded(self._work.recall)
         self._status = self._seen(SyncStatus())
 
     def start(self) -> None:
@@ -651,9 +653,9 @@ class SyncRunner:
             n_held=counts.n_held,
             leased_at=self._work.leased_at,
             alerts=self._work.alerts,
-            degraded=self._work.degraded,
-            unread=self._work.unread,
-            update=self._work.update,
+            degraded=self._work.told.degraded,
+            unread=self._work.told.unread,
+            update=self._work.told.update,
         )
 
     def _spread_ms(self) -> int:

@@ -6,12 +6,11 @@ An answer is kept in the cache before it settles its operation. While a page is 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from hardware.clock import Clock
 from hardware.moments import micros_of
-from sync.edge import erased
+from sync.edge import erased, told
 from sync.edge.client import CentreClient, page_in
 from sync.edge.deny import deny_of
 from sync.edge.engine import Fetched, Forked, GivenAway, Greeted, Mended, Pulled, Pushed
@@ -23,9 +22,9 @@ from sync.edge.outbox import Outbox, Pending
 from sync.edge.progress import Meter, Progress
 from sync.edge.snapshot import ROWS_MIN, SnapshotLoader
 from sync.edge.store import EdgeStore
+from sync.edge.told import Told
 from sync.edge.upkeep import Upkeep
 from sync.model.errors import CentreError, CentreRefused, StoreError
-from sync.model.versions import is_older
 from sync.model.wire import (
     CUSTODY_OPS_MAX,
     PUSH_OPS_MAX,
@@ -63,14 +62,6 @@ FEW: Final = 1_000
 """So many waiting operations are looked through each time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
-    """The centre answers no program older than `version` from `at` on, microseconds since 1970; this one is."""
-
-    version: str
-    at: int
-
-
 UNHEARD: Final = ("not_found", "failed", "malformed", "too_large")
 """Problems for which notes of erasures wait until the next hello, and nothing else waits for them."""
 
@@ -97,9 +88,7 @@ class Work:
         self.outbox = Outbox(store)
         self.feed = Feed(store)
         self.leased_at = 0
-        self.degraded: tuple[str, ...] = ()
-        self.unread: tuple[str, ...] = ()
-        self.update: Update | None = None
+        self.told = Told()
         self.alerts: tuple[str, ...] = ()
         self._store = store
         self._clock = clock
@@ -153,11 +142,8 @@ class Work:
         self._leases.note_time(answer.server_time)
         self.outbox.note_time(answer.server_time)
         self._decided.update(self.outbox.held())  # cut off before what was decided was noted
-        self.degraded, self.unread = answer.degraded, answer.unread
-        is_older_than_answered = is_older(self.client.program.version, answer.least_version)
-        self.update = (
-            Update(answer.least_version, answer.least_from) if is_older_than_answered else None
-        )
+        self.told = Told.of(answer, to=self.client.program.version)
+        told.keep(self._store, self.told)
         self._keep_spread(answer.spread_ms)
         self._grants = {grant.id: grant for grant in answer.grants}
         is_shut = self._is_shut(answer)
@@ -172,6 +158,10 @@ class Work:
         if n_rows > LONG_ROWS:
             self._rows.begin(n_rows, now_ms=self._clock.ticks_ms())
         return Greeted(self._whole(empty), answer.spread_ms, is_shut)
+
+    def recall(self) -> None:
+        """What the last hello said of this program, maybe to one before it; until the next one says it anew. Raises StoreError."""
+        self.told = told.kept(self._store).heard_by(self.client.program.version)
 
     def spread_ms(self) -> int:
         """Over how long the fleet comes back, as the centre said last, maybe to a program before this one. Raises StoreError."""

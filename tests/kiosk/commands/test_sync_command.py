@@ -17,7 +17,7 @@ from sync.edge.outbox import Outbox
 from sync.edge.progress import Progress
 from sync.edge.report import ReportFile
 from sync.edge.runner import SyncStatus
-from sync.edge.work import Update
+from sync.edge.told import Update
 from sync.model.wire import OpResult
 from tests.support import edge, shop
 

@@ -11,12 +11,13 @@ from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
 from hardware.moments import micros_of
 from sync.central import device_rows
+from sync.central.brand import NO_BRAND
 from sync.central.centre import Centre
 from sync.edge.client import CentreClient, Program
 from sync.edge.outbox import Outbox
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
-from sync.edge.work import Update
+from sync.edge.told import Update
 from sync.model import registry
 from sync.model.errors import CentreIncompatible
 from sync.model.operation import OperationState
@@ -82,6 +83,49 @@ def test_an_old_program_says_when_it_must_be_newer_and_keeps_what_it_recorded_wh
     with pytest.raises(CentreIncompatible):
         runner.sync_once()
     assert Outbox(store).state_of(OP) is OperationState.RECORDED
+
+
+def after_a_restart(store: EdgeStore, centre: Centre, program: Program) -> SyncRunner:
+    """The program of a device started anew; nobody answered it yet."""
+    client = CentreClient(
+        AsgiTransport(centre.asgi_app), identity=new_device(centre), clock=store.clock,
+        entropy=SeededEntropy("again"), program=program,
+    )  # fmt: skip
+    return SyncRunner(client, store, clock=store.clock, entropy=SeededEntropy("chance"))
+
+
+def test_what_a_hello_said_of_a_program_is_said_after_a_restart_before_anybody_answers(
+    kiosk: Opened, centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, runner = kiosk(Program(version="0.1.0"))
+    monkeypatch.setattr(
+        "sync.edge.client.registry.writes",
+        lambda: {kind.name: kind.v for kind in registry.KINDS.values()} | {"stamp_passport": 1},
+    )
+    runner.sync_once()
+    said = runner.status()
+
+    same = after_a_restart(store, centre, Program(version="0.1.0")).status()
+    newer = after_a_restart(store, centre, Program(version="0.1.1")).status()
+    newest = after_a_restart(store, centre, Program(version="0.2.0")).status()
+
+    assert said.update is not None
+    assert (same.update, same.unread) == (said.update, ("stamp_passport",))
+    assert (newer.update, newer.unread) == (said.update, ())
+    assert (newest.update, newest.unread) == (None, ())
+
+
+def test_a_rule_that_was_taken_back_is_forgotten_with_the_next_hello(
+    kiosk: Opened, centre: Centre
+) -> None:
+    store, runner = kiosk(Program(version="0.1.0"))
+    runner.sync_once()
+    centre._hellos._brand = NO_BRAND
+
+    runner.sync_once()
+
+    assert runner.status().update is None
+    assert after_a_restart(store, centre, Program(version="0.1.0")).status().update is None
 
 
 def test_a_program_that_is_new_enough_is_told_nothing(kiosk: Opened) -> None:
