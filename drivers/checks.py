@@ -9,6 +9,7 @@
     pcsc-access      this user may use bands in it (polkit)
     control-codes    libccid lets light and sound be told
     profile          what is known of the model, and whether anybody tried it
+    profile-file     each file about a model can be used
     pn532            something answers on the port, and it is a PN532
     keyboard-reader  the keyboard is there and ours alone
 
@@ -19,6 +20,7 @@ import os
 import plistlib
 import socket
 from collections.abc import Callable, Sequence
+from importlib.resources import files
 from pathlib import Path
 
 from drivers.errors import DriverError, ReaderAbsent, ReaderBusy, ReaderFault, ServiceDown
@@ -26,6 +28,7 @@ from drivers.readers import pcsc
 from drivers.readers.opening import opened
 from drivers.readers.pcsc import Slot, chosen, has_antenna
 from drivers.readers.profiles import (
+    UNKNOWN,
     Kind,
     Profile,
     Quirk,
@@ -33,6 +36,7 @@ from drivers.readers.profiles import (
     profile_of_name,
     profile_of_usb,
     profiles,
+    wrong_files,
 )
 from hardware.checks import serial_ports, usb_numbers
 from hardware.clock import Clock
@@ -73,16 +77,29 @@ def findings(subject: Subject, clock: Clock) -> tuple[Finding, ...]:
     """Everything here, for the reader the settings name. Takes up to 2 s where nothing answers."""
     machine = subject.machine
     kind, _, name = subject.reader.partition(":")
+    wrong = profile_file_findings(wrong_files())
     match kind:
         case "pcsc":
-            return pcsc_findings(machine, name)
+            return (*wrong, *pcsc_findings(machine, name))
         case "pn532":
-            return _opening(subject.reader, machine, clock, code="pn532")
+            return (*wrong, *_opening(subject.reader, machine, clock, code="pn532"))
         case "wedge" | "wedge-reversed":
-            return _opening(subject.reader, machine, clock, code="keyboard-reader")
+            return (*wrong, *_opening(subject.reader, machine, clock, code="keyboard-reader"))
         case _:
             line = f"The reader {subject.reader[:60]} is virtual: nothing to look at."
             return (Finding("reader", Standing.NOTE, line),)
+
+
+def profile_file_findings(wrong: Sequence[str]) -> tuple[Finding, ...]:
+    """Files about reader models that are passed over, each by its name and what is wrong with it."""
+    found = []
+    for each in wrong:
+        name, _, why = each.partition(": ")
+        path = files("hardware") / "profiles" / name
+        line = f"The file {name} about a reader is not used: {why}."
+        way_out = f"mend it, or mv '{path}' '{path}.wrong'"
+        found.append(Finding("profile-file", Standing.BROKEN, line, way_out))
+    return tuple(found)
 
 
 def pcsc_findings(
@@ -363,7 +380,7 @@ def _opening(spec: str, machine: Machine, clock: Clock, *, code: str) -> tuple[F
         )
     name = reader.name
     reader.close()
-    model = next(each for each in profiles() if each.kind is _KINDS[code])
+    model = next((each for each in profiles() if each.kind is _KINDS[code]), UNKNOWN)
     return (
         Finding(code, Standing.WELL, f"{name} answers."),
         profile_finding(model, name),

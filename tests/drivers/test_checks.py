@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.checks import findings, pcsc_findings
+from drivers.checks import findings, pcsc_findings, profile_file_findings
 from drivers.errors import ReaderBusy, ReaderFault, ServiceDown
 from drivers.readers.pcsc import NOT_INSTALLED, Slot
 from drivers.readers.pn532 import Pn532Reader
@@ -449,3 +449,17 @@ def test_a_virtual_reader_is_only_noted(machine: Machine, tmp_path: Path) -> Non
     found = findings(Subject(machine, tmp_path, "virtual"), SystemClock())
 
     assert [each.standing for each in found] == [Standing.NOTE]
+
+
+def test_a_file_about_a_reader_that_is_wrong_is_named_with_the_way_to_do_without_it() -> None:
+    (found,) = profile_file_findings(("mine.toml: buzzer is no key of a profile",))
+
+    assert found.standing is Standing.BROKEN
+    assert found.line == (
+        "The file mine.toml about a reader is not used: buzzer is no key of a profile."
+    )
+    assert "mine.toml.wrong'" in found.fix
+
+
+def test_nothing_is_said_where_every_file_about_a_reader_is_right() -> None:
+    assert profile_file_findings(()) == ()

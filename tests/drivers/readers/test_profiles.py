@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +14,12 @@ from drivers.readers.profiles import (
     Quirk,
     Raw,
     SignalStyle,
+    loaded,
     profile_of,
     profile_of_name,
     profile_of_usb,
     profiles,
+    wrong_files,
 )
 
 SMALLEST = 'name = "A"\nkind = "pcsc"\n'
@@ -27,6 +30,29 @@ def test_there_is_a_file_for_at_least_twelve_models_people_can_buy() -> None:
 
     assert len(bought) >= 12
     assert len({each.name for each in profiles()}) == len(profiles())
+
+
+def test_a_file_that_is_wrong_is_named_and_takes_no_other_model_away(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(SMALLEST)
+    (tmp_path / "b.toml").write_text('name = "B"\nkind = "pcsc"\nbuzzer = 1\n')
+    (tmp_path / "c.toml").write_text("name = ")
+    (tmp_path / "d.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "e.toml").mkdir()
+    (tmp_path / "f.toml").write_text("")
+    (tmp_path / "notes.txt").write_text("no model")
+    (tmp_path / "z.toml").write_text(SMALLEST)
+
+    found, wrong = loaded(tmp_path)
+
+    assert [each.model for each in found] == ["a", "z"]
+    assert [each.partition(":")[0] for each in wrong] == [
+        "b.toml", "c.toml", "d.toml", "e.toml", "f.toml",
+    ]  # fmt: skip
+    assert wrong[0] == "b.toml: buzzer is no key of a profile, or not of that type"
+
+
+def test_no_file_of_ours_is_wrong() -> None:
+    assert wrong_files() == ()
 
 
 def test_no_model_says_that_it_was_tried_on_the_device() -> None:
