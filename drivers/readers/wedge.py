@@ -38,6 +38,9 @@ from hardware.clock import Clock
 EVENT = struct.Struct("@llHHi")
 """Seconds, microseconds, type, code, value."""
 
+EV_SYN, SYN_DROPPED = 0x00, 0x03
+"""The kernel's queue was full and keys are missing. Source: Linux, Documentation/input/event-codes.rst, SYN_DROPPED."""
+
 EV_KEY = 0x01
 PRESSED = 1
 """Value of a key that goes down; 0 goes up, 2 is repeated by the keyboard itself."""
@@ -93,7 +96,10 @@ class Typing:
         self._at_ms = 0
 
     def feed(self, some: bytes, now_ms: int) -> Iterator[str]:
-        """Lines completed by `some`, in order; one that is too long is empty, another key than a digit is OTHER_KEY."""
+        """Lines completed by `some`, in order; one that is too long is empty, another key than a digit is OTHER_KEY.
+
+        One of which the kernel lost keys has an OTHER_KEY too: what is left of it may look like a shorter number.
+        """
         if now_ms - self._at_ms > PAUSE_MS:
             self._typed = ""
         self._at_ms = now_ms
@@ -101,9 +107,11 @@ class Typing:
         whole = len(some) - len(some) % EVENT.size
         self._rest = some[whole:]
         for _, _, kind, code, value in EVENT.iter_unpack(some[:whole]):
-            if kind != EV_KEY or value != PRESSED:
+            if (kind, code) == (EV_SYN, SYN_DROPPED):
+                self._typed = OTHER_KEY
+            elif kind != EV_KEY or value != PRESSED:
                 continue
-            if code in (KEY_ENTER, KEY_KEYPAD_ENTER):
+            elif code in (KEY_ENTER, KEY_KEYPAD_ENTER):
                 line, self._typed = self._typed, ""
                 yield line if len(line) <= TYPED_SIZE_MAX else ""
             elif len(self._typed) <= TYPED_SIZE_MAX:

@@ -180,6 +180,17 @@ def test_digits_with_a_pause_between_them_are_two_numbers() -> None:
     assert lines == ["01020304"]
 
 
+@pytest.mark.parametrize("kept", range(15))
+def test_a_number_of_which_the_kernel_lost_keys_is_no_shorter_number(kept: int) -> None:
+    number = UID.hex().upper()
+    lost = b"".join(_key(CODES[digit]) for digit in number[:kept]) + _event(0, 3, 0)
+
+    typing = Typing()
+    lines = list(typing.feed(lost + _typed(number[-8:]) + _typed(number), 0))
+
+    assert [uid_of(line, ByteOrder.AS_READ) for line in lines] == [None, UID]
+
+
 def test_a_line_of_other_keys_is_no_number() -> None:
     lines = list(Typing().feed(_key(16) + _key(17) + _key(ENTER), 0))
 
