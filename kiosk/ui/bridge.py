@@ -261,15 +261,18 @@ class CustomerPane(Widget):
     @on(CustomerView.LanguageWanted)
     def _language_wanted(self, event: CustomerView.LanguageWanted) -> None:
         event.stop()
-        self._help_until_ms = 0
         match self._state:
             case visit.Open():
-                shop = self._parts.shop()
+                until_ms, shop = self._help_until_ms, self._parts.shop()
                 said = pages.spoken_in(self._state.page, event.language, shop)
-                self.view.hide_help()
                 self._happened(visit.Translated(self._state.visit, said))
+                if self.view.is_told:
+                    self._help_until_ms = until_ms
+                    self._keep_help()
+                    self._arm()
+                if self.view.is_form:
+                    self._happened(visit.Touched(is_form=True))
             case _:
-                self.view.hide_help()
                 self.view.speak(event.language)
 
     @on(CustomerView.HelpWanted)

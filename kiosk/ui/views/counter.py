@@ -800,6 +800,15 @@ class CounterView(CounterActs):
         self._is_unfolded = not self._is_unfolded
         self._fill_sheet()
 
+    def _fill_page(self) -> None:
+        self._fill_sheet()
+        if self.page != "waiting":
+            return
+        try:
+            self._fill_waiting()
+        except StoreError as error:
+            self._say_trouble(error)
+
     # Who waits for us
 
     def action_waiting(self) -> None:

@@ -451,5 +451,5 @@ class CounterActs(CounterBase):
             if last.kind == "join_customers":
                 self._decided = frozenset()
             self._say("undo.done", what=what)
-            self._fill_sheet()
+            self._fill_page()
             self._show_keys()

@@ -82,6 +82,10 @@ class CounterBase(Vertical):
     def _fill_sheet(self) -> None:
         raise NotImplementedError
 
+    def _fill_page(self) -> None:
+        """Read anew what is shown, where what was done may have changed it."""
+        raise NotImplementedError
+
     def _show_keys(self) -> None:
         raise NotImplementedError
 

@@ -188,6 +188,9 @@ class CustomerView(Widget):
     def show_page(self, page: Page) -> None:
         """Show a customer's page in its language: from its beginning, and one that is open already where it was."""
         is_same = self._page is not None and self._page.owner == page.owner
+        if self._page is not None and _is_said_anew(self._page, page):
+            self._say_anew(self._page, page)
+            return
         self._page = page
         self._language = page.language
         self._face = Face.PAGE
@@ -200,6 +203,16 @@ class CustomerView(Widget):
         else:
             self._sheet = 0
             self._cursor = next(iter(self._open_items()), 0)
+        self._draw()
+
+    def _say_anew(self, before: Page, page: Page) -> None:
+        """The same in another language: an item that is open, help, or a PIN asked for, stands where it stood."""
+        if self._detail is not None:
+            self._detail = page.blocks[before.blocks.index(self._detail)]
+        self._page, self._language = page, page.language
+        if self._asked_for:
+            heading, line = (self._word(each) for each in self._asked_in)
+            self._keypad.ask(heading, line)
         self._draw()
 
     @property
@@ -632,3 +645,12 @@ class CustomerView(Widget):
             target = next(self._keys[name] for name in names if self._keys[name].text)
         if target is not focused:
             target.focus(scroll_visible=False)
+
+
+def _is_said_anew(before: Page, after: Page) -> bool:
+    """Whether two pages are one, block for block, in two languages."""
+
+    def parts(page: Page) -> tuple[object, ...]:
+        return (page.owner, *((it.kind, it.about, it.actions) for it in page.blocks))
+
+    return before.language != after.language and parts(before) == parts(after)

@@ -216,6 +216,19 @@ async def test_an_answer_taken_back_before_the_centre_counted_leaves_its_number_
         assert "14 late" in at.strip
 
 
+async def test_who_was_answered_waits_again_in_the_list_as_soon_as_that_is_taken_back() -> None:
+    async with counter() as at:
+        await at.find("tom beck")
+        await at.press("r")
+        await at.type("It is billed")
+        await at.press("enter", "w")
+        answered = at.screen
+        await at.press("z", "y")
+
+        assert "Tom Becker  ! X," not in answered
+        assert "Tom Becker  ! X, 6 days late" in at.screen
+
+
 async def test_a_number_nobody_changes_is_right_again_after_the_time_counting_takes() -> None:
     async with counter() as at:
         counted(at, 14)

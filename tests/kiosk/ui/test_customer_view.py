@@ -828,6 +828,38 @@ async def test_the_language_key_says_the_open_page_again_and_the_visit_goes_on()
         assert it.face is Face.ATTRACT
 
 
+async def test_the_language_key_leaves_open_what_is_open() -> None:
+    async with kiosk() as it:
+        await it.tap("maya")
+        await it.press("1")
+        await it.click("Deutsch")
+        item = it.text
+        await it.click("Hilfe")
+        await it.click("English")
+        helped = it.text
+        await it.click("Back")
+        await it.click("Back")
+
+        assert "Ihre Bestellung W-1042" in item
+        assert "Hallo, Maya." not in item
+        assert "Our team is here for you" in " ".join(helped.split())
+        assert "Hello, Maya." in it.text
+
+
+async def test_help_in_another_language_closes_by_itself_as_well() -> None:
+    async with kiosk() as it:
+        await it.tap("maya")
+        await it.click("Help")
+        await it.click("Deutsch")
+        helped = it.text
+        await it.pass_ms(29_000)
+
+        assert "Hallo, Maya." not in helped
+        assert "Hallo, Maya." not in it.text
+        await it.pass_ms(1_000)
+        assert "Hallo, Maya." in it.text or it.face is Face.MASKED
+
+
 async def test_the_next_customer_is_greeted_in_the_shops_language_again() -> None:
     async with kiosk() as it:
         await it.tap("maya")

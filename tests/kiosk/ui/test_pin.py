@@ -189,6 +189,21 @@ async def test_from_help_the_customer_comes_back_to_the_keypad_and_types_anew() 
         assert "We will delete it" in it.text
 
 
+async def test_the_keypad_speaks_another_language_and_stays() -> None:
+    async with asked() as it:
+        await it.click("#language")
+        german = it.text
+        it.house.clock.sleep_ms(IDLE_MS + 1_000)
+        it.app.pane.tick()
+        is_asked = it.keypad.display
+        await it.type(*PIN, "enter")
+
+        assert "Your PIN, please" not in german
+        assert is_asked
+        assert [kind for kind, *_ in it.desk.recorded] == ["request_erasure"]
+        assert "Wir löschen es" in it.text
+
+
 async def test_from_help_the_customer_comes_back_to_what_was_told_and_then_to_the_page() -> (
     None
 ):
