@@ -75,6 +75,17 @@ def device(sql: Connection, device_id: str) -> DeviceRecord | None:
     return _record(found[0]) if found else None
 
 
+def asking(sql: Connection, device_id: str) -> tuple[DeviceRecord, str | None] | None:
+    """A device, and the token of the life of it that spoke last, in one question; None for a life that is not known."""
+    columns = ", ".join(f"device.{name}" for name in _DEVICE.split(", "))
+    found = sql.all(
+        f"SELECT {columns}, lineage.token FROM device LEFT JOIN lineage"  # noqa: S608  # a constant
+        " ON lineage.device = device.id AND lineage.lineage = device.lineage WHERE device.id = :id",
+        id=device_id,
+    )
+    return (_record(found[0][:-1]), found[0][-1]) if found else None
+
+
 def devices(sql: Connection) -> list[DeviceRecord]:
     """All devices, by id."""
     found = sql.all(f"SELECT {_DEVICE} FROM device ORDER BY id")  # noqa: S608  # a constant

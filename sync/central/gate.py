@@ -205,12 +205,14 @@ class Caller:
         session: None for `hello`.
         request_id: `x-req`.
         nonce: Of its signature.
+        token: Of the life of the device's outbox that spoke last; None where that is not known.
     """
 
     device: DeviceRecord
     session: Session | None
     request_id: str
     nonce: str
+    token: str | None = None
 
 
 class Gate:
@@ -256,7 +258,9 @@ class Gate:
         if reason:
             raise denied("not_allowed", reason)
         self._refuse_replay(request, verified, found.session)
-        return Caller(device, found.session, request.header("x-req"), verified.nonce)
+        return Caller(
+            device, found.session, request.header("x-req"), verified.nonce, found.token
+        )
 
     def still_may(self, snapshot: Snapshot, caller: Caller, endpoint: str) -> DeviceRecord:
         """The device as it is now, after a long wait. Raises CentreRefused."""
@@ -280,10 +284,11 @@ class Gate:
                     return None
                 device_id = session.device_id
             if snapshot is not None:
-                found.device = device_rows.device(snapshot.sql, device_id)
+                known = device_rows.asking(snapshot.sql, device_id)
             else:
                 with self._store.reading() as own:
-                    found.device = device_rows.device(own.sql, device_id)
+                    known = device_rows.asking(own.sql, device_id)
+            found.device, found.token = known or (None, None)
             found.session = session
             if found.device is None:
                 return None
@@ -319,6 +324,7 @@ class _Found:
     """What looking for the key found beside it."""
 
     device: DeviceRecord | None = None
+    token: str | None = None
     session: Session | None = None
     is_over: bool = False
 

@@ -94,9 +94,7 @@ class Pulls:
         caller = self._parts.gate.admit("pull", request, moment.snapshot)
         pull = decoded(request.body, PullRequest)
         self._check(caller.device, pull)
-        if pull.token and is_lost(
-            device_rows.lineage(moment.snapshot.sql, caller.device.id, pull.lineage), pull.token
-        ):
+        if pull.token and is_lost(_said_to(moment.snapshot, caller, pull), pull.token):
             raise denied("session_over", "history")
         for cursor in pull.scopes:
             self._cursors[caller.device.id, cursor.id] = (cursor.seq, self._parts.now)
@@ -157,6 +155,14 @@ class Pulls:
                 self._parts.write(lambda it: _note(it, moved))
             self._noted |= {who: seq for who, (seq, _) in moved.items()}
             return len(moved)
+
+
+def _said_to(snapshot: Snapshot, caller: Caller, pull: PullRequest) -> str | None:
+    """The token this centre said last to the life that pulls; None to one it does not know."""
+    if pull.lineage == caller.device.lineage:
+        return caller.token  # it was read with the device
+    life = device_rows.lineage(snapshot.sql, caller.device.id, pull.lineage)
+    return None if life is None else life.token
 
 
 def _outcomes(call: Callable[[One], Held], ones: Sequence[One]) -> list[Held | Exception]:

@@ -79,7 +79,7 @@ class Pushes:
             device = device_rows.device(transaction.read.sql, caller.device.id) or caller.device
             known = {op.id for op in push.ops if transaction.read.op(op.id) is not None}
             life = device_rows.lineage(transaction.read.sql, device.id, push.lineage)
-            if is_lost(life, push.token):
+            if is_lost(None if life is None else life.token, push.token):
                 return lambda: PushAnswer((), is_forked=True, is_lost=True)
             if not is_next(life, push.token, push.said, known):
                 _doubt(transaction, device, life)
@@ -218,11 +218,11 @@ def _doubt(transaction: Transaction, device: DeviceRecord, life: LineageRecord |
         device_rows.put_lineage(transaction, msgspec.structs.replace(last, state=DOUBTED))
 
 
-def is_lost(life: LineageRecord | None, token: str) -> bool:
-    """Whether a token is one that only a centre can have said that knew more than this one."""
-    if life is None:
+def is_lost(said: str | None, token: str) -> bool:
+    """Whether a token is one that only a centre can have said that knew more than this one, which `said` that or, None, nothing."""
+    if said is None:
         return token != ""
-    return _count(token) > _count(life.token)
+    return _count(token) > _count(said)
 
 
 def _following(life: LineageRecord | None, drawn: str) -> str:

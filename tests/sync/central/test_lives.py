@@ -2,9 +2,10 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -15,6 +16,7 @@ from hardware.moments import moment_of
 from sync.central.centre import Centre
 from sync.central.endpoints import Service
 from sync.central.enrolment import GRACE_US, State
+from sync.central.moment import Snapshot
 from sync.central.pulls import Held
 from sync.model.errors import CentreRefused, NotTrusted, StoreFull
 from sync.model.operation import Operation
@@ -608,3 +610,49 @@ async def test_of_pulls_begun_together_each_gets_what_it_asked_for(
     )  # each is signed for who asked, and for what
     refused = [it.problem for it in together if isinstance(it, CentreRefused)]
     assert refused == ["not_allowed", "replayed"]
+
+
+async def test_the_token_of_a_pull_costs_no_question_of_the_database_more(
+    centre: Centre, kiosk: PlainDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kiosk.push(word(1))
+    asked = count_reads(centre, monkeypatch)
+    n_questions = []
+
+    for token in ("", kiosk.token):
+        asked.clear()
+        pull = PullRequest((kiosk.cursor("g", 0),), lineage=kiosk.lineage, token=token)
+        await kiosk.answered("/v1/pull", pull)
+        n_questions.append(len(asked))
+
+    assert n_questions[0] == n_questions[1] > 0
+    later = f"{int(kiosk.token[:8], 16) + 1:08x}{kiosk.token[8:]}"
+    for lineage in (kiosk.lineage, "another"):
+        pull = PullRequest((kiosk.cursor("g", 0),), lineage=lineage, token=later)
+        got, _ = await kiosk.post("/v1/pull", pull)
+        assert code_of(got) == "session_over", "what it cannot have said is found out as before"
+
+
+def count_reads(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that are read with from now on."""
+    asked: list[str] = []
+    reading = centre._store.reading
+
+    class Counting:
+        def __init__(self, sql: Any) -> None:
+            self._sql = sql
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._sql, name)
+
+        def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
+            asked.append(sql)
+            return self._sql.all(sql, **values)
+
+    @contextmanager
+    def counted() -> Iterator[Snapshot]:
+        with reading() as snapshot:
+            yield Snapshot(Counting(snapshot.sql))
+
+    monkeypatch.setattr(centre._store, "reading", counted)
+    return asked
