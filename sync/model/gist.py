@@ -26,6 +26,7 @@ WORDS_PURPOSE: Final = "band_words"
 CASES_MAX: Final = 2
 """Cases named; what is more is counted."""
 
+
 @dataclass(frozen=True, slots=True)
 class Gist:
     """A thread in a few words. Its `repr` shows none of them.
