@@ -124,8 +124,15 @@ def _is_believed(text: str, store: Store, *, now: int) -> bool:
     )
 
 
+def has_unnoted(sql: Connection) -> bool:
+    """Whether something was erased by a program that noted nothing."""
+    return bool(sql.all("SELECT 1 FROM erasure WHERE is_noted = 0 LIMIT 1"))
+
+
 def note_old(transaction: Transaction) -> int:
-    """Note what was erased before that was done, some of it; how much."""
+    """Note what was erased by a program that did not do that, some of it; how much."""
+    if not transaction.erasure_key:
+        return 0
     sql = transaction.direct()
     found = sql.all("SELECT DISTINCT at FROM erasure WHERE is_noted = 0 ORDER BY at LIMIT 100")
     for (at,) in found:

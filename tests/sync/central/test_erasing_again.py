@@ -16,6 +16,7 @@ from sync.central import erasure, erasure_notes, joining
 from sync.central.erasure_ledger import FILE
 from sync.central.store import Store
 from sync.model import answers, wire
+from sync.model.errors import StoreError
 from sync.model.records import Customer, Order
 from tests.support.centre import PlainDevice, new_device, open_centre
 from tests.support.channels import (
@@ -464,6 +465,49 @@ def test_what_an_older_program_erased_is_noted_when_the_centre_starts(site: Site
 
     assert n_notes == 2
     assert site.known(maya, LENA, "tom") == ["tom"]
+
+
+def test_what_a_node_of_an_older_program_erases_beside_us_is_noted_at_the_next_tidying(
+    site: Site,
+) -> None:
+    site.centre.erase("tom")
+    site.clock.sleep_ms(1)
+    site.centre._parts.write(lambda it: erasure.erase_rows(it, LENA, at=site.centre._parts.now))
+    before = len(site.notes())
+
+    site.centre.tidy()
+
+    assert (before, len(site.notes())) == (1, 2)
+
+
+def test_what_was_broken_off_in_the_middle_is_done_by_whoever_brings_the_note_next(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.keep()
+    site.joined(LENA, "tom")
+    site.centre.erase("tom")
+    (note,) = site.notes().values()
+    site.put_folder_back()
+    again = erasure.erase_again
+    n_left = 1
+
+    def breaking(*parts: object, **how: object) -> int:
+        nonlocal n_left
+        if not n_left:
+            raise StoreError("the power went")
+        n_left -= 1
+        return again(*parts, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(erasure, "erase_again", breaking)
+    with pytest.raises(StoreError):
+        site.centre._again.take([note])
+    assert len(site.known(LENA, "tom")) == 1
+    n_left = 9
+
+    assert site.centre._again.take([note]) == 1
+
+    assert site.known(LENA, "tom") == []
+    assert site.centre._again.take([note]) == 0
 
 
 # Several nodes
