@@ -4,7 +4,11 @@ A connection belongs to one activation of one band. What it carries is what the 
 APDU), or as one command of a band that does not speak ISO-DEP.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, cast
+
+Work = Callable[[], None]
+"""What can be done while a band makes up its answer, as it does not need it. Raises nothing."""
 
 
 class Connection(Protocol):
@@ -24,6 +28,22 @@ class Connection(Protocol):
             ReaderError: the machine's side failed.
         """
         ...
+
+
+class PatientConnection(Connection, Protocol):
+    """A connection that waits for an answer by itself, so that its user can work meanwhile. Others wait in a library."""
+
+    def transmit_while(self, command: bytes, work: Work) -> bytes:
+        """As `transmit`, and `work` is done once the command is on its way."""
+        ...
+
+
+def transmitted(connection: Connection, command: bytes, work: Work) -> bytes:
+    """The answer to a command, `work` being done meanwhile, or before it where nobody can. Raises as `transmit`."""
+    if hasattr(connection, "transmit_while"):
+        return cast("PatientConnection", connection).transmit_while(command, work)
+    work()
+    return connection.transmit(command)
 
 
 class CountingConnection:

@@ -35,14 +35,14 @@ from drivers.chips.framing import (
     required,
     send,
 )
-from drivers.connection import Connection
+from drivers.connection import Connection, Work
 from drivers.credential.des import TripleDes, random_size_of, session_key_iso
 from drivers.credential.handshake import (
     Answered,
+    Ev2Ahead,
     Ev2Opened,
     answered,
     check,
-    ev2_opened,
     ev2_rekeyed,
 )
 from drivers.credential.kdf import BLOCK, Aes, BlockCipher, session_key_ev1
@@ -211,8 +211,9 @@ class Desfire:
             return False
         cipher = key if isinstance(key, Aes) else Aes(key)
         so_far = answered(cipher, challenge, self._entropy.draw(BLOCK), is_chained=False)
-        last = self.answer_challenge(so_far.token)
-        self.adopt(ev2_opened(cipher, so_far, last), slot=slot)
+        ahead = Ev2Ahead(cipher, so_far)
+        last = self.answer_challenge(so_far.token, work=ahead.work)
+        self._session, self._slot = ahead.opened(last), slot
         return True
 
     def begin_ev2_first(self, slot: int) -> bytes | None:
@@ -241,9 +242,17 @@ class Desfire:
             raise BandMalformed("the challenge of the chip has the wrong size")
         return challenge
 
-    def answer_challenge(self, token: bytes) -> bytes:
-        """Send E(A B'); the chip's last message, which the caller must hold against A. Raises KeyRefused."""
-        last = exchange(self._connection, ADDITIONAL_FRAME, token)
+    def answer_challenge(self, token: bytes, *, work: Work | None = None) -> bytes:
+        """Send E(A B'); the chip's last message, which the caller must hold against A.
+
+        Args:
+            token: E(A B').
+            work: Done while the chip is busy.
+
+        Raises:
+            KeyRefused: the chip does not accept the key.
+        """
+        last = exchange(self._connection, ADDITIONAL_FRAME, token, work=work)
         if last.status == AUTHENTICATION_ERROR:
             raise KeyRefused("the chip does not accept the key", delivery=Delivery.REFUSED)
         return required(last)

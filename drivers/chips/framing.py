@@ -9,7 +9,7 @@ Source: MF3ICD81 data sheet, wrapping of native commands and additional frames.
 from dataclasses import dataclass, field
 
 from drivers.apdu import wrapped
-from drivers.connection import Connection
+from drivers.connection import Connection, Work, transmitted
 from drivers.errors import (
     BandLeft,
     BandMalformed,
@@ -78,15 +78,20 @@ class Answer:
     content: bytes = field(repr=False)
 
 
-def exchange(connection: Connection, code: int, content: bytes = b"") -> Answer:
-    """One command, one frame back, whatever its status.
+def exchange(
+    connection: Connection, code: int, content: bytes = b"", *, work: Work | None = None
+) -> Answer:
+    """One command, one frame back, whatever its status; `work` is done while the chip is busy with it.
 
     Raises:
         BandLeft, ReaderError: from the connection.
         BandUnsupported: the answer is not that of a DESFire chip; `code` was not done.
         BandMalformed: the frame is longer than any a short command asks for.
     """
-    raw = connection.transmit(wrapped(code, content))
+    command = wrapped(code, content)
+    raw = (
+        connection.transmit(command) if work is None else transmitted(connection, command, work)
+    )
     if len(raw) < 2:
         raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
     if raw[-2] != NATIVE_SW1:

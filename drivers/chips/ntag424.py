@@ -27,8 +27,8 @@ from drivers.chips.framing import (
     exchange,
     required,
 )
-from drivers.connection import Connection
-from drivers.credential.handshake import Ev2Opened, answered, ev2_opened, ev2_rekeyed
+from drivers.connection import Connection, Work
+from drivers.credential.handshake import Ev2Ahead, Ev2Opened, answered, ev2_rekeyed
 from drivers.credential.kdf import BLOCK, Aes
 from drivers.credential.layout import KEY_SIZE, BandFile, CommMode
 from drivers.credential.lrp_session import LRP_MODE, LrpHandshake, LrpSession
@@ -155,7 +155,9 @@ class Ntag424:
             return
         cipher = Aes(key)
         so_far = answered(cipher, challenge.random, rnd_a, is_chained=False)
-        self.adopt(ev2_opened(cipher, so_far, self.answer_challenge(so_far.token)), slot=slot)
+        ahead = Ev2Ahead(cipher, so_far)
+        last = self.answer_challenge(so_far.token, work=ahead.work)
+        self._session, self._slot = ahead.opened(last), slot
 
     def begin_first(self, slot: int) -> Challenge:
         """Ask for a challenge that may be answered elsewhere, by who keeps the key. Raises KeyRefused."""
@@ -168,9 +170,17 @@ class Ntag424:
             raise BandMalformed("the challenge of the chip has the wrong size")
         return Challenge(content[-BLOCK:], is_lrp)
 
-    def answer_challenge(self, token: bytes) -> bytes:
-        """Send our answer to a challenge; the chip's last message, which the caller must check. Raises KeyRefused."""
-        last = exchange(self._connection, ADDITIONAL_FRAME, token)
+    def answer_challenge(self, token: bytes, *, work: Work | None = None) -> bytes:
+        """Send our answer to a challenge; the chip's last message, which the caller must check.
+
+        Args:
+            token: Our answer.
+            work: Done while the chip is busy.
+
+        Raises:
+            KeyRefused: the chip does not accept the key.
+        """
+        last = exchange(self._connection, ADDITIONAL_FRAME, token, work=work)
         if last.status == AUTHENTICATION_ERROR:
             raise KeyRefused("the chip does not accept the key", delivery=Delivery.REFUSED)
         return required(last)

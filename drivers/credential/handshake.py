@@ -16,7 +16,7 @@ import hmac
 from dataclasses import dataclass, field
 
 from drivers.credential.kdf import BLOCK, BlockCipher, SessionKeys, session_keys_ev2
-from drivers.credential.session import TI_SIZE
+from drivers.credential.session import TI_SIZE, Ev2Ciphers, Ev2Session
 from drivers.errors import BandMalformed, BandUntrusted, Delivery
 
 EV2_LAST_SIZE = 32
@@ -89,12 +89,43 @@ def check(cipher: BlockCipher, so_far: Answered, last: bytes) -> None:
 
 def ev2_opened(cipher: BlockCipher, so_far: Answered, last: bytes) -> Ev2Opened:
     """The session that the last message of AuthenticateEV2First opens. Raises as `check`."""
+    ti = ev2_checked(cipher, so_far, last)
+    return Ev2Opened(session_keys_ev2(cipher, so_far.rnd_a, so_far.rnd_b), ti)
+
+
+def ev2_checked(cipher: BlockCipher, so_far: Answered, last: bytes) -> bytes:
+    """Hold the last message of AuthenticateEV2First against our random number; the TI in it. Raises as `check`."""
     if len(last) != EV2_LAST_SIZE:
         raise BandMalformed("the answer to an authentication has the wrong size")
     plain = cipher.decrypted(last)
     _compare(so_far.rnd_a, plain[TI_SIZE : TI_SIZE + BLOCK])
-    keys = session_keys_ev2(cipher, so_far.rnd_a, so_far.rnd_b)
-    return Ev2Opened(keys, plain[:TI_SIZE])
+    return plain[:TI_SIZE]
+
+
+class Ev2Ahead:
+    """The ciphers of a session, made while the chip makes up its last message: they need nothing of it.
+
+    Nothing is done with them before `opened` has held that message against our random number.
+    """
+
+    def __init__(self, cipher: BlockCipher, so_far: Answered) -> None:
+        self._cipher = cipher
+        self._so_far = so_far
+        self._ciphers: Ev2Ciphers | None = None
+
+    def work(self) -> None:
+        """Make them."""
+        keys = session_keys_ev2(self._cipher, self._so_far.rnd_a, self._so_far.rnd_b)
+        self._ciphers = Ev2Ciphers(keys)
+        self._ciphers.aes.prepare()
+
+    def opened(self, last: bytes) -> Ev2Session:
+        """The session that the last message opens. Raises as `check`."""
+        ti = ev2_checked(self._cipher, self._so_far, last)
+        if self._ciphers is None:
+            self.work()
+        assert self._ciphers is not None
+        return Ev2Session(self._ciphers, ti)
 
 
 def ev2_rekeyed(cipher: BlockCipher, so_far: Answered, last: bytes) -> SessionKeys:

@@ -68,6 +68,11 @@ class Aes:
     def __repr__(self) -> str:
         return "Aes(<hidden>)"
 
+    def prepare(self) -> None:
+        """Work out the schedules for both ways ahead of their use."""
+        self._block_of = Cipher(self._algorithm, _ONE_BY_ONE).encryptor().update
+        self._plain_of = Cipher(self._algorithm, _ONE_BY_ONE).decryptor().update
+
     def block(self, plain: bytes) -> bytes:
         """One block on its own, for initial vectors and subkeys."""
         if self._block_of is None:

@@ -171,12 +171,26 @@ class Ev1Session:
         return content
 
 
+class Ev2Ciphers:
+    """What an EV2 session works with, of its two keys; may be made before the chip has proved that it has them too."""
+
+    __slots__ = ("aes", "mac_begun")
+
+    def __init__(self, keys: SessionKeys) -> None:
+        self.aes = Aes(keys.enc)
+        self.mac_begun = begun_cmac(keys.mac)
+
+    def __repr__(self) -> str:
+        return "Ev2Ciphers(<hidden>)"
+
+
 class Ev2Session:
     """Secure messaging after AuthenticateEV2First (71) or EV2NonFirst (77). Source: NXP AN12343; NXP AN12196, 5."""
 
-    def __init__(self, keys: SessionKeys, ti: bytes, *, counter: int = 0) -> None:
-        self._aes = Aes(keys.enc)
-        self._mac_begun = begun_cmac(keys.mac)
+    def __init__(self, keys: SessionKeys | Ev2Ciphers, ti: bytes, *, counter: int = 0) -> None:
+        ciphers = keys if isinstance(keys, Ev2Ciphers) else Ev2Ciphers(keys)
+        self._aes = ciphers.aes
+        self._mac_begun = ciphers.mac_begun
         self._ti = ti
         self._counter = counter
         self._ending = _Ending()

@@ -8,6 +8,8 @@
 Ours and not the library's: at 921600 baud its frames cost as much time as a fifth of a tap's bytes, on a small processor more.
 Opening, speed and going to sleep are left to it.
 
+A read waits by itself, at most WAIT_MS (VTIME), so that nothing has to be asked of the system before it.
+
 Source: NXP UM0701-02 (PN532 user manual), 6.2.1 and 6.3.
 """
 
@@ -17,6 +19,7 @@ import select
 import termios
 from typing import Final
 
+from drivers.connection import Work
 from hardware.clock import Clock
 
 ACK: Final = bytes.fromhex("0000FF00FF00")
@@ -35,11 +38,14 @@ NORMAL_SIZE_MAX: Final = 255
 CONTENT_SIZE_MAX: Final = 265
 """Bytes of content, TFI and code among them. Source: UM0701-02, 6.2.1.2."""
 
-ACK_TIMEOUT_MS: Final = 100
-"""The chip takes a command over within 15 ms; a serial port on USB may keep what came for 16 more. Source: UM0701-02, 6.3.2."""
+WAIT_MS: Final = 100
+"""How long a read waits for the first byte, and an acknowledgement may take: the chip takes a command over within 15 ms; a serial port on USB may keep what came for 16 more. Source: UM0701-02, 6.3.2."""
 
 STOPPING_MS: Final = 1
 """What a chip that was told to stop is given before the next command."""
+
+_CHARACTERS: Final = 6
+"""Where the list of `termios.tcgetattr` has the control characters, VMIN and VTIME among them."""
 
 _READ_SIZE: Final = 512
 """More than an acknowledgement and the longest frame."""
@@ -63,8 +69,8 @@ def command_frame(code: int, content: bytes) -> bytes:
     return START + head + data + bytes((-sum(data) & 0xFF, 0))
 
 
-def answer_in(raw: bytes, code: int) -> bytes | None:
-    """What the chip answered to command `code`, without its frame; None until all of it is there.
+def answer_in(raw: bytes, code: int) -> tuple[bytes, int] | None:
+    """What the chip answered to command `code`, without its frame, and where that ends; None until all of it is there.
 
     Args:
         raw: All that came since the command was sent: an acknowledgement, which may be missing, and a frame.
@@ -95,7 +101,7 @@ def answer_in(raw: bytes, code: int) -> bytes | None:
     end = begin + size
     if len(raw) < end + 2:
         return None
-    return _content_of(raw[begin : end + 1], code)
+    return _content_of(raw[begin : end + 1], code), end + 2
 
 
 def _content_of(content: bytes, code: int) -> bytes:
@@ -117,23 +123,26 @@ class HostLine:
     """The serial line of one PN532 that is awake and acknowledges. Used by one thread.
 
     Args:
-        port: Descriptor of the open terminal, which does not wait when it is read.
+        port: Descriptor of the open terminal, nobody else's until `leave`.
         clock: For how long an answer is waited for.
     """
 
     def __init__(self, port: int, clock: Clock) -> None:
         self._port = port
         self._clock = clock
-        self._readable = select.poll()
-        self._readable.register(port, select.POLLIN)
+        self._is_clean = False
+        self._wait(WAIT_MS)
 
-    def command(self, code: int, content: bytes, timeout_ms: int) -> bytes:
+    def command(
+        self, code: int, content: bytes, timeout_ms: int, *, work: Work | None = None
+    ) -> bytes:
         """What the chip answers to a command.
 
         Args:
             code: Of the command.
             content: Behind it, at most 263 bytes.
             timeout_ms: How long the answer may take once the chip took the command over.
+            work: Done once the command is on its way.
 
         Raises:
             CommandRefused: the chip does not know it.
@@ -141,40 +150,51 @@ class HostLine:
                 others: the port failed.
             termios.error: the port failed.
         """
-        self._forget()
+        if not self._is_clean:
+            self._forget()
+        self._is_clean = False
         self._send(command_frame(code, content))
-        gathered, wait_ms, until_ms = b"", ACK_TIMEOUT_MS, 0
-        while True:
-            some = self._received(wait_ms)
-            if not some:
-                self.stop()
-                self._clock.sleep_ms(STOPPING_MS)
-                raise TimeoutError(errno.ETIMEDOUT, "no whole answer came in time")
-            gathered += some
-            answer = answer_in(gathered, code)
+        if work is not None:
+            work()
+        gathered = self._received()
+        until_ms = self._clock.ticks_ms() + timeout_ms
+        while gathered and self._clock.ticks_ms() <= until_ms:
+            answer = None if gathered == ACK else answer_in(gathered, code)
             if answer is not None:
-                return answer
-            now_ms = self._clock.ticks_ms()
-            until_ms = until_ms or now_ms + timeout_ms
-            wait_ms = max(0, until_ms - now_ms)
+                self._is_clean = len(gathered) == answer[1]
+                return answer[0]
+            gathered += self._received()
+        self.stop()
+        self._clock.sleep_ms(STOPPING_MS)
+        raise TimeoutError(errno.ETIMEDOUT, "no whole answer came in time")
 
     def stop(self) -> None:
         """Tell the chip to stop at what it is busy with. Raises OSError."""
         self._send(ACK)
 
+    def leave(self) -> None:
+        """Give the line to somebody else, whose reads do not wait. Raises OSError, termios.error."""
+        self._wait(0)
+
+    def _wait(self, wait_ms: int) -> None:
+        """How long a read waits for its first byte, in tenths of a second."""
+        os.set_blocking(self._port, bool(wait_ms))
+        attributes = termios.tcgetattr(self._port)
+        attributes[_CHARACTERS][termios.VMIN] = 0
+        attributes[_CHARACTERS][termios.VTIME] = wait_ms // 100
+        termios.tcsetattr(self._port, termios.TCSANOW, attributes)
+
     def _forget(self) -> None:
-        """What came and nobody waited for."""
+        """What came and nobody waited for. Not before each command: behind a whole answer nothing is left to come."""
         termios.tcflush(self._port, termios.TCIFLUSH)
 
     def _send(self, frame: bytes) -> None:
         if os.write(self._port, frame) != len(frame):
             raise _broken("the port took only a part of a frame")
 
-    def _received(self, timeout_ms: int) -> bytes:
-        """What came, as soon as anything has; nothing when nothing did."""
-        if not self._readable.poll(timeout_ms):
-            return b""
+    def _received(self) -> bytes:
+        """What came, as soon as anything has; nothing after WAIT_MS of nothing. Raises OSError."""
         some = os.read(self._port, _READ_SIZE)
-        if not some:
+        if not some and select.select((self._port,), (), (), 0)[0]:
             raise OSError(errno.ENODEV, "the port is gone, or another program reads it")
         return some

@@ -38,6 +38,7 @@ from typing import Any, TypeVar
 
 from drivers.apdu import clothed, unwrapped
 from drivers.atr import technology_of_sak
+from drivers.connection import Work
 from drivers.errors import (
     BandCollision,
     BandLeft,
@@ -370,16 +371,17 @@ class Pn532Reader:
 
         tty = self._device.chipset.transport
         try:
+            self._line.leave()
             self._device.close()
         except (*_TRANSPORT_ERRORS, Chipset.Error):
             _hung_up(tty)
         self._lock.release()
 
-    def exchange(self, command: bytes) -> bytes:
-        """One ISO-DEP command to the active band. Raises BandLeft, BandMalformed, ReaderError."""
+    def exchange(self, command: bytes, work: Work | None = None) -> bytes:
+        """One ISO-DEP command to the active band, `work` done meanwhile. Raises BandLeft, BandMalformed, ReaderError."""
         if len(command) > SEND_SIZE_MAX:
             raise ValueError("more than one InDataExchange carries")
-        answer = self._banded(IN_DATA_EXCHANGE, b"\x01" + command)
+        answer = self._banded(IN_DATA_EXCHANGE, b"\x01" + command, work)
         if answer[0] & MORE:
             raise BandMalformed("the answer is longer than any of ours")
         return answer[1:]
@@ -529,10 +531,10 @@ class Pn532Reader:
         answer = self._asked(lambda: self._command(IN_COMMUNICATE_THRU, frame))
         return answer[0] & STATUS_MASK if answer else CLEAN_TIMEOUT
 
-    def _banded(self, code: int, content: bytes) -> bytes:
+    def _banded(self, code: int, content: bytes, work: Work | None = None) -> bytes:
         """A host command whose status is the band's; anything but success means that it is out of reach."""
         try:
-            answer = self._command(code, content)
+            answer = self._command(code, content, work)
         except ReaderFault as error:
             # Late or garbled: the band makes it wait, or the line was disturbed. If the reader is broken, the next search says so.
             self._is_field_stale = True
@@ -575,13 +577,13 @@ class Pn532Reader:
         with contextlib.suppress(*_TRANSPORT_ERRORS):
             self._line.stop()
 
-    def _command(self, code: int, content: bytes) -> bytes:
+    def _command(self, code: int, content: bytes, work: Work | None = None) -> bytes:
         """One host command. Raises ReaderError."""
         if not self._is_open:
             raise ReaderAbsent("the reader is closed", delivery=Delivery.NOT_SENT)
         self._off_since_ms = None  # whatever it is, it may switch the field on
         try:
-            return self._line.command(code, content, COMMAND_TIMEOUT_MS)
+            return self._line.command(code, content, COMMAND_TIMEOUT_MS, work=work)
         except CommandRefused as error:
             raise ReaderFault(f"the reader refused command {code:02X}") from error
         except _TRANSPORT_ERRORS as error:
@@ -703,28 +705,37 @@ class Pn532Connection:
 
     def transmit(self, command: bytes) -> bytes:
         """Send one command: InDataExchange for ISO-DEP, a frame as it is for every other band."""
+        return self._transmitted(command, None)
+
+    def transmit_while(self, command: bytes, work: Work) -> bytes:
+        """The same, `work` done meanwhile where the band speaks ISO-DEP, else before."""
+        return self._transmitted(command, work)
+
+    def _transmitted(self, command: bytes, work: Work | None) -> bytes:
         if self._reader.generation != self._generation:
             raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
         if self._target.technology is not Technology.ISO_DEP:
+            if work is not None:
+                work()
             return self._reader.exchange_frame(self._target, command)
         is_desfire = self._target.answer == DESFIRE_ATS
         native = unwrapped(command) if is_desfire else None
         if native is not None:
-            return self._native(native)
-        answer = self._reader.exchange(command)
+            return self._native(native, work)
+        answer = self._reader.exchange(command, work)
         if len(answer) == 1 and is_desfire:
             return clothed(answer)  # it takes native commands by now, and says so of an APDU
         if len(answer) < 2:
             raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
         return answer
 
-    def _native(self, command: bytes) -> bytes:
+    def _native(self, command: bytes, work: Work | None) -> bytes:
         """A DESFire's own form: six bytes less each time, on the line and on the air.
 
         The first command after the activation decides which form the chip takes, so all are sent in this one.
         Source: ACS, ACR1281U reference manual, 5.2.
         """
-        answer = self._reader.exchange(command)
+        answer = self._reader.exchange(command, work)
         if not answer:
             raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
         return clothed(answer)

@@ -221,9 +221,10 @@ class _Line(HostLine):
     def _send(self, frame: bytes) -> None:
         self._code = frame[6] if len(frame) > 6 else 0
 
-    def _received(self, timeout_ms: int) -> bytes:
+    def _received(self) -> bytes:
         kind, size = (*self._content[:2], 0, 0)[:2]
         part, self._content = self._content[2 : 2 + size], self._content[2 + size :]
+        self._clock.sleep_ms(host_line.WAIT_MS)
         match kind % 4:
             case 0:
                 return part

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.chips.desfire import Desfire
+from drivers.connection import Connection, Work
 from drivers.credential.handshake import answered, ev2_opened
 from drivers.credential.kdf import Aes
 from drivers.credential.layout import NEVER, BandFile, CommMode
@@ -58,6 +60,50 @@ def test_a_session_is_opened_by_the_newest_command_the_chip_knows(
     assert opened == generation
     assert bench.chip.is_ev2 == (generation == 2)
     assert bench.chip.read(standard(CommMode.FULL), size=1) == bytes(1)
+
+
+class _Patient:
+    """A connection that tells when its user worked."""
+
+    generation = 1
+
+    def __init__(self, connection: Connection, told: list[str]) -> None:
+        self._connection = connection
+        self._told = told
+
+    def transmit(self, command: bytes) -> bytes:
+        self._told.append(f"{command[1]:02X}")
+        return self._connection.transmit(command)
+
+    def transmit_while(self, command: bytes, work: Work) -> bytes:
+        work()
+        self._told.append("worked")
+        return self.transmit(command)
+
+
+def test_the_ciphers_of_a_session_are_made_while_the_chip_is_busy_and_work_the_same() -> None:
+    bench, told = Bench("ev2"), list[str]()
+    chip = Desfire(_Patient(bench.connection, told), SeededEntropy("patient"))
+    chip.select(AID)
+
+    chip.authenticate(1, KEY)
+
+    assert told == ["5A", "71", "worked", "AF"]
+    assert chip.read(standard(CommMode.FULL)) == bytes(SIZE)
+
+
+def test_a_chip_that_does_not_hold_the_key_opens_no_session_though_its_ciphers_are_made() -> (
+    None
+):
+    bench = Bench("ev2")
+    chip = Desfire(bench.connection, SeededEntropy("reader"))
+    chip.select(AID)
+    bench.spoil_from_here(1, lambda answer: bytes(len(answer) - 2) + answer[-2:])
+
+    with pytest.raises(BandUntrusted):
+        chip.authenticate(1, KEY)
+
+    assert not chip.is_open
 
 
 def test_an_application_that_is_not_there_cannot_be_selected() -> None:

@@ -141,7 +141,7 @@ def test_a_capsule_of_common_length_is_read_from_a_desfire_in_one_command() -> N
 
 
 def test_a_capsule_of_before_with_words_and_every_number_in_it_is_still_believed() -> None:
-    before = {
+    before: dict[int, Value] = {
         0: 1, 1: ISSUED // SECOND, 2: 90, 3: 7, 4: 3, 5: "en", 6: "Lena", 7: LENA_BEFORE.line,
     }  # fmt: skip
 

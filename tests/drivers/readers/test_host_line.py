@@ -68,7 +68,8 @@ def test_a_command_has_the_same_bytes_as_nfcpys_and_the_virtual_chip_reads_it(
     assert frame == recorded.written
     (read,) = hsu.Receiver().feed(frame)
     assert (read.code, read.data) == (CODE, content)  # type: ignore[union-attr]
-    assert answer_in(ACK + hsu.answer_frame(CODE, content), CODE) == content == bytes(theirs)
+    answer = ACK + hsu.answer_frame(CODE, content)
+    assert answer_in(answer, CODE) == (content, len(answer)) == (bytes(theirs), len(answer))
 
 
 def test_a_known_frame_is_made_and_too_much_is_not() -> None:
@@ -84,7 +85,7 @@ def test_an_answer_is_there_once_all_of_it_is_there(
     raw = (ACK if is_taken_over else b"") + hsu.answer_frame(CODE, content)
 
     assert [answer_in(raw[:size], CODE) for size in range(len(raw))] == [None] * len(raw)
-    assert answer_in(raw, CODE) == content
+    assert answer_in(raw, CODE) == (content, len(raw))
 
 
 @given(st.binary(max_size=40), st.integers(0, 60), st.integers(1, 255))
@@ -100,7 +101,7 @@ def test_a_changed_byte_is_never_another_answer(
     except (OSError, CommandRefused):
         return
 
-    assert answer in (None, content)
+    assert answer in (None, (content, len(raw)))
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,53 @@ def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next(
         line.command(CODE, b"\x01", 1)
 
     assert os.read(outer, 99) == command_frame(CODE, b"\x01") + ACK
+
+
+def test_what_came_behind_an_answer_is_forgotten_before_the_next_command(
+    ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer, inner = ends
+    line = HostLine(inner, SystemClock())
+    forgotten: list[int] = []
+    forget = line._forget
+    monkeypatch.setattr(
+        line, "_forget", lambda: forgotten.append(1)
+    )  # it is there before it is asked for
+    os.write(outer, ACK + hsu.answer_frame(CODE, b"\x00one"))
+    first = line.command(CODE, b"", 5)
+    os.write(outer, ACK + hsu.answer_frame(CODE, b"\x00two") + b"\x00late")
+
+    second = line.command(CODE, b"", 5)
+
+    assert (first, second, len(forgotten)) == (b"\x00one", b"\x00two", 1)
+    monkeypatch.setattr(line, "_forget", forget)
+    os.write(outer, b"later still")
+    with pytest.raises(TimeoutError):
+        line.command(CODE, b"", 5)
+
+
+def test_work_is_done_while_the_chip_is_busy(ends: tuple[int, int]) -> None:
+    outer, inner = ends
+    line = HostLine(inner, SystemClock())
+
+    def work() -> None:
+        assert os.read(outer, 99) == command_frame(CODE, b"\x01")
+        os.write(outer, ACK + hsu.answer_frame(CODE, b"\x00done"))
+
+    assert line.command(CODE, b"\x01", 100, work=work) == b"\x00done"
+
+
+def test_whoever_has_the_line_next_does_not_wait_when_nothing_is_there(
+    ends: tuple[int, int],
+) -> None:
+    outer, inner = ends
+    line = HostLine(inner, SystemClock())
+
+    line.leave()
+
+    assert not os.get_blocking(inner)
+    os.write(outer, b"x")
+    assert os.read(inner, 9) == b"x"
 
 
 def test_a_chip_that_takes_over_and_never_answers_is_told_to_stop(

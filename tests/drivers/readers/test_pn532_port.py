@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 
 from drivers.chips.reading import read_band
+from drivers.connection import Work
 from drivers.errors import BandLeft, ReaderAbsent, ReaderBusy, ReaderFault
 from drivers.proof import ProofKind
 from drivers.readers.host_line import HostLine
@@ -44,11 +45,13 @@ class LateLine:
         self._number = number
         self.n_late = n_late
 
-    def command(self, code: int, content: bytes, timeout_ms: int) -> bytes:
+    def command(
+        self, code: int, content: bytes, timeout_ms: int, *, work: Work | None = None
+    ) -> bytes:
         if code == self._code and self.n_late:
             self.n_late -= 1
             raise OSError(self._number, "late")
-        return self._line.command(code, content, timeout_ms)
+        return self._line.command(code, content, timeout_ms, work=work)
 
     def stop(self) -> None:
         self._line.stop()
