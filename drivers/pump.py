@@ -37,7 +37,7 @@ from drivers.chips.capsules import refreshed
 from drivers.chips.identify import has_true_uid, leasable_uid
 from drivers.chips.reading import read_band
 from drivers.chips.witnessing import UNSURE, carried_out, witness_place_of
-from drivers.connection import CountingConnection
+from drivers.connection import Connection, CountingConnection
 from drivers.credential.afar import TOKEN_SIZE, Dialect, OneSession
 from drivers.credential.layout import KEY_SIZE
 from drivers.errors import (
@@ -122,6 +122,12 @@ unless it answers: it may be another one.
 
 RETRIES_MAX = 3
 """Times that a band which is held there again is said again, so that a proof from afar is tried again; then it is another tap's."""
+
+READ_MS = 2_000
+"""How long a band is read: no command is sent to it after that.
+
+The slowest takes half of it. Whoever started this process takes it for hung when nothing comes of a band for three seconds.
+"""
 
 STUCK_PAUSE_MS = 200
 """Between two looks at a field that holds something that cannot be read, for example two bands."""
@@ -313,6 +319,21 @@ class _Recent:
     n_retries: int = 0
 
 
+class _Hurried(CountingConnection):
+    """A connection for one reading, which has an end: a chip may be slow, or ask for more time before every answer."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        super().__init__(connection)
+        self._clock = clock
+        self._until_ms = clock.ticks_ms() + READ_MS
+
+    def transmit(self, command: bytes) -> bytes:
+        """As in the connection underneath. Raises BandLeft, too, when the time is over."""
+        if self._clock.ticks_ms() >= self._until_ms:
+            raise BandLeft("it takes too long", delivery=Delivery.NOT_SENT)
+        return super().transmit(command)
+
+
 class Pump:
     """The loop. One thread owns it, its reader and everything it says."""
 
@@ -425,10 +446,9 @@ class Pump:
             self._await_torn(reader)
             return
         self._n_taps += 1
+        was_recent = self._is_recent()
         seen = Seen(self._n_taps, target.technology.value, at_us)
-        is_said = not (is_back or is_torn_still) and (
-            has_true_uid(target) or not self._is_recent()
-        )
+        is_said = not (is_back or is_torn_still) and (has_true_uid(target) or not was_recent)
         if is_said:
             self._say(seen)
         try:
@@ -446,7 +466,7 @@ class Pump:
             return
         self._forget_torn()
         if not is_said:
-            if self._is_same(proof.uid, proof.band):
+            if was_recent and self._is_of_recent(proof.uid, proof.band):
                 self._held_again(reader, target, (proof, keys))
                 return
             self._say(seen)
@@ -503,7 +523,7 @@ class Pump:
         uid = leasable_uid(target)
         if uid is not None:
             keys.ask(uid)
-        connection = CountingConnection(reader.connect(target))
+        connection = _Hurried(reader.connect(target), self._clock)
         proof = read_band(connection, target, keys, self._entropy)
         return proof, connection.count, keys
 
@@ -688,8 +708,12 @@ class Pump:
 
     def _is_same(self, uid: bytes | None, band: bytes | None) -> bool:
         """Is this the band that was here a moment ago?"""
+        return self._is_recent() and self._is_of_recent(uid, band)
+
+    def _is_of_recent(self, uid: bytes | None, band: bytes | None) -> bool:
+        """Is this the band that was here last, whenever that was?"""
         recent = self._recent
-        if recent is None or not self._is_recent():
+        if recent is None:
             return False
         if band is not None and recent.band is not None:
             return band == recent.band

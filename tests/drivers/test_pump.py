@@ -438,6 +438,46 @@ def test_a_band_that_never_answers_is_not_read_for_ever() -> None:
     assert scene.names()[-1] == f"left {TORN_MAX}"
 
 
+@pytest.mark.parametrize(
+    ("answer_ms", "is_read"), [(600, True), (700, False), (100_000, False)]
+)
+def test_a_chip_that_is_slow_is_read_for_two_seconds_and_then_held_longer(
+    answer_ms: int, *, is_read: bool
+) -> None:
+    scene = Scene()
+
+    def slowly(number: int, answer: bytes | None) -> bytes | None:
+        scene.clock.sleep_ms(answer_ms)
+        return answer
+
+    scene.reader.spoil = slowly
+    scene.play(scene.present(band()), *[scene.wait(1)] * 20, scene.remove())
+
+    failed = [value for value in scene.said if isinstance(value, Failed)]
+    assert len(scene.proofs()) == is_read
+    assert {(each.code, each.delivery) for each in failed} == (
+        set() if is_read else {("band_left", "not_sent")}
+    )
+    assert len(failed) == (0 if is_read else TORN_MAX)
+
+
+def test_a_slow_chip_that_is_held_there_again_is_the_same_tap_however_long_it_takes() -> None:
+    scene = Scene()
+
+    def slowly(number: int, answer: bytes | None) -> bytes | None:
+        scene.clock.sleep_ms(600)
+        return answer
+
+    def present_slow() -> None:
+        scene.reader.spoil = slowly
+        scene.field.present(band())
+
+    scene.play(scene.present(band()), scene.remove(), present_slow, scene.remove())
+
+    assert [proof.tap for proof in scene.proofs()] == [1, 1]
+    assert [word for word in scene.names() if word.startswith("seen")] == ["seen 1"]
+
+
 class SeemsToLeave(FakeReader):
     """A reader that finds a band gone at the second look, as one that does not answer is."""
 
