@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -481,3 +482,12 @@ def test_what_needs_more_than_the_rest_is_said_on_the_page() -> None:
     assert set(without_msgspec.split()) == named
     assert all(name.startswith("drivers.issuing.") for name in without_segno.split())
     assert without_segno
+
+
+def test_type_hints_and_the_pages_are_shipped() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    shipped = project["tool"]["setuptools"]["package-data"]
+
+    assert {"py.typed", "README.md"} <= set(shipped["drivers"])
+    assert {"py.typed", "virtual/*.md"} <= set(shipped["hardware"])
+    assert all((ROOT / name / "py.typed").is_file() for name in ("drivers", "hardware"))
