@@ -2,9 +2,9 @@
 
 import json
 import re
-import tomllib
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
