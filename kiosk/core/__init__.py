@@ -9,7 +9,7 @@ foreign   making text from outside safe to show
 ports     what the screens need from the rest of the product
 counter   from rows to a clerk's page: counter_now (what matters), counter_thread (what was told, all contacts),
           counter_card (the hand-over card), counter_answer (what can be answered, and what became of it),
-          counter_open (who waits for us)
+          counter_open (who waits for us), counter_keys (what can be pressed there)
 promising until when a clerk can promise something
 settling  what staff can do about something that is not settled
 entries   one line of the counter, and what every line is made with

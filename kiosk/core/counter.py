@@ -132,9 +132,10 @@ def _cases(profile: Profile) -> Cases:
 
 def _standing(profile: Profile, customer: Customer | None, words: StaffWords) -> str:
     tier = [words.name(customer.tier)] if customer is not None and customer.tier else []
+    counts = [ledger.in_all(row, profile.rows) or 0 for row, _ in profile.of(Account)]
     points = [
-        words.say("head.points", points=f"{ledger.in_all(row, profile.rows) or 0:,}")
-        for row, _ in profile.of(Account)
+        words.say("head.points.one" if count == 1 else "head.points", points=f"{count:,}")
+        for count in counts
     ]
     return ", ".join((*tier, *points))
 

@@ -885,7 +885,8 @@ class _Maker:
             return ()
         row, _ = found[0]
         count = ledger.in_all(row, self._profile.rows) or 0
-        sayings = (say("points.balance", count=count), say("points.line"))
+        form = "points.one" if count == 1 else "points.balance"
+        sayings = (say(form, count=count), say("points.line"))
         return (self._block(BlockKind.POINTS, row, sayings),)
 
     def _offer(self) -> tuple[Block, ...]:

@@ -267,6 +267,7 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Was Sie dort schrieben, liegt beim Übrigen.",
     ),
     # points
+    "points.one": ("{count} point", "{count} Punkt"),
     "points.balance": ("{count} points", "{count} Punkte"),
     "points.line": ("They are yours to use at the counter.", "Am Tresen können Sie sie nutzen."),
     # one offer

@@ -74,6 +74,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "head.speaks": "speaks {language}",
     "head.reach": "reach by {channel}",
     "head.points": "{points} points",
+    "head.points.one": "1 point",
     "head.child": "child: the guardian decides",
     "head.band": "band read",
     "head.band-strong": "band proved",
@@ -404,6 +405,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "note.empty": "The note is empty. Type first.",
     "note.kept": "The draft is kept.",
     "note.long": "{left} characters left.",
+    "note.long.one": "1 character left.",
     "note.draft": "An unsaved note is kept. {key} continues it.",
     # Not settled
     "unsettled.title": "Not settled",
@@ -616,6 +618,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "key.settle": "Settle",
     "key.open": "Open",
     "key.here": "Who is here",
+    "key.link": "Link the spare",
     "key.save": "Save",
     "key.audience": "Who reads it",
     "key.answer": "Answer",

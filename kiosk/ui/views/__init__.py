@@ -9,5 +9,7 @@ counter_drafts   notes and answers begun there
 counter_find     its search
 counter_late     how many wait too long in all stores
 counter_presence that the others see with whom the clerk is
+counter_settling what is not settled, and what a person decides about it
 counter_waiting  the list of who waits for us
+counter_writing  notes and answers, as they are written
 """

@@ -12,14 +12,12 @@ kept as a draft until it is recorded. What happened is said only after `Desk.rec
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
-from textual.timer import Timer
-from textual.widgets import ContentSwitcher, TextArea
+from textual.widgets import ContentSwitcher
 
 from kiosk.core.carried import CARRIED, Carried
 from kiosk.core.counter import (
@@ -30,46 +28,28 @@ from kiosk.core.counter import (
     is_spare,
     nobody_here,
     sheet_of,
-    unsaved_names,
-)
-from kiosk.core.counter_answer import (
-    IN_PERSON,
-    WINDOWED,
-    Answering,
-    answering_of,
-    way_name,
-    window_left,
 )
 from kiosk.core.counter_card import card_entries, card_room, counter_card, stands_on_top
+from kiosk.core.counter_keys import OPEN_KEY, Shown, keys_of
 from kiosk.core.counter_now import Todo
 from kiosk.core.counter_open import Open, channels_line, open_of
-from kiosk.core.entries import Entry, Opened, Post, Tone, found
+from kiosk.core.entries import Opened, Post, Tone, found
 from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
     CounterDesk,
     Found,
-    NoteDraft,
     Pins,
     Recognition,
-    Unsettled,
     Waits,
 )
 from kiosk.core.settling import (
     DIGITS_MAX,
-    Settled,
-    changed,
-    entries_of,
-    in_order,
     is_for_a_person,
-    settling_of,
 )
 from kiosk.core.staff_words import MINUTE_US, StaffWords
 from kiosk.core.wording.catalogue import sentence_of
-from kiosk.ui.screens.settle import SettleQuestion
-from kiosk.ui.views.counter_acts import CounterActs
-from kiosk.ui.views.counter_drafts import Drafts
 from kiosk.ui.views.counter_find import FOUND_MAX, FindPage
-from kiosk.ui.views.counter_presence import BY_STAFF
+from kiosk.ui.views.counter_settling import CounterSettling
 from kiosk.ui.views.counter_waiting import WaitingPage
 from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.entry_list import EntryList
@@ -79,29 +59,18 @@ from kiosk.ui.widgets.notice import Notice
 from kiosk.ui.widgets.plain_text import PlainText
 from kiosk.ui.widgets.strip import StaffStrip
 from sync.model.errors import StoreError
-from sync.model.operations.answer_interaction import AnswerInteraction
 from sync.model.operations.link_band import LinkBand
-from sync.model.operations.note_case import NoteCase
-from sync.model.operations.record_interaction import RecordInteraction
-from sync.model.records import Interaction, Referral
+from sync.model.records import Referral
 from sync.model.rules import UNDO_WITHIN_US
 
 LOOK_S: Final = 1.0
 """How often the strip and the open page look at this device's files; each look takes about a millisecond."""
-
-UNSETTLED_MAX: Final = 50
-"""Operations listed at once; a shop with more needs the network, not a longer list."""
-
-DRAFT_S: Final = 1.0
-"""How much of what is being written a crash may take."""
 
 NARROW: Final = 60
 """Columns below which keys stand close together: a row of keys less is a row of the card more."""
 
 ROWS_AROUND: Final = 6
 """Rows of a page that are not its body, before it was laid out: two lines of who it is, two of keys, the strip, and one more."""
-
-OPEN_KEY: Final = "F4"
 
 OPEN_EVERY_US: Final = 15 * 1_000_000
 """How often the list of who waits is read again while it is open, and who was sent here while it is not."""
@@ -147,7 +116,7 @@ class _Body(VerticalScroll):
         self.post_message(self.Resized())
 
 
-class CounterView(CounterActs):
+class CounterView(CounterSettling):
     """The clerk's side of the shop. All calls to the desk answer from this device's files in milliseconds."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -190,15 +159,12 @@ class CounterView(CounterActs):
         self._here: _Here | None = None
         self._carried: _Spoken | None = None
         self._spare: _Spare | None = None
-        self._drafts = Drafts(desk)
-        self._saving: Timer | None = None
         self._shows_card = False
         self._open_read_at = 0
         self._referrals: frozenset[str] = frozenset()
         self._referred = ""
         self._shows_ages = False
         self._is_unfolded = False
-        self._unsettled: tuple[Unsettled, ...] = ()
 
     # What there is
 
@@ -570,156 +536,6 @@ class CounterView(CounterActs):
             case _:
                 self._ask_alike(todo)
 
-    # Answering in the customer's channel
-
-    def action_answer(self) -> None:
-        """Begin or go on with an answer in the customer's own channel."""
-        self._begin_answer()
-
-    def _begin_answer(self, *, again: str = "") -> None:
-        if self.page != "sheet" or self._sheet is None or self._profile is None:
-            return
-        self._keep_draft()
-        sheet = self._sheet
-        begun = self._answering(again=again)
-        if begun is None:
-            self._say("answer.nothing")
-            return
-        channel = begun.ways[0].channel
-        fresh = NoteDraft(sheet.owner, begun.text, answers=begun.answers, channel=channel)
-        kept = self._drafts.answer(sheet.owner)
-        draft = kept if kept is not None and not again else fresh
-        self.query_one(NoteWriter).begin(begun.title, draft, begun.ways)
-        self.query_one("#message", Notice).clear()
-        self._show_keys()
-
-    def _answering(self, *, again: str = "") -> Answering | None:
-        if self._profile is None or self._sheet is None:
-            return None
-        mute = {it.id for it in self._late.watches() if not it.has_way_out}
-        return answering_of(
-            self._profile, self._telling(), name=self._sheet.name, again=again, mute=mute
-        )
-
-    def _send_answer(self, draft: NoteDraft) -> None:
-        """Record it: what is said here is heard already, what goes out can be taken back for five minutes."""
-        by, text = self._post.clerk_name, draft.text.strip()
-        args = AnswerInteraction(answers=draft.answers, by=by, text=text, channel=draft.channel)
-        evidence = self._opened.by_staff
-        if not self._record("answer_interaction", args, owner=draft.owner, evidence=evidence):
-            return
-        self._drafts.forget(draft)
-        self.query_one(NoteWriter).end()
-        if draft.channel == IN_PERSON:
-            self._say("answer.done.here")
-        else:
-            profile, now = self._profile, self._telling().now
-            is_over = draft.channel == WINDOWED and profile and window_left(profile, now) <= 0
-            self._say(
-                "answer.done.over" if is_over else "answer.done",
-                channel=way_name(draft.channel, self._words),
-                at=self._words.clock(now + UNDO_WITHIN_US, now=now),
-                key="Z",
-            )
-        self.take_focus()
-        self._show_keys()
-        self.call_after_refresh(self.show_newest)
-
-    # Notes
-
-    def action_note(self) -> None:
-        """Begin or go on with a note about this customer."""
-        if self.page != "sheet" or self._sheet is None:
-            return
-        self._keep_draft()
-        sheet = self._sheet
-        form = "note.title.case" if sheet.case else "note.title"
-        title = self._words.say(form, name=sheet.name, case=sheet.case_number)
-        self.query_one(NoteWriter).begin(
-            title, self._drafts.note(sheet.owner) or NoteDraft(sheet.owner, "")
-        )
-        self.query_one("#message", Notice).clear()
-        self._show_keys()
-
-    @on(NoteWriter.Submitted)
-    def _save_note(self, event: NoteWriter.Submitted) -> None:
-        draft = event.draft
-        text = draft.text.strip()
-        if not text:
-            self._say("answer.empty" if draft.answers else "note.empty", tone=Tone.ASK)
-            self._is_note_asked = True
-            return
-        if draft.answers:
-            self._send_answer(draft)
-            return
-        sheet, by = self._sheet, self._post.clerk_name
-        case = sheet.case if sheet is not None and sheet.owner == draft.owner else ""
-        audience = "customer" if draft.is_for_customer else "internal"
-        kind, args = "note_case", self._note_args(case, by=by, text=text, audience=audience)
-        if not case:
-            kind = "record_interaction"
-        if self._record(kind, args, owner=draft.owner, evidence=self._opened.by_staff):
-            self._drafts.forget(draft)
-            self.query_one(NoteWriter).end()
-            self._say("note.done")
-            self.take_focus()
-            self._show_keys()
-            self.call_after_refresh(self.show_newest)
-
-    def show_newest(self) -> None:
-        """Bring the newest contact into view, where a note stands that was just saved."""
-        self._fit_card()
-        self.call_after_refresh(self._scroll_to_newest)
-
-    def _scroll_to_newest(self) -> None:
-        body, timeline = self.query_one("#body", VerticalScroll), self.query_one("#timeline")
-        body.scroll_to(y=timeline.virtual_region.y - 1, animate=False, force=True)
-
-    @on(TextArea.Changed)
-    def _note_typed(self, event: TextArea.Changed) -> None:
-        """What was missing is there."""
-        if self._is_note_asked and event.text_area.text.strip():
-            self._is_note_asked = False
-            self.query_one("#message", Notice).clear()
-
-    def _note_args(self, case: str, *, by: str, text: str, audience: str) -> msgspec.Struct:
-        if case:
-            return NoteCase(case=case, by=by, text=text, audience=audience)
-        return RecordInteraction(
-            channel="store", direction="note", by=by, text=text, audience=audience
-        )
-
-    def _keep_draft(self) -> None:
-        """Put what is being written aside; an empty note is no draft."""
-        writer = self.query_one(NoteWriter)
-        if not writer.is_open:
-            return
-        self._drafts.put_aside(writer.draft)
-        writer.end()
-
-    def _name_drafts(self) -> None:
-        """Say on the search whose notes were begun."""
-        names = tuple(self._name_of(owner) for owner in self._drafts.owners)
-        self.query_one(FindPage).name_drafts(unsaved_names(names, self._words))
-
-    @on(TextArea.Changed)
-    def _begun(self) -> None:
-        """Somebody writes: what stands there a moment later is kept."""
-        if self._saving is None:
-            self._saving = self.set_timer(DRAFT_S, self._save_begun)
-
-    def _save_begun(self) -> None:
-        self._saving = None
-        writer = self.query_one(NoteWriter)
-        if writer.is_open:
-            self._drafts.write(writer.draft)
-
-    def _offer_draft(self, owner: str) -> None:
-        if self._drafts.answer(owner):
-            self._say("answer.draft", key="R", tone=Tone.ASK)
-        elif self._drafts.note(owner):
-            self._say("note.draft", key="N", tone=Tone.ASK)
-
     # Moving about
 
     def action_back(self) -> None:
@@ -847,92 +663,6 @@ class CounterView(CounterActs):
             if todos:
                 self._ask_alike(todos[0])
 
-    def action_unsettled(self) -> None:
-        """List what is not settled."""
-        self._keep_draft()
-        self._presence.leave()
-        if not self._fill_unsettled():
-            return
-        self.query_one("#message", Notice).clear()
-        self.query_one("#pages", ContentSwitcher).current = "unsettled"
-        self.take_focus()
-        self._show_keys()
-
-    def _fill_unsettled(self) -> bool:
-        """Whether the files answered; the list says what is not settled now."""
-        try:
-            self._unsettled = in_order(self._desk.unsettled())[:UNSETTLED_MAX]
-            entries = entries_of(
-                ((one, self._desk.profile_of(one.owner)) for one in self._unsettled),
-                self._telling(),
-            )
-        except StoreError as error:
-            self._say_trouble(error)
-            return False
-        nothing = Entry("", self._words.say("unsettled.nothing"), tone=Tone.MUTED)
-        self.query_one("#unsettled-list", EntryList).show(entries or (nothing,))
-        self._show_keys()
-        return True
-
-    def _settle_first(self) -> None:
-        if self._unsettled:
-            self._ask_settling(self._unsettled[0])
-
-    def _ask_settling(self, unsettled: Unsettled) -> None:
-        """What can be done about it, if a person has to decide."""
-        if not is_for_a_person(unsettled):
-            return
-        try:
-            profile = self._desk.profile_of(unsettled.owner)
-            args = self._desk.args_of(unsettled.op)
-        except StoreError as error:
-            self._say_trouble(error)
-            return
-        settling = settling_of(unsettled, profile, args, self._telling())
-
-        def answered(settled: Settled | None) -> None:
-            if settled is None:
-                return
-            if settled.is_void:
-                self._void(unsettled, settled.reason)
-            elif args is not None:
-                is_same = settled.value == settling.value
-                instead = args if is_same else changed(unsettled.kind, args, settled.value)
-                if instead is None:
-                    value = self._words.name(settled.value)
-                    self._say("settle.value.wrong", value=value, tone=Tone.ALERT)
-                else:
-                    self._replay(unsettled, None if is_same else instead, settled.reason)
-
-        self.app.push_screen(SettleQuestion(settling, words=self._words), answered)
-
-    def _void(self, unsettled: Unsettled, reason: str) -> None:
-        def do() -> None:
-            self._desk.void(
-                unsettled.op, actor=self._post.clerk, evidence=BY_STAFF, reason=reason
-            )
-
-        if self._does(do):
-            self._say("unsettled.done", what=self._words.say("unsettled.done.void"))
-            self._fill_unsettled()
-
-    def _replay(
-        self, unsettled: Unsettled, instead: msgspec.Struct | None, reason: str
-    ) -> None:
-        def do() -> None:
-            recorded = self._desk.replay(
-                unsettled.op,
-                actor=self._post.clerk,
-                evidence=BY_STAFF,
-                reason=reason,
-                args=instead,
-            )
-            self._recorded(recorded, unsettled.kind, unsettled.owner)
-
-        if self._does(do):
-            self._say("unsettled.done", what=self._words.say("unsettled.done.again"))
-            self._fill_unsettled()
-
     @on(KeyBar.Pressed)
     def _key_clicked(self, event: KeyBar.Pressed) -> None:
         event.stop()
@@ -950,7 +680,7 @@ class CounterView(CounterActs):
             "open": self.query_one(FindPage).submit, "back": self.action_back, "find": self.action_find,
             "note": self.action_note, "hand": self.action_hand_over, "ages": self.action_ages,
             "unfold": self.action_unfold, "unsettled": self.action_unsettled, "here": self.action_open_here,
-            "save": writer.submit, "audience": writer.change_audience, "undo": self.action_undo,
+            "link": self.action_open_here, "save": writer.submit, "audience": writer.change_audience, "undo": self.action_undo,
             "settle": self._settle_first, "pin": self.action_pin, "answer": self.action_answer,
             "waiting": self.action_waiting, "open-waiting": self.query_one(WaitingPage).choose_highlighted, "send": writer.submit, "way": writer.change_audience, "card": self.action_card,
             "tried": self.action_tried, "send-on": self.action_send_on, "promise": self.action_promise,
@@ -965,63 +695,36 @@ class CounterView(CounterActs):
         self.query_one(KeyBar).show(tuple(self._keys()), is_tight=is_tight)
 
     def _keys(self) -> list[Key]:
-        keys: list[tuple[str, str]] = []
-        if self.query_one(NoteWriter).is_open and self.page == "sheet":
-            keys = [("Enter", "save"), ("F5", "audience"), ("Esc", "back")]
-            if self.query_one(NoteWriter).is_answer:
-                keys = [("Enter", "send"), ("F5", "way"), ("Esc", "back")]
-        elif self.page == "find":
-            keys = [] if self.query_one(FindPage).is_empty else [("Enter", "open")]
-            keys += [
-                *([("F10", "waiting")] if isinstance(self._desk, Waits) else []),
-                ("F6", "unsettled"),
-            ]
-        elif self.page == "waiting":
-            keys = [] if self.query_one(WaitingPage).is_empty else [("Enter", "open-waiting")]
-            keys.append(("Esc", "back"))
-        elif self.page == "unsettled":
-            n_open = sum(map(is_for_a_person, self._unsettled[:DIGITS_MAX]))
-            digits = "1" if n_open == 1 else f"1-{n_open}"
-            keys = [*([(digits, "settle")] if n_open else []), ("Esc", "back")]
-        elif self._sheet is not None:
-            keys = [("H", "hand")] if self._sheet.parcels else []
-            keys += [
-                *([("R", "answer")] if self._is_answerable else []),
-                ("N", "note"),
-                ("C", "card"),
-                *([("T", "tried")] if self._sheet.case else []),
-                *([("D", "promise")] if self._sheet.case else []),
-                *([("K", "kept")] if self._promised else []),
-                *([("G", "send-on")] if self._other_stores else []),
-                ("F", "find"),
-                ("A", "ages"),
-                *([("E", "unfold")] if self._sheet.n_contacts > self._sheet.n_lines else []),
-                *([("W", "waiting")] if isinstance(self._desk, Waits) else []),
-                ("U", "unsettled"),
-                *([("P", "pin")] if isinstance(self._desk, Pins) else []),
-                *([("B", "lost")] if self._bands("active") else []),
-                *([("V", "regained")] if self._bands("blocked") else []),
-            ]
-        if self._last is not None and self.page != "find" and not self._is_writing:
-            keys.append(("Z", "undo"))
-        if (
-            self._here is not None
-            or self._carried is not None
-            or (self._spare is not None and self.owner)
-            or self._referred
-        ):
-            keys.insert(0, (OPEN_KEY, "here"))
-        return [(key, self._word_of(name), name) for key, name in keys]
+        return [(key, self._word_of(name), name) for key, name in keys_of(self._shown())]
 
-    @property
-    def _is_answerable(self) -> bool:
-        return self._profile is not None and any(
-            contact.direction == "in" for _, contact in self._profile.of(Interaction)
+    def _shown(self) -> Shown:
+        writer, page = self.query_one(NoteWriter), self.page
+        is_empty = page != "find" or self.query_one(FindPage).is_empty
+        if page == "waiting":
+            is_empty = self.query_one(WaitingPage).is_empty
+        return Shown(
+            page=page,
+            sheet=self._sheet,
+            profile=self._profile,
+            is_writing=writer.is_open,
+            is_answer=writer.is_answer,
+            is_empty=is_empty,
+            n_open=sum(map(is_for_a_person, self._unsettled[:DIGITS_MAX])),
+            has_waiting=isinstance(self._desk, Waits),
+            has_pins=isinstance(self._desk, Pins),
+            has_stores=bool(self._other_stores),
+            may_undo=self._last is not None,
+            here=self._here_name,
         )
 
     @property
-    def _is_writing(self) -> bool:
-        return self.page == "sheet" and self.query_one(NoteWriter).is_open
+    def _here_name(self) -> str:
+        """What the key for whoever is here does, as `action_open_here` decides it."""
+        if self._carried is not None or self._here is not None:
+            return "here"
+        if self._spare is not None and self.owner:
+            return "link"
+        return "here" if self._referred else ""
 
     def _word_of(self, key: str) -> str:
         if key == "unfold" and self._is_unfolded:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from kiosk.core.counter_card import counter_card
+from kiosk.core.counter_keys import bands_of, promised_on
 from kiosk.core.counter_now import Parcel, Ticket, Todo
 from kiosk.core.entries import Tone, found, why
 from kiosk.core.ports import (
@@ -32,7 +33,6 @@ from sync.model.operations.keep_promise import KeepPromise
 from sync.model.operations.promise_answer import PromiseAnswer
 from sync.model.operations.redeem import Redeem
 from sync.model.operations.refer_customer import ReferCustomer
-from sync.model.operations.request_erasure import is_erasure
 from sync.model.operations.take_referral import TakeReferral
 from sync.model.operations.try_remedy import TryRemedy
 from sync.model.records import Band, Case
@@ -173,8 +173,7 @@ class CounterActs(CounterBase):
     # A band that is lost, or found
 
     def _bands(self, state: str) -> tuple[Band, ...]:
-        bands = () if self._profile is None else self._profile.of(Band)
-        return tuple(band for _, band in bands if band.state == state)
+        return bands_of(self._profile, state)
 
     def action_lost(self) -> None:
         """Block a band its wearer says is lost; what remains exposed is said."""
@@ -316,19 +315,6 @@ class CounterActs(CounterBase):
 
     # What was promised
 
-    @property
-    def _promised(self) -> Case | None:
-        """The case on which something is to be kept, the most pressing one."""
-        cases = () if self._profile is None else self._profile.of(Case)
-        found = [
-            (promise.due_at, case.id, case)
-            for _, case in cases
-            if case.state == "open"
-            and not is_erasure(case)
-            and (promise := promises.pressing(case)) is not None
-        ]
-        return min(found)[2] if found else None
-
     def action_promise(self) -> None:
         """Promise the customer something on their case, by name and time."""
         sheet = self._sheet
@@ -357,7 +343,7 @@ class CounterActs(CounterBase):
 
     def action_kept(self) -> None:
         """What was promised on a case is done, and how; the case goes on."""
-        sheet, case = self._sheet, self._promised
+        sheet, case = self._sheet, promised_on(self._profile)
         if self.page != "sheet" or sheet is None or case is None:
             return
         owed, words = promises.standing(case), self._words

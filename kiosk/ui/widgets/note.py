@@ -185,5 +185,6 @@ class NoteWriter(Vertical):
         mark = words.say("note.customer" if self._is_for_customer else "note.internal")
         self.query_one(_Audience).say(self._ways[0].mark if self._ways else mark)
         left = NOTE_LENGTH_MAX - len(self.query_one(_Page).text)
-        room = f"  {words.say('note.long', left=left)}" if left < LEFT_SAID_FROM else ""
+        form = "note.long.one" if left == 1 else "note.long"
+        room = f"  {words.say(form, left=left)}" if left < LEFT_SAID_FROM else ""
         self.query_one("#note-title", PlainText).say(f"{self._title}{room}")

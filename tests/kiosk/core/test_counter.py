@@ -395,6 +395,13 @@ def test_the_header_says_language_and_preferred_channel() -> None:
     assert result.about == "band proved · speaks German · reach by WhatsApp"
 
 
+@pytest.mark.parametrize(
+    ("balance", "said"), [(1, "1 point"), (0, "0 points"), (2, "2 points")]
+)
+def test_one_point_is_one_point(balance: int, said: str) -> None:
+    assert sheet(held(Account(id="a", points=balance))).standing == said
+
+
 def test_somebody_whose_person_is_not_held_here_is_said_to_be_so() -> None:
     result = sheet(held(parcel()))
 

@@ -589,6 +589,13 @@ YES = Consent(id="c", purpose="marketing", is_granted=True, at=1)
 NO = Consent(id="c2", purpose="marketing", is_granted=False, at=2)
 
 
+def test_one_point_is_one_point() -> None:
+    page = page_of(Account(id="a", points=1))
+
+    assert "1 point" in lines_of(page)
+    assert "1 Punkt" in lines_of(pages.spoken_in(page, "de", shop()))
+
+
 def test_one_fitting_offer_is_last() -> None:
     page = page_of(
         YES, offer(), offer(id="later", until=NOW_US + DAY), Account("a", 5), order()

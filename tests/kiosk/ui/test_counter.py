@@ -575,7 +575,7 @@ async def test_what_was_being_written_when_the_program_ended_is_there_when_it_st
 async def test_while_somebody_writes_it_is_kept_without_a_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("kiosk.ui.views.counter.DRAFT_S", 0.01)
+    monkeypatch.setattr("kiosk.ui.views.counter_writing.DRAFT_S", 0.01)
     async with counter() as at:
         await at.find("tom beck")
         await at.write("half a th")
