@@ -5,6 +5,7 @@ Files:
     base       the Protocol, and what all readers hold to
     pcsc       PC/SC readers through `smartcard.scard`
     pn532      a PN532 on a serial port, opened by nfcpy
+    pn532_targets  the lists of bands it answers with, as values
     host_line  commands and answers on that port, as bytes
     wedge      a reader that is a keyboard, through evdev
     profiles   what is known of each model, from hardware/profiles

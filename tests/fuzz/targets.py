@@ -22,7 +22,8 @@ from drivers.readers import frames, host_line, wedge
 from drivers.readers import pn532 as pn532_driver
 from drivers.readers.crc import frame_of
 from drivers.readers.host_line import HostLine
-from drivers.readers.pn532 import Pn532Reader, felicas_of, targets_of
+from drivers.readers.pn532 import Pn532Reader
+from drivers.readers.pn532_targets import felicas_of, targets_of
 from drivers.readers.port_lock import PortLock
 from drivers.readers.profiles import ByteOrder, Raw
 from drivers.target import Target as BandTarget

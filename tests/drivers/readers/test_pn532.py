@@ -22,7 +22,8 @@ from drivers.errors import (
     ReaderError,
 )
 from drivers.proof import ProofKind
-from drivers.readers.pn532 import FIELD_OFF_MS, Pn532Reader, targets_of
+from drivers.readers.pn532 import FIELD_OFF_MS, Pn532Reader
+from drivers.readers.pn532_targets import targets_of
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy

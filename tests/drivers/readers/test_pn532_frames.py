@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from drivers.errors import BandCollision, BandLeft, BandMalformed, BandSilent, Delivery
 from drivers.readers.crc import crc_a, frame_of
-from drivers.readers.pn532 import Pn532Reader, cascade_of, felicas_of
+from drivers.readers.pn532 import Pn532Reader
+from drivers.readers.pn532_targets import cascade_of, felicas_of
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
