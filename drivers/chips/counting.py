@@ -21,7 +21,7 @@ from drivers.chips.ntag424 import LINK_FILE, Ntag424
 from drivers.chips.ultralight_aes import UltralightAes
 from drivers.chips.ultralight_c import UltralightC
 from drivers.credential.places import USES_COUNTER
-from drivers.errors import BandMalformed, Delivery
+from drivers.errors import BandMalformed, Delivery, DriverError
 
 
 class UseCounter(Protocol):
@@ -92,10 +92,15 @@ def count_use(counter: UseCounter, *, before: int) -> int:
 
     Raises:
         BandMalformed: it did not move by one; `delivery` is DONE, for it never goes back.
-        DriverError: as the chip's driver.
+        DriverError: as the chip's driver; `delivery` is UNKNOWN once the counter was moved.
     """
     counter.add_use()
-    after = counter.uses()
+    try:
+        after = counter.uses()
+    except DriverError as error:
+        # What became of the question says nothing of the use, which the chip has counted.
+        error.delivery = Delivery.UNKNOWN
+        raise
     if after != before + 1:
         raise BandMalformed("the counter did not move by one", delivery=Delivery.DONE)
     return after

@@ -17,7 +17,7 @@ from drivers.chips.ultralight_aes import UltralightAes
 from drivers.chips.ultralight_c import UltralightC
 from drivers.connection import Connection
 from drivers.credential.places import MFUL_BAND, NTAG424_BAND
-from drivers.errors import BandLeft, BandMalformed, Delivery
+from drivers.errors import BandLeft, BandMalformed, BandRefused, Delivery, DriverError
 from hardware.entropy import SeededEntropy
 from hardware.virtual.band import VirtualBand
 from tests.support.bands import UID, ChipConnection, band_key
@@ -127,6 +127,30 @@ def test_counter_that_stands_still_is_noticed() -> None:
         count_use(Stuck(), before=4)
 
     assert caught.value.delivery is Delivery.DONE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BandLeft("another activation has begun", delivery=Delivery.NOT_SENT),
+        BandRefused("it tells its counter to nobody now"),
+        BandMalformed("no counter", delivery=Delivery.DONE),
+    ],
+)
+def test_a_use_whose_count_cannot_be_read_back_may_stand_whatever_became_of_the_question(
+    error: DriverError,
+) -> None:
+    class Silent:
+        def uses(self) -> int:
+            raise error
+
+        def add_use(self) -> None:
+            return
+
+    with pytest.raises(type(error)) as caught:
+        count_use(Silent(), before=4)
+
+    assert caught.value.delivery is Delivery.UNKNOWN
 
 
 @pytest.mark.parametrize(

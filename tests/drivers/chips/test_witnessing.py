@@ -197,17 +197,20 @@ def test_whatever_an_answer_says_against_a_use_it_is_not_given_and_not_half_ther
         {"kind": 99},
         {"amount": -1},
         {"at": -1},
+        {"at": 1 << 32},
         {"heard": ("zz",)},
         {"heard": ("00",)},
     ],
 )
-def test_an_order_that_does_not_fit_a_band_changes_nothing(wrong: dict[str, object]) -> None:
+def test_an_order_that_does_not_fit_a_band_changes_nothing_and_is_not_asked_for_again(
+    wrong: dict[str, object],
+) -> None:
     virtual = band()
     made = msgspec.structs.replace(order(), **wrong)
 
     used = carried_out(made, key=KEY, place=lambda: witness_place_of(tap(virtual).chip))
 
-    assert used.outcome == "undone"
+    assert used.outcome == "unsure"
     assert n_uses(virtual) == 0
 
 
