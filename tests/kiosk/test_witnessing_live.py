@@ -31,7 +31,9 @@ class DemoKeys:
         return LeasedKey(*self._keys.band_key(uid))
 
 
-async def test_a_band_on_a_real_reader_process_witnesses_a_use_once(tmp_path: Path) -> None:
+async def test_a_band_on_a_real_reader_process_witnesses_a_use_once_also_when_it_is_held_there_again(
+    tmp_path: Path,
+) -> None:
     device, witness = VirtualLink(link=tmp_path / "pn532"), BandWitness()
     changed = asyncio.Event()
 
@@ -55,9 +57,14 @@ async def test_a_band_on_a_real_reader_process_witnesses_a_use_once(tmp_path: Pa
             while witness.is_there(band):
                 changed.clear()
                 await changed.wait()
+            await device.present("maya")  # at once, as who is asked for it does
+            while not witness.is_there(band):
+                changed.clear()
+                await changed.wait()
+            outcomes += [await witness.asked(order) for order in (FIRST, SECOND)]
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         await device.close()
 
-    assert outcomes == ["recorded", "there", "used"]
+    assert outcomes == ["recorded", "there", "used", "there", "used"]
