@@ -245,11 +245,13 @@ def test_a_note_older_than_two_years_is_not_believed_and_goes(site: Site) -> Non
     site.clock.sleep_ms(erasure_notes.KEPT_US // 1_000 + 60_000)
     assert site.centre.tidy(is_all=True)["notes"] == 1
     assert site.notes() == {}
+    (old,) = (site.folder / FILE).read_text().split()
     site.centre.erase("tom")
     assert len((site.folder / FILE).read_text().split()) == 1, "the old line went"
 
     site.put_database_back()
 
+    assert site.centre._again.take([old]) == 0
     assert site.known(LENA, "tom") == [LENA]
 
 
@@ -353,6 +355,22 @@ def test_what_a_channel_tells_again_of_them_makes_nobody(site: Site) -> None:
     site.clock.sleep_ms(2 * DAY // 1_000)
     intake_of(site.centre).deliver("shop", delivery(event("e9", later), now=NOON + 2 * DAY))
     assert "order/W-9" in all_rows(site.centre), "who comes back to us is somebody again"
+
+
+def test_what_came_since_of_who_came_back_to_us_is_not_theirs_and_is_taken(site: Site) -> None:
+    first = delivery(event("e1", bought("W-1", MAYA)))
+    intake_of(site.centre).deliver("shop", first)
+    site.keep()
+    site.centre.erase(all_rows(site.centre)["order/W-1"][0])
+    site.clock.sleep_ms(2 * DAY // 1_000)
+    site.put_database_back()
+
+    again = who("99", "Maya", "", mail("maya@example.org"))
+    since = bought("W-9", again, at=NOON + DAY)
+    intake_of(site.centre).deliver("shop", delivery(event("e9", since), now=NOON + 2 * DAY))
+
+    assert "order/W-1" not in all_rows(site.centre)
+    assert "order/W-9" in all_rows(site.centre)
 
 
 def test_a_history_with_a_new_name_still_knows_whom_it_forgot(site: Site) -> None:

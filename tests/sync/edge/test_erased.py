@@ -1,8 +1,10 @@
 """Somebody was forgotten, and the centre is put back from a copy that still has them: the devices know, and fetch nobody anew."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,11 @@ from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
+from sync.edge.work import Work
 from sync.model.ports import Request, Response, Transport
 from sync.model.records import Customer, ErasureNote
 from sync.model.row import Row
-from sync.model.wire import DiffAnswer, Grant
+from sync.model.wire import Cursor, DiffAnswer, Grant
 from tests.support import edge, shop
 from tests.support.centre import new_device, open_centre
 from tests.support.shop import LENA, lenas_rows, said
@@ -38,10 +41,17 @@ class Heard:
         self._transport = transport
         self.asked: list[str] = []
         self.named: list[str] = []
+        self.is_old = False
+        """The centre is of a program that takes no notes."""
 
     async def send(self, request: Request, *, deadline_ms: int, size_max: int) -> Response:
         path = request.url.rpartition("/")[2]
         self.asked.append(path)
+        if self.is_old and path == "erased":
+            unknown = replace(request, url=request.url + "-s")
+            return await self._transport.send(
+                unknown, deadline_ms=deadline_ms, size_max=size_max
+            )
         plain = Request(
             request.method, request.url,
             tuple(it for it in request.headers if it[0] != "accept-encoding"), request.body,
@@ -71,18 +81,22 @@ class Shop:
         self.stores[name] = edge.opened(self.root / name, clock=self.clock)
         return self.stores[name]
 
-    def sync(self, name: str) -> SyncRunner:
+    def client(self, name: str) -> CentreClient:
         self.clock.sleep_ms(1_000)
         self.heard = Heard(AsgiTransport(self.centre.asgi_app))
-        client = CentreClient(
+        return CentreClient(
             self.heard, identity=self.devices[name], clock=self.clock,
             entropy=SeededEntropy(f"{name} at {self.clock.ticks_ms()}"),
         )  # fmt: skip
-        runner = SyncRunner(
-            client, self.stores[name], clock=self.clock, entropy=SeededEntropy("chance")
-        )
-        runner.sync_once()
-        return runner
+
+    def runner(self, name: str) -> SyncRunner:
+        return SyncRunner(
+            self.client(name), self.stores[name], clock=self.clock,
+            entropy=SeededEntropy("chance"),
+        )  # fmt: skip
+
+    def sync(self, name: str) -> None:
+        self.runner(name).sync_once()
 
     def keep(self) -> None:
         self.centre.close()
@@ -184,6 +198,52 @@ def test_a_kiosk_that_was_set_back_itself_hears_of_it_from_the_others(shopping: 
     assert Lookup(shopping.stores["two"]).profile(LENA).rows == ()
 
 
+@pytest.mark.parametrize("what", ["snapshot", "diff"])
+def test_a_kiosk_says_it_before_it_fetches_or_repairs_a_scope(
+    shopping: Shop, what: str
+) -> None:
+    store = shopping.kiosk("one")
+    shopping.keep()
+    shopping.centre.erase(LENA)
+    shopping.sync("one")
+    shopping.put_back(is_said=True)
+    work = Work(shopping.client("one"), store, shopping.clock)
+
+    async def worked() -> None:
+        await work.say_hello()
+        if what == "snapshot":
+            await work.fetch("s:harbour")
+        else:
+            await work.mend("s:harbour", is_first=False)
+        await work.close()
+
+    asyncio.run(worked())
+
+    assert shopping.heard.asked == ["hello", "erased", what]
+    assert shopping.centre.rows_of(LENA) == ()
+
+
+def test_a_centre_that_takes_notes_by_now_is_told_after_the_next_hello(shopping: Shop) -> None:
+    store = shopping.kiosk("one")
+    shopping.keep()
+    shopping.centre.erase(LENA)
+    shopping.sync("one")
+    shopping.put_back(is_said=True)
+    runner = shopping.runner("one")
+    shopping.heard.is_old = True
+    runner.sync_once()
+    n_before, was_there = len(erased.untold(store)), shopping.centre.rows_of(LENA) != ()
+    n_asked = shopping.heard.asked.count("erased")
+
+    shopping.heard.is_old = False
+    shopping.clock.sleep_ms(1_000)
+    runner.sync_once()
+
+    assert (n_before, was_there, n_asked) == (1, True, 1)
+    assert shopping.centre.rows_of(LENA) == ()
+    assert erased.untold(store) == {}
+
+
 def test_many_notes_go_in_several_requests(shopping: Shop) -> None:
     people = [f"p{n}" for n in range(130)]
     rows = [shop.row(Customer(id=one, given_name=one), owner=one) for one in people]
@@ -265,6 +325,29 @@ def test_a_note_that_a_repair_takes_away_is_told(centre: FakeCentre, store: Edge
     rows = [centre._wire(key) for key in centre.rows if not key.startswith("erasure/")]
 
     Feed(store).apply_diff(DiffAnswer(centre.scope, buckets, tuple(rows), 0))
+
+    assert list(erased.untold(store).values()) == ["sealed"]
+
+
+def test_a_note_that_does_not_come_again_is_told(store: EdgeStore) -> None:
+    feed = edge.filled(store, [*lenas_rows(), note_row()])
+    feed.part_ways(edge.SCOPE, 0, is_one=True)
+    assert erased.untold(store) == {}
+
+    feed.apply_page(edge.page_of(lenas_rows()), asked=(Cursor(edge.SCOPE, 0),))
+
+    assert held_notes(store) == []
+    assert list(erased.untold(store).values()) == ["sealed"]
+
+
+def test_a_note_that_did_not_come_again_yet_is_told_where_the_histories_part_then(
+    centre: FakeCentre, store: EdgeStore
+) -> None:
+    centre.put(note_row())
+    runner_of(centre, store).sync_once()
+    Feed(store).part_ways(centre.scope, 0, is_one=True)
+
+    Feed(store).part_ways(centre.scope, 0)
 
     assert list(erased.untold(store).values()) == ["sealed"]
 
