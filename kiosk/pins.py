@@ -10,7 +10,6 @@ is decided by `core.policy`. A wrong one is on the disk before anything is said 
 
 import hmac
 from hashlib import sha256
-from itertools import pairwise
 from typing import Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -23,7 +22,7 @@ from sync.edge.lookup import Lookup
 from sync.edge.store import EdgeStore
 from sync.model.operations.set_pin import SetPin
 from sync.model.records import Pin
-from sync.model.rules import PIN_DIGITS_MAX, PIN_DIGITS_MIN, PIN_WRONG_MAX
+from sync.model.rules import PIN_WRONG_MAX
 
 TIME_COST: Final = 2
 MEMORY_KIB: Final = 19_456
@@ -32,16 +31,6 @@ MEMORY_KIB: Final = 19_456
 SALT_SIZE: Final = 16
 HASH_SIZE: Final = 32
 _INFO: Final = b"tapthread v1 pin pepper"
-
-
-def is_pin(text: str) -> bool:
-    """Whether a text can be a PIN at all: digits, neither too few nor too many, not all the same, not a run."""
-    if not (
-        text.isascii() and text.isdigit() and PIN_DIGITS_MIN <= len(text) <= PIN_DIGITS_MAX
-    ):
-        return False
-    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(text)}
-    return steps not in ({0}, {1}, {9})
 
 
 class PinBook:

@@ -11,6 +11,7 @@ from kiosk.assembly.reading import ReaderWatch
 from kiosk.assembly.recognising import LocalRecogniser
 from kiosk.assembly.standing import standing_of
 from kiosk.assembly.syncing import Sync
+from kiosk.core.pin_digits import is_pin
 from kiosk.core.policy import (
     Assurance,
 )
@@ -27,7 +28,7 @@ from kiosk.core.ports import (
     Standing,
     Unsettled,
 )
-from kiosk.pins import PinBook, is_pin
+from kiosk.pins import PinBook
 from kiosk.witnessing import BandWitness, Elsewhere, Witnessing
 from sync.edge import recorder
 from sync.edge.drafts import Drafts

@@ -10,6 +10,7 @@ ports     what the screens need from the rest of the product
 counter   from rows to a clerk's page: counter_now (what matters), counter_thread (what was told, all contacts),
           counter_card (the hand-over card), counter_answer (what can be answered, and what became of it),
           counter_open (who waits for us), counter_keys (what can be pressed there)
+pin_digits which digits can be a PIN
 promising until when a clerk can promise something
 settling  what staff can do about something that is not settled
 entries   one line of the counter, and what every line is made with

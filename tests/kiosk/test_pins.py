@@ -10,10 +10,10 @@ from drivers.lines import Proved
 from kiosk.assembly.desk import StoreDesk
 from kiosk.assembly.device import Device, real_world
 from kiosk.assembly.recognising import LocalRecogniser
+from kiosk.core.pin_digits import is_pin
 from kiosk.core.ports import BandEvidence, PinStanding, Refused
 from kiosk.demo.bands import demo_band
 from kiosk.demo.seeding import seed
-from kiosk.pins import is_pin
 from sync.edge.outbox import Outbox
 from sync.model.operation import Evidence
 from sync.model.operations.block_band import BlockBand

@@ -501,6 +501,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "pin.yes": "ID seen, set it",
     "pin.keys": "Enter goes on, Esc leaves it as it is.",
     "pin.differ": "The two are not the same. Once more.",
+    "pin.weak": "4 to 8 digits, not all the same, no run like 1234. Once more.",
     "pin.done": "PIN set for {name}.",
     "key.pin": "PIN",
     "key.lost": "Band lost",

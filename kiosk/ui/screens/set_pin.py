@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from kiosk.core.pin_digits import is_pin
 from kiosk.core.staff_words import StaffWords
 from kiosk.ui.widgets.plain_text import PlainText
 from kiosk.ui.widgets.touch_button import TouchButton
@@ -64,9 +65,11 @@ class PinQuestion(ModalScreen[str]):
             self.dismiss("")
             return
         first, second = self.query_one("#first", Input), self.query_one("#second", Input)
-        if first.value and first.value == second.value:
+        is_same, is_fit = first.value == second.value, is_pin(first.value)
+        if is_same and is_fit:
             self.dismiss(first.value)
             return
         first.value = second.value = ""
-        self.query_one("#question-rest", PlainText).say(self._words.say("pin.differ"))
+        wrong = self._words.say("pin.weak" if is_same else "pin.differ")
+        self.query_one("#question-rest", PlainText).say(wrong)
         first.focus()

@@ -116,7 +116,7 @@ class CounterActs(CounterBase):
         self._used(ticket)
 
     def _used(self, ticket: Ticket) -> None:
-        if self._waits is not self._last:
+        if self._waits is None or self._waits is not self._last:
             self._say("ticket.done", title=ticket.title)
         else:
             self.query_one("#message", Notice).clear()

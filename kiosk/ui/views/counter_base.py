@@ -19,9 +19,13 @@ from kiosk.ui.widgets.notice import Notice
 from sync.model.errors import StoreError
 from sync.model.operation import Evidence
 from sync.model.profile import Profile
+from sync.model.registry import KINDS
 
 SAID_US: Final = MINUTE_US
 """How long it stands under a page what was done; later acts, at the kiosk too, are not told by it."""
+
+
+DECLINED: Final = "decline_likeness"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,12 @@ class Done:
     owner: str
     at: int
     todo: Todo | None = None
+
+
+def is_undoable(kind: str) -> bool:
+    """Whether an operation of this kind can be taken back by a press; that two are two people is asked once more instead."""
+    known = KINDS.get(kind)
+    return kind == DECLINED or (known is not None and bool(known.undo))
 
 
 class CounterBase(Vertical):
@@ -106,11 +116,13 @@ class CounterBase(Vertical):
 
     def _recorded(self, recorded: Recorded, kind: str, owner: str) -> None:
         """It can be taken back for a while; where only the centre can decide it, nothing is handed out before."""
-        self._last = Done(recorded.op, kind, owner, self._desk.standing().now)
-        self._presence.acted(self._last.at)
-        self._late.recorded(recorded.op, kind, self._last.at)
+        done = Done(recorded.op, kind, owner, self._desk.standing().now)
+        if is_undoable(kind):
+            self._last = done
+        self._presence.acted(done.at)
+        self._late.recorded(done.op, kind, done.at)
         if recorded.waits:
-            self._waits = self._last
+            self._waits = done
             text = self._words.say("unsettled.waits")
             self.query_one("#here", Notice).announce(text, tone=Tone.ASK)
 

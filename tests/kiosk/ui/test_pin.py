@@ -355,6 +355,30 @@ async def test_a_clerk_who_saw_an_id_has_the_customer_type_a_pin_twice(
         assert "PIN set for Maya" in view_of(app).query_one("#message", Notice).text
 
 
+@pytest.mark.parametrize("size", [SMALL, (80, 24)])
+async def test_one_that_anybody_guesses_is_asked_for_anew_at_once(
+    size: tuple[int, int],
+) -> None:
+    async with counter(size) as (desk, app, pilot):
+        await pilot.press(*"1234", "enter", *"1234", "enter", "enter")
+        await pilot.pause()
+        again = " ".join(text_of(app).split())
+        await pilot.press(*PIN, "enter", *PIN, "enter", "enter")
+        await pilot.pause()
+
+        assert "4 to 8 digits, not all the same" in again
+        assert not clipped(app)
+        assert [pin for _, pin, _ in desk.pins] == [PIN]
+
+
+async def test_what_cannot_be_taken_back_offers_no_key_to() -> None:
+    async with counter() as (_, app, pilot):
+        await pilot.press(*PIN, "enter", *PIN, "enter", "enter")
+        await pilot.pause()
+
+        assert "undo" not in {name for _, _, name in view_of(app)._keys()}
+
+
 async def test_two_that_differ_set_nothing_and_escape_leaves_it_as_it_is() -> None:
     async with counter() as (desk, app, pilot):
         await pilot.press(*PIN, "enter", "2", "5", "8", "1", "enter", "enter")
