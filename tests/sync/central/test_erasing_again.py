@@ -12,7 +12,7 @@ from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
 from hardware.errors import DiskFault
 from hardware.moments import moment_of
-from sync.central import erasure, erasure_notes, joining
+from sync.central import erasure, erasure_notes, forgetting, joining
 from sync.central.erasure_ledger import FILE
 from sync.central.store import Store
 from sync.model import answers, wire
@@ -395,6 +395,14 @@ def test_a_history_with_a_new_name_still_knows_whom_it_forgot(site: Site) -> Non
     assert said_by_them == {"interaction/in-1"}
 
 
+def test_what_is_known_of_a_later_erasure_stays(site: Site) -> None:
+    for at in (NOON + 1, NOON):
+        site.centre._parts.write(lambda it, at=at: forgetting.remember(it, ["m"], at=at))
+
+    with site.centre._store.reading() as snapshot:
+        assert snapshot.sql.all("SELECT mark, at FROM forgotten") == [("m", NOON + 1)]
+
+
 # By what devices hold
 
 
@@ -489,6 +497,7 @@ def test_what_a_node_of_an_older_program_erases_beside_us_is_noted_at_the_next_t
     site: Site,
 ) -> None:
     site.centre.erase("tom")
+    site.centre.tidy()
     site.clock.sleep_ms(1)
     site.centre._parts.write(lambda it: erasure.erase_rows(it, LENA, at=site.centre._parts.now))
     before = len(site.notes())
