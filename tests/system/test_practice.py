@@ -165,7 +165,7 @@ def test_every_chip_that_can_be_issued_can_be_practised_with(
         band_station.run(act, wish)
 
     said = capsys.readouterr().out
-    assert "PRACTICE 1 of 1 bands are issued" in said
+    assert "PRACTICE 1 of 1 band is issued" in said
     assert "This band is as planned" in said
     assert "is retired" in said
 
