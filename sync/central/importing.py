@@ -26,7 +26,8 @@ from sync.central.errors import CannotJoin, Erased
 from sync.central.intake import Intake, event_id
 from sync.central.parts import Parts
 from sync.central.positions import position_of, set_position
-from sync.central.taking import NotYet, Unusable
+from sync.central.taking import NotYet
+from sync.central.told_shapes import Unusable
 from sync.central.transaction import Transaction
 from sync.model.errors import Malformed, StoreError, SyncError
 

@@ -18,14 +18,15 @@ from typing import Final
 
 import msgspec
 
-from sync.central import alerts, channels_file, events, identity, retention, taking
+from sync.central import alerts, channels_file, events, foreseeing, identity, retention, taking
 from sync.central.channels.adapter import Adapter, Delivery, Event, Forged, Settings, Unmapped
 from sync.central.channels.facts import AnyFact
 from sync.central.errors import CannotJoin, Erased
 from sync.central.events import EventRecord, Woken
 from sync.central.lines import EVENT, Wanted, wanted
 from sync.central.parts import Parts
-from sync.central.taking import Hear, NotYet, Taking, Unusable
+from sync.central.taking import Hear, NotYet, Taking
+from sync.central.told_shapes import Unusable
 from sync.central.transaction import Transaction
 from sync.model.errors import Malformed, StoreError
 
@@ -223,7 +224,9 @@ class Intake:
             lines.append(wanted(EVENT, channel=settings.name, id=name))
             try:
                 said = self._adapters[settings.name].facts(event, settings)
-                more, whose = taking.foreseen(settings, said, secret=self._parts.store.secret)
+                more, whose = foreseeing.foreseen(
+                    settings, said, secret=self._parts.store.secret
+                )
             except Exception:  # noqa: BLE001, S112  # a defect of one adapter, which is told of when the event is taken
                 continue
             facts[name] = said

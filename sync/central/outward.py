@@ -17,8 +17,8 @@ from sync.central.outgoing import Outgoing, Web
 from sync.central.parts import Parts
 from sync.central.senders.registry import sender_of
 from sync.central.senders.sender import AnyCall, AnyReply
-from sync.central.taking import row_id
 from sync.central.telling import Telling
+from sync.central.told_shapes import row_id
 from sync.central.transaction import Transaction
 from sync.model.errors import StoreError
 

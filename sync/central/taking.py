@@ -13,14 +13,13 @@ other ids in its system (`also`); what speaks of one that was not told yet waits
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
 import msgspec
 
-from sync.central import changes, folding, forgetting, handles, identity, joins, threads, told
+from sync.central import folding, forgetting, handles, identity, joins, threads, told
 from sync.central.channels.adapter import Settings
 from sync.central.channels.facts import (
     Agreed,
@@ -45,32 +44,36 @@ from sync.central.enrolment import scope_of
 from sync.central.errors import Erased
 from sync.central.identity import Met
 from sync.central.lines import (
-    CHANNEL,
     ERASURE,
     NAMED,
     ORIGIN,
-    SUBSCRIBER,
     TOLD_AT,
-    Wanted,
     clean,
-    is_text,
-    wanted,
+)
+from sync.central.told_shapes import (
+    STORE,
+    Unusable,
+    channel_of,
+    goods_body,
+    kept_where_solved,
+    one_of,
+    row_id,
+    state_after,
+    timed,
+    with_back,
+    with_ours,
 )
 from sync.central.transaction import Transaction, owner_lock
-from sync.model import forms, promises
+from sync.model import forms
 from sync.model.conversation import DROPPED, MISSED
 from sync.model.errors import Malformed
 from sync.model.operations.request_erasure import TOLD_TOPIC
 from sync.model.records import (
-    CHANNELS,
     LEFT,
-    Back,
     Case,
     Interaction,
     Order,
     Pickup,
-    Price,
-    Product,
     Promise,
     Record,
     Remedy,
@@ -81,9 +84,6 @@ from sync.model.records import (
 )
 from sync.model.row import Row, row_of
 from sync.model.rules import TEXT_MAX, case_number
-
-ID_MAX: Final = 80
-"""Characters of a record's id that an operation may name."""
 
 LINES_MAX: Final = 500
 """Lines of one order that are kept."""
@@ -97,12 +97,6 @@ HOLD_US: Final = 90 * 86_400 * 1_000_000
 GONE: Final = ("handed_over", "returned")
 """States of a parcel that no message changes back."""
 
-PASSED: Final = ("placed", "paid", "ready", "shipped")
-"""States of an order that cannot come after what a store did with it."""
-
-STORE: Final = "store"
-"""Source of what was done here; no channel is called so."""
-
 MINOR_MAX: Final = 2**53
 
 
@@ -112,10 +106,6 @@ class NotYet(Exception):
     def __init__(self, ref: str) -> None:
         super().__init__(ref)
         self.ref = ref
-
-
-class Unusable(Exception):
-    """A fact cannot be written down as it is; the text says why, for staff."""
 
 
 Hear = Callable[[Transaction, Settings, Any], None]
@@ -153,7 +143,7 @@ class Taking:
 
 def take(taking: Taking, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one line a kind of fact
     """Write one fact down. Raises NotYet, Unusable, Erased."""
-    fact = _timed(fact, taking.now)
+    fact = timed(fact, taking.now)
     if isinstance(fact, Said) and _is_code(taking, fact):
         return
     heard = taking.hear.get(type(fact))
@@ -186,51 +176,6 @@ def take(taking: Taking, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one l
             taking.n_news += 1
         case _:
             assert_never(fact)
-
-
-def foreseen(
-    settings: Settings, facts: Iterable[AnyFact], *, secret: str
-) -> tuple[list[str], list[Wanted]]:
-    """Names and lines that taking these facts will mostly ask for, to lock and read all at once; the rest is read when it is."""
-    names: list[str] = []
-    lines = [
-        wanted(CHANNEL, name=settings.name),
-        wanted(SUBSCRIBER, state=changes.TOLD),
-        wanted(SUBSCRIBER, state=changes.ASKS),
-    ]
-    for fact in facts:
-        match fact:
-            case Said() | Called():
-                key = key_of("interaction", row_id(fact.ref, settings.name))
-            case Bought() | Became():
-                key = key_of("order", row_id(fact.ref))
-            case Problem():
-                key = key_of("case", row_id(fact.ref, settings.name))
-            case _:
-                key = ""
-        if key:
-            names.append(key)
-            lines.append(wanted(TOLD_AT, key=key))
-        thread = f"thread:{fact.thread}" if isinstance(fact, Said) and fact.thread else ""
-        if thread:
-            name = clean(thread, 300)
-            refs = (name, forgetting.mark_in(secret, settings.name, name))
-            lines += [wanted(NAMED, channel=settings.name, ref=ref) for ref in refs]
-        if fact.who is not None:
-            more, whose = identity.foreseen(
-                settings,
-                fact.who,
-                thread or f"{type(fact).__name__.lower()}:{fact.ref}",
-                secret=secret,
-            )
-            names += more
-            lines += whose
-    return list(filter(is_text, names)), [it for it in lines if all(map(is_text, it.of))]
-
-
-def _timed(fact: AnyFact, now: int) -> AnyFact:
-    """The fact with a time: now for one that has none, and never later, so that a wrong clock does not outlive itself."""
-    return msgspec.structs.replace(fact, at=min(fact.at, now) if fact.at > 0 else now)
 
 
 def _is_code(taking: Taking, fact: Said) -> bool:
@@ -311,16 +256,6 @@ def _row(taking: Taking, key: str) -> Row | None:
 # Names
 
 
-def row_id(ref: str, channel: str = "") -> str:
-    """The id of a record that another system calls `ref`; of one channel alone where it is given. At most ID_MAX characters."""
-    plain = ref.replace("\0", "").encode("utf-8", "replace").decode()
-    whole = f"{channel}:{plain}" if channel else plain
-    if len(whole) <= ID_MAX and plain:
-        return whole
-    digest = hashlib.sha256(ref.encode("utf-8", "replace")).hexdigest()[:32]
-    return f"{channel}:{digest}" if channel else digest
-
-
 def _name(taking: Taking, fact: Fact, key: str, *more: str) -> None:
     """From now on these ids of that system mean this row."""
     refs = [one for one in dict.fromkeys((fact.ref, *fact.also, *more)) if one]
@@ -389,7 +324,7 @@ def _check_owner(taking: Taking, key: str, met: Met) -> None:
 
 
 def _said(taking: Taking, fact: Said) -> None:
-    channel = _channel(fact.channel or taking.settings.channel)
+    channel = channel_of(fact.channel or taking.settings.channel)
     if fact.direction not in ("in", "out", "note"):
         raise Unusable(f"no such direction: {fact.direction[:20]}")
     about = _about(taking, fact.about)
@@ -436,7 +371,7 @@ def _speaker(taking: Taking, fact: Said, about: str, thread: str) -> Met:
 
 def _sensitivity(taking: Taking, fact: Said, about: str) -> str:
     """What is said of a gift is as little for others' eyes as the gift."""
-    told = _one_of(fact.sensitivity, ("normal", "gift", "sensitive"))
+    told = one_of(fact.sensitivity, ("normal", "gift", "sensitive"))
     row = _row(taking, about) if about and told == "normal" else None
     return row.body.sensitivity if row is not None and isinstance(row.body, Order) else told
 
@@ -490,16 +425,6 @@ def _about(taking: Taking, about: str) -> str:
     return "" if ":" in text else key_of("order", row_id(text))
 
 
-def _channel(channel: str) -> str:
-    if channel not in CHANNELS:
-        raise Unusable(f"no such channel: {channel[:20]!r}")
-    return channel
-
-
-def _one_of(text: str, known: tuple[str, ...]) -> str:
-    return text if text in known else known[-1]
-
-
 # What was bought
 
 
@@ -514,24 +439,24 @@ def _bought(taking: Taking, fact: Bought) -> None:
     is_newest = _is_news(taking, key, fact.at, row=row)
     is_state = _is_news(taking, f"{key}#state", fact.at, row=row)
     if is_newest or known is None:
-        state = _state_after(row, fact.state) if is_state or known is None else known.state
+        state = state_after(row, fact.state) if is_state or known is None else known.state
         body = Order(
             id=row_id(fact.ref),
             at=fact.ordered_at or fact.at,
-            channel=_channel(fact.channel or taking.settings.channel),
+            channel=channel_of(fact.channel or taking.settings.channel),
             state=state,
             lines=fact.lines[:LINES_MAX],
             total_minor=fact.total_minor,
             currency=clean(fact.currency, 3),
             code=clean(fact.code, 80),
-            sensitivity=_one_of(fact.sensitivity, ("normal", "gift", "sensitive")),
+            sensitivity=one_of(fact.sensitivity, ("normal", "gift", "sensitive")),
             back=known.back if known is not None and state != "returned" else (),
         )
         _put(taking, body, met, at=max(fact.at, row.as_of if row else 0))
     elif is_state:
         _put(
             taking,
-            msgspec.structs.replace(known, state=_state_after(row, fact.state)),
+            msgspec.structs.replace(known, state=state_after(row, fact.state)),
             met,
             at=fact.at,
         )
@@ -545,34 +470,6 @@ def _bought(taking: Taking, fact: Bought) -> None:
         )
 
 
-def _state_after(row: Row | None, told: str) -> str:
-    """The state of an order, unless a store did something with it that cannot come before that."""
-    if row is None or not isinstance(row.body, Order):
-        return clean(told, 40)
-    is_done = (
-        row.source == STORE and row.body.state in ("collected", "returned") and told in PASSED
-    )
-    return row.body.state if is_done else clean(told, 40)
-
-
-def _with_back(order: Order, more: Sequence[Back]) -> Order:
-    """The order when these came back too, in whatever order it is told; returned as a whole once nothing is left of it."""
-    bought, back = Counter[str](), Counter[str]()
-    for line in order.lines:
-        bought[line.product] += line.count
-    for one in (*order.back, *more):
-        back[one.product] += one.count
-    if order.state == "returned" or any(one.count <= 0 for one in more):
-        raise Unusable("it was returned before, or nothing came back")
-    wrong = sorted(product for product in back if back[product] > bought[product])
-    if wrong:
-        raise Unusable(f"more came back of {clean(wrong[0], 80)} than was bought")
-    if back == +bought:
-        return msgspec.structs.replace(order, state="returned", back=())
-    told = tuple(Back(product, back[product]) for product in sorted(back))
-    return msgspec.structs.replace(order, back=told)
-
-
 def _became(taking: Taking, fact: Became) -> None:
     key = _key_named(taking, fact.ref, "order")
     row = _row(taking, key) if key else None
@@ -583,13 +480,13 @@ def _became(taking: Taking, fact: Became) -> None:
     # Whose it is, the order knows: who sends something back may be anybody.
     met = _whose(taking, msgspec.structs.replace(fact, who=None), key)
     if fact.back:
-        body = _with_back(row.body, fact.back)
+        body = with_back(row.body, fact.back)
         if body.state == "returned":
             _is_news(taking, f"{key}#state", fact.at, row=row)
         _put(taking, body, met, at=max(fact.at, row.as_of))
         return
     if _is_news(taking, f"{key}#state", fact.at, row=row):
-        body = msgspec.structs.replace(row.body, state=_state_after(row, fact.state))
+        body = msgspec.structs.replace(row.body, state=state_after(row, fact.state))
         _put(taking, body, met, at=max(fact.at, row.as_of))
 
 
@@ -614,7 +511,7 @@ def _parcel(taking: Taking, fact: Parcel) -> None:
         state = (
             known.state
             if is_gone
-            else _one_of(fact.state, ("ready", "handed_over", "returned", "expected"))
+            else one_of(fact.state, ("ready", "handed_over", "returned", "expected"))
         )
         body = msgspec.structs.replace(
             known,
@@ -643,7 +540,7 @@ def _problem(taking: Taking, fact: Problem) -> None:
     met = _whose(taking, fact, key)
     known = row.body if row is not None and isinstance(row.body, Case) else None
     if _is_news(taking, key, fact.at, row=row):
-        channel = _channel(fact.channel or taking.settings.channel)
+        channel = channel_of(fact.channel or taking.settings.channel)
         promise = (
             Promise(
                 clean(fact.promised_by, 120),
@@ -657,7 +554,7 @@ def _problem(taking: Taking, fact: Problem) -> None:
         body = Case(
             id=record,
             number=clean(fact.ref, 40),
-            state=_one_of(fact.state, ("solved", "open")),
+            state=one_of(fact.state, ("solved", "open")),
             topic=clean(fact.topic, 200),
             opened_at=fact.opened_at or fact.at,
             channel=channel,
@@ -674,36 +571,10 @@ def _problem(taking: Taking, fact: Problem) -> None:
             next_step=clean(fact.next_step, 200),
         )
         if known is not None:
-            body = _with_ours(body, known, is_ours=row is not None and row.source == STORE)
-        body = _kept_where_solved(body, fact.at)
+            body = with_ours(body, known, is_ours=row is not None and row.source == STORE)
+        body = kept_where_solved(body, fact.at)
         _put(taking, body, met, at=max(fact.at, row.as_of if row else 0))
     _name(taking, fact, key)
-
-
-def _with_ours(body: Case, known: Case, *, is_ours: bool) -> Case:
-    """A case as its system tells it with what was done about it here."""
-    kept = msgspec.structs.replace(
-        promises.joined(body, known),
-        clash=known.clash, sides=known.sides, before=known.before, ops=known.ops,
-    )  # fmt: skip
-    if not is_ours:
-        return kept
-    labels = {told.label for told in body.told}
-    texts = {one.text for one in body.tried}
-    return msgspec.structs.replace(
-        kept,
-        next_step=body.next_step or known.next_step,
-        told=(*body.told, *(told for told in known.told if told.label not in labels)),
-        tried=(*body.tried, *(one for one in known.tried if one.text not in texts)),
-    )
-
-
-def _kept_where_solved(case: Case, at: int) -> Case:
-    """A case that its system solved, with all kept that was promised on it; opened again there, that is owed as before."""
-    is_marked = any(mark.op == case.id for mark in case.kept)
-    if case.state == "solved":
-        return case if is_marked else promises.with_kept(case, case.id, at)
-    return promises.without(case, case.id) if is_marked else case
 
 
 def _forget(taking: Taking, fact: Forget) -> None:
@@ -749,7 +620,7 @@ def _goods(taking: Taking, fact: Sold | Priced | Stocked) -> None:
     if not named and ":" in fact.ref and not isinstance(fact, Sold):
         raise NotYet(fact.ref)  # an id of its own system, not an article number
     product = named.partition("/")[2] or row_id(fact.ref)
-    body = _goods_body(taking, fact, product)
+    body = goods_body(fact, product, channel=taking.settings.channel)
     key = key_of(kind_of(body), body.id)  # type: ignore[attr-defined]  # every record has one
     row = _row(taking, key)
     if _is_news(taking, key, fact.at, row=row):
@@ -758,27 +629,3 @@ def _goods(taking: Taking, fact: Sold | Priced | Stocked) -> None:
         _put(taking, body, None, at=fact.at)
     if isinstance(fact, Sold):
         _name(taking, fact, key)
-
-
-def _goods_body(taking: Taking, fact: Sold | Priced | Stocked, product: str) -> Record:
-    match fact:
-        case Sold():
-            sensitivity = _one_of(fact.sensitivity, ("normal", "gift", "sensitive"))
-            return Product(
-                product, clean(fact.title, 200), clean(fact.category, 80), sensitivity
-            )
-        case Priced():
-            channel = clean(fact.channel or taking.settings.channel, 40)
-            return Price(
-                f"{product}@{channel}",
-                product,
-                channel,
-                fact.amount_minor,
-                clean(fact.currency, 3),
-            )
-        case Stocked():
-            place = clean(fact.place, 80)
-            count = None if fact.count is None else max(0, min(fact.count, 10**9))
-            return Stock(
-                f"{product}@{place}", product, place, count, fact.at, changed_at=fact.at
-            )
