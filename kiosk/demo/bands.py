@@ -76,7 +76,7 @@ _BANDS: Final[tuple[tuple[str, str, str, str, str], ...]] = (
         "visitor",
         "",
         "desfire_ev2",
-        "greta",
+        "daniel",
         "a customer of another store: named by her band, then proved through the centre",
     ),
     ("copied", "", "uid_only", "", "Maya's UID on another chip: shows nothing of hers"),

@@ -118,16 +118,34 @@ def test_side_by_side_the_mouse_works_and_the_trap_asks_what_we_know(demo: Start
     assert "Asked twice" in trap.splitlines()[0]
 
 
-def test_a_visitor_is_greeted_by_what_her_band_carries_and_then_has_her_own_page(
+def test_a_visitor_is_greeted_by_what_his_band_carries_and_then_has_his_own_page(
     demo: Start,
 ) -> None:
     terminal = demo(size=(170, 45))
 
     terminal.press("v")
-    terminal.until("Hello, Greta.")
-    page = terminal.until("Hello, Greta.", "Greta Nyström is here", "points")
+    terminal.until("Hello, Daniel.")
+    page = terminal.until("Hello, Daniel.", "Daniel Petit is here", "points")
 
     assert "Please see our team" not in page
+
+
+def test_without_a_network_a_visitors_band_tells_what_is_owed_and_staff_the_case(
+    demo: Start,
+) -> None:
+    terminal = demo(size=(80, 24))
+
+    terminal.press("n")
+    terminal.until("The network is cut.")
+    terminal.press("v")
+    page = terminal.until("Hello, Daniel.", "We owe you an answer")
+    terminal.press("F3")
+    terminal.until("Daniel is here, not known in this shop.")
+    terminal.press("F4")
+    told = terminal.until("The band told on", "case C-4808 (E-mail), answer promised for")
+
+    assert "C-4808" not in page
+    assert "Petit" not in page + told
 
 
 def test_an_unknown_band_gets_the_neutral_page_and_the_clerk_the_reason(demo: Start) -> None:

@@ -245,9 +245,9 @@ def test_a_band_of_another_store_is_named_by_itself_and_then_proved_through_the_
             )
 
     assert (found["first"]["assurance"], found["first"]["reason"]) == ("A1", "carried")
-    assert found["first"]["lines"][0] == "Hello, Greta."
+    assert found["first"]["lines"][0] == "Hello, Daniel."
     assert (found["proof"], found["assurance"]) == ("mutual", "A2")
-    assert (found["customer"]["id"], found["page_kind"]) == ("greta", "personal")
+    assert (found["customer"]["id"], found["page_kind"]) == ("daniel", "personal")
 
 
 def test_without_the_centre_the_same_band_is_named_by_itself_alone(
@@ -257,4 +257,4 @@ def test_without_the_centre_the_same_band_is_named_by_itself_alone(
 
     assert (found["proof"], found["assurance"], found["first"]) == ("none", "A1", None)
     assert (found["customer"], found["reason"]) == (None, "carried")
-    assert found["page"][0]["lines"][0] == "Hello, Greta."
+    assert found["page"][0]["lines"][0] == "Hello, Daniel."

@@ -247,7 +247,7 @@ async def test_v_taps_the_band_of_a_customer_of_another_store() -> None:
         await at.press("v")
 
         assert (at.rig.visitors, at.rig.taps) == (1, [])
-        assert "Greta, of another store" in at.screen
+        assert "Daniel, of another store" in at.screen
 
 
 async def test_s_taps_a_sealed_spare_and_stays_where_the_clerk_is() -> None:
