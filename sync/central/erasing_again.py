@@ -6,7 +6,8 @@
 
 Of a note that the database lacks, the digests are remembered first, so that no operation and no event makes anybody again; then
 each record it means is erased, without those it was joined to only in the copy; then the note is a row again. Ended anywhere
-in between, the next who brings the note has it done. Looking for whom digests mean takes about 5 s of a million customers.
+in between, the next who brings the note has it done. Looking for whom digests mean takes about 2 s for 200,000
+customers, and is done only where a note is lacking.
 """
 
 import logging
@@ -36,6 +37,15 @@ NOTES_SLICE: Final = 200
 
 _TABLES: Final = ("doc", "op", "alias", "folded", "point", "said", "event_of", "outgoing")
 """Where somebody may be known, by `owner`."""
+
+_NEXT: Final = (  # of the names above
+    " UNION ".join(
+        f"SELECT owner FROM (SELECT DISTINCT owner FROM {table} WHERE owner > :last ORDER BY owner LIMIT :n) AS of_{table}"  # noqa: S608
+        for table in _TABLES
+    )
+    + " ORDER BY owner LIMIT :n"
+)
+"""The next customers of all of these, each once."""
 
 One = TypeVar("One")
 
@@ -145,18 +155,11 @@ class ErasingAgain:
 
 
 def _everybody(snapshot: Snapshot) -> Iterator[str]:
-    """The ids of all customers anything is known of, some of them more than once."""
-    for table in _TABLES:
-        last = ""
-        while True:
-            lines = snapshot.sql.all(
-                f"SELECT DISTINCT owner FROM {table} WHERE owner > :last ORDER BY owner LIMIT :n",  # noqa: S608  # of the names above
-                last=last, n=OWNERS_SLICE,
-            )  # fmt: skip
-            if not lines:
-                break
-            yield from (str(owner) for (owner,) in lines)
-            last = str(lines[-1][0])
+    """The ids of all customers anything is known of."""
+    last = ""
+    while lines := snapshot.sql.all(_NEXT, last=last, n=OWNERS_SLICE):
+        yield from (str(owner) for (owner,) in lines)
+        last = str(lines[-1][0])
 
 
 def _slices(ones: Sequence[One]) -> Iterator[Sequence[One]]:
