@@ -38,13 +38,9 @@ NOTES_SLICE: Final = 200
 _TABLES: Final = ("doc", "op", "alias", "folded", "point", "said", "event_of", "outgoing")
 """Where somebody may be known, by `owner`."""
 
-_NEXT: Final = (  # of the names above
-    " UNION ".join(
-        f"SELECT owner FROM (SELECT DISTINCT owner FROM {table} WHERE owner > :last ORDER BY owner LIMIT :n) AS of_{table}"  # noqa: S608
-        for table in _TABLES
-    )
-    + " ORDER BY owner LIMIT :n"
-)
+_NEXT_OF: Final = "SELECT owner FROM (SELECT DISTINCT owner FROM {0} WHERE owner > :last ORDER BY owner LIMIT :n) AS of_{0}"
+
+_NEXT: Final = " UNION ".join(map(_NEXT_OF.format, _TABLES)) + " ORDER BY owner LIMIT :n"
 """The next customers of all of these, each once."""
 
 One = TypeVar("One")
