@@ -241,7 +241,9 @@ def _contact(contact: Contact, tell: Telling, profile: Profile) -> Entry:
 def _said(contact: Interaction, tell: Telling) -> str:
     text = tell.careful(contact)
     if contact.by == KIOSK and contact.direction == "note":
-        return tell.words.say("timeline.kiosk", text=_at_the_kiosk(text))
+        kind, _, order = contact.about.partition("/")
+        form = "timeline.kiosk.order" if kind == "order" and order else "timeline.kiosk"
+        return tell.words.say(form, text=_at_the_kiosk(text), order=tell.words.name(order))
     match contact.direction, contact.audience:
         case "in", _:
             return text

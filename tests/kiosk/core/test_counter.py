@@ -550,6 +550,16 @@ def test_notes_say_who_reads_them() -> None:
     assert second.text == "Ben noted, customer reads this: text 2"
 
 
+def test_a_question_at_the_kiosk_about_an_order_names_the_order() -> None:
+    asked = contact(1, direction="note", by="kiosk", audience="internal", about="order/W-1029")
+    other = msgspec.structs.replace(asked, id="o", at=1, about="offer/o-1")
+
+    first, second = sheet(held(asked, other)).timeline
+
+    assert first.text == "At the kiosk: text 1 (order W-1029)"
+    assert second.text == "At the kiosk: text 1"
+
+
 @pytest.mark.parametrize(
     ("action", "text"),
     [("ask_team", "asks about what we owe"), ("ring_counter", "collect a parcel")],
