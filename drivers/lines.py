@@ -24,6 +24,9 @@
 Keys cross this pipe and nothing else: they are in no argument, no environment and no log. Bytes are lower-case hex.
 `tap` counts this reader's taps from 1, with gaps; a key that arrives for an older tap is ignored. A key may be wanted
 before its tap is seen, and for one that is never said to be seen: the same band again, known only once it was read.
+
+A band that is held there again within 2.5 s is the same tap. Of one that was proved with its key, or could be through the centre,
+`proved` is said once more after `left`, and `left` again when it goes: between the two it is there.
 """
 
 from typing import Any, TypeVar
