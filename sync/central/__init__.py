@@ -44,6 +44,7 @@ intake        what they deliver, verified, kept, and taken in once for ever
 events        what they sent, kept with what became of it
 retention     how long the bytes of what they sent are kept, and what is said of them when they go
 taking        what each fact becomes: rows, and whose
+outcomes      what an event is kept under, what became of it, when it is tried again; pure
 told_shapes   what a fact says as a record says it, pure
 foreseeing    what taking facts will mostly ask for, to read it all at once
 identity      who somebody is: records of other systems, found, and linked by what they share

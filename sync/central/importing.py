@@ -23,7 +23,8 @@ from sync.central.channels.adapter import Delivery, Settings, Unmapped
 from sync.central.channels.facts import AnyFact
 from sync.central.channels.files import LINE_MAX, NDJSON, Piece, is_ndjson
 from sync.central.errors import CannotJoin, Erased
-from sync.central.intake import Intake, event_id
+from sync.central.intake import Intake
+from sync.central.outcomes import event_id
 from sync.central.parts import Parts
 from sync.central.positions import position_of, set_position
 from sync.central.taking import NotYet

@@ -24,6 +24,7 @@ from sync.central.channels.facts import AnyFact
 from sync.central.errors import CannotJoin, Erased
 from sync.central.events import EventRecord, Woken
 from sync.central.lines import EVENT, Wanted, wanted
+from sync.central.outcomes import event_id, outcome, pause_us
 from sync.central.parts import Parts
 from sync.central.taking import Hear, NotYet, Taking
 from sync.central.told_shapes import Unusable
@@ -35,14 +36,8 @@ log = logging.getLogger(__name__)
 EVENTS_MAX: Final = 1_000
 """Events one delivery may hold."""
 
-ID_MAX: Final = 200
-"""Characters of another system's id of an event; of a longer one its digest counts."""
-
 WAITS_US: Final = 3 * 86_400 * 1_000_000
 """How long an event waits for what it speaks of; vendors try again for two days."""
-
-AGAIN_US: Final = (60, 300, 1_800, 7_200, 21_600)
-"""Seconds after which an event that waits is tried again, by how often it was."""
 
 FORGED_A_MINUTE: Final = 60
 """Forged deliveries of a channel that are written down within a minute; the rest is only counted."""
@@ -350,7 +345,7 @@ class Intake:
                 self._put_off(records[0])
 
     def _put_off(self, record: EventRecord) -> None:
-        later = self._parts.now + _pause_us(record.n_tries)
+        later = self._parts.now + pause_us(record.n_tries)
         reason = "the store could not take it"
         self._parts.write(
             lambda it: events.settle(
@@ -447,13 +442,13 @@ class Intake:
                     transaction, settings, facts, event=name, told_at=event.at or came_at
                 )
                 owners = tuple(done.owners)
-                state, reason = _outcome(facts, done)
+                state, reason = outcome(facts, older=done.older, n_news=done.n_news)
                 woken = events.wake(transaction, settings.name, done.named, now=now)
         except StoreError:
             raise
         except NotYet as error:
             state, reason = events.WAITING, f"{events.AWAITS}{error.ref}"
-            next_at = now + _pause_us(n_tries)
+            next_at = now + pause_us(n_tries)
             if now - came_at > WAITS_US:
                 state, reason = events.HELD, f"nothing was told of {error.ref}"
         except Erased:
@@ -568,34 +563,6 @@ class Intake:
     def _count(self, settings: Settings, what: str, n: int) -> None:
         if n:
             self._parts.counters.add(f"channel.{settings.name}.{what}", n)
-
-
-def event_id(event: Event) -> str:
-    """The id an event is kept under: the vendor's, or a digest where that is none."""
-    if event.id and len(event.id) <= ID_MAX and "\0" not in event.id and event.id.isprintable():
-        return event.id
-    told = event.id.encode("utf-8", "replace") or msgspec.json.encode(
-        (event.type, event.at, event.body)
-    )
-    return f"digest-{hashlib.sha256(told).hexdigest()[:40]}"
-
-
-def _outcome(facts: Sequence[AnyFact], done: Taking) -> tuple[str, str]:
-    """The state of an event that was taken, and why it changed nothing where it did not."""
-    older = (
-        f"older than what is known: {', '.join(dict.fromkeys(done.older))}"
-        if done.older
-        else ""
-    )
-    if not facts:
-        return events.IGNORED, "it concerns nobody"
-    if done.older and not done.n_news:
-        return events.IGNORED, older
-    return events.DONE, older
-
-
-def _pause_us(n_tries: int) -> int:
-    return AGAIN_US[min(n_tries, len(AGAIN_US) - 1)] * 1_000_000
 
 
 Deliver = Callable[[str, Delivery], Taken]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from hardware.clock import FixedClock
@@ -18,6 +19,7 @@ from sync.central.store import Store
 from sync.model import answers, wire
 from sync.model.errors import StoreError
 from sync.model.records import Customer, Order
+from sync.model.row import Row
 from tests.support.centre import PlainDevice, new_device, open_centre
 from tests.support.channels import (
     CHAT,
@@ -94,7 +96,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.centre.close()
 
 
-def person(name: str) -> tuple[object, ...]:
+def person(name: str) -> tuple[Row, ...]:
     order = Order(id=f"W-{name}", at=NOON, channel="web", state="paid", lines=(), total_minor=1)
     return row(Customer(id=name, given_name=name), owner=name), row(order, owner=name)
 
@@ -396,8 +398,9 @@ def test_a_history_with_a_new_name_still_knows_whom_it_forgot(site: Site) -> Non
 
 
 def test_what_is_known_of_a_later_erasure_stays(site: Site) -> None:
-    for at in (NOON + 1, NOON):
-        site.centre._parts.write(lambda it, at=at: forgetting.remember(it, ["m"], at=at))
+    write = site.centre._parts.write
+    write(lambda it: forgetting.remember(it, ["m"], at=NOON + 1))
+    write(lambda it: forgetting.remember(it, ["m"], at=NOON))
 
     with site.centre._store.reading() as snapshot:
         assert snapshot.sql.all("SELECT mark, at FROM forgotten") == [("m", NOON + 1)]
@@ -417,7 +420,7 @@ async def test_a_device_brings_the_note_to_a_centre_whose_whole_folder_was_put_b
         await plain.hello()
         page = await plain.pull({"g": 0})
     (held,) = [row for row in page.rows if row.kind == "erasure"]
-    note = wire.msgspec.json.decode(held.body)["note"]
+    note = msgspec.json.decode(held.body)["note"]
     site.put_folder_back()
     assert site.known(LENA) == [LENA]
 

@@ -647,7 +647,8 @@ def count_reads(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         def all(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
             asked.append(sql)
-            return self._sql.all(sql, **values)
+            found: list[tuple[Any, ...]] = self._sql.all(sql, **values)
+            return found
 
     @contextmanager
     def counted() -> Iterator[Snapshot]:
