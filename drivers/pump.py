@@ -680,14 +680,13 @@ class Pump:
         finally:
             if self._recent is not None:
                 now_ms = self._clock.ticks_ms()
-                self._recent = replace(self._recent, at_ms=now_ms, there=self._kept(there))
+                kept = self._recent.there if there is None else self._kept(there)
+                self._recent = replace(self._recent, at_ms=now_ms, there=kept)
             if tap is not None:
                 self._say(Left(tap))
 
-    def _kept(self, there: _There | None) -> _There | None:
+    def _kept(self, there: _There) -> _There | None:
         """What is kept of a band that left, without its key; None where nothing more comes of it."""
-        if there is None:
-            return None
         is_leased = there.proof.kind is ProofKind.MUTUAL and there.keys.held is not None
         if not (there.said.is_provable or is_leased):
             return None

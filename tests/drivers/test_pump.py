@@ -478,6 +478,19 @@ def test_a_slow_chip_that_is_held_there_again_is_the_same_tap_however_long_it_ta
     assert [word for word in scene.names() if word.startswith("seen")] == ["seen 1"]
 
 
+def test_a_proved_band_that_slipped_too_often_is_proved_once_it_is_held_well() -> None:
+    scene, again = Scene(), band()
+    mute = FaultyBand(again, Fault(FaultKind.MUTE, 2), field=scene.field, clock=scene.clock)
+
+    scene.play(
+        scene.present(again), scene.remove(), scene.present(mute), scene.wait(1),
+        scene.present(again), scene.remove(),
+    )  # fmt: skip
+
+    words = [word for word in scene.names() if not word.startswith("key_wanted")]
+    assert words[1:] == ["seen 1", "proved 1 mutual", "left 1", "proved 1 mutual", "left 1"]
+
+
 class SeemsToLeave(FakeReader):
     """A reader that finds a band gone at the second look, as one that does not answer is."""
 
