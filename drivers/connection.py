@@ -62,3 +62,8 @@ class CountingConnection:
         """As in the connection underneath."""
         self.count += 1
         return self._connection.transmit(command)
+
+    def transmit_while(self, command: bytes, work: Work) -> bytes:
+        """As in the connection underneath, or `work` first where that waits in a library."""
+        self.count += 1
+        return transmitted(self._connection, command, work)

@@ -37,7 +37,7 @@ from drivers.chips.capsules import refreshed
 from drivers.chips.identify import has_true_uid, leasable_uid
 from drivers.chips.reading import read_band
 from drivers.chips.witnessing import UNSURE, carried_out, witness_place_of
-from drivers.connection import Connection, CountingConnection
+from drivers.connection import Connection, CountingConnection, Work
 from drivers.credential.afar import TOKEN_SIZE, Dialect, OneSession
 from drivers.credential.layout import KEY_SIZE
 from drivers.errors import (
@@ -329,9 +329,17 @@ class _Hurried(CountingConnection):
 
     def transmit(self, command: bytes) -> bytes:
         """As in the connection underneath. Raises BandLeft, too, when the time is over."""
+        self._check()
+        return super().transmit(command)
+
+    def transmit_while(self, command: bytes, work: Work) -> bytes:
+        """The same, `work` done meanwhile."""
+        self._check()
+        return super().transmit_while(command, work)
+
+    def _check(self) -> None:
         if self._clock.ticks_ms() >= self._until_ms:
             raise BandLeft("it takes too long", delivery=Delivery.NOT_SENT)
-        return super().transmit(command)
 
 
 class Pump:
