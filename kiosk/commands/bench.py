@@ -197,6 +197,17 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
             err=True,
         )
         raise typer.Exit(EXIT_USAGE)
+    for option, is_given, takers in (
+        ("--sizes", bool(sizes), ("search", "sync", "centre")),
+        ("--database", bool(database), ("centre",)),
+        ("--pouchdb", is_beside_pouchdb, ("sync",)),
+    ):
+        if is_given and what not in takers:
+            typer.echo(
+                f"tapthread bench: {option} is for {_listed(takers)}, not for {what} [usage]",
+                err=True,
+            )
+            raise typer.Exit(EXIT_USAGE)
     missing: list[BenchImpossible] = []
     asked = Asked(
         runs,
@@ -213,6 +224,12 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     typer.echo(as_json(results) if is_json else as_table(results))
     if missing:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """Names as people list them: commas, and "and" before the last."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _told_to_a_terminal(what: str) -> None:

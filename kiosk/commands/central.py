@@ -2,6 +2,7 @@
 
 `tapthread central restored`, before the centre is started again, says that its database was put back from a copy: every device then
 offers again what the copy lacks, and pulls anew. Without it they find out by themselves, each once it presents what the copy never said.
+Leave `erased.notes` beside the database as it is: by it, and by what devices hold, whoever was erased since the copy is erased again.
 
 With `--channels FILE` it takes what other systems send: `sync.central.channels_file`.
 
@@ -201,7 +202,8 @@ def _restored(folder: Path, address: str) -> None:
         lock.close()
     print(
         f"The history of {counted(n_scopes, 'scope')} has another name. Start the centre again: each device offers again what it keeps"
-        " as answered, and fetches its rows anew over what it holds."
+        " as answered, and fetches its rows anew over what it holds. Leave erased.notes in that folder: by it whoever was erased"
+        " since the copy is erased again."
     )
 
 

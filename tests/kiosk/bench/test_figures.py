@@ -2,7 +2,12 @@
 
 import json
 
+import pytest
+import typer
+from typer.testing import CliRunner
+
 from kiosk.bench.figures import Figure, as_json, as_table, figure_of
+from kiosk.commands import bench
 
 
 def test_the_95th_percentile_is_a_sample_that_95_of_100_do_not_exceed() -> None:
@@ -30,3 +35,24 @@ def test_people_get_a_line_a_metric() -> None:
     lines = as_table({"tap.own.pn532": Figure(1.25, 2.5, "ms", 100)}).splitlines()
 
     assert lines[1].split() == ["tap.own.pn532", "1.250", "2.500", "ms", "100"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["tap", "--pouchdb"], "--pouchdb is for sync, not for tap"),
+        (["screen", "--sizes", "10"], "--sizes is for search, sync and centre, not for screen"),
+        (["sync", "--database", "postgresql://x"], "--database is for centre, not for sync"),
+        (["nothing"], "there is no bench 'nothing'"),
+    ],
+)
+def test_an_option_of_another_bench_is_named_and_nothing_is_measured(
+    line: list[str], said: str
+) -> None:
+    app = typer.Typer()
+    app.command()(bench.run)
+
+    done = CliRunner().invoke(app, line)
+
+    assert done.exit_code == 2
+    assert said in done.output
