@@ -17,7 +17,8 @@ RANDOM_UID_FIRST = 0x08
 def targets_of(answer: bytes, generation: int) -> tuple[Target, ...]:
     """The bands in an answer to InListPassiveTarget at 106 kbit/s type A.
 
-    Each is: number, SENS_RES (2), SEL_RES, size of UID, UID, and with ISO-DEP the ATS, whose first byte is its size.
+    Each is: number, SENS_RES (2), SEL_RES, size of UID, UID, and with ISO-DEP the ATS, whose first byte is its size. A
+    band alone that lies about that is a band all the same: what is left of the list is what it sent.
 
     Raises:
         BandMalformed: the bytes do not parse.
@@ -38,9 +39,11 @@ def targets_of(answer: bytes, generation: int) -> tuple[Target, ...]:
         technology = technology_of_sak(sak)
         ats = b""
         if technology is Technology.ISO_DEP:
-            if at >= len(answer) or answer[at] < 1 or at + answer[at] > len(answer):
+            size = answer[at] if at < len(answer) else 0
+            is_whole = 1 <= size <= len(answer) - at
+            if not is_whole and answer[0] > 1:
                 raise BandMalformed("the ATS does not parse")
-            ats = answer[at : at + answer[at]]
+            ats = answer[at : at + size] if is_whole else answer[at:]
             at += len(ats)
         if len(uid) < uid_size:
             raise BandMalformed("the list of targets does not parse")

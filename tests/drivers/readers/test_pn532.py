@@ -384,6 +384,23 @@ def test_any_list_of_targets_parses_or_is_malformed(content: bytes, count: int) 
         assert all(len(each.uid) in (4, 7, 10) for each in found)
 
 
+@pytest.mark.parametrize("ats", ["", "00", "0175", "0675", "ff7577810280"])
+def test_a_band_that_lies_about_its_answer_to_rats_is_a_band_and_no_fault_of_the_reader(
+    ats: str,
+) -> None:
+    answer = bytes.fromhex("01010344200704A1B2C3D4E5F6" + ats)
+
+    (found,) = targets_of(answer, 1)
+
+    assert (found.technology, found.uid) == (Technology.ISO_DEP, UID)
+    assert bytes.fromhex(ats).startswith(found.answer)
+
+
+def test_of_two_bands_one_that_lies_leaves_no_list() -> None:
+    with pytest.raises(BandMalformed):
+        targets_of(bytes.fromhex("02010344200704A1B2C3D4E5F6FF7502000400"), 1)
+
+
 def test_a_list_of_two_targets_names_both() -> None:
     answer = bytes.fromhex("02010344200704A1B2C3D4E5F60675778102800200040004DEADBEEF")
 
