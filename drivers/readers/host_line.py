@@ -8,7 +8,8 @@
 Ours and not the library's: at 921600 baud its frames cost as much time as a fifth of a tap's bytes, on a small processor more.
 Opening, speed and going to sleep are left to it.
 
-A read waits by itself, at most WAIT_MS (VTIME), so that nothing has to be asked of the system before it.
+The port never makes us wait by itself, neither to write nor to read: whatever another program sets on it, nothing hangs here.
+What comes without the acknowledgement of this command before it is the answer to an earlier one, which is not taken for its own.
 
 Source: NXP UM0701-02 (PN532 user manual), 6.2.1 and 6.3.
 """
@@ -39,13 +40,10 @@ CONTENT_SIZE_MAX: Final = 265
 """Bytes of content, TFI and code among them. Source: UM0701-02, 6.2.1.2."""
 
 WAIT_MS: Final = 100
-"""How long a read waits for the first byte, and an acknowledgement may take: the chip takes a command over within 15 ms; a serial port on USB may keep what came for 16 more. Source: UM0701-02, 6.3.2."""
+"""How long a byte is waited for, and an acknowledgement may take: the chip takes a command over within 15 ms; a serial port on USB may keep what came for 16 more. Source: UM0701-02, 6.3.2."""
 
-STOPPING_MS: Final = 1
-"""What a chip that was told to stop is given before the next command."""
-
-_CHARACTERS: Final = 6
-"""Where the list of `termios.tcgetattr` has the control characters, VMIN and VTIME among them."""
+SETTLING_MS: Final = 20
+"""After a command that failed, before the next: what was under way then has come, even through a serial port on USB."""
 
 _READ_SIZE: Final = 512
 """More than an acknowledgement and the longest frame."""
@@ -73,13 +71,15 @@ def answer_in(raw: bytes, code: int) -> tuple[bytes, int] | None:
     """What the chip answered to command `code`, without its frame, and where that ends; None until all of it is there.
 
     Args:
-        raw: All that came since the command was sent: an acknowledgement, which may be missing, and a frame.
+        raw: All that came since the command was sent: an acknowledgement and a frame.
         code: Of the command, 0 to 254.
 
     Raises:
         CommandRefused: it answered with an error frame.
         OSError: EIO: that is no frame, a damaged one, or the answer to another command.
     """
+    if not raw.startswith(ACK[: len(raw)]):
+        raise _broken("no acknowledgement comes before the frame")
     at = 0
     while raw.startswith(ACK, at):
         at += len(ACK)
@@ -123,15 +123,19 @@ class HostLine:
     """The serial line of one PN532 that is awake and acknowledges. Used by one thread.
 
     Args:
-        port: Descriptor of the open terminal, nobody else's until `leave`.
+        port: Descriptor of the open terminal. Its reads and writes do not wait from now on.
         clock: For how long an answer is waited for.
     """
 
     def __init__(self, port: int, clock: Clock) -> None:
+        """Begin with nothing that came before. Raises OSError, termios.error."""
         self._port = port
         self._clock = clock
-        self._is_clean = False
-        self._wait(WAIT_MS)
+        self._is_clean = True
+        self._coming = select.poll()
+        self._coming.register(port, select.POLLIN)
+        os.set_blocking(port, False)
+        termios.tcflush(port, termios.TCIFLUSH)
 
     def command(
         self, code: int, content: bytes, timeout_ms: int, *, work: Work | None = None
@@ -161,31 +165,21 @@ class HostLine:
         while gathered and self._clock.ticks_ms() <= until_ms:
             answer = None if gathered == ACK else answer_in(gathered, code)
             if answer is not None:
+                if gathered.startswith(START, answer[1]):
+                    raise _broken("another frame is behind the answer")
                 self._is_clean = len(gathered) == answer[1]
                 return answer[0]
             gathered += self._received()
         self.stop()
-        self._clock.sleep_ms(STOPPING_MS)
         raise TimeoutError(errno.ETIMEDOUT, "no whole answer came in time")
 
     def stop(self) -> None:
         """Tell the chip to stop at what it is busy with. Raises OSError."""
         self._send(ACK)
 
-    def leave(self) -> None:
-        """Give the line to somebody else, whose reads do not wait. Raises OSError, termios.error."""
-        self._wait(0)
-
-    def _wait(self, wait_ms: int) -> None:
-        """How long a read waits for its first byte, in tenths of a second."""
-        os.set_blocking(self._port, bool(wait_ms))
-        attributes = termios.tcgetattr(self._port)
-        attributes[_CHARACTERS][termios.VMIN] = 0
-        attributes[_CHARACTERS][termios.VTIME] = wait_ms // 100
-        termios.tcsetattr(self._port, termios.TCSANOW, attributes)
-
     def _forget(self) -> None:
         """What came and nobody waited for. Not before each command: behind a whole answer nothing is left to come."""
+        self._clock.sleep_ms(SETTLING_MS)
         termios.tcflush(self._port, termios.TCIFLUSH)
 
     def _send(self, frame: bytes) -> None:
@@ -194,7 +188,12 @@ class HostLine:
 
     def _received(self) -> bytes:
         """What came, as soon as anything has; nothing after WAIT_MS of nothing. Raises OSError."""
-        some = os.read(self._port, _READ_SIZE)
-        if not some and select.select((self._port,), (), (), 0)[0]:
+        if not self._coming.poll(WAIT_MS):
+            return b""
+        try:
+            some = os.read(self._port, _READ_SIZE)
+        except BlockingIOError:
+            some = b""
+        if not some:
             raise OSError(errno.ENODEV, "the port is gone, or another program reads it")
         return some

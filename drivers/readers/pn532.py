@@ -290,7 +290,6 @@ class Pn532Reader:
 
         tty = self._device.chipset.transport
         try:
-            self._line.leave()
             self._device.close()
         except (*_TRANSPORT_ERRORS, Chipset.Error):
             _hung_up(tty)

@@ -4,6 +4,7 @@ import errno
 import os
 import pty
 import termios
+import threading
 import tty
 from collections.abc import Iterator
 from typing import ClassVar
@@ -78,11 +79,9 @@ def test_a_known_frame_is_made_and_too_much_is_not() -> None:
         command_frame(CODE, bytes(264))
 
 
-@given(st.binary(max_size=263), st.booleans())
-def test_an_answer_is_there_once_all_of_it_is_there(
-    content: bytes, is_taken_over: bool
-) -> None:
-    raw = (ACK if is_taken_over else b"") + hsu.answer_frame(CODE, content)
+@given(st.binary(max_size=263))
+def test_an_answer_is_there_once_all_of_it_is_there(content: bytes) -> None:
+    raw = ACK + hsu.answer_frame(CODE, content)
 
     assert [answer_in(raw[:size], CODE) for size in range(len(raw))] == [None] * len(raw)
     assert answer_in(raw, CODE) == (content, len(raw))
@@ -157,7 +156,7 @@ def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next(
     with pytest.raises(TimeoutError):
         line.command(CODE, b"\x01", 1)
 
-    assert os.read(outer, 99) == command_frame(CODE, b"\x01") + ACK
+    assert _heard(outer) == command_frame(CODE, b"\x01") + ACK
 
 
 def test_what_came_behind_an_answer_is_forgotten_before_the_next_command(
@@ -170,6 +169,7 @@ def test_what_came_behind_an_answer_is_forgotten_before_the_next_command(
     monkeypatch.setattr(
         line, "_forget", lambda: forgotten.append(1)
     )  # it is there before it is asked for
+    line._is_clean = False
     os.write(outer, ACK + hsu.answer_frame(CODE, b"\x00one"))
     first = line.command(CODE, b"", 5)
     os.write(outer, ACK + hsu.answer_frame(CODE, b"\x00two") + b"\x00late")
@@ -194,17 +194,111 @@ def test_work_is_done_while_the_chip_is_busy(ends: tuple[int, int]) -> None:
     assert line.command(CODE, b"\x01", 100, work=work) == b"\x00done"
 
 
-def test_whoever_has_the_line_next_does_not_wait_when_nothing_is_there(
+@pytest.mark.parametrize("setting", ["bytes in one read", "whole lines"])
+def test_whatever_another_program_sets_on_the_port_nothing_waits_for_ever(
+    ends: tuple[int, int], setting: str
+) -> None:
+    outer, inner = ends
+    line = HostLine(inner, SystemClock())
+    attributes = termios.tcgetattr(inner)
+    if setting == "whole lines":
+        attributes[3] |= termios.ICANON
+    else:
+        attributes[6][termios.VMIN], attributes[6][termios.VTIME] = 200, 0
+    termios.tcsetattr(inner, termios.TCSANOW, attributes)
+    waiting = threading.Thread(target=_is_given_up, args=(line,), daemon=True)
+
+    waiting.start()
+    waiting.join(5)
+
+    is_hanging = waiting.is_alive()
+    os.write(outer, b"\n" * 200)  # lets go of one that does
+    waiting.join()
+    assert not is_hanging
+
+
+def _is_given_up(line: HostLine) -> None:
+    with pytest.raises(TimeoutError):
+        line.command(CODE, b"", 5)
+
+
+def test_a_port_that_takes_nothing_more_is_an_error_and_no_endless_wait(
+    ends: tuple[int, int],
+) -> None:
+    _, inner = ends
+    line = HostLine(inner, SystemClock())
+    termios.tcflow(inner, termios.TCOOFF)
+
+    with pytest.raises(OSError, match=r"temporarily"):
+        line.command(CODE, b"", 5)
+
+
+def test_an_answer_that_was_late_is_never_taken_for_that_to_a_later_command(
     ends: tuple[int, int],
 ) -> None:
     outer, inner = ends
     line = HostLine(inner, SystemClock())
 
-    line.leave()
+    def say_it_late() -> None:
+        os.write(outer, hsu.answer_frame(CODE, b"\x00to the first"))
 
-    assert not os.get_blocking(inner)
-    os.write(outer, b"x")
-    assert os.read(inner, 9) == b"x"
+    with pytest.raises(TimeoutError):
+        line.command(CODE, b"\x01", 1)
+    with pytest.raises(OSError, match="no acknowledgement"):
+        line.command(CODE, b"\x02", 100, work=say_it_late)
+    answered = line.command(
+        CODE,
+        b"\x03",
+        100,
+        work=lambda: _say(outer, ACK + hsu.answer_frame(CODE, b"\x00to the third")),
+    )
+
+    assert answered == b"\x00to the third"
+
+
+def test_an_acknowledgement_and_an_answer_that_were_late_are_over_before_the_next_command(
+    ends: tuple[int, int],
+) -> None:
+    outer, inner = ends
+
+    class Settling(SystemClock):
+        def sleep_ms(self, duration_ms: int) -> None:
+            super().sleep_ms(duration_ms)
+            _say(outer, ACK + hsu.answer_frame(CODE, b"\x00to the first"))
+
+    line = HostLine(inner, Settling())
+
+    with pytest.raises(TimeoutError):
+        line.command(CODE, b"\x01", 1)
+    answered = line.command(
+        CODE,
+        b"\x02",
+        100,
+        work=lambda: _say(outer, ACK + hsu.answer_frame(CODE, b"\x00to the second")),
+    )
+
+    assert answered == b"\x00to the second"
+
+
+def test_two_answers_to_one_command_are_none(ends: tuple[int, int]) -> None:
+    outer, inner = ends
+    line = HostLine(inner, SystemClock())
+    first, second = (hsu.answer_frame(CODE, each) for each in (b"\x00old", b"\x00new"))
+
+    with pytest.raises(OSError, match="another frame"):
+        line.command(CODE, b"", 100, work=lambda: _say(outer, ACK + first + ACK + second))
+
+
+def _say(outer: int, some: bytes) -> None:
+    os.write(outer, some)
+
+
+def _heard(outer: int) -> bytes:
+    """One command of one byte and the word to stop, which may come one after the other."""
+    heard = b""
+    while len(heard) < len(command_frame(CODE, b"\x01") + ACK):
+        heard += os.read(outer, 99)
+    return heard
 
 
 def test_a_chip_that_takes_over_and_never_answers_is_told_to_stop(
@@ -221,7 +315,7 @@ def test_a_chip_that_takes_over_and_never_answers_is_told_to_stop(
         line.command(CODE, b"\x01", 5)
 
     assert late.value.errno == errno.ETIMEDOUT
-    assert os.read(outer, 99).endswith(ACK)
+    assert _heard(outer) == command_frame(CODE, b"\x01") + ACK
 
 
 def test_a_port_that_is_gone_is_an_error_of_the_system() -> None:
