@@ -82,39 +82,63 @@ def erase(store: Store, write: Write, owner: str, *, now: int) -> int:
     looked = mentions.look(store, wanted, now=now)  # it takes its time, and nobody waits for it
     n_rows = write(lambda it: _erased(it, owner, looked, at=now), keys=(owner_lock(owner),))
     store.scrub()
-    try:
-        keep(store, now=now)
-    except DeviceError:  # the row of the note stands; the file gets it with the next
-        log.exception("note of an erasure not in the file")
+    kept(store, now=now)
     return n_rows
 
 
-def erase_again(store: Store, write: Write, owner: str, *, erased_at: int, now: int) -> int:
+def erase_again(
+    store: Store,
+    write: Write,
+    owner: str,
+    *,
+    erased_at: int,
+    now: int,
+    before: Callable[[Transaction], None],
+) -> int:
     """Erase who was erased at that time, and is here again with a copy of the database that was put back; how many rows went.
 
     What is new of somebody who came back to us since then is not theirs, and stays. Raises StoreError.
+
+    Args:
+        store: Where they are.
+        write: Runs a change in one transaction.
+        owner: Their id.
+        erased_at: When they were erased, microseconds since 1970.
+        now: The time.
+        before: Done first in the transaction that erases.
     """
     with store.reading() as snapshot:
         wanted = forgetting.mentions(snapshot.sql, canonical_in(snapshot, owner))
     looked = mentions.look(store, wanted, now=now)
-    return write(
-        lambda it: _erased(it, owner, looked, at=now, erased_at=erased_at),
-        keys=(owner_lock(owner),),
-    )
+
+    def change(transaction: Transaction) -> int:
+        before(transaction)
+        return _erased(transaction, owner, looked, at=now, erased_at=erased_at)
+
+    return write(change, keys=(owner_lock(owner),))
 
 
-def keep(store: Store, *, now: int) -> list[str]:
-    """Write the notes of the database into the file beside it; what was in that file. Raises StoreError, DeviceError."""
+def in_file(store: Store) -> list[str]:
+    """The notes in the file beside the database. Raises DiskFault."""
+    return [] if store.ledger is None else store.ledger.read()
+
+
+def kept(store: Store, *, now: int) -> bool:
+    """Write the notes of the database into the file beside it; False where that cannot be written now. Raises StoreError."""
     ledger = store.ledger
     if ledger is None:
-        return []
+        return True
     with store.reading() as snapshot:
         there = erasure_notes.texts(snapshot.sql)
-    mine = ledger.read()
-    new = [text for text in there.values() if text not in set(mine)]
-    if new:
-        ledger.write([*(it for it in mine if _is_believed(it, store, now=now)), *new])
-    return mine
+    try:
+        mine = dict.fromkeys(ledger.read())
+        new = [text for text in there.values() if text not in mine]
+        if new:
+            ledger.write([*(it for it in mine if _is_believed(it, store, now=now)), *new])
+    except DeviceError:  # the rows of the notes stand; the file gets them later
+        log.exception("notes of erasures not in the file")
+        return False
+    return True
 
 
 def _is_believed(text: str, store: Store, *, now: int) -> bool:

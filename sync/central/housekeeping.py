@@ -59,8 +59,10 @@ class Housekeeping:
         Args:
             is_all: Also what is otherwise done every SLOW_MS.
         """
+        ticks = self._parts.clock.ticks_ms()
+        is_slow = is_all or self._forgot_ms is None or ticks - self._forgot_ms >= SLOW_MS
         done = {
-            "again": self._again.tend(),
+            "again": self._again.tend(is_all=is_slow),
             "cursors": self._pulls.note_cursors(),
             "interests": self._end_interests(self._parts.now),
             "allowances": self._take_back(self._parts.now),
@@ -68,8 +70,7 @@ class Housekeeping:
             "watched": self._watch.look_now_and_then(),
             "taken": self._intake.take_waiting(),
         }
-        ticks = self._parts.clock.ticks_ms()
-        if is_all or self._forgot_ms is None or ticks - self._forgot_ms >= SLOW_MS:
+        if is_slow:
             self._forgot_ms = ticks
             done |= self._forget(self._parts.now)
         for name, n in done.items():

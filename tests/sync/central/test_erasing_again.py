@@ -1,7 +1,7 @@
 """A copy of the database is put back that is older than an erasure: who was forgotten stays forgotten."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import httpx
@@ -11,10 +11,10 @@ import pytest
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
-from hardware.errors import DiskFault
+from hardware.errors import DiskFault, DiskFull
 from hardware.moments import moment_of
 from sync.central import erasure, erasure_notes, forgetting, joining
-from sync.central.erasure_ledger import FILE
+from sync.central.erasure_ledger import FILE, Ledger
 from sync.central.store import Store
 from sync.model import answers, wire
 from sync.model.errors import StoreError
@@ -538,6 +538,141 @@ def test_what_was_broken_off_in_the_middle_is_done_by_whoever_brings_the_note_ne
 
     assert site.known(LENA, "tom") == []
     assert site.centre._again.take([note]) == 0
+
+
+def test_who_came_back_under_the_same_id_is_not_erased_for_what_was_broken_off(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.keep()
+    site.centre.erase(LENA)
+    (note,) = site.notes().values()
+    site.put_folder_back()
+    put, n_left = erasure_notes.put, 0
+
+    def breaking(*parts: object, **how: object) -> None:
+        if not n_left:
+            raise StoreError("the power went")
+        put(*parts, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(erasure_notes, "put", breaking)
+    with pytest.raises(StoreError):
+        site.centre._again.take([note])
+    assert site.known(LENA) == []
+    site.centre.put_rows([row(Customer(id=LENA, given_name="Léna again"))])
+    n_left = 9
+
+    n_erased = site.centre._again.take([note])
+
+    assert n_erased == 0
+    assert site.known(LENA) == [LENA]
+    assert list(site.notes().values()) == [note]
+
+
+def test_who_is_joined_to_them_while_they_are_erased_again_stays(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.keep()
+    site.centre.erase(LENA)
+    (note,) = site.notes().values()
+    site.put_folder_back()
+    again = erasure.erase_again
+
+    def joined_before(*parts: object, **how: object) -> int:
+        site.joined("tom", LENA)  # another node does, in this moment
+        return again(*parts, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(erasure, "erase_again", joined_before)
+
+    n_erased = site.centre._again.take([note])
+
+    assert n_erased == 1
+    assert site.known(LENA, "tom") == ["tom"]
+
+
+def test_what_another_process_erases_while_the_file_is_written_comes_into_it_next(
+    site: Site,
+) -> None:
+    ledger = site.centre._store.ledger
+    assert ledger is not None
+
+    class Slow(Ledger):
+        """While it is written, somebody erases by a command whose file is another one."""
+
+        def write(self, notes: Iterable[str]) -> None:
+            if not site.centre.erasure("tom"):
+                site.centre._store.ledger = None
+                site.centre.erase("tom")
+                site.centre._store.ledger = self
+            super().write(notes)
+
+    slow = Slow(site.folder, SystemDisk())
+    ledger.write([])
+    site.centre._store.ledger = None
+    site.centre.erase(LENA)
+    site.centre._store.ledger = slow
+    site.centre.tidy()
+    assert len(slow.read()) == 1
+
+    site.centre.tidy()
+
+    assert sorted(slow.read()) == sorted(site.notes().values())
+
+
+def test_a_file_that_somebody_took_away_is_made_anew(site: Site) -> None:
+    site.centre.erase(LENA)
+    site.centre.tidy(is_all=True)
+    (site.folder / FILE).unlink()
+
+    site.centre.tidy(is_all=True)
+
+    assert (site.folder / FILE).read_text().split() == list(site.notes().values())
+
+
+def test_a_full_disk_keeps_no_centre_from_starting_and_nobody_from_being_erased_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Ledger, notes: Iterable[str]) -> None:
+        raise DiskFull("no room")
+
+    site.centre.erase("tom")
+    site.keep()
+    site.centre.erase(LENA)
+    monkeypatch.setattr(Ledger, "write", full)
+    (theirs,) = {*(site.folder / FILE).read_text().split()} - {
+        *(site.kept / FILE).read_text().split()
+    }
+
+    site.closed(
+        lambda: (
+            shutil.copy(site.kept / "centre.db", site.folder / "centre.db"),
+            (site.folder / FILE).write_text(theirs),
+        )
+    )
+
+    assert site.known(LENA, "tom") == []
+    monkeypatch.undo()
+    site.centre.tidy()
+    assert len((site.folder / FILE).read_text().split()) == 2
+
+
+async def test_a_device_that_comes_while_others_are_erased_again_is_to_come_later(
+    site: Site,
+) -> None:
+    site.keep()
+    site.centre.erase(LENA)
+    (note,) = site.notes().values()
+    site.put_folder_back()
+    async with http_to(site) as http:
+        device = PlainDevice(new_device(site.centre), http, clock=site.clock)
+        await device.hello()
+        with site.centre._again._lock:
+            busy = await device.post("/v1/erased", wire.ErasedRequest((note,)))
+            known = await bring(device)
+
+        n_erased = await bring(device, note)
+
+    assert busy[0].status == 503
+    assert (known, n_erased) == (0, 1)
 
 
 # Several nodes
