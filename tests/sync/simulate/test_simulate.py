@@ -357,7 +357,7 @@ def test_who_was_erased_and_is_served_again_after_a_copy_was_put_back_is_found(
 
     if broken_part == "file":
         monkeypatch.setattr(ErasingAgain, "start", lambda _: None)
-        monkeypatch.setattr(ErasingAgain, "tend", lambda _: 0)
+        monkeypatch.setattr(ErasingAgain, "tend", lambda _, **__: 0)
     if broken_part == "devices":
         monkeypatch.setattr(Work, "_bring_notes", tells_nothing)
     if broken_part == "notes kept by devices":
