@@ -215,6 +215,12 @@ class Hearing:
         with self._changed:
             self._response = None
 
+    def forget_told(self) -> None:
+        """Nothing lies there: a key that came too late, an answer and an order for a tap that is over are nobody's any more."""
+        with self._changed:
+            self._key = self._response = None
+            self._orders.clear()
+
     def order(self, tap: int, timeout_ms: int) -> Prove | Refresh | Use | None:
         """The next order about this tap; those about others are dropped. None when there is none in time."""
 
@@ -431,6 +437,7 @@ class Pump:
         self._settle_stuck()
         if target is None:
             self._forget_torn()
+            self._forget_gone()
         else:
             self._tap(reader, target)
 
@@ -708,6 +715,12 @@ class Pump:
             and recent.there is not None
             and recent.there.proof.kind is ProofKind.MUTUAL
         )
+
+    def _forget_gone(self) -> None:
+        """Keep nothing of a band that left, and nothing told about it, once it would be another tap."""
+        if not self._is_recent():
+            self._recent = None
+            self._hearing.forget_told()
 
     def _is_recent(self) -> bool:
         recent = self._recent

@@ -1,7 +1,9 @@
 """The loop of the reader process, with a fake reader, virtual chips and a clock that moves only when told to."""
 
+import gc
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +20,9 @@ from drivers.lines import (
     Left,
     Proved,
     ReaderState,
+    Refresh,
     Refreshed,
+    Response,
     Said,
     Seen,
     Stop,
@@ -26,6 +30,7 @@ from drivers.lines import (
     Used,
     line_of,
 )
+from drivers.proof import Proof
 from drivers.pump import (
     ATTENTIVE_LOOK_MS,
     ATTENTIVE_MS,
@@ -742,6 +747,36 @@ def test_told_to_stop_while_the_reader_is_away_it_ends() -> None:
     scene.openings = [absent]
 
     assert [type(value) for value in scene.play()] == [ReaderState]
+
+
+def test_nothing_is_kept_of_a_band_that_left_nor_what_was_told_of_it_too_late() -> None:
+    scene = Scene()
+    late = (
+        Key(1, band_key(UID).hex()),
+        Response(1, 1, data=band_key(UID).hex()),
+        Refresh(1, capsule="aa"),
+    )
+    kept: list[tuple[bool, ...]] = []
+
+    def tell_late() -> None:
+        for told in late:
+            scene.hearing.tell(told)
+
+    def look() -> None:
+        gc.collect()
+        proofs = any(isinstance(it, Proof) for it in gc.get_objects())
+        kept.append((proofs, *(any(_holds(scene.hearing, told)) for told in late)))
+
+    scene.play(
+        scene.present(band()), scene.remove(), tell_late, look, scene.wait(SAME_TAP_MS), look
+    )  # fmt: skip
+
+    assert kept == [(True, True, True, True), (False, False, False, False)]
+
+
+def _holds(hearing: Hearing, told: object) -> Iterator[bool]:
+    for held in vars(hearing).values():
+        yield held is told or (isinstance(held, deque) and told in held)
 
 
 def test_no_key_is_ever_said() -> None:
