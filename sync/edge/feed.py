@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from sync.edge import erase, erased, find
+from sync.edge import erase, erased, find, peer_ops
 from sync.edge.reading import is_known, is_readable
 from sync.edge.store import EdgeStore, Found, Transaction
 from sync.edge.terms import SEARCHED_KINDS
@@ -647,6 +647,7 @@ def _part_ways(file: Transaction, scope: str, seq: int, *, is_one: bool = False)
     file.execute("DELETE FROM meta WHERE name = ?", (f"loading/{scope}",))
     if not is_one:
         erased.set_aside_after(file, scope, seq)
+        peer_ops.lose(file, scope, seq)
     file.execute(
         "UPDATE row SET seq = 0, version = 0 WHERE scope = ? AND seq > ?", (scope, seq)
     )

@@ -3,6 +3,8 @@
 In the encrypted cache, so that it outlives the relay and a start of this program, and every reader sees it in the same
 moment as the rows. An operation leaves it in three ways only: its owner withdrew it; the feed reached every seq its owner
 reported; or its owner told a new life of the mailbox all it has, and this one was no longer in it.
+
+Where the histories part (`feed`), a place beyond that says nothing any more, and no feed may reach it: who reported it does so again.
 """
 
 import logging
@@ -25,8 +27,13 @@ ANY_OF_OTHERS: Final = "SELECT 1 FROM peer_op WHERE is_own = 0 AND owner >= '' L
 _OF_OWNER = """SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0 AND owner = ?"""
 _SETTLED = """SELECT op, life, n, raw, at FROM peer_op
     WHERE is_own = 0 AND owner >= '' AND state = 'settled'"""
+_LOST = "SELECT op FROM peer_op WHERE is_own = 1 AND state = ?"
 _OF_KEY = """SELECT op, life, n, raw, at FROM peer_op WHERE is_own = 0
     AND op IN (SELECT op FROM peer_key WHERE key = ?)"""
+
+
+LOST: Final = "lost"
+"""State of an operation of our own that is settled at a place of a history the centre lost; the mailbox does not know that so far."""
 
 
 class PeerOps:
@@ -92,6 +99,19 @@ class PeerOps:
             lambda file: dict(file.read("SELECT op, state FROM peer_op WHERE is_own = 1"))
         )
 
+    def lost(self) -> set[str]:
+        """Operations of our own whose place in the feed is another one by now, or none. Raises StoreError."""
+        found = self._store.cache.glance(_LOST, (LOST,))
+        return {str(op) for (op,) in found}
+
+    def told_again(self, states: Mapping[str, str]) -> None:
+        """The mailbox knows what became of these of them. Raises StoreError."""
+        with self._store.cache.write() as file:
+            file.many(
+                "UPDATE peer_op SET state = ? WHERE op = ? AND is_own = 1 AND state = ?",
+                ((state, op, LOST) for op, state in states.items()),
+            )
+
     def theirs(self) -> tuple[Operation, ...]:
         """All of others that are folded now. Raises StoreError."""
 
@@ -151,6 +171,15 @@ class PeerOps:
             )
 
 
+def lose(file: Transaction, scope: str, seq: int) -> None:
+    """The history of a scope beyond `seq` is another one: what we said to be settled there is to be said anew."""
+    found = file.read("SELECT op, at FROM peer_op WHERE is_own = 1 AND state = 'settled'")
+    file.many(
+        "UPDATE peer_op SET state = ? WHERE op = ?",
+        ((LOST, op) for op, at in found if at and _places(at).get(scope, 0) > seq),
+    )
+
+
 def touching(
     file: Transaction, owner: str, keys: Iterable[str]
 ) -> list[tuple[Operation, Place]]:
@@ -195,8 +224,11 @@ def _is_reached(at: bytes, cursors: Mapping[str, int]) -> bool:
     """Whether the feed brought it: all scopes this device pulls are held as far as its owner said."""
     if not at:
         return False
-    settled = msgspec.json.decode(at, type=dict[str, int])
-    return all(cursors[scope] >= seq for scope, seq in settled.items() if scope in cursors)
+    return all(cursors[scope] >= seq for scope, seq in _places(at).items() if scope in cursors)
+
+
+def _places(at: bytes) -> dict[str, int]:
+    return msgspec.json.decode(at, type=dict[str, int])
 
 
 def _ops_of(found: Iterable[Found]) -> Iterable[Operation]:

@@ -145,6 +145,7 @@ class Peers:
         )
         self._under_way: set[str] = set()
         self._unsure: set[str] = set()
+        self._lost: set[str] = set()  # settled in a history the centre lost
         self._status = RelayStatus(RelayLost.code, micros_of(clock.now()))
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -452,6 +453,7 @@ class Peers:
         """Say what became of this device's operations since the last time; all of it the first time, and after there was no room."""
         if self._is_full:
             self._n_told, self._is_full = 0, False
+        self._lost = self.ops.lost()
         while news := self._news():
             for chunk in _chunks(news):
                 await self._tell_these(chunk)
@@ -475,6 +477,10 @@ class Peers:
             return
         self._known.update((item.op, item.state) for item in items)
         self._unsure -= {item.op for item in items}
+        again = {item.op: item.state for item in items if item.op in self._lost}
+        if again:
+            self.ops.told_again(again)
+            self._lost -= again.keys()
 
     def _news(self) -> list[Item]:
         """The next operations recorded here that the mailbox was not told of."""
@@ -501,7 +507,7 @@ class Peers:
         known = dict(self._known)
         recorded = [op for op, state in known.items() if state == "recorded"]
         others = [op for op, state in known.items() if state == "offered"]
-        others += tuple(self._unsure)
+        others += (*self._unsure, *self._lost)
         asked = [op for op in (*recorded, *others) if op not in self._under_way]
         if not others and self._n_waiting() == len(recorded):
             return []  # the usual: all that was told still waits for the centre
@@ -515,7 +521,7 @@ class Peers:
         for op in dict.fromkeys(asked):
             state, raw = found.get(op, ("", b""))
             if state in ("recorded", "sending"):
-                if known.get(op) == "offered":
+                if known.get(op) == "offered" or op in self._lost:
                     items.append(Item(op, "recorded"))
             elif state == "applied":
                 at = self._reach(raw)

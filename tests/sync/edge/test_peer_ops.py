@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from sync.edge.feed import Feed
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.peer_ops import PeerOps
@@ -249,3 +250,37 @@ def test_a_row_of_nobody_shows_what_another_device_did_to_it(store: EdgeStore) -
     cell = Lookup(store).cells((f"band/{SPARE}",), owner="")[f"band/{SPARE}"]
     assert isinstance(cell, Row)
     assert (cell.owner, cell.source) == (shop.LENA, "peer")
+
+
+def test_where_the_histories_part_only_what_we_said_of_beyond_is_to_be_said_anew(
+    store: EdgeStore,
+) -> None:
+    ops, feed = following(store), Feed(store)
+    (head,) = (cursor.seq for cursor in feed.cursors() if cursor.id == SCOPE)
+    told = (
+        entry(block(1), 1, state="settled", device=HERE, at={SCOPE: head - 1}),
+        entry(block(2), 2, state="settled", device=HERE, at={SCOPE: head}),
+        entry(block(3), 3, state="settled", device=HERE, at={"elsewhere": head}),
+        entry(block(4), 4, state="recorded", device=HERE),
+        entry(block(5), 5, state="settled", at={SCOPE: head}),
+    )
+    ops.take(changes(*told))
+
+    feed.part_ways(SCOPE, head - 1)
+
+    assert ops.lost() == {"op-2"}
+    assert ops.n_theirs() == 1
+    ops.told_again({"op-2": "recorded", "op-4": "settled"})
+    assert ops.lost() == set()
+    assert ops.own() == {
+        "op-1": "settled", "op-2": "recorded", "op-3": "settled", "op-4": "recorded",
+    }  # fmt: skip
+
+
+def test_what_is_pulled_again_in_the_same_history_keeps_its_place(store: EdgeStore) -> None:
+    ops, feed = following(store), Feed(store)
+    ops.take(changes(entry(block(1), 1, state="settled", device=HERE, at={SCOPE: 1})))
+
+    feed.part_ways(SCOPE, 0, is_one=True)
+
+    assert ops.lost() == set()

@@ -314,6 +314,55 @@ def test_a_parcel_that_reached_the_feed_is_no_longer_folded(floor: Floor) -> Non
     assert floor.two.body("pickup/pk-1077").handed_over_by == "the centre"
 
 
+@pytest.mark.parametrize("is_told_between", [True, False])
+def test_a_place_in_a_history_the_centre_lost_is_told_anew(
+    floor: Floor, *, is_told_between: bool
+) -> None:
+    kept = floor.one.record("hand_over_pickup", HandOverPickup(pickup="pk-1077", to="Lena"))
+    assert isinstance(kept, Kept)
+    pickup = replace(floor.one.body("pickup/pk-1077"), handed_over_by="the centre")
+    row, head = shop.row(pickup, version=2), len(floor.rows)
+
+    def settle(seq: int) -> None:
+        result = OpResult(kept.ops[0].id, "applied", "", "", (wire_row(row, seq),))
+        Feed(floor.one.store).keep_answers((result,))
+        Outbox(floor.one.store).settle((result,))
+        floor.one.peers.wake()
+
+    def told() -> tuple[str, dict[str, int]]:
+        entries = floor.box.since(0, limit=9).entries
+        found = (one for one in entries if one.op == kept.ops[0].id)
+        return next(((one.state, one.at) for one in found), ("", {}))
+
+    floor.two.until(lambda: told()[0] == "recorded" and bool(floor.two.peers.ops.theirs()))
+    settle(900)
+    floor.two.until(lambda: told() == ("settled", {SCOPE: 900}))
+    floor.two.record("redeem", Redeem(of=VOUCHER))
+    floor.one.until(lambda: floor.one.body(VOUCHER).n_left == 0)  # and heard of its own before
+
+    # when: the centre was set back, its histories part, and it applies once more what it lost
+    Outbox(floor.one.store).offer_again()
+    Feed(floor.one.store).part_ways(SCOPE, head)
+    if is_told_between:
+        floor.one.peers.wake()
+        floor.two.until(lambda: told()[0] == "recorded")
+    Feed(floor.one.store).apply_page(
+        Page((), (Checkpoint(SCOPE, head, is_head=True),)), asked=(Cursor(SCOPE, head),)
+    )
+    settle(head + 1)
+
+    floor.two.until(lambda: told() == ("settled", {SCOPE: head + 1}))
+    floor.one.record("redeem", Redeem(of="entitlement/v2"))
+    floor.two.until(lambda: floor.two.body("entitlement/v2").n_left == 0)
+    assert floor.one.peers.ops.lost() == set(), "it is told once"
+    Feed(floor.two.store).apply_page(
+        Page((wire_row(row, head + 1),), (Checkpoint(SCOPE, head + 1, is_head=True),)),
+        asked=(Cursor(SCOPE, head),),
+    )
+    floor.two.peers.wake()
+    floor.two.until(lambda: [op.kind for op in floor.two.peers.ops.theirs()] == ["redeem"])
+
+
 def test_what_the_centre_refused_is_taken_back(floor: Floor) -> None:
     kept = floor.one.record("redeem", Redeem(of=VOUCHER))
     assert isinstance(kept, Kept)
