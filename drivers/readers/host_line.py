@@ -190,10 +190,7 @@ class HostLine:
         """What came, as soon as anything has; nothing after WAIT_MS of nothing. Raises OSError."""
         if not self._coming.poll(WAIT_MS):
             return b""
-        try:
-            some = os.read(self._port, _READ_SIZE)
-        except BlockingIOError:
-            some = b""
+        some = os.read(self._port, _READ_SIZE)
         if not some:
             raise OSError(errno.ENODEV, "the port is gone, or another program reads it")
         return some

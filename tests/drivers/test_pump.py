@@ -30,6 +30,7 @@ from drivers.lines import (
     Used,
     line_of,
 )
+from drivers.ports import LeasedKey
 from drivers.proof import Proof
 from drivers.pump import (
     ATTENTIVE_LOOK_MS,
@@ -122,6 +123,11 @@ class Scene:
 
     def wait(self, duration_ms: int) -> Step:
         return lambda: self.clock.sleep_ms(duration_ms)
+
+    def reopened(self) -> Reader:
+        """The same reader anew: to it whatever lies there has just come."""
+        self.reader = FakeReader(self.field, self.clock, self.script)
+        return self.reader
 
     def _opened(self) -> Reader:
         if self.openings:
@@ -241,6 +247,48 @@ def test_a_proved_band_that_falls_silent_when_it_is_held_there_again_is_not_read
     assert words.count("proved 1 mutual") == 1
     assert len([word for word in words if word.startswith("key_wanted")]) == 1 + TORN_MAX
     assert words[-1].startswith("key_wanted")
+
+
+def test_a_reader_that_fails_when_a_proved_band_is_held_there_again_keeps_its_page() -> None:
+    scene, again = Scene(), band()
+    lend = scene.answer
+
+    def fail_at_the_second(wanted: KeyWanted) -> None:
+        lend(wanted)
+        if wanted.tap == 2:
+            scene.reader.fault = ReaderFault("garbled")
+
+    scene.answer = fail_at_the_second
+    scene.openings = [lambda: scene.reader, scene.reopened]
+
+    scene.play(
+        scene.present(again), scene.remove(), scene.wait(500), scene.present(again),
+        scene.remove(),
+    )  # fmt: skip
+
+    words = [word for word in scene.names() if not word.startswith("key_wanted")]
+    assert words == [
+        "reader ok", "seen 1", "proved 1 mutual", "left 1", "proved 1 mutual", "left 1",
+    ]  # fmt: skip
+    assert not scene.openings, "it was opened anew"
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+def test_a_proved_band_whose_key_does_not_come_again_is_not_said_to_be_proved_again(
+    is_random: bool,
+) -> None:
+    scene, again = Scene(), band(is_random=is_random)
+    lend = scene.answer
+    scene.answer = lambda wanted: lend(wanted) if wanted.tap == 1 else None
+
+    scene.play(
+        scene.present(again), scene.remove(), scene.wait(500), scene.present(again),
+        scene.remove(),
+    )  # fmt: skip
+
+    assert scene.names()[1:] == [
+        "seen 1", "key_wanted 1", "proved 1 mutual", "left 1", "key_wanted 2",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("is_random", [False, True])
@@ -757,6 +805,10 @@ def test_nothing_is_kept_of_a_band_that_left_nor_what_was_told_of_it_too_late() 
         Refresh(1, capsule="aa"),
     )
     kept: list[tuple[bool, ...]] = []
+    keys: list[LeasedKey] = []
+    gc.collect()
+    earlier = [it for it in gc.get_objects() if isinstance(it, Proof | LeasedKey)]
+    known = {id(it) for it in earlier}
 
     def tell_late() -> None:
         for told in late:
@@ -764,14 +816,17 @@ def test_nothing_is_kept_of_a_band_that_left_nor_what_was_told_of_it_too_late() 
 
     def look() -> None:
         gc.collect()
-        proofs = any(isinstance(it, Proof) for it in gc.get_objects())
+        alive = [it for it in gc.get_objects() if id(it) not in known]
+        proofs = any(isinstance(it, Proof) for it in alive)
         kept.append((proofs, *(any(_holds(scene.hearing, told)) for told in late)))
+        keys.extend(it for it in alive if isinstance(it, LeasedKey))
 
     scene.play(
         scene.present(band()), scene.remove(), tell_late, look, scene.wait(SAME_TAP_MS), look
     )  # fmt: skip
 
     assert kept == [(True, True, True, True), (False, False, False, False)]
+    assert band_key(UID) not in [key.value for key in keys], "it is proved anew or not at all"
 
 
 def _holds(hearing: Hearing, told: object) -> Iterator[bool]:

@@ -3,11 +3,13 @@
 import errno
 import os
 import pty
+import select
 import termios
 import threading
 import tty
 from collections.abc import Iterator
-from typing import ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from nfc.clf.pn53x import Chipset
 
 from drivers.readers.host_line import (
     ACK,
+    SETTLING_MS,
     CommandRefused,
     HostLine,
     answer_in,
@@ -23,6 +26,8 @@ from drivers.readers.host_line import (
 )
 from hardware.clock import SystemClock
 from hardware.virtual import hsu
+
+pytestmark = pytest.mark.timeout(20)
 
 CODE = 0x40
 FIRMWARE = bytes.fromhex("0000FF02FED4022A00")
@@ -261,8 +266,11 @@ def test_an_acknowledgement_and_an_answer_that_were_late_are_over_before_the_nex
 ) -> None:
     outer, inner = ends
 
+    slept_ms = []
+
     class Settling(SystemClock):
         def sleep_ms(self, duration_ms: int) -> None:
+            slept_ms.append(duration_ms)
             super().sleep_ms(duration_ms)
             _say(outer, ACK + hsu.answer_frame(CODE, b"\x00to the first"))
 
@@ -278,6 +286,7 @@ def test_an_acknowledgement_and_an_answer_that_were_late_are_over_before_the_nex
     )
 
     assert answered == b"\x00to the second"
+    assert slept_ms == [SETTLING_MS]
 
 
 def test_two_answers_to_one_command_are_none(ends: tuple[int, int]) -> None:
@@ -316,6 +325,23 @@ def test_a_chip_that_takes_over_and_never_answers_is_told_to_stop(
 
     assert late.value.errno == errno.ETIMEDOUT
     assert _heard(outer) == command_frame(CODE, b"\x01") + ACK
+
+
+@pytest.mark.parametrize("vmin", [0, 1])
+def test_what_was_there_and_cannot_be_read_is_an_error_and_no_silence(
+    ends: tuple[int, int], vmin: int
+) -> None:
+    _, inner = ends
+    os.set_blocking(inner, True)
+    line = HostLine(inner, SystemClock())
+    attributes = termios.tcgetattr(inner)
+    attributes[6][termios.VMIN] = vmin
+    termios.tcsetattr(inner, termios.TCSANOW, attributes)
+    hung_up: Any = SimpleNamespace(poll=lambda _: [(inner, select.POLLIN)])
+    line._coming = hung_up
+
+    with pytest.raises(OSError, match=r"gone|temporarily"):
+        line.command(CODE, b"\x01", 5)
 
 
 def test_a_port_that_is_gone_is_an_error_of_the_system() -> None:
