@@ -37,10 +37,16 @@ OWNERS_SLICE: Final = 5_000
 NOTES_SLICE: Final = 200
 """Notes written in one transaction."""
 
-_TABLES: Final = ("doc", "op", "alias", "folded", "point", "said", "event_of", "outgoing")
-"""Where somebody may be known, by `owner`."""
+_TABLES: Final = (
+    "doc", "op", "alias", "folded", "point", "said", "event_of", "outgoing", "change", "draft",
+)  # fmt: skip
+"""Where somebody may be known, by `owner`, with an index by that."""
 
-_NEXT_OF: Final = "SELECT owner FROM (SELECT DISTINCT owner FROM {0} WHERE owner > :last ORDER BY owner LIMIT :n) AS of_{0}"
+_NEXT_OF: Final = (
+    "SELECT owner FROM (SELECT DISTINCT owner FROM {0} WHERE owner > :last AND owner <> ''"
+    " ORDER BY owner LIMIT :n) AS of_{0}"
+)
+"""That it is not empty is said too: by that, SQLite knows that an index of all others will do."""
 
 _NEXT: Final = " UNION ".join(map(_NEXT_OF.format, _TABLES)) + " ORDER BY owner LIMIT :n"
 """The next customers of all of these, each once."""

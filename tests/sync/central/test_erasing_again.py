@@ -1,7 +1,9 @@
 """A copy of the database is put back that is older than an erasure: who was forgotten stays forgotten."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -13,7 +15,7 @@ from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
 from hardware.errors import DiskFault, DiskFull
 from hardware.moments import moment_of
-from sync.central import erasure, erasure_notes, forgetting, joining
+from sync.central import erasing_again, erasure, erasure_notes, forgetting, joining
 from sync.central.erasure_ledger import FILE, Ledger
 from sync.central.store import Store
 from sync.model import answers, wire
@@ -568,6 +570,19 @@ def test_who_came_back_under_the_same_id_is_not_erased_for_what_was_broken_off(
     assert list(site.notes().values()) == [note]
 
 
+def test_a_note_of_what_was_erased_here_too_leaves_who_came_back_alone(site: Site) -> None:
+    site.centre.erase(LENA)
+    (note,) = site.notes().values()
+    site.centre.put_rows([row(Customer(id=LENA, given_name="Léna again"))])
+    site.centre._parts.write(lambda it: erasure_notes.drop_old(it, now=2**60))
+    assert site.notes() == {}
+
+    n_erased = site.centre._again.take([note])
+
+    assert n_erased == 0
+    assert site.known(LENA) == [LENA]
+
+
 def test_who_is_joined_to_them_while_they_are_erased_again_stays(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -653,6 +668,68 @@ def test_a_full_disk_keeps_no_centre_from_starting_and_nobody_from_being_erased_
     monkeypatch.undo()
     site.centre.tidy()
     assert len((site.folder / FILE).read_text().split()) == 2
+
+
+# Whom a note means
+
+
+WITH_OTHERS = {
+    "erasure", "interest", "joined_row", "looked", "origin", "suppressed_of", "suppression",
+    "suppression_due",
+}  # fmt: skip
+"""Tables that name nobody whom no other one names, or only that they are gone."""
+
+
+def tables_of(site: Site) -> dict[str, dict[str, str]]:
+    """Each table that says whom it is about: its columns and their types."""
+    with closing(sqlite3.connect(site.folder / "centre.db")) as file:
+        names = [
+            str(name)
+            for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        columns = {
+            name: {
+                str(one[1]): str(one[2]) for one in file.execute(f"PRAGMA table_info({name})")
+            }
+            for name in names
+        }
+    return {name: found for name, found in columns.items() if "owner" in found}
+
+
+def test_every_table_that_names_somebody_is_looked_into(site: Site) -> None:
+    assert set(tables_of(site)) == {*erasing_again._TABLES, *WITH_OTHERS}
+
+
+@pytest.mark.parametrize("table", erasing_again._TABLES)
+def test_who_is_left_in_one_place_only_is_found_there(site: Site, table: str) -> None:
+    values: dict[str, object] = {
+        name: {"TEXT": "", "BLOB": b""}.get(kind, 0)
+        for name, kind in tables_of(site)[table].items()
+    }
+    values["owner"] = "ghost"
+    store = site.centre._store
+    mark = forgetting.owner_mark(store.secret, "ghost")
+    note = erasure_notes.sealed(
+        erasure_notes.Note(site.centre._parts.now, (mark,), ()), store.erasure_key
+    )
+    with closing(sqlite3.connect(site.folder / "centre.db")) as file, file:
+        marks = ", ".join(f":{name}" for name in values)
+        file.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", values)
+
+    n_erased = site.centre._again.take([note])
+
+    assert n_erased == 1
+    assert site.known(LENA, "tom") == [LENA, "tom"]
+
+
+def test_nobody_is_looked_for_row_by_row(site: Site) -> None:
+    with closing(sqlite3.connect(site.folder / "centre.db")) as file:
+        plan = file.execute(
+            f"EXPLAIN QUERY PLAN {erasing_again._NEXT}", {"last": "", "n": 5}
+        ).fetchall()
+
+    said = [str(step[3]) for step in plan]
+    assert [f"SCAN {table}" for table in erasing_again._TABLES if f"SCAN {table}" in said] == []
 
 
 async def test_a_device_that_comes_while_others_are_erased_again_is_to_come_later(
