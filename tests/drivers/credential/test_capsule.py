@@ -14,6 +14,7 @@ from drivers.credential.capsule import (
     DAYS_MAX,
     FULL_SIZE,
     MINIMAL_SIZE,
+    PARTS_SIZE_MAX,
     Capsule,
     CapsuleRefused,
     Why,
@@ -146,6 +147,14 @@ def test_a_capsule_of_before_with_words_and_every_number_in_it_is_still_believed
     }  # fmt: skip
 
     assert held(remade(before)) == held(made(LENA_BEFORE)) == LENA_BEFORE
+
+
+def test_a_capsule_has_room_for_so_many_bytes_of_parts_and_no_more() -> None:
+    whole = dataclasses.replace(LENA, parts=b"\x31\x01" * (PARTS_SIZE_MAX // 2))
+
+    assert held(made(whole)).parts == whole.parts
+    with pytest.raises(ValueError, match="too long"):
+        made(dataclasses.replace(whole, parts=whole.parts + b"\x50"))
 
 
 def test_the_thread_is_told_once() -> None:

@@ -690,6 +690,22 @@ def test_nothing_from_outside_can_steer_the_terminal(name: str) -> None:
     assert max(len(text) for text in texts) < 1_000
 
 
+@pytest.mark.parametrize("name", hostile.NAMES)
+def test_nothing_a_band_says_can_steer_the_terminal(name: str) -> None:
+    carried = Carried(issued_at=NOW_US, name=name, line=name, parts=())
+    unheard = Carried(issued_at=NOW_US, parts=(Part(PartKind.UNANSWERED, name, day=1),))
+
+    texts = [
+        counter.carried_here(carried, key="k", words=WORDS),
+        *(counter.carried_said(it, now=NOW_US, words=WORDS) for it in (carried, unheard)),
+    ]
+
+    assert not [
+        text for text in texts if any(unicodedata.category(char)[0] == "C" for char in text)
+    ]
+    assert max(len(text) for text in texts) < 1_000
+
+
 def test_points_lent_to_a_store_are_still_hers() -> None:
     account = Account(id="lena:points", points=70, home_store="harbour")
     lent = Allowance(
