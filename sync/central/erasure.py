@@ -133,7 +133,9 @@ def kept(store: Store, *, now: int) -> bool:
     try:
         mine = dict.fromkeys(ledger.read())
         new = [text for text in there.values() if text not in mine]
-        if new:
+        if (
+            new or not mine
+        ):  # also an empty one, so that it is the service's whoever writes it next
             ledger.write([*(it for it in mine if _is_believed(it, store, now=now)), *new])
     except DeviceError:  # the rows of the notes stand; the file gets them later
         log.exception("notes of erasures not in the file")

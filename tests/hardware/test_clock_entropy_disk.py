@@ -85,6 +85,17 @@ def test_a_file_is_replaced_whole_and_a_private_one_is_for_its_owner_alone(
     assert [item.name for item in path.parent.iterdir()] == ["key"]
 
 
+def test_what_an_administrator_writes_again_stays_whose_it_was(tmp_path: Path) -> None:
+    disk, path = SystemDisk(), tmp_path / "notes"
+    disk.write(path, b"old", private=True)
+    service = 4_711 if os.geteuid() == 0 else os.geteuid()  # who is none can give nothing away
+    os.chown(path, service, -1)
+
+    disk.write(path, b"new", private=True)
+
+    assert (path.read_bytes(), path.stat().st_uid) == (b"new", service)
+
+
 def test_the_room_on_a_disk_is_that_of_whoever_asks_and_nowhere_is_an_error(
     tmp_path: Path,
 ) -> None:

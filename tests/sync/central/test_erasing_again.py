@@ -234,6 +234,7 @@ def test_lines_that_are_no_notes_of_this_centre_change_nothing(
 
 def test_a_file_that_cannot_be_read_keeps_the_centre_from_starting(site: Site) -> None:
     def unreadable() -> None:
+        (site.folder / FILE).unlink()
         (site.folder / FILE).mkdir()
 
     with pytest.raises(DiskFault):
@@ -643,6 +644,12 @@ def test_a_file_that_somebody_took_away_is_made_anew(site: Site) -> None:
     assert (site.folder / FILE).read_text().split() == list(site.notes().values())
 
 
+def test_the_file_is_there_before_anybody_was_erased_so_that_it_is_the_services(
+    site: Site,
+) -> None:
+    assert (site.folder / FILE).read_bytes() == b""
+
+
 def test_a_full_disk_keeps_no_centre_from_starting_and_nobody_from_being_erased_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -797,6 +804,7 @@ def test_a_disk_that_fails_does_not_undo_an_erasure_and_the_note_comes_later(
 ) -> None:
     ledger = site.centre._store.ledger
     assert ledger is not None
+    (site.folder / FILE).unlink()
     (site.folder / FILE).mkdir()
 
     n_rows = site.centre.erase(LENA)
