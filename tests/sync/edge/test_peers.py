@@ -314,14 +314,17 @@ def test_a_parcel_that_reached_the_feed_is_no_longer_folded(floor: Floor) -> Non
     assert floor.two.body("pickup/pk-1077").handed_over_by == "the centre"
 
 
-@pytest.mark.parametrize("is_told_between", [True, False])
+@pytest.mark.parametrize(
+    ("is_told_between", "is_same"), [(True, False), (False, False), (False, True)]
+)
 def test_a_place_in_a_history_the_centre_lost_is_told_anew(
-    floor: Floor, *, is_told_between: bool
+    floor: Floor, *, is_told_between: bool, is_same: bool
 ) -> None:
     kept = floor.one.record("hand_over_pickup", HandOverPickup(pickup="pk-1077", to="Lena"))
     assert isinstance(kept, Kept)
     pickup = replace(floor.one.body("pickup/pk-1077"), handed_over_by="the centre")
     row, head = shop.row(pickup, version=2), len(floor.rows)
+    place = 900 if is_same else head + 1
 
     def settle(seq: int) -> None:
         result = OpResult(kept.ops[0].id, "applied", "", "", (wire_row(row, seq),))
@@ -349,14 +352,14 @@ def test_a_place_in_a_history_the_centre_lost_is_told_anew(
     Feed(floor.one.store).apply_page(
         Page((), (Checkpoint(SCOPE, head, is_head=True),)), asked=(Cursor(SCOPE, head),)
     )
-    settle(head + 1)
+    settle(place)
 
-    floor.two.until(lambda: told() == ("settled", {SCOPE: head + 1}))
+    floor.two.until(lambda: told() == ("settled", {SCOPE: place}))
     floor.one.record("redeem", Redeem(of="entitlement/v2"))
     floor.two.until(lambda: floor.two.body("entitlement/v2").n_left == 0)
     assert floor.one.peers.ops.lost() == set(), "it is told once"
     Feed(floor.two.store).apply_page(
-        Page((wire_row(row, head + 1),), (Checkpoint(SCOPE, head + 1, is_head=True),)),
+        Page((wire_row(row, place),), (Checkpoint(SCOPE, place, is_head=True),)),
         asked=(Cursor(SCOPE, head),),
     )
     floor.two.peers.wake()
