@@ -131,7 +131,7 @@ def _ways(
     here = Way(IN_PERSON, tell.words.say("answer.mark.here", name=name))
     first, *rest = *(Way(one, _mark(profile, one, tell)) for one in able), here
     if own and own[0] in mute:
-        channel = tell.words.channel(own[0])
+        channel = way_name(own[0], tell.words)
         first = replace(
             first, mark=tell.words.say("answer.mark.mute", channel=channel, mark=first.mark)
         )

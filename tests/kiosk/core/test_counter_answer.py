@@ -83,6 +83,15 @@ def test_where_every_written_channel_only_receives_it_can_be_said_here() -> None
     assert answering.ways[0].mark.endswith("TikTok only receives")
 
 
+def test_a_telephone_that_only_receives_is_said_to_be_so_by_sms() -> None:
+    sms = Interaction("twilio:1", NOW_US, "phone", "in", "Lena", "hello?", form="sms")
+
+    answering = answering_of(held(MAIL, sms), TELL, name="Lena", mute={"phone"})
+
+    assert answering is not None
+    assert answering.ways[0].mark.endswith("by E-mail; SMS only receives")
+
+
 def test_a_call_is_not_answered_in_writing_on_the_telephone() -> None:
     answering = answering_of(held(MAIL, wrote("phone", hours_ago=3)), TELL, name="Priya")
 
