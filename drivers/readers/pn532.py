@@ -492,7 +492,7 @@ class Pn532Reader:
             "an answer of the reader was late or garbled",
             extra={"code": f"{code:02X}", "cause": cause, "attempt": attempt},
         )
-        with contextlib.suppress(*_TRANSPORT_ERRORS):
+        with contextlib.suppress(*_PORT_ERRORS):
             self._line.stop()
 
     def _command(self, code: int, content: bytes, work: Work | None = None) -> bytes:
@@ -504,7 +504,7 @@ class Pn532Reader:
             return self._line.command(code, content, COMMAND_TIMEOUT_MS, work=work)
         except CommandRefused as error:
             raise ReaderFault(f"the reader refused command {code:02X}") from error
-        except _TRANSPORT_ERRORS as error:
+        except _PORT_ERRORS as error:
             if not Path(self._path).exists():
                 raise ReaderAbsent("the serial port is gone") from error
             raise ReaderFault(
@@ -512,7 +512,10 @@ class Pn532Reader:
             ) from error
 
 
-_TRANSPORT_ERRORS = (OSError, termios.error, IndexError, struct.error, AttributeError)
+_PORT_ERRORS = (OSError, termios.error)
+"""What a port raises that breaks, or that answers wrongly."""
+
+_TRANSPORT_ERRORS = (*_PORT_ERRORS, IndexError, struct.error, AttributeError)
 """What nfcpy 1.0.4 and pyserial let through when a port breaks or a frame is cut short."""
 
 

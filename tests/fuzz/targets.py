@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -215,6 +215,7 @@ class _Line(HostLine):
     def __init__(self, content: bytes) -> None:
         self._content = content
         self._code = 0
+        self._is_clean = True
         self._clock = FixedClock(moment_of(0))
 
     def _forget(self) -> None: ...
@@ -231,8 +232,15 @@ class _Line(HostLine):
                 return part
             case 1:
                 return hsu.ACK
+            case 2:
+                return hsu.ACK + hsu.answer_frame(self._code, part)
             case _:
                 return hsu.answer_frame(self._code, part)
+
+
+_SEARCHED: Final = b"\x02\x13" + _hex("01010344200704aabbccddeeff067577810280")[0]
+A_TAP: Final = _SEARCHED + b"\x02\x00" + _SEARCHED + b"\x01\x00\x03\x02\x00\x00"
+"""What a line gives that finds a band, switches its field off, finds it again and has it answer."""
 
 
 def _answers(raw: bytes) -> None:
@@ -244,14 +252,19 @@ def _answers(raw: bytes) -> None:
             continue
 
 
-def _reader(raw: bytes) -> None:
-    """A PN532 that answers anything: searched, connected to, asked whether the band is there."""
-    reader = Pn532Reader(
+def reader_at(raw: bytes) -> Pn532Reader:
+    """A PN532 with a fuzzer's line."""
+    return Pn532Reader(
         None, _Line(raw), "/dev/null", FixedClock(moment_of(0)), cast("PortLock", _NoLock())
     )
+
+
+def _reader(raw: bytes) -> None:
+    """A PN532 that answers anything: searched, connected to, asked whether the band is there."""
+    reader = reader_at(raw)
     steps: tuple[Callable[[], object], ...] = (
         lambda: reader.wait_for_target(0),
-        lambda: _connected(reader),
+        lambda: asked(reader),
         lambda: reader.wait_for_removal(0),
     )
     driver: Any = pn532_driver
@@ -277,11 +290,14 @@ class _NoLock:
     def release(self) -> None: ...
 
 
-def _connected(reader: Pn532Reader) -> None:
+def asked(reader: Pn532Reader) -> bytes:
+    """What the band answers to a command, once it is found; nothing where there is none."""
     target = reader.wait_for_target(0)
-    if target is not None:
-        connection: Any = reader.connect(target)
-        connection.transmit(b"\x90\x60\x00\x00\x00")
+    if target is None:
+        return b""
+    connection: Any = reader.connect(target)
+    answer: bytes = connection.transmit(b"\x90\x60\x00\x00\x00")
+    return answer
 
 
 def _wedge(raw: bytes) -> None:
@@ -458,7 +474,7 @@ TARGETS = {
         Target("crc", frame_of, _hex("0a", "04aabb9d6a2f"), largest=hsu.CONTENT_SIZE_MAX),
         Target("host", _answers, (hsu.answer_frame(0x40, b"\x00ok"), hsu.answer_frame(0x40, bytes(256)), hsu.ERROR), (), largest=FRAME),
         Target("hsu", lambda raw: hsu.Receiver().feed(raw), _hex("0000ff02fed4022a00", "0000ff00ff00"), (), largest=FRAME),
-        Target("pn532", _reader, (b"\x01\x00\x02\x10" + _hex("01010344200704aabbccddeeff0678f7b1")[0],), (), largest=FRAME, cpu_us=None),
+        Target("pn532", _reader, (A_TAP,), (), largest=FRAME, cpu_us=None),
         Target("passthrough", _frames, _hex("0a97040102030490009000", "06d5430004"), (), largest=FRAME),
         Target("wedge", _wedge, (_typed(5, 30, 2, 48, 3, 46, 4, 32, 28), _typed(*range(2, 12), 96), bytes(24)), (), largest=FRAME),
         Target("objects", frames.answer_object, _hex("c00300900097020a0b"), largest=FRAME),

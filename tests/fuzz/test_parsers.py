@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.judging import judged
-from tests.fuzz.targets import FRAME, TARGETS, WIDE, Target
+from tests.fuzz.targets import A_TAP, FRAME, TARGETS, WIDE, Target, asked, reader_at
 
 QUICK = [target for target in TARGETS.values() if target.cpu_us is not None]
 WHOLE = [target for target in TARGETS.values() if target.cpu_us is None]
@@ -102,6 +102,16 @@ def test_a_fuzzer_begins_with_something_each_target_gets_through(target: Target)
         got_through += 1
 
     assert got_through
+
+
+def test_the_reader_a_fuzzer_begins_with_finds_a_band_that_answers() -> None:
+    reader = reader_at(A_TAP)
+
+    found = reader.wait_for_target(0)
+    answer = asked(reader)
+
+    assert found is not None
+    assert answer == b"\x91\x00"
 
 
 def test_a_defect_is_found_and_named_by_its_place() -> None:
