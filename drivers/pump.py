@@ -518,7 +518,7 @@ class Pump:
         if recent.there.proof.kind is ProofKind.MUTUAL:
             if read is None or read[0].kind is not ProofKind.MUTUAL:
                 return None
-            return replace(recent.there, target=target, proof=read[0], keys=read[1])
+            return _again(recent.there, target, *read)
         if recent.n_retries == RETRIES_MAX:
             return None
         self._recent = replace(recent, n_retries=recent.n_retries + 1)
@@ -766,6 +766,13 @@ class Pump:
         ):
             self._state = state
             self._say(state)
+
+
+def _again(there: _There, target: Target, proof: Proof, keys: PipeKeys) -> _There:
+    """A band that was proved again in the same tap: what it says now, its times those of the first reading."""
+    was = there.said
+    said = _proved(there.tap, proof, was.detect_us, was.authenticate_us, was.n_exchanges)
+    return _There(there.tap, target, proof, keys, said)
 
 
 def _proved(

@@ -8,6 +8,7 @@ from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from tests.drivers.test_pump import Scene
 from tests.support.bands import band
+from tests.support.chip_bands import ultralight_aes
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -99,6 +100,18 @@ def test_a_band_held_there_again_at_once_witnesses_as_before(
     assert n_uses(virtual) == 1
     assert [said.tap for said in scene.said if isinstance(said, Seen)] == [1]
     assert isinstance(scene.said[-1], Left)
+
+
+def test_a_band_held_there_again_after_a_use_says_how_often_it_was_used_by_now() -> None:
+    scene, virtual = Scene(), ultralight_aes()
+
+    scene.play(
+        scene.present(virtual), lambda: scene.hearing.tell(order()), scene.wait(200),
+        scene.remove(), scene.wait(500), scene.present(virtual), scene.remove(),
+    )  # fmt: skip
+
+    assert outcomes(scene) == [(1, FIRST, "recorded")]
+    assert [(said.tap, said.uses) for said in scene.proofs()] == [(1, 0), (1, 1)]
 
 
 def test_another_chip_with_the_uid_of_the_band_before_is_not_asked_to_witness_its_use() -> None:
