@@ -162,8 +162,14 @@ def text_of(record: Record) -> tuple[str, str] | None:
     if language_end > len(record.payload):
         raise BandMalformed("a language runs past the end")
     language = _text(record.payload[1:language_end], "ascii")
-    encoding = "utf-16" if status & 0x80 else "utf-8"
-    return language, _text(record.payload[language_end:], encoding)
+    content = record.payload[language_end:]
+    if not status & 0x80:
+        return language, _text(content, "utf-8")
+    # Without a mark that says otherwise, the high byte comes first. Source: NFC Forum Text RTD 1.0, 3.4.
+    return language, _text(content, "utf-16" if content[:2] in _BYTE_ORDERS else "utf-16-be")
+
+
+_BYTE_ORDERS = (b"\xfe\xff", b"\xff\xfe")
 
 
 def _text(content: bytes, encoding: str) -> str:

@@ -56,6 +56,7 @@ from drivers.credential.session import (
 )
 from drivers.errors import (
     BandMalformed,
+    BandRefused,
     BandUnsupported,
     BandUntrusted,
     Delivery,
@@ -206,10 +207,10 @@ class Desfire:
             KeyRefused: the chip does not accept our key.
             BandUntrusted: the chip does not hold the key.
         """
+        cipher = key if isinstance(key, Aes) else Aes(key)
         challenge = self.begin_ev2_first(slot)
         if challenge is None:
             return False
-        cipher = key if isinstance(key, Aes) else Aes(key)
         so_far = answered(cipher, challenge, self._entropy.draw(BLOCK), is_chained=False)
         ahead = Ev2Ahead(cipher, so_far)
         last = self.answer_challenge(so_far.token, work=ahead.work)
@@ -267,10 +268,9 @@ class Desfire:
 
     def authenticate_ev2_non_first(self, slot: int, key: bytes) -> None:
         """The same with another key within the transaction that `authenticate_ev2_first` began. Raises as it does."""
-        session, self._session = self._session, None
+        session, cipher = self._session, Aes(key)
         if not isinstance(session, Ev2Session):
             raise TypeError("an EV2 session must be open")
-        cipher = Aes(key)
         so_far, last = self._handshake(
             cipher, AUTHENTICATE_EV2_NON_FIRST, slot, is_chained=False
         )
@@ -450,7 +450,13 @@ class Desfire:
 
         Whatever this raises but NOT_SENT, done or not is only known by reading back: a status carries no MAC.
         """
-        self.run(COMMIT, size=0)
+        try:
+            self.run(COMMIT, size=0)
+        except BandRefused as error:
+            error.delivery = (
+                Delivery.UNKNOWN
+            )  # whoever stands between can say no after the chip said yes
+            raise
 
     def abort(self) -> None:
         """Forget everything done since the last commit."""

@@ -146,6 +146,7 @@ class Ntag424:
             KeyRefused: the chip does not accept our key.
             BandUntrusted: the chip does not hold the key.
         """
+        cipher = Aes(key)
         challenge = self.begin_first(slot)
         rnd_a = self._entropy.draw(BLOCK)
         if challenge.is_lrp:
@@ -153,7 +154,6 @@ class Ntag424:
             last = self.answer_challenge(handshake.token)
             self.adopt_lrp(handshake.first(last), slot=slot)
             return
-        cipher = Aes(key)
         so_far = answered(cipher, challenge.random, rnd_a, is_chained=False)
         ahead = Ev2Ahead(cipher, so_far)
         last = self.answer_challenge(so_far.token, work=ahead.work)
@@ -195,7 +195,7 @@ class Ntag424:
 
     def authenticate_following(self, slot: int, key: bytes) -> None:
         """The same with another key within the transaction of the open session. Raises as `authenticate_first`."""
-        session = self._taken()
+        cipher, session = Aes(key), self._taken()
         content = _challenge(begin(self._connection, AUTHENTICATE_FOLLOWING, bytes((slot,))))
         rnd_a = self._entropy.draw(BLOCK)
         if isinstance(session, LrpSession):
@@ -205,7 +205,6 @@ class Ntag424:
             last = self.answer_challenge(handshake.token)
             self._session = handshake.following(last, session)
         else:
-            cipher = Aes(key)
             so_far = answered(cipher, content, rnd_a, is_chained=False)
             keys = ev2_rekeyed(cipher, so_far, self.answer_challenge(so_far.token))
             self._session = session.continued(keys)

@@ -151,9 +151,9 @@ class UltralightAes:
             BandUntrusted: the chip does not hold the key.
             BandUnsupported: it is no Ultralight AES.
         """
+        cipher = Aes(key)
         self._session, self._is_plain = None, False
         enciphered = self.begin(slot) if asked is None else _block_of(asked)
-        cipher = Aes(key)
         so_far = answered(cipher, enciphered, self._entropy.draw(BLOCK), is_chained=False)
         session = mful_opened(cipher, so_far, self.answer_challenge(so_far.token))
         self._session = session if has_macs else None

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.cmac import CMAC
 
+from drivers.credential.layout import KEY_SIZE
+
 BLOCK = 16
 """Bytes of an AES block."""
 
@@ -60,7 +62,8 @@ class Aes:
     size = BLOCK
 
     def __init__(self, key: bytes) -> None:
-        self._algorithm = AES(key)
+        """With this key. Raises ValueError when it is not 16 bytes, TypeError when it is no bytes."""
+        self._algorithm = _algorithm_of(key)
         self._block_of: Callable[[bytes], bytes] | None = None
         self._plain_of: Callable[[bytes], bytes] | None = None
         self._begun: CMAC | None = None
@@ -105,8 +108,15 @@ class Aes:
 
 
 def begun_cmac(key: bytes) -> CMAC:
-    """A CMAC over nothing so far, with a key that does nothing else; to be copied for each message."""
-    return CMAC(AES(key))
+    """A CMAC over nothing so far, with a key that does nothing else; to be copied for each message. Raises as `Aes`."""
+    return CMAC(_algorithm_of(key))
+
+
+def _algorithm_of(key: bytes) -> AES:
+    """The library would take a longer key for AES-192 or AES-256, which no chip of ours speaks."""
+    if len(key) != KEY_SIZE:
+        raise ValueError("an AES-128 key is 16 bytes")
+    return AES(key)
 
 
 def _need_blocks(content: bytes) -> None:

@@ -37,6 +37,17 @@ def test_text_is_read_with_its_language() -> None:
     assert uri_of(record) is None
 
 
+@pytest.mark.parametrize("mark", ["", "feff", "fffe"])
+@pytest.mark.parametrize("text", ["Hello", "Grüße", ""])
+def test_text_in_utf_16_has_its_high_byte_first_unless_a_mark_says_otherwise(
+    text: str, mark: str
+) -> None:
+    order = "utf-16-le" if mark == "fffe" else "utf-16-be"
+    payload = b"\x82de" + bytes.fromhex(mark) + text.encode(order)
+
+    assert text_of(Record(TypeName.WELL_KNOWN, b"T", b"", payload)) == ("de", text)
+
+
 def test_message_may_be_nothing_at_all() -> None:
     assert records_of(b"") == ()
 

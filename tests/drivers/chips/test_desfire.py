@@ -1,6 +1,7 @@
 """The DESFire driver against virtual chips that were written from the data sheet without it: every file, every mode."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -104,6 +105,35 @@ def test_a_chip_that_does_not_hold_the_key_opens_no_session_though_its_ciphers_a
         chip.authenticate(1, KEY)
 
     assert not chip.is_open
+
+
+@pytest.mark.parametrize("key", [b"12345678", bytes(24), bytes(32), "sixteen letters!", None])
+def test_a_key_that_is_none_is_our_mistake_and_nothing_is_sent(key: Any) -> None:
+    bench = Bench("ev2")
+    n_before = len(bench.connection.sent)
+
+    for wrong in (
+        lambda: bench.chip.authenticate(1, key),
+        lambda: bench.chip.authenticate_ev2_non_first(1, key),
+        lambda: bench.chip.authenticate_aes(1, key),
+    ):
+        with pytest.raises((ValueError, TypeError)):
+            wrong()
+
+    assert len(bench.connection.sent) == n_before
+    assert bench.chip.read(standard(CommMode.FULL), size=1) == bytes(1)
+
+
+def test_a_commit_that_is_answered_with_a_no_may_have_been_done() -> None:
+    bench = Bench("ev2")
+    bench.chip.write(backup(CommMode.FULL), b"new")
+    bench.spoil_from_here(0, lambda _: b"\x91\xae", is_heard=True)
+
+    with pytest.raises(BandRefused) as refused:
+        bench.chip.commit()
+
+    assert refused.value.delivery is Delivery.UNKNOWN
+    assert bench.band.contents[AID, backup(CommMode.FULL).number].startswith(b"new")
 
 
 def test_an_application_that_is_not_there_cannot_be_selected() -> None:

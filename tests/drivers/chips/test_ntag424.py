@@ -445,3 +445,22 @@ def test_uid_of_zeros_is_no_uid() -> None:
 
     with pytest.raises(BandMalformed):
         chip.card_uid()
+
+
+@pytest.mark.parametrize("is_lrp", [False, True])
+@pytest.mark.parametrize("key", [b"12345678", bytes(24), bytes(32)])
+def test_a_key_that_is_none_is_our_mistake_and_the_right_one_opens_next(
+    is_lrp: bool, key: bytes
+) -> None:
+    connection = ChipConnection(ntag424(is_lrp=is_lrp).power_up())
+    chip = Ntag424(connection, SeededEntropy("reader"))
+    assert chip.select()
+
+    with pytest.raises(ValueError, match="16 bytes"):
+        chip.authenticate_first(NTAG424_BAND, key)
+
+    assert len(connection.sent) == 1
+    chip.authenticate_first(NTAG424_BAND, band_key(UID))
+    with pytest.raises(ValueError, match="16 bytes"):
+        chip.authenticate_following(NTAG424_UID, key)
+    assert chip.is_open
