@@ -103,7 +103,7 @@ READER_GONE = frozenset(
 )
 """Source: PC/SC Lite error codes."""
 
-NOT_INSTALLED = "PC/SC is not installed"
+NOT_INSTALLED = "the Python package for PC/SC (pyscard) is not installed"
 """What ServiceDown says when this installation has no PC/SC library."""
 
 STATE_UNAWARE = 0x0000
