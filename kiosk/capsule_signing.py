@@ -8,7 +8,7 @@ It signs what bands carry and nothing else; kiosks hold the public key, which co
 every capsule that is out worth nothing once kiosks have heard of the new key, and each is signed again at the next tap.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +27,7 @@ from drivers.credential.capsule import (
 from hardware.disk import Disk
 from hardware.entropy import Entropy
 from hardware.identity import lasting_bytes
+from sync.model.thread_parts import packed, parts_of
 
 if TYPE_CHECKING:
     from sync.central.ports import CapsuleWords  # a kiosk is installed without the centre
@@ -75,7 +76,8 @@ class CapsuleKeyFile:
 def capsule_of(words: "CapsuleWords", size: int, *, band: bytes) -> Capsule:
     """What a capsule says, with as many of the words as fit into `size` bytes. Raises ValueError where not even none fit.
 
-    Where there is room it names its band, so that a kiosk reads both at once.
+    Where there is room it names its band, so that a kiosk reads both at once. Where a case with its number leaves no room for
+    something else, it goes without.
     """
     capsule = Capsule(
         issued_at=words.issued_at,
@@ -88,4 +90,10 @@ def capsule_of(words: "CapsuleWords", size: int, *, band: bytes) -> Capsule:
         parts=words.parts,
         band=band if size > MINIMAL_SIZE else b"",
     )
-    return fitted(capsule, size)
+    whole = fitted(capsule, size)
+    facts = parts_of(words.parts)
+    if len(parts_of(whole.parts)) == len(facts):
+        return whole
+    bare = packed(replace(fact, number="") for fact in facts)
+    short = fitted(replace(capsule, parts=bare), size)
+    return max((whole, short), key=lambda one: len(parts_of(one.parts)))

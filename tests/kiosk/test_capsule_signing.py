@@ -1,5 +1,6 @@
 """The brand's key for capsules: drawn once, kept private, and of its capsules no word too many."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hardware.entropy import SystemEntropy
 from hardware.errors import EnrolmentError
 from kiosk.capsule_signing import KEY_FILE, CapsuleKeyFile
 from sync.central.ports import CapsuleSigner, CapsuleWords
-from sync.model.thread_parts import Part, PartKind, packed
+from sync.model.thread_parts import Part, PartKind, packed, parts_of
 from tests.support.bands import REFERENCE, UID
 from tests.support.capsules import ISSUED
 
@@ -63,3 +64,26 @@ def test_an_older_key_of_the_brand_still_counts(tmp_path: Path) -> None:
 
 def test_it_shows_nothing_of_the_key_when_printed(tmp_path: Path) -> None:
     assert repr(opened(tmp_path)) == "CapsuleKeyFile(older=())"
+
+
+@pytest.mark.parametrize(
+    ("size", "number"),
+    [(256, "C-4711"), (128, "C-4711"), (112, "")],
+    ids=["DESFire", "Ultralight", "NTAG 424"],
+)
+def test_a_case_goes_without_its_number_rather_than_not_at_all(
+    tmp_path: Path, size: int, number: str
+) -> None:
+    signer = opened(tmp_path)
+    case, pickup = (
+        Part(PartKind.CASE, "phone", "C-4711", day=20_784),
+        Part(PartKind.PICKUPS, count=1),
+    )
+    words = replace(WORDS, language="en", name="Lena", parts=packed((case, pickup)))
+
+    raw = signer.signed(words, uid=UID, band=REFERENCE, size=size)
+
+    capsule = verified(raw, keys=signer.public_keys(), uid=UID, band=REFERENCE, now=ISSUED)
+    assert len(raw) <= size
+    assert capsule.name == "Lena"
+    assert parts_of(capsule.parts) == (replace(case, number=number), pickup)
