@@ -69,8 +69,13 @@ COMPETITORS = {
 READER_OPTION = "--reader"
 """How a reader process of ours is told which reader it owns."""
 
-RESTART = "systemctl restart pcscd.socket pcscd.service"
 INSTALL = "apt-get install pcscd libccid"
+
+DAEMON = "/usr/sbin/pcscd"
+"""The daemon itself. Source: Debian, package pcscd."""
+
+SYSTEMD = "/run/systemd/system"
+"""There where systemd runs the machine. Source: sd_booted(3)."""
 
 
 def findings(subject: Subject, clock: Clock) -> tuple[Finding, ...]:
@@ -177,12 +182,11 @@ def service_finding(machine: Machine, error: DriverError) -> Finding:
         )
     path = Path(os.environ.get(SOCKET_VARIABLE) or machine.path(SOCKET))
     if not path.exists():
-        fix = f"{sudo(machine, INSTALL)} && {sudo(machine, 'systemctl enable --now pcscd.socket')}"
         line = "The PC/SC service is not there."
-        return Finding(code, Standing.BROKEN, line, fix)
+        return Finding(code, Standing.BROKEN, line, _bring(machine))
     if not _takes_connections(path):
         line = "The PC/SC service does not answer."
-        return Finding(code, Standing.BROKEN, line, sudo(machine, RESTART))
+        return Finding(code, Standing.BROKEN, line, _restart(machine))
     return _refused(machine, "The PC/SC service turns this user away (polkit).", code)
 
 
@@ -207,7 +211,7 @@ def absent_finding(machine: Machine, slots: Sequence[Slot], wanted: str) -> Find
             f"{one.name} is plugged in and the PC/SC service does not have it.{_hint(one)}",
             "use another model"
             if one.kind is Kind.LIBUSB
-            else f"unplug it and plug it in again, then {sudo(machine, RESTART)}",
+            else f"unplug it and plug it in again, then {_restart(machine)}",
         )
     ports = serial_ports(machine)
     if ports:
@@ -275,7 +279,7 @@ def busy_findings(machine: Machine, slot: Slot) -> tuple[Finding, ...]:
         )
     if slot.is_held:
         line = "Another program has the reader and lets nobody else in."
-        return (Finding("pcsc-busy", Standing.BROKEN, line, sudo(machine, RESTART)),)
+        return (Finding("pcsc-busy", Standing.BROKEN, line, _restart(machine)),)
     return ()
 
 
@@ -310,7 +314,7 @@ def _probed(
         found.append(_refused(machine, line, "pcsc-access"))
     except ReaderBusy:
         line = "Another program has the reader and lets nobody else in."
-        found.append(Finding("pcsc-access", Standing.BROKEN, line, sudo(machine, RESTART)))
+        found.append(Finding("pcsc-access", Standing.BROKEN, line, _restart(machine)))
     except DriverError as error:
         line = f"The reader does not open: {error}."
         found.append(
@@ -342,7 +346,7 @@ def control_finding(machine: Machine) -> Finding:
         code,
         Standing.WARNING,
         "libccid hands no control codes on, so the reader's light and sound stay its own.",
-        f"{sudo(machine, edit)} && {sudo(machine, RESTART)}",
+        f"{sudo(machine, edit)} && {_restart(machine)}",
     )
 
 
@@ -388,6 +392,21 @@ def _opening(spec: str, machine: Machine, clock: Clock, *, code: str) -> tuple[F
 
 
 _KINDS = {"pn532": Kind.SERIAL, "keyboard-reader": Kind.KEYBOARD}
+
+
+def _bring(machine: Machine) -> str:
+    """What installs the service, where it is not, and starts it."""
+    is_installed = machine.path(DAEMON).exists() and bool(_ccid(machine))
+    has_systemd = machine.path(SYSTEMD).exists()
+    start = sudo(machine, "systemctl enable --now pcscd.socket" if has_systemd else "pcscd")
+    return start if is_installed else f"{sudo(machine, INSTALL)} && {start}"
+
+
+def _restart(machine: Machine) -> str:
+    """What starts the service again."""
+    if machine.path(SYSTEMD).exists():
+        return sudo(machine, "systemctl restart pcscd.socket pcscd.service")
+    return f"{sudo(machine, 'pkill -x pcscd')}; {sudo(machine, 'pcscd')}"
 
 
 def _refused(machine: Machine, line: str, code: str) -> Finding:

@@ -207,7 +207,7 @@ class Job:
         if self._by_uid:
             wanted = self._by_uid.get(found.uid)
             if wanted is None:
-                raise WrongBand("this band's UID is not in the sheet")
+                raise WrongBand("This band's UID is not in the sheet")
             return wanted
         line = next(
             (line for line, held in self._journal.begun(ISSUE).items() if held == band), ""
@@ -216,11 +216,11 @@ class Job:
         if name == self._name and int(number) in self._wanted:
             return self._wanted[int(number)]
         if not found.steps:
-            raise WrongBand("this band is issued already")
+            raise WrongBand(f"This band is issued already: {code_of(found.reference.hex())}")
         left = self.next
         if left is None:
             raise WrongBand(
-                "every line that is left has a band that was begun; hold one of those"
+                "Every line that is left has a band that was begun; hold one of those"
             )
         return left
 
@@ -391,7 +391,9 @@ class Station:
             else self._journal.band_id_of(held.name)
         )
         if band_id and known != band_id:
-            raise WrongBand("this is another band than the one to retire")
+            raise WrongBand(
+                f"This is another band than the one to retire: {known or 'one without an id'}"
+            )
         self._journal.write(held.name, RETIRE, State.BEGUN, band_id=known)
         gone = held.work.retire(self._noting(held.name))
         self._journal.write(held.name, RETIRE, State.DONE, band_id=known)

@@ -13,8 +13,9 @@
 Practice, without any hardware: `tapthread virtual --pn532 LINK --band desfire-ev2-new` in one terminal, `tapthread band ... --reader
 pn532:LINK` with a plan of `tapthread band plan --practice` in another.
 
-Exit codes: 0 done; 1 not done, or not for all; 2 the command line, plan or sheet makes no sense; 3 nobody held a band;
-4 the reader; 6 the station's own files. A kiosk's installation cannot issue bands: it says so, and ends with 1.
+Exit codes: 0 done; 1 not done, or not for all, or nothing made while a band lies there; 2 the command line, plan or sheet makes no
+sense; 3 nobody held a band to `verify`, `read`, `retire` or `--dry-run`; 4 the reader; 6 the station's own files. A kiosk's
+installation cannot issue bands: it says so, and ends with 1.
 """
 
 import sys
@@ -48,7 +49,8 @@ Count = Annotated[
         "--count",
         min=0,
         max=100_000,
-        help="So many bands, instead of a sheet; their numbers go on from those before.",
+        help="So many bands, instead of a sheet; their numbers go on from those before."
+        " The same again goes on with that run as long as its report is there.",
         show_default=False,
     ),
 ]

@@ -20,6 +20,7 @@ from drivers.issuing.errors import (
     BandOfAnother,
     BandRejected,
     JournalDamaged,
+    NotAsPlanned,
     NotGenuine,
     PlanMalformed,
     WrongBand,
@@ -30,7 +31,7 @@ from drivers.issuing.looking import Ring, told
 from drivers.issuing.numbering import first_number
 from drivers.issuing.plan import EXAMPLE, PRACTICE, Chip, Plan, plan_of, practice_example
 from drivers.issuing.sheet import Outcome, Wanted, reported_of, wanted_of
-from drivers.issuing.station import Errand, Job, Said, Station, name_of_sheet, whole_of
+from drivers.issuing.station import ISSUE, Errand, Job, Said, Station, name_of_sheet, whole_of
 from drivers.readers.base import WAIT_MS_MAX, Reader
 from drivers.readers.opening import is_known, opened
 from drivers.target import Target
@@ -298,11 +299,7 @@ class _Bench:
 
     def only_target(self) -> Target:
         """The band this command is for; ends the command when nobody holds one."""
-        _prompt()
-        target = self.target()
-        if target is None:
-            fail("Nobody held a band to the reader.", EXIT_NO_BAND)
-        return target
+        return _only_band(self.reader, self._patience())
 
     def removed(self) -> bool:
         """Was the band taken away? False when the time is over, or it is told to end."""
@@ -321,13 +318,39 @@ def _patience(asked: Asked, clock: Clock, is_told: Callable[[], bool]) -> Callab
     return lambda: is_told() or (deadline is not None and clock.ticks_ms() >= deadline)
 
 
-def _next_band(reader: Reader, is_over: Callable[[], bool]) -> Target | None:
-    """The next band, None when it is over before; what cannot be one band is said, and waited out. Raises ReaderError."""
+def _only_band(reader: Reader, is_over: Callable[[], bool]) -> Target:
+    """The band a command is for; ends the command where none came, or nothing that is one band. Raises ReaderError."""
+    _prompt()
+    said: list[str] = []
+    target = _next_band(reader, is_over, said)
+    if target is None and said:
+        fail(said[-1])
+    if target is None:
+        fail("Nobody held a band to the reader.", EXIT_NO_BAND)
+    return target
+
+
+def _next_band(
+    reader: Reader, is_over: Callable[[], bool], said: list[str] | None = None
+) -> Target | None:
+    """The next band, None when it is over before; what cannot be one band is said, and waited out.
+
+    Args:
+        reader: Where it is held.
+        is_over: Says when nobody waits any more.
+        said: Takes what was said of what cannot be one band.
+
+    Raises:
+        ReaderError: as the reader raises.
+    """
     while not is_over():
         try:
             target = reader.wait_for_target(WAIT_MS_MAX)
         except BandError as error:
-            _say(MESSAGES.get(error.code, "Hold one band to the reader."))
+            words = MESSAGES.get(error.code, "Hold one band to the reader.")
+            _say(words)
+            if said is not None:
+                said.append(words)
             while not is_over() and not reader.wait_for_removal(WAIT_MS_MAX):
                 pass
             continue
@@ -482,8 +505,9 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
             _say(f"{job.n_done} of {job.n_wanted} were issued before.")
         elif first > 1 and not job.begun:
             _say(f"A new run: its numbers go on from {first}.")
-        if asked.count and job.is_over:
-            _say("For as many more, take its report away first, or name another with --report.")
+        if asked.sheet is None and job.is_over:
+            _nothing_made(bench, job, report)
+            return
         n_failed = _all(bench, job, errand)
         _say(
             plan.marked(
@@ -496,9 +520,42 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
             _say(
                 f"Begun and not whole: line {numbers}. Hold those bands again, or give them up with --give-up."
             )
-        _say(f"Report: {report}")
+        _say(f"Report: {report}" if report.exists() else "No report was written.")
         if not job.is_over:
             raise typer.Exit(EXIT_FAILED)
+
+
+def _nothing_made(bench: _Bench, job: Job, report: Path) -> None:
+    """Say that this run was over before, and how there will be more; ends the command with 1 where a band waits for it."""
+    more = "For as many more" if bench.asked.count else "To replace that band once more"
+    _say(
+        f"Nothing was made: this run is over. {more}, take its report away first,"
+        " or name another with --report."
+    )
+    waiting = _waiting(bench, job)
+    if waiting:
+        _say(waiting)
+    _say(f"Report: {report}")
+    if waiting:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _waiting(bench: _Bench, job: Job) -> str:
+    """What lies on the reader now, in a sentence; "" for nothing. Raises ReaderError."""
+    try:
+        target = bench.reader.wait_for_target(WAIT_MS_MAX)
+        if target is None:
+            return ""
+        found = bench.station.look(target)
+    except (BandRejected, BandError) as error:
+        return f"A band lies on the reader, and nothing was done to it: {_words(error)}"
+    is_of_this_run = any(each.uid == found.uid for each in job.done.values())
+    name = bench.means.keys.uid_hash(found.uid)
+    if bench.journal.is_begun(name, ISSUE) and not is_of_this_run:
+        return "The band on the reader was begun and is not whole. Go on with what it was begun with."
+    if not found.steps:
+        return "The band on the reader is issued already."
+    return "The band on the reader is not issued, and nothing was done to it."
 
 
 def _replacement(asked: Asked) -> tuple[tuple[Wanted, ...], str]:
@@ -596,10 +653,7 @@ def _read(asked: Asked) -> None:
         held.enter_context(stop.heard())
         reader = opened(asked.reader, clock)
         held.callback(reader.close)
-        _prompt()
-        target = _next_band(reader, _patience(asked, clock, stop.is_over))
-        if target is None:
-            fail("Nobody held a band to the reader.", EXIT_NO_BAND)
+        target = _only_band(reader, _patience(asked, clock, stop.is_over))
         try:
             said = told(reader, target, rings, entropy=entropy, is_uid_shown=asked.is_uid_shown)
         except BandError as error:
@@ -648,7 +702,7 @@ def _one(what: str, asked: Asked) -> None:
 
 def _done(what: str, bench: _Bench, target: Target) -> None:
     if what == "verify":
-        bench.station.check(target)
+        _check(bench, target)
         _say("This band is as planned: every key of ours opens it, and no key of the factory.")
     elif what == "read":
         for name, value in bench.station.told(target):
@@ -658,6 +712,20 @@ def _done(what: str, bench: _Bench, target: Target) -> None:
         _say(
             f"Band {gone.reference.hex() or 'without an id'} is retired: nothing is on it that a kiosk reads."
         )
+
+
+def _check(bench: _Bench, target: Target) -> None:
+    """Is the band whole? One that was never issued is said to be so. Raises DriverError, BandRejected."""
+    try:
+        bench.station.check(target)
+    except NotAsPlanned as error:
+        anew = bench.reader.wait_for_target(WAIT_MS_MAX)
+        found = None if anew is None else bench.station.look(anew)
+        if found is None or found.reference or not found.steps:
+            raise
+        if found.steps == whole_of(bench.means.plan):
+            fail("This band is not issued: nothing of ours is on it.")
+        fail(f"This band has no id: retired, or begun and not whole. {_words(error)}")
 
 
 def _words(error: DriverError | BandRejected) -> str:

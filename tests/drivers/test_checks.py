@@ -35,6 +35,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine of its own, with the driver of readers and nothing else, no daemon of another test either."""
     monkeypatch.delenv("PCSCLITE_CSOCK_NAME", raising=False)
     made = Machine(root=tmp_path, user="kiosk", is_root=False)
+    made.path("/run/systemd/system").mkdir(parents=True)
     _driver(made)
     return made
 
@@ -323,12 +324,35 @@ def test_a_machine_without_the_service_is_told_how_to_get_it(machine: Machine) -
     found = _found(machine, survey_error=ServiceDown("no context"))["pcsc-service"]
 
     assert found.line == "The PC/SC service is not there."
-    assert "apt-get install pcscd" in found.fix
+    assert found.fix == (
+        "sudo apt-get install pcscd libccid && sudo systemctl enable --now pcscd.socket"
+    )
+
+
+def test_a_service_that_is_installed_is_only_to_be_started(machine: Machine) -> None:
+    daemon = machine.path("/usr/sbin/pcscd")
+    daemon.parent.mkdir(parents=True)
+    daemon.touch()
+
+    found = _found(machine, survey_error=ServiceDown("no context"))["pcsc-service"]
+
+    assert found.fix == "sudo systemctl enable --now pcscd.socket"
+
+
+def test_a_machine_without_systemd_is_told_nothing_of_systemctl(machine: Machine) -> None:
+    machine.path("/run/systemd/system").rmdir()
+
+    absent = _found(machine, survey_error=ServiceDown("no context"))["pcsc-service"]
+    _listening(machine).close()
+    mute = _found(machine, survey_error=ServiceDown("no context"))["pcsc-service"]
+
+    assert absent.fix == "sudo apt-get install pcscd libccid && sudo pcscd"
+    assert mute.fix == "sudo pkill -x pcscd; sudo pcscd"
 
 
 def _listening(machine: Machine) -> socket.socket:
     path = machine.path("/run/pcscd/pcscd.comm")
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
     return server

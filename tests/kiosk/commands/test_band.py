@@ -251,8 +251,93 @@ def test_numbers_go_on_from_run_to_run_and_a_replacement_has_the_next_one(at: At
     assert "1 of 1 band is issued, 0 were refused." in replaced.stdout
     assert over[:2] == [
         "3 of 3 were issued before.",
-        "For as many more, take its report away first, or name another with --report.",
+        (
+            "Nothing was made: this run is over. For as many more, take its report away first,"
+            " or name another with --report."
+        ),
     ]
+
+
+def test_as_many_bands_again_make_none_while_the_report_is_there_and_a_band_that_waits_ends_with_1(
+    at: At,
+) -> None:
+    band, half, factory = chip(1), chip(2), chip(3)
+    counted(at, 1, band)
+    with running(*at.arguments("issue", "--count", "3")) as station:
+        assert station.line() == "A new run: its numbers go on from 2."
+        fault = Fault(FaultKind.TEAR_ANSWER, 40)
+        torn = held(at, station, FaultyBand(half, fault, field=at.field, clock=SystemClock()))
+
+    def again(waiting: VirtualDesfire) -> tuple[int, str]:
+        at.field.present(waiting)
+        said = run(*at.arguments("issue", "--count", "1"))
+        at.field.remove()
+        return said.returncode, said.stdout
+
+    whole, begun, left = again(band), again(half), again(factory)
+    nobody = run(*at.arguments("issue", "--count", "1"))
+
+    assert "taken away too early" in torn
+    assert [code for code, _ in (whole, begun, left)] == [1, 1, 1]
+    for words in (whole[1], begun[1], left[1], nobody.stdout):
+        assert "Nothing was made: this run is over." in words
+        assert "is issued, " not in words
+    assert "The band on the reader is issued already." in whole[1]
+    assert "The band on the reader was begun and is not whole." in begun[1]
+    assert "The band on the reader is not issued, and nothing was done to it." in left[1]
+    assert not factory.applications
+    assert nobody.returncode == 0
+
+
+def test_a_report_is_named_only_where_one_was_written(at: At) -> None:
+    said = run(*at.arguments("issue", "--count", "2", "--timeout", "0.2"))
+
+    assert said.returncode == 1
+    assert said.stdout.splitlines() == [
+        "0 of 2 bands are issued, 0 were refused.",
+        "No report was written.",
+    ]
+    assert not list((at.folder / "data/encoder").glob("issued-*.csv"))
+
+
+@pytest.mark.parametrize("act", ["verify", "retire", "read"])
+def test_two_bands_at_once_are_the_last_word_and_not_that_nobody_held_one(
+    at: At, act: str
+) -> None:
+    at.field.present(chip(1), chip(2))
+
+    said = run(*at.arguments(act, "--timeout", "2"))
+
+    assert said.returncode == 1
+    assert said.stderr == (
+        "tapthread band: More than one band is at the reader. Hold one at a time.\n"
+    )
+
+
+def test_a_band_that_was_never_issued_is_said_to_be_so_and_a_retired_one_to_have_no_id(
+    at: At,
+) -> None:
+    band = chip(1)
+    at.field.present(band)
+    never = run(*at.arguments("verify"))
+    at.field.remove()
+    issued(at, band)
+    at.field.present(band)
+    other = run(*at.arguments("retire", "--band", "ab" * 16))
+    reference = band.contents[AID, REFERENCE_FILE.number].hex()
+    assert run(*at.arguments("retire")).returncode == 0
+    retired = run(*at.arguments("verify"))
+
+    assert (never.returncode, other.returncode, retired.returncode) == (1, 1, 1)
+    assert never.stderr == (
+        "tapthread band: This band is not issued: nothing of ours is on it.\n"
+    )
+    assert other.stderr == (
+        f"tapthread band: This is another band than the one to retire: {reference}.\n"
+    )
+    assert retired.stderr.startswith(
+        "tapthread band: This band has no id: retired, or begun and not whole. still to do"
+    )
 
 
 def test_as_many_bands_again_begin_where_the_last_ended_once_the_report_was_taken_away(
