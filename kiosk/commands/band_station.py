@@ -725,7 +725,7 @@ def _check(bench: _Bench, target: Target) -> None:
             raise
         if found.steps == whole_of(bench.means.plan):
             fail("This band is not issued: nothing of ours is on it.")
-        fail(f"This band has no id: retired, or begun and not whole. {_words(error)}")
+        fail(f"This band has no id: retired, or begun and not whole; {_words(error)}")
 
 
 def _words(error: DriverError | BandRejected) -> str:

@@ -336,7 +336,7 @@ def test_a_band_that_was_never_issued_is_said_to_be_so_and_a_retired_one_to_have
         f"tapthread band: This is another band than the one to retire: {reference}.\n"
     )
     assert retired.stderr.startswith(
-        "tapthread band: This band has no id: retired, or begun and not whole. still to do"
+        "tapthread band: This band has no id: retired, or begun and not whole; still to do"
     )
 
 
