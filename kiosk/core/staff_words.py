@@ -11,6 +11,7 @@ from typing import Final
 from hardware.moments import moment_of
 from kiosk.core import foreign
 from kiosk.core.wording import staff_en
+from kiosk.core.wording.filling import filled
 
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
@@ -40,7 +41,7 @@ class StaffWords:
         Raises:
             KeyError: there is no such id, or a value is missing; a mistake of ours.
         """
-        return staff_en.SENTENCES[sentence].format_map(values)
+        return filled(staff_en.SENTENCES[sentence], values)
 
     def has(self, sentence: str) -> bool:
         """Whether there is a sentence with this id, for ids made of codes that may be newer than we are."""

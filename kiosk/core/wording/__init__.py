@@ -2,6 +2,7 @@
 
     saying      a sentence before it has a language: its id and the values in it
     voice       a saying in a language: the one place where dates, money and local time become words
+    filling     values put into a sentence, with one full stop at its end
     catalogue   all areas together, and what each language is called
     customer    what customers read
     spoken      what is said aloud, one sentence a state

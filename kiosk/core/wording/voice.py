@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from kiosk.core.wording.catalogue import column_of, sentence_of
+from kiosk.core.wording.filling import filled
 from kiosk.core.wording.saying import DayForm, Moment, Money, Saying, Value, Word
 
 LOCALES: Final = ("en_GB", "de_DE")
@@ -43,9 +44,7 @@ class Voice:
         sentence = sentence_of(saying.id, self.language)
         if not saying.values:
             return sentence
-        return sentence.format_map(
-            {name: self._word_of(value) for name, value in saying.values}
-        )
+        return filled(sentence, {name: self._word_of(value) for name, value in saying.values})
 
     def texts_of(self, sayings: tuple[Saying, ...]) -> tuple[str, ...]:
         """The finished sentences."""

@@ -8,8 +8,9 @@ from string import Formatter
 import pytest
 
 from hardware.moments import micros_of
+from kiosk.core.staff_words import StaffWords
 from kiosk.core.visit import Face
-from kiosk.core.wording import customer, fault_lines, spoken
+from kiosk.core.wording import customer, fault_lines, spoken, staff_en
 from kiosk.core.wording.catalogue import (
     LANGUAGE_NAMES,
     LANGUAGES,
@@ -105,6 +106,37 @@ def test_a_moment_is_said_as_people_say_it(
     ]
 
     assert said == [f"As of {english}", f"Stand {german}"]
+
+
+@pytest.mark.parametrize("sentence_id", SENTENCES)
+def test_a_value_that_ends_with_a_full_stop_brings_no_second_one(sentence_id: str) -> None:
+    for language in LANGUAGES:
+        names = placeholders_of(SENTENCES[sentence_id][LANGUAGES.index(language)])
+
+        said = Voice(language, 0).text_of(say(sentence_id, **dict.fromkeys(names, "12. Dez.")))
+
+        assert ".." not in said
+        assert said.count("12. Dez.") >= len(names)
+
+
+@pytest.mark.parametrize("sentence_id", staff_en.SENTENCES)
+def test_what_staff_read_has_no_two_full_stops_either(sentence_id: str) -> None:
+    names = placeholders_of(staff_en.SENTENCES[sentence_id])
+
+    said = StaffWords(UTC).say(sentence_id, **dict.fromkeys(names, "Beck jr."))
+
+    assert ".." not in said
+
+
+def test_a_date_at_the_end_of_a_sentence_ends_it_with_one_full_stop() -> None:
+    winter = Moment(micros_of(datetime(2026, 12, 12, tzinfo=UTC)))
+    said = [
+        Voice(language, micros_of(NOW)).text_of(say(sentence_id, **{name: winter}))
+        for sentence_id, name in (("offer.until", "until"), ("fact.as-of", "when"))
+        for language in LANGUAGES
+    ]
+
+    assert said == ["Until 12 Dec.", "Bis 12. Dez.", "As of 12 Dec.", "Stand 12. Dez."]
 
 
 def test_money_and_numbers_follow_the_language() -> None:
