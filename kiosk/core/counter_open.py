@@ -156,7 +156,10 @@ def _promises(profile: Profile, name: str, tell: Telling) -> Iterator[Open]:
 
 
 def channels_line(watches: Iterable[ChannelWatch], tell: Telling) -> str:
-    """How many wait in each channel, the late ones said, the most late first; "" where the centre counted nobody."""
+    """How many wait in each channel, the late ones said, the most late first; "" where the centre counted nobody.
+
+    Where nobody knows since when the oldest waits, its age is left out.
+    """
     words = tell.words
     waiting = sorted(
         (it for it in watches if it.n_waiting),
@@ -164,7 +167,7 @@ def channels_line(watches: Iterable[ChannelWatch], tell: Telling) -> str:
     )
     said = [
         words.say(
-            "open.channel.late" if it.n_late else "open.channel",
+            _channel_form(it),
             channel=words.channel(it.id),
             count=it.n_waiting,
             late=it.n_late,
@@ -174,6 +177,12 @@ def channels_line(watches: Iterable[ChannelWatch], tell: Telling) -> str:
     ]
     n_late = n_late_of(waiting)
     return words.say("open.channels", late=n_late, channels=", ".join(said)) if said else ""
+
+
+def _channel_form(watch: ChannelWatch) -> str:
+    if watch.oldest_at:
+        return "open.channel.late" if watch.n_late else "open.channel"
+    return "open.channel.late.ageless" if watch.n_late else "open.channel.ageless"
 
 
 def title_of(found: Iterable[Open], words: StaffWords) -> str:

@@ -75,7 +75,7 @@ class TrapPane(VerticalScroll):
         self._words = words
 
     def compose(self) -> ComposeResult:
-        """A title, whose tap it is, the pairs."""
+        """A title, whose tap it is and how to leave, the pairs."""
         yield PlainText(self._words.say("trap.title"), id="trap-title")
         yield PlainText(id="trap-name")
         yield TrapPairs(self._words, id="pairs")
@@ -84,10 +84,10 @@ class TrapPane(VerticalScroll):
         """Show this customer's trap."""
         self.query_one(TrapPairs).show(trap, is_tapped=True)
         self.query_one("#trap-name", PlainText).say(
-            self._words.say("trap.name", name=trap.name)
+            self._words.say("trap.name", name=trap.name, leave=self._words.say("trap.leave"))
         )
 
     def show_nobody(self, *, is_tapped: bool) -> None:
         """Nobody's trap: nobody tapped, or nobody we know."""
         self.query_one(TrapPairs).show(None, is_tapped=is_tapped)
-        self.query_one("#trap-name", PlainText).say("")
+        self.query_one("#trap-name", PlainText).say(self._words.say("trap.leave"))

@@ -215,7 +215,8 @@ class CounterActs(CounterBase):
 
         question = HandOverQuestion(
             (
-                words.say("regained.title", name=sheet.name, band=name),
+                words.say("regained.title", name=sheet.name),
+                words.say("regained.which", band=name),
                 words.say("regained.line"),
             ),
             yes=words.say("regained.yes"),
@@ -428,12 +429,12 @@ class CounterActs(CounterBase):
 
     def _undo(self, last: Done, what: str) -> None:
         def do() -> None:
-            self._desk.undo(last.op, actor=self._post.clerk, evidence=found("name").by_staff)
+            clerk, evidence = self._post.clerk, found("name").by_staff
+            back = self._desk.undo(last.op, actor=clerk, evidence=evidence)
+            self._late.undone(last.op, back.op, self._desk.standing().now)
 
         if self._does(do):
             self._last = None
-            self._late.undone(last.op, self._desk.standing().now)
-            self.look()
             if last.kind == "join_customers":
                 self._decided = frozenset()
             self._say("undo.done", what=what)

@@ -107,10 +107,12 @@ class CounterBase(Vertical):
         """Whether it is durable on this device; if not, the message says why and nothing was done."""
 
         def do() -> None:
+            waits = self._late.waits(kind, owner)
             recorded = self._desk.record(
                 kind, args, owner=owner, actor=self._post.clerk, evidence=evidence
             )
             self._recorded(recorded, kind, owner)
+            self._late.recorded(recorded.op, owner, waits, self._desk.standing().now)
 
         return self._does(do)
 
@@ -120,7 +122,6 @@ class CounterBase(Vertical):
         if is_undoable(kind):
             self._last = done
         self._presence.acted(done.at)
-        self._late.recorded(done.op, kind, done.at)
         if recorded.waits:
             self._waits = done
             text = self._words.say("unsettled.waits")

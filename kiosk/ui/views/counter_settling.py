@@ -113,7 +113,10 @@ class CounterSettling(CounterWriting):
     def _replay(
         self, unsettled: Unsettled, instead: msgspec.Struct | None, reason: str
     ) -> None:
+        kind, owner = unsettled.kind, unsettled.owner
+
         def do() -> None:
+            waits = self._late.waits(kind, owner)
             recorded = self._desk.replay(
                 unsettled.op,
                 actor=self._post.clerk,
@@ -121,7 +124,8 @@ class CounterSettling(CounterWriting):
                 reason=reason,
                 args=instead,
             )
-            self._recorded(recorded, unsettled.kind, unsettled.owner)
+            self._recorded(recorded, kind, owner)
+            self._late.recorded(recorded.op, owner, waits, self._desk.standing().now)
 
         if self._does(do):
             self._say("unsettled.done", what=self._words.say("unsettled.done.again"))

@@ -126,3 +126,9 @@ def test_the_numbers_of_all_stores_name_the_channel_with_most_late_ones_first() 
         == "All stores, 3 late: WhatsApp 12 (3 late, 71 h), E-mail 5 (3 h)"
     )
     assert n_late_of(watches) == 3
+
+
+def test_no_age_is_said_of_a_channel_whose_oldest_nobody_knows() -> None:
+    watches = (ChannelWatch("email", 5, 0), ChannelWatch("whatsapp", 12, 3))
+
+    assert channels_line(watches, TELL) == "All stores, 3 late: WhatsApp 12 (3 late), E-mail 5"

@@ -3,7 +3,7 @@
 import pytest
 
 from kiosk.core.promising import due_choices
-from kiosk.core.staff_words import HOUR_US, MINUTE_US
+from kiosk.core.staff_words import HOUR_US, MINUTE_US, SECOND_US
 from kiosk.ui.screens.alike import AlikeQuestion
 from kiosk.ui.screens.remedy import RemedyQuestion
 from kiosk.ui.views.counter import OPEN_EVERY_US
@@ -11,6 +11,7 @@ from kiosk.ui.views.counter_late import COUNTED_US
 from kiosk.ui.views.counter_presence import SERVES_AFTER_US
 from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.note import NoteWriter
+from sync.model.operation import OperationState
 from sync.model.operations.answer_interaction import AnswerInteraction
 from sync.model.operations.decline_likeness import DeclineLikeness
 from sync.model.operations.join_customers import JoinCustomers
@@ -176,42 +177,101 @@ async def test_an_answer_goes_out_in_the_customers_channel_and_can_be_taken_back
         assert "We swap it" not in at.entries("timeline")
 
 
-def counted(at: Counter, n_late: int) -> None:
-    """The centre counted anew."""
-    watch = ChannelWatch("whatsapp", n_waiting=20, n_late=n_late)
-    at.desk.learn(row_of(watch, owner="", as_of=NOW_US, source="centre"))
+def counted(at: Counter, n_late: int, *, after_s: int = 0) -> None:
+    """The centre counted anew, and this counter looks a second after that."""
+    watch = ChannelWatch("x", n_waiting=20, n_late=n_late)
+    as_of = NOW_US + after_s * SECOND_US
+    at.desk.learn(row_of(watch, owner="", as_of=as_of, source="centre"))
+    at.desk.stand(now=max(as_of + SECOND_US, at.desk.standing().now))
     at.view.look()
 
 
-async def test_no_number_of_all_stores_is_shown_that_is_older_than_an_answer_of_ours() -> None:
+def arrived(at: Counter) -> None:
+    """The centre has all that was recorded."""
+    at.desk.states.update(dict.fromkeys(at.desk.ops, OperationState.APPLIED))
+
+
+async def answer_tom(at: Counter) -> None:
+    await at.find("tom beck")
+    await at.press("r")
+    await at.type("It is billed")
+    await at.press("enter")
+
+
+async def test_whom_this_counter_answered_is_taken_off_the_centres_number_until_it_counts_them() -> (
+    None
+):
     async with counter() as at:
         counted(at, 14)
         first = at.strip
-        await at.find("priya")
-        await at.press("r")
-        await at.type("We swap it")
-        await at.press("enter")
+        await answer_tom(at)
         answered = at.strip
-        counted(at, 13)
+        arrived(at)
+        counted(at, 13, after_s=10)
         known = at.strip
         await at.press("z", "y")
         back = at.strip
-        counted(at, 14)
+        arrived(at)
+        counted(at, 14, after_s=20)
 
-        assert [("late" in said) for said in (first, answered, known, back)] == [
-            True, False, True, False
-        ]  # fmt: skip
+        assert "14 late" in first
+        assert "13 late" in answered
         assert "13 late" in known
+        assert "14 late" in back
+        assert "14 late" in at.strip
+
+
+async def test_a_number_counted_while_an_answer_waits_for_the_line_still_has_whom_it_answers() -> (
+    None
+):
+    async with counter() as at:
+        at.desk.stand(network="centre_unreachable")
+        counted(at, 14)
+        await answer_tom(at)
+        cut = at.strip
+        at.desk.stand(now=NOW_US + 60 * SECOND_US)
+        at.view.look()
+        arrived(at)
+        at.desk.stand(network="ok")
+        counted(at, 15, after_s=30)
+        await at.press("w")
+        listed = at.screen
+        counted(at, 14, after_s=70)
+
+        assert "13 late" in cut
+        assert "All stores, 14 late: X 19 (14 late)" in " ".join(listed.split())
+        assert "14 late" in at.strip
+
+
+async def test_whoever_is_answered_in_time_is_not_taken_off_the_late_ones() -> None:
+    asked = Interaction(
+        "x:1", NOW_US - MINUTE_US, "x", "in", "Lena", "Open late?", due_at=NOW_US + HOUR_US,
+    )  # fmt: skip
+    async with counter(rows=told("lena", asked)) as at:
+        counted(at, 14)
+        await at.find("lena")
+        await at.press("r")
+        await at.type("Until eight")
+        await at.press("enter", "w")
+
+        assert "All stores, 14 late: X 19 (14 late)" in " ".join(at.screen.split())
+
+
+async def test_an_answer_the_centre_refused_answered_nobody() -> None:
+    async with counter() as at:
+        counted(at, 14)
+        await answer_tom(at)
+        at.desk.states["op-1"] = OperationState.REFUSED
+        at.view.look()
+
         assert "14 late" in at.strip
 
 
 async def test_an_answer_taken_back_before_the_centre_counted_leaves_its_number_right() -> None:
     async with counter() as at:
         counted(at, 14)
-        await at.find("priya")
-        await at.press("r")
-        await at.type("We swap it")
-        await at.press("enter", "z", "y")
+        await answer_tom(at)
+        await at.press("z", "y")
 
         assert "14 late" in at.strip
 
@@ -232,19 +292,16 @@ async def test_who_was_answered_waits_again_in_the_list_as_soon_as_that_is_taken
 async def test_a_number_nobody_changes_is_right_again_after_the_time_counting_takes() -> None:
     async with counter() as at:
         counted(at, 14)
-        await at.find("priya")
-        await at.press("r")
-        await at.type("We swap it")
-        await at.press("enter")
-        at.desk.stand(now=NOW_US + COUNTED_US, n_waiting=0)
+        await answer_tom(at)
+        at.desk.stand(now=NOW_US + 2 * COUNTED_US)
         at.view.look()
-        counts = at.strip
-        at.desk.stand(n_waiting=1)
-        at.view._late.recorded("op", "answer_interaction", NOW_US)
+        waits = at.strip
+        arrived(at)
+        at.desk.stand(now=NOW_US + 3 * COUNTED_US)
         at.view.look()
 
-        assert "14 late" in counts
-        assert "late" not in at.strip
+        assert "13 late" in waits
+        assert "14 late" in at.strip
 
 
 async def test_an_answer_within_the_24_hours_is_said_to_go_out() -> None:

@@ -545,6 +545,18 @@ async def test_the_trap_shows_the_same_tap_unconnected(size: tuple[int, int]) ->
         assert "W-1042, bought in" in at.screen
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_trap_says_how_to_leave_it(size: tuple[int, int]) -> None:
+    async with demo(size) as at:
+        await at.press("t")
+        before = at.screen
+        await at.press("escape", "1", "alt+t")
+
+        assert "Esc or Alt+T: back" in before
+        assert "Maya Lindqvist taps there. Esc or Alt+T: back" in at.screen
+        assert clipped(at.app) == []
+
+
 async def test_beside_the_trap_our_own_page_still_stands() -> None:
     async with demo() as at:
         await at.press("1", "alt+t")

@@ -92,6 +92,21 @@ async def test_a_band_that_was_found_works_again_after_an_id_was_seen() -> None:
         assert at.notice("message") == "Recorded: blue works again."
 
 
+@pytest.mark.parametrize("size", [SMALLEST, (80, 24)])
+async def test_a_band_with_a_name_of_two_words_is_asked_about_in_whole_sentences(
+    size: tuple[int, int],
+) -> None:
+    async with counter(size=size) as at:
+        wear(at, Band(id="b3" * 16, state="blocked", label="first band"))
+        await at.find("tom beck")
+        await at.press("v")
+
+        asked = " ".join(at.screen.split())
+        assert "A blocked band of Tom Becker was found?" in asked
+        assert "Unblock first band." in asked
+        assert clipped(at.app) == []
+
+
 async def test_whoever_has_no_band_is_asked_nothing() -> None:
     async with counter() as at:
         wear(at, HIS_RETIRED)
