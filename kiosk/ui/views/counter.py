@@ -91,10 +91,11 @@ class _Here:
 
 @dataclass(frozen=True, slots=True)
 class _Spoken:
-    """What a band said of a wearer this device knows nothing of, and when it was tapped."""
+    """What a band said of a wearer this device knows nothing of, and when it was tapped or first told."""
 
     carried: Carried
     at: int
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -573,10 +574,12 @@ class CounterView(CounterSettling):
 
     def action_open_here(self) -> None:
         """Open the page of whoever tapped; of a wearer who has none here, say what the band tells, once ID was seen."""
-        if self._carried is not None:
-            spoken, self._carried = self._carried, None
+        spoken = self._carried
+        if spoken is not None and not (spoken.is_told and self._referred):
             now = self._desk.standing().now
             text = carried_said(spoken.carried, now=now, words=self._words)
+            if not spoken.is_told:  # it can be read again for as long as a tap holds
+                self._carried = _Spoken(spoken.carried, now, is_told=True)
             self.query_one("#here", Notice).announce(text)
             self._show_keys()
         elif self._here is not None:

@@ -793,6 +793,27 @@ async def test_the_line_a_strange_band_carries_is_read_only_once_an_identity_doc
         assert at.view.page == "find"
 
 
+async def test_what_a_strange_band_told_can_be_read_again_for_as_long_as_a_tap_holds() -> None:
+    async with counter() as at:
+        tapped = recognition("", reason="carried", assurance="A1")
+        at.view.customer_here(dataclasses.replace(tapped, carried=LENA_BY_HER_BAND))
+        await at.press("f4")
+        await at.find("tom beck")
+        await at.press("escape")
+        gone, keys = at.notice("here"), at.view._keys()
+        await at.press("f4")
+        again = at.notice("here")
+        at.desk.stand(now=NOW_US + HELD_US + 1)
+        at.view.look()
+        over = at.notice("here")
+        await at.press("f4")
+
+        assert "4711" not in gone
+        assert "here" in {name for _, _, name in keys}
+        assert "case C-4711 (Phone); 1 pick-up" in again
+        assert over == at.notice("here") == ""
+
+
 async def test_a_strange_band_says_nothing_more_once_another_was_tapped() -> None:
     async with counter() as at:
         tapped = recognition("", reason="carried", assurance="A1")
