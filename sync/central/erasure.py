@@ -137,8 +137,8 @@ def kept(store: Store, *, now: int) -> bool:
             new or not mine
         ):  # also an empty one, so that it is the service's whoever writes it next
             ledger.write([*(it for it in mine if _is_believed(it, store, now=now)), *new])
-    except DeviceError:  # the rows of the notes stand; the file gets them later
-        log.exception("notes of erasures not in the file")
+    except DeviceError as error:  # the rows of the notes stand; the file gets them later
+        log.error("notes of erasures not in the file", extra={"cause": str(error)})  # noqa: TRY400  # the trace says nothing more
         return False
     return True
 
