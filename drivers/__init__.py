@@ -3,6 +3,7 @@
 README.md is its page for programs of others: examples, chips, errors, how to add to it.
 
 errors       everything that can go wrong with a reader or a band
+status       what a status word means, in words: the one table
 target       a band in the field, as a reader sees it
 proof        what an exchange established
 apdu         command and response bytes, status words

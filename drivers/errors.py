@@ -10,7 +10,7 @@
         BandLeft             taken away before the exchange was complete
           BandSilent         or it did not answer, and is there: activated anew, whatever was agreed with it is gone
         BandCollision        more than one band in the field
-        BandRefused          a status word other than success
+        BandRefused          a status word other than success; the table of their meanings is in `status`
         BandUntrusted        a cryptogram or MAC is wrong; the connection is over
         KeyUnknown           its key has a version this store was not lent: no sign of a copy, only of a later key
         BandUnsupported      a technology this product does not read
@@ -21,6 +21,8 @@ read back, never repeated blindly.
 """
 
 from enum import Enum
+
+from drivers.status import meaning_of, shown
 
 
 class Delivery(Enum):
@@ -106,17 +108,23 @@ class BandCollision(BandError):
 
 
 class BandRefused(BandError):
-    """The chip answered with a status word other than success.
+    """The chip answered with a status word other than success; as text it says the reason, the status and its meaning.
 
     Attributes:
-        status: SW1 SW2 as one number.
+        status: SW1 SW2 as one number; 0 where there was none, and for the NAK of a chip without ISO-DEP that is 0.
+        meaning: What the chip meant by it, in words for a technician; "" where there was no status.
     """
 
     code = "band_refused"
 
-    def __init__(self, reason: str = "", *, status: int = 0) -> None:
-        super().__init__(reason, delivery=Delivery.REFUSED)
-        self.status = status
+    def __init__(self, reason: str = "", *, status: int | None = None) -> None:
+        self.status = status or 0
+        self.meaning = "" if status is None else meaning_of(status)
+        said = "" if status is None else f"{shown(status)}, {self.meaning}"
+        super().__init__(
+            f"{reason} ({said})" if reason and said else reason or said,
+            delivery=Delivery.REFUSED,
+        )
 
 
 class BandUntrusted(BandError):
