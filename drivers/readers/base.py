@@ -1,6 +1,6 @@
 """What a reader is: it waits for one band, connects to it, and says when it is gone."""
 
-from typing import Protocol
+from typing import Protocol, Self
 
 from drivers.connection import Connection
 from drivers.readers.signals import Signal
@@ -11,7 +11,7 @@ WAIT_MS_MAX = 500
 
 
 class Reader(Protocol):
-    """One antenna with a name. Used by one thread, which owns and closes it."""
+    """One antenna with a name. Used by one thread, which owns and closes it; `with opened(...) as reader:` closes it at its end."""
 
     @property
     def name(self) -> str:
@@ -52,4 +52,12 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Let go of the device; harmless when it is gone or done twice. Never raises."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """`close`, whatever ended the block."""
         ...

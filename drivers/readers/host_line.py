@@ -36,6 +36,10 @@ EXTENDED: Final = b"\xff\xff"
 NORMAL_SIZE_MAX: Final = 255
 """Bytes of content in a normal frame; more needs an extended one."""
 
+_EVERYDAY: Final = ACK + START
+_EVERYDAY_SIZE: Final = len(_EVERYDAY) + 4
+"""What stands before the content of nearly every answer; bytes around it: size twice before it, checksum and postamble behind."""
+
 CONTENT_SIZE_MAX: Final = 265
 """Bytes of content, TFI and code among them. Source: UM0701-02, 6.2.1.2."""
 
@@ -78,6 +82,14 @@ def answer_in(raw: bytes, code: int) -> tuple[bytes, int] | None:
         CommandRefused: it answered with an error frame.
         OSError: EIO: that is no frame, a damaged one, or the answer to another command.
     """
+    size = len(raw) - _EVERYDAY_SIZE
+    if 0 < size <= NORMAL_SIZE_MAX and raw[:11] == _EVERYDAY + bytes((size, -size & 0xFF)):
+        return _content_of(raw[11:-1], code), len(raw)
+    return _answer_with_care(raw, code)
+
+
+def _answer_with_care(raw: bytes, code: int) -> tuple[bytes, int] | None:
+    """The same of anything else than one normal frame behind one acknowledgement."""
     if not raw.startswith(ACK[: len(raw)]):
         raise _broken("no acknowledgement comes before the frame")
     at = 0
@@ -162,13 +174,16 @@ class HostLine:
             work()
         gathered = self._received()
         until_ms = self._clock.ticks_ms() + timeout_ms
-        while gathered and self._clock.ticks_ms() <= until_ms:
+        while gathered:
             answer = None if gathered == ACK else answer_in(gathered, code)
             if answer is not None:
-                if gathered.startswith(START, answer[1]):
+                content, end = answer
+                self._is_clean = len(gathered) == end
+                if gathered.startswith(START, end):
                     raise _broken("another frame is behind the answer")
-                self._is_clean = len(gathered) == answer[1]
-                return answer[0]
+                return content
+            if self._clock.ticks_ms() > until_ms:
+                break
             gathered += self._received()
         self.stop()
         raise TimeoutError(errno.ETIMEDOUT, "no whole answer came in time")

@@ -18,7 +18,7 @@ One context, one thread.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from drivers.apdu import GET_UID, SUCCESS, response_of
 from drivers.atr import technology_of_atr
@@ -405,6 +405,12 @@ class PcscReader:
             self._generation += 1
             self._disconnect()
             self._scard.SCardReleaseContext(self._context)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _look(self, timeout_ms: int, *, until_present: bool) -> _Seen:
         """The reader's state, when it is the wanted one or the time is over."""

@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from drivers.apdu import clothed, unwrapped
-from drivers.connection import Work
+from drivers.connection import Connection, Work
 from drivers.errors import (
     BandCollision,
     BandLeft,
@@ -162,7 +162,12 @@ _Answer = TypeVar("_Answer")
 
 
 class Pn532Reader:
-    """A PN532 on a serial port, open until closed."""
+    """A PN532 on a serial port, open until closed.
+
+    Attributes:
+        generation: The activation that is current; connections to older ones are dead.
+        reported_at_us: See `Reader`.
+    """
 
     def __init__(
         self, device: Any, line: HostLine, path: str, clock: Clock, lock: PortLock
@@ -172,7 +177,7 @@ class Pn532Reader:
         self._path = path
         self._clock = clock
         self._lock = lock
-        self._generation = 0
+        self.generation = 0
         self._target: Target | None = None
         self._n_silent = 0
         self._n_empty = 0
@@ -227,11 +232,6 @@ class Pn532Reader:
         """What it is and where."""
         return f"PN532 on {self._path}"
 
-    @property
-    def generation(self) -> int:
-        """The activation that is current; connections to older ones are dead."""
-        return self._generation
-
     def wait_for_target(self, timeout_ms: int) -> Target | None:
         """The band in the field, or None. See `Reader`."""
         deadline_ms = self._clock.ticks_ms() + min(timeout_ms, WAIT_MS_MAX)
@@ -255,11 +255,13 @@ class Pn532Reader:
                 is_rested = True
             self._clock.sleep_ms(min(POLL_PAUSE_MS, left_ms))
 
-    def connect(self, target: Target) -> "Pn532Connection":
+    def connect(self, target: Target) -> Connection:
         """A connection to the target that was found last. See `Reader`."""
-        if target.generation != self._generation:
-            raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
-        return Pn532Connection(self, target)
+        if target.generation != self.generation:
+            raise _another_activation()
+        if target.technology is not Technology.ISO_DEP:
+            return Pn532Connection(self, target)
+        return (Pn532Desfire if target.answer == DESFIRE_ATS else Pn532IsoDep)(self)
 
     def wait_for_removal(self, timeout_ms: int) -> bool:
         """Is the field empty? See `Reader`."""
@@ -285,7 +287,7 @@ class Pn532Reader:
         if not self._is_open:
             return
         self._is_open = False
-        self._generation += 1
+        self.generation += 1
         from nfc.clf.pn53x import Chipset  # already loaded by `opened`
 
         tty = self._device.chipset.transport
@@ -336,23 +338,27 @@ class Pn532Reader:
     def _listed(self) -> tuple[Target, ...]:
         """All type A bands in the field, each activated anew."""
         self._target = None
-        self._generation += 1
+        self.generation += 1
         found = self._searched(bytes((TARGET_MAX, TYPE_A_106)))
         self._is_field_stale = bool(found)
         return found
 
     def _searched(self, what: bytes) -> tuple[Target, ...]:
         """What one search of type A bands found, in the generation that is current."""
-
-        def ask() -> tuple[Target, ...]:
-            self._cycle_field()
-            # Until its answer is read whole, a band may have been activated that we know nothing of.
-            self._is_field_stale = True
-            found = targets_of(self._command(IN_LIST_PASSIVE_TARGET, what), self._generation)
-            self._is_field_stale = self._is_raw = self._is_deaf = False
-            return found
-
-        return self._asked(ask)
+        attempt = 1
+        while True:
+            try:
+                if self._is_field_stale:
+                    self._cycle_field()
+                # Until its answer is read whole, a band may have been activated that we know nothing of.
+                self._is_field_stale = True
+                found = targets_of(self._command(IN_LIST_PASSIVE_TARGET, what), self.generation)
+            except (ReaderFault, BandMalformed) as error:
+                self._ask_again(error, attempt)
+            else:
+                self._is_field_stale = self._is_raw = self._is_deaf = False
+                return found
+            attempt += 1
 
     def _felica_listed(self) -> tuple[Target, ...]:
         """The FeliCa bands in the field, if it is time to look for them."""
@@ -362,18 +368,16 @@ class Pn532Reader:
     def _felicas(self) -> tuple[Target, ...]:
         content = bytes((TARGET_MAX, FELICA_212)) + FELICA_POLLING
         return self._asked(
-            lambda: felicas_of(self._command(IN_LIST_PASSIVE_TARGET, content), self._generation)
+            lambda: felicas_of(self._command(IN_LIST_PASSIVE_TARGET, content), self.generation)
         )
 
     def _cycle_field(self) -> None:
-        """Let bands forget in a field that is off, where one may be deaf; the next search switches it on."""
-        if self._is_field_stale:
-            if self._off_since_ms is None:
-                self._switch_off()
-            off_ms = self._clock.ticks_ms() - (self._off_since_ms or 0)
-            if off_ms < FIELD_OFF_MS:
-                self._clock.sleep_ms(FIELD_OFF_MS - off_ms)
-            self._is_field_stale = False
+        """Let bands forget in a field that is off; the next search switches it on."""
+        if self._off_since_ms is None:
+            self._switch_off()
+        off_ms = self._clock.ticks_ms() - (self._off_since_ms or 0)
+        if off_ms < FIELD_OFF_MS:
+            self._clock.sleep_ms(FIELD_OFF_MS - off_ms)
 
     def _rest(self) -> None:
         """Switch the field off ahead of a search that has to have it off before; where that fails, the search does it."""
@@ -451,9 +455,15 @@ class Pn532Reader:
 
     def _banded(self, code: int, content: bytes, work: Work | None = None) -> bytes:
         """A host command whose status is the band's; anything but success means that it is out of reach."""
+        if not self._is_open:
+            raise _closed()
+        self._off_since_ms = None  # whatever it is, it may switch the field on
         try:
-            answer = self._command(code, content, work)
-        except ReaderFault as error:
+            answer = self._line.command(code, content, COMMAND_TIMEOUT_MS, work=work)
+        except _LINE_ERRORS as error:
+            fault = self._fault_of(error, code)
+            if isinstance(fault, ReaderAbsent):
+                raise fault from error
             # Late or garbled: the band makes it wait, or the line was disturbed. If the reader is broken, the next search says so.
             self._is_field_stale = True
             self._give_up(error, code, attempt=1)
@@ -466,24 +476,28 @@ class Pn532Reader:
         return answer
 
     def _asked(self, ask: Callable[[], _Answer]) -> _Answer:
-        """What `ask` returns; asked again when the answer was late or garbled, for here nothing is at stake.
-
-        Raises:
-            ReaderFault: none of ASK_MAX answers was whole; it says why the last one was not.
-            ReaderBusy: and another program is seen to have the port open, so it may have taken them.
-        """
+        """What `ask` returns; asked again when the answer was late or garbled, for here nothing is at stake. Raises as `_ask_again`."""
         attempt = 1
         while True:
             try:
                 return ask()
             except (ReaderFault, BandMalformed) as error:
-                self._give_up(error, IN_LIST_PASSIVE_TARGET, attempt=attempt)
-                if attempt == ASK_MAX:
-                    other = _other_program(self._path)
-                    if other:
-                        raise ReaderBusy(other, delivery=Delivery.NOT_SENT) from error
-                    raise ReaderFault(str(error)) from error
+                self._ask_again(error, attempt)
             attempt += 1
+
+    def _ask_again(self, error: DriverError, attempt: int) -> None:
+        """A search or a look was not answered whole: that many times so far.
+
+        Raises:
+            ReaderFault: none of ASK_MAX answers was whole; it says why the last one was not.
+            ReaderBusy: and another program is seen to have the port open, so it may have taken them.
+        """
+        self._give_up(error, IN_LIST_PASSIVE_TARGET, attempt=attempt)
+        if attempt == ASK_MAX:
+            other = _other_program(self._path)
+            if other:
+                raise ReaderBusy(other, delivery=Delivery.NOT_SENT) from error
+            raise ReaderFault(str(error)) from error
 
     def _give_up(self, error: DriverError, code: int, *, attempt: int) -> None:
         """Log why an answer is not used, and tell the chip to stop at what it may still be busy with."""
@@ -495,25 +509,34 @@ class Pn532Reader:
         with contextlib.suppress(*_PORT_ERRORS):
             self._line.stop()
 
-    def _command(self, code: int, content: bytes, work: Work | None = None) -> bytes:
+    def _command(self, code: int, content: bytes) -> bytes:
         """One host command. Raises ReaderError."""
         if not self._is_open:
-            raise ReaderAbsent("the reader is closed", delivery=Delivery.NOT_SENT)
-        self._off_since_ms = None  # whatever it is, it may switch the field on
+            raise _closed()
+        self._off_since_ms = None
         try:
-            return self._line.command(code, content, COMMAND_TIMEOUT_MS, work=work)
-        except CommandRefused as error:
-            raise ReaderFault(f"the reader refused command {code:02X}") from error
-        except _PORT_ERRORS as error:
-            if not Path(self._path).exists():
-                raise ReaderAbsent("the serial port is gone") from error
-            raise ReaderFault(
-                f"no whole answer to command {code:02X}: {_cause_of(error)}"
-            ) from error
+            return self._line.command(code, content, COMMAND_TIMEOUT_MS)
+        except _LINE_ERRORS as error:
+            raise self._fault_of(error, code) from error
+
+    def _fault_of(self, error: Exception, code: int) -> ReaderError:
+        """What it means that the line failed at that command: ReaderFault, or ReaderAbsent."""
+        if isinstance(error, CommandRefused):
+            return ReaderFault(f"the reader refused command {code:02X}")
+        if not Path(self._path).exists():
+            return ReaderAbsent("the serial port is gone")
+        return ReaderFault(f"no whole answer to command {code:02X}: {_cause_of(error)}")
+
+
+def _closed() -> ReaderAbsent:
+    return ReaderAbsent("the reader is closed", delivery=Delivery.NOT_SENT)
 
 
 _PORT_ERRORS = (OSError, termios.error)
 """What a port raises that breaks, or that answers wrongly."""
+
+_LINE_ERRORS = (CommandRefused, *_PORT_ERRORS)
+"""What a command on the line raises."""
 
 _TRANSPORT_ERRORS = (*_PORT_ERRORS, IndexError, struct.error, AttributeError)
 """What nfcpy 1.0.4 and pyserial let through when a port breaks or a frame is cut short."""
@@ -612,51 +635,65 @@ def _hung_up(tty: Any) -> None:
 
 
 class Pn532Connection:
-    """A connection to one activation through a PN532."""
+    """A connection to one activation through a PN532, of a band that does not speak ISO-DEP: frames as they are."""
 
     def __init__(self, reader: Pn532Reader, target: Target) -> None:
         self._reader = reader
         self._target = target
-        self._generation = reader.generation
-
-    @property
-    def generation(self) -> int:
-        """The activation it belongs to."""
-        return self._generation
+        self.generation = reader.generation
 
     def transmit(self, command: bytes) -> bytes:
-        """Send one command: InDataExchange for ISO-DEP, a frame as it is for every other band."""
-        return self._transmitted(command, None)
+        """Send one frame; the answer."""
+        if self._reader.generation != self.generation:
+            raise _another_activation()
+        return self._reader.exchange_frame(self._target, command)
 
-    def transmit_while(self, command: bytes, work: Work) -> bytes:
-        """The same, `work` done meanwhile where the band speaks ISO-DEP, else before."""
-        return self._transmitted(command, work)
 
-    def _transmitted(self, command: bytes, work: Work | None) -> bytes:
-        if self._reader.generation != self._generation:
-            raise BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
-        if self._target.technology is not Technology.ISO_DEP:
-            if work is not None:
-                work()
-            return self._reader.exchange_frame(self._target, command)
-        is_desfire = self._target.answer == DESFIRE_ATS
-        native = unwrapped(command) if is_desfire else None
-        if native is not None:
-            return self._native(native, work)
+class Pn532IsoDep:
+    """A connection to one activation of a band that speaks ISO-DEP."""
+
+    def __init__(self, reader: Pn532Reader) -> None:
+        self._reader = reader
+        self.generation = reader.generation
+
+    def transmit(self, command: bytes, work: Work | None = None) -> bytes:
+        """Send one APDU; the answer, `work` being done meanwhile."""
+        if self._reader.generation != self.generation:
+            raise _another_activation()
         answer = self._reader.exchange(command, work)
-        if len(answer) == 1 and is_desfire:
-            return clothed(answer)  # it takes native commands by now, and says so of an APDU
         if len(answer) < 2:
-            raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
+            raise _cut_short()
         return answer
 
-    def _native(self, command: bytes, work: Work | None) -> bytes:
-        """A DESFire's own form: six bytes less each time, on the line and on the air.
+    def transmit_while(self, command: bytes, work: Work) -> bytes:
+        """The same."""
+        return self.transmit(command, work)
 
-        The first command after the activation decides which form the chip takes, so all are sent in this one.
-        Source: ACS, ACR1281U reference manual, 5.2.
-        """
-        answer = self._reader.exchange(command, work)
+
+class Pn532Desfire(Pn532IsoDep):
+    """The same of a DESFire, whose commands go in its own form: six bytes less each time, on the line and on the air.
+
+    The first command after the activation decides which form the chip takes, so all are sent in this one.
+    Source: ACS, ACR1281U reference manual, 5.2.
+    """
+
+    def transmit(self, command: bytes, work: Work | None = None) -> bytes:
+        """Send one command, without its clothes where it wears those; the answer with them, `work` being done meanwhile."""
+        reader = self._reader
+        if reader.generation != self.generation:
+            raise _another_activation()
+        native = unwrapped(command)
+        answer = reader.exchange(command if native is None else native, work)
+        if native is None and len(answer) > 1:
+            return answer  # of an APDU; one byte is a native answer: it takes native commands by now
         if not answer:
-            raise BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)
+            raise _cut_short()
         return clothed(answer)
+
+
+def _another_activation() -> BandLeft:
+    return BandLeft("another activation has begun", delivery=Delivery.NOT_SENT)
+
+
+def _cut_short() -> BandLeft:
+    return BandLeft("the answer ended before its status", delivery=Delivery.UNKNOWN)

@@ -20,6 +20,7 @@ import select
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 from drivers.errors import (
     BandLeft,
@@ -232,6 +233,12 @@ class WedgeReader:
             self._is_open = False
             self._generation += 1
             self._let_go()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _is_another_waiting(self) -> bool:
         """The same band typed again is still there; the first other one says that this one left."""

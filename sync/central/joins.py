@@ -344,7 +344,10 @@ def _joins(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
     names = _names(sql, owners)
     return [
         row_of(
-            Join(str(made), names.get(one, ""), names.get(other, ""), str(why), int(ppm), str(by), int(at)),
+            Join(
+                str(made), names.get(one, ""), names.get(other, ""), str(why), int(ppm), str(by), int(at),
+                (str(one), str(other)),
+            ),
             owner=root, as_of=int(at), source="centre",
         )
         for made, one, other, why, ppm, by, at in found

@@ -5,23 +5,28 @@ logs are emptied into the files, which is when the old pages go. What was found 
 which it goes, so that a pulled plug only delays the rest.
 
     a row left              -> its terms, its answered rows                   -> logs emptied
-    a customer's row left   -> also their operations that the centre has, what the store's other devices did for them, and drafts
+    a customer's row left   -> also their operations that the centre has, what the store's other devices did for them, and drafts;
+                               not of one who was joined into another and is here as that one, until that one goes too
     the lease is long over  -> every personal row, slice by slice             -> pulled again once the centre answers
     the device is revoked   -> its keys first, then its files; what the centre does not have yet goes before (see `wipe`)
 
 Operations the centre does not have stay whoever they are about: the centre decides about them.
 """
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
+
+import msgspec
 
 from hardware.disk import Disk
 from hardware.errors import DiskFault
 from sync.edge import drafts, find
-from sync.edge.store import EdgeStore, Transaction
+from sync.edge.store import EdgeStore, Found, Transaction
+from sync.model.records import Join
 from sync.model.wire import Cursor
 
 log = logging.getLogger(__name__)
@@ -30,22 +35,58 @@ ROWS_SLICE: Final = 1_000
 """Personal rows erased in one transaction, about 20 ms."""
 
 _GONE: Final = "gone/"
-"""Before the id of a customer in `meta`: their row left and the rest of them is to follow."""
+"""Before the id of a customer in `meta`: their row left, or what said whom they were joined into; the rest of them is to follow."""
 
 _UNSWEPT: Final = "unswept"
 """In `meta`: something left, and the logs are not emptied yet."""
 
 _CUSTOMER: Final = "customer/"
+_JOIN: Final = "join/"
+
+_ANY_BEHIND: Final = "SELECT 1 FROM cursor WHERE is_head = 0 LIMIT 1"
+
+_JOINS: Final = """SELECT body FROM row WHERE key >= 'join/' AND key < 'join0' AND is_read = 1"""
+"""Why rows of several customers are one's."""
+
+_JOINS_OF: Final = f"{_JOINS} AND key IN (SELECT value FROM json_each(?))"  # noqa: S608  # a constant
 
 
-def note_gone(file: Transaction, keys: Iterable[str]) -> None:
-    """Rows leave: remember what is to follow. Within the transaction in which they go."""
+def joined_by(file: Transaction, keys: Iterable[str]) -> frozenset[str]:
+    """Ids of the customers whom those of these rows made one that are here and are joins."""
+    joins = [key for key in keys if key.startswith(_JOIN)]
+    if not joins:
+        return frozenset()
+    return _joined_in(file.read(_JOINS_OF, (msgspec.json.encode(joins).decode(),)))
+
+
+def note_gone(
+    file: Transaction, keys: Iterable[str], *, joined: frozenset[str] = frozenset()
+) -> None:
+    """Rows leave: remember what is to follow. Within the transaction in which they go.
+
+    Args:
+        file: Where they go.
+        keys: Which.
+        joined: Who was here by them as another; see `joined_by`.
+    """
     keys = tuple(keys)
     if not keys:
         return
     customers = [key.removeprefix(_CUSTOMER) for key in keys if key.startswith(_CUSTOMER)]
-    file.many("INSERT OR IGNORE INTO meta VALUES (?, 1)", ((_GONE + one,) for one in customers))
+    file.many(
+        "INSERT OR IGNORE INTO meta VALUES (?, 1)",
+        ((_GONE + one,) for one in (*customers, *sorted(joined))),
+    )
     file.execute("INSERT OR IGNORE INTO meta VALUES (?, 1)", (_UNSWEPT,))
+
+
+def _joined_in(bodies: Iterable[Found]) -> frozenset[str]:
+    """Ids of the customers these joins made one; a body that is none makes nobody one."""
+    joined = set[str]()
+    for (body,) in bodies:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            joined.update(msgspec.json.decode(body, type=Join).records)
+    return frozenset(joined)
 
 
 class Rewinds(Protocol):
@@ -69,14 +110,23 @@ class Eraser:
         self._feed = feed
 
     def sweep(self) -> bool:
-        """Finish what left, once its terms are gone; whether there was anything. Raises StoreError."""
+        """Finish what left, once its terms are gone; whether there was anything. Raises StoreError.
+
+        Whether a customer left or is here as another is judged only where all is held that the centre had to say: the row that
+        tells it may come by a later page.
+        """
         found = self._store.cache.glance(
             "SELECT name FROM meta WHERE name = ? OR name GLOB ?", (_UNSWEPT, _GONE + "*")
         )
         if not found:
             return False
+        is_unswept = (_UNSWEPT,) in found
         owners = [name.removeprefix(_GONE) for (name,) in found if name != _UNSWEPT]
-        gone = [owner for owner in owners if not self._is_held(owner)]
+        if owners and self._store.cache.glance(_ANY_BEHIND):
+            if not is_unswept:
+                return False
+            owners = []
+        gone = self._left_of(owners)
         if gone:
             self._forget_operations(gone)
         is_empty = self._store.outbox.empty_log() if gone else True
@@ -133,13 +183,20 @@ class Eraser:
             log.warning("operations of a revoked device erased", extra={"count": n_ops})
         return False
 
-    def _is_held(self, owner: str) -> bool:
-        found = self._store.cache.look(
-            lambda file: file.read(
-                "SELECT 1 FROM row WHERE key = ? LIMIT 1", (_CUSTOMER + owner,)
+    def _left_of(self, owners: Sequence[str]) -> list[str]:
+        """Those of these customers who are here neither as themselves nor as somebody they were joined into."""
+
+        def reading(file: Transaction) -> list[str]:
+            found = file.read(
+                "SELECT DISTINCT key FROM row WHERE key IN (SELECT value FROM json_each(?))",
+                (msgspec.json.encode([_CUSTOMER + owner for owner in owners]).decode(),),
             )
-        )
-        return bool(found)
+            held = {key.removeprefix(_CUSTOMER) for (key,) in found}
+            left = [owner for owner in owners if owner not in held]
+            joined = _joined_in(file.read(_JOINS)) if left else ()
+            return [owner for owner in left if owner not in joined]
+
+        return self._store.cache.look(reading) if owners else []
 
     def _forget_operations(self, owners: Iterable[str]) -> None:
         """What the centre has of them it keeps or has erased; the copy here only serves a centre that lost its tail."""

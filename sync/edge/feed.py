@@ -605,14 +605,15 @@ def _delete(file: Transaction, places: Sequence[tuple[str, str]]) -> None:
     """Delete rows by key and scope, and remember whose last row that was."""
     if not places:
         return
-    file.many("DELETE FROM row WHERE key = ? AND scope = ?", places)
     keys = [key for key, _ in places]
+    joined = erase.joined_by(file, keys)
+    file.many("DELETE FROM row WHERE key = ? AND scope = ?", places)
     found = file.read(
         "SELECT DISTINCT key FROM row WHERE key IN (SELECT value FROM json_each(?))",
         (_encoder.encode(keys).decode(),),
     )
     still = {key for (key,) in found}
-    erase.note_gone(file, (key for key in keys if key not in still))
+    erase.note_gone(file, (key for key in keys if key not in still), joined=joined)
 
 
 def _purge_settled(file: Transaction, pinned: frozenset[str]) -> None:
@@ -621,7 +622,7 @@ def _purge_settled(file: Transaction, pinned: frozenset[str]) -> None:
     going = [key for key in leaving if key not in pinned]
     if going:
         find.note_keys(file, going)
-        erase.note_gone(file, going)
+        erase.note_gone(file, going, joined=erase.joined_by(file, going))
         file.many("DELETE FROM row WHERE key = ? AND seq = -1", ((key,) for key in going))
 
 

@@ -570,6 +570,7 @@ class Join(Record, frozen=True):
         why: What it rests on, in words.
         risk_ppm: How often such a join is wrong, in a million.
         by: Who joined them: a staff id, or "centre" for a rule.
+        records: Ids of both, by which a device knows who did not leave but is here as another; none in a row of an older centre.
     """
 
     id: str
@@ -579,6 +580,7 @@ class Join(Record, frozen=True):
     risk_ppm: int
     by: str
     at: int
+    records: tuple[str, ...] = ()
 
 
 class Product(Record, frozen=True):

@@ -352,11 +352,16 @@ def _balances_had(centre: Centre) -> dict[str, set[int]]:
 
 
 def customers_held(kiosk: KioskNode) -> set[str]:
-    """Whom this kiosk holds, by id."""
-    found = kiosk.up.cache.look(
-        lambda file: file.read("SELECT key FROM row WHERE kind = 'customer'")
-    )
-    return {key.partition("/")[2] for (key,) in found}
+    """Whom this kiosk holds, by id, be it as somebody they were joined into."""
+    held = set[str]()
+    for kind, key, body in kiosk.up.cache.look(
+        lambda file: file.read("SELECT kind, key, body FROM row WHERE kind IN ('customer', 'join')")
+    ):
+        if kind == "customer":
+            held.add(key.partition("/")[2])
+        else:
+            held.update(msgspec.json.decode(body, type=Join).records)
+    return held
 
 
 def nobody_is_alarmed(centre: Centre, kiosks: Iterable[KioskNode], but: Container[str]) -> None:
