@@ -4,7 +4,7 @@ Whenever a real reader would wait, one step of the script is done and the wait's
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from drivers.atr import technology_of_sak
 from drivers.errors import (
@@ -101,6 +101,12 @@ class FakeReader:
 
     def close(self) -> None:
         self.is_open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _is_still_there(self) -> bool:
         at, bands = self._field.look()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -96,6 +97,12 @@ class Watched:
 
     def close(self) -> None:
         self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def test_a_number_a_keyboard_types_over_and_over_is_one_tap() -> None:

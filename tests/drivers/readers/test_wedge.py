@@ -143,6 +143,15 @@ def test_an_unplugged_keyboard_is_absent_and_can_be_closed_twice(keyboard: Keybo
         keyboard.reader.wait_for_target(10)
 
 
+def test_a_keyboard_is_given_back_where_its_block_ends(keyboard: Keyboard) -> None:
+    with keyboard.reader as reader:
+        assert reader is keyboard.reader
+        reader.wait_for_target(10)
+
+    with pytest.raises(ReaderAbsent):
+        reader.wait_for_target(10)
+
+
 @pytest.mark.parametrize("wanted", ["/nowhere/event0", "/dev/null", "no such keyboard at all"])
 def test_what_is_no_keyboard_is_absent(wanted: str) -> None:
     with pytest.raises(ReaderAbsent) as absent:
