@@ -45,7 +45,9 @@ _JOIN: Final = "join/"
 
 _ANY_BEHIND: Final = "SELECT 1 FROM cursor WHERE is_head = 0 LIMIT 1"
 
-_JOINS: Final = """SELECT body FROM row WHERE key >= 'join/' AND key < 'join0' AND is_read = 1"""
+_JOINS: Final = (
+    """SELECT body FROM row WHERE key >= 'join/' AND key < 'join0' AND is_read = 1"""
+)
 """Why rows of several customers are one's."""
 
 _JOINS_OF: Final = f"{_JOINS} AND key IN (SELECT value FROM json_each(?))"  # noqa: S608  # a constant

@@ -355,7 +355,9 @@ def customers_held(kiosk: KioskNode) -> set[str]:
     """Whom this kiosk holds, by id, be it as somebody they were joined into."""
     held = set[str]()
     for kind, key, body in kiosk.up.cache.look(
-        lambda file: file.read("SELECT kind, key, body FROM row WHERE kind IN ('customer', 'join')")
+        lambda file: file.read(
+            "SELECT kind, key, body FROM row WHERE kind = 'customer' OR kind = 'join' AND is_read = 1"
+        )
     ):
         if kind == "customer":
             held.add(key.partition("/")[2])

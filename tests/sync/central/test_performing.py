@@ -108,6 +108,7 @@ def test_staff_join_two_customers_and_the_one_with_more_rows_is_kept(centre: Cen
         "showed an ID",
         "ben",
     )
+    assert sorted(told[3]["records"]) == [ANN, BO]
 
 
 def test_staff_take_them_apart_and_all_is_as_before(centre: Centre) -> None:

@@ -22,9 +22,9 @@ from sync.edge.outbox import Outbox
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
 from sync.edge.upkeep import Upkeep
-from sync.model.records import ContactPoint, Customer, Interaction
+from sync.model.records import ContactPoint, Customer, Interaction, Join
 from sync.model.row import Row
-from sync.model.wire import Checkpoint, OpResult, Page
+from sync.model.wire import Checkpoint, OpResult, Page, WireRow
 from tests.support import centre as real
 from tests.support import edge, shop
 from tests.support.transport import AsgiTransport
@@ -220,6 +220,64 @@ def test_somebody_who_is_here_again_keeps_their_operations(store: EdgeStore) -> 
 
     assert outbox.state_of(sent.id) is not None
     assert Finder(store).find(NAME)
+
+
+def joined_into_lena(is_named: bool = True) -> Row:
+    records = ("zwenti-id", shop.LENA) if is_named else ()
+    body = Join("j1", "Zwenti", "Lena", "an ID seen", 1, "ben", shop.NOON, records)
+    return shop.row(body, owner=shop.LENA)
+
+
+def told(store: EdgeStore, *lines: WireRow, is_head: bool = True) -> None:
+    feed = Feed(store)
+    page = Page(lines, (Checkpoint(edge.SCOPE, lines[-1].seq, is_head=is_head),))
+    feed.apply_page(page, asked=feed.cursors())
+    feed.flush()
+
+
+def test_who_was_joined_into_somebody_who_is_here_left_nothing_until_that_join_goes(
+    store: EdgeStore,
+) -> None:
+    outbox, drafts = Outbox(store), Drafts(store)
+    sent = shop.noted(TEXT, owner="zwenti-id")
+    outbox.record(sent)
+    outbox.settle([OpResult(sent.id, "applied", "", "", ())])
+    drafts.keep("zwenti-id", "note", b"half a sentence")
+    since = Feed(store).cursors()[0].seq
+    keys = [row.key for row in rows_of_canary()]
+    lines = [edge.gone_row(key, since + n) for n, key in enumerate(keys, start=1)]
+    seen = []
+
+    for told_next, is_head in (
+        (lines, False),  # the row that says why comes by the next page
+        ([edge.wire_row(joined_into_lena(), since + 11)], True),
+        ([edge.gone_row("join/j1", since + 12)], True),
+    ):
+        told(store, *told_next, is_head=is_head)
+        keep_up(store)
+        seen.append((outbox.state_of(sent.id) is not None, drafts.kept()))
+
+    assert seen == [(True, (b"half a sentence",))] * 2 + [(False, ())]
+    assert not canaries_in(store.folder) - {
+        "zwenti-id"
+    }  # the join, of which the log is not emptied
+
+
+def test_a_join_that_does_not_say_of_whom_keeps_nothing_back(store: EdgeStore) -> None:
+    outbox = Outbox(store)
+    sent = shop.noted(TEXT, owner="zwenti-id")
+    outbox.record(sent)
+    outbox.settle([OpResult(sent.id, "applied", "", "", ())])
+    since = Feed(store).cursors()[0].seq
+
+    told(
+        store,
+        edge.wire_row(joined_into_lena(is_named=False), since + 1),
+        edge.gone_row("customer/zwenti-id", since + 2),
+    )
+    keep_up(store)
+
+    assert outbox.state_of(sent.id) is None
 
 
 def test_one_row_that_left_is_gone_from_search_and_files_too(store: EdgeStore) -> None:

@@ -1,5 +1,6 @@
-"""Two customers are made one at the centre while a kiosk is offline with operations on both: nothing is lost, its cache follows."""
+"""Two customers are made one at the centre while a kiosk has operations on both: nothing is lost, its cache follows."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
+from hardware.identity import DeviceIdentity
 from sync.central import joining
 from sync.central.centre import Centre
 from sync.edge.client import CentreClient
@@ -36,8 +38,14 @@ def clock() -> FixedClock:
 @pytest.fixture
 def centre(tmp_path: Path, clock: FixedClock) -> Iterator[Centre]:
     opened = open_centre(tmp_path / "centre", clock=clock)
+    put_both(opened)
+    yield opened
+    opened.close()
+
+
+def put_both(centre: Centre) -> None:
     for owner, band in BANDS.items():
-        opened.put_rows(
+        centre.put_rows(
             [
                 row_of(
                     Customer(owner, owner.title()),
@@ -49,8 +57,6 @@ def centre(tmp_path: Path, clock: FixedClock) -> Iterator[Centre]:
             ],
             interest=[("harbour", owner)],
         )
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -58,16 +64,20 @@ def kiosk(
     centre: Centre, tmp_path: Path, clock: FixedClock
 ) -> Iterator[tuple[EdgeStore, SyncRunner]]:
     store = edge.opened(tmp_path / "kiosk", clock=clock)
-    client = CentreClient(
-        AsgiTransport(centre.asgi_app),
-        identity=new_device(centre),
-        clock=clock,
-        entropy=SeededEntropy("client"),
-    )
-    runner = SyncRunner(client, store, clock=clock, entropy=SeededEntropy("chance"))
+    runner = runner_of(store, centre, new_device(centre), clock)
     runner.sync_once()
     yield store, runner
     store.close()
+
+
+def runner_of(
+    store: EdgeStore, centre: Centre, device: DeviceIdentity, clock: FixedClock
+) -> SyncRunner:
+    client = CentreClient(
+        AsgiTransport(centre.asgi_app), identity=device, clock=clock,
+        entropy=SeededEntropy(f"client at {clock.ticks_ms()}"),
+    )  # fmt: skip
+    return SyncRunner(client, store, clock=clock, entropy=SeededEntropy("chance"))
 
 
 def owner_by_band(store: EdgeStore, owner: str) -> str:
@@ -121,3 +131,100 @@ def test_taken_apart_again_each_band_opens_its_own_with_what_was_said_there(
         profile = Lookup(store).profile(owner)
         assert [body.text for _, body in profile.of(Interaction)] == [f"{owner} was here"]
         assert profile.customer is not None
+
+
+def done_for_both(store: EdgeStore, runner: SyncRunner) -> None:
+    for owner, op_id in OPS.items():
+        Outbox(store).record(said(f"{owner} was here", op_id=op_id, owner=owner))
+    runner.sync_once()
+
+
+def kept(store: EdgeStore) -> list[str]:
+    """Whose operations are still here."""
+    return [owner for owner, op in OPS.items() if Outbox(store).state_of(op) is not None]
+
+
+def test_what_was_done_for_who_was_joined_since_comes_back_to_a_centre_that_is_set_back(
+    tmp_path: Path, clock: FixedClock
+) -> None:
+    folder, copy = tmp_path / "centre", tmp_path / "copy"
+    centre = open_centre(folder, clock=clock)
+    put_both(centre)
+    device = new_device(centre)
+    store = edge.opened(tmp_path / "kiosk", clock=clock)
+    runner_of(store, centre, device, clock).sync_once()
+    centre.close()
+    shutil.copytree(folder, copy)
+    centre = open_centre(folder, clock=clock)
+    clock.sleep_ms(1_000)
+    runner = runner_of(store, centre, device, clock)
+    done_for_both(store, runner)
+    join(centre)
+    runner.sync_once()
+    joined = Lookup(store).profile(ANN).customer is None
+    centre.close()
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+
+    centre = open_centre(folder, clock=clock)
+    clock.sleep_ms(1_000)
+    lacked = [centre.operation(op) for op in OPS.values()]
+    again = runner_of(store, centre, device, clock)
+    again.sync_once()
+    again.sync_once()
+
+    assert joined
+    assert lacked == [None, None]
+    assert [centre.operation(op) is not None for op in OPS.values()] == [True, True]
+    for owner in BANDS:
+        profile = Lookup(store).profile(owner)
+        assert [body.text for _, body in profile.of(Interaction)] == [f"{owner} was here"]
+    centre.close()
+    store.close()
+
+
+def test_what_was_done_for_who_was_joined_goes_when_the_one_who_is_kept_is_erased(
+    centre: Centre, kiosk: tuple[EdgeStore, SyncRunner]
+) -> None:
+    store, runner = kiosk
+    done_for_both(store, runner)
+    join(centre)
+    runner.sync_once()
+    before = kept(store)
+
+    centre.erase(BO)
+    runner.sync_once()
+
+    assert (before, kept(store)) == ([ANN, BO], [])
+
+
+def test_what_was_done_for_who_was_joined_goes_when_the_one_who_is_kept_leaves_the_store(
+    centre: Centre, kiosk: tuple[EdgeStore, SyncRunner]
+) -> None:
+    store, runner = kiosk
+    done_for_both(store, runner)
+    join(centre)
+    runner.sync_once()
+    before = kept(store)
+
+    centre.end_interest("harbour", BO)
+    runner.sync_once()
+
+    assert (before, kept(store)) == ([ANN, BO], [])
+
+
+def test_who_was_taken_apart_again_and_leaves_takes_along_what_was_theirs_alone(
+    centre: Centre, kiosk: tuple[EdgeStore, SyncRunner]
+) -> None:
+    store, runner = kiosk
+    done_for_both(store, runner)
+    made = join(centre)
+    runner.sync_once()
+    changed(centre, lambda it: joining.unjoin(it, made, "ben", at=2))
+    runner.sync_once()
+    before = kept(store)
+
+    centre.end_interest("harbour", ANN)
+    runner.sync_once()
+
+    assert (before, kept(store)) == ([ANN, BO], [BO])

@@ -73,6 +73,7 @@ FOUND = (
         2,
         40,
     ),  # a kiosk that settled something and was moved before the decision came down
+    (1200442, 3, 8),  # what was done for who was joined into another, and the centre set back
 )
 """Seed, kiosks and steps of runs that once failed."""
 
