@@ -185,7 +185,7 @@ class Centre:
             raise
         try:
             store.keep_erasure_key(erasure_notes.key_for(private_key))
-            store.ledger = Ledger(folder, disk)
+            store.ledger = Ledger(folder, disk, clock)
             centre = cls(
                 store, lock, private_key, clock=clock, entropy=entropy, band_keys=band_keys,
                 capsule_signer=capsule_signer, channels=named, brand=brand,

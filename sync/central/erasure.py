@@ -7,7 +7,7 @@ disk. One that does not come back erases by itself, when its lease is over, and 
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -131,16 +131,23 @@ def kept(store: Store, *, now: int) -> bool:
     with store.reading() as snapshot:
         there = erasure_notes.texts(snapshot.sql)
     try:
-        mine = dict.fromkeys(ledger.read())
-        new = [text for text in there.values() if text not in mine]
-        if (
-            new or not mine
-        ):  # also an empty one, so that it is the service's whoever writes it next
-            ledger.write([*(it for it in mine if _is_believed(it, store, now=now)), *new])
+        mine = ledger.read()
+        # An empty one is written too, so that it is the service's whoever writes it next.
+        if mine and not _lacking(mine, there):
+            return True
+        with ledger.alone():
+            mine = ledger.read()  # as it is now: somebody may have written it just before
+            believed = (it for it in mine if _is_believed(it, store, now=now))
+            ledger.write((*believed, *_lacking(mine, there)))
     except DeviceError as error:  # the rows of the notes stand; the file gets them later
         log.error("notes of erasures not in the file", extra={"cause": str(error)})  # noqa: TRY400  # the trace says nothing more
         return False
     return True
+
+
+def _lacking(mine: Iterable[str], there: Mapping[str, str]) -> list[str]:
+    known = frozenset(mine)
+    return [text for text in there.values() if text not in known]
 
 
 def _is_believed(text: str, store: Store, *, now: int) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hardware.clock import SystemClock
 from hardware.disk import SystemDisk
 from hardware.entropy import Entropy, SystemEntropy
 from sync.central.changes import LISTENER
@@ -43,7 +44,7 @@ class Store:
         if isinstance(database, Path) or (
             isinstance(database, str) and not is_address(database)
         ):
-            self.ledger = Ledger(Path(database).parent, SystemDisk())
+            self.ledger = Ledger(Path(database).parent, SystemDisk(), SystemClock())
         self._entropy = entropy or SystemEntropy()
         try:
             self._life = migrate(self._engine, fresh_epoch=fresh_epoch)

@@ -157,6 +157,21 @@ def test_a_folder_has_one_owner_until_it_is_given_back(tmp_path: Path) -> None:
     disk.lock(tmp_path).close()
 
 
+def test_a_folder_is_held_by_one_at_a_time_whoever_owns_it(tmp_path: Path) -> None:
+    disk = SystemDisk()
+    owner, held = disk.lock(tmp_path), disk.hold(tmp_path)
+
+    with pytest.raises(FolderInUse):
+        disk.hold(tmp_path)
+    held.close()
+
+    disk.hold(tmp_path).close()
+    owner.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"], "it leaves no file"
+    with pytest.raises(DiskFault):
+        disk.hold(tmp_path / "nowhere")
+
+
 def test_an_owner_that_was_killed_leaves_the_folder_free(tmp_path: Path) -> None:
     child = os.fork()
     if child == 0:

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,10 +11,10 @@ import httpx
 import msgspec
 import pytest
 
-from hardware.clock import FixedClock
-from hardware.disk import SystemDisk
+from hardware.clock import FixedClock, SystemClock
+from hardware.disk import FolderLock, SystemDisk
 from hardware.entropy import SeededEntropy
-from hardware.errors import DiskFault, DiskFull
+from hardware.errors import DiskFault, DiskFull, FolderInUse
 from hardware.moments import moment_of
 from sync.central import erasing_again, erasure, erasure_notes, forgetting, joining
 from sync.central.erasure_ledger import FILE, Ledger
@@ -621,7 +622,7 @@ def test_what_another_process_erases_while_the_file_is_written_comes_into_it_nex
                 site.centre._store.ledger = self
             super().write(notes)
 
-    slow = Slow(site.folder, SystemDisk())
+    slow = Slow(site.folder, SystemDisk(), site.clock)
     ledger.write([])
     site.centre._store.ledger = None
     site.centre.erase(LENA)
@@ -632,6 +633,69 @@ def test_what_another_process_erases_while_the_file_is_written_comes_into_it_nex
     site.centre.tidy()
 
     assert sorted(slow.read()) == sorted(site.notes().values())
+
+
+def test_a_command_and_the_service_that_erase_at_once_take_no_line_from_each_other(
+    site: Site,
+) -> None:
+    has_come = threading.Event()
+
+    class Waits(SystemDisk):
+        """The command's: it says that it came to a file that is being written."""
+
+        def hold(self, folder: Path) -> FolderLock:
+            try:
+                return super().hold(folder)
+            except FolderInUse:
+                has_come.set()
+                raise
+
+    def by_command() -> None:
+        store = Store(site.folder / "centre.db", fresh_epoch="")
+        store.ledger = Ledger(site.folder, Waits(), SystemClock())
+
+        def write(change: Callable[..., int], *, keys: object = ()) -> int:
+            with store.writing() as transaction:
+                n_rows = change(transaction)
+                transaction.take_heads(NOON)
+            return n_rows
+
+        erasure.erase(store, write, "tom", now=NOON)
+        store.close()
+        has_come.set()
+
+    command = threading.Thread(target=by_command)
+
+    class Slow(SystemDisk):
+        """The service's: between its reading the file and writing it the command comes."""
+
+        def write(self, path: Path, content: bytes, *, private: bool = False) -> None:
+            command.start()
+            assert has_come.wait(60)
+            super().write(path, content, private=private)
+
+    site.centre._store.ledger = Ledger(site.folder, Slow(), site.clock)
+
+    site.centre.erase(LENA)
+    command.join()
+
+    lines = (site.folder / FILE).read_text().split()
+    assert sorted(lines) == sorted(site.notes().values())
+    assert len(lines) == 2
+
+
+def test_a_file_somebody_else_writes_for_too_long_keeps_nobody_from_being_erased(
+    site: Site,
+) -> None:
+    held = SystemDisk().hold(site.folder)
+
+    site.centre.erase(LENA)
+
+    assert site.known(LENA) == []
+    assert (site.folder / FILE).read_text() == ""
+    held.close()
+    site.centre.tidy()
+    assert (site.folder / FILE).read_text().split() == list(site.notes().values())
 
 
 def test_a_file_that_somebody_took_away_is_made_anew(site: Site) -> None:
