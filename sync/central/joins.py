@@ -72,7 +72,7 @@ LIKE_MAX: Final = 5
 
 
 JOINS_MAX: Final = 20
-"""Joins a customer's rows say."""
+"""Joins a customer's rows say; the oldest of them names the records of all before it too."""
 
 CHANNEL_OF: Final[Mapping[str, str]] = {"phone": "phone", "email": "email"}
 """Kind of a contact point to its channel; a handle's is its network."""
@@ -338,19 +338,21 @@ def _joins(sql: Connection, root: str, owners: Sequence[str]) -> list[Row]:
         return []
     found = sql.all(
         "SELECT id, one, other, why, risk_ppm, by_whom, at FROM joined WHERE undone_at = 0"
-        " AND one IN [:owners] AND other IN [:owners] ORDER BY at DESC, id LIMIT :limit",
-        owners=list(owners), limit=JOINS_MAX,
+        " AND one IN [:owners] AND other IN [:owners] ORDER BY at DESC, id",
+        owners=list(owners),
     )  # fmt: skip
+    shown, untold = found[:JOINS_MAX], found[JOINS_MAX:]
+    more = {str(record) for _, one, other, *_ in untold for record in (one, other)}
     names = _names(sql, owners)
     return [
         row_of(
             Join(
                 str(made), names.get(one, ""), names.get(other, ""), str(why), int(ppm), str(by), int(at),
-                (str(one), str(other)),
+                (str(one), str(other), *(sorted(more) if number == len(shown) else ())),
             ),
             owner=root, as_of=int(at), source="centre",
         )
-        for made, one, other, why, ppm, by, at in found
+        for number, (made, one, other, why, ppm, by, at) in enumerate(shown, start=1)
     ]  # fmt: skip
 
 

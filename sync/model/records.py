@@ -570,7 +570,8 @@ class Join(Record, frozen=True):
         why: What it rests on, in words.
         risk_ppm: How often such a join is wrong, in a million.
         by: Who joined them: a staff id, or "centre" for a rule.
-        records: Ids of both, by which a device knows who did not leave but is here as another; none in a row of an older centre.
+        records: Ids of both, and where joins before this one are told no more of those too: by them a device knows who did
+            not leave but is here as another. None in a row of an older centre.
     """
 
     id: str

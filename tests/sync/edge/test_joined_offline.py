@@ -11,6 +11,7 @@ from hardware.entropy import SeededEntropy
 from hardware.identity import DeviceIdentity
 from sync.central import joining
 from sync.central.centre import Centre
+from sync.central.joins import JOINS_MAX
 from sync.edge.client import CentreClient
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
@@ -228,3 +229,30 @@ def test_who_was_taken_apart_again_and_leaves_takes_along_what_was_theirs_alone(
     runner.sync_once()
 
     assert (before, kept(store)) == ([ANN, BO], [BO])
+
+
+def test_who_was_joined_before_more_joins_than_are_told_is_still_here_as_another(
+    centre: Centre, kiosk: tuple[EdgeStore, SyncRunner]
+) -> None:
+    store, runner = kiosk
+    done_for_both(store, runner)
+    made = join(centre)
+    others = [f"other-{n}" for n in range(JOINS_MAX + 2)]
+    for n, other in enumerate(others):
+        centre.put_rows(
+            [row_of(Customer(other, other.title()), owner=other, as_of=1, source="crm")]
+        )
+        changed(
+            centre,
+            lambda it, n=n, other=other: joining.join(
+                it, BO, other, why="an ID seen", risk_ppm=1, by="ben", at=10 + n
+            ),
+        )
+
+    runner.sync_once()
+
+    assert f"join/{made}" not in {row.key for row in Lookup(store).profile(BO).rows}
+    assert kept(store) == [ANN, BO]
+    centre.erase(BO)
+    runner.sync_once()
+    assert kept(store) == []
