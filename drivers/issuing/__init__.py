@@ -13,5 +13,6 @@ ntag424     the same for an NTAG 424 DNA
 ultralight_aes  the same for an Ultralight AES
 station     one band after the other on a reader
 carried     what is said of the capsule on a band
+telling     what a band with our keys says, in lines and in fields
 looking     what a band says to a person without a plan
 """

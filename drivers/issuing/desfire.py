@@ -25,7 +25,7 @@ from drivers.credential import layout
 from drivers.credential.layout import AID, ALL_FILES, CAPSULE_FILE, REFERENCE_FILE, KeySlot
 from drivers.credential.originality import Maker, is_signed
 from drivers.errors import BandRefused, BandUnsupported
-from drivers.issuing.carried import words_of
+from drivers.issuing.carried import carried_in
 from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned, NotGenuine
 from drivers.issuing.plan import FactoryKey, Plan, Signature
 from drivers.issuing.ports import IssuedKey, StationKeys
@@ -38,6 +38,7 @@ from drivers.issuing.steps import (
     differences,
     steps_to_do,
 )
+from drivers.issuing.telling import Told
 from drivers.target import Target
 from hardware.entropy import Entropy
 
@@ -287,11 +288,11 @@ class DesfireBand:
 
     def survey(self) -> Found:
         """`look`, and what follows from it. Raises as `look`."""
-        standing = self.look()
+        return self._found(self.look())
+
+    def _found(self, standing: Standing) -> Found:
         steps = steps_to_do(standing, self._means.plan)
-        return Found(
-            standing.uid, standing.reference, steps, f"DESFire EV{standing.generation}"
-        )
+        return Found(standing.uid, standing.reference, steps, _chip_of(standing))
 
     def finish(self, *, reference: bytes, note: Note) -> None:
         """Do what the band lacks, a step at a time, after `look` in the same activation.
@@ -360,11 +361,11 @@ class DesfireBand:
 
     # --- checking
 
-    def check(self) -> Standing:
+    def check(self) -> Found:
         """Is it whole, by its own messages: every key of ours opens it, and no key of zeros does. Writes nothing.
 
         Raises:
-            NotAsPlanned: it differs; all differences in one sentence.
+            NotAsPlanned: it differs; with all differences.
         """
         standing = self.look()
         wrong = list(differences(standing, self._means.plan))
@@ -372,8 +373,8 @@ class DesfireBand:
             wrong += self._keys_that_fail(standing)
             wrong += self._zeros_that_open()
         if wrong:
-            raise NotAsPlanned("; ".join(wrong))
-        return standing
+            raise NotAsPlanned(*wrong)
+        return self._found(standing)
 
     def _keys_that_fail(self, standing: Standing) -> list[str]:
         """`look` has opened the chip and K_app, and K_band where there is a reference; K_uid is tried here, and reads it."""
@@ -408,21 +409,20 @@ class DesfireBand:
             return False
         return True
 
-    def told(self) -> tuple[tuple[str, str], ...]:
-        """What it says, name by name, for people at a station. Writes nothing."""
+    def told(self) -> Told:
+        """What it says. Writes nothing."""
         content = self.read()
         standing = content.standing
-        return (
-            ("chip", f"DESFire EV{standing.generation}"),
-            ("band", standing.reference.hex() or "none"),
-            ("random UID", "yes" if standing.has_random_uid else "no"),
-            ("capsule", words_of(content.capsule)),
-            ("uses", "not counted" if content.uses is None else str(content.uses)),
-            ("uses remembered", str(content.n_records)),
+        return Told(
+            chip=_chip_of(standing),
+            band=standing.reference.hex(),
+            has_random_uid=standing.has_random_uid,
+            capsule=carried_in(content.capsule),
+            counts=(("uses", content.uses), ("uses_remembered", content.n_records)),
         )
 
     def read(self) -> Content:
-        """The same as values."""
+        """The same with how far it is."""
         standing = self.look()
         if not standing.reference:
             return Content(standing)
@@ -461,7 +461,7 @@ class DesfireBand:
         self._open_own(standing.uid)
         if self._setup.file_ids():
             raise NotAsPlanned("files are left on it")
-        return Found(standing.uid, standing.reference, (), f"DESFire EV{standing.generation}")
+        return Found(standing.uid, standing.reference, (), _chip_of(standing))
 
     def _delete(self, uid: bytes, number: int) -> None:
         self._open_own(uid)
@@ -505,6 +505,10 @@ class DesfireBand:
                 self._chip.authenticate_aes(slot, key)
         except KeyRefused as error:
             raise BandOfAnother(f"{whose} does not open it") from error
+
+
+def _chip_of(standing: Standing) -> str:
+    return f"DESFire EV{standing.generation}"
 
 
 def _without_start(file: layout.ValueFile) -> tuple[object, ...]:

@@ -54,6 +54,14 @@ class WrongBand(BandRejected):
 
 
 class NotAsPlanned(BandRejected):
-    """Read back, it differs from the plan."""
+    """Read back, it differs from the plan.
+
+    Attributes:
+        differences: In words, one by one.
+    """
 
     code = "not_as_planned"
+
+    def __init__(self, *differences: str) -> None:
+        super().__init__("; ".join(differences))
+        self.differences = differences

@@ -43,12 +43,13 @@ from drivers.credential.sdm_file import (
     link_file,
 )
 from drivers.errors import BandRefused, BandUnsupported
-from drivers.issuing.carried import words_of
+from drivers.issuing.carried import Carried, carried_in
 from drivers.issuing.desfire import Means
 from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned
 from drivers.issuing.plan import Plan
 from drivers.issuing.ports import IssuedKey
 from drivers.issuing.steps import Action, Found, Step
+from drivers.issuing.telling import Told
 from drivers.target import Target
 
 Note = Callable[[str, Callable[[], None]], None]
@@ -266,7 +267,9 @@ class Ntag424Band:
 
     def survey(self) -> Found:
         """`look`, and what follows from it. Raises as `look`."""
-        standing = self.look()
+        return self._found(self.look())
+
+    def _found(self, standing: Standing) -> Found:
         steps = steps_to_do(standing, self._means.plan, is_lrp=self._is_lrp)
         return Found(standing.uid, standing.reference, steps, CHIP)
 
@@ -333,11 +336,11 @@ class Ntag424Band:
 
     # --- checking
 
-    def check(self) -> Standing:
+    def check(self) -> Found:
         """Is it whole, by its own messages: every key of ours opens it, and no key of zeros does. Writes nothing.
 
         Raises:
-            NotAsPlanned: it differs; all differences in one sentence.
+            NotAsPlanned: it differs; with all differences.
         """
         standing = self.look()
         steps = steps_to_do(standing, self._means.plan, is_lrp=self._is_lrp)
@@ -348,8 +351,8 @@ class Ntag424Band:
             )
         wrong += self._slots_that_differ(standing)
         if wrong:
-            raise NotAsPlanned("; ".join(wrong))
-        return standing
+            raise NotAsPlanned(*wrong)
+        return self._found(standing)
 
     def _slots_that_differ(self, standing: Standing) -> list[str]:
         wrong = []
@@ -368,21 +371,23 @@ class Ntag424Band:
             return False
         return True
 
-    def told(self) -> tuple[tuple[str, str], ...]:
-        """What it says, name by name, for people at a station. Writes nothing."""
+    def told(self) -> Told:
+        """What it says. Writes nothing."""
         standing = self._seen()
-        said = [
-            ("chip", CHIP + (" in LRP mode" if self._is_lrp else "")),
-            ("band", standing.reference.hex() or "none"),
-            ("random UID", "yes" if standing.has_random_uid else "no"),
-        ]
+        capsule: Carried | None = None
+        counts: tuple[tuple[str, int | None], ...] = ()
         if standing.reference:
-            capsule = self._chip.read(CONTENT_FILE, offset=REFERENCE_SIZE)
-            said.append(("capsule", words_of(capsule)))
+            capsule = carried_in(self._chip.read(CONTENT_FILE, offset=REFERENCE_SIZE))
         if standing.link.sdm is not None:
             self._open(NTAG424_APP, standing.uid, standing.our_slots)
-            said.append(("readings", str(self._chip.read_counter(LINK_FILE))))
-        return tuple(said)
+            counts = (("readings", self._chip.read_counter(LINK_FILE)),)
+        return Told(
+            chip=CHIP + (" in LRP mode" if self._is_lrp else ""),
+            band=standing.reference.hex(),
+            has_random_uid=standing.has_random_uid,
+            capsule=capsule,
+            counts=counts,
+        )
 
     # --- the end of a band
 

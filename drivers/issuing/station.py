@@ -34,6 +34,7 @@ from drivers.issuing.sheet import (
     reported_of,
 )
 from drivers.issuing.steps import Found, Step
+from drivers.issuing.telling import Told
 from drivers.issuing.ultralight_aes import UltralightAesBand
 from drivers.readers.base import WAIT_MS_MAX, Reader
 from drivers.target import Target
@@ -59,12 +60,12 @@ class BandWork(Protocol):
         """Do what it lacks, after `survey`."""
         ...
 
-    def check(self) -> object:
-        """Raise NotAsPlanned when it is not whole; writes nothing."""
+    def check(self) -> Found:
+        """Who it is; writes nothing. Raises NotAsPlanned when it is not whole."""
         ...
 
-    def told(self) -> tuple[tuple[str, str], ...]:
-        """What it says, name by name; writes nothing."""
+    def told(self) -> Told:
+        """What it says; writes nothing."""
         ...
 
     def retire(self, note: Note) -> Found:
@@ -341,13 +342,13 @@ class Station:
         """What the band is and lacks; writes nothing. Raises DriverError, BandRejected."""
         return self._work_on(target).survey()
 
-    def told(self, target: Target) -> tuple[tuple[str, str], ...]:
+    def told(self, target: Target) -> Told:
         """What the band says; writes nothing. Raises DriverError, BandRejected."""
         return self._work_on(target).told()
 
-    def check(self, target: Target) -> None:
-        """Is the band whole? Writes nothing. Raises DriverError, NotAsPlanned and other BandRejected."""
-        self._work_on(target).check()
+    def check(self, target: Target) -> Found:
+        """Is the band whole, and which is it? Writes nothing. Raises DriverError, NotAsPlanned and other BandRejected."""
+        return self._work_on(target).check()
 
     def issue(self, target: Target, job: Job, errand: Errand) -> Said:
         """Issue the band on the reader, or say why not.

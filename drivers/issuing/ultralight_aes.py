@@ -37,11 +37,12 @@ from drivers.credential.places import (
     USES_COUNTER,
 )
 from drivers.errors import BandRefused, BandSilent
-from drivers.issuing.carried import words_of
+from drivers.issuing.carried import Carried, carried_in
 from drivers.issuing.desfire import Means
 from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned
 from drivers.issuing.plan import Plan
 from drivers.issuing.steps import Action, Found, Step
+from drivers.issuing.telling import Told
 from drivers.target import Target, Technology
 
 Note = Callable[[str, Callable[[], None]], None]
@@ -320,33 +321,35 @@ class UltralightAesBand:
 
     # --- checking
 
-    def check(self) -> Standing:
+    def check(self) -> Found:
         """Is it whole, by its own messages: both our keys open it. Writes nothing.
 
         Raises:
-            NotAsPlanned: it differs; all differences in one sentence.
+            NotAsPlanned: it differs; with all differences.
         """
         standing = self.look()
         steps = steps_to_do(standing, self._means.plan)
-        wrong = [f"still to do: {step.words}" for step in steps]
-        if wrong:
-            raise NotAsPlanned("; ".join(wrong))
-        return standing
+        if steps:
+            raise NotAsPlanned(*(f"still to do: {step.words}" for step in steps))
+        return Found(standing.uid, standing.reference, steps, CHIP)
 
-    def told(self) -> tuple[tuple[str, str], ...]:
-        """What it says, name by name, for people at a station. Writes nothing."""
+    def told(self) -> Told:
+        """What it says. Writes nothing."""
         standing = self._seen()
-        said = [
-            ("chip", CHIP),
-            ("band", standing.reference.hex() or "none"),
-            ("random UID", "yes" if standing.has_random_uid else "no"),
-        ]
+        capsule: Carried | None = None
+        counts: tuple[tuple[str, int | None], ...] = ()
         if standing.reference and standing.protection.has_macs:
             chip = self._opened(MFUL_BAND, standing.uid)
-            capsule = chip.read_pages(CAPSULE_PAGE, CAPSULE_SIZE_PAGES // PAGE_SIZE)
-            said.append(("capsule", words_of(capsule)))
-            said.append(("uses", str(chip.read_counter(USES_COUNTER))))
-        return tuple(said)
+            pages = chip.read_pages(CAPSULE_PAGE, CAPSULE_SIZE_PAGES // PAGE_SIZE)
+            capsule = carried_in(pages)
+            counts = (("uses", chip.read_counter(USES_COUNTER)),)
+        return Told(
+            chip=CHIP,
+            band=standing.reference.hex(),
+            has_random_uid=standing.has_random_uid,
+            capsule=capsule,
+            counts=counts,
+        )
 
     # --- the end of a band
 

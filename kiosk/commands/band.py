@@ -10,6 +10,11 @@
     tapthread band replace --plan P --band ID  issue one band in place of another
     tapthread band enter --report R            at the centre: learn the bands of a report
 
+`verify --json` and `read --json` print one object, or {"error": {"code", "message"}}, with `status` and its `meaning` where a chip
+refused: as_planned, state (as_planned, differs, no_id, not_issued), chip, band, differences, practice; and chip, family, uid,
+true_uid, signature, ours, practice, reason, band, random_uid, capsule, uses, uses_remembered, readings, of which `read --plan` prints
+what needs keys. What is null was not said or is not shown. Anything else goes to standard error, and the exit code is the same.
+
 Practice, without any hardware: `tapthread virtual --pn532 LINK --band desfire-ev2-new` in one terminal, `tapthread band ... --reader
 pn532:LINK` with a plan of `tapthread band plan --practice` in another.
 
@@ -112,6 +117,7 @@ DryRun = Annotated[
         "--dry-run", help="Say what would be done to the band on the reader; write nothing."
     ),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Timeout = Annotated[
     float | None,
     typer.Option(
@@ -211,6 +217,7 @@ def issue(  # noqa: PLR0913, PLR0917  # its options
 def verify(  # noqa: PLR0913, PLR0917  # its options
     context: typer.Context,
     plan: Plan = None,
+    as_json: Json = False,
     timeout: Timeout = None,
     keys: Keys = None,
     token: Token = "",
@@ -228,8 +235,9 @@ def verify(  # noqa: PLR0913, PLR0917  # its options
     station.run(
         "verify",
         station.Asked(
-            data=chosen.data, reader=chosen.reader, plan=plan, timeout_ms=_ms(timeout), keys=keys,
-            token=token, token_module=token_module, token_pin=token_pin,
+            data=chosen.data, reader=chosen.reader, plan=plan, is_json=as_json,
+            timeout_ms=_ms(timeout), keys=keys, token=token, token_module=token_module,
+            token_pin=token_pin,
         ),
     )  # fmt: skip
 
@@ -241,6 +249,7 @@ def read(  # noqa: PLR0913, PLR0917  # its options
         bool,
         typer.Option("--show-uid", help="Say the UID as well; it names the band for ever."),
     ] = False,
+    as_json: Json = False,
     timeout: Timeout = None,
     keys: Keys = None,
     token: Token = "",
@@ -259,8 +268,8 @@ def read(  # noqa: PLR0913, PLR0917  # its options
         "read",
         station.Asked(
             data=chosen.data, reader=chosen.reader, plan=plan, is_uid_shown=show_uid,
-            timeout_ms=_ms(timeout), keys=keys, token=token, token_module=token_module,
-            token_pin=token_pin,
+            is_json=as_json, timeout_ms=_ms(timeout), keys=keys, token=token,
+            token_module=token_module, token_pin=token_pin,
         ),
     )  # fmt: skip
 

@@ -4,17 +4,18 @@ Imported by `kiosk.commands.band` when it is used, and only where `drivers.issui
 """
 
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import typer
 
-from drivers.errors import BandError, DriverError, ReaderAbsent, ReaderError
+from drivers.errors import BandError, BandRefused, DriverError, ReaderAbsent, ReaderError
 from drivers.issuing.desfire import Means
 from drivers.issuing.errors import (
     BandOfAnother,
@@ -27,11 +28,13 @@ from drivers.issuing.errors import (
 )
 from drivers.issuing.journal import Journal
 from drivers.issuing.label import svg_of
-from drivers.issuing.looking import Ring, told
+from drivers.issuing.looking import Ring, looked
 from drivers.issuing.numbering import first_number
 from drivers.issuing.plan import EXAMPLE, PRACTICE, Chip, Plan, plan_of, practice_example
 from drivers.issuing.sheet import Outcome, Wanted, reported_of, wanted_of
 from drivers.issuing.station import ISSUE, Errand, Job, Said, Station, name_of_sheet, whole_of
+from drivers.issuing.steps import Found
+from drivers.issuing.telling import Lines
 from drivers.readers.base import WAIT_MS_MAX, Reader
 from drivers.readers.opening import is_known, opened
 from drivers.target import Target
@@ -83,6 +86,7 @@ class Asked:
         is_dry: Write nothing.
         is_giving_up: Lines whose band was begun go to others.
         is_uid_shown: Say the UID of a band that is read.
+        is_json: Print one JSON object, also of what went wrong; anything else that is said goes to standard error.
         timeout_ms: How long a band is waited for; None for ever.
     """
 
@@ -105,17 +109,57 @@ class Asked:
     database: str = ""
     key: Path | None = None
     is_uid_shown: bool = False
+    is_json: bool = False
     timeout_ms: int | None = None
 
 
-def fail(sentence: str, code: int = EXIT_FAILED) -> NoReturn:
-    """Say what is wrong, on standard error, and end."""
-    print(f"tapthread band: {sentence}", file=sys.stderr)
-    raise typer.Exit(code)
+class _Failed(Exception):
+    """The command ends here; `run` says why."""
+
+    def __init__(
+        self, sentence: str, exit_code: int, code: str, error: Exception | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
+        self.code = code
+        self.error = error
+
+    def fields(self) -> dict[str, Any]:
+        """For a program; of a chip's refusal its status with what it means as well."""
+        said = {"code": self.code, "message": str(self)}
+        if isinstance(self.error, BandRefused) and self.error.meaning:
+            said |= {"status": f"{self.error.status:04X}", "meaning": self.error.meaning}
+        return said
+
+
+_CODES: Final = {EXIT_FAILED: "not_done", EXIT_USAGE: "usage", EXIT_OWN_FILES: "own_files"}
+"""What is said to a program where nothing more exact is known."""
+
+
+def fail(
+    sentence: str,
+    exit_code: int = EXIT_FAILED,
+    *,
+    code: str = "",
+    error: Exception | None = None,
+) -> NoReturn:
+    """End the command, saying what is wrong; `error` is what it comes from."""
+    raise _Failed(sentence, exit_code, code or _CODES[exit_code], error)
 
 
 def run(what: str, asked: Asked) -> None:
     """Do it; ends the command with its exit code."""
+    try:
+        _run(what, asked)
+    except _Failed as failed:
+        if asked.is_json:
+            print(json.dumps({"error": failed.fields()}))
+        else:
+            print(f"tapthread band: {failed}", file=sys.stderr)
+        raise typer.Exit(failed.exit_code) from failed
+
+
+def _run(what: str, asked: Asked) -> None:
     try:
         asked = replace(asked, band=_band_id(asked.band))
         if what == "plan":
@@ -136,7 +180,11 @@ def run(what: str, asked: Asked) -> None:
         words = MESSAGES.get(error.code, f"The reader failed: {error}.")
         if isinstance(error, ReaderAbsent):
             words = f"The reader {asked.reader} is not there: {error}."
-        fail(f"{words} See: tapthread doctor --reader {quote(asked.reader)}", EXIT_READER)
+        fail(
+            f"{words} See: tapthread doctor --reader {quote(asked.reader)}",
+            EXIT_READER,
+            code=error.code,
+        )
 
 
 # --- plan
@@ -295,11 +343,11 @@ class _Bench:
 
     def target(self) -> Target | None:
         """The next band; None when the time is over. What cannot be one band is said."""
-        return _next_band(self.reader, self._patience())
+        return _next_band(self.reader, self._patience(), lambda _, words: _say(words))
 
     def only_target(self) -> Target:
         """The band this command is for; ends the command when nobody holds one."""
-        return _only_band(self.reader, self._patience())
+        return _only_band(self.reader, self._patience(), is_json=self.asked.is_json)
 
     def removed(self) -> bool:
         """Was the band taken away? False when the time is over, or it is told to end."""
@@ -318,27 +366,32 @@ def _patience(asked: Asked, clock: Clock, is_told: Callable[[], bool]) -> Callab
     return lambda: is_told() or (deadline is not None and clock.ticks_ms() >= deadline)
 
 
-def _only_band(reader: Reader, is_over: Callable[[], bool]) -> Target:
+def _only_band(reader: Reader, is_over: Callable[[], bool], *, is_json: bool) -> Target:
     """The band a command is for; ends the command where none came, or nothing that is one band. Raises ReaderError."""
     _prompt()
-    said: list[str] = []
-    target = _next_band(reader, is_over, said)
-    if target is None and said:
-        fail(said[-1])
+    codes: list[str] = []
+
+    def say(code: str, words: str) -> None:
+        codes.append(code)
+        _say(words, is_aside=is_json)
+
+    target = _next_band(reader, is_over, say)
+    if target is None and codes:
+        fail(_words_of(codes[-1]), code=codes[-1])
     if target is None:
-        fail("Nobody held a band to the reader.", EXIT_NO_BAND)
+        fail("Nobody held a band to the reader.", EXIT_NO_BAND, code="no_band")
     return target
 
 
 def _next_band(
-    reader: Reader, is_over: Callable[[], bool], said: list[str] | None = None
+    reader: Reader, is_over: Callable[[], bool], say: Callable[[str, str], None]
 ) -> Target | None:
     """The next band, None when it is over before; what cannot be one band is said, and waited out.
 
     Args:
         reader: Where it is held.
         is_over: Says when nobody waits any more.
-        said: Takes what was said of what cannot be one band.
+        say: Told code and words of what cannot be one band.
 
     Raises:
         ReaderError: as the reader raises.
@@ -347,16 +400,17 @@ def _next_band(
         try:
             target = reader.wait_for_target(WAIT_MS_MAX)
         except BandError as error:
-            words = MESSAGES.get(error.code, "Hold one band to the reader.")
-            _say(words)
-            if said is not None:
-                said.append(words)
+            say(error.code, _words_of(error.code))
             while not is_over() and not reader.wait_for_removal(WAIT_MS_MAX):
                 pass
             continue
         if target is not None:
             return target
     return None
+
+
+def _words_of(code: str) -> str:
+    return MESSAGES.get(code, "Hold one band to the reader.")
 
 
 @contextlib.contextmanager
@@ -368,7 +422,7 @@ def _bench(asked: Asked, plan: Plan) -> Iterator[_Bench]:
     with contextlib.ExitStack() as held:
         if plan.is_practice:
             lent: LentKeys = _practice_keys(asked, disk=disk, entropy=entropy)
-            _say(PRACTISED)
+            _say(PRACTISED, is_aside=asked.is_json)
         else:
             lent = held.enter_context(_lent_keys(asked, disk=disk, entropy=entropy))
         lock = disk.lock(folder)
@@ -466,8 +520,9 @@ def _key_files(asked: Asked, *, disk: SystemDisk, entropy: SystemEntropy) -> Ban
     return BandKeyFiles.open(folder, disk=disk, entropy=entropy)
 
 
-def _say(words: str) -> None:
-    print(words, flush=True)
+def _say(words: str, *, is_aside: bool = False) -> None:
+    """Say it; `is_aside` where standard output belongs to a program."""
+    print(words, file=sys.stderr if is_aside else sys.stdout, flush=True)
 
 
 # --- issue and replace
@@ -653,13 +708,22 @@ def _read(asked: Asked) -> None:
         held.enter_context(stop.heard())
         reader = opened(asked.reader, clock)
         held.callback(reader.close)
-        target = _only_band(reader, _patience(asked, clock, stop.is_over))
+        target = _only_band(
+            reader, _patience(asked, clock, stop.is_over), is_json=asked.is_json
+        )
         try:
-            said = told(reader, target, rings, entropy=entropy, is_uid_shown=asked.is_uid_shown)
+            seen = looked(reader, target, rings, entropy=entropy)
         except BandError as error:
-            fail(f"This band: {_words(error)}")
-        for name, value in said:
-            _say(f"{name:16} {value}")
+            fail(f"This band: {_words(error)}", code=error.code, error=error)
+        if asked.is_json:
+            print(json.dumps(seen.fields(is_uid_shown=asked.is_uid_shown)))
+        else:
+            _say_lines(seen.lines(is_uid_shown=asked.is_uid_shown))
+
+
+def _say_lines(lines: Lines) -> None:
+    for name, value in lines:
+        _say(f"{name:16} {value}")
 
 
 def _rings(
@@ -675,7 +739,7 @@ def _rings(
     if (practice / ISSUER_FILE).exists():
         files = BandKeyFiles.open(practice, disk=disk, entropy=entropy)
         keys = StationKeyFiles.open(practice, files, disk=disk, entropy=entropy)
-        yield Ring(keys, f"{PRACTICE}: made here to practise with")
+        yield Ring(keys, f"{PRACTICE}: made here to practise with", is_practice=True)
 
 
 def _refusal(what: str, error: DriverError | BandRejected, *, is_practice: bool) -> str:
@@ -693,20 +757,21 @@ def _one(what: str, asked: Asked) -> None:
         try:
             _done(what, bench, target)
         except WrongBand as error:
-            fail(f"{error}.")
+            fail(f"{error}.", code=error.code)
         except (BandRejected, BandError) as error:
-            fail(
-                f"{_refusal(what, error, is_practice=bench.means.plan.is_practice)}: {_words(error)}"
-            )
+            begin = _refusal(what, error, is_practice=bench.means.plan.is_practice)
+            fail(f"{begin}: {_words(error)}", code=error.code, error=error)
 
 
 def _done(what: str, bench: _Bench, target: Target) -> None:
     if what == "verify":
-        _check(bench, target)
-        _say("This band is as planned: every key of ours opens it, and no key of the factory.")
+        _verify(bench, target)
     elif what == "read":
-        for name, value in bench.station.told(target):
-            _say(f"{name:16} {value}")
+        told = bench.station.told(target)
+        if bench.asked.is_json:
+            print(json.dumps(told.fields()))
+        else:
+            _say_lines(told.lines())
     else:
         gone = bench.station.retire(target, band_id=bench.asked.band)
         _say(
@@ -714,18 +779,52 @@ def _done(what: str, bench: _Bench, target: Target) -> None:
         )
 
 
-def _check(bench: _Bench, target: Target) -> None:
-    """Is the band whole? One that was never issued is said to be so. Raises DriverError, BandRejected."""
+def _verify(bench: _Bench, target: Target) -> None:
+    """Say whether the band is whole; ends the command with 1 where it is not. Raises DriverError, BandRejected."""
+    found, differences = _checked(bench, target)
+    state, words = _state_of(found, differences, bench.means.plan)
+    if bench.asked.is_json:
+        said = {
+            "as_planned": not differences,
+            "state": state,
+            "chip": found.chip,
+            "band": found.reference.hex() or None,
+            "differences": differences,
+            "practice": bench.means.plan.is_practice,
+        }
+        print(json.dumps(said))
+    elif not differences:
+        _say(words)
+    else:
+        fail(words)
+    if differences:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _checked(bench: _Bench, target: Target) -> tuple[Found, tuple[str, ...]]:
+    """Which band it is, and what keeps it from being as planned. Raises DriverError, BandRejected."""
     try:
-        bench.station.check(target)
+        return bench.station.check(target), ()
     except NotAsPlanned as error:
         anew = bench.reader.wait_for_target(WAIT_MS_MAX)
-        found = None if anew is None else bench.station.look(anew)
-        if found is None or found.reference or not found.steps:
+        if anew is None:
             raise
-        if found.steps == whole_of(bench.means.plan):
-            fail("This band is not issued: nothing of ours is on it.")
-        fail(f"This band has no id: retired, or begun and not whole; {_words(error)}")
+        return bench.station.look(anew), error.differences
+
+
+def _state_of(found: Found, differences: tuple[str, ...], plan: Plan) -> tuple[str, str]:
+    """How it stands, for a program and for a person."""
+    if not differences:
+        words = (
+            "This band is as planned: every key of ours opens it, and no key of the factory."
+        )
+        return "as_planned", words
+    wrong = f"{'; '.join(differences)}."
+    if found.reference or not found.steps:
+        return "differs", f"This band: {wrong}"
+    if found.steps == whole_of(plan):
+        return "not_issued", "This band is not issued: nothing of ours is on it."
+    return "no_id", f"This band has no id: retired, or begun and not whole; {wrong}"
 
 
 def _words(error: DriverError | BandRejected) -> str:

@@ -270,7 +270,7 @@ def test_what_a_band_says_is_read_for_people() -> None:
     band = _fresh(is_lrp=True)
     _issued(band)
 
-    told = dict(_held(band).told())
+    told = dict(_held(band).told().lines())
 
     assert told == {
         "chip": "NTAG 424 DNA in LRP mode",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.credential.originality import Maker
-from drivers.issuing.carried import words_of
+from drivers.issuing.carried import carried_in
 from drivers.issuing.errors import JournalDamaged, PlanMalformed
 from drivers.issuing.journal import Journal, State
 from drivers.issuing.label import code_of, is_code, qr_text_of, svg_of
@@ -184,8 +184,22 @@ def test_a_label_is_a_picture_with_the_bands_name() -> None:
     ],
 )
 def test_of_a_capsule_its_age_is_said_and_not_whom_it_names(content: bytes, words: str) -> None:
-    assert words_of(content) == words
+    assert carried_in(content).words == words
     assert LENA.name not in words
+
+
+def test_of_a_capsule_a_program_is_told_the_same_and_null_where_there_is_nothing_to_say() -> (
+    None
+):
+    readable = carried_in(made(LENA) + bytes(9)).fields()
+    unreadable = carried_in(b"\xff" * 40).fields()
+
+    assert readable == {
+        "state": "readable", "number": 7, "issued_at": "2026-09-21T14:13:20+00:00", "days": 90,
+        "bytes": len(made(LENA)),
+    }  # fmt: skip
+    assert unreadable == {**dict.fromkeys(readable), "state": "unreadable"}
+    assert carried_in(b"").fields() == {**dict.fromkeys(readable), "state": "none"}
 
 
 def test_a_journal_cut_short_at_any_byte_keeps_every_whole_line(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_what_a_band_says_is_read_for_people() -> None:
     band = _fresh()
     _issued(band)
 
-    assert dict(_held(band).told()) == {
+    assert dict(_held(band).told().lines()) == {
         "chip": "MIFARE Ultralight AES",
         "band": REFERENCE.hex(),
         "random UID": "yes",

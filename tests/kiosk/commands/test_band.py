@@ -496,6 +496,159 @@ def test_any_band_is_read_without_a_plan_and_its_uid_is_kept(
     assert (uid in shown) == (name not in NAMELESS)
 
 
+def printed(words: str) -> dict[str, Any]:
+    """The one line there is on standard output, as JSON."""
+    (line,) = words.splitlines()
+    said: dict[str, Any] = json.loads(line)
+    return said
+
+
+READ_FIELDS = [
+    "chip", "family", "uid", "true_uid", "signature", "ours", "practice", "reason", "band",
+    "random_uid", "capsule", "uses", "uses_remembered", "readings",
+]  # fmt: skip
+
+
+def test_a_band_of_ours_is_read_as_one_object_and_its_uid_only_where_it_is_asked_for(
+    at: At,
+) -> None:
+    band = chip(1)
+    issued(at, band)
+    at.field.present(band)
+    where = at.arguments("read", "--json")
+    del where[2:4]  # without a plan
+
+    hidden = printed(run(*where).stdout)
+    shown = printed(run(*where, "--show-uid").stdout)
+    planned = printed(run(*at.arguments("read", "--json")).stdout)
+
+    assert list(hidden) == READ_FIELDS
+    assert hidden == {
+        "chip": "DESFire EV1", "family": "desfire",
+        "uid": {"kind": "random", "bytes": 4, "value": None}, "true_uid": None,
+        "signature": None, "ours": True, "practice": False, "reason": "yes",
+        "band": band.contents[AID, REFERENCE_FILE.number].hex(), "random_uid": True,
+        "capsule": {
+            "state": "none", "number": None, "issued_at": None, "days": None, "bytes": None,
+        },
+        "uses": 0, "uses_remembered": 0, "readings": None,
+    }  # fmt: skip
+    assert (shown["uid"]["value"], shown["true_uid"]) == (None, band.uid.hex())
+    assert planned == {name: hidden[name] for name in planned}
+    assert planned["band"] == hidden["band"]
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "said"),
+    [
+        ("ntag213", "ntag21x", {"ours": False, "signature": "unknown"}),
+        ("telephone", "type4", {"ours": False, "random_uid": True}),
+        ("desfire-fresh", "desfire", {"ours": False, "band": None}),
+        ("ntag424", "ntag424", {"ours": False, "readings": None}),
+    ],
+)
+def test_any_other_band_is_read_as_an_object_of_the_same_fields(
+    name: str, family: str, said: dict[str, Any], at: At, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (at.folder / "data/encoder").mkdir()
+    (at.folder / "data/encoder/band-issuer.key").write_bytes(b"i" * 16)
+    at.field.present(sample_band(name, entropy=SystemEntropy()))
+    asked = band_station.Asked(
+        data=at.folder / "data",
+        reader=f"pn532:{at.reader.path}",
+        timeout_ms=5_000,
+        is_json=True,
+    )
+
+    band_station.run("read", asked)
+    found = printed(capsys.readouterr().out)
+    (at.folder / "data/encoder/band-issuer.key").unlink()
+    band_station.run("read", asked)
+    without_keys = printed(capsys.readouterr().out)
+
+    assert list(found) == list(without_keys) == READ_FIELDS
+    assert {name: found[name] for name in ("family", *said)} == {"family": family, **said}
+    is_issued_kind = family in ("desfire", "ntag424")
+    assert without_keys["ours"] is (None if is_issued_kind else False)
+
+
+def test_a_verdict_is_one_object_and_ends_as_it_does_in_words(at: At) -> None:
+    band = chip(1)
+    at.field.present(band)
+    never = run(*at.arguments("verify", "--json"))
+    at.field.remove()
+    issued(at, band)
+    reference = band.contents[AID, REFERENCE_FILE.number].hex()
+    at.field.present(band)
+    whole = run(*at.arguments("verify", "--json"))
+    (at.folder / "plan.toml").write_text(PLAN + "random_uid = false\n")
+    differs = run(*at.arguments("verify", "--json"))
+    (at.folder / "plan.toml").write_text(PLAN)
+    assert run(*at.arguments("retire")).returncode == 0
+    retired = run(*at.arguments("verify", "--json"))
+
+    said = [printed(each.stdout) for each in (never, whole, differs, retired)]
+    assert [each.returncode for each in (never, whole, differs, retired)] == [1, 0, 1, 1]
+    assert [each["state"] for each in said] == ["not_issued", "as_planned", "differs", "no_id"]
+    assert said[1] == {
+        "as_planned": True, "state": "as_planned", "chip": "DESFire EV1", "band": reference,
+        "differences": [], "practice": False,
+    }  # fmt: skip
+    assert said[2]["band"] == reference
+    assert said[2]["differences"] == [
+        "it shows a random UID, which the plan does not want and nothing takes back"
+    ]
+    assert "still to do: make file 1" in said[3]["differences"]
+    assert all(not each.stderr for each in (never, whole, differs, retired))
+
+
+def test_what_goes_wrong_is_an_object_too_and_a_refusal_says_what_the_chip_meant(
+    at: At,
+) -> None:
+    nobody = run(*at.arguments("verify", "--json", "--timeout", "0.2"))
+    no_reader = run(*at.arguments("read")[:-1], "pn532:/no port", "--json")
+    at.field.present(chip(1), chip(2))
+    two = run(*at.arguments("read", "--json", "--timeout", "2"))
+    fault = Fault(FaultKind.REFUSED, 3)
+    at.field.present(FaultyBand(chip(1), fault, field=at.field, clock=SystemClock()))
+    refused = run(*at.arguments("verify", "--json"))
+    (at.folder / "plan.toml").write_text("layout = 7\n")
+    usage = run(*at.arguments("verify", "--json"))
+
+    runs = [nobody, no_reader, two, refused, usage]
+    errors = [printed(each.stdout)["error"] for each in runs]
+    assert [each.returncode for each in runs] == [3, 4, 1, 1, 2]
+    assert [each["code"] for each in errors] == [
+        "no_band", "reader_absent", "band_collision", "band_refused", "usage",
+    ]  # fmt: skip
+    assert errors[0]["message"] == "Nobody held a band to the reader."
+    assert errors[3]["status"] == "91AE"
+    assert errors[3]["meaning"].startswith("authentication error")
+    assert (
+        errors[3]["message"]
+        == "This band: The band refused. Try once more, or use another band."
+    )
+    assert all("status" not in each for each in (*errors[:3], errors[4]))
+
+
+def test_practice_is_a_field_and_its_warning_no_part_of_the_object(at: At) -> None:
+    example = practice_example(Chip.DESFIRE, DESFIRE_TEST_KEY.public)
+    (at.folder / "plan.toml").write_text(example)
+    at.field.present(sample_band("desfire-ev2-new", entropy=SystemEntropy()))
+    assert run(*at.arguments("issue", "--count", "1", "--timeout", "5")).returncode == 0
+
+    verdict = run(*at.arguments("verify", "--json"))
+    where = at.arguments("read", "--json")
+    del where[2:4]
+    read = run(*where)
+
+    assert band_station.PRACTISED in verdict.stderr
+    assert printed(verdict.stdout)["practice"] is True
+    assert printed(verdict.stdout)["as_planned"] is True
+    assert printed(read.stdout)["practice"] is True
+    assert printed(read.stdout)["reason"].startswith("PRACTICE")
+
+
 def test_each_act_has_help_with_its_own_options_alone() -> None:
     shown = {act: run("band", act, "--help").stdout for act in ("enter", "retire")}
 
