@@ -82,7 +82,8 @@ class World:
         decided: Operations somebody at the centre or at a kiosk decided about; `forgotten` are those of them that a backup may not know.
         moved: Kiosks that were in another store: decisions are told to the store an operation is of.
         revoked: Devices that may hold nothing any more, by id.
-        held: By device, customers it held at some moment; `let_go` are those of them who left: what it recorded about them goes too.
+        held: By device, customers it held at some moment, be it as somebody they were joined into; `let_go` are those of them who
+            left: what it recorded about them goes too.
         doubled: Devices that were cloned or set back to an older copy, by id.
         n_backups: How often the centre was set back to one.
         parted: Somebody was set back since all last agreed: until then cursors may be of another history.
