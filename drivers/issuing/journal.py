@@ -49,7 +49,7 @@ VALUE_SIZE_MAX: Final = 120
 
 
 RETIRE: Final = "retire"
-"""The step after which a band is nobody's: what it was begun with does not count any more."""
+"""The step after which a band is nobody's: what it was begun with does not count any more. Until it is over, it is not issued."""
 
 
 class State(Enum):
@@ -121,6 +121,14 @@ class Journal:
     def is_begun(self, band: str, step: str) -> bool:
         """Is that step of a band begun and not over?"""
         return self._last.get((band, step)) is State.BEGUN
+
+    def unfinished(self, step: str) -> tuple[str, ...]:
+        """Bands that step is begun on and not over, by what they are filed under."""
+        return tuple(
+            band
+            for (band, name), state in self._last.items()
+            if name == step and state is State.BEGUN
+        )
 
     def begun(self, step: str) -> Mapping[str, str]:
         """Bands that step is begun on and not over, by the line they are for."""

@@ -6,6 +6,9 @@
 So a station that loses power, or its band, at any of these arrows goes on where it was: the band's line and id stand in the
 journal before anything is on the band, and the report before the journal says done. A band that was begun keeps its line until
 it is whole or the line is given up.
+
+A retirement is begun, done and gone on with in the same way. Until it is over, the band is not issued: it would be whole again under
+the id of whoever had it before.
 """
 
 import hashlib
@@ -42,6 +45,9 @@ from drivers.target import Target
 ISSUE: Final = "issue"
 GIVEN_UP: Final = "given_up"
 """Steps of the journal that stand for a whole band."""
+
+STILL_RETIRING: Final = "The retirement of this band was begun and is not over; end it first"
+"""Why a band is not issued that may be half of one."""
 
 AGAIN_COUNT_MAX: Final = 3
 """Activations a band is given to be checked in, when a busy field loses it; then it must be held again."""
@@ -324,6 +330,7 @@ class Station:
         self._means = means
         self._journal = journal
         self._work = work
+        self._retiring = ""
 
     def wait(self, is_over: Callable[[], bool]) -> Target | None:
         """The next band, or None when `is_over` says so first; asks at least twice a second. Raises DriverError."""
@@ -374,18 +381,30 @@ class Station:
                 0, f"It did not answer as it should ({error.code}). Hold the same band again."
             )
 
+    @property
+    def has_begun_to_retire(self) -> bool:
+        """Is there a band whose retirement this station has begun since it was made, and not ended?"""
+        return bool(self._retiring)
+
+    def is_retiring(self, found: Found) -> bool:
+        """Was the retirement of this band begun, in this run or before, and is not over?"""
+        return self._journal.is_begun(self._means.keys.uid_hash(found.uid), RETIRE)
+
     def retire(self, target: Target, *, band_id: str) -> Found:
-        """Take everything off the band on the reader.
+        """Take everything off the band on the reader, or what is left of it where that was begun before.
 
         Args:
             target: The band.
-            band_id: The id it must have, "" for any band of ours.
+            band_id: The id it must have, "" for any band of ours; once one was begun, for that one.
 
         Raises:
-            WrongBand: it has another id.
+            WrongBand: it has another id, or is another than the one that was begun.
+            BandLeft: it was taken away; the same again goes on where it was.
             DriverError, BandRejected, DeviceError.
         """
         held = self._held(target)
+        if self._retiring not in ("", held.name):
+            raise WrongBand("This is another band than the one whose retirement was begun")
         known = (
             band_id_of_reference(held.found.reference)
             if held.found.reference
@@ -396,8 +415,10 @@ class Station:
                 f"This is another band than the one to retire: {known or 'one without an id'}"
             )
         self._journal.write(held.name, RETIRE, State.BEGUN, band_id=known)
+        self._retiring = held.name
         gone = held.work.retire(self._noting(held.name))
         self._journal.write(held.name, RETIRE, State.DONE, band_id=known)
+        self._retiring = ""
         return replace(gone, reference=bytes.fromhex(known))
 
     # --- one band
@@ -412,6 +433,10 @@ class Station:
 
     def _issued(self, held: _Held, job: Job, errand: Errand) -> Said:
         found = held.found
+        if self._journal.is_begun(held.name, RETIRE):
+            raise WrongBand(STILL_RETIRING)
+        if found.obstacle:
+            raise BandRejected(found.obstacle)
         wanted = job.choose(found, held.name)
         reported = self._planned(held, wanted, errand)
         had = job.done.get(wanted.number)

@@ -172,9 +172,11 @@ class Found:
         reference: Its id; empty when none was written yet.
         steps: What it lacks.
         chip: Which chip, in words.
+        obstacle: Why it must not be issued as it is; "" for nothing.
     """
 
     uid: bytes = field(repr=False)
     reference: bytes = field(repr=False)
     steps: tuple[Step, ...]
     chip: str
+    obstacle: str = ""

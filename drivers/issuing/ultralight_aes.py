@@ -268,15 +268,10 @@ class UltralightAesBand:
     # --- doing
 
     def survey(self) -> Found:
-        """`look`, and what follows from it.
-
-        Raises:
-            BandRejected: as `look`, and for a chip whose counter has moved and that bears no id.
-        """
+        """`look`, and what follows from it. Raises as `look`."""
         standing = self.look()
-        _need_new(standing)
         steps = steps_to_do(standing, self._means.plan)
-        return Found(standing.uid, standing.reference, steps, CHIP)
+        return Found(standing.uid, standing.reference, steps, CHIP, _obstacle(standing))
 
     def finish(self, *, reference: bytes, note: Note) -> None:
         """Do what the band lacks, a step at a time, after `survey` in the same activation.
@@ -284,11 +279,15 @@ class UltralightAesBand:
         Args:
             reference: The band's id, for a band that has none yet.
             note: Told of each step.
+
+        Raises:
+            BandRejected: its counter has moved and it bears no id.
         """
         standing = self._standing
         if standing is None:
             raise TypeError("the band must be looked at first")
-        _need_new(standing)
+        if _obstacle(standing):
+            raise BandRejected(_obstacle(standing))
         for step in steps_to_do(standing, self._means.plan):
             note(step.name, partial(self._do, step, standing, reference))
 
@@ -395,6 +394,7 @@ def _whole(reference: bytes) -> bytes:
     return reference if any(reference[:PAGE_SIZE]) else b""
 
 
-def _need_new(standing: Standing) -> None:
+def _obstacle(standing: Standing) -> str:
     if not standing.reference and standing.uses:
-        raise BandRejected("its counter has moved: as a new band it would look used")
+        return "its counter has moved: as a new band it would look used"
+    return ""

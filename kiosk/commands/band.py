@@ -6,12 +6,12 @@
     tapthread band issue --plan P --count N --sealed STORE    spares, not linked, whose keys that store is lent
     tapthread band verify --plan P             is the band on the reader whole
     tapthread band read                        which chip the band on the reader is, whether it is ours, what it says
-    tapthread band retire --plan P             take everything off it
+    tapthread band retire --plan P             take everything off it; torn, it goes on with the same band, also in the next run
     tapthread band replace --plan P --band ID  issue one band in place of another
     tapthread band enter --report R            at the centre: learn the bands of a report
 
 `verify --json` and `read --json` print one object, or {"error": {"code", "message"}}, with `status` and its `meaning` where a chip
-refused: as_planned, state (as_planned, differs, no_id, not_issued), chip, band, differences, practice; and chip, family, uid,
+refused: as_planned, state (as_planned, differs, no_id, not_issued, retiring), chip, band, differences, practice; and chip, family, uid,
 true_uid, signature, ours, practice, reason, band, random_uid, capsule, uses, uses_remembered, readings, of which `read --plan` prints
 what needs keys. What is null was not said or is not shown. Anything else goes to standard error, and the exit code is the same.
 
@@ -296,7 +296,8 @@ def retire(  # noqa: PLR0913, PLR0917  # its options
 ) -> None:
     """Take everything off the band on the reader.
 
-    No kiosk knows it any more. Its keys stay ours, and it can be issued anew.
+    No kiosk knows it any more. Its keys stay ours, and it can be issued anew. Taken away too early, it is asked for again;
+    broken off, the next run goes on where it was.
     """
     station = _station()
     chosen = _chosen(context, data, reader)

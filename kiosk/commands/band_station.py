@@ -15,7 +15,14 @@ from typing import Any, Final, NoReturn
 
 import typer
 
-from drivers.errors import BandError, BandRefused, DriverError, ReaderAbsent, ReaderError
+from drivers.errors import (
+    BandError,
+    BandLeft,
+    BandRefused,
+    DriverError,
+    ReaderAbsent,
+    ReaderError,
+)
 from drivers.issuing.desfire import Means
 from drivers.issuing.errors import (
     BandOfAnother,
@@ -26,13 +33,22 @@ from drivers.issuing.errors import (
     PlanMalformed,
     WrongBand,
 )
-from drivers.issuing.journal import Journal
+from drivers.issuing.journal import RETIRE, Journal
 from drivers.issuing.label import svg_of
 from drivers.issuing.looking import Ring, looked
 from drivers.issuing.numbering import first_number
 from drivers.issuing.plan import EXAMPLE, PRACTICE, Chip, Plan, plan_of, practice_example
 from drivers.issuing.sheet import Outcome, Wanted, reported_of, wanted_of
-from drivers.issuing.station import ISSUE, Errand, Job, Said, Station, name_of_sheet, whole_of
+from drivers.issuing.station import (
+    ISSUE,
+    STILL_RETIRING,
+    Errand,
+    Job,
+    Said,
+    Station,
+    name_of_sheet,
+    whole_of,
+)
 from drivers.issuing.steps import Found
 from drivers.issuing.telling import Lines
 from drivers.readers.base import WAIT_MS_MAX, Reader
@@ -604,6 +620,9 @@ def _waiting(bench: _Bench, job: Job) -> str:
         found = bench.station.look(target)
     except (BandRejected, BandError) as error:
         return f"A band lies on the reader, and nothing was done to it: {_words(error)}"
+    obstacle = STILL_RETIRING if bench.station.is_retiring(found) else found.obstacle
+    if obstacle:
+        return f"A band lies on the reader, and nothing was done to it: {obstacle}."
     is_of_this_run = any(each.uid == found.uid for each in job.done.values())
     name = bench.means.keys.uid_hash(found.uid)
     if bench.journal.is_begun(name, ISSUE) and not is_of_this_run:
@@ -689,6 +708,9 @@ def _dry(bench: _Bench) -> None:
         found = bench.station.look(target)
     except (BandRejected, BandError) as error:
         fail(f"This band would not be issued: {_words(error)}")
+    obstacle = STILL_RETIRING if bench.station.is_retiring(found) else found.obstacle
+    if obstacle:
+        fail(f"This band would not be issued: {obstacle}.")
     if not found.steps:
         _say(f"{found.chip}: nothing to do, it is issued.")
     for number, step in enumerate(found.steps, start=1):
@@ -753,6 +775,8 @@ def _refusal(what: str, error: DriverError | BandRejected, *, is_practice: bool)
 
 def _one(what: str, asked: Asked) -> None:
     with _bench(asked, _plan(asked)) as bench:
+        if what == "retire":
+            _say_unfinished(bench)
         target = bench.only_target()
         try:
             _done(what, bench, target)
@@ -773,16 +797,65 @@ def _done(what: str, bench: _Bench, target: Target) -> None:
         else:
             _say_lines(told.lines())
     else:
-        gone = bench.station.retire(target, band_id=bench.asked.band)
-        _say(
-            f"Band {gone.reference.hex() or 'without an id'} is retired: nothing is on it that a kiosk reads."
+        _retire(bench, target)
+
+
+def _say_unfinished(bench: _Bench) -> None:
+    """Say which bands were begun to be retired before and are not yet; whoever has them goes on with them."""
+    names = bench.journal.unfinished(RETIRE)
+    if not names:
+        return
+    ids = ", ".join(bench.journal.band_id_of(name) or "one without an id" for name in names)
+    _say(
+        f"Begun before and not over: the retirement of {ids}. Hold such a band to go on with it."
+    )
+
+
+def _retire(bench: _Bench, target: Target) -> None:
+    """Retire the band on the reader; torn away, it is asked for again as long as there is patience.
+
+    Raises:
+        DriverError, BandRejected: it failed before anything was begun, or in another way.
+    """
+    waiting: Target | None = target
+    while waiting is not None:
+        try:
+            gone = bench.station.retire(waiting, band_id=bench.asked.band)
+        except (WrongBand, BandOfAnother, NotGenuine, BandError) as error:
+            if not isinstance(error, BandLeft) and not bench.station.has_begun_to_retire:
+                raise
+            _say(_again_of(error))
+            waiting = bench.target() if bench.removed() else None
+        else:
+            _say(
+                f"Band {gone.reference.hex() or 'without an id'} is retired: nothing is on it that a kiosk reads."
+            )
+            return
+    if bench.station.has_begun_to_retire:
+        fail(
+            "The retirement was begun and is not over, and until then the band is not issued again."
+            " Start this again and hold the same band: it goes on where it was."
         )
+    fail("The band was taken away before anything was done to it. Start this again.")
+
+
+def _again_of(error: BandRejected | BandError) -> str:
+    """What is said of a try that came to nothing, to the person who is to hold a band once more."""
+    if isinstance(error, BandLeft):
+        return "The band was taken away too early. Hold the same band again."
+    if isinstance(error, WrongBand):
+        return f"{error}. Hold that one."
+    if isinstance(error, BandRejected):
+        return f"This is not the band whose retirement was begun: {error}. Hold that one."
+    return f"It did not answer as it should ({error.code}). Hold the same band again."
 
 
 def _verify(bench: _Bench, target: Target) -> None:
     """Say whether the band is whole; ends the command with 1 where it is not. Raises DriverError, BandRejected."""
     found, differences = _checked(bench, target)
     state, words = _state_of(found, differences, bench.means.plan)
+    if differences and bench.station.is_retiring(found):
+        state, words = "retiring", f"{STILL_RETIRING}: tapthread band retire"
     if bench.asked.is_json:
         said = {
             "as_planned": not differences,

@@ -340,6 +340,93 @@ def test_a_band_that_was_never_issued_is_said_to_be_so_and_a_retired_one_to_have
     )
 
 
+TORN_AGAIN = "The band was taken away too early. Hold the same band again."
+
+
+def torn(at: At, band: VirtualDesfire, number: int) -> FaultyBand:
+    fault = Fault(FaultKind.TEAR_ANSWER, number)
+    return FaultyBand(band, fault, field=at.field, clock=SystemClock())
+
+
+def test_a_band_torn_while_it_is_retired_is_asked_for_again_and_no_other_is_taken_for_it(
+    at: At,
+) -> None:
+    band, other = chip(1), chip(2)
+    issued(at, band, other)
+    before = dict(other.contents)
+    reference = band.contents[AID, REFERENCE_FILE.number].hex()
+
+    with running(*at.arguments("retire")) as station:
+        first = held(at, station, torn(at, band, 50))
+        half = dict(band.contents)
+        wrong = held(at, station, other)
+        last = held(at, station, band)
+        code = station.process.wait(20)
+
+    assert (first, code) == (TORN_AGAIN, 0)
+    assert half != {}
+    assert wrong == (
+        "This is another band than the one whose retirement was begun. Hold that one."
+    )
+    assert last == f"Band {reference} is retired: nothing is on it that a kiosk reads."
+    assert (dict(other.contents), band.contents) == (before, {})
+
+
+def test_a_retirement_broken_off_is_gone_on_with_by_the_next_run_and_the_band_not_issued_before(
+    at: At,
+) -> None:
+    band = chip(1)
+    issued(at, band)
+    reference = band.contents[AID, REFERENCE_FILE.number].hex()
+    with running(*at.arguments("retire")) as station:
+        assert held(at, station, torn(at, band, 88)) == TORN_AGAIN
+        station.kill()
+    assert (AID, REFERENCE_FILE.number) not in band.contents
+    (at.folder / "other.csv").write_text("label\nSomebody else\n")
+    other = ("--sheet", at.folder / "other.csv", "--timeout", "0.5")
+
+    at.field.present(band)
+    refused = run(*at.arguments("issue", *other))
+    dry = run(*at.arguments("issue", "--dry-run", *other))
+    verdict = run(*at.arguments("verify", "--json"))
+    retired = run(*at.arguments("retire"))
+    again = run(*at.arguments("retire"))
+    anew = run(*at.arguments("issue", *other))
+
+    still = "The retirement of this band was begun and is not over; end it first"
+    assert refused.stdout.splitlines()[0] == f"{still}."
+    assert dry.stderr == f"tapthread band: This band would not be issued: {still}.\n"
+    assert printed(verdict.stdout)["state"] == "retiring"
+    assert [each.returncode for each in (refused, dry, verdict)] == [1, 1, 1]
+    assert retired.stdout.splitlines() == [
+        f"Begun before and not over: the retirement of {reference}. Hold such a band to go on with it.",
+        f"Band {reference} is retired: nothing is on it that a kiosk reads.",
+    ]
+    assert "Begun before" not in again.stdout
+    assert anew.stdout.startswith("Somebody else is issued")
+    assert band.contents[AID, REFERENCE_FILE.number].hex() != reference
+
+
+def test_a_retirement_nobody_goes_on_with_ends_with_1_and_what_to_do(at: At) -> None:
+    band = chip(1)
+    issued(at, band)
+
+    at.field.present(torn(at, band, 3))
+    early = run(*at.arguments("retire", "--timeout", "0.3"))
+    at.field.present(torn(at, band, 60))
+    begun = run(*at.arguments("retire", "--timeout", "0.3"))
+
+    assert (early.returncode, begun.returncode) == (1, 1)
+    assert early.stdout.splitlines() == begun.stdout.splitlines() == [TORN_AGAIN]
+    assert early.stderr == (
+        "tapthread band: The band was taken away before anything was done to it. Start this again.\n"
+    )
+    assert begun.stderr == (
+        "tapthread band: The retirement was begun and is not over, and until then the band is not issued"
+        " again. Start this again and hold the same band: it goes on where it was.\n"
+    )
+
+
 def test_as_many_bands_again_begin_where_the_last_ended_once_the_report_was_taken_away(
     at: At,
 ) -> None:
