@@ -66,9 +66,6 @@ ESCAPE_CODES = (0x42000001, 0x42000DAC)
 Source: libccid, SCARDCONTROL.txt; PC/SC Lite, reader.h.
 """
 
-RANDOM_UID_FIRST = 0x08
-"""A UID of four bytes that starts so is drawn anew each time. Source: ISO/IEC 14443-3:2018, 6.5.4."""
-
 BAND_GONE = frozenset(
     {
         0x8010000C,  # no smart card
@@ -562,9 +559,13 @@ class PcscConnection:
             self._scard.SCardDisconnect(self.handle, self._scard.SCARD_LEAVE_CARD)
 
     def _is_woken(self, target: Target) -> bool:
-        """Is the band that fell silent still there, activated anew? A random UID cannot say."""
-        uid = target.uid
-        if not uid or (len(uid) == 4 and uid[0] == RANDOM_UID_FIRST):
+        """Is the band that fell silent still there, activated anew?
+
+        A random UID says so where the reader does not switch the field off to activate: it is drawn when the band gets power. Where
+        it does, nobody can tell. Source: ISO/IEC 14443-3:2018, 6.5.4.
+        """
+        self._is_deaf = True  # until it is known to be the same one: another gets no frame that was meant for it
+        if not target.uid:
             return False
         if Quirk.UID_ACTIVATES_AGAIN not in self._profile.quirks:
             scard = self._scard
@@ -579,5 +580,5 @@ class PcscConnection:
             if code != OK:
                 self._reader.overlook()
                 return False
-        self._is_deaf = False
-        return self.uid() == uid
+        self._is_deaf = self.uid() != target.uid
+        return not self._is_deaf

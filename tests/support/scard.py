@@ -6,7 +6,7 @@ It is written from PC/SC's side: pseudo-APDUs are answered as the model's manual
 from collections.abc import Callable
 from typing import Any
 
-from hardware.virtual.band import PoweredChip
+from hardware.virtual.band import PoweredChip, Reselectable
 from hardware.virtual.field import Field
 
 STORAGE_ATR = bytes.fromhex("3B8F8001804F0CA0000003060300030000000068")
@@ -26,6 +26,7 @@ class FakeScard:
         control_error: Every control code is answered with this instead of success.
         share_error: Every connection is.
         is_dropping: Asking for the UID activates a band again that refused a frame, as on an ACR122U; else only a reset does.
+        is_warm: A reset selects the band anew with the field on; else it loses its power.
     """
 
     SCARD_SHARE_EXCLUSIVE = 1
@@ -41,6 +42,7 @@ class FakeScard:
         self._field = field
         self._raw = raw
         self.is_dropping = is_dropping
+        self.is_warm = False
         self._is_dropped = False
         self._chip: PoweredChip | None = None
         self._powered_at = -1
@@ -76,6 +78,12 @@ class FakeScard:
     def SCardReconnect(  # noqa: N802
         self, handle: Any, share: int, protocol: int, disposition: int
     ) -> tuple[int, int]:
+        chip: object = self._chip
+        if self.is_warm and self._field.generation == self._powered_at:
+            self._is_dropped = self._registers_set = False
+            if isinstance(chip, Reselectable):
+                chip.reselected()
+            return 0, self.SCARD_PROTOCOL_T1
         self._powered_at = -1
         if self._powered() is None:
             return 0x80100069 - (1 << 32), 0

@@ -19,6 +19,7 @@ from hardware.clock import FixedClock
 from hardware.virtual.field import Field
 from hardware.virtual.uid_bands import VirtualNtag213
 from tests.support.bands import UID
+from tests.support.chip_bands import ultralight_aes
 from tests.support.scard import FakeScard
 
 VERSION = bytes.fromhex("0004040201000F03")
@@ -109,6 +110,42 @@ def test_another_band_in_its_place_is_not_taken_for_the_silent_one() -> None:
         connection.transmit(b"\x1a\x00")
 
     assert not isinstance(left.value, BandSilent)
+
+
+def test_a_silent_bands_connection_sends_nothing_to_the_one_in_its_place() -> None:
+    field, scard, reader = _plugged(ACR1252U)
+    field.present(VirtualNtag213(uid=UID))
+    connection = _connected(reader)
+    field.present(VirtualNtag213(uid=UID[:6] + b"\x00"))
+    with pytest.raises(BandLeft):
+        connection.transmit(b"\x1a\x00")
+    scard.apdus.clear()
+
+    with pytest.raises(BandLeft) as left:
+        connection.transmit(b"\xa2\x05wxyz")
+
+    assert left.value.delivery is Delivery.NOT_SENT
+    assert {apdu[:2] for apdu in scard.apdus} == {b"\xff\xca"}
+
+
+@pytest.mark.parametrize("is_warm", [True, False], ids=["field stays on", "field goes off"])
+def test_a_random_uid_that_stayed_says_that_the_silent_band_is_there_and_a_new_one_says_nothing(
+    is_warm: bool,
+) -> None:
+    field, scard, reader = _plugged(ACR1252U)
+    scard.is_warm = is_warm
+    field.present(ultralight_aes(is_random=True))
+    target = reader.wait_for_target(10)
+    assert target is not None
+    connection = reader.connect(target)
+
+    with pytest.raises(BandLeft) as silent:
+        connection.transmit(b"\x1b\x00\x00\x00\x00")
+
+    assert (len(target.uid), target.uid[0]) == (4, 0x08)
+    assert isinstance(silent.value, BandSilent) == is_warm
+    if is_warm:
+        assert connection.transmit(b"\x60")[:2] == bytes.fromhex("0004")
 
 
 def test_a_reader_nobody_described_reads_and_writes_pages_and_refuses_the_rest() -> None:
