@@ -22,11 +22,11 @@ NAKS: Final[Mapping[int, str]] = {
     0x9: "another error",
     0xA: "done",
 }
-"""Source: NXP NTAG213/215/216 data sheet rev 3.2, 9.3; MF0ULx1 data sheet rev 3.3, 9.3."""
+"""Source: NXP NTAG213/215/216 data sheet rev 3.2, 9.3; MF0ULx1 data sheet, 9.3."""
 
 NATIVE: Final[Mapping[int, str]] = {
     0x00: "done",
-    0x0B: "no such command, or not without authentication",
+    0x0B: "no such command now: authentication is missing, or a MAC is wrong",
     0x0C: "nothing was changed, so there is nothing to commit; of an NTAG 424: malformed command",
     0x0E: "out of memory",
     0x1C: "no such command",
@@ -83,7 +83,7 @@ ISO: Final[Mapping[int, str]] = {
     0x6F00: "error without a diagnosis",
     0x9000: "done",
 }
-"""Source: ISO/IEC 7816-4:2020, tables 6 and 7."""
+"""Source: ISO/IEC 7816-4:2020, 5.6."""
 
 ISO_KINDS: Final[Mapping[int, str]] = {
     0x61: "done, more bytes wait",
@@ -102,7 +102,7 @@ ISO_KINDS: Final[Mapping[int, str]] = {
     0x6E: "no such class",
     0x6F: "error without a diagnosis",
 }
-"""What the first byte alone says. Source: ISO/IEC 7816-4:2020, table 6."""
+"""What the first byte alone says. Source: ISO/IEC 7816-4:2020, 5.6."""
 
 FELICA: Final[Mapping[int, str]] = {
     0x01: "a purse has too little or too much in it",
