@@ -11,6 +11,7 @@ from drivers.errors import (
     BandLeft,
     BandSilent,
     BandUnsupported,
+    Delivery,
     ReaderAbsent,
     ReaderBusy,
     ServiceDown,
@@ -31,6 +32,7 @@ from hardware.virtual.private_pcscd import PrivatePcscd
 from hardware.virtual.uid_bands import VirtualNtag213
 from hardware.virtual.vpcd import VirtualVpcd
 from tests.support.bands import UID, Keys, band
+from tests.support.chip_bands import ultralight_aes
 
 
 @pytest.fixture
@@ -263,6 +265,27 @@ def test_a_silent_type_2_band_behind_a_real_daemon_is_activated_anew(field: Fiel
 
     assert connection.transmit(b"\x60") == bytes.fromhex("0004040201000F03")
     reader.close()
+
+
+def test_a_silent_band_with_a_new_random_uid_behind_a_real_daemon_has_left_and_is_found_again(
+    field: Field,
+) -> None:
+    field.present(ultralight_aes(is_random=True))
+    with PcscReader.opened("", SystemClock()) as reader:
+        target = _arrived(reader)
+        connection = reader.connect(target)
+
+        with pytest.raises(BandLeft) as left:
+            connection.transmit(b"\x1b\x00\x00\x00\x00")
+        with pytest.raises(BandLeft) as unsent:
+            connection.transmit(b"\x60")
+        again = _arrived(reader)
+        version = reader.connect(again).transmit(b"\x60")
+
+    assert not isinstance(left.value, BandSilent)
+    assert unsent.value.delivery is Delivery.NOT_SENT
+    assert (target.uid[0], again.uid[0], again.uid == target.uid) == (0x08, 0x08, False)
+    assert version[:2] == bytes.fromhex("0004")
 
 
 def test_a_felica_band_answers_frames_through_a_real_daemon(field: Field) -> None:
