@@ -5,7 +5,7 @@ APDU), or as one command of a band that does not speak ISO-DEP.
 """
 
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Protocol
 
 Work = Callable[[], None]
 """What can be done while a band makes up its answer, as it does not need it. Raises nothing."""
@@ -40,8 +40,11 @@ class PatientConnection(Connection, Protocol):
 
 def transmitted(connection: Connection, command: bytes, work: Work) -> bytes:
     """The answer to a command, `work` being done meanwhile, or before it where nobody can. Raises as `transmit`."""
-    if hasattr(connection, "transmit_while"):
-        return cast("PatientConnection", connection).transmit_while(command, work)
+    while_sent: Callable[[bytes, Work], bytes] | None = getattr(
+        connection, "transmit_while", None
+    )
+    if while_sent is not None:
+        return while_sent(command, work)
     work()
     return connection.transmit(command)
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from drivers.chips.desfire import Desfire
 from drivers.credential.capsule import contained, read_unverified, writes
+from drivers.credential.kdf import BLOCK
 from drivers.credential.layout import CAPSULE_FILE
 from drivers.errors import BandMalformed
 
@@ -33,7 +34,7 @@ class CapsulePlace(Protocol):
 
     @property
     def unit(self) -> int:
-        """Bytes written at a time: 1, or 4 on a chip with pages."""
+        """Bytes written at a time, the head first and last: 4 on a chip with pages."""
         ...
 
     def read(self) -> bytes:
@@ -51,7 +52,7 @@ class DesfireCapsule:
     def __init__(self, chip: Desfire) -> None:
         self._chip = chip
         self.size = CAPSULE_FILE.size
-        self.unit = 1
+        self.unit = BLOCK
 
     def read(self) -> bytes:
         """All of it, 256 bytes. Raises as `Desfire.read`."""

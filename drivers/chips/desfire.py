@@ -27,6 +27,7 @@ from drivers.chips.framing import (
     ADDITIONAL_FRAME,
     AUTHENTICATION_ERROR,
     ILLEGAL_COMMAND,
+    OK,
     SENT_SIZE_MAX,
     Answer,
     begin,
@@ -208,17 +209,20 @@ class Desfire:
             BandUntrusted: the chip does not hold the key.
         """
         cipher = key if isinstance(key, Aes) else Aes(key)
-        challenge = self.begin_ev2_first(slot)
+        ahead = Ev2Ahead(cipher, self._entropy.draw)
+        challenge = self.begin_ev2_first(slot, work=ahead.begin)
         if challenge is None:
             return False
-        so_far = answered(cipher, challenge, self._entropy.draw(BLOCK), is_chained=False)
-        ahead = Ev2Ahead(cipher, so_far)
-        last = self.answer_challenge(so_far.token, work=ahead.work)
+        last = self.answer_challenge(ahead.token(challenge), work=ahead.go_on)
         self._session, self._slot = ahead.opened(last), slot
         return True
 
-    def begin_ev2_first(self, slot: int) -> bytes | None:
-        """Ask for a challenge that somebody else will answer who keeps the key.
+    def begin_ev2_first(self, slot: int, *, work: Work | None = None) -> bytes | None:
+        """Ask for a challenge that may be answered elsewhere, by who keeps the key.
+
+        Args:
+            slot: Of the key.
+            work: Done while the chip is busy.
 
         Returns:
             E(B), 16 bytes; None when the chip is older than the command.
@@ -227,7 +231,7 @@ class Desfire:
             KeyRefused: the chip refuses to authenticate.
         """
         self._session = None
-        first = begin(self._connection, AUTHENTICATE_EV2_FIRST, bytes((slot, 0)))
+        first = begin(self._connection, AUTHENTICATE_EV2_FIRST, bytes((slot, 0)), work=work)
         if first.status == ILLEGAL_COMMAND:
             return None
         challenge = _challenge_of(first)
@@ -351,7 +355,8 @@ class Desfire:
         size = file.size - offset if size is None else size
         if offset < 0 or size < 1 or offset + size > file.size:
             raise ValueError("a read is at least one byte within the file")
-        if not self.is_ev2 or _wire_size(size, file.mode) <= FRAME_SIZE:
+        is_short = not isinstance(self._session, Ev2Session)
+        if is_short or _wire_size(size, file.mode) <= FRAME_SIZE:
             return self._read(READ_DATA, file, offset, size)
         if size <= PIECE_SIZE_MAX:
             return self._read(READ_DATA_LONG, file, offset, size)
@@ -524,13 +529,15 @@ class Desfire:
             if error.delivery is Delivery.REFUSED:
                 error.delivery = Delivery.UNKNOWN
             raise
-        return session, required(answer)
+        return session, answer.content if answer.status == OK else required(answer)
 
 
 _LONG = frozenset({READ_DATA_LONG, WRITE_DATA_LONG, READ_RECORDS_LONG, WRITE_RECORD_LONG})
 
 
 def _challenge_of(first: Answer) -> bytes:
+    if first.status == ADDITIONAL_FRAME:
+        return first.content
     if first.status == AUTHENTICATION_ERROR:
         raise KeyRefused("the chip refuses to authenticate", delivery=Delivery.REFUSED)
     return required(first, ADDITIONAL_FRAME)

@@ -101,12 +101,15 @@ def exchange(
     return Answer(raw[-1], raw[:-2])
 
 
-def begin(connection: Connection, code: int, content: bytes) -> Answer:
-    """The first exchange of an authentication; again while the chip is slow after wrong keys, DELAY_TRIES times. Raises as `exchange`."""
-    for _ in range(DELAY_TRIES):
+def begin(
+    connection: Connection, code: int, content: bytes, *, work: Work | None = None
+) -> Answer:
+    """The first exchange of an authentication; again while the chip is slow after wrong keys, DELAY_TRIES times. As `exchange`."""
+    answer = exchange(connection, code, content, work=work)
+    n_tries = 1
+    while answer.status == AUTHENTICATION_DELAY and n_tries < DELAY_TRIES:
         answer = exchange(connection, code, content)
-        if answer.status != AUTHENTICATION_DELAY:
-            break
+        n_tries += 1
     return answer
 
 
@@ -137,7 +140,8 @@ def send(connection: Connection, code: int, content: bytes, *, size_max: int) ->
         BandMalformed: the chip wants more than there is.
     """
     if len(content) <= size_max:
-        return _collected(connection, exchange(connection, code, content))
+        answer = exchange(connection, code, content)
+        return answer if answer.status != ADDITIONAL_FRAME else _collected(connection, answer)
     pieces = [content[at : at + size_max] for at in range(0, len(content), size_max)]
     for piece in pieces[:-1]:
         try:
@@ -177,7 +181,5 @@ def _collected(connection: Connection, answer: Answer) -> Answer:
 def required(answer: Answer, status: int = OK) -> bytes:
     """The content of an answer that has the status it should have. Raises BandRefused for any other."""
     if answer.status != status:
-        raise BandRefused(
-            f"the chip answered {answer.status:02X}", status=NATIVE_SW1 << 8 | answer.status
-        )
+        raise BandRefused("the chip refused", status=NATIVE_SW1 << 8 | answer.status)
     return answer.content

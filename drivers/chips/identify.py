@@ -37,6 +37,7 @@ STORAGE_FAMILIES = {
 """Chip by NN NN of the ATR; 0003 is every NTAG 21x too. Source: PC/SC part 3, supplemental document."""
 
 RANDOM_UID_SIZE = 4
+LEASABLE_SIZES = tuple(size for size in UID_SIZES if size > RANDOM_UID_SIZE)
 RANDOM_UID_FIRST = 0x08
 """A UID of four bytes that starts so is drawn anew each time. Source: ISO/IEC 14443-3:2018, 6.5.4."""
 
@@ -82,15 +83,10 @@ class Chip:
 def may_be_ntag424(target: Target) -> bool:
     """Is it worth trying NTAG 424 before DESFire? From its ATS; False where the reader gave only an ATR."""
     ats = target.answer
-    return (
-        len(ats) >= 4 and ats[0] == len(ats) and ats[1] & 0x20 != 0 and _tb1(ats) == NTAG424_TB1
-    )
-
-
-def _tb1(ats: bytes) -> int | None:
-    """TB(1) of an ATS: behind T0, and behind TA(1) where T0 says there is one. Source: ISO/IEC 14443-4:2018, 5.2.5."""
-    at = 2 + (ats[1] >> 4 & 1)
-    return ats[at] if at < len(ats) else None
+    if len(ats) < 4 or ats[0] != len(ats) or not ats[1] & 0x20:
+        return False
+    # TB(1) is behind T0, and behind TA(1) where T0 says there is one. Source: ISO/IEC 14443-4:2018, 5.2.5.
+    return ats[2 + (ats[1] >> 4 & 1)] == NTAG424_TB1
 
 
 def has_true_uid(target: Target) -> bool:
@@ -113,10 +109,9 @@ def leasable_uid(target: Target) -> bytes | None:
     Every chip that holds our application has a UID of more than four bytes: if it shows four, they are random,
     whatever they start with.
     """
-    is_own = (
-        speaks_iso_dep(target) and has_true_uid(target) and len(target.uid) > RANDOM_UID_SIZE
-    )
-    return target.uid if is_own else None
+    uid = target.uid
+    is_own = target.technology is Technology.ISO_DEP and len(uid) in LEASABLE_SIZES and any(uid)
+    return uid if is_own else None
 
 
 def speaks_iso_dep(target: Target) -> bool:

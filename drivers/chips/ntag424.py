@@ -148,15 +148,13 @@ class Ntag424:
         """
         cipher = Aes(key)
         challenge = self.begin_first(slot)
-        rnd_a = self._entropy.draw(BLOCK)
         if challenge.is_lrp:
-            handshake = LrpHandshake(key, rnd_a, challenge.random)
+            handshake = LrpHandshake(key, self._entropy.draw(BLOCK), challenge.random)
             last = self.answer_challenge(handshake.token)
             self.adopt_lrp(handshake.first(last), slot=slot)
             return
-        so_far = answered(cipher, challenge.random, rnd_a, is_chained=False)
-        ahead = Ev2Ahead(cipher, so_far)
-        last = self.answer_challenge(so_far.token, work=ahead.work)
+        ahead = Ev2Ahead(cipher, self._entropy.draw)
+        last = self.answer_challenge(ahead.token(challenge.random), work=ahead.go_on)
         self._session, self._slot = ahead.opened(last), slot
 
     def begin_first(self, slot: int) -> Challenge:

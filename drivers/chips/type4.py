@@ -130,7 +130,5 @@ class Type4:
     def _required(self, command: Command) -> bytes:
         response = self._exchange(command)
         if response.status != SUCCESS:
-            raise BandRefused(
-                f"the band answered {response.status:04X}", status=response.status
-            )
+            raise BandRefused("the band refused", status=response.status)
         return response.data

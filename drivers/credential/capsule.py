@@ -3,18 +3,22 @@ r"""The capsule: what a band carries of its wearer's thread, signed, so that a s
     d2 84                                      tag 18 (COSE_Sign1), array of 4
       49 a2 01 27 04 44 kk kk kk kk            protected header: 1 algorithm -8 (EdDSA), 4 key id, 4 bytes
       a0                                       unprotected header, always empty
-      58 nn  <payload>                         a map, see below
+      58 nn  <payload>                         an array, see below
       58 40  <signature, 64 bytes>
 
-    payload    0 version, 1 or 2   1 issued, seconds since 1970   2 days it holds for, when not 90   3 sequence of this band
-               4 bits: 1 something waits, 2 we owe an answer   5 language   6 name   7 the thread, for staff: bytes, parts of it
-               as below; text, one line of it, in capsules of before   8 band reference, 16 bytes: in version 2 and only there
+    payload    version, 3 or 4   in version 4 and only there: band reference, 16 bytes   issued, seconds since 1970   sequence of
+               this band   bits: 1 something waits, 2 we owe an answer   language   name   the thread, for staff: parts of it as
+               below, bytes   days it holds for, when not 90
 
     part       one byte: a kind in its upper four bits, in the lower ones how many bytes of content follow. What they say is the
                affair of whoever writes and reads the thread; here only whole parts are left out where not all fit.
 
-What says nothing is left out. The reference stands in capsules of chips with room for it, so that one read tells both; a band
-with one of version 1 is asked for it. What is signed beside it and not carried (`external_aad`) is CONTEXT, the chip's true UID and the
+    before     versions 1 and 2 were maps: 0 version   1 issued   2 days   3 sequence   4 bits   5 language   6 name   7 the thread,
+               bytes or one line of text   8 band reference, in version 2. They are read and, but for a line of text, not written.
+
+What says nothing is left out where nothing follows it. The reference stands in capsules of chips with room for it, so that one
+read tells both; a band with one of version 3 is asked for it. All of them begin alike, so a reader that pays for each byte reads
+from the key id on (`contained_behind`). What is signed beside it and not carried (`external_aad`) is CONTEXT, the chip's true UID and the
 band reference, which stands on the band apart from it: a capsule copied to another chip, or put beside another reference,
 does not hold, and tells a reader of it nothing about either.
 
@@ -23,7 +27,8 @@ capsule. Ed25519 needs no random number for a signature (a bad one gives an ECDS
 time are the same bytes; its keys are 32 bytes, and of its signatures there is no second valid form.
 
 A capsule alone is worth A1: it can be copied by whoever emulates the chip. Unknown versions, keys and claims are refused, never
-guessed at. Torn writes leave none: the head is written last (`writes`), and half a capsule has no signature that holds.
+guessed at. Torn writes leave none: the head and, where a chip writes that much at once, the key id are written last (`writes`),
+and half a capsule has no signature that holds.
 
 Source: RFC 9052, 4.2 and 4.4; RFC 9053, 2.2; RFC 8949, 4.2.1; RFC 8032, 5.1.
 """
@@ -41,7 +46,8 @@ from drivers.credential.cbor import SIZE_MAX, Tagged, Value, decoded, decoded_fi
 from drivers.credential.layout import REFERENCE_SIZE, UID_SIZES
 from drivers.errors import BandMalformed, BandUntrusted, Delivery
 
-VERSION, VERSION_NAMING = 1, 2
+VERSION, VERSION_NAMING = 3, 4
+VERSION_BEFORE, VERSION_NAMING_BEFORE = 1, 2
 """Without the band reference, and with it."""
 
 CONTEXT: Final = b"tapthread capsule\x00"
@@ -87,7 +93,7 @@ _DAY_US: Final = 86_400 * _SECOND_US
 
 
 class Claim(Enum):
-    """Keys of the payload."""
+    """Keys of the payload where it is a map."""
 
     VERSION = 0
     ISSUED = 1
@@ -103,9 +109,14 @@ class Claim(Enum):
 _HEAD: Final = bytes.fromhex("D28449A201270444")
 _BEFORE_PAYLOAD: Final = bytes.fromhex("A058")
 _BEFORE_SIGNATURE: Final = bytes.fromhex("5840")
-_NAMING: Final = bytes((Claim.VERSION.value, VERSION_NAMING))
+_NAMING: Final = bytes((VERSION_NAMING, 0x40 | REFERENCE_SIZE))
+_NAMING_BEFORE: Final = bytes((Claim.VERSION.value, VERSION_NAMING_BEFORE))
 _BEFORE_BAND: Final = bytes((Claim.BAND.value, 0x40 | REFERENCE_SIZE))
-"""What stands between the parts of a capsule, as above; the claims are in order, so that version is first and band is last."""
+"""What stands between the parts of a capsule, as above: in an array the band follows its version; a map is in order, so that
+version is first and band is last."""
+
+HEAD_SIZE: Final = len(_HEAD)
+"""Bytes in which all capsules begin alike; the key id follows."""
 
 
 class Why(Enum):
@@ -200,7 +211,7 @@ def signed(
     Raises:
         ValueError: a value is out of range, or the capsule is longer than FULL_SIZE.
     """
-    payload = encoded(_claims(capsule))
+    payload = encoded(_said(capsule))
     protected = _protected(key_id_of(public_key))
     message = _to_be_signed(protected, payload, bound_to(uid, band))
     signature = sign(message)
@@ -214,7 +225,7 @@ def signed(
 
 def size_of(capsule: Capsule) -> int:
     """Bytes it takes once it is signed. Raises ValueError for a value out of range."""
-    payload = encoded(_claims(capsule))
+    payload = encoded(_said(capsule))
     stand_in: tuple[Value, ...] = (
         _protected(bytes(KEY_ID_SIZE)),
         {},
@@ -277,6 +288,11 @@ def contained(content: bytes) -> bytes | None:
     return content[:end]
 
 
+def contained_behind(content: bytes) -> bytes | None:
+    """The same of what was read from HEAD_SIZE on. A key id of zeros is that of none, or of one torn while it was written."""
+    return contained(_HEAD + content) if any(content[:KEY_ID_SIZE]) else None
+
+
 def _told_end(content: bytes) -> int | None:
     """Where a capsule of today ends, by its own lengths, once all of it is there: nothing is taken apart on a tap's way."""
     if content[:8] != _HEAD or content[12:14] != _BEFORE_PAYLOAD or len(content) < 15:
@@ -294,8 +310,10 @@ def named(raw: bytes) -> bytes | None:
         raw: As `contained` gives it.
     """
     payload = raw[15 : -SIGNATURE_SIZE - len(_BEFORE_SIGNATURE)]
+    if payload[1:3] == _NAMING and len(payload) >= 3 + REFERENCE_SIZE:
+        return payload[3 : 3 + REFERENCE_SIZE]
     is_naming = (
-        payload[1:3] == _NAMING
+        payload[1:3] == _NAMING_BEFORE
         and payload[-len(_BEFORE_BAND) - REFERENCE_SIZE :][:2] == _BEFORE_BAND
     )
     return payload[-REFERENCE_SIZE:] if is_naming else None
@@ -402,9 +420,28 @@ def _taken_apart(raw: bytes) -> tuple[bytes, bytes, bytes, bytes]:
             raise BandMalformed("its header is not of a capsule")
 
 
+_DAYS_UNSAID: Final = (Claim.DAYS.value, DAYS_USUAL)
+
+_SAYING_NOTHING: Final = (0, "", "", b"", 0)
+"""Bits, language, name, parts, days."""
+
+
+def _said(capsule: Capsule) -> Value:
+    """The payload. Raises ValueError for what no capsule may say."""
+    if capsule.line:
+        return _claims(capsule)
+    _check_ranges(capsule)
+    days = 0 if capsule.days == DAYS_USUAL else capsule.days
+    bits = _WAITS * capsule.is_waiting | _OWED * capsule.is_owed
+    last = [bits, capsule.language, capsule.name, capsule.parts, days]
+    while last and not last[-1]:
+        last.pop()
+    first = (VERSION_NAMING, capsule.band) if capsule.band else (VERSION,)
+    return (*first, capsule.issued_at // _SECOND_US, capsule.seq, *last)
+
+
 def _claims(capsule: Capsule) -> dict[int, Value]:
-    if capsule.issued_at < 0 or capsule.issued_at % _SECOND_US:
-        raise ValueError("a capsule is issued at a whole second since 1970")
+    """The payload as it was before. Raises as `_said`."""
     _check_ranges(capsule)
     bits = _WAITS * capsule.is_waiting | _OWED * capsule.is_owed
     said: dict[int, Value] = {
@@ -417,7 +454,7 @@ def _claims(capsule: Capsule) -> dict[int, Value]:
     if capsule.days != DAYS_USUAL:
         said[Claim.DAYS.value] = capsule.days
     return {
-        Claim.VERSION.value: VERSION_NAMING if capsule.band else VERSION,
+        Claim.VERSION.value: VERSION_NAMING_BEFORE if capsule.band else VERSION_BEFORE,
         Claim.ISSUED.value: capsule.issued_at // _SECOND_US,
         Claim.SEQ.value: capsule.seq,
         **{key: value for key, value in said.items() if value},
@@ -426,6 +463,8 @@ def _claims(capsule: Capsule) -> dict[int, Value]:
 
 def _check_ranges(capsule: Capsule) -> None:
     """Raises ValueError."""
+    if capsule.issued_at < 0 or capsule.issued_at % _SECOND_US:
+        raise ValueError("a capsule is issued at a whole second since 1970")
     sizes = (
         (capsule.language, LANGUAGE_SIZE_MAX),
         (capsule.name, NAME_SIZE_MAX),
@@ -448,11 +487,55 @@ def _check_ranges(capsule: Capsule) -> None:
 
 def _capsule_of(payload: bytes) -> Capsule:
     """Raises BandMalformed, CapsuleRefused."""
-    claims = decoded(payload)
-    if not isinstance(claims, dict):
-        raise BandMalformed("what it says is not a map")
+    said = decoded(payload)
+    match said:
+        case dict():
+            return _capsule_of_claims(said)
+        case (int() as version, *rest):
+            if version not in (VERSION, VERSION_NAMING):
+                raise CapsuleRefused(Why.VERSION)
+        case _:
+            raise BandMalformed("what it says is not of a capsule")
+    band, rest = (rest[:1], rest[1:]) if version == VERSION_NAMING else ([b""], rest)
+    match (*band, *rest, *_SAYING_NOTHING[max(len(rest) - 2, 0) :]):
+        case (
+            bytes() as named_band, int() as issued, int() as seq, int() as bits, str() as language, str() as name,
+            bytes() as parts, int() as days,
+        ):  # fmt: skip
+            capsule = Capsule(
+                issued * _SECOND_US,
+                days or DAYS_USUAL,
+                seq,
+                is_waiting=bool(bits & _WAITS),
+                is_owed=bool(bits & _OWED),
+                language=language,
+                name=name,
+                parts=parts,
+                band=named_band,
+            )
+        case _:
+            raise BandMalformed("what it says is not of a capsule")
+    return _canonical(capsule, said, _said)
+
+
+def _canonical(capsule: Capsule, said: Value, say: Callable[[Capsule], Value]) -> Capsule:
+    """The capsule, if it says just that and no more. Raises BandMalformed.
+
+    A claim that is not known, an empty one, a bit that means nothing, a version that has the band or lacks it.
+    """
+    try:
+        again = say(capsule)
+    except ValueError as error:
+        raise BandMalformed("what it says is out of range") from error
+    if said != again:
+        raise BandMalformed("it says more than a capsule does")
+    return capsule
+
+
+def _capsule_of_claims(claims: dict[int, Value]) -> Capsule:
+    """One of before. Raises BandMalformed, CapsuleRefused."""
     version = claims.get(Claim.VERSION.value)
-    if version not in (VERSION, VERSION_NAMING):
+    if version not in (VERSION_BEFORE, VERSION_NAMING_BEFORE):
         raise CapsuleRefused(Why.VERSION)
     thread = claims.get(Claim.LINE.value, b"")
     match claims:
@@ -472,15 +555,9 @@ def _capsule_of(payload: bytes) -> Capsule:
             )
         case _:
             raise BandMalformed("what it says is not of a capsule")
-    try:
-        again = _claims(capsule)
-    except ValueError as error:
-        raise BandMalformed("what it says is out of range") from error
-    # Capsules of before said the usual number of days as well; one that is not usual is in both.
-    if claims not in (again, {Claim.DAYS.value: DAYS_USUAL, **again}):
-        # A claim that is not known, an empty one, a bit that means nothing, a version that has it or lacks it.
-        raise BandMalformed("it says more than a capsule does")
-    return capsule
+    # The oldest said the usual number of days as well.
+    unsaid = {key: value for key, value in claims.items() if (key, value) != _DAYS_UNSAID}
+    return _canonical(capsule, unsaid, _claims)
 
 
 def _optional(claims: dict[int, Value], claim: Claim, absent: Claimed) -> Claimed:

@@ -13,6 +13,7 @@ Source: MF3ICD81 data sheet; NXP AN12343; NXP AN12196, 5.6.
 """
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from drivers.credential.kdf import BLOCK, BlockCipher, SessionKeys, session_keys_ev2
@@ -89,41 +90,69 @@ def check(cipher: BlockCipher, so_far: Answered, last: bytes) -> None:
 
 def ev2_opened(cipher: BlockCipher, so_far: Answered, last: bytes) -> Ev2Opened:
     """The session that the last message of AuthenticateEV2First opens. Raises as `check`."""
-    ti = ev2_checked(cipher, so_far, last)
+    ti = _ev2_checked(cipher, so_far.rnd_a, last)
     return Ev2Opened(session_keys_ev2(cipher, so_far.rnd_a, so_far.rnd_b), ti)
 
 
-def ev2_checked(cipher: BlockCipher, so_far: Answered, last: bytes) -> bytes:
+def _ev2_checked(cipher: BlockCipher, rnd_a: bytes, last: bytes) -> bytes:
     """Hold the last message of AuthenticateEV2First against our random number; the TI in it. Raises as `check`."""
     if len(last) != EV2_LAST_SIZE:
         raise BandMalformed("the answer to an authentication has the wrong size")
     plain = cipher.decrypted(last)
-    _compare(so_far.rnd_a, plain[TI_SIZE : TI_SIZE + BLOCK])
+    _compare(rnd_a, plain[TI_SIZE : TI_SIZE + BLOCK])
     return plain[:TI_SIZE]
 
 
 class Ev2Ahead:
-    """The ciphers of a session, made while the chip makes up its last message: they need nothing of it.
+    """Our half of AuthenticateEV2First where the key is here, worked out while the chip makes up its messages.
 
-    Nothing is done with them before `opened` has held that message against our random number.
+        the chip makes up    meanwhile
+        its challenge        `begin`: our random number, and the half of our answer that needs nothing of it
+        its last message     `go_on`: the ciphers of the session, with which nothing is done before `opened` has held that
+                             message against our random number
+
+    Whatever was not done meanwhile is done when it is wanted.
+
+    Args:
+        cipher: With the key of the slot.
+        draw: Gives that many random bytes.
     """
 
-    def __init__(self, cipher: BlockCipher, so_far: Answered) -> None:
+    def __init__(self, cipher: BlockCipher, draw: Callable[[int], bytes]) -> None:
         self._cipher = cipher
-        self._so_far = so_far
+        self._draw = draw
+        self._rnd_a = b""
+        self._rnd_b = b""
+        self._half = b""
         self._ciphers: Ev2Ciphers | None = None
 
-    def work(self) -> None:
-        """Make them."""
-        keys = session_keys_ev2(self._cipher, self._so_far.rnd_a, self._so_far.rnd_b)
+    def begin(self) -> None:
+        """Draw our random number, and encipher it."""
+        self._rnd_a = self._draw(BLOCK)
+        self._half = self._cipher.block(self._rnd_a)
+
+    def token(self, challenge: bytes) -> bytes:
+        """What the chip is sent as an answer to its challenge: E(A B'). Raises BandMalformed for one of another size."""
+        if len(challenge) != BLOCK:
+            raise BandMalformed("the challenge of the chip has the wrong size")
+        if not self._half:
+            self.begin()
+        rnd_b = self._rnd_b = self._cipher.decrypted(challenge)
+        rotated = rnd_b[1:] + rnd_b[:1]
+        chained = int.from_bytes(rotated, "big") ^ int.from_bytes(self._half, "big")
+        return self._half + self._cipher.block(chained.to_bytes(BLOCK, "big"))
+
+    def go_on(self) -> None:
+        """Make the ciphers of the session."""
+        keys = session_keys_ev2(self._cipher, self._rnd_a, self._rnd_b)
         self._ciphers = Ev2Ciphers(keys)
         self._ciphers.aes.prepare()
 
     def opened(self, last: bytes) -> Ev2Session:
         """The session that the last message opens. Raises as `check`."""
-        ti = ev2_checked(self._cipher, self._so_far, last)
+        ti = _ev2_checked(self._cipher, self._rnd_a, last)
         if self._ciphers is None:
-            self.work()
+            self.go_on()
         assert self._ciphers is not None
         return Ev2Session(self._ciphers, ti)
 

@@ -90,7 +90,8 @@ class Aes:
 
     def encrypted(self, plain: bytes, iv: bytes = ZERO) -> bytes:
         """CBC of whole blocks. Raises ValueError for anything else."""
-        _need_blocks(plain)
+        if not plain or len(plain) % BLOCK:
+            raise ValueError(_NO_BLOCKS)
         block_of, chain, done = self.block, int.from_bytes(iv, "big"), b""
         for at in range(0, len(plain), BLOCK):
             mixed = int.from_bytes(plain[at : at + BLOCK], "big") ^ chain
@@ -101,10 +102,14 @@ class Aes:
 
     def decrypted(self, enciphered: bytes, iv: bytes = ZERO) -> bytes:
         """CBC of whole blocks, the other way. Raises ValueError for anything else."""
-        _need_blocks(enciphered)
+        size = len(enciphered)
+        if not size or size % BLOCK:
+            raise ValueError(_NO_BLOCKS)
         if self._plain_of is None:
             self._plain_of = Cipher(self._algorithm, _ONE_BY_ONE).decryptor().update
-        return _xor(self._plain_of(enciphered), iv + enciphered[:-BLOCK])
+        plain, chain = self._plain_of(enciphered), iv + enciphered[:-BLOCK]
+        mixed = int.from_bytes(plain, "big") ^ int.from_bytes(chain, "big")
+        return mixed.to_bytes(size, "big")
 
 
 def begun_cmac(key: bytes) -> CMAC:
@@ -119,9 +124,7 @@ def _algorithm_of(key: bytes) -> AES:
     return AES(key)
 
 
-def _need_blocks(content: bytes) -> None:
-    if not content or len(content) % BLOCK:
-        raise ValueError("AES takes whole blocks")
+_NO_BLOCKS = "AES takes whole blocks"
 
 
 def encrypted(key: bytes, plain: bytes, iv: bytes = ZERO) -> bytes:

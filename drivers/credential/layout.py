@@ -20,7 +20,7 @@ Both ends of the air agree on this page and nothing else; a change of any number
 import hashlib
 import hmac
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 
 from drivers.errors import BandMalformed
 
@@ -58,7 +58,7 @@ APPLICATION_KEY_TYPE = 0x80 | KEY_COUNT
 """AES keys, and how many. Source: MF3ICD81 data sheet, CreateApplication, key settings 2."""
 
 
-class KeySlot(Enum):
+class KeySlot(IntEnum):
     """Key numbers of the application."""
 
     APP = 0

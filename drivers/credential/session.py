@@ -78,25 +78,8 @@ def untrusted(reason: str) -> BandUntrusted:
     return BandUntrusted(reason, delivery=Delivery.UNKNOWN)
 
 
-class _Ending:
-    """Remembers that a session is over."""
-
-    __slots__ = ("is_over",)
-
-    def __init__(self) -> None:
-        self.is_over = False
-
-    def check(self) -> None:
-        if self.is_over:
-            raise BandUntrusted("the session is over", delivery=Delivery.NOT_SENT)
-
-    def end(self, reason: str) -> BandUntrusted:
-        self.is_over = True
-        return untrusted(reason)
-
-    def run_out(self) -> BandUntrusted:
-        self.is_over = True
-        return BandUntrusted("the session has no commands left", delivery=Delivery.NOT_SENT)
+def _over() -> BandUntrusted:
+    return BandUntrusted("the session is over", delivery=Delivery.NOT_SENT)
 
 
 class Ev1Session:
@@ -110,7 +93,7 @@ class Ev1Session:
         self._cmac = Cmac(self._cipher)
         self._size = self._cipher.size
         self._iv = bytes(self._size)
-        self._ending = _Ending()
+        self._is_over = False
 
     def __repr__(self) -> str:
         return "Ev1Session(<hidden>)"
@@ -122,7 +105,8 @@ class Ev1Session:
 
         `tail` is enciphered after the content and its checksum: the checksum of another slot's new key.
         """
-        self._ending.check()
+        if self._is_over:
+            raise _over()
         head = bytes((code,)) + header
         if mode is CommMode.FULL and content:
             plain = content + crc32(head + content) + tail
@@ -138,7 +122,8 @@ class Ev1Session:
 
     def unwrap(self, answer: bytes, mode: CommMode, *, size: int | None = None) -> bytes:
         """The content of an answer with status OK. An answer without content carries a MAC in every mode."""
-        self._ending.check()
+        if self._is_over:
+            raise _over()
         # With DES a block is as long as a MAC: only what was asked for tells the two apart.
         is_bare = not size and len(answer) == MAC_SIZE
         if mode is CommMode.FULL and not is_bare:
@@ -146,7 +131,7 @@ class Ev1Session:
         content, mac = answer[:-MAC_SIZE], answer[-MAC_SIZE:]
         self._iv = self._cmac.over(content + bytes((STATUS_OK,)), iv=self._iv)
         if not hmac.compare_digest(mac, self._iv[:MAC_SIZE]):
-            raise self._ending.end("the MAC of the answer is wrong")
+            raise self._ended("the MAC of the answer is wrong")
         return self._checked(content, size)
 
     def _deciphered(self, answer: bytes, size: int | None) -> bytes:
@@ -154,21 +139,25 @@ class Ev1Session:
             # Where content, CRC and padding are all zeros, nothing in an EV1 answer tells them apart.
             raise ValueError("the size of enciphered EV1 content must be known")
         if not answer or len(answer) % self._size:
-            raise self._ending.end("the enciphered answer is not whole blocks")
+            raise self._ended("the enciphered answer is not whole blocks")
         plain = self._cipher.decrypted(answer, self._iv)
         self._iv = answer[-self._size :]
         content, rest = plain[:size], plain[size:]
         crc, padding = rest[:CRC_SIZE], rest[CRC_SIZE:]
         if not hmac.compare_digest(crc, crc32(content + bytes((STATUS_OK,)))):
-            raise self._ending.end("the CRC of the answer is wrong")
+            raise self._ended("the CRC of the answer is wrong")
         if len(padding) >= self._size or any(padding):
-            raise self._ending.end("the padding of the answer is wrong")
+            raise self._ended("the padding of the answer is wrong")
         return content
 
     def _checked(self, content: bytes, size: int | None) -> bytes:
         if size is not None and len(content) != size:
-            raise self._ending.end("the answer has another size than asked for")
+            raise self._ended("the answer has another size than asked for")
         return content
+
+    def _ended(self, reason: str) -> BandUntrusted:
+        self._is_over = True
+        return untrusted(reason)
 
 
 class Ev2Ciphers:
@@ -193,7 +182,7 @@ class Ev2Session:
         self._mac_begun = ciphers.mac_begun
         self._ti = ti
         self._counter = counter
-        self._ending = _Ending()
+        self._is_over = False
 
     def __repr__(self) -> str:
         return "Ev2Session(<hidden>)"
@@ -205,15 +194,18 @@ class Ev2Session:
 
     def continued(self, keys: SessionKeys) -> "Ev2Session":
         """The session after AuthenticateEV2NonFirst: other keys, the same transaction and counter."""
-        self._ending.check()
-        self._ending.is_over = True
+        if self._is_over:
+            raise _over()
+        self._is_over = True
         return Ev2Session(keys, self._ti, counter=self._counter)
 
     def wrap(self, code: int, header: bytes, content: bytes, mode: CommMode) -> bytes:
         """Header, protected content and MAC."""
-        self._ending.check()
+        if self._is_over:
+            raise _over()
         if self._counter >= COUNTER_MAX:
-            raise self._ending.run_out()
+            self._is_over = True
+            raise BandUntrusted("the session has no commands left", delivery=Delivery.NOT_SENT)
         if mode is CommMode.PLAIN:
             return header + content
         if mode is CommMode.FULL and content:
@@ -222,16 +214,19 @@ class Ev2Session:
 
     def unwrap(self, answer: bytes, mode: CommMode, *, size: int | None = None) -> bytes:
         """The content of an answer with status OK."""
-        self._ending.check()
+        if self._is_over:
+            raise _over()
         self._counter += 1
-        if mode is CommMode.PLAIN:
-            return self._checked(answer, size)
-        content, mac = answer[:-MAC_SIZE], answer[-MAC_SIZE:]
-        if not hmac.compare_digest(mac, self._mac(STATUS_OK, content)):
-            raise self._ending.end("the MAC of the answer is wrong")
-        if mode is CommMode.FULL and content:
-            content = self._deciphered(content)
-        return self._checked(content, size)
+        content = answer
+        if mode is not CommMode.PLAIN:
+            content = answer[:-MAC_SIZE]
+            if not hmac.compare_digest(answer[-MAC_SIZE:], self._mac(STATUS_OK, content)):
+                raise self._ended("the MAC of the answer is wrong")
+            if mode is CommMode.FULL and content:
+                content = self._deciphered(content)
+        if size is not None and len(content) != size:
+            raise self._ended("the answer has another size than asked for")
+        return content
 
     def _iv(self, label: bytes) -> bytes:
         counter = self._counter.to_bytes(2, "little")
@@ -241,18 +236,17 @@ class Ev2Session:
         counter = self._counter.to_bytes(2, "little")
         begun = self._mac_begun.copy()
         begun.update(bytes((code,)) + counter + self._ti + rest)
-        return truncated(begun.finalize())
+        return begun.finalize()[1::2]  # as `truncated`
 
     def _deciphered(self, content: bytes) -> bytes:
         if len(content) % BLOCK:
-            raise self._ending.end("the enciphered answer is not whole blocks")
+            raise self._ended("the enciphered answer is not whole blocks")
         plain = self._aes.decrypted(content, self._iv(b"\x5a\xa5"))
         end = plain.rstrip(b"\x00")
         if not end.endswith(b"\x80") or len(plain) - len(end) >= BLOCK:
-            raise self._ending.end("the padding of the answer is wrong")
+            raise self._ended("the padding of the answer is wrong")
         return end[:-1]
 
-    def _checked(self, content: bytes, size: int | None) -> bytes:
-        if size is not None and len(content) != size:
-            raise self._ending.end("the answer has another size than asked for")
-        return content
+    def _ended(self, reason: str) -> BandUntrusted:
+        self._is_over = True
+        return untrusted(reason)

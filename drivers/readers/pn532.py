@@ -34,7 +34,7 @@ import struct
 import termios
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from drivers.apdu import clothed, unwrapped
 from drivers.connection import Connection, Work
@@ -282,6 +282,14 @@ class Pn532Reader:
     def signal(self, signal: Signal) -> None:
         """A bare PN532 has neither light nor buzzer. See `Reader`."""
 
+    def __enter__(self) -> Self:
+        """Itself. See `Reader`."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """`close`. See `Reader`."""
+        self.close()
+
     def close(self) -> None:
         """Leave the chip asleep at 115200 baud, and let go of the port."""
         if not self._is_open:
@@ -499,7 +507,7 @@ class Pn532Reader:
                 raise ReaderBusy(other, delivery=Delivery.NOT_SENT) from error
             raise ReaderFault(str(error)) from error
 
-    def _give_up(self, error: DriverError, code: int, *, attempt: int) -> None:
+    def _give_up(self, error: Exception, code: int, *, attempt: int) -> None:
         """Log why an answer is not used, and tell the chip to stop at what it may still be busy with."""
         cause = _cause_of(error.__cause__ or error)
         log.warning(

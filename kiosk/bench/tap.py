@@ -18,7 +18,7 @@ On a virtual PN532, its line as quick as each sets it, which is 921,600 baud for
     tap.bytes.N.WHAT          the bytes of ours, command by command, both ways
 
 nfcpy sends the same commands as we do. It adds 147 bytes for the search and 95 for each command, so that with n commands and
-P bytes of ours it is 1 + (147 + 95 n) / P times as slow on the line: 2.29 for the first job, whose capsule both must carry, 2.77
+P bytes of ours it is 1 + (147 + 95 n) / P times as slow on the line: 2.34 for the first job, whose capsule both must carry, 2.77
 for the band whose key is here. On a quick line the programs' own time counts beside that. Fewer commands make both quicker
 and that ratio smaller; only fewer bytes raise it. `drivers/README.md` counts what is left to save.
 

@@ -67,23 +67,28 @@ def test_it_shows_nothing_of_the_key_when_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "number"),
-    [(256, "C-4711"), (128, "C-4711"), (112, "")],
-    ids=["DESFire", "Ultralight", "NTAG 424"],
+    ("size", "name", "number"),
+    [
+        (256, "Maximiliana", "C-4711"),
+        (128, "Maximiliana", "C-4711"),
+        (112, "Lena", "C-4711"),
+        (112, "Maximiliana", ""),
+    ],
+    ids=["DESFire", "Ultralight", "NTAG 424", "NTAG 424, long name"],
 )
 def test_a_case_goes_without_its_number_rather_than_not_at_all(
-    tmp_path: Path, size: int, number: str
+    tmp_path: Path, size: int, name: str, number: str
 ) -> None:
     signer = opened(tmp_path)
     case, pickup = (
         Part(PartKind.CASE, "phone", "C-4711", day=20_784),
         Part(PartKind.PICKUPS, count=1),
     )
-    words = replace(WORDS, language="en", name="Lena", parts=packed((case, pickup)))
+    words = replace(WORDS, language="en", name=name, parts=packed((case, pickup)))
 
     raw = signer.signed(words, uid=UID, band=REFERENCE, size=size)
 
     capsule = verified(raw, keys=signer.public_keys(), uid=UID, band=REFERENCE, now=ISSUED)
     assert len(raw) <= size
-    assert capsule.name == "Lena"
+    assert capsule.name == name
     assert parts_of(capsule.parts) == (replace(case, number=number), pickup)

@@ -6,13 +6,23 @@ import pytest
 
 from drivers.chips.capsules import DesfireCapsule, Outcome, refreshed
 from drivers.chips.desfire import Desfire
-from drivers.credential.capsule import Capsule, contained, writes
+from drivers.chips.reading import read_band
+from drivers.credential.capsule import Capsule, CapsuleRefused, contained, verified, writes
 from drivers.credential.layout import AID, CAPSULE_FILE, KeySlot
 from drivers.errors import BandLeft, BandMalformed, BandRefused
 from hardware.entropy import SeededEntropy
 from hardware.virtual.desfire import VirtualDesfire
-from tests.support.bands import GROUP_KEY, UID, ChipConnection, band, band_key
-from tests.support.capsules import LENA, made
+from tests.support.bands import (
+    GROUP_KEY,
+    REFERENCE,
+    UID,
+    ChipConnection,
+    Keys,
+    band,
+    band_key,
+    target_of,
+)
+from tests.support.capsules import ISSUED, LENA, PUBLIC, made
 
 NEWER = dataclasses.replace(LENA, seq=8, parts=b"")
 
@@ -119,7 +129,8 @@ class Tearing(DesfireCapsule):
 
 
 @pytest.mark.parametrize(
-    ("write", "after"), [(0, 0), (1, 0), (1, 1), (1, 60), (1, 150), (1, 254), (2, 0)]
+    ("write", "after"),
+    [(0, 0), (1, 0), (1, 1), (1, 60), (1, 150), (1, 239), (2, 0)],
 )
 def test_a_chip_that_stops_in_the_middle_of_a_write_carries_the_old_or_none_and_is_renewed_next(
     write: int, after: int
@@ -131,6 +142,28 @@ def test_a_chip_that_stops_in_the_middle_of_a_write_carries_the_old_or_none_and_
         refreshed(Tearing(chip, write=write, after=after), made(NEWER))
 
     assert carried(chip) == (None if write else made(LENA))
+    assert brought(chip, NEWER) is Outcome.WRITTEN
+    assert carried(chip) == made(NEWER)
+
+
+@pytest.mark.parametrize("after", [4, 8, 10, 12, 15])
+def test_a_chip_that_stops_within_the_head_carries_none_that_holds_and_is_renewed_next(
+    after: int,
+) -> None:
+    chip = band()
+    brought(chip, LENA)
+
+    with pytest.raises(BandLeft):
+        refreshed(Tearing(chip, write=2, after=after), made(NEWER))
+
+    powered = chip.power_up()
+    connection = ChipConnection(powered)
+    proof = read_band(connection, target_of(powered), Keys(), SeededEntropy("tap"))
+    assert proof.band == REFERENCE
+    if proof.capsule is not None:  # all but its last byte, which is one of what was signed
+        with pytest.raises(CapsuleRefused):
+            verified(proof.capsule, keys=(PUBLIC,), uid=UID, band=REFERENCE, now=ISSUED)
+    assert (proof.capsule is None) == (after < 15)
     assert brought(chip, NEWER) is Outcome.WRITTEN
     assert carried(chip) == made(NEWER)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.chips.reading import FIRST_SIZE, read_band
-from drivers.credential.cbor import encoded
+from drivers.credential.capsule import HEAD_SIZE
 from drivers.errors import (
     BandLeft,
     BandMalformed,
@@ -36,7 +36,7 @@ from tests.support.bands import (
     band_key,
     target_of,
 )
-from tests.support.capsules import LENA, made
+from tests.support.capsules import LENA, LENA_BEFORE, made
 from tests.support.chip_bands import Type2Connection, ntag424, type2_target, ultralight_aes
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
@@ -218,8 +218,14 @@ def test_an_ultralight_aes_is_read_where_it_is_tapped() -> None:
     )  # fmt: skip
 
 
-CAPSULES = {size: encoded((b"\x5a" * (size - 3),)) for size in (100, 142, 143, 144, 200, 256)}
-"""Of the shape of a capsule: one value that says itself where it ends."""
+def _of_size(size: int) -> bytes:
+    """Bytes of the shape of a capsule."""
+    n_around = len(made()) - made()[14]
+    content = b"\x5a" * (size - n_around)
+    return made()[:14] + bytes((len(content),)) + content + b"\x58\x40" + b"\xa5" * 64
+
+
+CAPSULES = {size: _of_size(size) for size in (100, 134, 135, 136, 200, 256)}
 
 
 @pytest.mark.parametrize("size", CAPSULES)
@@ -235,7 +241,17 @@ def test_the_capsule_is_read_whole_where_it_is_all_that_says_who_this_is(
     assert len(capsule) == size
     assert proof.capsule == capsule
     assert proved.capsule is None
-    assert len(connection.sent) <= (14 if ev == 1 else 6 if size > FIRST_SIZE else 5)
+    is_read_twice = size > HEAD_SIZE + FIRST_SIZE
+    assert len(connection.sent) <= (14 if ev == 1 else 6 if is_read_twice else 5)
+
+
+@pytest.mark.parametrize("ev", [1, 2])
+def test_a_capsule_of_before_that_names_its_band_is_read_as_well(ev: int) -> None:
+    before = made(dataclasses.replace(LENA_BEFORE, band=REFERENCE))
+
+    proof, _ = _read(band(ev=ev, capsule=before), Keys())
+
+    assert (proof.band, proof.capsule) == (REFERENCE, before)
 
 
 @pytest.mark.parametrize(("is_random", "n_exchanges"), [(False, 4), (True, 5)])

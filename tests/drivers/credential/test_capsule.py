@@ -13,6 +13,7 @@ from drivers.chips.reading import FIRST_SIZE
 from drivers.credential.capsule import (
     DAYS_MAX,
     FULL_SIZE,
+    HEAD_SIZE,
     MINIMAL_SIZE,
     PARTS_SIZE_MAX,
     Capsule,
@@ -20,6 +21,7 @@ from drivers.credential.capsule import (
     Why,
     bound_to,
     contained,
+    contained_behind,
     fitted,
     named,
     read_unverified,
@@ -126,10 +128,10 @@ def test_the_minimal_one_takes_at_most_128_bytes_and_the_full_one_256() -> None:
     bare = Capsule(ISSUED, 90, 300)
     named = dataclasses.replace(LENA, parts=b"", seq=300)
 
-    assert len(made(bare)) == 93
-    assert len(made(named)) == 106
-    assert len(made(dataclasses.replace(LENA, seq=300))) == 120
-    assert len(made(dataclasses.replace(LENA, seq=300, band=REFERENCE))) == 138
+    assert len(made(bare)) == 90
+    assert len(made(named)) == 99
+    assert len(made(dataclasses.replace(LENA, seq=300))) == 113
+    assert len(made(dataclasses.replace(LENA, seq=300, band=REFERENCE))) == 130
     assert len(made(dataclasses.replace(LENA_BEFORE, seq=300))) == 160
     assert len(made(fitted(longest, MINIMAL_SIZE))) <= MINIMAL_SIZE
     assert len(made(fitted(longest, FULL_SIZE))) <= FULL_SIZE
@@ -138,7 +140,7 @@ def test_the_minimal_one_takes_at_most_128_bytes_and_the_full_one_256() -> None:
 def test_a_capsule_of_common_length_is_read_from_a_desfire_in_one_command() -> None:
     common = dataclasses.replace(LENA, seq=300, band=REFERENCE, name="Alexander")
 
-    assert len(made(common)) <= FIRST_SIZE
+    assert len(made(common)) <= HEAD_SIZE + FIRST_SIZE
 
 
 def test_a_capsule_of_before_with_words_and_every_number_in_it_is_still_believed() -> None:
@@ -147,6 +149,29 @@ def test_a_capsule_of_before_with_words_and_every_number_in_it_is_still_believed
     }  # fmt: skip
 
     assert held(remade(before)) == held(made(LENA_BEFORE)) == LENA_BEFORE
+
+
+@pytest.mark.parametrize("band", [b"", REFERENCE])
+def test_a_capsule_of_before_with_parts_is_believed_and_its_band_named(band: bytes) -> None:
+    before: dict[int, Value] = {
+        0: 2 if band else 1, 1: ISSUED // SECOND, 2: 30, 3: 7, 4: 3, 5: "en", 6: "Lena", 7: LENA.parts,
+    }  # fmt: skip
+    raw = remade({**before, 8: band} if band else before)
+
+    assert held(raw) == dataclasses.replace(LENA, days=30, band=band)
+    assert named(raw) == (band or None)
+
+
+def test_what_says_nothing_is_left_out_at_the_end_and_only_there() -> None:
+    bare = Capsule(ISSUED, 90, 7)
+
+    assert made(bare) == remade((3, ISSUED // SECOND, 7))
+    assert made(dataclasses.replace(bare, band=REFERENCE)) == remade(
+        (4, REFERENCE, ISSUED // SECOND, 7)
+    )
+    assert made(dataclasses.replace(bare, days=30)) == remade(
+        (3, ISSUED // SECOND, 7, 0, "", "", b"", 30)
+    )
 
 
 def test_a_capsule_has_room_for_so_many_bytes_of_parts_and_no_more() -> None:
@@ -197,7 +222,9 @@ def test_as_many_whole_parts_are_kept_as_fit_and_the_name_stays_as_long_as_it_ca
     assert fitted(wordy, size - len(pickup) - 1).parts == pickup
     assert fitted(wordy, size - 1).name == "Maximiliana"
     assert fitted(wordy, MINIMAL_SIZE) == wordy
-    assert fitted(LENA, CAPSULE_SIZE_NTAG424).parts == pickup
+    assert fitted(LENA, CAPSULE_SIZE_NTAG424) == LENA
+    assert fitted(dataclasses.replace(LENA, seq=300), CAPSULE_SIZE_NTAG424).parts == case
+    assert fitted(wordy, CAPSULE_SIZE_NTAG424).parts == pickup
     assert fitted(dataclasses.replace(wordy, parts=case[:-1]), FULL_SIZE).parts == b""
     with pytest.raises(ValueError, match="no capsule fits"):
         fitted(wordy, 80)
@@ -341,6 +368,7 @@ def test_any_bytes_are_refused_in_our_own_words(raw: bytes) -> None:
         assert read is contained
 
 
+SAID: tuple[Value, ...] = (3, ISSUED // SECOND, 7)
 CLAIMS: dict[int, Value] = {0: 1, 1: ISSUED // SECOND, 2: 90, 3: 7, 6: "Lena"}
 
 
@@ -348,6 +376,9 @@ def test_a_version_we_do_not_know_is_not_guessed_at() -> None:
     assert held(remade(CLAIMS)).name == "Lena"
     assert why(remade({**CLAIMS, 0: 3})) is Why.VERSION
     assert why(remade({0: 3, 1: "of another shape"})) is Why.VERSION
+    assert held(remade(SAID)).seq == 7
+    assert why(remade((5, *SAID[1:]))) is Why.VERSION
+    assert why(remade((1, "of another shape"))) is Why.VERSION
     with pytest.raises(BandMalformed):
         read_unverified(remade({**CLAIMS, 0: 3}))
 
@@ -358,7 +389,7 @@ def test_a_capsule_with_room_for_it_names_its_band_and_an_older_one_does_not() -
     assert held(made(naming)) == naming
     assert named(made(naming)) == REFERENCE
     assert named(made()) is None
-    assert len(made(naming)) == len(made()) + 18
+    assert len(made(naming)) == len(made()) + 17
 
 
 def test_a_capsule_that_names_another_band_than_it_is_signed_for_is_no_one() -> None:
@@ -389,7 +420,26 @@ def test_whom_any_bytes_name_is_sixteen_bytes_or_nobody(raw: bytes) -> None:
         {**CLAIMS, 1: 1 << 32},
         {**CLAIMS, 1: "now"},
         {key: CLAIMS[key] for key in (0, 1, 2)},
-        (1, 2, 3),
+        (3, 2),
+        (3, 2, 0),
+        (*SAID, "", "", b"", 0),
+        (*SAID, 3, ""),
+        (*SAID, 4),
+        (*SAID, 3, "en", b"Lena"),
+        (*SAID, 3, "en", "x" * 61),
+        (*SAID, 3, "en", "Lena", "a line"),
+        (*SAID, 3, "en", "Lena", b"\x31\x01", 90),
+        (*SAID, 3, "en", "Lena", b"\x31\x01", 367),
+        (*SAID, 3, "en", "Lena", b"\x31\x01", 30, 1),
+        (3, 1 << 32, 7),
+        (3, "now", 7),
+        (3, REFERENCE, ISSUED // SECOND, 7),
+        (4, REFERENCE[:15], ISSUED // SECOND, 7),
+        (4, b"", ISSUED // SECOND, 7),
+        (4, ISSUED // SECOND, 7),
+        (4,),
+        ("3", ISSUED // SECOND, 7),
+        (),
         7,
     ],
 )
@@ -480,7 +530,7 @@ def test_what_stands_behind_a_capsule_makes_it_none_of_ours() -> None:
         contained(made() + b"\x00\x01")
 
 
-@pytest.mark.parametrize("unit", [1, 4])
+@pytest.mark.parametrize("unit", [1, 4, 16])
 @pytest.mark.parametrize("old", [None, dataclasses.replace(LENA_BEFORE, seq=6, line="x" * 100)])
 def test_a_write_torn_at_any_unit_leaves_the_old_one_the_new_one_or_none(
     old: Capsule | None, unit: int
@@ -505,6 +555,38 @@ def test_a_write_torn_at_any_unit_leaves_the_old_one_the_new_one_or_none(
     assert found[-1] == raw
 
 
+@pytest.mark.parametrize("n_bytes", range(0, FULL_SIZE + 33, 3))
+def test_a_write_torn_at_any_byte_leaves_nothing_believed_to_who_reads_behind_the_head(
+    n_bytes: int,
+) -> None:
+    before, raw = made(dataclasses.replace(LENA, seq=6, name="Maximiliana")), made()
+    place, left = bytearray(before.ljust(FULL_SIZE, b"\x00")), n_bytes
+    for offset, content in writes(raw, FULL_SIZE, unit=16):
+        place[offset : offset + min(left, len(content))] = content[:left]
+        left = max(left - len(content), 0)
+
+    try:
+        found = contained_behind(bytes(place[HEAD_SIZE:]))
+    except BandMalformed:
+        found = None
+
+    if found not in (None, before, raw):
+        with pytest.raises(CapsuleRefused):  # within the key id, of which nobody has that key
+            held(found)
+    assert (found == before) == (n_bytes <= HEAD_SIZE)
+    assert (found == raw) == (n_bytes >= FULL_SIZE + 16)
+
+
+def test_what_is_read_behind_the_head_is_the_capsule_or_none() -> None:
+    place = made().ljust(FULL_SIZE, b"\x00")
+
+    assert contained_behind(place[HEAD_SIZE:]) == contained(place) == made()
+    assert contained_behind(bytes(FULL_SIZE)) is None
+    assert contained_behind(b"") is None
+    with pytest.raises(BandMalformed):
+        contained_behind(place[HEAD_SIZE:-1] + b"\x01")
+
+
 def test_a_place_that_is_too_small_takes_nothing() -> None:
     with pytest.raises(ValueError, match="fit"):
-        writes(made(), CAPSULE_SIZE_NTAG424)
+        writes(made(), len(made()) - 1)
