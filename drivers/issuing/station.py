@@ -382,29 +382,36 @@ class Station:
             )
 
     @property
-    def has_begun_to_retire(self) -> bool:
-        """Is there a band whose retirement this station has begun since it was made, and not ended?"""
+    def is_bound(self) -> bool:
+        """Does it wait for one band, known and not yet retired, to go on with?"""
         return bool(self._retiring)
 
+    @property
+    def has_begun_to_retire(self) -> bool:
+        """Was anything done to that band?"""
+        return bool(self._retiring) and self._journal.is_begun(self._retiring, RETIRE)
+
     def is_retiring(self, found: Found) -> bool:
-        """Was the retirement of this band begun, in this run or before, and is not over?"""
-        return self._journal.is_begun(self._means.keys.uid_hash(found.uid), RETIRE)
+        """Was the retirement of this band begun, in this run or before, and is not over? One with nothing of ours on it has none."""
+        name = self._means.keys.uid_hash(found.uid)
+        is_new = found.steps == whole_of(self._means.plan)
+        return not is_new and self._journal.is_begun(name, RETIRE)
 
     def retire(self, target: Target, *, band_id: str) -> Found:
         """Take everything off the band on the reader, or what is left of it where that was begun before.
 
         Args:
             target: The band.
-            band_id: The id it must have, "" for any band of ours; once one was begun, for that one.
+            band_id: The id it must have, "" for any band of ours; for the one that was held first, until that is retired.
 
         Raises:
-            WrongBand: it has another id, or is another than the one that was begun.
+            WrongBand: it has another id, or is another than the one that was held first.
             BandLeft: it was taken away; the same again goes on where it was.
             DriverError, BandRejected, DeviceError.
         """
         held = self._held(target)
         if self._retiring not in ("", held.name):
-            raise WrongBand("This is another band than the one whose retirement was begun")
+            raise WrongBand("This is another band than the one that was held first")
         known = (
             band_id_of_reference(held.found.reference)
             if held.found.reference
@@ -414,9 +421,20 @@ class Station:
             raise WrongBand(
                 f"This is another band than the one to retire: {known or 'one without an id'}"
             )
-        self._journal.write(held.name, RETIRE, State.BEGUN, band_id=known)
         self._retiring = held.name
-        gone = held.work.retire(self._noting(held.name))
+        noting = self._noting(held.name)
+
+        def note(step: str, do: Callable[[], None]) -> None:
+            # Not before the first step: a band that is none of ours would never be issued.
+            if not self.has_begun_to_retire:
+                self._journal.write(held.name, RETIRE, State.BEGUN, band_id=known)
+            noting(step, do)
+
+        try:
+            gone = held.work.retire(note)
+        except BandRejected:
+            self._retiring = ""  # Held again it would say the same.
+            raise
         self._journal.write(held.name, RETIRE, State.DONE, band_id=known)
         self._retiring = ""
         return replace(gone, reference=bytes.fromhex(known))
@@ -433,7 +451,7 @@ class Station:
 
     def _issued(self, held: _Held, job: Job, errand: Errand) -> Said:
         found = held.found
-        if self._journal.is_begun(held.name, RETIRE):
+        if self.is_retiring(found):
             raise WrongBand(STILL_RETIRING)
         if found.obstacle:
             raise BandRejected(found.obstacle)

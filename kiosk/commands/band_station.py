@@ -454,8 +454,7 @@ def _bench(asked: Asked, plan: Plan) -> Iterator[_Bench]:
         )
         stop = _Stop()
         held.enter_context(stop.heard())
-        reader = opened(asked.reader, clock)
-        held.callback(reader.close)
+        reader = held.enter_context(opened(asked.reader, clock))
         station = Station(reader, means, journal)
         yield _Bench(reader, station, journal, means, disk, clock, stop.is_over, asked)
 
@@ -728,8 +727,7 @@ def _read(asked: Asked) -> None:
     with contextlib.ExitStack() as held:
         rings = tuple(_rings(asked, held, disk=disk, entropy=entropy))
         held.enter_context(stop.heard())
-        reader = opened(asked.reader, clock)
-        held.callback(reader.close)
+        reader = held.enter_context(opened(asked.reader, clock))
         target = _only_band(
             reader, _patience(asked, clock, stop.is_over), is_json=asked.is_json
         )
@@ -822,7 +820,7 @@ def _retire(bench: _Bench, target: Target) -> None:
         try:
             gone = bench.station.retire(waiting, band_id=bench.asked.band)
         except (WrongBand, BandOfAnother, NotGenuine, BandError) as error:
-            if not isinstance(error, BandLeft) and not bench.station.has_begun_to_retire:
+            if not isinstance(error, BandLeft) and not bench.station.is_bound:
                 raise
             _say(_again_of(error))
             waiting = bench.target() if bench.removed() else None
@@ -846,7 +844,7 @@ def _again_of(error: BandRejected | BandError) -> str:
     if isinstance(error, WrongBand):
         return f"{error}. Hold that one."
     if isinstance(error, BandRejected):
-        return f"This is not the band whose retirement was begun: {error}. Hold that one."
+        return f"This is not the band that was held first: {error}. Hold that one."
     return f"It did not answer as it should ({error.code}). Hold the same band again."
 
 

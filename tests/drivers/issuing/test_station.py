@@ -8,8 +8,8 @@ import pytest
 
 from drivers.errors import BandLeft
 from drivers.issuing.desfire import Means
-from drivers.issuing.errors import WrongBand
-from drivers.issuing.journal import RETIRE, Journal
+from drivers.issuing.errors import BandOfAnother, WrongBand
+from drivers.issuing.journal import RETIRE, Journal, State
 from drivers.issuing.plan import Chip, Plan
 from drivers.issuing.sheet import Outcome, Wanted
 from drivers.issuing.station import STILL_RETIRING, Errand, Job, Said, Station
@@ -187,6 +187,29 @@ def test_a_band_whose_retirement_is_not_over_is_not_issued_under_the_id_it_had(
     assert second.reported.band != bands_id(first)
 
 
+@chips
+def test_a_band_that_is_none_of_ours_is_issued_though_somebody_tried_to_retire_it(
+    chip: Chip, new: Callable[[], VirtualBand], runs: Make
+) -> None:
+    station, band = runs(chip), new()
+    with pytest.raises(BandOfAnother):
+        station.station.retire(station.held(band), band_id="")
+    is_begun = station.journal.unfinished(RETIRE)
+    # A journal of before, which said begun before it was known whose band it is.
+    name = TestStationKeys().uid_hash(UID)
+    station.journal.write(name, RETIRE, State.BEGUN)
+    station.begin()
+    with pytest.raises(BandOfAnother):
+        station.station.retire(station.held(band), band_id="")
+    is_bound = station.station.is_bound
+
+    said = station.issue(band)
+
+    assert (is_begun, is_bound) == ((), False)
+    assert said.reported is not None
+    assert said.reported.outcome is Outcome.ISSUED
+
+
 def test_once_a_band_was_begun_no_other_is_retired_in_its_place(runs: Make) -> None:
     station = runs(Chip.ULTRALIGHT_AES)
     band, other = ultralight_aes(), ultralight_aes(OTHER_UID)
@@ -199,7 +222,7 @@ def test_once_a_band_was_begun_no_other_is_retired_in_its_place(runs: Make) -> N
             station.station.retire(station.held(station.torn(band, at)), band_id="")
         at += 2
 
-    with pytest.raises(WrongBand, match="another band than the one whose retirement was begun"):
+    with pytest.raises(WrongBand, match="another band than the one that was held first"):
         station.station.retire(station.held(other), band_id="")
     station.station.retire(station.held(band), band_id="")
 

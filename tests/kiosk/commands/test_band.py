@@ -343,6 +343,14 @@ def test_a_band_that_was_never_issued_is_said_to_be_so_and_a_retired_one_to_have
 TORN_AGAIN = "The band was taken away too early. Hold the same band again."
 
 
+def foreigner() -> VirtualDesfire:
+    """A band of another brand."""
+    return VirtualDesfire(
+        uid=bytes.fromhex("04AABBCCDDEEFF"), ev=1, applications=(),
+        entropy=SeededEntropy("x"), picc_key=b"k" * 16, picc_key_version=9,
+    )  # fmt: skip
+
+
 def torn(at: At, band: VirtualDesfire, number: int) -> FaultyBand:
     fault = Fault(FaultKind.TEAR_ANSWER, number)
     return FaultyBand(band, fault, field=at.field, clock=SystemClock())
@@ -353,20 +361,22 @@ def test_a_band_torn_while_it_is_retired_is_asked_for_again_and_no_other_is_take
 ) -> None:
     band, other = chip(1), chip(2)
     issued(at, band, other)
-    before = dict(other.contents)
+    before, whole = dict(other.contents), dict(band.contents)
     reference = band.contents[AID, REFERENCE_FILE.number].hex()
 
     with running(*at.arguments("retire")) as station:
-        first = held(at, station, torn(at, band, 50))
+        first = held(at, station, torn(at, band, 44))
         half = dict(band.contents)
         wrong = held(at, station, other)
+        foreign = held(at, station, foreigner())
         last = held(at, station, band)
         code = station.process.wait(20)
 
     assert (first, code) == (TORN_AGAIN, 0)
-    assert half != {}
-    assert wrong == (
-        "This is another band than the one whose retirement was begun. Hold that one."
+    assert half == whole
+    assert wrong == ("This is another band than the one that was held first. Hold that one.")
+    assert foreign.startswith(
+        "This is not the band that was held first: a key on it has version 9"
     )
     assert last == f"Band {reference} is retired: nothing is on it that a kiosk reads."
     assert (dict(other.contents), band.contents) == (before, {})
@@ -413,7 +423,7 @@ def test_a_retirement_nobody_goes_on_with_ends_with_1_and_what_to_do(at: At) -> 
 
     at.field.present(torn(at, band, 3))
     early = run(*at.arguments("retire", "--timeout", "0.3"))
-    at.field.present(torn(at, band, 60))
+    at.field.present(torn(at, band, 86))
     begun = run(*at.arguments("retire", "--timeout", "0.3"))
 
     assert (early.returncode, begun.returncode) == (1, 1)
@@ -442,10 +452,7 @@ def test_as_many_bands_again_begin_where_the_last_ended_once_the_report_was_take
 
 
 def test_a_band_that_cannot_be_retired_is_said_not_to_be_of_these_keys(at: At) -> None:
-    foreign = VirtualDesfire(
-        uid=bytes.fromhex("04AABBCCDDEEFF"), ev=1, applications=(),
-        entropy=SeededEntropy("x"), picc_key=b"k" * 16, picc_key_version=9,
-    )  # fmt: skip
+    foreign = foreigner()
     at.field.present(foreign)
 
     said = run(*at.arguments("retire"))
@@ -503,10 +510,7 @@ def test_nobody_holding_a_band_ends_the_wait(at: At) -> None:
 
 
 def test_a_band_of_another_is_refused_and_stands_in_the_report(at: At) -> None:
-    foreign = VirtualDesfire(
-        uid=bytes.fromhex("04AABBCCDDEEFF"), ev=1, applications=(),
-        entropy=SeededEntropy("x"), picc_key=b"k" * 16, picc_key_version=9,
-    )  # fmt: skip
+    foreign = foreigner()
 
     said = issued(at, foreign, chip(1))
 
