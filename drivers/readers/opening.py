@@ -28,7 +28,7 @@ def is_known(spec: str) -> bool:
 
 
 def opened(spec: str, clock: Clock) -> Reader:
-    """Open the reader; whoever calls closes it, as `with opened("pcsc", clock) as reader:` does.
+    """Open the reader; whoever calls closes it, as a `with` block does.
 
     Raises:
         ReaderError: it is not there, not free, or not well.

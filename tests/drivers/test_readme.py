@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +91,7 @@ def held_to(reader: Reader, field: Field) -> Shown:
 @pytest.fixture
 def shown(virtual_reader: VirtualReader) -> Iterator[Shown]:  # noqa: F811  # a fixture
     """Hold a band to a virtual PN532: the connection and the target an example has."""
-    with closing(opened(f"pn532:{virtual_reader.path}", SystemClock())) as reader:
+    with opened(f"pn532:{virtual_reader.path}", SystemClock()) as reader:
         yield held_to(reader, virtual_reader.field)
 
 
@@ -256,7 +255,7 @@ def test_examples_run_through_pc_sc_as_well(
 
     slot.start()
     try:
-        with closing(opened("pcsc", SystemClock())) as reader:
+        with opened("pcsc", SystemClock()) as reader:
             for made, headings in steps:
                 names["connection"], names["target"] = held_to(reader, field)(made)
                 for heading in headings:

@@ -1,7 +1,6 @@
 """What a chip meant by the status it answered: every one it has is said in words, and any other that it is not known."""
 
 from collections.abc import Callable
-from contextlib import closing
 
 import pytest
 
@@ -121,7 +120,7 @@ def test_whoever_catches_the_refusal_of_a_chip_reads_what_it_meant(
     said: str,
 ) -> None:
     virtual_reader.field.present(sample_band(name, entropy=SeededEntropy(name)))
-    with closing(opened(f"pn532:{virtual_reader.path}", SystemClock())) as reader:
+    with opened(f"pn532:{virtual_reader.path}", SystemClock()) as reader:
         target = None
         while target is None:
             target = reader.wait_for_target(500)

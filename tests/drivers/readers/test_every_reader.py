@@ -238,6 +238,25 @@ def test_a_closed_reader_can_be_closed_again_and_does_nothing_more(plugged: Plug
         reader.wait_for_target(20)
 
 
+def test_a_reader_is_closed_where_its_block_ends_and_what_ended_it_is_heard(
+    plugged: Plugged,
+) -> None:
+    field, reader = plugged
+    field.present(band())
+
+    def work() -> None:
+        with reader as same:
+            assert same is reader
+            _arrived(same)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+
+    with pytest.raises(ReaderError):
+        reader.wait_for_target(20)
+
+
 def test_the_reader_tells_when_it_saw_the_band(plugged: Plugged) -> None:
     field, reader = plugged
     before = reader.reported_at_us
