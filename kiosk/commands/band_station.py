@@ -53,6 +53,7 @@ from drivers.issuing.steps import Found
 from drivers.issuing.telling import Lines
 from drivers.readers.base import WAIT_MS_MAX, Reader
 from drivers.readers.opening import is_known, opened
+from drivers.status import shown
 from drivers.target import Target
 from hardware.clock import Clock, SystemClock
 from hardware.disk import SystemDisk
@@ -144,7 +145,7 @@ class _Failed(Exception):
         """For a program; of a chip's refusal its status with what it means as well."""
         said = {"code": self.code, "message": str(self)}
         if isinstance(self.error, BandRefused) and self.error.meaning:
-            said |= {"status": f"{self.error.status:04X}", "meaning": self.error.meaning}
+            said |= {"status": shown(self.error.status), "meaning": self.error.meaning}
         return said
 
 
