@@ -29,7 +29,7 @@ from drivers.chips.reading_ntag424 import read_ntag424
 from drivers.chips.reading_pages import read_pages
 from drivers.chips.uid_only import proof_of_uid
 from drivers.connection import Connection
-from drivers.credential.capsule import HEAD_SIZE, contained_behind, named
+from drivers.credential.capsule import HEAD_SIZE, contained_behind, n_missing_behind, named
 from drivers.credential.layout import AID, CAPSULE_FILE, REFERENCE_FILE, KeySlot
 from drivers.errors import BandMalformed, BandRefused, BandUnsupported, KeyUnknown
 from drivers.ports import KeyProvider, LeasedKey
@@ -174,15 +174,14 @@ FIRST_SIZE = 127
 """Bytes of a capsule that are read first: a name and the parts of a common thread fit, and enciphered they are whole blocks, eight.
 
 They begin behind the head, which is known. A byte takes 85 us on the air and 87 on a line at 115200 baud; a second read, for
-longer ones, as much as 60 bytes.
+longer ones, 51 bytes and what is missing.
 """
 
 
 def _capsule(chip: Desfire) -> bytes | None:
     """The capsule, read as far as it goes: it says itself where it ends. Raises BandMalformed, BandRefused."""
-    first = chip.read(CAPSULE_FILE, offset=HEAD_SIZE, size=FIRST_SIZE)
-    try:
-        return contained_behind(first)
-    except BandMalformed:
-        rest = chip.read(CAPSULE_FILE, offset=HEAD_SIZE + FIRST_SIZE)
-        return contained_behind(first + rest)
+    content = chip.read(CAPSULE_FILE, offset=HEAD_SIZE, size=FIRST_SIZE)
+    n_missing = n_missing_behind(content)
+    if n_missing:
+        content += chip.read(CAPSULE_FILE, offset=HEAD_SIZE + FIRST_SIZE, size=n_missing)
+    return contained_behind(content)

@@ -293,6 +293,16 @@ def contained_behind(content: bytes) -> bytes | None:
     return contained(_HEAD + content) if any(content[:KEY_ID_SIZE]) else None
 
 
+def n_missing_behind(content: bytes) -> int:
+    """How many bytes of a capsule come after what was read of it from HEAD_SIZE on; 0 where they are all there, or it does not tell."""
+    at = KEY_ID_SIZE + len(_BEFORE_PAYLOAD)
+    is_told = any(content[:KEY_ID_SIZE]) and content[KEY_ID_SIZE:at] == _BEFORE_PAYLOAD
+    if not is_told or len(content) == at:
+        return 0
+    end = at + 1 + content[at] + len(_BEFORE_SIGNATURE) + SIGNATURE_SIZE
+    return max(end - len(content), 0) if HEAD_SIZE + end <= FULL_SIZE else 0
+
+
 def _told_end(content: bytes) -> int | None:
     """Where a capsule of today ends, by its own lengths, once all of it is there: nothing is taken apart on a tap's way."""
     if content[:8] != _HEAD or content[12:14] != _BEFORE_PAYLOAD or len(content) < 15:

@@ -23,6 +23,7 @@ from drivers.credential.capsule import (
     contained,
     contained_behind,
     fitted,
+    n_missing_behind,
     named,
     read_unverified,
     signed,
@@ -575,6 +576,24 @@ def test_a_write_torn_at_any_byte_leaves_nothing_believed_to_who_reads_behind_th
             held(found)
     assert (found == before) == (n_bytes <= HEAD_SIZE)
     assert (found == raw) == (n_bytes >= FULL_SIZE + 16)
+
+
+@given(size=st.integers(0, FULL_SIZE - HEAD_SIZE), name=st.text(max_size=30))
+def test_what_was_read_behind_the_head_tells_what_is_missing(size: int, name: str) -> None:
+    raw = made(dataclasses.replace(fitted(dataclasses.replace(LENA, name=name), FULL_SIZE)))
+    content = raw.ljust(FULL_SIZE, b"\x00")[HEAD_SIZE : HEAD_SIZE + size]
+
+    n_missing = n_missing_behind(content)
+
+    assert n_missing == (max(len(raw) - HEAD_SIZE - size, 0) if size > 6 else 0)
+
+
+@given(st.binary(max_size=FULL_SIZE))
+def test_what_any_bytes_say_is_missing_is_within_the_place(content: bytes) -> None:
+    content = content[: FULL_SIZE - HEAD_SIZE]
+
+    assert 0 <= n_missing_behind(content) <= FULL_SIZE - HEAD_SIZE - len(content)
+    assert n_missing_behind(b"kkkk\xa0\x58\xff" + content) == 0
 
 
 def test_what_is_read_behind_the_head_is_the_capsule_or_none() -> None:
