@@ -49,8 +49,6 @@ WAIT_MS: Final = 100
 SETTLING_MS: Final = 20
 """After a command that failed, before the next: what was under way then has come, even through a serial port on USB."""
 
-_PARTLY: Final = "the port took only a part of a frame"
-
 _READ_SIZE: Final = 512
 """More than an acknowledgement and the longest frame."""
 
@@ -171,9 +169,7 @@ class HostLine:
         if not self._is_clean:
             self._forget()
         self._is_clean = False
-        frame = command_frame(code, content)
-        if os.write(self._port, frame) != len(frame):
-            raise _broken(_PARTLY)
+        self._send(command_frame(code, content))
         if work is not None:
             work()
         gathered = self._received()
@@ -194,13 +190,16 @@ class HostLine:
 
     def stop(self) -> None:
         """Tell the chip to stop at what it is busy with. Raises OSError."""
-        if os.write(self._port, ACK) != len(ACK):
-            raise _broken(_PARTLY)
+        self._send(ACK)
 
     def _forget(self) -> None:
         """What came and nobody waited for. Not before each command: behind a whole answer nothing is left to come."""
         self._clock.sleep_ms(SETTLING_MS)
         termios.tcflush(self._port, termios.TCIFLUSH)
+
+    def _send(self, frame: bytes) -> None:
+        if os.write(self._port, frame) != len(frame):
+            raise _broken("the port took only a part of a frame")
 
     def _received(self) -> bytes:
         """What came, as soon as anything has; nothing after WAIT_MS of nothing. Raises OSError."""

@@ -155,7 +155,14 @@ def _pages(raw: bytes) -> None:
 
 
 def _believe(raw: bytes) -> None:
-    for read in (capsule.contained, capsule.named, capsule.read_unverified):
+    readers = (
+        capsule.contained,
+        capsule.contained_behind,
+        capsule.n_missing_behind,
+        capsule.named,
+        capsule.read_unverified,
+    )
+    for read in readers:
         try:
             read(raw)
         except ERRORS:
@@ -171,6 +178,8 @@ def _signed_claims(raw: bytes) -> None:
     whole = cbor.encoded(cbor.Tagged((header, {}, raw, PRIVATE.sign(message))))
     if capsule.contained(whole) != whole:
         raise AssertionError("another end than where it ends")
+    if capsule.contained_behind(whole[capsule.HEAD_SIZE :]) != whole:
+        raise AssertionError("another end where its head is not read")
     capsule.verified(whole, keys=(PUBLIC,), uid=UID, band=REFERENCE, now=ISSUED)
 
 
@@ -460,7 +469,11 @@ TARGETS = {
         Target(
             "claims",
             _signed_claims,
-            (cbor.encoded({0: 1, 1: ISSUED // 1_000_000, 2: 90, 3: 7, 4: 3, 5: "en", 6: "Lena"}),),
+            (
+                cbor.encoded({0: 1, 1: ISSUED // 1_000_000, 2: 90, 3: 7, 4: 3, 5: "en", 6: "Lena"}),
+                cbor.encoded((3, ISSUED // 1_000_000, 7, 3, "en", "Lena", b"\x31\x01", 30)),
+                cbor.encoded((4, REFERENCE, ISSUED // 1_000_000, 7)),
+            ),
             (BandMalformed, capsule.CapsuleRefused),
             largest=150,
         ),
