@@ -50,11 +50,12 @@ _JOINS: Final = (
 )
 """Why rows of several customers are one's."""
 
-_JOINS_OF: Final = f"{_JOINS} AND key IN (SELECT value FROM json_each(?))"  # noqa: S608  # a constant
+_JOINS_OF: Final = "SELECT body FROM row WHERE key IN (SELECT value FROM json_each(?))"
+"""The same of these alone, and whoever reads them: by whom a program before this one knew somebody here as another."""
 
 
 def joined_by(file: Transaction, keys: Iterable[str]) -> frozenset[str]:
-    """Ids of the customers whom those of these rows made one that are here and are joins."""
+    """Ids of the customers whom those of these rows made one that are here and are joins. Ask before they change or go."""
     joins = [key for key in keys if key.startswith(_JOIN)]
     if not joins:
         return frozenset()
@@ -75,11 +76,13 @@ def note_gone(
     if not keys:
         return
     customers = [key.removeprefix(_CUSTOMER) for key in keys if key.startswith(_CUSTOMER)]
-    file.many(
-        "INSERT OR IGNORE INTO meta VALUES (?, 1)",
-        ((_GONE + one,) for one in (*customers, *sorted(joined))),
-    )
+    note_doubtful(file, (*customers, *sorted(joined)))
     file.execute("INSERT OR IGNORE INTO meta VALUES (?, 1)", (_UNSWEPT,))
+
+
+def note_doubtful(file: Transaction, customers: Iterable[str]) -> None:
+    """Whether these are still here is to be judged: a row that said so goes, or says something else from now on."""
+    file.many("INSERT OR IGNORE INTO meta VALUES (?, 1)", ((_GONE + one,) for one in customers))
 
 
 def _joined_in(bodies: Iterable[Found]) -> frozenset[str]:
@@ -138,6 +141,8 @@ class Eraser:
                 file.execute(_FORGET_PEER_KEYS, (owner,))
                 file.execute("DELETE FROM peer_op WHERE owner = ?", (owner,))
                 drafts.forget(file, owner)
+            if gone:  # the mark may be gone with a log that was emptied before they were judged
+                file.execute("INSERT OR IGNORE INTO meta VALUES (?, 1)", (_UNSWEPT,))
             if is_empty:
                 file.many(
                     "DELETE FROM meta WHERE name = ?", ((_GONE + owner,) for owner in owners)

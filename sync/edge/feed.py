@@ -356,6 +356,7 @@ class Feed:
             new = [row for row in rows.values() if there.get(row.key) != (row.seq, row.version)]
             gone = [key for key in there if bucket_of(key) in buckets and key not in rows]
             _note_terms(file, new)
+            erase.note_doubtful(file, erase.joined_by(file, (row.key for row in new)))
             file.many(_PUT_ROW, map(_stored, new))
             erased.set_aside(file, answer.scope, gone)
             _let_go(file, answer.scope, gone, pinned)
@@ -550,7 +551,9 @@ def _put(
             return []
         file.execute("ROLLBACK TO first")
         file.execute("RELEASE first")
-    left = _held_of(file, scope, [row.key for row in rows])
+    keys = [row.key for row in rows]
+    left = _held_of(file, scope, keys)
+    erase.note_doubtful(file, erase.joined_by(file, keys))
     file.insert(_PUT_ROW, [*map(_stored, rows)])
     return left
 

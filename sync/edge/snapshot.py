@@ -19,6 +19,7 @@ from typing import Final, Protocol
 import msgspec
 
 from sync.edge import reading
+from sync.edge.erase import joined_by, note_doubtful
 from sync.edge.feed import forget_loading, index_anew, keep_mark
 from sync.edge.store import EdgeStore, Transaction, disk_errors
 from sync.model.errors import CentreUnreachable, Malformed
@@ -202,6 +203,7 @@ class SnapshotLoader:
             if _loading(file, scope) != loading:
                 return False
             if file.insert(_PUT_NEW, rows) < len(rows):  # some are there already
+                note_doubtful(file, joined_by(file, (str(row[0]) for row in rows)))
                 file.insert(_PUT, rows)
             forms = {(row[4], row[8]) for row in rows}
             unread = {one for one in forms if not reading.is_known(kind=one[0], form=one[1])}

@@ -1,6 +1,7 @@
 """What is gone leaves no byte, looked for in the files as they are and in their decrypted pages."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,11 +21,22 @@ from sync.edge.find import Finder
 from sync.edge.lookup import Lookup
 from sync.edge.outbox import Outbox
 from sync.edge.runner import SyncRunner
+from sync.edge.snapshot import ROWS_MIN, SnapshotLoader
 from sync.edge.store import EdgeStore
 from sync.edge.upkeep import Upkeep
 from sync.model.records import ContactPoint, Customer, Interaction, Join
 from sync.model.row import Row
-from sync.model.wire import Checkpoint, OpResult, Page, WireRow
+from sync.model.snapshot import StoredRow, packed
+from sync.model.sums import SUM_MASK, bucket_of, pointer_hash
+from sync.model.wire import (
+    Checkpoint,
+    DiffAnswer,
+    OpResult,
+    Page,
+    SnapshotAnswer,
+    SnapshotPart,
+    WireRow,
+)
 from tests.support import centre as real
 from tests.support import edge, shop
 from tests.support.transport import AsgiTransport
@@ -258,9 +270,121 @@ def test_who_was_joined_into_somebody_who_is_here_left_nothing_until_that_join_g
         seen.append((outbox.state_of(sent.id) is not None, drafts.kept()))
 
     assert seen == [(True, (b"half a sentence",))] * 2 + [(False, ())]
-    assert not canaries_in(store.folder) - {
-        "zwenti-id"
-    }  # the join, of which the log is not emptied
+    assert canaries_in(store.folder) == set()
+
+
+def by_page(store: EdgeStore, row: WireRow) -> None:
+    told(store, row)
+
+
+def by_repair(store: EdgeStore, row: WireRow) -> None:
+    Feed(store).apply_diff(DiffAnswer(edge.SCOPE, (bucket_of(row.key),), (row,), 0))
+
+
+def by_snapshot(store: EdgeStore, row: WireRow) -> None:
+    """With many others, and with the customer who is here."""
+    many = [
+        shop.row(Customer(id=f"p{n:06}", given_name="Ann"), owner=f"p{n:06}")
+        for n in range(ROWS_MIN)
+    ]
+    here = [edge.wire_row(one, n) for n, one in enumerate([*many, *shop.lenas_rows()], start=1)]
+    row = msgspec.structs.replace(row, seq=len(here) + 1)
+    rows: list[StoredRow] = [
+        (one.key, one.scope, one.seq, one.owner, one.kind, one.version, one.as_of, one.source,
+         one.form, one.body)
+        for one in (*here, row)
+    ]  # fmt: skip
+    part, content = packed(rows, key=edge.KEY, scope=edge.SCOPE, seq=row.seq, number=0)
+    total = sum(pointer_hash(one[0], one[2], one[5]) for one in rows) & SUM_MASK
+    answer = SnapshotAnswer(edge.SCOPE, row.seq, "e1", None, len(rows), total, "", (part,))
+
+    class Shelf:
+        async def snapshot(self, scope: str) -> tuple[SnapshotAnswer, bytes]:
+            return answer, edge.KEY
+
+        async def part(self, part: SnapshotPart) -> bytes:
+            return content
+
+    feed = Feed(store)
+    feed.part_ways(edge.SCOPE, 0)
+    assert asyncio.run(SnapshotLoader(store).load(Shelf(), edge.SCOPE))
+    feed.apply_page(
+        Page((), (Checkpoint(edge.SCOPE, row.seq, is_head=True),)), asked=feed.cursors()
+    )
+
+
+@pytest.mark.parametrize("comes", [by_page, by_repair, by_snapshot])
+@pytest.mark.parametrize("is_newer", [False, True])
+def test_who_is_no_longer_named_by_a_join_that_changed_left(
+    store: EdgeStore, comes: Callable[[EdgeStore, WireRow], None], is_newer: bool
+) -> None:
+    outbox = Outbox(store)
+    sent = shop.noted(TEXT, owner="zwenti-id")
+    outbox.record(sent)
+    outbox.settle([OpResult(sent.id, "applied", "", "", ())])
+    since = Feed(store).cursors()[0].seq
+    keys = [row.key for row in rows_of_canary()]
+    told(
+        store,
+        edge.wire_row(joined_into_lena(), since + 1),
+        *(edge.gone_row(key, since + n) for n, key in enumerate(keys, start=2)),
+    )
+    keep_up(store)
+    before = outbox.state_of(sent.id)
+    # A newer form says it in words this program does not read; they count no more than none.
+    changed = edge.wire_row(joined_into_lena(is_named=is_newer), since + 12)
+    form = 99 if is_newer else changed.form
+
+    comes(store, msgspec.structs.replace(changed, version=1, form=form))
+    keep_up(store)
+
+    assert (before is not None, outbox.state_of(sent.id)) == (True, None)
+
+
+def test_who_was_joined_leaves_also_where_a_newer_program_read_the_join(
+    store: EdgeStore,
+) -> None:
+    drafts = Drafts(store)
+    drafts.keep("zwenti-id", "note", b"half a sentence")
+    since = Feed(store).cursors()[0].seq
+    keys = [row.key for row in rows_of_canary()]
+    told(
+        store,
+        edge.wire_row(joined_into_lena(), since + 1),
+        *(edge.gone_row(key, since + n) for n, key in enumerate(keys, start=2)),
+    )
+    keep_up(store)
+    before = drafts.kept()
+    with store.cache.write() as file:  # as `reading.read_again` of an older program
+        file.execute("UPDATE row SET is_read = 0, form = 99 WHERE key = 'join/j1'")
+
+    told(store, edge.gone_row("join/j1", since + 12))
+    keep_up(store)
+
+    assert (before, drafts.kept()) == ((b"half a sentence",), ())
+
+
+def test_what_goes_at_the_head_goes_from_the_log_too_though_somebody_reads_it_just_then(
+    store: EdgeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts = Drafts(store)
+    since = Feed(store).cursors()[0].seq
+    keys = [row.key for row in rows_of_canary()]
+    lines = [edge.gone_row(key, since + n) for n, key in enumerate(keys, start=1)]
+    told(store, *lines, is_head=False)
+    keep_up(store)  # the log is emptied, and who left is judged later
+    drafts.keep("zwenti-id", "note", TEXT.encode())
+    told(store, edge.wire_row(shop.lenas_rows()[0], since + 12))
+    with monkeypatch.context() as reader:
+        reader.setattr(store.cache, "empty_log", lambda: False)  # as while somebody reads it
+        keep_up(store)
+    meanwhile = canaries_in(store.folder)
+
+    keep_up(store)
+
+    assert drafts.kept() == ()
+    assert meanwhile >= {"kanarienvogel", "zwenti-id"}
+    assert canaries_in(store.folder) == set()
 
 
 def test_a_join_that_does_not_say_of_whom_keeps_nothing_back(store: EdgeStore) -> None:
