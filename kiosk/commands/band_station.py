@@ -820,7 +820,7 @@ def _retire(bench: _Bench, target: Target) -> None:
     while waiting is not None:
         try:
             gone = bench.station.retire(waiting, band_id=bench.asked.band)
-        except (WrongBand, BandOfAnother, NotGenuine, BandError) as error:
+        except (BandRejected, BandError) as error:
             if not isinstance(error, BandLeft) and not bench.station.is_bound:
                 raise
             _say(_again_of(error))

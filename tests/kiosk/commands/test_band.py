@@ -16,6 +16,7 @@ from drivers.issuing.plan import EXAMPLE, Chip, plan_of, practice_example
 from drivers.issuing.sheet import Outcome, Reported, heading, line_of_report
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy, SystemEntropy
+from hardware.virtual.band import VirtualBand
 from hardware.virtual.catalogue import sample_band, uid_of
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
@@ -72,7 +73,7 @@ def at(tmp_path: Path, virtual_reader: VirtualReader) -> At:
     return At(tmp_path, virtual_reader)
 
 
-def held(at: At, station: Running, band: VirtualDesfire | FaultyBand) -> str:
+def held(at: At, station: Running, band: VirtualBand) -> str:
     """Hold a band until the station has said what became of it."""
     at.field.present(band)
     words = station.line()
@@ -369,6 +370,7 @@ def test_a_band_torn_while_it_is_retired_is_asked_for_again_and_no_other_is_take
         half = dict(band.contents)
         wrong = held(at, station, other)
         foreign = held(at, station, foreigner())
+        telephone = held(at, station, sample_band("telephone", entropy=SystemEntropy()))
         last = held(at, station, band)
         code = station.process.wait(20)
 
@@ -377,6 +379,9 @@ def test_a_band_torn_while_it_is_retired_is_asked_for_again_and_no_other_is_take
     assert wrong == ("This is another band than the one that was held first. Hold that one.")
     assert foreign.startswith(
         "This is not the band that was held first: a key on it has version 9"
+    )
+    assert telephone == (
+        "This is not the band that was held first: this is no DESFire. Hold that one."
     )
     assert last == f"Band {reference} is retired: nothing is on it that a kiosk reads."
     assert (dict(other.contents), band.contents) == (before, {})
