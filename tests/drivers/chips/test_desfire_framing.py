@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.chips.framing import Answer, collect, exchange, required, send
+from drivers.chips.framing import DELAY_TRIES, Answer, begin, collect, exchange, required, send
 from drivers.errors import BandLeft, BandMalformed, BandRefused, BandUnsupported, Delivery
 
 
@@ -97,3 +97,25 @@ def test_a_chip_that_takes_half_a_command_for_a_whole_one_is_malformed(answer: b
 def test_a_status_of_another_kind_is_not_a_desfire(status: str) -> None:
     with pytest.raises(BandUnsupported):
         exchange(Script(bytes.fromhex(status)), 0x5A)
+
+
+@pytest.mark.parametrize("n_delays", [0, 1, DELAY_TRIES - 1])
+def test_a_chip_that_is_slow_after_wrong_keys_is_asked_again_and_what_is_done_meanwhile_done_once(
+    n_delays: int,
+) -> None:
+    there, worked = Script(*[b"\x91\xad"] * n_delays, b"challenge\x91\xaf"), list[int]()
+
+    answer = begin(there, 0x71, b"\x01\x00", work=lambda: worked.append(len(there.sent)))
+
+    assert answer == Answer(0xAF, b"challenge")
+    assert there.sent == [b"\x90\x71\x00\x00\x02\x01\x00\x00"] * (n_delays + 1)
+    assert worked == [0]
+
+
+def test_a_chip_that_stays_slow_is_not_asked_for_ever() -> None:
+    there = Script(*[b"\x91\xad"] * (DELAY_TRIES + 5))
+
+    answer = begin(there, 0x71, b"\x01\x00", work=lambda: None)
+
+    assert answer == Answer(0xAD, b"")
+    assert len(there.sent) == DELAY_TRIES

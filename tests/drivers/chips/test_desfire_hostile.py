@@ -4,6 +4,7 @@ Every operation is broken at every exchange in every way below; then the band co
 what the error said of the delivery.
 """
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -298,6 +299,45 @@ def test_a_chip_that_makes_up_its_half_of_an_authentication_opens_nothing(
         bench.authenticate()
 
     assert not bench.chip.is_open
+
+
+@pytest.mark.parametrize("kind", ["aes", "2k3des", "3k3des", "ev2"])
+def test_a_challenge_that_is_the_end_already_is_not_answered(kind: str) -> None:
+    bench = Bench(kind)
+    bench.chip.select_application(AID)
+    n_sent = len(bench.connection.sent)
+    bench.spoil_from_here(1, lambda answer: answer[:-1] + b"\x00", is_for_ever=True)
+
+    with pytest.raises(BandRefused):
+        bench.authenticate()
+
+    assert len(bench.connection.sent) == n_sent + 1
+    assert not bench.chip.is_open
+
+
+def _instead_of(others: list[bytes], answer: bytes) -> bytes:
+    """One of those, as long as there are any."""
+    return others.pop() if others else answer
+
+
+def test_each_authentication_has_a_random_number_of_its_own_however_slow_the_chip_is() -> None:
+    bench, drawn = Bench("ev2"), list[bytes]()
+    entropy = SeededEntropy("reader")
+
+    class Telling:
+        def draw(self, size: int) -> bytes:
+            drawn.append(entropy.draw(size))
+            return drawn[-1]
+
+    chip = Desfire(bench.connection, Telling())
+    chip.select_application(AID)
+    for n_slow in (2, 0):
+        slow = [b"\x91\xad"] * n_slow
+        bench.spoil_from_here(1, functools.partial(_instead_of, slow), is_for_ever=True)
+        with contextlib.suppress(BandError):
+            chip.authenticate_ev2_first(1, bytes(16))
+
+    assert len(drawn) == len(set(drawn)) == 2
 
 
 @pytest.mark.parametrize("kind", ["aes", "2k3des", "3k3des", "ev2"])

@@ -75,7 +75,19 @@ def test_ntag424_is_guessed_from_its_ats_and_a_desfire_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "ats", ["", "02", "067733", "06757771", "0378807102", "057880B002", "3B8180018080"]
+    "ats",
+    [
+        "",
+        "02",
+        "0330",
+        "033071",
+        "067733",
+        "06757771",
+        "0378807102",
+        "057880B002",
+        "0558807102",
+        "3B8180018080",
+    ],
 )
 def test_other_answers_are_no_ats_of_an_ntag424(ats: str) -> None:
     assert not may_be_ntag424(_iso_dep(answer=bytes.fromhex(ats)))
@@ -221,6 +233,7 @@ def test_no_key_is_leased_for_a_uid_of_zeros_or_of_four_bytes() -> None:
     assert leasable_uid(_iso_dep(bytes(7))) is None
     assert leasable_uid(_iso_dep(UID[:4])) is None
     assert leasable_uid(_iso_dep(UID)) == UID
+    assert leasable_uid(Target(Technology.TYPE_2, UID, b"", 1, 0)) is None
 
 
 def test_fresh_ntag424_is_no_band_of_ours_but_is_known() -> None:

@@ -14,6 +14,7 @@ from drivers.credential.capsule import (
     DAYS_MAX,
     FULL_SIZE,
     HEAD_SIZE,
+    KEY_ID_SIZE,
     MINIMAL_SIZE,
     PARTS_SIZE_MAX,
     Capsule,
@@ -402,6 +403,19 @@ def test_whom_any_bytes_name_is_sixteen_bytes_or_nobody(raw: bytes) -> None:
     assert len(named(raw) or bytes(16)) == 16
 
 
+@pytest.mark.parametrize("head", ["830450", "A80002", "A90002"])
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 18, 40])
+def test_a_payload_that_begins_like_one_names_sixteen_bytes_or_nobody(
+    head: str, size: int
+) -> None:
+    payload = bytes.fromhex(head) + bytes(range(1, size + 1))
+
+    for whole in (payload, payload + b"\x08\x50" + bytes(range(size))):
+        raw = bytes(12) + b"\xa0\x58" + bytes((len(whole),)) + whole + b"\x58\x40" + bytes(64)
+
+        assert named(raw) is None or len(named(raw) or b"") == 16
+
+
 @pytest.mark.parametrize(
     "claims",
     [
@@ -594,6 +608,21 @@ def test_what_any_bytes_say_is_missing_is_within_the_place(content: bytes) -> No
 
     assert 0 <= n_missing_behind(content) <= FULL_SIZE - HEAD_SIZE - len(content)
     assert n_missing_behind(b"kkkk\xa0\x58\xff" + content) == 0
+
+
+@pytest.mark.parametrize("n_read", [7, 127, FULL_SIZE - HEAD_SIZE])
+def test_no_length_a_band_tells_leads_beyond_its_place(n_read: int) -> None:
+    left = FULL_SIZE - HEAD_SIZE - n_read
+    for length in range(256):
+        told = (b"kkkk\xa0\x58" + bytes((length,))).ljust(n_read, b"\x01")
+        missing = n_missing_behind(told)
+
+        assert 0 <= missing <= left
+        assert missing in (0, KEY_ID_SIZE + 3 + length + 2 + 64 - n_read)
+
+
+def test_behind_no_key_id_nothing_is_missing() -> None:
+    assert n_missing_behind(bytes(4) + b"\xa0\x58\x80" + bytes(120)) == 0
 
 
 def test_what_is_read_behind_the_head_is_the_capsule_or_none() -> None:

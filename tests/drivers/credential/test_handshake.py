@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.credential.des import TripleDes
-from drivers.credential.handshake import Answered, answered, check, ev2_opened, ev2_rekeyed
+from drivers.credential.handshake import (
+    Answered,
+    Ev2Ahead,
+    answered,
+    check,
+    ev2_opened,
+    ev2_rekeyed,
+)
 from drivers.credential.kdf import Aes, BlockCipher
 from drivers.errors import BandMalformed, BandUntrusted, Delivery
 
@@ -90,6 +97,43 @@ def test_the_session_of_a_chip_is_that_of_both_numbers() -> None:
     assert opened.keys == ev2_rekeyed(cipher, so_far, last)
     assert opened.keys.enc != opened.keys.mac
     assert TI.hex() not in repr(opened)
+
+
+@pytest.mark.parametrize("is_ahead", [True, False])
+def test_an_answer_half_made_ahead_is_the_one_made_at_once(is_ahead: bool) -> None:
+    cipher, drawn = Aes(KEY), [RND_A]
+    ahead = Ev2Ahead(cipher, lambda _: drawn.pop())
+    if is_ahead:
+        ahead.begin()
+
+    token = ahead.token(cipher.encrypted(RND_B))
+
+    so_far, _ = _started(cipher, 16, is_chained=False)
+    assert token == so_far.token
+    assert drawn == []
+
+
+@settings(max_examples=50)
+@given(st.binary(max_size=48), st.booleans())
+def test_ciphers_made_ahead_open_nothing_for_a_made_up_last_message(
+    last: bytes, is_ready: bool
+) -> None:
+    ahead = Ev2Ahead(Aes(KEY), lambda _: RND_A)
+    ahead.token(Aes(KEY).encrypted(RND_B))
+    if is_ready:
+        ahead.go_on()
+
+    with pytest.raises((BandUntrusted, BandMalformed)):
+        ahead.opened(last)
+
+
+@pytest.mark.parametrize("size", [0, 8, 15, 17, 32])
+def test_a_challenge_of_another_size_is_not_answered(size: int) -> None:
+    ahead = Ev2Ahead(Aes(KEY), lambda _: RND_A)
+    ahead.begin()
+
+    with pytest.raises(BandMalformed):
+        ahead.token(bytes(size))
 
 
 @SIZED

@@ -3,6 +3,8 @@
 import contextlib
 import hmac
 import zlib
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -107,6 +109,55 @@ def test_one_flipped_bit_ends_the_session_for_good(content: bytes, data: st.Data
     assert later.value.delivery is Delivery.NOT_SENT
 
 
+def test_a_session_that_is_over_neither_sends_nor_takes_anything() -> None:
+    right = _ev2_mac(b"\x00\x01\x00" + TI)
+    for session in _sessions():
+        session.wrap(0xF5, b"\x01", b"", CommMode.MAC)
+        with pytest.raises(BandUntrusted):
+            session.unwrap(bytes(8), CommMode.MAC)
+
+        tries: tuple[Callable[[], bytes], ...] = (
+            partial(session.wrap, 0xF5, b"\x01", b"", CommMode.MAC),
+            partial(session.unwrap, right, CommMode.MAC),
+            partial(session.unwrap, b"", CommMode.PLAIN),
+        )
+        for again in tries:
+            with pytest.raises(BandUntrusted, match="over") as later:
+                again()
+            assert later.value.delivery is Delivery.NOT_SENT
+
+
+def test_a_session_that_went_on_under_other_keys_is_over_under_its_own() -> None:
+    first = Ev2Session(KEYS, TI, counter=3)
+
+    second = first.continued(SessionKeys(enc=KEYS.mac, mac=KEYS.enc))
+
+    assert second.counter == 3
+    with pytest.raises(BandUntrusted):
+        first.wrap(0xF5, b"\x01", b"", CommMode.MAC)
+    with pytest.raises(BandUntrusted):
+        first.continued(KEYS)
+    assert second.wrap(0xF5, b"\x01", b"", CommMode.MAC)
+
+
+@pytest.mark.parametrize("mode", [CommMode.PLAIN, CommMode.MAC])
+@pytest.mark.parametrize("size", [0, 15, 17])
+def test_an_answer_of_another_size_ends_the_session_though_its_mac_holds(
+    mode: CommMode, size: int
+) -> None:
+    content = b"sixteen letters!"
+    mac = _ev2_mac(b"\x00\x01\x00" + TI + content)
+    session = Ev2Session(KEYS, TI)
+    session.wrap(0xBD, b"\x01", b"", mode)
+
+    with pytest.raises(BandUntrusted) as caught:
+        session.unwrap(content + (b"" if mode is CommMode.PLAIN else mac), mode, size=size)
+
+    assert caught.value.delivery is Delivery.UNKNOWN
+    with pytest.raises(BandUntrusted, match="over"):
+        session.wrap(0xBD, b"\x01", b"", mode)
+
+
 def test_an_answer_of_the_last_command_does_not_pass_for_one_of_this() -> None:
     session = Ev2Session(KEYS, TI)
     first = _ev2_mac(b"\x00\x01\x00" + TI)
@@ -184,6 +235,8 @@ def test_ev2_stops_before_its_command_counter_runs_over() -> None:
             session.wrap(0xF5, b"", b"", CommMode.MAC)
 
         assert run_out.value.delivery is Delivery.NOT_SENT
+    with pytest.raises(BandUntrusted, match="over"):
+        session.unwrap(b"", CommMode.PLAIN)
 
 
 def test_what_is_enciphered_for_a_chip_is_no_longer_readable() -> None:
