@@ -10,7 +10,7 @@ which it goes, so that a pulled plug only delays the rest.
     the lease is long over  -> every personal row, slice by slice             -> pulled again once the centre answers
     the device is revoked   -> its keys first, then its files; what the centre does not have yet goes before (see `wipe`)
 
-Operations the centre does not have stay whoever they are about: the centre decides about them.
+Operations the centre does not have stay whoever they are about: the centre decides about them. Once it did, they follow their customer.
 """
 
 import contextlib
@@ -36,6 +36,9 @@ ROWS_SLICE: Final = 1_000
 
 _GONE: Final = "gone/"
 """Before the id of a customer in `meta`: their row left, or what said whom they were joined into; the rest of them is to follow."""
+
+_LATE: Final = "late/"
+"""Before the id of a customer in `meta`: they left, and what was recorded about them before is to be answered first."""
 
 _UNSWEPT: Final = "unswept"
 """In `meta`: something left, and the logs are not emptied yet."""
@@ -115,26 +118,15 @@ class Eraser:
         self._feed = feed
 
     def sweep(self) -> bool:
-        """Finish what left, once its terms are gone; whether there was anything. Raises StoreError.
-
-        Whether a customer left or is here as another is judged only where all is held that the centre had to say: the row that
-        tells it may come by a later page.
-        """
-        found = self._store.cache.glance(
-            "SELECT name FROM meta WHERE name = ? OR name GLOB ?", (_UNSWEPT, _GONE + "*")
-        )
-        if not found:
+        """Finish what left, once its terms are gone; whether there was anything. Raises StoreError."""
+        is_unswept, owners = self._due()
+        if not owners and not is_unswept:
             return False
-        is_unswept = (_UNSWEPT,) in found
-        owners = [name.removeprefix(_GONE) for (name,) in found if name != _UNSWEPT]
-        if owners and self._store.cache.glance(_ANY_BEHIND):
-            if not is_unswept:
-                return False
-            owners = []
         gone = self._left_of(owners)
         if gone:
             self._forget_operations(gone)
         is_empty = self._store.outbox.empty_log() if gone else True
+        waiting = self._waiting_of(gone)
         with self._store.cache.write() as file:
             for owner in gone:
                 file.execute("DELETE FROM answered WHERE owner = ?", (owner,))
@@ -144,9 +136,7 @@ class Eraser:
             if gone:  # the mark may be gone with a log that was emptied before they were judged
                 file.execute("INSERT OR IGNORE INTO meta VALUES (?, 1)", (_UNSWEPT,))
             if is_empty:
-                file.many(
-                    "DELETE FROM meta WHERE name = ?", ((_GONE + owner,) for owner in owners)
-                )
+                _unmark(file, owners, waiting)
         # The mark goes last: it is in the file for as long as anything else may be.
         if self._store.cache.empty_log() and is_empty:
             with self._store.cache.write() as file:
@@ -154,6 +144,25 @@ class Eraser:
         if gone:
             log.info("customers erased", extra={"count": len(gone)})
         return True
+
+    def _due(self) -> tuple[bool, list[str]]:
+        """Whether logs are to be emptied, and which customers are to be judged now.
+
+        Whether a customer left or is here as another is judged only where all is held that the centre had to say: the row that
+        tells it may come by a later page.
+        """
+        found = self._store.cache.glance(
+            "SELECT name FROM meta WHERE name = ? OR name GLOB ? OR name GLOB ?",
+            (_UNSWEPT, _GONE + "*", _LATE + "*"),
+        )
+        names = [str(name) for (name,) in found]
+        left = [name.removeprefix(_GONE) for name in names if name.startswith(_GONE)]
+        late = [name.removeprefix(_LATE) for name in names if name.startswith(_LATE)]
+        waiting = self._waiting_of(late)
+        owners = list(dict.fromkeys((*left, *(one for one in late if one not in waiting))))
+        if owners and self._store.cache.glance(_ANY_BEHIND):
+            owners = []
+        return _UNSWEPT in names, owners
 
     def erase_some(self) -> bool:
         """Erase some personal rows of a cache whose lease is long over; whether there may be more. Raises StoreError."""
@@ -187,6 +196,7 @@ class Eraser:
             n_ops = file.execute("DELETE FROM op")
         if n_ops:
             self._store.outbox.empty_log()
+            self.sweep()  # who waited for an answer to one of these
             log.warning("operations of a revoked device erased", extra={"count": n_ops})
         return False
 
@@ -205,6 +215,13 @@ class Eraser:
 
         return self._store.cache.look(reading) if owners else []
 
+    def _waiting_of(self, owners: Sequence[str]) -> frozenset[str]:
+        """Those of these customers about whom an operation has no answer yet, or waits for a person."""
+        if not owners:
+            return frozenset()
+        found = self._store.outbox.glance(_WAITING, (msgspec.json.encode(owners).decode(),))
+        return frozenset(str(owner) for (owner,) in found)
+
     def _forget_operations(self, owners: Iterable[str]) -> None:
         """What the centre has of them it keeps or has erased; the copy here only serves a centre that lost its tail."""
         with self._store.outbox.write() as file:
@@ -213,6 +230,17 @@ class Eraser:
                 ((owner,) for owner in owners),
             )
 
+
+def _unmark(file: Transaction, owners: Iterable[str], waiting: Iterable[str]) -> None:
+    """These were judged; of those about whom something waits, the rest goes once it is answered."""
+    for owner in owners:
+        file.execute("DELETE FROM meta WHERE name IN (?, ?)", (_GONE + owner, _LATE + owner))
+    file.many("INSERT OR IGNORE INTO meta VALUES (?, 1)", ((_LATE + one,) for one in waiting))
+
+
+_WAITING: Final = """SELECT owner FROM op WHERE state IN ('recorded', 'sending')
+    AND owner IN (SELECT value FROM json_each(?1))
+    UNION SELECT owner FROM op WHERE state = 'held' AND owner IN (SELECT value FROM json_each(?1))"""
 
 _ANY_PERSONAL: Final = f"""SELECT 1 FROM row WHERE owner > '' UNION ALL SELECT 1 FROM answered
     UNION ALL SELECT 1 FROM peer_op UNION ALL SELECT 1 FROM found UNION ALL {drafts.ANY_DRAFT} LIMIT 1"""  # noqa: S608  # a constant

@@ -203,6 +203,36 @@ def test_an_operation_the_centre_does_not_have_outlives_its_customer_here(
     assert [one.op for one in outbox.unsettled()] == [waiting.id]
 
 
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_what_is_answered_after_its_customer_left_goes_once_nothing_about_them_waits(
+    store: EdgeStore, comes_back: bool
+) -> None:
+    outbox, feed = Outbox(store), Feed(store)
+    first, last = shop.noted(TEXT, owner="zwenti-id"), shop.noted(TEXT, owner="zwenti-id")
+    last = msgspec.structs.replace(last, id=first.id[:-1] + "f")
+    outbox.record(first)
+    outbox.record(last)
+    erased(store)
+    keep_up(store)
+    if comes_back:
+        since = feed.cursors()[0].seq
+        feed.apply_page(edge.page_of(rows_of_canary(), since=since), asked=feed.cursors())
+    seen = []
+
+    for answer in (
+        OpResult(first.id, "held", "cannot_judge", "", ()),
+        OpResult(last.id, "applied", "", "", ()),
+        OpResult(first.id, "applied", "", "", ()),
+    ):
+        outbox.settle([answer])
+        keep_up(store)
+        seen.append([outbox.state_of(op.id) is not None for op in (first, last)])
+
+    both = [True, True]
+    assert seen == [both, both, both if comes_back else [False, False]]
+    assert comes_back or canaries_in(store.folder) == set()
+
+
 def test_a_plug_pulled_before_the_sweep_only_delays_it(store: EdgeStore) -> None:
     outbox = Outbox(store)
     sent = shop.noted(TEXT, owner="zwenti-id")
