@@ -57,7 +57,7 @@ class Carried:
 def carried_in(content: bytes) -> Carried:
     """What it is. Its signature is not looked at: the station need not hold the key capsules are believed by."""
     try:
-        raw = contained(content) if content else None
+        raw = contained(content)
         if raw is None:
             return Carried(CapsuleState.NONE)
         capsule = read_unverified(raw)

@@ -103,15 +103,15 @@ class Content:
 
     Attributes:
         standing: How far it is.
-        capsule: What stands where the capsule belongs.
+        capsule: What stands where the capsule belongs; None where it was not read.
         uses: How often it was used by its own count; None when it has no count.
-        n_records: Uses it remembers one by one.
+        n_records: Uses it remembers one by one; None when it has no place for them.
     """
 
     standing: Standing
-    capsule: bytes = field(default=b"", repr=False)
+    capsule: bytes | None = field(default=None, repr=False)
     uses: int | None = None
-    n_records: int = 0
+    n_records: int | None = None
 
 
 Note = Callable[[str, Callable[[], None]], None]
@@ -413,16 +413,19 @@ class DesfireBand:
         """What it says. Writes nothing."""
         content = self.read()
         standing = content.standing
+        counts: tuple[tuple[str, int | None], ...] = ()
+        if standing.reference:
+            counts = (("uses", content.uses), ("uses_remembered", content.n_records))
         return Told(
             chip=_chip_of(standing),
             band=standing.reference.hex(),
             has_random_uid=standing.has_random_uid,
-            capsule=carried_in(content.capsule),
-            counts=(("uses", content.uses), ("uses_remembered", content.n_records)),
+            capsule=None if content.capsule is None else carried_in(content.capsule),
+            counts=counts,
         )
 
     def read(self) -> Content:
-        """The same with how far it is."""
+        """The same with how far it is; of one without an id only that."""
         standing = self.look()
         if not standing.reference:
             return Content(standing)
@@ -430,12 +433,12 @@ class DesfireBand:
         band = self._means.keys.band_key(standing.uid)
         self._open(KeySlot.BAND.value, band.value, whose="the band's key")
         files = standing.files
-        capsule = self._chip.read(CAPSULE_FILE) if CAPSULE_FILE.number in files else b""
+        capsule = self._chip.read(CAPSULE_FILE) if CAPSULE_FILE.number in files else None
         uses = None
         if layout.USES_FILE.number in files:
             uses = layout.USES_FILE.start - self._chip.value(layout.USES_FILE)
         self._open_own(standing.uid)
-        n_records = 0
+        n_records = None
         if layout.WITNESS_FILE.number in files:
             n_records = self._setup.file_settings(layout.WITNESS_FILE.number).n_records
         return Content(standing, capsule, uses, n_records)

@@ -11,6 +11,7 @@ from drivers.errors import BandLeft
 from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned, NotGenuine
 from drivers.issuing.plan import FactoryKey, Plan, Signature
 from drivers.issuing.steps import Action, Step, steps_to_do, whole
+from drivers.issuing.telling import COUNTS
 from drivers.ports import LeasedKey
 from drivers.proof import ProofKind
 from hardware.clock import FixedClock
@@ -274,6 +275,20 @@ def test_what_a_band_says_is_read_for_people() -> None:
 
     assert content.standing.reference == REFERENCE
     assert (content.uses, content.n_records, content.capsule) == (0, 0, bytes(256))
+
+
+def test_of_a_retired_band_nothing_is_said_that_was_not_read() -> None:
+    band = fresh()
+    issued(band)
+    held(band).retire(lambda _step, do: do())
+
+    told = held(band).told()
+
+    said = told.fields()
+    assert [said[name] for name in ("band", "capsule", *COUNTS)] == [None] * 5
+    assert told.lines() == (
+        ("chip", "DESFire EV2"), ("band", "none"), ("random UID", "yes"),
+    )  # fmt: skip
 
 
 def test_a_retired_band_says_nothing_and_can_be_issued_again_under_another_id() -> None:
