@@ -181,5 +181,5 @@ def _collected(connection: Connection, answer: Answer) -> Answer:
 def required(answer: Answer, status: int = OK) -> bytes:
     """The content of an answer that has the status it should have. Raises BandRefused for any other."""
     if answer.status != status:
-        raise BandRefused("the chip refused", status=NATIVE_SW1 << 8 | answer.status)
+        raise BandRefused("the chip answered otherwise", status=NATIVE_SW1 << 8 | answer.status)
     return answer.content

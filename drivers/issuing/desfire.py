@@ -168,6 +168,11 @@ class DesfireBand:
             version = self._chip.version()
         except BandUnsupported as error:
             raise BandRejected("this is no DESFire") from error
+        except BandRefused as error:
+            if error.status != NATIVE_SW1 << 8 | ILLEGAL_COMMAND:
+                raise
+            # An NTAG 424 speaks native commands too, and has no applications to select.
+            raise BandRejected("this is no DESFire") from error
         generation = _GENERATIONS.get(version.hardware_major & 0x7F, 0)
         if version.hardware_type & 0x0F != DESFIRE_TYPE or not generation:
             raise BandRejected("this is no DESFire EV1, EV2 or EV3")

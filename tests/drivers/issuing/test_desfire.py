@@ -16,6 +16,7 @@ from drivers.ports import LeasedKey
 from drivers.proof import ProofKind
 from hardware.clock import FixedClock
 from hardware.entropy import SeededEntropy
+from hardware.virtual.catalogue import sample_band
 from hardware.virtual.desfire import VirtualApplication, VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
@@ -175,6 +176,14 @@ def test_an_ev1_without_a_signature_is_taken_unless_the_plan_requires_one() -> N
 
     with pytest.raises(NotGenuine):
         issued(fresh(ev=1), plan=replace(OLD_PLAN, signature=Signature.REQUIRED))
+
+
+@pytest.mark.parametrize("name", ["ntag424-new", "ntag424-lrp", "telephone", "telephone-yes"])
+def test_another_kind_of_chip_is_said_to_be_none_and_not_to_be_held_again(name: str) -> None:
+    other = sample_band(name, entropy=SeededEntropy("other"))
+
+    with pytest.raises(BandRejected, match="this is no DESFire"):
+        held(other).survey()
 
 
 def test_an_older_chip_than_the_plan_takes_is_refused() -> None:
