@@ -7,7 +7,7 @@ import select
 import termios
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nfc.clf.pn53x import Chipset
 
+from drivers.readers import host_line
 from drivers.readers.host_line import (
     ACK,
     SETTLING_MS,
@@ -108,6 +109,35 @@ def test_a_changed_byte_is_never_another_answer(
     assert answer in (None, (content, len(raw)))
 
 
+FRAMES = st.one_of(
+    st.binary(max_size=263).map(lambda content: hsu.answer_frame(CODE, content)),
+    st.just(hsu.ERROR),
+    st.just(ACK),
+)
+
+
+@given(
+    st.lists(FRAMES, max_size=3), st.integers(0, 300), st.integers(0, 255), st.integers(0, 9)
+)
+def test_the_short_way_through_an_answer_ends_where_the_careful_one_does(
+    frames: list[bytes], place: int, change: int, n_cut: int
+) -> None:
+    raw = bytearray(ACK + b"".join(frames))
+    raw[place % len(raw)] ^= change
+    whole = bytes(raw[: len(raw) - n_cut])
+
+    assert _said_by(answer_in, whole) == _said_by(host_line._answer_with_care, whole)
+
+
+def _said_by(
+    read: Callable[[bytes, int], tuple[bytes, int] | None], raw: bytes
+) -> tuple[bytes, int] | str | None:
+    try:
+        return read(raw, CODE)
+    except (OSError, CommandRefused) as error:
+        return type(error).__name__
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -116,6 +146,7 @@ def test_a_changed_byte_is_never_another_answer(
         b"\x00\x00\xfe",
         bytes.fromhex("0000FFFF0000"),  # a host's NACK
         bytes.fromhex("0000FF02FFD5412A00"),  # the size does not add up
+        bytes.fromhex("0000FF03FCD54100EA00"),  # nor here, where all the rest of it holds
         bytes.fromhex("0000FFFFFF0003FED5410000"),  # the same in an extended frame
         bytes.fromhex("0000FFFFFF0200FE"),  # longer than any
         bytes.fromhex("0000FF03FDD541000000"),  # damaged

@@ -27,6 +27,7 @@ from drivers.readers.pn532_targets import targets_of
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
+from hardware.virtual.band import VirtualBand
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
 from hardware.virtual.pn532 import LineFault, VirtualPn532
@@ -311,6 +312,20 @@ def test_an_unplugged_reader_is_absent_and_can_still_be_closed(
 
     with pytest.raises(ReaderAbsent):
         reader.wait_for_target(500)
+
+
+@pytest.mark.parametrize("shown", [band(), VirtualNtag213(uid=b"\x04" + bytes(6))])
+def test_a_reader_unplugged_while_a_band_is_read_is_absent_and_no_band_that_left(
+    virtual_reader: VirtualReader, reader: Pn532Reader, shown: VirtualBand
+) -> None:
+    virtual_reader.field.present(shown)
+    connection = reader.connect(_found(reader))
+    with contextlib.suppress(BandLeft):
+        connection.transmit(b"\x30\x00")
+    virtual_reader.pn532.close()
+
+    with pytest.raises(ReaderAbsent):
+        connection.transmit(b"\x30\x00")
 
 
 def test_noise_on_the_line_is_an_error_of_the_reader_or_passes(

@@ -255,8 +255,8 @@ def test_what_goes_wrong_once_on_the_line_while_a_band_is_read_lets_it_be_read_a
     assert proof.kind is ProofKind.MUTUAL
 
 
-def test_a_late_answer_while_a_band_is_read_is_a_band_to_be_read_again(
-    virtual_reader: VirtualReader, reader: Pn532Reader
+def test_a_late_answer_while_a_band_is_read_is_a_band_to_be_read_again_and_stands_in_the_log(
+    virtual_reader: VirtualReader, reader: Pn532Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
     virtual_reader.field.present(band())
     target = reader.wait_for_target(500)
@@ -269,6 +269,8 @@ def test_a_late_answer_while_a_band_is_read_is_a_band_to_be_read_again(
     again = reader.wait_for_target(500)
     assert again is not None
     assert reader.connect(again).transmit(bytes.fromhex("9060000000"))[-2:] == b"\x91\xaf"
+    (said,) = [each.__dict__ for each in caplog.records if "late or garbled" in each.msg]
+    assert (said["code"], said["cause"], said["attempt"]) == ("40", "EIO", 1)
 
 
 def test_a_port_named_from_the_folder_we_are_in_opens(
