@@ -161,8 +161,11 @@ def test_a_folder_is_held_by_one_at_a_time_whoever_owns_it(tmp_path: Path) -> No
     disk = SystemDisk()
     owner, held = disk.lock(tmp_path), disk.hold(tmp_path)
 
+    before = {path.name for path in Path("/proc/self/fd").iterdir()}
     with pytest.raises(FolderInUse):
         disk.hold(tmp_path)
+    after = {path.name for path in Path("/proc/self/fd").iterdir()}
+    assert after <= before, "who asks again and again keeps nothing open"
     held.close()
 
     disk.hold(tmp_path).close()
@@ -175,8 +178,17 @@ def test_a_folder_is_held_by_one_at_a_time_whoever_owns_it(tmp_path: Path) -> No
 def test_an_owner_that_was_killed_leaves_the_folder_free(tmp_path: Path) -> None:
     child = os.fork()
     if child == 0:
-        SystemDisk().lock(tmp_path)
-        os.kill(os.getpid(), 9)
+        locks = SystemDisk().lock(tmp_path), SystemDisk().hold(tmp_path)
+        os.kill(os.getpid(), 9 if all(locks) else 0)
     os.waitpid(child, 0)
 
     SystemDisk().lock(tmp_path).close()
+    SystemDisk().hold(tmp_path).close()
+
+
+def test_a_folder_that_cannot_be_written_can_be_held(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+
+    SystemDisk().hold(tmp_path).close()
+
+    tmp_path.chmod(0o700)

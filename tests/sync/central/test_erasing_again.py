@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,7 @@ from hardware.entropy import SeededEntropy
 from hardware.errors import DiskFault, DiskFull, FolderInUse
 from hardware.moments import moment_of
 from sync.central import erasing_again, erasure, erasure_notes, forgetting, joining
-from sync.central.erasure_ledger import FILE, Ledger
+from sync.central.erasure_ledger import FILE, TRIES_MAX, TRY_MS, Ledger
 from sync.central.store import Store
 from sync.model import answers, wire
 from sync.model.errors import StoreError
@@ -684,13 +684,36 @@ def test_a_command_and_the_service_that_erase_at_once_take_no_line_from_each_oth
     assert len(lines) == 2
 
 
+def test_what_came_into_the_file_while_somebody_waited_for_it_stays_in_it(site: Site) -> None:
+    service = site.centre._store.ledger
+
+    class Waits(Ledger):
+        """The command's: while it waits, the service erases somebody else."""
+
+        @contextmanager
+        def alone(self) -> Iterator[None]:
+            site.centre._store.ledger = service
+            site.centre.erase(LENA)
+            with super().alone():
+                yield
+
+    site.centre._store.ledger = Waits(site.folder, SystemDisk(), site.clock)
+
+    site.centre.erase("tom")
+
+    lines = (site.folder / FILE).read_text().split()
+    assert sorted(lines) == sorted(site.notes().values())
+    assert len(lines) == 2
+
+
 def test_a_file_somebody_else_writes_for_too_long_keeps_nobody_from_being_erased(
     site: Site,
 ) -> None:
-    held = SystemDisk().hold(site.folder)
+    held, since_ms = SystemDisk().hold(site.folder), site.clock.ticks_ms()
 
     site.centre.erase(LENA)
 
+    assert site.clock.ticks_ms() - since_ms == (TRIES_MAX - 1) * TRY_MS
     assert site.known(LENA) == []
     assert (site.folder / FILE).read_text() == ""
     held.close()

@@ -15,7 +15,7 @@ from hardware.errors import DiskFault, FolderInUse
 from sync.central.enrolment import State
 from sync.edge.client import CentreClient
 from sync.edge.drafts import Drafts
-from sync.edge.erase import is_wipe_due, note_shut, wipe
+from sync.edge.erase import Eraser, is_wipe_due, note_shut, wipe
 from sync.edge.feed import Feed
 from sync.edge.find import Finder
 from sync.edge.lookup import Lookup
@@ -226,6 +226,7 @@ def test_what_is_answered_after_its_customer_left_goes_once_nothing_about_them_w
     ):
         outbox.settle([answer])
         keep_up(store)
+        assert not Eraser(store, feed=feed).sweep()  # nothing is written while it waits
         seen.append([outbox.state_of(op.id) is not None for op in (first, last)])
 
     both = [True, True]
@@ -394,27 +395,73 @@ def test_who_was_joined_leaves_also_where_a_newer_program_read_the_join(
     assert (before, drafts.kept()) == ((b"half a sentence",), ())
 
 
+@pytest.mark.parametrize("name", ["cache", "outbox"])
 def test_what_goes_at_the_head_goes_from_the_log_too_though_somebody_reads_it_just_then(
-    store: EdgeStore, monkeypatch: pytest.MonkeyPatch
+    store: EdgeStore, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drafts = Drafts(store)
+    drafts, outbox = Drafts(store), Outbox(store)
     since = Feed(store).cursors()[0].seq
     keys = [row.key for row in rows_of_canary()]
     lines = [edge.gone_row(key, since + n) for n, key in enumerate(keys, start=1)]
     told(store, *lines, is_head=False)
     keep_up(store)  # the log is emptied, and who left is judged later
+    is_more = Eraser(store, feed=Feed(store)).sweep()
     drafts.keep("zwenti-id", "note", TEXT.encode())
+    sent = shop.noted(TEXT, owner="zwenti-id")
+    outbox.record(sent)
+    outbox.settle([OpResult(sent.id, "applied", "", "", ())])
     told(store, edge.wire_row(shop.lenas_rows()[0], since + 12))
     with monkeypatch.context() as reader:
-        reader.setattr(store.cache, "empty_log", lambda: False)  # as while somebody reads it
+        reader.setattr(getattr(store, name), "empty_log", lambda: False)  # as while it is read
         keep_up(store)
     meanwhile = canaries_in(store.folder)
 
     keep_up(store)
 
-    assert drafts.kept() == ()
+    assert not is_more
+    assert (drafts.kept(), outbox.state_of(sent.id)) == ((), None)
     assert meanwhile >= {"kanarienvogel", "zwenti-id"}
     assert canaries_in(store.folder) == set()
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"id":"\xff"}', b'{"records":[1]}', b"[]"])
+def test_a_join_that_nobody_can_read_keeps_nobody_and_goes_as_any_row(
+    store: EdgeStore, body: bytes
+) -> None:
+    drafts = Drafts(store)
+    drafts.keep("zwenti-id", "note", b"half a sentence")
+    since = Feed(store).cursors()[0].seq
+    join = msgspec.structs.replace(edge.wire_row(joined_into_lena(), since + 1), body=body)
+
+    told(store, join, edge.gone_row("customer/zwenti-id", since + 2))
+    keep_up(store)
+    told(store, edge.gone_row("join/j1", since + 3))
+
+    assert drafts.kept() == ()
+    assert Lookup(store).row("join/j1") is None
+
+
+def test_a_join_that_somebody_takes_apart_here_keeps_them_until_that_is_answered(
+    store: EdgeStore,
+) -> None:
+    drafts, feed = Drafts(store), Feed(store)
+    drafts.keep("zwenti-id", "note", b"half a sentence")
+    since = feed.cursors()[0].seq
+    told(
+        store,
+        edge.wire_row(joined_into_lena(), since + 1),
+        edge.gone_row("customer/zwenti-id", since + 2),
+    )
+    keep_up(store)
+    left = gone(["join/j1"], since=since + 2)
+    feed.apply_page(left, asked=feed.cursors(), pinned=frozenset({"join/j1"}))
+    keep_up(store)
+    meanwhile = drafts.kept()
+
+    feed.purge(frozenset)
+    keep_up(store)
+
+    assert (meanwhile, drafts.kept()) == ((b"half a sentence",), ())
 
 
 def test_a_join_that_does_not_say_of_whom_keeps_nothing_back(store: EdgeStore) -> None:
@@ -436,10 +483,14 @@ def test_a_join_that_does_not_say_of_whom_keeps_nothing_back(store: EdgeStore) -
 
 def test_one_row_that_left_is_gone_from_search_and_files_too(store: EdgeStore) -> None:
     feed = Feed(store)
+    again = edge.page_of(rows_of_canary()[1:2], since=feed.cursors()[0].seq)
+    feed.apply_page(again, asked=feed.cursors())  # so that the log has it
     feed.apply_page(gone(["contact/zw-p"], since=feed.cursors()[0].seq), asked=feed.cursors())
+    before = canaries_in(store.folder)
 
     keep_up(store)
 
+    assert PHONE in before
     assert canaries_in(store.folder) & {PHONE, PHONE[::-1]} == set()
 
 

@@ -18,7 +18,7 @@ from sync.edge.outbox import Outbox
 from sync.edge.runner import SyncRunner
 from sync.edge.store import EdgeStore
 from sync.model.operation import OperationState
-from sync.model.records import Band, Customer, Interaction
+from sync.model.records import Band, Customer, Interaction, Join
 from sync.model.row import row_of
 from tests.support import edge
 from tests.support.centre import new_device, open_centre
@@ -237,7 +237,9 @@ def test_who_was_joined_before_more_joins_than_are_told_is_still_here_as_another
     store, runner = kiosk
     done_for_both(store, runner)
     made = join(centre)
-    others = [f"other-{n}" for n in range(JOINS_MAX + 2)]
+    others = [
+        f"other-{n}" for n in range(JOINS_MAX + 2)
+    ]  # two of them are told no more, nor is the first
     for n, other in enumerate(others):
         centre.put_rows(
             [row_of(Customer(other, other.title()), owner=other, as_of=1, source="crm")]
@@ -251,8 +253,11 @@ def test_who_was_joined_before_more_joins_than_are_told_is_still_here_as_another
 
     runner.sync_once()
 
-    assert f"join/{made}" not in {row.key for row in Lookup(store).profile(BO).rows}
+    joins = sorted(Lookup(store).profile(BO).of(Join), key=lambda it: it[1].at)
+    assert made not in {body.id for _, body in joins}
     assert kept(store) == [ANN, BO]
+    assert joins[0][1].records[2:] == tuple(sorted({ANN, BO, *others[:2]}))
+    assert all(len(body.records) == 2 for _, body in joins[1:])
     centre.erase(BO)
     runner.sync_once()
     assert kept(store) == []
