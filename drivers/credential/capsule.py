@@ -3,7 +3,7 @@ r"""The capsule: what a band carries of its wearer's thread, signed, so that a s
     d2 84                                      tag 18 (COSE_Sign1), array of 4
       49 a2 01 27 04 44 kk kk kk kk            protected header: 1 algorithm -8 (EdDSA), 4 key id, 4 bytes
       a0                                       unprotected header, always empty
-      58 nn  <payload>                         an array, see below
+      58 nn  <payload>                         an array, see below; 4n where it has fewer than 24 bytes
       58 40  <signature, 64 bytes>
 
     payload    version, 3 or 4   in version 4 and only there: band reference, 16 bytes   issued, seconds since 1970   sequence of

@@ -610,6 +610,16 @@ def test_what_any_bytes_say_is_missing_is_within_the_place(content: bytes) -> No
     assert n_missing_behind(b"kkkk\xa0\x58\xff" + content) == 0
 
 
+def test_a_capsule_that_says_nothing_is_read_behind_its_head_like_any_other() -> None:
+    least = Capsule(ISSUED, 90, 1)
+    raw = made(least)
+    first = raw[HEAD_SIZE:].ljust(127, b"\x00")
+
+    assert len(raw) == 88
+    assert (n_missing_behind(first), contained_behind(first), named(raw)) == (0, raw, None)
+    assert held(raw) == read_unverified(raw) == least
+
+
 @pytest.mark.parametrize("n_read", [7, 127, FULL_SIZE - HEAD_SIZE])
 def test_no_length_a_band_tells_leads_beyond_its_place(n_read: int) -> None:
     left = FULL_SIZE - HEAD_SIZE - n_read
