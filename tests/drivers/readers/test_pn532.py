@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.chips.reading import read_band
-from drivers.connection import CountingConnection
+from drivers.connection import CountingConnection, Work
 from drivers.errors import (
     BandCollision,
     BandError,
@@ -22,7 +22,7 @@ from drivers.errors import (
     ReaderError,
 )
 from drivers.proof import ProofKind
-from drivers.readers.pn532 import FIELD_OFF_MS, Pn532Reader
+from drivers.readers.pn532 import FIELD_OFF_MS, IN_LIST_PASSIVE_TARGET, Pn532Reader
 from drivers.readers.pn532_targets import targets_of
 from drivers.target import Target, Technology
 from hardware.clock import SystemClock
@@ -312,6 +312,40 @@ def test_an_unplugged_reader_is_absent_and_can_still_be_closed(
 
     with pytest.raises(ReaderAbsent):
         reader.wait_for_target(500)
+
+
+def test_a_band_that_came_to_a_field_that_had_been_off_is_found_by_each_search_thereafter(
+    virtual_reader: VirtualReader, reader: Pn532Reader
+) -> None:
+    assert reader.wait_for_target(200) is None
+    virtual_reader.field.present(band())
+
+    found = [reader.wait_for_target(0) for _ in range(3)]
+
+    assert [target and target.uid for target in found] == [UID] * 3
+
+
+def test_a_band_that_refused_is_activated_again_once_and_not_before_each_command(
+    virtual_reader: VirtualReader, reader: Pn532Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    virtual_reader.field.present(VirtualNtag213(uid=b"\x04" + bytes(6)))
+    connection = reader.connect(_found(reader))
+    codes, command = list[int](), reader._line.command
+
+    def counted(
+        code: int, content: bytes, timeout_ms: int, *, work: Work | None = None
+    ) -> bytes:
+        codes.append(code)
+        return command(code, content, timeout_ms, work=work)
+
+    monkeypatch.setattr(reader._line, "command", counted)
+
+    refused = connection.transmit(b"\x30\xff")
+    pages = [connection.transmit(b"\x30\x00") for _ in range(3)]
+
+    assert len(refused) == 1
+    assert [len(page) for page in pages] == [16] * 3
+    assert codes.count(IN_LIST_PASSIVE_TARGET) == 1
 
 
 @pytest.mark.parametrize("shown", [band(), VirtualNtag213(uid=b"\x04" + bytes(6))])

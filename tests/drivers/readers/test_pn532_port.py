@@ -192,6 +192,28 @@ def test_a_search_whose_answer_was_late_is_made_again_and_nobody_is_told(
     assert late.n_late == 0
 
 
+def test_a_band_that_a_search_activated_whose_answer_was_lost_is_found_by_the_next(
+    virtual_reader: VirtualReader, reader: Pn532Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    virtual_reader.field.present(band())
+    command, n_lost = reader._line.command, iter([True])
+
+    def losing(
+        code: int, content: bytes, timeout_ms: int, *, work: Work | None = None
+    ) -> bytes:
+        answer = command(code, content, timeout_ms, work=work)
+        if code == 0x4A and next(n_lost, False):
+            raise OSError(errno.EIO, "lost")
+        return answer
+
+    monkeypatch.setattr(reader._line, "command", losing)
+
+    target = reader.wait_for_target(0)
+
+    assert target is not None
+    assert reader.connect(target).transmit(bytes.fromhex("9060000000"))[-2:] == b"\x91\xaf"
+
+
 def test_three_answers_in_a_row_that_do_not_come_are_a_fault_with_its_reason(
     virtual_reader: VirtualReader, reader: Pn532Reader
 ) -> None:
