@@ -172,6 +172,8 @@ def is_alone(op: Operation) -> bool:
 def shows_what_happened(one: KioskNode, two: KioskNode) -> None:
     """What waits for the centre at one kiosk is folded in at the other, which trusts it. Both are at the relay. Raises Broken."""
     assert two.peers is not None
+    if two.up.outbox.glance("SELECT 1 FROM meta WHERE name = 'shut_at'"):
+        return  # it heard first that it may hold nothing any more
     peer = two.within(lambda: Lookup(two.up).row(f"peer/{one.identity.device_id}"))
     if (
         peer is not None
@@ -364,6 +366,19 @@ def customers_held(kiosk: KioskNode) -> set[str]:
         else:
             held.update(msgspec.json.decode(body, type=Join).records)
     return held
+
+
+def owners_of(store: EdgeStore) -> dict[str, str]:
+    """Id to customer of all operations in an outbox."""
+    return dict(store.outbox.look(lambda file: file.read("SELECT id, owner FROM op")))
+
+
+def who_left_took_along(kiosk: KioskNode, ops: Iterable[str]) -> None:
+    """Of these, which were recorded of somebody before they left, none that is answered is kept; but of who is here again. Raises Broken."""
+    states, owners, here = ops_in(kiosk.up), owners_of(kiosk.up), customers_held(kiosk)
+    for op in sorted(ops):
+        if states.get(op) == "applied" and owners[op] not in here:
+            raise Broken(f"{kiosk.name} keeps {op} of {owners[op]}, who left")
 
 
 def nobody_is_alarmed(centre: Centre, kiosks: Iterable[KioskNode], but: Container[str]) -> None:

@@ -37,13 +37,13 @@ class Forgotten:
         machines = tuple(kiosks)
         for who, notes in self._notes.items():
             if not notes <= known:
-                knowing = (_life(one) for one in machines if notes <= _held(one))
+                knowing = (life_of(one) for one in machines if notes <= _held(one))
                 self._knowing[who] = frozenset(knowing)
         self._look(centre, (who for who, notes in self._notes.items() if notes <= known))
 
     def check(self, centre: Centre, kiosks: Iterable[KioskNode]) -> None:
         """Once all agree. Raises Broken."""
-        intact = {_life(kiosk) for kiosk in kiosks}
+        intact = {life_of(kiosk) for kiosk in kiosks}
         self._look(
             centre,
             (who for who in self._notes if self._knowing.get(who, intact) & intact),
@@ -72,5 +72,6 @@ def _held(kiosk: KioskNode) -> set[str]:
     return {str(key) for (key,) in found}
 
 
-def _life(kiosk: KioskNode) -> Life:
+def life_of(kiosk: KioskNode) -> Life:
+    """Which life of a kiosk, and of its cache, this is."""
     return kiosk.name, kiosk.life, kiosk.up.cache.life

@@ -20,7 +20,7 @@ from sync.simulate import checks, shop
 from sync.simulate.chance import Chance
 from sync.simulate.checks import Broken
 from sync.simulate.floor import Floor
-from sync.simulate.forgotten import Forgotten
+from sync.simulate.forgotten import Forgotten, Life, life_of
 from sync.simulate.nodes import CentreNode, KioskNode, Site, clone_of, new_kiosk
 from sync.simulate.timeline import VirtualLoop
 from sync.simulate.vendor import Vendor
@@ -84,6 +84,7 @@ class World:
         revoked: Devices that may hold nothing any more, by id.
         held: By device, customers it held at some moment, be it as somebody they were joined into; `let_go` are those of them who
             left: what it recorded about them goes too.
+        leaving: By kiosk and life of its cache, what it had recorded about customers before they left.
         doubled: Devices that were cloned or set back to an older copy, by id.
         n_backups: How often the centre was set back to one.
         parted: Somebody was set back since all last agreed: until then cursors may be of another history.
@@ -111,6 +112,8 @@ class World:
         self.doubled: set[str] = set()
         self.held: dict[str, set[str]] = {}
         self.let_go: dict[str, set[str]] = {}
+        self.leaving: dict[Life, set[str]] = {}
+        self._here: dict[Life, tuple[set[str], dict[str, str]]] = {}
         self.n_backups = 0
         self.parted = False
         self.copies: dict[str, Path] = {}
@@ -291,6 +294,11 @@ class World:
         before = self.held.get(device, set())
         self.let_go.setdefault(device, set()).update(before - now)
         self.held[device] = before | now
+        life = life_of(kiosk)
+        had, owners = self._here.get(life, (set(), {}))
+        took = {op for op, owner in owners.items() if owner in had - now}
+        self.leaving.setdefault(life, set()).update(took)
+        self._here[life] = now, checks.owners_of(kiosk.up)
 
     def kept_what_was_acknowledged(self, absent: Iterable[str]) -> None:
         """Of what a centre forgot that was set back, what is nowhere else is of devices that may have forgotten it too. Raises Broken."""
@@ -338,6 +346,8 @@ class World:
             checks.cursor_is_earned(kiosk, centre)
             checks.same_rows(kiosk, centre)
             checks.nothing_is_left_of_snapshots(kiosk)
+            if kiosk.identity.device_id not in self.doubled | self.revoked:
+                checks.who_left_took_along(kiosk, self.leaving.get(life_of(kiosk), ()))
             if self.site.is_skewed:
                 checks.reads_what_it_can(kiosk, self.centre)
             is_elsewhere = kiosk.name in self.moved or kiosk.identity.device_id in self.revoked

@@ -74,6 +74,7 @@ FOUND = (
         40,
     ),  # a kiosk that settled something and was moved before the decision came down
     (1200442, 3, 8),  # what was done for who was joined into another, and the centre set back
+    (1250021, 3, 30),  # a revoked kiosk that was to show what another did
 )
 """Seed, kiosks and steps of runs that once failed."""
 
