@@ -107,6 +107,17 @@ def _plain(figure: Figure) -> dict[str, object]:
     }
 
 
+def _standing(results: Mapping[str, Figure]) -> list[str]:
+    """How it stands with all the goals; no line where there are none."""
+    goals = [(name, goal) for name, each in results.items() for goal in each.goals]
+    missed = [f"{name} ({goal.what})" for name, goal in goals if not goal.is_met]
+    if not goals:
+        return []
+    if not missed:
+        return ["the one goal is met" if len(goals) == 1 else f"all {len(goals)} goals are met"]
+    return [f"{len(missed)} of {len(goals)} goals are not met: {', '.join(missed)}"]
+
+
 def as_table(results: Mapping[str, Figure]) -> str:
     """A line a metric, in columns."""
     width = max((len(name) for name in results), default=6)
@@ -115,6 +126,7 @@ def as_table(results: Mapping[str, Figure]) -> str:
         f"{name:<{width}}  {each.median:>10.3f}  {each.p95:>10.3f}  {each.unit:<6}  {each.runs:<4}  {each.words}".rstrip()
         for name, each in results.items()
     ]
+    lines += _standing(results)
     seen = machine()
     lines.append(f"on {seen['system']}, {seen['cores']} cores, Python {seen['python']}")
     return "\n".join(lines)

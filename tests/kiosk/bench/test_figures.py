@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from kiosk.bench.figures import Figure, as_json, as_table, figure_of
+from kiosk.bench.figures import Figure, Goal, as_json, as_table, figure_of
 from kiosk.commands import bench
 
 
@@ -35,6 +35,21 @@ def test_people_get_a_line_a_metric() -> None:
     lines = as_table({"tap.own.pn532": Figure(1.25, 2.5, "ms", 100)}).splitlines()
 
     assert lines[1].split() == ["tap.own.pn532", "1.250", "2.500", "ms", "100"]
+    assert lines[2].startswith("on ")
+
+
+def test_people_are_told_which_goals_are_not_met() -> None:
+    met = Goal("floor", 1, 1, is_met=True, is_met_here=True)
+    missed = Goal("limit", 1, 1, is_met=False, is_met_here=False)
+    figures = {
+        "a": Figure(2, 2, "x", 1, goals=(met,)),
+        "b": Figure(2, 2, "x", 1, goals=(met, missed)),
+    }
+
+    assert as_table(figures).splitlines()[-2] == "1 of 3 goals are not met: b (limit)"
+    assert as_table({"a": figures["a"]}).splitlines()[-2] == "the one goal is met"
+    both = {name: Figure(2, 2, "x", 1, goals=(met,)) for name in ("a", "b")}
+    assert as_table(both).splitlines()[-2] == "all 2 goals are met"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from hardware.virtual import private_pcscd
 from kiosk.bench import tap, tap_peers
-from kiosk.bench.figures import BenchImpossible
+from kiosk.bench.figures import BenchImpossible, Figure
 from kiosk.bench.rig import Subject
 from kiosk.demo.bands import DEMO_TEST_GROUP_KEY, demo_bands
 from kiosk.demo.virtual_bands import application_of, band_key_of
@@ -120,10 +120,42 @@ def test_a_goal_is_said_beside_what_is_held_to_it_and_what_the_bytes_alone_allow
     for reader in ("pn532", "vpcd"):
         own, air = printed[f"tap.own.{reader}"]["median"], printed["tap.air.848"]["median"]
         said = printed[f"tap.vs_raw.{reader}"]["note"]
-        assert said == f"{1 + own / air:.2f} with the least air time, at 848 kbit/s"
+        assert f"; {1 + own / air:.2f} with the least air time, at 848 kbit/s" in said
     assert "2.34 by the bytes" in printed["tap.vs_nfcpy"]["note"]
     assert "capsule" in printed["tap.vs_nfcpy"]["note"]
-    assert printed["tap.leased.vs_nfcpy"]["note"] == "2.77 by the bytes on the line"
+    assert "2.77 by the bytes on the line" in printed["tap.leased.vs_nfcpy"]["note"]
+    assert "half of them" not in printed["tap.leased.vs_nfcpy"]["note"]
+
+
+@pytest.mark.slow
+def test_every_metric_says_what_it_is(printed: dict[str, dict[str, Any]]) -> None:
+    assert all(each["note"] for each in printed.values())
+    assert printed["tap.slow.nfcpy"]["note"] == (
+        "line held at 115,200 baud: the same commands by nfcpy's tag layer"
+    )
+
+
+def _taps(*, raw_p95: float) -> dict[str, Figure]:
+    def ms(median: float, p95: float = 0) -> Figure:
+        return Figure(median, p95 or median, "ms", 20)
+
+    return tap.judged(
+        {
+            "tap.whole_raw.pn532": ms(5, raw_p95),
+            "tap.vs_raw.pn532": Figure(1.1, 1.3, "x", 20),
+            "tap.vs_nfcpy": Figure(2.6, 2.9, "x", 20),
+            "tap.line.pn532": ms(4.3),
+            "tap.line_nfcpy": ms(10),
+        }
+    )
+
+
+def test_a_ratio_of_a_busy_machine_is_said_to_be_doubtful() -> None:
+    quiet, busy = _taps(raw_p95=5.6), _taps(raw_p95=7.5)
+
+    for name in ("tap.vs_raw.pn532", "tap.vs_nfcpy"):
+        assert "doubtful" not in quiet[name].words
+        assert "doubtful, the machine was busy: raw took 1.5 times" in busy[name].words
 
 
 @pytest.mark.slow
@@ -138,4 +170,5 @@ def test_a_machine_without_daemon_and_libfreefare_still_measures_the_rest(
 
     assert set(results) == set(_after_report("pn532") | _on_lines() | AIR | BYTES)
     assert [each.code for each in missing] == ["pcscd-absent", "libfreefare"]
+    assert str(missing[0]).startswith("Without vpcd: ")
     assert "vsmartcard-vpcd" in str(missing[0])
