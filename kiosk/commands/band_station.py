@@ -36,7 +36,7 @@ from drivers.issuing.errors import (
 from drivers.issuing.journal import RETIRE, Journal
 from drivers.issuing.label import svg_of
 from drivers.issuing.looking import Ring, looked
-from drivers.issuing.numbering import first_number
+from drivers.issuing.numbering import first_number, is_reserved, reserve
 from drivers.issuing.plan import EXAMPLE, PRACTICE, Chip, Plan, plan_of, practice_example
 from drivers.issuing.sheet import Outcome, Wanted, reported_of, wanted_of
 from drivers.issuing.station import (
@@ -46,6 +46,7 @@ from drivers.issuing.station import (
     Job,
     Said,
     Station,
+    issued_in,
     name_of_sheet,
     whole_of,
 )
@@ -148,6 +149,9 @@ class _Failed(Exception):
             said |= {"status": shown(self.error.status), "meaning": self.error.meaning}
         return said
 
+
+AS_PLANNED: Final = "as_planned"
+"""How a band stands that is whole."""
 
 _CODES: Final = {EXIT_FAILED: "not_done", EXIT_USAGE: "usage", EXIT_OWN_FILES: "own_files"}
 """What is said to a program where nothing more exact is known."""
@@ -554,13 +558,9 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
         if asked.is_dry:
             _dry(bench)
             return
-        report, first = _report(asked, name, plan), 1
-        if asked.sheet is None:
-            first = first_number(
-                bench.journal.entries, plan, name=name, count=len(wanted),
-                is_reported=bool(bench.disk.read(report)),
-            )  # fmt: skip
-            wanted = tuple(replace(each, number=each.number + first - 1) for each in wanted)
+        report = _report(asked, name, plan)
+        run = _run_of(bench, wanted, name, report)
+        wanted = tuple(replace(each, number=each.number + run.first - 1) for each in wanted)
         job = Job(
             wanted,
             name=name,
@@ -574,12 +574,12 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
         errand = Errand(store=asked.sealed, replaces=asked.band if is_replacing else "")
         if job.n_done:
             _say(f"{job.n_done} of {job.n_wanted} were issued before.")
-        elif first > 1 and not job.begun:
-            _say(f"A new run: its numbers go on from {first}.")
+        elif run.first > 1 and run.is_new:
+            _say(f"A new run: its numbers go on from {run.first}.")
         if asked.sheet is None and job.is_over:
             _nothing_made(bench, job, report)
             return
-        n_failed = _all(bench, job, errand)
+        n_failed = _all(bench, job, errand, run)
         _say(
             plan.marked(
                 f"{job.n_done} of {counted(job.n_wanted, 'band is', 'bands are')} issued,"
@@ -594,6 +594,39 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
         _say(f"Report: {report}" if report.exists() else "No report was written.")
         if not job.is_over:
             raise typer.Exit(EXIT_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The numbers of one run.
+
+    Attributes:
+        first: The number of its first band.
+        is_new: They are not its own yet.
+        reserve: Makes them its own, before its first band is looked at.
+    """
+
+    first: int
+    is_new: bool
+    reserve: Callable[[], None]
+
+
+def _run_of(bench: _Bench, wanted: tuple[Wanted, ...], name: str, report: Path) -> _Run:
+    """The numbers of a run: it goes on with its own, or takes those after all others. Raises PlanMalformed, DeviceError."""
+    entries, plan = bench.journal.entries, bench.means.plan
+    if all(each.label for each in wanted):
+        return _Run(1, is_new=False, reserve=lambda: None)
+    has_uids = any(each.uid for each in wanted)
+    first = first_number(
+        entries, plan, name=name, count=len(wanted),
+        reported=None if has_uids else issued_in(bench.disk.read(report) or b""),
+    )  # fmt: skip
+    own = {"name": name, "first": first, "count": len(wanted)}
+    return _Run(
+        first,
+        is_new=not is_reserved(entries, plan, **own),
+        reserve=lambda: reserve(bench.journal, plan, **own),
+    )
 
 
 def _nothing_made(bench: _Bench, job: Job, report: Path) -> None:
@@ -656,7 +689,7 @@ def _report(asked: Asked, name: str, plan: Plan) -> Path:
     return asked.data / folder / f"issued-{name}.csv"
 
 
-def _all(bench: _Bench, job: Job, errand: Errand) -> int:
+def _all(bench: _Bench, job: Job, errand: Errand, run: _Run) -> int:
     """One band after the other until all are issued, the time is over, or it is told to end; how many were refused."""
     meter, n_failed = Meter("bands"), 0
     line = ProgressLine(sys.stderr, clock=bench.clock)
@@ -671,6 +704,7 @@ def _all(bench: _Bench, job: Job, errand: Errand) -> int:
             target = bench.target()
             if target is None:
                 break
+            run.reserve()
             said = bench.station.issue(target, job, errand)
             line.end()
             _say(said.words)
@@ -850,14 +884,15 @@ def _again_of(error: BandRejected | BandError) -> str:
 
 
 def _verify(bench: _Bench, target: Target) -> None:
-    """Say whether the band is whole; ends the command with 1 where it is not. Raises DriverError, BandRejected."""
+    """Say whether the band is whole and to stay so; ends the command with 1 where not. Raises DriverError, BandRejected."""
     found, differences = _checked(bench, target)
     state, words = _state_of(found, differences, bench.means.plan)
-    if differences and bench.station.is_retiring(found):
+    if bench.station.is_retiring(found):
         state, words = "retiring", f"{STILL_RETIRING}: tapthread band retire"
+    is_as_planned = state == AS_PLANNED
     if bench.asked.is_json:
         said = {
-            "as_planned": not differences,
+            "as_planned": is_as_planned,
             "state": state,
             "chip": found.chip,
             "band": found.reference.hex() or None,
@@ -865,11 +900,11 @@ def _verify(bench: _Bench, target: Target) -> None:
             "practice": bench.means.plan.is_practice,
         }
         print(json.dumps(said))
-    elif not differences:
+    elif is_as_planned:
         _say(words)
     else:
         fail(words)
-    if differences:
+    if not is_as_planned:
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -890,7 +925,7 @@ def _state_of(found: Found, differences: tuple[str, ...], plan: Plan) -> tuple[s
         words = (
             "This band is as planned: every key of ours opens it, and no key of the factory."
         )
-        return "as_planned", words
+        return AS_PLANNED, words
     wrong = f"{'; '.join(differences)}."
     if found.reference or not found.steps:
         return "differs", f"This band: {wrong}"

@@ -422,6 +422,29 @@ def test_a_retirement_broken_off_is_gone_on_with_by_the_next_run_and_the_band_no
     assert band.contents[AID, REFERENCE_FILE.number].hex() != reference
 
 
+def test_a_band_that_is_still_whole_is_not_as_planned_once_its_retirement_was_begun(
+    at: At,
+) -> None:
+    band = chip(1)
+    issued(at, band)
+    whole = dict(band.contents)
+    at.field.present(torn(at, band, 81))
+    begun = run(*at.arguments("retire", "--timeout", "0.2"))
+    at.field.present(band)
+
+    verdict = run(*at.arguments("verify", "--json"))
+    words = run(*at.arguments("verify"))
+
+    assert "The retirement was begun" in begun.stderr
+    assert dict(band.contents) == whole
+    assert (verdict.returncode, words.returncode) == (1, 1)
+    said = printed(verdict.stdout)
+    assert (said["as_planned"], said["state"], said["differences"]) == (False, "retiring", [])
+    assert words.stderr == (
+        "tapthread band: The retirement of this band was begun and is not over; end it first: tapthread band retire\n"
+    )
+
+
 def test_a_retirement_nobody_goes_on_with_ends_with_1_and_what_to_do(at: At) -> None:
     band = chip(1)
     issued(at, band)
