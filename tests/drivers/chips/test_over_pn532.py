@@ -24,7 +24,7 @@ from drivers.credential.places import (
     REFERENCE_PAGE,
     USES_COUNTER,
 )
-from drivers.errors import BandError, BandRefused, BandSilent
+from drivers.errors import BandError, BandLeft, BandRefused, BandSilent, Delivery
 from drivers.ports import LeasedKey
 from drivers.proof import ChipFamily, ProofKind
 from drivers.readers.pn532 import DESFIRE_ATS, Pn532Reader
@@ -228,15 +228,16 @@ def test_an_ntag424_which_knows_no_native_commands_gets_none(shown: _Shown) -> N
 class _Pretender:
     """Something with the ATS of a DESFire that says the same to everything."""
 
-    def __init__(self, answer: bytes) -> None:
+    def __init__(self, answer: bytes, *, ats: bytes = DESFIRE_ATS) -> None:
         self._answer = answer
+        self._ats = ats
 
     def power_up(self) -> "_Pretender":
         return self
 
     @property
     def anticollision(self) -> Anticollision:
-        return Anticollision(b"\x03\x44", UID, 0x20, DESFIRE_ATS)
+        return Anticollision(b"\x03\x44", UID, 0x20, self._ats)
 
     def exchange(self, command: bytes) -> bytes | None:
         return self._answer if command else None
@@ -264,6 +265,27 @@ def test_one_that_refuses_the_selection_is_a_strangers_and_not_torn_away(
     proof = read_band(connection, target, _Keys(), SeededEntropy("reader"))
 
     assert (proof.kind, proof.band) == (ProofKind.NONE, None)
+
+
+@pytest.mark.parametrize("ats", [DESFIRE_ATS, bytes.fromhex("067777710280")])
+def test_an_apdu_whose_answer_has_no_status_may_have_been_done(
+    shown: _Shown, ats: bytes
+) -> None:
+    connection, _ = shown(_Pretender(b"", ats=ats))
+
+    with pytest.raises(BandLeft) as cut:
+        connection.transmit(bytes.fromhex("00A4040000"))
+
+    assert cut.value.delivery is Delivery.UNKNOWN
+
+
+def test_half_a_status_is_none(shown: _Shown) -> None:
+    connection, _ = shown(_Pretender(b"\x90", ats=bytes.fromhex("067777710280")))
+
+    with pytest.raises(BandLeft, match="status") as cut:
+        connection.transmit(bytes.fromhex("00A4040000"))
+
+    assert cut.value.delivery is Delivery.UNKNOWN
 
 
 @pytest.mark.parametrize("is_random", [False, True])

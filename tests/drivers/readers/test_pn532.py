@@ -28,6 +28,7 @@ from drivers.target import Target, Technology
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual.band import VirtualBand
+from hardware.virtual.catalogue import sample_band
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
 from hardware.virtual.pn532 import LineFault, VirtualPn532
@@ -323,6 +324,28 @@ def test_a_band_that_came_to_a_field_that_had_been_off_is_found_by_each_search_t
     found = [reader.wait_for_target(0) for _ in range(3)]
 
     assert [target and target.uid for target in found] == [UID] * 3
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        band(),
+        sample_band("ntag424", entropy=SeededEntropy("x")),
+        VirtualNtag213(uid=b"\x04" + bytes(6)),
+    ],
+)
+def test_nothing_is_sent_to_a_new_activation_that_was_meant_for_the_one_before(
+    virtual_reader: VirtualReader, reader: Pn532Reader, shown: VirtualBand
+) -> None:
+    virtual_reader.field.present(shown)
+    first = _found(reader)
+    connection = reader.connect(first)
+    _found(reader)
+
+    for late in (lambda: connection.transmit(b"\x30\x00"), lambda: reader.connect(first)):
+        with pytest.raises(BandLeft) as dead:
+            late()
+        assert dead.value.delivery is Delivery.NOT_SENT
 
 
 def test_a_band_that_refused_is_activated_again_once_and_not_before_each_command(
