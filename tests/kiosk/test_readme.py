@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from hardware.virtual.catalogue import SAMPLES
 from kiosk.cli import COMMANDS
 from kiosk.commands import own_files, tap
 from kiosk.settings import NAMES, PREFIX
@@ -34,6 +35,13 @@ def test_the_settings_people_need_are_named_as_variables() -> None:
     named = {name for name in NAMES if f"`{PREFIX}{name.upper()}`" in README}
 
     assert named == {"data", "centre", "reader", "relay", "relay_listen"}
+
+
+def test_as_many_bands_are_promised_as_there_are() -> None:
+    promised = re.search(r"(\d+) bands of every family", README)
+
+    assert promised is not None
+    assert int(promised[1]) == len(SAMPLES)
 
 
 def test_the_pictures_it_shows_are_there() -> None:
