@@ -4,7 +4,7 @@ One line is one JSON object, at most `LINE_SIZE_MAX` bytes:
 
     at      microseconds since 1970
     run     which run of the command; 8 hex digits
-    band    what the band is filed under: the keyed hash of its UID, never the UID
+    band    what the band is filed under: the keyed hash of its UID, never the UID; "" where a run takes its numbers
     step    name of the step; see `steps`
     state   begun | done | failed
     with    the values a person may need: the band's id, its label, a code of what went wrong. Never a key. In a journal of
@@ -40,6 +40,7 @@ VALUE_NAMES: Final = (
     "replaces",
     "store",
     "line",
+    "count",
     "mark",
 )
 """What may stand beside a step. There is no place for a key."""
@@ -47,6 +48,8 @@ VALUE_NAMES: Final = (
 VALUE_SIZE_MAX: Final = 120
 """Characters of one of those values."""
 
+NUMBERS: Final = "numbers"
+"""Stands, done, for no band: `count` numbers from the one in `line` on are a run's own, in labels as `label` says."""
 
 RETIRE: Final = "retire"
 """The step after which a band is nobody's: what it was begun with does not count any more. Until it is over, it is not issued."""

@@ -525,6 +525,13 @@ class Station:
         return note
 
 
+def issued_in(report: bytes) -> frozenset[str]:
+    """Ids of the bands a report says are made; its last line may be cut short. Raises PlanMalformed."""
+    whole = report[: report.rfind(b"\n") + 1]
+    rows = reported_of(whole) if whole else ()
+    return frozenset(each.band for each in rows if each.outcome is not Outcome.FAILED)
+
+
 def name_of_sheet(content: bytes) -> str:
     """Names a sheet in the journal: the first 12 hex digits of SHA-256 over it."""
     return hashlib.sha256(content).hexdigest()[:12]

@@ -36,7 +36,7 @@ from drivers.issuing.errors import (
 from drivers.issuing.journal import RETIRE, Journal
 from drivers.issuing.label import svg_of
 from drivers.issuing.looking import Ring, looked
-from drivers.issuing.numbering import first_number, is_reserved, reserve
+from drivers.issuing.numbering import Span, first_number, is_reserved, reserve
 from drivers.issuing.plan import EXAMPLE, PRACTICE, Chip, Plan, plan_of, practice_example
 from drivers.issuing.sheet import Outcome, Wanted, reported_of, wanted_of
 from drivers.issuing.station import (
@@ -621,11 +621,11 @@ def _run_of(bench: _Bench, wanted: tuple[Wanted, ...], name: str, report: Path) 
         entries, plan, name=name, count=len(wanted),
         reported=None if has_uids else issued_in(bench.disk.read(report) or b""),
     )  # fmt: skip
-    own = {"name": name, "first": first, "count": len(wanted)}
+    span = Span(name, first, len(wanted), plan.label)
     return _Run(
         first,
-        is_new=not is_reserved(entries, plan, **own),
-        reserve=lambda: reserve(bench.journal, plan, **own),
+        is_new=not is_reserved(entries, span),
+        reserve=lambda: reserve(bench.journal, span),
     )
 
 
