@@ -228,3 +228,29 @@ def test_once_a_band_was_begun_no_other_is_retired_in_its_place(runs: Make) -> N
 
     assert station.journal.unfinished(RETIRE) == ()
     assert station.station.look(station.held(other)).reference.hex() == reference
+
+
+@chips
+def test_a_band_is_let_go_once_it_is_retired_and_each_stands_in_the_journal_as_begun_once(
+    chip: Chip, new: Callable[[], VirtualBand], runs: Make
+) -> None:
+    station, band = runs(chip), new()
+    for name in ("first", "second"):
+        station.issue(band, name)
+
+        station.station.retire(station.held(band), band_id="")
+
+        assert not station.station.is_bound
+    states = [each.state for each in station.journal.entries if each.step == RETIRE]
+    assert states == [State.BEGUN, State.DONE] * 2
+
+
+def test_of_a_chip_that_must_not_be_issued_nothing_is_begun(runs: Make) -> None:
+    station, chip = runs(Chip.ULTRALIGHT_AES), used(ultralight_aes())
+
+    said = station.issue(chip)
+
+    assert said.reported is not None
+    assert (said.reported.outcome, said.reported.uid) == (Outcome.FAILED, UID)
+    assert "its counter has moved" in said.words
+    assert [each.state for each in station.journal.entries] == [State.FAILED]
