@@ -760,7 +760,10 @@ def test_practice_is_a_field_and_its_warning_no_part_of_the_object(at: At) -> No
     where = at.arguments("read", "--json")
     del where[2:4]
     read = run(*where)
+    at.field.present(sample_band("desfire-ev3-new", entropy=SystemEntropy()))
+    another = printed(run(*where).stdout)
 
+    assert (another["ours"], another["practice"]) == (False, False)
     assert band_station.PRACTISED in verdict.stderr
     assert printed(verdict.stdout)["practice"] is True
     assert printed(verdict.stdout)["as_planned"] is True
