@@ -259,6 +259,83 @@ def test_numbers_go_on_from_run_to_run_and_a_replacement_has_the_next_one(at: At
     ]
 
 
+def refused(at: At, count: int) -> None:
+    """A run of so many bands that is broken off after one that is refused."""
+    with running(*at.arguments("issue", "--count", str(count))) as station:
+        while "This band was not issued" not in (words := held(at, station, foreigner())):
+            assert "A new run" in words
+
+
+def test_a_run_that_is_gone_on_with_repeats_no_number_of_one_that_came_between(at: At) -> None:
+    bands = [chip(number) for number in range(1, 6)]
+
+    first = counted(at, 3, bands[0], is_over=False)
+    between = counted(at, 2, bands[1], is_over=False)
+    again = counted(at, 3, *bands[2:4])
+    last = counted(at, 2, bands[4])
+
+    assert between[0] == "A new run: its numbers go on from 4."
+    assert labels_of(first + again) == ["Band 1", "Band 2", "Band 3"]
+    assert labels_of(between + last) == ["Band 4", "Band 5"]
+
+
+def test_two_plans_whose_labels_come_out_the_same_give_no_number_twice(at: At) -> None:
+    bands = [chip(number) for number in range(1, 6)]
+    other = PLAN.replace(
+        "generation_min = 1", 'generation_min = 1\nsignature = "where_it_exists"'
+    )
+
+    first = counted(at, 3, bands[0], is_over=False)
+    (at.folder / "plan.toml").write_text(other + "random_uid = false\n")
+    between = counted(at, 2, *bands[1:3])
+    (at.folder / "plan.toml").write_text(PLAN)
+    again = counted(at, 3, *bands[3:])
+
+    assert labels_of(first + again) == ["Band 1", "Band 2", "Band 3"]
+    assert labels_of(between) == ["Band 4", "Band 5"]
+
+
+def test_a_run_whose_only_band_was_refused_has_its_numbers_all_the_same(at: At) -> None:
+    refused(at, 3)
+
+    between = counted(at, 1, chip(1))
+    refused(at, 3)
+    again = counted(at, 3, chip(2), is_over=False)
+
+    assert labels_of(between) == ["Band 4"]
+    assert labels_of(again) == ["Band 1"]
+    assert "A new run" not in again[0]
+
+
+def test_a_station_killed_within_its_first_band_keeps_all_numbers_of_its_run(at: At) -> None:
+    journal = at.folder / "data/encoder/bands.journal"
+    with running(*at.arguments("issue", "--count", "3")) as station:
+        at.field.present(chip(1))
+        while not (journal.exists() and journal.read_bytes().count(b"\n")):
+            assert station.process.poll() is None
+        station.kill()
+        at.field.remove()
+
+    between = counted(at, 1, chip(2))
+
+    assert labels_of(between) == ["Band 4"]
+
+
+def test_two_sheets_without_labels_give_no_number_twice(at: At) -> None:
+    (at.folder / "a.csv").write_text("store\nnorth\nnorth\n")
+    (at.folder / "b.csv").write_text("store\nsouth\n")
+    said = []
+
+    for sheet, numbers in (("a", (1,)), ("b", (2,)), ("a", (3,))):
+        with running(*at.arguments("issue", "--sheet", at.folder / f"{sheet}.csv")) as station:
+            if sheet == "b" or numbers == (3,):
+                said.append(station.line())
+            said += [held(at, station, chip(number)) for number in numbers]
+
+    assert labels_of(said) == ["Band 1", "Band 3", "Band 2"]
+    assert [row["line"] for row in at.rows("a.issued.csv")] == ["2", "3"]
+
+
 def test_as_many_bands_again_make_none_while_the_report_is_there_and_a_band_that_waits_ends_with_1(
     at: At,
 ) -> None:
