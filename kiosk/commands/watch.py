@@ -178,12 +178,12 @@ def _alarm_lines(found: "Watched", words: StaffWords) -> list[str]:
 
 def _alarm_said(alarm: "Alarm", now: int, words: StaffWords) -> str:
     due = words.moment(alarm.due_at, now=now)
-    late, left = words.span(now - alarm.due_at), words.span(alarm.due_at - now)
+    late, left = words.late(alarm.due_at, now=now), words.span(alarm.due_at - now)
     if alarm.code == "late":
-        return f"{words.channel(alarm.channel)} not answered, due {due}, {late} late"
+        return f"{words.channel(alarm.channel)} not answered, due {due}, {late}"
     if alarm.code == "window_closing":
         return f"{words.channel(alarm.channel)} takes free text only until {due}, {left} left"
-    over = f"{late} late" if alarm.code == "promise_broken" else f"{left} left"
+    over = late if alarm.code == "promise_broken" else f"{left} left"
     said = (
         f"{words.name(alarm.number)}, {words.name(alarm.by)} promised: {words.text(alarm.text).rstrip('.')},"
         f" due {due}, {over}"

@@ -487,7 +487,7 @@ def _owed(cases: Cases, tell: Telling, *, is_late: bool) -> list[Entry]:
         if promise is None or is_late != (0 < promise.due_at < tell.now):
             continue
         form = "late" if is_late else "open"
-        due, late = tell.at(promise.due_at), words.span(tell.now - promise.due_at)
+        due, late = tell.at(promise.due_at), words.late(promise.due_at, now=tell.now)
         by, text = words.name(promise.by), tell.part(promise.text)
         entries.append(
             Entry(
@@ -519,7 +519,9 @@ def _forgotten(cases: Cases, tell: Telling) -> list[Entry]:
     return [
         Entry(
             label=words.say("now.forget"),
-            lead=words.say("now.forget.due", due=tell.at(due_at_of(case))),
+            lead=words.late(due_at_of(case), now=tell.now)
+            if due_at_of(case) < tell.now
+            else words.say("now.forget.due", due=tell.at(due_at_of(case))),
             text=words.say("now.forget.text", at=tell.at(case.opened_at)),
             tone=Tone.ALERT if due_at_of(case) < tell.now else Tone.PLAIN,
             age=tell.age(row),
@@ -531,7 +533,7 @@ def _forgotten(cases: Cases, tell: Telling) -> list[Entry]:
 
 
 def _unanswered(profile: Profile, tell: Telling) -> list[Entry]:
-    """One line a channel: how long its oldest contact waits, and what the newest says."""
+    """One line a channel: how late its oldest contact is, and what the newest says."""
     words = tell.words
     newest: dict[str, tuple[Row, Interaction]] = {}
     oldest: dict[str, Interaction] = {}
@@ -544,12 +546,12 @@ def _unanswered(profile: Profile, tell: Telling) -> list[Entry]:
         first = oldest[channel]
         is_late = first.due_at < tell.now
         form = "now.unanswered.late" if is_late else "now.unanswered.open"
-        waited, due = words.span(tell.now - first.at), tell.at(first.due_at)
+        late, due = words.late(first.due_at, now=tell.now), tell.at(first.due_at)
         entries.append(
             Entry(
                 label=words.say("now.unanswered"),
                 lead=words.say(
-                    form, channel=words.channel(way_of(contact)), waited=waited, due=due
+                    form, channel=words.channel(way_of(contact)), late=late, due=due
                 ),
                 text=tell.careful(contact),
                 tone=Tone.ALERT if is_late else Tone.PLAIN,

@@ -119,7 +119,7 @@ def _contact(contact: Contact, texts: dict[str, Interaction], name: str, tell: T
     lead = words.say(
         form,
         channel=channel,
-        late=words.span(now - contact.due_at),
+        late=words.late(contact.due_at, now=now),
         due=tell.at(contact.due_at),
         left=left,
     )
@@ -137,7 +137,7 @@ def _promises(profile: Profile, name: str, tell: Telling) -> Iterator[Open]:
         is_broken = promise.is_broken(tell.now)
         lead = words.say(
             "open.broken" if is_broken else "open.soon",
-            late=words.span(tell.now - promise.due_at),
+            late=words.late(promise.due_at, now=tell.now),
             left=words.span(promise.due_at - tell.now),
         )
         tally = Tally(promise.n_promised, promise.n_broken, promise.broken_at)
@@ -158,7 +158,7 @@ def _promises(profile: Profile, name: str, tell: Telling) -> Iterator[Open]:
 def channels_line(watches: Iterable[ChannelWatch], tell: Telling) -> str:
     """How many wait in each channel, the late ones said, the most late first; "" where the centre counted nobody.
 
-    Where nobody knows since when the oldest waits, its age is left out.
+    Of the late ones it says how late the longest is, of others how long the oldest waits; where nobody knows that, neither.
     """
     words = tell.words
     waiting = sorted(
@@ -170,7 +170,8 @@ def channels_line(watches: Iterable[ChannelWatch], tell: Telling) -> str:
             _channel_form(it),
             channel=words.channel(it.id),
             count=it.n_waiting,
-            late=it.n_late,
+            n_late=it.n_late,
+            late=words.late(it.next_due_at, now=tell.now),
             age=words.span(tell.now - it.oldest_at),
         )
         for it in waiting
@@ -180,9 +181,11 @@ def channels_line(watches: Iterable[ChannelWatch], tell: Telling) -> str:
 
 
 def _channel_form(watch: ChannelWatch) -> str:
-    if watch.oldest_at:
-        return "open.channel.late" if watch.n_late else "open.channel"
-    return "open.channel.late.ageless" if watch.n_late else "open.channel.ageless"
+    if not watch.n_late:
+        return "open.channel" if watch.oldest_at else "open.channel.ageless"
+    if not watch.next_due_at:
+        return "open.channel.late.ageless"
+    return "open.channel.late.one" if watch.n_late == 1 else "open.channel.late"
 
 
 def title_of(found: Iterable[Open], words: StaffWords) -> str:

@@ -128,7 +128,7 @@ def _promise(promise: Promise, tell: Telling, age: str) -> Entry:
         by=words.name(promise.by),
         text=tell.part(promise.text),
         due=tell.at(promise.due_at),
-        late=words.span(tell.now - promise.due_at),
+        late=words.late(promise.due_at, now=tell.now),
         at=tell.at(promise.kept_at),
     )
     tone = Tone.ALERT if is_late else Tone.PLAIN

@@ -12,6 +12,7 @@ from hardware.moments import moment_of
 from kiosk.core import foreign
 from kiosk.core.wording import staff_en
 from kiosk.core.wording.filling import filled
+from sync.model import spans
 
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
@@ -97,15 +98,13 @@ class StaffWords:
         return f"{then:%H:%M}" if is_today else self.moment(at, now=now)
 
     def span(self, micros: int) -> str:
-        """A length of time in its natural unit, rounded down: "40 s", "3 min", "71 h", "4 days"."""
-        length = max(micros, 0)
-        if length < MINUTE_US:
-            return self.say("span.seconds", count=length // SECOND_US)
-        if length < 90 * MINUTE_US:
-            return self.say("span.minutes", count=length // MINUTE_US)
-        if length < 96 * HOUR_US:
-            return self.say("span.hours", count=length // HOUR_US)
-        return self.say("span.days", count=length // DAY_US)
+        """A length of time in its natural unit, rounded down: "40 s", "3 min", "47 h", "2 days"."""
+        count, unit = spans.measured(micros)
+        return self.say(f"span.{unit}", count=count)
+
+    def late(self, due_at: int, *, now: int) -> str:
+        """How late something is that was promised for `due_at`: "47 h late"; on every page the same of the same thing."""
+        return spans.late(due_at, now)
 
     def money(self, amount_minor: int, currency: str) -> str:
         """An amount with its currency: "31.92 EUR"."""

@@ -14,6 +14,7 @@ conversation what opens, continues, answers and closes a conversation
 profile      all rows of one customer, as a screen needs them
 promises     what we promised on a case, and what became of each
 checklist    what a case needs, has and misses, and what was tried
+spans        how a length of time is said, and how late something is: one rule for every page
 card         the hand-over card: what whoever serves a customer next must know, on one screen
 deny         the deny list of bands: signed, dated, of keyed hashes
 sins         counts the three sins: asked twice, unanswered, contradictions

@@ -50,6 +50,7 @@ from sync.model.records import (
     way_of,
 )
 from sync.model.row import Row
+from sync.model.spans import late
 
 WIDTH: Final = 53
 HEIGHT: Final = 17
@@ -69,9 +70,6 @@ ROWS_MAX: Final = 2
 
 STAFF_ONLY: Final = "[staff only]"
 
-_MINUTE: Final = 60_000_000
-_HOUR: Final = 60 * _MINUTE
-_DAY: Final = 24 * _HOUR
 _AT_MAX: Final = 4_102_444_800_000_000
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
@@ -349,9 +347,9 @@ class _Writer:
     def _forget(self, row: Row, case: Case) -> CardLine:
         due = due_at_of(case)
         is_over = due < self._now
-        late = f", {span(self._now - due)} over" if is_over else ""
+        over = f", {late(due, self._now)}" if is_over else ""
         asked = f"{channel_name(case.channel)}, {self.day(case.opened_at)}"
-        text = f"WANTS TO BE FORGOTTEN ({asked}): to be deleted until {self.moment(due)}{late}"
+        text = f"WANTS TO BE FORGOTTEN ({asked}): to be deleted until {self.moment(due)}{over}"
         more, tone = (_FORGET_OVER, "alert") if is_over else (0, "plain")
         return self._line("forget", text, (row,), tone=tone, more=more)
 
@@ -393,11 +391,11 @@ class _Writer:
 
     def _promise(self, row: Row, promise: Promise, how: str, count: str) -> CardLine:
         is_over = promise.due_at < self._now
-        late = f", {span(self._now - promise.due_at)} over" if is_over else ""
+        over = f", {late(promise.due_at, self._now)}" if is_over else ""
         by, what = plain(promise.by, 40) or "us", plain(promise.text)
         place = self._stores.get(promise.place, "")
         where = f" in {plain(place, 40)}" if place and place not in by else ""
-        text = f"{how} by {by}{where} until {self.moment(promise.due_at)}{late}{count}: {what}"
+        text = f"{how} by {by}{where} until {self.moment(promise.due_at)}{over}{count}: {what}"
         tone = "alert" if is_over else "plain"
         return self._line("promised", text, (row,), tone=tone)
 
@@ -422,11 +420,11 @@ class _Writer:
         for group in sorted(groups, key=lambda it: it[0][1].at):
             oldest = group[0][1]
             is_over = oldest.due_at < self._now
-            late = f", {span(self._now - oldest.due_at)} over" if is_over else ""
+            over = f", {late(oldest.due_at, self._now)}" if is_over else ""
             count = f" ({len(group)} of them)" if len(group) > 1 else ""
             text = (
                 f"NOT ANSWERED: {channel_name(way_of(oldest))} of {self.moment(oldest.at)}{count}"
-                f'{late}: "{plain(oldest.text)}"'
+                f'{over}: "{plain(oldest.text)}"'
             )
             yield self._line(
                 "waiting",
@@ -525,15 +523,6 @@ class _Writer:
 def _name_of(customer: Customer) -> str:
     full = plain(f"{customer.given_name} {customer.family_name}", 60)
     return f"{full} (a child)" if customer.guardian else full
-
-
-def span(micros: int) -> str:
-    """A length of time, rounded down."""
-    if micros < 90 * _MINUTE:
-        return f"{max(micros, 0) // _MINUTE} min"
-    if micros < 48 * _HOUR:
-        return f"{micros // _HOUR} h"
-    return f"{micros // _DAY} days"
 
 
 def _counted(count: int, what: str) -> str:

@@ -22,7 +22,6 @@ from sync.model.card import (
     channel_name,
     moment_in,
     plain,
-    span,
 )
 from sync.model.checklist import is_struck
 from sync.model.profile import Profile
@@ -38,6 +37,7 @@ from sync.model.records import (
     way_of,
 )
 from sync.model.row import Row
+from sync.model.spans import late
 
 TIMELINE_MAX: Final = 60
 """Lines of the timeline; older ones are counted."""
@@ -88,7 +88,7 @@ class OpenCase:
 
 @dataclass(frozen=True, slots=True)
 class WaitingLine:
-    """One line of the list of who waits: who, for what, since when or until when, and how long that is over."""
+    """One line of the list of who waits: who, for what, since when or until when, and how late that is."""
 
     name: str
     what: str
@@ -192,14 +192,14 @@ def waits_of(one: Waits, *, now: int, zone: tzinfo) -> WaitingLine:
     def moment(at: int) -> str:
         return moment_in(at, now=now, zone=zone)
 
-    late = f"{span(now - one.due_at)} over" if one.is_late else ""
+    over = late(one.due_at, now) if one.is_late else ""
     if one.channel:
         what, when = f"wrote: {channel_name(one.channel)}", f"since {moment(one.since)}"
-        return WaitingLine(one.name, what, f"{when}, promised for {moment(one.due_at)}", late)
+        return WaitingLine(one.name, what, f"{when}, promised for {moment(one.due_at)}", over)
     again = f", again until {moment(one.again_at)}" if one.again_at else ""
     times = f" (promised {one.n_promised} times, {one.n_broken} broken)"
     what = f"promise{times if one.n_promised > 1 else ''}"
-    return WaitingLine(one.name, what, f"until {moment(one.due_at)}{again}", late)
+    return WaitingLine(one.name, what, f"until {moment(one.due_at)}{again}", over)
 
 
 def slip_rows(card: Card) -> tuple[str, ...]:

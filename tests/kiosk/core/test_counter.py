@@ -219,17 +219,17 @@ def test_a_promise_that_was_kept_is_owed_no_more() -> None:
     assert "Ana: call back. Kept today 14:02" in said(result.told)
 
 
-def test_contacts_nobody_answered_are_one_line_a_channel_since_the_oldest() -> None:
+def test_contacts_nobody_answered_are_one_line_a_channel_as_late_as_the_oldest() -> None:
     due = NOW_US - HOUR_US
     of = held(
         contact(71, channel="whatsapp", due_at=due),
-        contact(2, channel="whatsapp", due_at=due, text="hello?"),
+        contact(2, channel="whatsapp", due_at=NOW_US + HOUR_US, text="hello?"),
         contact(3, channel="x", due_at=due, answered_at=NOW_US),
     )
 
     entries = [one for one in sheet(of).now if one.label == "Unanswered"]
 
-    assert [(one.lead, one.text) for one in entries] == [("WhatsApp, 71 h", "hello?")]
+    assert [(one.lead, one.text) for one in entries] == [("WhatsApp, 60 min late", "hello?")]
 
 
 def test_a_contact_whose_answer_is_not_due_yet_says_until_when() -> None:
@@ -535,7 +535,7 @@ def test_what_came_by_sms_says_so_wherever_it_stands_and_a_call_stays_a_call() -
     result = sheet(held(contact(1, **late, form="sms"), contact(30, channel="phone")))
 
     assert [one.lead for one in result.timeline] == ["SMS", "Phone"]
-    assert [one.lead for one in result.now] == ["SMS, 60 min"]
+    assert [one.lead for one in result.now] == ["SMS, 60 min late"]
 
 
 def test_notes_say_who_reads_them() -> None:

@@ -62,7 +62,7 @@ def test_what_is_late_stands_first_and_what_only_may_be_last() -> None:
     )
 
     assert found == [
-        "Tom: Promise, 48 h over",
+        "Tom: Promise, 2 days late",
         "Priya: WhatsApp, 47 h late",
         "Ruth: WhatsApp: free text ends in 3 h",
         "Sam: Promise, 60 min left",
@@ -77,7 +77,7 @@ def test_a_broken_promise_stays_on_the_list_when_somebody_promises_again() -> No
 
     (found,) = open_of([of("tom", promises.with_promise(promised(-48), newer))], TELL)
 
-    assert (found.kind, found.lead) == ("broken", "Promise, 48 h over")
+    assert (found.kind, found.lead) == ("broken", "Promise, 2 days late")
     assert found.text == (
         "again for today 19:02, after Thu 14:02 by Ana: an answer (promised 2 times, 1 broken)"
     )
@@ -117,15 +117,23 @@ def test_three_messages_in_a_row_are_one_line() -> None:
 def test_the_numbers_of_all_stores_name_the_channel_with_most_late_ones_first() -> None:
     watches = (
         ChannelWatch("email", 5, 0, oldest_at=NOW_US - 3 * HOUR_US),
-        ChannelWatch("whatsapp", 12, 3, oldest_at=NOW_US - 71 * HOUR_US),
+        ChannelWatch(
+            "whatsapp",
+            12,
+            3,
+            oldest_at=NOW_US - 71 * HOUR_US,
+            next_due_at=NOW_US - 47 * HOUR_US,
+        ),
+        ChannelWatch("phone", 2, 1, next_due_at=NOW_US - HOUR_US),
         ChannelWatch("x", 0, 0),
     )
 
     assert (
         channels_line(watches, TELL)
-        == "All stores, 3 late: WhatsApp 12 (3 late, 71 h), E-mail 5 (3 h)"
+        == "All stores, 4 late: WhatsApp 12 (3 late, the longest 47 h late), Phone 2 (1 is 60 min late),"
+        " E-mail 5 (oldest waits 3 h)"
     )
-    assert n_late_of(watches) == 3
+    assert n_late_of(watches) == 4
 
 
 def test_no_age_is_said_of_a_channel_whose_oldest_nobody_knows() -> None:

@@ -83,8 +83,8 @@ def test_midnight_of_the_shop_decides_what_is_today() -> None:
         (MINUTE_US, "1 min"),
         (90 * MINUTE_US - 1, "89 min"),
         (90 * MINUTE_US, "1 h"),
-        (71 * HOUR_US, "71 h"),
-        (96 * HOUR_US, "4 days"),
+        (48 * HOUR_US - 1, "47 h"),
+        (48 * HOUR_US, "2 days"),
     ],
 )
 def test_a_span_is_said_in_its_natural_unit(span_us: int, said: str) -> None:

@@ -141,9 +141,9 @@ async def test_escape_empties_the_search_and_later_leads_back_to_it() -> None:
 @pytest.mark.parametrize(
     ("who", "words"),
     [
-        ("tom beck", ("PROMISED by Ana", "h over", "DO NOT OFFER AGAIN: reset the password")),
+        ("tom beck", ("PROMISED by Ana", "h late", "DO NOT OFFER AGAIN: reset the password")),
         ("lena", ("Shelf C7",)),
-        ("priya", ("NOT ANSWERED: WhatsApp", "47 h over")),
+        ("priya", ("NOT ANSWERED: WhatsApp", "47 h late")),
         ("maya", ("Exchange M for L",)),
     ],
 )

@@ -65,7 +65,7 @@ async def test_a_page_with_an_open_case_begins_with_the_card_in_the_room_there_i
         card = card_of(at)
         assert clipped(at.app) == []
         assert card.splitlines()[0].startswith("Tom Becker")
-        assert "PROMISED by Ana (call centre) until Fri 17:00, 21 h over" in card
+        assert "PROMISED by Ana (call centre) until Fri 17:00, 21 h late" in card
         assert "DO NOT OFFER AGAIN: reset the password" in card
         assert "built from 19 rows" in at.screen
 
@@ -410,11 +410,13 @@ async def test_what_failed_twice_needs_a_reason_to_be_tried_again() -> None:
 
 
 async def test_the_list_of_who_waits_opens_a_page_by_digit() -> None:
-    watch = ChannelWatch("whatsapp", 12, 3, oldest_at=NOW_US - 71 * HOUR_US)
+    watch = ChannelWatch(
+        "whatsapp", 12, 3, oldest_at=NOW_US - 71 * HOUR_US, next_due_at=NOW_US - 47 * HOUR_US
+    )
     async with counter(size=SMALLEST, rows=told("", watch)) as at:
         await at.press("f10")
         assert at.view.page == "waiting"
-        assert "All stores, 3 late: WhatsApp 12 (3 late, 71 h)" in at.screen
+        assert "All stores, 3 late: WhatsApp 12 (3 late, the" in at.screen
         assert "Who waits for us here: 1 late, promises broken: 7" in at.screen
         assert " 1 Tom Becker  ! X, 6 days late" in at.screen
         assert clipped(at.app) == []

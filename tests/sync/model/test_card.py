@@ -76,7 +76,7 @@ def test_toms_card_says_all_that_nobody_may_ask_him_again() -> None:
 
     assert card_text(made).splitlines() == [
         "Tom Becker, last change 11:00",
-        "PROMISED by Ana until Mon 10:00, 2 days over: an answer on the bill",
+        "PROMISED by Ana until Mon 10:00, 2 days late: an answer on the bill",
         "C-4711 bill his employer (phone, Sun)",
         "have 1/3 Employer: Brightwater (phone, Sun)",
         "have 2/3 Card: ends 4471 (X, today)",
@@ -104,14 +104,14 @@ def test_a_promise_that_was_broken_stays_to_be_read_when_somebody_promises_again
     made = card_of(Profile(TOM, (*rows, harbour)), now=NOW)
 
     first, again = (line for line in made.lines if line.part == "promised")
-    assert first.text == "PROMISED by Ana until Mon 10:00, 2 days over: an answer on the bill"
+    assert first.text == "PROMISED by Ana until Mon 10:00, 2 days late: an answer on the bill"
     assert again.text == (
         "PROMISED AGAIN by Ben in Harbour until 15:00 (promised 2 times, 1 broken): an answer by mail"
     )
     assert (first.tone, again.tone) == ("alert", "plain")
     for said in (card_text(made), " ".join(card_slip(made).split())):
         assert "promised 2 times, 1 broken" in said
-    assert "2 days over" in " ".join(" ".join(card_lines(made)).split())
+    assert "2 days late" in " ".join(" ".join(card_lines(made)).split())
 
 
 def test_a_promise_that_was_moved_in_time_says_that_none_was_broken() -> None:
@@ -159,7 +159,7 @@ def test_what_nobody_answered_is_said_with_its_channel_and_age_and_once_a_channe
     ]
     (line,) = (line for line in card(*waiting).lines if line.part == "waiting")
 
-    assert line.text == 'NOT ANSWERED: WhatsApp of Fri 13:00 (2 of them), 2 h over: "hello 1"'
+    assert line.text == 'NOT ANSWERED: WhatsApp of Fri 13:00 (2 of them), 2 h late: "hello 1"'
     assert line.keys == ("interaction/c1", "interaction/c2")
 
 
@@ -343,7 +343,7 @@ def test_where_not_all_facts_have_room_the_first_promise_is_whole_and_no_other()
     shown = card_lines(card(PERSON, twice_promised()), 53, 10)
 
     assert [row[:8] for row in shown[1:-1]] == [
-        "PROMISED", "  over: ", "PROMISED", "C-4711 b", "have 1/4", "MISSING:", "DO NOT O", "NEXT: as"
+        "PROMISED", "  late: ", "PROMISED", "C-4711 b", "have 1/4", "MISSING:", "DO NOT O", "NEXT: as"
     ]  # fmt: skip
 
 
@@ -376,7 +376,7 @@ def test_a_wish_another_system_told_of_has_a_month_from_then() -> None:
     (line,) = card(told).lines
 
     assert line.text == (
-        "WANTS TO BE FORGOTTEN (web, 7 Dec 2025): to be deleted until Tue 12:00, 24 h over"
+        "WANTS TO BE FORGOTTEN (web, 7 Dec 2025): to be deleted until Tue 12:00, 24 h late"
     )
     assert line.tone == "alert"
 

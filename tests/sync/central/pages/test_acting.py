@@ -135,7 +135,7 @@ def test_a_promise_stands_with_name_and_time_and_on_the_card(
     local = clock.now().astimezone().tzinfo
     assert promise.due_at == micros_of(clock.now().replace(day=9, hour=17, tzinfo=local))
     said = at_tom.page.text
-    assert "PROMISED by Ana until Tue 12:00, 24 h over: an answer on the bill" in said
+    assert "PROMISED by Ana until Tue 12:00, 24 h late: an answer on the bill" in said
     assert (
         "PROMISED AGAIN by Ana (call centre) until Fri 17:00 (promised 2 times, 1 broken"
         in said
@@ -155,7 +155,7 @@ def test_what_was_promised_can_be_said_to_be_kept_and_that_be_taken_back(
 
     at_tom.submit("/undo")
 
-    assert "PROMISED by Ana until Tue 12:00, 24 h over" in at_tom.page.text
+    assert "PROMISED by Ana until Tue 12:00, 24 h late" in at_tom.page.text
 
 
 def test_what_was_just_written_stands_beside_its_undo_with_who_may_read_it(

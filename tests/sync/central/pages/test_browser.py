@@ -160,7 +160,7 @@ def test_by_keys_alone_the_list_of_who_waits_leads_to_one_of_them(
     sign_in(browser)
     _tab_to(browser, text="Who waits")
     type_in(browser, Keys.ENTER)
-    until(browser, "What is over the longest first")
+    until(browser, "The longest late first")
     page_width, small = _measured(browser)
     faint = run(browser, CONTRAST)
     _tab_to(browser, text="Tom Bécker")

@@ -54,8 +54,8 @@ def test_the_number_of_who_waits_leads_to_them_what_is_over_longest_first(
     assert shown == ["Priya Test", "Tom Bécker", "Léna Müller", "Léna Müller", "Una Test"]
     said = ana.page.text
     assert "wrote: WhatsApp, since " in said
-    assert ", 47 h over" in said
-    assert "2 past the time" in said
+    assert ", 47 h late" in said
+    assert "2 late" in said
 
 
 def test_the_list_says_nothing_of_what_they_wrote_and_names_no_id(
