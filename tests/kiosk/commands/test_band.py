@@ -464,6 +464,22 @@ def test_a_band_torn_while_it_is_retired_is_asked_for_again_and_no_other_is_take
     assert (dict(other.contents), band.contents) == (before, {})
 
 
+def test_another_band_that_stays_on_the_reader_is_told_off_once(at: At) -> None:
+    band, other = chip(1), chip(2)
+    issued(at, band, other)
+
+    with running(*at.arguments("retire", "--timeout", "1")) as station:
+        held(at, station, torn(at, band, 44))
+        at.field.present(other)
+        wrong = station.line()
+        code = station.process.wait(20)
+        assert station.process.stdout is not None
+        rest = station._held + station.process.stdout.read()
+
+    assert wrong == "This is another band than the one that was held first. Hold that one."
+    assert (code, rest) == (1, b"")
+
+
 def test_a_retirement_broken_off_is_gone_on_with_by_the_next_run_and_the_band_not_issued_before(
     at: At,
 ) -> None:
