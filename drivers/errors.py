@@ -34,6 +34,12 @@ class Delivery(Enum):
     UNKNOWN = "unknown"
 
 
+def with_status(reason: str, status: int | None) -> str:
+    """A reason with the status it comes from and what that means; None for no status."""
+    said = "" if status is None else f"{shown(status)}, {meaning_of(status)}"
+    return f"{reason} ({said})" if reason and said else reason or said
+
+
 class DriverError(Exception):
     """Base of all driver errors.
 
@@ -120,11 +126,7 @@ class BandRefused(BandError):
     def __init__(self, reason: str = "", *, status: int | None = None) -> None:
         self.status = status or 0
         self.meaning = "" if status is None else meaning_of(status)
-        said = "" if status is None else f"{shown(status)}, {self.meaning}"
-        super().__init__(
-            f"{reason} ({said})" if reason and said else reason or said,
-            delivery=Delivery.REFUSED,
-        )
+        super().__init__(with_status(reason, status), delivery=Delivery.REFUSED)
 
 
 class BandUntrusted(BandError):

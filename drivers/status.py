@@ -38,7 +38,7 @@ NATIVE: Final[Mapping[int, str]] = {
     0xA0: "application not found",
     0xA1: "integrity error in the application, which is disabled",
     0xAD: "not yet: too many wrong keys were tried",
-    0xAE: "authentication error: a wrong key, or none was shown where one is needed",
+    0xAE: "authentication error: a wrong key, one with no right to this, or none was shown where one is needed",
     0xAF: "more frames follow",
     0xBE: "boundary error: beyond the end of a file, or over the limit of a value",
     0xC1: "integrity error in the chip, which is disabled",

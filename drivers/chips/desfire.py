@@ -27,6 +27,7 @@ from drivers.chips.framing import (
     ADDITIONAL_FRAME,
     AUTHENTICATION_ERROR,
     ILLEGAL_COMMAND,
+    NATIVE_SW1,
     OK,
     SENT_SIZE_MAX,
     Answer,
@@ -62,7 +63,9 @@ from drivers.errors import (
     BandUntrusted,
     Delivery,
     KeyUnknown,
+    with_status,
 )
+from drivers.status import meaning_of
 from hardware.entropy import Entropy
 
 SELECT_APPLICATION = 0x5A
@@ -112,9 +115,23 @@ VALUE_MAX = (1 << 31) - 1
 
 NO_HEADER: Final = b""
 
+REFUSED_STATUS: Final = NATIVE_SW1 << 8 | AUTHENTICATION_ERROR
+"""What a chip says of a key that is not its own."""
+
 
 class KeyRefused(BandUntrusted):
-    """The chip does not accept the key: it is not the band it says it is, or the key is not its key."""
+    """The chip does not accept the key: it is not the band it says it is, or the key is not its key.
+
+    A chip that says 91AD, not yet, raises BandRefused: it has not looked at the key.
+
+    Attributes:
+        status, meaning: Of its answer, as those of BandRefused.
+    """
+
+    def __init__(self, reason: str = "", *, status: int | None = None) -> None:
+        self.status = status or 0
+        self.meaning = "" if status is None else meaning_of(status)
+        super().__init__(with_status(reason, status), delivery=Delivery.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +276,7 @@ class Desfire:
         """
         last = exchange(self._connection, ADDITIONAL_FRAME, token, work=work)
         if last.status == AUTHENTICATION_ERROR:
-            raise KeyRefused("the chip does not accept the key", delivery=Delivery.REFUSED)
+            raise KeyRefused("the chip does not accept the key", status=REFUSED_STATUS)
         return required(last)
 
     def adopt(self, opened: Ev2Opened, *, slot: int) -> None:
@@ -539,7 +556,7 @@ def _challenge_of(first: Answer) -> bytes:
     if first.status == ADDITIONAL_FRAME:
         return first.content
     if first.status == AUTHENTICATION_ERROR:
-        raise KeyRefused("the chip refuses to authenticate", delivery=Delivery.REFUSED)
+        raise KeyRefused("the chip refuses to authenticate", status=REFUSED_STATUS)
     return required(first, ADDITIONAL_FRAME)
 
 

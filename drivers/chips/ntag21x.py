@@ -109,7 +109,8 @@ class Ntag21x(Type2):
             raise ValueError("a password of 4 bytes and an answer of 2")
         received = self._connection.transmit(bytes((UNLOCK,)) + password)
         if received != answer:
-            raise KeyRefused("the chip does not know the password", delivery=Delivery.REFUSED)
+            status = received[0] if len(received) == 1 else None
+            raise KeyRefused("the chip does not know the password", status=status)
 
     def read_counter(self) -> int:
         """How often it was read since it counts; a claim. BandRefused when it does not count."""

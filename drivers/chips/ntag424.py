@@ -17,7 +17,7 @@ Source: NXP NT4H2421Gx data sheet rev 3.0, 9 and 10; NXP AN12196.
 from dataclasses import dataclass, field
 
 from drivers.apdu import SUCCESS, Command, response_of
-from drivers.chips.desfire import KeyRefused, Version
+from drivers.chips.desfire import REFUSED_STATUS, KeyRefused, Version
 from drivers.chips.framing import (
     ADDITIONAL_FRAME,
     AUTHENTICATION_ERROR,
@@ -35,7 +35,7 @@ from drivers.credential.lrp_session import LRP_MODE, LrpHandshake, LrpSession
 from drivers.credential.sdm import COUNTER_SIZE
 from drivers.credential.sdm_file import LINK_FILE_SIZE, FileSettings, settings_of
 from drivers.credential.session import Ev2Session, crc32
-from drivers.errors import BandMalformed, BandUntrusted, Delivery, KeyUnknown
+from drivers.errors import BandMalformed, BandUntrusted, KeyUnknown
 from drivers.ndef import records_of, uri_of
 from hardware.entropy import Entropy
 
@@ -180,7 +180,7 @@ class Ntag424:
         """
         last = exchange(self._connection, ADDITIONAL_FRAME, token, work=work)
         if last.status == AUTHENTICATION_ERROR:
-            raise KeyRefused("the chip does not accept the key", delivery=Delivery.REFUSED)
+            raise KeyRefused("the chip does not accept the key", status=REFUSED_STATUS)
         return required(last)
 
     def adopt(self, opened: Ev2Opened, *, slot: int) -> None:
@@ -396,7 +396,7 @@ class Ntag424:
 
 def _challenge(first: Answer) -> bytes:
     if first.status == AUTHENTICATION_ERROR:
-        raise KeyRefused("the chip refuses to authenticate", delivery=Delivery.REFUSED)
+        raise KeyRefused("the chip refuses to authenticate", status=REFUSED_STATUS)
     return required(first, ADDITIONAL_FRAME)
 
 

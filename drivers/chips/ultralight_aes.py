@@ -168,7 +168,7 @@ class UltralightAes:
         """Send E(A B'); the chip's last message, which the caller must hold against A. Raises KeyRefused."""
         last = self._connection.transmit(bytes((GOES_ON,)) + token)
         if len(last) == 1:
-            raise KeyRefused("the chip does not accept the key", delivery=Delivery.REFUSED)
+            raise KeyRefused("the chip does not accept the key", status=last[0])
         if last[:1] != b"\x00":
             raise BandMalformed("the answer to an authentication does not parse")
         return last[1:]

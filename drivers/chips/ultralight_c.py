@@ -63,7 +63,7 @@ class UltralightC(Type2):
         so_far = answered(cipher, enciphered, self._entropy.draw(DES_BLOCK), is_chained=True)
         last = self._connection.transmit(bytes((GOES_ON,)) + so_far.token)
         if len(last) == 1:
-            raise KeyRefused("the chip does not accept the key", delivery=Delivery.REFUSED)
+            raise KeyRefused("the chip does not accept the key", status=last[0])
         if last[:1] != b"\x00":
             raise BandMalformed("the answer to an authentication does not parse")
         check(cipher, so_far, last[1:])

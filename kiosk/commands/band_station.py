@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 
 import typer
 
+from drivers.chips.desfire import KeyRefused
 from drivers.errors import (
     BandError,
     BandLeft,
@@ -145,7 +146,7 @@ class _Failed(Exception):
     def fields(self) -> dict[str, Any]:
         """For a program; of a chip's refusal its status with what it means as well."""
         said = {"code": self.code, "message": str(self)}
-        if isinstance(self.error, BandRefused) and self.error.meaning:
+        if isinstance(self.error, (BandRefused, KeyRefused)) and self.error.meaning:
             said |= {"status": shown(self.error.status), "meaning": self.error.meaning}
         return said
 

@@ -1,16 +1,20 @@
 """What a chip meant by the status it answered: every one it has is said in words, and any other that it is not known."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from drivers import status
-from drivers.chips.desfire import Desfire
+from drivers.chips.desfire import Desfire, KeyRefused
 from drivers.chips.felica import Felica
+from drivers.chips.ntag21x import Ntag21x
+from drivers.chips.ntag424 import Ntag424
 from drivers.chips.type2 import Type2
-from drivers.errors import BandRefused
+from drivers.chips.ultralight_aes import UltralightAes
+from drivers.errors import BandRefused, Delivery
 from drivers.readers.opening import opened
-from drivers.status import UNKNOWN, meaning_of
+from drivers.status import UNKNOWN, meaning_of, shown
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy
 from hardware.virtual import desfire_core, desfire_iso, felica, ntag424_core, type2
@@ -137,3 +141,50 @@ def test_whoever_catches_the_refusal_of_a_chip_reads_what_it_meant(
 
     assert said in str(caught.value)
     assert meaning_of(caught.value.status) == caught.value.meaning
+
+
+class Answering:
+    """A chip that says one thing to everything."""
+
+    generation = 1
+
+    def __init__(self, answer: str) -> None:
+        self._answer = bytes.fromhex(answer)
+
+    def transmit(self, _command: bytes) -> bytes:
+        return self._answer
+
+
+def test_a_key_that_is_refused_is_told_from_one_that_was_not_looked_at_yet() -> None:
+    def refused(answer: str) -> list[Any]:
+        found: list[Any] = []
+        for begin in (
+            Desfire(Answering(answer), SeededEntropy("me")).begin_aes,
+            Ntag424(Answering(answer), SeededEntropy("me")).begin_first,
+        ):
+            with pytest.raises((KeyRefused, BandRefused)) as caught:
+                begin(0)
+            found.append(caught.value)
+        return found
+
+    wrong, early = refused("91AE"), refused("91AD")
+
+    assert {type(each) for each in wrong} == {KeyRefused}
+    assert {type(each) for each in early} == {BandRefused}
+    assert {shown(each.status) for each in wrong} == {"91AE"}
+    assert {shown(each.status) for each in early} == {"91AD"}
+    assert "one with no right to this" in wrong[0].meaning
+    assert str(wrong[0]) == f"the chip refuses to authenticate (91AE, {wrong[0].meaning})"
+    assert wrong[0].delivery is Delivery.REFUSED
+
+
+def test_a_refused_key_says_what_a_chip_without_iso_dep_answered() -> None:
+    with pytest.raises(KeyRefused) as aes:
+        UltralightAes(Answering("04"), SeededEntropy("me")).answer_challenge(bytes(32))
+    with pytest.raises(KeyRefused) as ntag:
+        Ntag21x(Answering("04")).unlock(bytes(4), bytes(2))
+    with pytest.raises(KeyRefused) as other:
+        Ntag21x(Answering("0102")).unlock(bytes(4), bytes(2))
+
+    assert aes.value.meaning == ntag.value.meaning == meaning_of(0x4)
+    assert (other.value.status, other.value.meaning) == (0, "")
