@@ -1,13 +1,16 @@
 """A DESFire is issued whole, or left where it can be gone on with: torn at any command, of another, imitated, retired."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from drivers.chips.reading import read_band
 from drivers.credential.layout import AID, REFERENCE_FILE, USES_FILE, USES_MAX
 from drivers.errors import BandLeft
+from drivers.issuing.desfire import DesfireBand
 from drivers.issuing.errors import BandOfAnother, BandRejected, NotAsPlanned, NotGenuine
 from drivers.issuing.plan import FactoryKey, Plan, Signature
 from drivers.issuing.steps import Action, Step, steps_to_do, whole
@@ -178,12 +181,21 @@ def test_an_ev1_without_a_signature_is_taken_unless_the_plan_requires_one() -> N
         issued(fresh(ev=1), plan=replace(OLD_PLAN, signature=Signature.REQUIRED))
 
 
-@pytest.mark.parametrize("name", ["ntag424-new", "ntag424-lrp", "telephone", "telephone-yes"])
-def test_another_kind_of_chip_is_said_to_be_none_and_not_to_be_held_again(name: str) -> None:
-    other = sample_band(name, entropy=SeededEntropy("other"))
+OTHERS = (
+    "ntag424", "ntag424-new", "ntag424-sun", "ntag424-sun-lrp", "ntag424-lrp", "ntag424-random",
+    "telephone", "telephone-yes",
+)  # fmt: skip
 
-    with pytest.raises(BandRejected, match="this is no DESFire"):
-        held(other).survey()
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_kind_of_chip_is_said_to_be_none_and_not_to_be_held_again(name: str) -> None:
+    def acts(band: DesfireBand) -> tuple[Callable[[], object], ...]:
+        return band.survey, band.check, band.told, partial(band.retire, straight)
+
+    for number in range(4):
+        other = sample_band(name, entropy=SeededEntropy("other"))
+        with pytest.raises(BandRejected, match="this is no DESFire"):
+            acts(held(other))[number]()
 
 
 def test_an_older_chip_than_the_plan_takes_is_refused() -> None:
