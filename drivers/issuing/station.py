@@ -197,9 +197,17 @@ class Job:
         )
 
     @property
-    def begun_places(self) -> tuple[int, ...]:
-        """The same, by the lines people find them by."""
-        return tuple(self._wanted[number].place for number in self.begun)
+    def begun_words(self) -> str:
+        """The same for people: what each is called, with its line of the sheet; "" for none."""
+        labels = {
+            entry.values.get("line", ""): entry.values.get("label", "")
+            for entry in self._journal.entries
+            if entry.step == ISSUE and entry.state is State.BEGUN
+        }
+        begun = [
+            (labels[self.key_of(number)], self._wanted[number].line) for number in self.begun
+        ]
+        return ", ".join(f"{label} (line {line})" if line else label for label, line in begun)
 
     def key_of(self, number: int) -> str:
         """What a line is called in the journal."""

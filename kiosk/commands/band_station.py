@@ -548,6 +548,9 @@ def _say(words: str, *, is_aside: bool = False) -> None:
 
 # --- issue and replace
 
+GO_ON: Final = "Hold those bands again, or give them up with --give-up."
+"""What is to be done about bands that were begun."""
+
 
 def _issue(asked: Asked, *, is_replacing: bool) -> None:
     plan = _plan(asked)
@@ -577,6 +580,8 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
             _say(f"{job.n_done} of {job.n_wanted} were issued before.")
         elif run.first > 1 and run.is_new:
             _say(f"A new run: its numbers go on from {run.first}.")
+        if job.begun:
+            _say(f"Begun before and not whole: {job.begun_words}. {GO_ON}")
         if asked.sheet is None and job.is_over:
             _nothing_made(bench, job, report)
             return
@@ -588,10 +593,7 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
             )
         )
         if job.begun:
-            numbers = ", ".join(str(place) for place in job.begun_places)
-            _say(
-                f"Begun and not whole: line {numbers}. Hold those bands again, or give them up with --give-up."
-            )
+            _say(f"Begun and not whole: {job.begun_words}. {GO_ON}")
         _say(f"Report: {report}" if report.exists() else "No report was written.")
         if not job.is_over:
             raise typer.Exit(EXIT_FAILED)

@@ -141,20 +141,37 @@ def test_a_torn_band_is_asked_for_again_and_keeps_its_line(at: At) -> None:
     assert again.startswith("Maya is issued")
 
 
-def test_a_station_that_died_goes_on_where_it_was(at: At) -> None:
+def test_a_station_that_died_goes_on_where_it_was_and_says_first_which_band_waits(
+    at: At,
+) -> None:
     bands = [chip(number) for number in range(3)]
     with running(*at.arguments("issue", "--sheet", at.folder / "sheet.csv")) as station:
         held(at, station, bands[0])
-        at.field.present(bands[1])
+        held(at, station, torn(at, bands[1], 40))
         station.kill()
-        at.field.remove()
 
     with running(*at.arguments("issue", "--sheet", at.folder / "sheet.csv")) as station:
-        before = station.line()
+        before = [station.line(), station.line()]
         said = [held(at, station, band) for band in bands[1:]]
 
-    assert before == "1 of 3 were issued before."
+    assert before == [
+        "1 of 3 were issued before.",
+        "Begun before and not whole: Tom (line 3). Hold those bands again, or give them up with --give-up.",
+    ]
     assert [words.split(" is issued")[0] for words in said] == ["Tom", "Lena"]
+
+
+def test_bands_without_a_sheet_that_were_begun_are_named_by_their_labels(at: At) -> None:
+    with running(*at.arguments("issue", "--count", "2")) as station:
+        held(at, station, torn(at, chip(1), 40))
+        station.kill()
+
+    said = run(*at.arguments("issue", "--count", "2", "--timeout", "0.2")).stdout.splitlines()
+    given_up = run(*at.arguments("issue", "--count", "2", "--timeout", "0.2", "--give-up"))
+
+    assert said[0].startswith("Begun before and not whole: Band 1. Hold")
+    assert said[2].startswith("Begun and not whole: Band 1. Hold")
+    assert "Begun" not in given_up.stdout
 
 
 def test_the_journal_holds_neither_a_key_nor_a_uid(at: At) -> None:
