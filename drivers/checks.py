@@ -118,8 +118,10 @@ def pcsc_findings(
     found = [ccid_finding(machine)]
     try:
         slots = tuple(survey())
-    except (ServiceDown, ReaderFault, ReaderAbsent) as error:
-        return (*found, service_finding(machine, error))
+    except ModuleNotFoundError:
+        return (*found, _library_finding("pcsc-library", "PC/SC, pyscard"))
+    except (ServiceDown, ReaderFault, ReaderAbsent):
+        return (*found, service_finding(machine))
     found.append(Finding("pcsc-service", Standing.WELL, "The PC/SC service answers."))
     name = chosen([slot.name for slot in slots], wanted)
     slot = next((each for each in slots if each.name == name), None)
@@ -170,16 +172,9 @@ def ccid_finding(machine: Machine) -> Finding:
     return Finding(code, Standing.WELL, f"libccid {version} knows what is plugged in: {names}.")
 
 
-def service_finding(machine: Machine, error: DriverError) -> Finding:
+def service_finding(machine: Machine) -> Finding:
     """Why the daemon cannot be asked."""
     code = "pcsc-service"
-    if str(error) == pcsc.NOT_INSTALLED:
-        return Finding(
-            "pcsc-library",
-            Standing.BROKEN,
-            "The Python package for PC/SC, pyscard, is not installed.",
-            "hardware/bootstrap tapthread doctor",
-        )
     path = Path(os.environ.get(SOCKET_VARIABLE) or machine.path(SOCKET))
     if not path.exists():
         line = "The PC/SC service is not there."
@@ -188,6 +183,12 @@ def service_finding(machine: Machine, error: DriverError) -> Finding:
         line = "The PC/SC service does not answer."
         return Finding(code, Standing.BROKEN, line, _restart(machine))
     return _refused(machine, "The PC/SC service turns this user away (polkit).", code)
+
+
+def _library_finding(code: str, what: str) -> Finding:
+    """A Python package is missing."""
+    line = f"The Python package for {what}, is not installed."
+    return Finding(code, Standing.BROKEN, line, "hardware/bootstrap tapthread doctor")
 
 
 def absent_finding(machine: Machine, slots: Sequence[Slot], wanted: str) -> Finding:
@@ -371,17 +372,8 @@ def _opening(spec: str, machine: Machine, clock: Clock, *, code: str) -> tuple[F
             return ()
         line = f"The reader is not free: {error}."
         return (Finding(code, Standing.BROKEN, line, sudo(machine, f"fuser -v {path}")),)
-    except DriverError as error:
-        return (
-            Finding(
-                code,
-                Standing.BROKEN,
-                f"The reader does not open: {error}.",
-                "check its cable and power; a PN532 board has to be switched to HSU"
-                if code == "pn532"
-                else "plug it in; ls /dev/input/by-path",
-            ),
-        )
+    except (DriverError, ModuleNotFoundError) as error:
+        return (_unopened(code, error),)
     name = reader.name
     reader.close()
     model = next((each for each in profiles() if each.kind is _KINDS[code]), UNKNOWN)
@@ -391,7 +383,22 @@ def _opening(spec: str, machine: Machine, clock: Clock, *, code: str) -> tuple[F
     )
 
 
+def _unopened(code: str, error: Exception) -> Finding:
+    """Why a reader does not open."""
+    if isinstance(error, ModuleNotFoundError):
+        return _library_finding(code, _PACKAGES[code])
+    return Finding(
+        code,
+        Standing.BROKEN,
+        f"The reader does not open: {error}.",
+        "check its cable and power; a PN532 board has to be switched to HSU"
+        if code == "pn532"
+        else "plug it in; ls /dev/input/by-path",
+    )
+
+
 _KINDS = {"pn532": Kind.SERIAL, "keyboard-reader": Kind.KEYBOARD}
+_PACKAGES = {"pn532": "a PN532, nfcpy", "keyboard-reader": "readers that type, evdev"}
 
 
 def _bring(machine: Machine) -> str:

@@ -32,6 +32,7 @@ def opened(spec: str, clock: Clock) -> Reader:
 
     Raises:
         ReaderError: it is not there, not free, or not well.
+        ModuleNotFoundError: the library for this kind is not installed; to wait and try again is of no use.
         ValueError: our own mistake: `spec` was not checked with `is_known`.
     """
     if not is_known(spec):

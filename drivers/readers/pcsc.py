@@ -101,7 +101,7 @@ READER_GONE = frozenset(
 """Source: PC/SC Lite error codes."""
 
 NOT_INSTALLED = "the Python package for PC/SC (pyscard) is not installed"
-"""What ServiceDown says when this installation has no PC/SC library."""
+"""What ModuleNotFoundError says when this installation has no PC/SC library: no wait and no daemon mends that."""
 
 STATE_UNAWARE = 0x0000
 STATE_UNKNOWN = 0x0004
@@ -175,7 +175,7 @@ class Slot:
 
 
 def survey() -> tuple[Slot, ...]:
-    """All slots of the daemon and how they are, without touching any. Raises ServiceDown, ReaderFault."""
+    """All slots of the daemon and how they are, without touching any. Raises ServiceDown, ReaderFault, ModuleNotFoundError."""
     scard = _library()
     context = _context(scard)
     try:
@@ -226,7 +226,7 @@ def _library() -> Any:
     try:
         from smartcard import scard  # 25 ms and a C library; not needed for other readers
     except ImportError as error:
-        raise ServiceDown(NOT_INSTALLED, delivery=Delivery.NOT_SENT) from error
+        raise ModuleNotFoundError(NOT_INSTALLED, name="smartcard") from error
     return scard
 
 
@@ -261,7 +261,8 @@ class PcscReader:
         """The first reader whose name holds `wanted`; "" for the first that is no SAM slot.
 
         Raises:
-            ServiceDown: no daemon, or this machine has no PC/SC library.
+            ServiceDown: no daemon, or it lets nobody in.
+            ModuleNotFoundError: this installation has no PC/SC library.
             ReaderAbsent: no such reader.
         """
         scard = _library()

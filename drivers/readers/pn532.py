@@ -203,10 +203,10 @@ class Pn532Reader:
             raise ReaderAbsent("that is no path of a serial port", delivery=Delivery.NOT_SENT)
         if not Path(path).exists():
             raise ReaderAbsent("no such serial port", delivery=Delivery.NOT_SENT)
-        lock = _locked(path)
         # 60 ms: pyserial and usb1 come with it
         from nfc.clf import pn532, transport
 
+        lock = _locked(path)
         tty = None
         try:
             tty = transport.TTY(path)

@@ -198,15 +198,19 @@ def _run(what: str, asked: Asked) -> None:
         fail(f"{error}.", EXIT_USAGE if isinstance(error, PlanMalformed) else EXIT_OWN_FILES)
     except DeviceError as error:
         fail(f"This station's files: {error}.", EXIT_OWN_FILES)
+    except ModuleNotFoundError as error:
+        words = f"The reader {asked.reader} cannot be opened: {error}."
+        fail(f"{words} {_doctor(asked)}", EXIT_READER, code=ReaderAbsent.code)
     except ReaderError as error:
         words = MESSAGES.get(error.code, f"The reader failed: {error}.")
         if isinstance(error, ReaderAbsent):
             words = f"The reader {asked.reader} is not there: {error}."
-        fail(
-            f"{words} See: tapthread doctor --reader {quote(asked.reader)}",
-            EXIT_READER,
-            code=error.code,
-        )
+        fail(f"{words} {_doctor(asked)}", EXIT_READER, code=error.code)
+
+
+def _doctor(asked: Asked) -> str:
+    """What looks for what is wrong with the reader."""
+    return f"See: tapthread doctor --reader {quote(asked.reader)}"
 
 
 # --- plan

@@ -19,11 +19,12 @@ from typing import Annotated, Final
 
 import typer
 
-from drivers.errors import BandMalformed
+from drivers.errors import BandMalformed, Delivery, ReaderAbsent
 from drivers.lines import LINE_SIZE_MAX, ReaderState, Said, line_of, told_of
 from drivers.pump import Hearing, Means, Pump
+from drivers.readers.base import Reader
 from drivers.readers.opening import KINDS, is_known, opened
-from hardware.clock import SystemClock
+from hardware.clock import Clock, SystemClock
 from hardware.descriptors import hold_standard
 from hardware.entropy import SystemEntropy
 from kiosk import settings
@@ -180,7 +181,7 @@ def run(
     clock = SystemClock()
     pump = Pump(
         spec,
-        lambda: opened(spec, clock),
+        lambda: _opened(spec, clock),
         say=say,
         hearing=hearing,
         means=Means(clock, SystemEntropy()),
@@ -195,3 +196,11 @@ def run(
     if is_cut_off.is_set():
         say(ReaderState(spec, INPUT_OVER, INPUT_OVER_WORDS))
         raise typer.Exit(EXIT_INPUT_OVER)
+
+
+def _opened(spec: str, clock: Clock) -> Reader:
+    """The reader; one whose library is not installed is not there, and that is said as long as somebody listens."""
+    try:
+        return opened(spec, clock)
+    except ModuleNotFoundError as error:
+        raise ReaderAbsent(str(error), delivery=Delivery.NOT_SENT) from error

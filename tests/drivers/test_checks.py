@@ -14,7 +14,8 @@ import pytest
 
 from drivers.checks import findings, pcsc_findings, profile_file_findings
 from drivers.errors import ReaderBusy, ReaderFault, ServiceDown
-from drivers.readers.pcsc import NOT_INSTALLED, Slot
+from drivers.readers.opening import opened
+from drivers.readers.pcsc import Slot
 from drivers.readers.pn532 import Pn532Reader
 from hardware.clock import SystemClock
 from hardware.findings import Finding, Machine, Standing, Subject
@@ -314,10 +315,35 @@ def test_a_reader_that_does_not_open_is_broken(machine: Machine, error: Exceptio
     assert _bad(_found(machine, _slot(), probe_error=error)) == {"pcsc-access"}
 
 
-def test_a_machine_without_the_library_is_told_how_to_get_it(machine: Machine) -> None:
-    found = _found(machine, survey_error=ServiceDown(NOT_INSTALLED))
+LIBRARIES = [
+    ("pcsc", "smartcard", "pcsc-library", "PC/SC, pyscard"),
+    ("pn532:{}", "nfc.clf", "pn532", "a PN532, nfcpy"),
+    ("wedge:{}", "evdev", "keyboard-reader", "readers that type, evdev"),
+]
 
-    assert _bad(found) == {"pcsc-library"}
+
+@pytest.mark.parametrize(("spec", "library", "code", "what"), LIBRARIES)
+def test_a_machine_without_a_library_is_told_how_to_get_it_and_no_program_to_wait(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spec: str,
+    library: str,
+    code: str,
+    what: str,
+) -> None:
+    port = tmp_path / "port"
+    port.touch()
+    spec = spec.format(port)
+    monkeypatch.setitem(sys.modules, library, None)
+
+    found = findings(Subject(Machine.this(), tmp_path, spec), SystemClock())
+
+    (one,) = [each for each in found if each.code == code]
+    assert one.standing is Standing.BROKEN
+    assert one.line == f"The Python package for {what}, is not installed."
+    assert one.fix == "hardware/bootstrap tapthread doctor"
+    with pytest.raises(ModuleNotFoundError):
+        opened(spec, SystemClock())
 
 
 def test_a_machine_without_the_service_is_told_how_to_get_it(machine: Machine) -> None:

@@ -5,12 +5,14 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from drivers.errors import ReaderAbsent
 from drivers.lines import (
     GroupKey,
     Key,
@@ -27,6 +29,7 @@ from drivers.pump import Hearing
 from hardware.clock import SystemClock
 from hardware.virtual.field import Field
 from hardware.virtual.pn532 import VirtualPn532
+from kiosk.commands import reader
 from kiosk.commands.reader import EXIT_INPUT_OVER, INPUT_OVER, hear, watch
 from tests.support.bands import GROUP_KEY, REFERENCE, UID, band, band_key
 from tests.support.commands import Running, environment, run, running
@@ -89,6 +92,15 @@ def test_a_reader_that_is_not_there_is_said_and_looked_for_until_stopped() -> No
 
     assert state == ReaderState("pn532:/nowhere", "reader_absent", "no such serial port")
     assert code == 0
+
+
+def test_a_reader_whose_library_is_not_installed_is_said_to_be_absent_and_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "smartcard", None)
+
+    with pytest.raises(ReaderAbsent, match="pyscard"):
+        reader._opened("pcsc", SystemClock())
 
 
 @pytest.mark.parametrize("spec", ["virtual", "usb", "pn532:"])
