@@ -12,7 +12,7 @@ never. First what waits, then what we owe, then help; the offer is last and neve
 What the centre's rows say is known to be true as of the last complete exchange, however old the change itself is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from enum import Enum
@@ -66,8 +66,8 @@ JUST_BOUGHT_DAYS: Final = 90
 BLOCKS_MAX: Final = 9
 """Blocks of one kind that are shown; one digit each. What is more is the counter's."""
 
-ITEMS_MAX: Final = 5
-"""Items named after a touch; the page after a touch has room for six lines."""
+ITEMS_MAX: Final = 4
+"""Items named after a touch; the page after a touch has room for seven lines: these, how many more, the code, the age."""
 
 RING_COUNTER: Final = "ring_counter"
 """Tells the counter that the customer is here for a parcel."""
@@ -419,7 +419,8 @@ def _put_ticket(blocks: list[Block], block: Block) -> None:
 def _confirmable(block: Block) -> Block:
     """A ticket of several people with the one thing to do about it: tell the counter, for all of them at once."""
     count = len(block.holders)
-    line = say("tickets.confirm", count=count) if count > 1 else say("ticket.confirm")
+    many = say("tickets.confirm-two") if count == 2 else say("tickets.confirm", count=count)
+    line = many if count > 1 else say("ticket.confirm")
     return replace(block, detail_sayings=(line,), actions=(TICKETS,))
 
 
@@ -461,8 +462,11 @@ def _is_about(contact: Interaction, key: str, case: Case) -> bool:
     )
 
 
-def _items(count: int) -> Word:
-    return Word({1: "items.one", 2: "items.two", 3: "items.three"}.get(count, "items.several"))
+def _items(count: int) -> Saying | Word:
+    """How many; several, where nobody said how many."""
+    if count < 1:
+        return Word("items.several")
+    return Word("items.one") if count == 1 else say("items.count", count=count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,6 +500,7 @@ class _Maker:
             *self._tickets(),
             *owed,
             *self._lost_bands(),
+            *self._sent(),
             *self._help(choice),
             *self._handles(),
             *self._points(),
@@ -579,10 +584,12 @@ class _Maker:
         return tuple([*here, *elsewhere, *expected][:BLOCKS_MAX])
 
     def _pickup_here(self, row: Row, pickup: Pickup) -> Block:
+        since = Moment(pickup.ready_at, DayForm.SHORT)
+        go = say("waiting.since", since=since) if pickup.ready_at else say("waiting.go")
         block = self._block(
             BlockKind.WAITING,
             row,
-            (say("waiting.here"), self._parcel("waiting.here-line", pickup)),
+            (say("waiting.here"), self._parcel("waiting.here-line", pickup), go),
             details=self._items_of(pickup.order),
             actions=(RING_COUNTER,),
         )
@@ -603,7 +610,8 @@ class _Maker:
             if pickup.store == self._shop.store
             else say("waiting.expected-elsewhere", store=self._store_name(pickup.store))
         )
-        sayings = (heading, self._parcel("waiting.here-line", pickup))
+        parcel = self._parcel("waiting.here-line", pickup)
+        sayings = (heading, parcel, say("waiting.not-yet"))
         return self._block(
             BlockKind.WAITING, row, sayings, details=self._items_of(pickup.order)
         )
@@ -773,14 +781,32 @@ class _Maker:
         if newest is None:
             return ()
         row, order = newest
-        heading = say("order.delivered", order=foreign.safe(order.id))
         items = self._items_of(order.id)
         if choice is None:
-            sayings, details = (heading, say("order.not-right")), items
+            last, details, action = say("order.not-right"), items, ASK_ABOUT
         else:
-            sayings, details = (heading, say("order.wish")), (choice.saying, *items)
-        action = ASK_ABOUT if choice is None else EXCHANGE
+            last, details, action = say("order.wish"), (choice.saying, *items), EXCHANGE
+        sayings = (*self._order("order.arrived", order), last)
         return (self._block(BlockKind.HELP, row, sayings, details=details, actions=(action,)),)
+
+    def _sent(self) -> tuple[Block, ...]:
+        """The newest order that was sent to them, where nobody told us yet that it arrived; never one that must not be seen."""
+        left_out = {pickup.order for _, pickup in self._profile.of(Pickup)}
+        left_out |= {it.id for _, it in self._profile.of(Order) if self._is_hidden(it)}
+        newest = self._newest("shipped", besides=left_out)
+        if newest is None:
+            return ()
+        row, order = newest
+        sayings = (*self._order("order.sent", order), say("order.arrival"))
+        items = self._items_of(order.id)
+        return (self._block(BlockKind.HELP, row, sayings, details=items, actions=(ASK_ABOUT,)),)
+
+    def _order(self, sentence_id: str, order: Order) -> tuple[Saying, Saying]:
+        """Which order it is, how much of it they have or was sent, and when they ordered it; what it is comes after a touch."""
+        count = sum(line.count for line in order.lines) - sum(it.count for it in order.back)
+        day = Moment(order.at, DayForm.ON_DAY)
+        heading = say("order.delivered", order=foreign.safe(order.id))
+        return heading, say(sentence_id, items=_items(count), day=day)
 
     def _handles(self) -> tuple[Block, ...]:
         """Where they may write to us and nobody knows it is them: a code proves it. What it is never stands on a panel."""
@@ -804,13 +830,17 @@ class _Maker:
         )
 
     def _newest_delivered(self) -> tuple[Row, Order] | None:
+        return self._newest("delivered")
+
+    def _newest(self, state: str, *, besides: Container[str] = ()) -> tuple[Row, Order] | None:
+        """The newest order in this state that is not too old, without those of these numbers."""
         since = self._shop.now_us - HELP_DAYS * DAY_US
-        delivered = [
+        found = [
             (row, order)
             for row, order in self._profile.of(Order)
-            if order.state == "delivered" and order.at >= since
+            if order.state == state and order.at >= since and order.id not in besides
         ]
-        return max(delivered, key=lambda pair: pair[1].at, default=None)
+        return max(found, key=lambda pair: pair[1].at, default=None)
 
     def _choice(self) -> "_Choice | None":
         """The other size the customer chose in an open case about the newest delivered order.
@@ -885,8 +915,10 @@ class _Maker:
             return ()
         row, _ = found[0]
         count = ledger.in_all(row, self._profile.rows) or 0
-        form = "points.one" if count == 1 else "points.balance"
-        sayings = (say(form, count=count), say("points.line"))
+        if count == 1:
+            sayings = (say("points.one", count=count), say("points.line-one"))
+        else:
+            sayings = (say("points.balance", count=count), say("points.line"))
         return (self._block(BlockKind.POINTS, row, sayings),)
 
     def _offer(self) -> tuple[Block, ...]:

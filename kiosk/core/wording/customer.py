@@ -147,6 +147,15 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     # what waits
     "waiting.here": ("Ready for you here", "Liegt hier bereit"),
     "waiting.here-line": ("Order {order}, {items}.", "Bestellung {order}, {items}."),
+    "waiting.since": (
+        "Since {since}. Please go to the counter.",
+        "Seit {since}. Bitte gehen Sie zum Tresen.",
+    ),
+    "waiting.go": ("Please go to the counter.", "Bitte gehen Sie zum Tresen."),
+    "waiting.not-yet": (
+        "Not here yet. The day is not known.",
+        "Noch nicht da. Der Tag ist nicht bekannt.",
+    ),
     "waiting.elsewhere": ("Ready for you in {store}", "Liegt bereit in {store}"),
     "waiting.elsewhere-line": (
         "Order {order}, {items}. Not in this store.",
@@ -174,11 +183,14 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Confirm all {count} at once: we tell the counter. Nothing is used up yet.",
         "Alle {count} auf einmal: Wir sagen es dem Tresen. Noch ist nichts eingelöst.",
     ),
+    "tickets.confirm-two": (
+        "Confirm both at once: we tell the counter. Nothing is used up yet.",
+        "Beide auf einmal: Wir sagen es dem Tresen. Noch ist nichts eingelöst.",
+    ),
     "waiting.something": ("Something is waiting for you", "Für Sie liegt etwas bereit"),
     "waiting.something-line": ("Please see our team.", "Bitte zu unserem Team."),
     "items.one": ("1 item", "1 Teil"),
-    "items.two": ("2 items", "2 Teile"),
-    "items.three": ("3 items", "3 Teile"),
+    "items.count": ("{count} items", "{count} Teile"),
     "items.several": ("several items", "mehrere Teile"),
     "items.line": ("{count} x {title}", "{count} x {title}"),
     "items.line-paid": ("{count} x {title}, {price}", "{count} x {title}, {price}"),
@@ -235,26 +247,38 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Found the earlier one? Please ask us.",
         "Das frühere gefunden? Bitte fragen Sie uns.",
     ),
-    # help with the newest delivered order
+    # help with the newest delivered order, and with the newest that was sent and not told to have arrived
     "order.delivered": ("Your order {order}", "Ihre Bestellung {order}"),
+    "order.arrived": (
+        "{items} delivered, ordered {day}.",
+        "{items} geliefert, bestellt {day}.",
+    ),
+    "order.sent": ("{items} sent to you, ordered {day}.", "{items} versandt, bestellt {day}."),
+    "order.arrival": (
+        "Day of arrival unknown. Please ask us.",
+        "Ankunft unbekannt. Bitte fragen Sie uns.",
+    ),
     "order.exchange": (
         "Size {wanted} instead of {had}, at the price you paid: {price}.",
         "Größe {wanted} statt {had}, zum bezahlten Preis: {price}.",
     ),
     "order.wish": (
-        "We know what you would like instead. Nothing to repeat.",
-        "Wir wissen, was Sie stattdessen möchten. Nichts zu wiederholen.",
+        "Exchange it here. Nothing to repeat.",
+        "Hier umtauschen, nichts zu wiederholen.",
     ),
     "order.not-right": (
         "Not right? We help at the counter.",
         "Passt etwas nicht? Wir helfen am Tresen.",
     ),
     # where they write to us, and nobody knows it is them
-    "handle.heading": ("Do you write to us elsewhere?", "Schreiben Sie uns auch woanders?"),
-    "handle.line": ("A code tells us that it is you.", "Ein Code sagt uns, dass Sie es sind."),
+    "handle.heading": ("Link what you wrote to us online", "Ihre Nachrichten hierher holen"),
+    "handle.line": (
+        "Send us a code once, and repeat nothing.",
+        "Einmal einen Code senden, nichts wiederholen.",
+    ),
     "handle.how": (
-        "We show six digits. Send them to us from there.",
-        "Wir zeigen sechs Ziffern. Senden Sie sie uns von dort.",
+        "We show six digits. Send them to us where you write to us.",
+        "Wir zeigen sechs Ziffern. Senden Sie sie dort, wo Sie uns schreiben.",
     ),
     "handle.code": ("Your code: {code}", "Ihr Code: {code}"),
     "handle.code-line": (
@@ -270,6 +294,7 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "points.one": ("{count} point", "{count} Punkt"),
     "points.balance": ("{count} points", "{count} Punkte"),
     "points.line": ("They are yours to use at the counter.", "Am Tresen können Sie sie nutzen."),
+    "points.line-one": ("It is yours to use at the counter.", "Am Tresen können Sie ihn nutzen."),
     # one offer
     "offer.title": ("{title}", "{title}"),
     "offer.reason": ("{reason}", "{reason}"),
@@ -291,8 +316,11 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Perhaps not here. Please ask.",
         "Vielleicht nicht da. Bitte fragen.",
     ),
-    "offer.stock-unknown": ("Here? Please ask.", "Hier? Bitte fragen."),
-    "offer.until": ("Until {until}.", "Bis {until}."),
+    "offer.stock-unknown": (
+        "We do not know whether it is here.",
+        "Ob es hier ist, wissen wir nicht.",
+    ),
+    "offer.until": ("For you until {until}.", "Für Sie bis {until}."),
     # age
     "page.as-of": ("As of {when}", "Stand {when}"),
     "fact.as-of": ("As of {when}.", "Stand {when}."),

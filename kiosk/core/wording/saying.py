@@ -37,16 +37,16 @@ class Word:
     id: str
 
 
-Value = str | int | Moment | Money | Word
-"""What may stand in a sentence; a str is foreign text that `foreign.safe` has already seen."""
-
-
 @dataclass(frozen=True, slots=True)
 class Saying:
     """One sentence by its id, with its values by name."""
 
     id: str
-    values: tuple[tuple[str, Value], ...] = ()
+    values: "tuple[tuple[str, Value], ...]" = ()
+
+
+Value = str | int | Moment | Money | Word | Saying
+"""What may stand in a sentence, another one as well; a str is foreign text that `foreign.safe` has already seen."""
 
 
 def say(sentence_id: str, /, **values: Value) -> Saying:

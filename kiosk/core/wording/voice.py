@@ -66,6 +66,8 @@ class Voice:
                 return sentence_of(value.id, self.language)
             case Moment():
                 return self._moment(value)
+            case Saying():
+                return self.text_of(value)
 
     def _number(self, number: int) -> str:
         if 0 <= number < 1_000:

@@ -18,9 +18,11 @@ from sync.model import promises
 from sync.model.profile import Profile
 from sync.model.records import (
     Account,
+    Back,
     Band,
     Case,
     Consent,
+    ContactPoint,
     Customer,
     Entitlement,
     Interaction,
@@ -123,7 +125,8 @@ def test_maya_sees_her_newest_delivered_order_with_the_size_she_already_chose() 
     help_block = next(block for block in page.blocks if block.kind is BlockKind.HELP)
     assert help_block.lines == (
         "Your order W-1042",
-        "We know what you would like instead. Nothing to repeat.",
+        "1 item delivered, ordered on 30 Apr.",
+        "Exchange it here. Nothing to repeat.",
     )
     assert page.blocks[0].lines == ("Hello, Maya.",)
     assert help_block.details[:2] == (
@@ -249,7 +252,7 @@ def test_jonas_reads_that_none_is_here_what_the_web_says_and_that_its_price_coun
     assert offered.lines[1].startswith("None here (counted ")
     assert isinstance(stock, Stock)
     assert stock.count == 0
-    assert offered.lines[2] == "Until Wednesday."
+    assert offered.lines[2] == "For you until Wednesday."
     assert offered.details[:4] == (
         "You asked for it in the web shop",
         "€41.00 on the web, €45.00 here (as of 14:01).",
@@ -293,7 +296,11 @@ def test_lena_sees_her_parcel_first_and_its_items_only_after_a_touch() -> None:
     page = demo_page("lena")
 
     assert kinds_of(page) == ["greeting", "waiting", "points", "offer"]
-    assert page.blocks[1].lines == ("Ready for you here", "Order W-1077, 2 items.")
+    assert page.blocks[1].lines == (
+        "Ready for you here",
+        "Order W-1077, 2 items.",
+        "Since 13:27. Please go to the counter.",
+    )
     assert "Rain hat" not in " ".join(lines_of(page))
     assert any("Rain hat" in line for line in page.blocks[1].details)
     assert page.blocks[1].actions == (pages.RING_COUNTER,)
@@ -510,6 +517,88 @@ def test_sams_gift_is_nowhere_on_his_page_or_the_familys() -> None:
         assert "W-1081" not in text_of(page)
 
 
+# What became of an order
+
+
+def lines_in(page: Page, language: str) -> tuple[str, ...]:
+    return pages.spoken_in(page, language, shop()).blocks[1].lines
+
+
+def test_a_delivered_order_says_how_much_came_when_it_was_ordered_and_where_help_is() -> None:
+    two = OrderLine(product="mug", title="Mug", count=2, paid_minor=1)
+    came_back = Back(product="mug", count=1)
+
+    one = page_of(order())
+    several = page_of(order(lines=(two, two), back=(came_back,)))
+
+    assert one.blocks[1].lines == (
+        "Your order W-1", "1 item delivered, ordered on Tuesday.", "Not right? We help at the counter.",
+    )  # fmt: skip
+    assert lines_in(one, "de")[1] == "1 Teil geliefert, bestellt am Dienstag."
+    assert lines_in(several, "en")[1] == "3 items delivered, ordered on Tuesday."
+    assert lines_in(several, "de")[1] == "3 Teile geliefert, bestellt am Dienstag."
+
+
+def test_an_order_on_its_way_says_so_and_that_nobody_told_us_when_it_comes() -> None:
+    page = page_of(order(state="shipped"), order(id="W-0", at=TUESDAY - DAY))
+
+    assert page.blocks[1].lines == (
+        "Your order W-1", "1 item sent to you, ordered on Tuesday.", "Day of arrival unknown. Please ask us.",
+    )  # fmt: skip
+    assert page.blocks[1].details == ("1 x Linen shirt, €31.92",)
+    assert page.blocks[1].actions == (pages.ASK_ABOUT,)
+    assert page.blocks[2].lines[0] == "Your order W-0"
+    assert lines_in(page, "de") == (
+        "Ihre Bestellung W-1", "1 Teil versandt, bestellt am Dienstag.", "Ankunft unbekannt. Bitte fragen Sie uns.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (order(state="paid"),),
+        (order(state="shipped", at=NOW_US - 61 * DAY),),
+        (order(state="shipped", sensitivity="gift"),),
+    ],
+    ids=["not sent", "too old", "gift"],
+)
+def test_no_order_is_said_to_be_on_its_way_that(rows: tuple[Record, ...]) -> None:
+    assert kinds_of(page_of(*rows)) == ["greeting"]
+
+
+def test_a_parcel_says_since_when_it_waits_and_where_to_go_and_one_on_its_way_that_it_is_not_here() -> (
+    None
+):
+    here = page_of(Pickup("p", "W-1", "harbour", "ready", ready_at=TUESDAY, n_items=5))
+    undated = page_of(Pickup("p", "W-1", "harbour", "ready"))
+    coming = page_of(
+        order(state="shipped"), Pickup("p", "W-1", "harbour", "expected", n_items=1)
+    )
+
+    assert lines_in(here, "en")[1:] == (
+        "Order W-1, 5 items.", "Since Tue. Please go to the counter.",
+    )  # fmt: skip
+    assert lines_in(here, "de")[1:] == (
+        "Bestellung W-1, 5 Teile.", "Seit Di. Bitte gehen Sie zum Tresen.",
+    )  # fmt: skip
+    assert undated.blocks[1].lines[2] == "Please go to the counter."
+    assert kinds_of(coming) == ["greeting", "waiting"]
+    assert coming.blocks[1].lines == (
+        "On its way here", "Order W-1, 1 item.", "Not here yet. The day is not known.",
+    )  # fmt: skip
+
+
+def test_where_somebody_writes_to_us_the_page_says_what_a_code_is_good_for() -> None:
+    page = page_of(ContactPoint("p", "x", "tommy_b"))
+
+    assert page.blocks[1].lines == (
+        "Link what you wrote to us online", "Send us a code once, and repeat nothing.",
+    )  # fmt: skip
+    assert page.blocks[1].details == (
+        "We show six digits. Send them to us where you write to us.",
+    )
+
+
 # A household
 
 
@@ -594,6 +683,8 @@ def test_one_point_is_one_point() -> None:
 
     assert "1 point" in lines_of(page)
     assert "1 Punkt" in lines_of(pages.spoken_in(page, "de", shop()))
+    assert "It is yours to use at the counter." in lines_of(page)
+    assert "They are yours to use at the counter." in lines_of(page_of(Account("a", 2)))
 
 
 def test_one_fitting_offer_is_last() -> None:
@@ -602,7 +693,7 @@ def test_one_fitting_offer_is_last() -> None:
     )
 
     assert kinds_of(page) == ["greeting", "help", "points", "offer"]
-    assert page.blocks[-1].lines == ("Belt", "Until tomorrow.")
+    assert page.blocks[-1].lines == ("Belt", "For you until tomorrow.")
     assert page.blocks[-1].details[0] == "Goes with it"
 
 
@@ -619,10 +710,10 @@ def test_an_offer_known_not_to_be_here_gives_way_to_one_that_is() -> None:
 @pytest.mark.parametrize(
     ("ends", "said"),
     [
-        (datetime(2026, 5, 14, 14, 2, 31, tzinfo=UTC), "Until Thursday."),
-        (datetime(2026, 5, 15, 0, 0, tzinfo=UTC), "Until Thursday."),
-        (datetime(2026, 5, 14, 18, 0, tzinfo=UTC), "Until Thursday, 18:00."),
-        (datetime(2026, 5, 8, 23, 59, tzinfo=UTC), "Until today."),
+        (datetime(2026, 5, 14, 14, 2, 31, tzinfo=UTC), "For you until Thursday."),
+        (datetime(2026, 5, 15, 0, 0, tzinfo=UTC), "For you until Thursday."),
+        (datetime(2026, 5, 14, 18, 0, tzinfo=UTC), "For you until Thursday, 18:00."),
+        (datetime(2026, 5, 8, 23, 59, tzinfo=UTC), "For you until today."),
     ],
 )
 def test_an_offer_ends_on_a_day_and_at_no_odd_minute(ends: datetime, said: str) -> None:
@@ -705,7 +796,7 @@ def test_what_the_web_says_is_told_only_where_it_differs() -> None:
     ("count", "is_doubtful", "said"),
     [
         (0, False, "None here (counted 14:02)."),
-        (None, False, "Here? Please ask."),
+        (None, False, "We do not know whether it is here."),
         (3, True, "Perhaps not here. Please ask."),
     ],
 )
@@ -849,3 +940,14 @@ def test_a_ticket_is_shown_until_its_end_and_not_after() -> None:
     assert page_of(ticket(0)).blocks[1].lines == ("Kite day", "Your ticket.")
     assert kinds_of(page_of(ticket(NOW_US))) == ["greeting"]
     assert kinds_of(page_of(ticket(NOW_US + 1, n_left=0))) == ["greeting"]
+
+
+def test_two_tickets_are_confirmed_both_and_three_all() -> None:
+    where = shop()
+    two = pages.joined(demo_page("sam"), demo_page("ama"), where)
+    three = pages.joined(two, demo_page("kofi"), where)
+
+    assert two.blocks[1].details[0].startswith("Confirm both at once:")
+    assert three.blocks[1].details[0].startswith("Confirm all 3 at once:")
+    german = pages.spoken_in(two, "de", where)
+    assert german.blocks[1].details[0].startswith("Beide auf einmal:")

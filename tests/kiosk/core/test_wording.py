@@ -136,7 +136,12 @@ def test_a_date_at_the_end_of_a_sentence_ends_it_with_one_full_stop() -> None:
         for language in LANGUAGES
     ]
 
-    assert said == ["Until 12 Dec.", "Bis 12. Dez.", "As of 12 Dec.", "Stand 12. Dez."]
+    assert said == [
+        "For you until 12 Dec.",
+        "Für Sie bis 12. Dez.",
+        "As of 12 Dec.",
+        "Stand 12. Dez.",
+    ]
 
 
 def test_money_and_numbers_follow_the_language() -> None:
