@@ -12,8 +12,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.issuing.errors import PlanMalformed
 from drivers.issuing.journal import NUMBERS, Entry, Journal, State
 from drivers.issuing.plan import Plan
+from drivers.issuing.sheet import Wanted
 from drivers.issuing.station import ISSUE
 
 NUMBER: Final = "{number}"
@@ -78,6 +80,18 @@ def first_number(
         if number in range(first, first + count):
             first = number + 1  # a label somebody wrote has it
     return first
+
+
+def check_labels(wanted: Sequence[Wanted], plan: Plan) -> None:
+    """Raise PlanMalformed, naming the lines, where a label the plan gives is one somebody wrote into the same sheet."""
+    lines = {each.label: each.line for each in wanted if each.label}
+    for each in wanted:
+        label = plan.label_of(number=each.number, code=CODE)
+        if not each.label and label in lines:
+            raise PlanMalformed(
+                f"line {each.line} of the sheet has no label, and the one the plan gives it, {label},"
+                f" has line {lines[label]}"
+            )
 
 
 def is_reserved(entries: Iterable[Entry], span: Span) -> bool:

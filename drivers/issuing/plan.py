@@ -147,6 +147,12 @@ _NAMES: Final = (
 )  # fmt: skip
 
 
+def example(chip: Chip) -> str:
+    """`EXAMPLE` for one kind of chip."""
+    here, there = f'chip = "{Chip.DESFIRE.value}"', f'chip = "{chip.value}"'
+    return EXAMPLE.replace(here.ljust(len(there)), there.ljust(len(here)))
+
+
 def practice_example(chip: Chip, maker_key: bytes) -> str:
     """A plan to practise with on chips of one kind, as TOML."""
     return f"""\

@@ -175,8 +175,15 @@ def _uid(line: int, cell: str) -> bytes | None:
 def _check_whole(found: tuple[Wanted, ...]) -> None:
     if not found:
         raise PlanMalformed("the sheet has no bands")
-    uids = dict[bytes, int]()
+    uids, labels = dict[bytes, int](), dict[str, int]()
     for wanted in found:
+        if wanted.label in labels:
+            first = labels[wanted.label]
+            raise PlanMalformed(
+                f"line {wanted.line} of the sheet has the label of line {first}"
+            )
+        if wanted.label:
+            labels[wanted.label] = wanted.line
         if wanted.uid is None:
             continue
         if wanted.uid in uids:

@@ -155,10 +155,10 @@ def plan(
         str,
         typer.Option(
             "--chip",
-            help="With --practice: desfire, ntag424, ultralight_aes.",
-            show_default=True,
+            help="Which chip the printed plan is for: desfire, ntag424, ultralight_aes.",
+            show_default="desfire",
         ),
-    ] = "desfire",
+    ] = "",
 ) -> None:
     """Print a plan to begin with, or say what one does.
 
@@ -169,7 +169,7 @@ def plan(
         "plan",
         station.Asked(
             data=context.obj.data, reader=context.obj.reader, plan=plan, sheet=sheet, count=count,
-            practice_chip=chip if practice else "",
+            chip=chip, is_practising=practice,
         ),
     )  # fmt: skip
 

@@ -37,8 +37,8 @@ from drivers.issuing.errors import (
 from drivers.issuing.journal import RETIRE, Journal
 from drivers.issuing.label import svg_of
 from drivers.issuing.looking import Ring, looked
-from drivers.issuing.numbering import Span, first_number, is_reserved, reserve
-from drivers.issuing.plan import EXAMPLE, PRACTICE, Chip, Plan, plan_of, practice_example
+from drivers.issuing.numbering import Span, check_labels, first_number, is_reserved, reserve
+from drivers.issuing.plan import PRACTICE, Chip, Plan, example, plan_of, practice_example
 from drivers.issuing.sheet import Outcome, Wanted, reported_of, wanted_of
 from drivers.issuing.station import (
     ISSUE,
@@ -94,7 +94,8 @@ class Asked:
 
     Attributes:
         data: The data folder.
-        practice_chip: Print a plan to practise with on this kind of chip; "" for none.
+        chip: Which kind of chip a plan is printed for; "" for a DESFire.
+        is_practising: Print one to practise with.
         database, key: Where nodes of a centre share one, and the centre's key; "" and None for what is in its folder.
         reader: The reader, as in the settings.
         plan, sheet, report, labels, keys: Files and folders; None where none was given.
@@ -124,7 +125,8 @@ class Asked:
     band: str = ""
     is_dry: bool = False
     is_giving_up: bool = False
-    practice_chip: str = ""
+    chip: str = ""
+    is_practising: bool = False
     database: str = ""
     key: Path | None = None
     is_uid_shown: bool = False
@@ -218,14 +220,13 @@ def _doctor(asked: Asked) -> str:
 
 def say_plan(asked: Asked) -> None:
     """Print an example, or what a plan does, without a band. Raises PlanMalformed."""
-    if asked.practice_chip:
-        print(_practice_plan(asked), end="")
-        return
-    if asked.plan is None:
-        print(EXAMPLE, end="")
+    is_about_bands = asked.plan is not None or asked.sheet is not None or asked.count
+    if not is_about_bands or asked.is_practising or asked.chip:
+        print(_new_plan(asked), end="")
         return
     plan = _plan(asked)
     wanted = _wanted(asked)[0] if asked.sheet or asked.count else ()
+    check_labels(wanted, plan)
     oldest = f", EV{plan.generation_min} and later" if plan.chip is Chip.DESFIRE else ""
     if plan.is_practice:
         print(PRACTISED)
@@ -243,8 +244,19 @@ def say_plan(asked: Asked) -> None:
         print(f"{counted(len(wanted), 'band')}, {labels}")
 
 
-def _practice_plan(asked: Asked) -> str:
-    """A plan for the virtual chips of one kind."""
+def _new_plan(asked: Asked) -> str:
+    """A plan to begin with, or one for the virtual chips of a kind. Raises PlanMalformed."""
+    if asked.plan is not None:
+        option = "--practice" if asked.is_practising else "--chip"
+        raise PlanMalformed(f"give --plan or {option}, not both")
+    chips = {chip.value: chip for chip in Chip}
+    if asked.chip and asked.chip not in chips:
+        raise PlanMalformed(f"--chip is one of {', '.join(chips)}")
+    chip = chips[asked.chip or Chip.DESFIRE.value]
+    return _practice_plan(chip) if asked.is_practising else example(chip)
+
+
+def _practice_plan(chip: Chip) -> str:
     from hardware.virtual.originality import (
         DESFIRE_TEST_KEY,
         NTAG424_TEST_KEY,
@@ -252,15 +264,11 @@ def _practice_plan(asked: Asked) -> str:
     )
 
     keys = {
-        Chip.DESFIRE.value: DESFIRE_TEST_KEY,
-        Chip.NTAG424.value: NTAG424_TEST_KEY,
-        Chip.ULTRALIGHT_AES.value: ULTRALIGHT_AES_TEST_KEY,
+        Chip.DESFIRE: DESFIRE_TEST_KEY,
+        Chip.NTAG424: NTAG424_TEST_KEY,
+        Chip.ULTRALIGHT_AES: ULTRALIGHT_AES_TEST_KEY,
     }
-    if asked.plan is not None:
-        raise PlanMalformed("give --plan or --practice, not both")
-    if asked.practice_chip not in keys:
-        raise PlanMalformed(f"--chip is one of {', '.join(keys)}")
-    return practice_example(Chip(asked.practice_chip), keys[asked.practice_chip].public)
+    return practice_example(chip, keys[chip].public)
 
 
 def _plan(asked: Asked) -> Plan:
@@ -392,6 +400,10 @@ def _patience(asked: Asked, clock: Clock, is_told: Callable[[], bool]) -> Callab
     return lambda: is_told() or (deadline is not None and clock.ticks_ms() >= deadline)
 
 
+NONE_ALONE: Final = "No band was held by itself: nothing was done."
+"""The last word where bands were held, and never one that could be read."""
+
+
 def _only_band(reader: Reader, is_over: Callable[[], bool], *, is_json: bool) -> Target:
     """The band a command is for; ends the command where none came, or nothing that is one band. Raises ReaderError."""
     _prompt()
@@ -403,7 +415,8 @@ def _only_band(reader: Reader, is_over: Callable[[], bool], *, is_json: bool) ->
 
     target = _next_band(reader, is_over, say)
     if target is None and codes:
-        fail(_words_of(codes[-1]), code=codes[-1])
+        # To people it was said when it was seen.
+        fail(_words_of(codes[-1]) if is_json else NONE_ALONE, code=codes[-1])
     if target is None:
         fail("Nobody held a band to the reader.", EXIT_NO_BAND, code="no_band")
     return target
@@ -569,6 +582,7 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
         report = _report(asked, name, plan)
         run = _run_of(bench, wanted, name, report)
         wanted = tuple(replace(each, number=each.number + run.first - 1) for each in wanted)
+        check_labels(wanted, plan)
         job = Job(
             wanted,
             name=name,

@@ -1,13 +1,16 @@
 """No number is printed on two bands: what the journal says of those before decides where a run begins."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from drivers.issuing.errors import PlanMalformed
 from drivers.issuing.journal import NUMBERS, Entry, Journal, State
-from drivers.issuing.numbering import Span, first_number, is_reserved, reserve
+from drivers.issuing.numbering import Span, check_labels, first_number, is_reserved, reserve
 from drivers.issuing.plan import Plan, plan_of
+from drivers.issuing.sheet import wanted_of
 from hardware.clock import FixedClock
 from hardware.disk import SystemDisk
 from hardware.entropy import SeededEntropy
@@ -133,6 +136,15 @@ def test_a_plan_that_prints_no_number_begins_with_one_each_time() -> None:
     entries = issued("a", 1, 2, label="Band C{}")
 
     assert first(entries, plan=BY_CODE) == 1
+
+
+def test_a_label_the_plan_gives_is_not_one_that_stands_in_the_same_sheet() -> None:
+    wanted = wanted_of(b"label,store\nBand 2,a\n,a\n,a\n")
+
+    with pytest.raises(PlanMalformed, match=r"line 3 .* gives it, Band 2, has line 2"):
+        check_labels(wanted, PLAN)
+    check_labels([replace(each, number=each.number + 4) for each in wanted], PLAN)
+    check_labels(wanted, BY_CODE)
 
 
 def test_numbers_are_reserved_once_and_stand_on_the_disk_where_a_plan_prints_them(

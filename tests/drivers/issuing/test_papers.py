@@ -132,6 +132,7 @@ def test_a_band_is_found_by_the_line_people_see_in_their_sheet() -> None:
         ),
         ("label,uid\nx,04a1b2c3d4e5f6\ny,\n", "all or none"),
         ("label\n=1+1\n", "cannot be printed"),
+        ("label\nMaya\nTom\n Maya\n", "line 4 of the sheet has the label of line 2"),
     ],
 )
 def test_a_sheet_that_is_not_meant_is_refused(sheet: str, words: str) -> None:

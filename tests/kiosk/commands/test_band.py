@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from drivers.credential.layout import AID, REFERENCE_FILE
-from drivers.issuing.plan import EXAMPLE, Chip, plan_of, practice_example
+from drivers.issuing.plan import EXAMPLE, Chip, Plan, plan_of, practice_example
 from drivers.issuing.sheet import Outcome, Reported, heading, line_of_report
 from hardware.clock import SystemClock
 from hardware.entropy import SeededEntropy, SystemEntropy
@@ -91,6 +91,28 @@ def test_a_plan_to_begin_with_is_printed_and_holds() -> None:
 
     assert (printed.returncode, printed.stdout) == (0, EXAMPLE)
     assert plan_of(printed.stdout.encode()).has_random_uid
+
+
+@pytest.mark.parametrize("kind", Chip)
+def test_a_plan_to_begin_with_is_for_the_chip_that_was_said(kind: Chip) -> None:
+    printed = run("band", "plan", "--chip", kind.value).stdout
+
+    assert plan_of(printed.encode()) == Plan(chip=kind)
+    assert {line.find("#") for line in printed.splitlines()[2:-1]} == {33}
+
+
+def test_a_sheet_with_a_label_twice_is_refused_before_a_band_is_held(at: At) -> None:
+    (at.folder / "sheet.csv").write_text("label\nMaya\nTom\nMaya\n")
+
+    plan = at.arguments("plan")[:4]
+    asked = [
+        run(*arguments, "--sheet", at.folder / "sheet.csv")
+        for arguments in (plan, at.arguments("issue"))
+    ]
+
+    for said in asked:
+        assert said.returncode == 2
+        assert "line 4 of the sheet has the label of line 2" in said.stderr
 
 
 def test_what_a_plan_does_is_said_without_a_band(at: At) -> None:
@@ -404,9 +426,8 @@ def test_two_bands_at_once_are_the_last_word_and_not_that_nobody_held_one(
     said = run(*at.arguments(act, "--timeout", "2"))
 
     assert said.returncode == 1
-    assert said.stderr == (
-        "tapthread band: More than one band is at the reader. Hold one at a time.\n"
-    )
+    assert said.stdout == "More than one band is at the reader. Hold one at a time.\n"
+    assert said.stderr == "tapthread band: No band was held by itself: nothing was done.\n"
 
 
 def test_a_band_that_was_never_issued_is_said_to_be_so_and_a_retired_one_to_have_no_id(
@@ -907,8 +928,10 @@ def test_each_act_has_help_with_its_own_options_alone() -> None:
         ("issue", {"count": 1, "sheet": Path("/dev/null")}, "not both"),
         ("issue", {"count": 1, "reader": "virtual"}, "a reader of its own"),
         ("issue", {"count": 1, "keys": Path("/nowhere")}, "holds no band-master.key"),
-        ("plan", {"practice_chip": "desfire"}, "not both"),
-        ("plan", {"plan": None, "practice_chip": "ntag213"}, "--chip is one of desfire"),
+        ("plan", {"is_practising": True}, "--plan or --practice, not both"),
+        ("plan", {"chip": "ntag424"}, "--plan or --chip, not both"),
+        ("plan", {"plan": None, "chip": "ntag213"}, "--chip is one of desfire"),
+        ("plan", {"plan": None, "count": 2}, "give a plan"),
         ("read", {"plan": None, "reader": "virtual"}, "`tapthread virtual --pn532 PATH`"),
         ("enter", {"report": None}, "give the report"),
     ],
