@@ -1,6 +1,7 @@
 """The demo as one app: ticker, kiosk and counter side by side from 160 columns, one at a time below.
 
     F1 ticker   F2 kiosk   F3 counter                     everywhere
+    F4 the page of whoever is here, at the counter        everywhere
     0-9 tap   V visitor   S spare   N network   C counter   T trap   Q quit     in the ticker and on the attract page; elsewhere with Alt
     Ctrl+C quit                                           everywhere
     Space the next step of the tour                       everywhere, while there is one
@@ -20,6 +21,7 @@ from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
+from kiosk.core.counter_keys import OPEN_KEY
 from kiosk.core.entries import Opened, Post, Telling, found
 from kiosk.core.ports import CounterDesk, Recognition, held_by
 from kiosk.core.staff_words import StaffWords
@@ -94,6 +96,7 @@ class DemoScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *_bindings(),
         Binding("escape", "close_trap", show=False),
+        Binding(OPEN_KEY.lower(), "open_here", show=False),
         Binding("space", "go_on", show=False, priority=True),
     ]
 
@@ -305,6 +308,8 @@ class DemoScreen(Screen[None]):
                 self.action_go("counter")
             case "trap":
                 self._toggle_trap()
+            case "here":
+                self.action_open_here()
             case "quit":
                 self.app.exit(0)
             case _:
@@ -334,6 +339,18 @@ class DemoScreen(Screen[None]):
         self._is_trap = self._is_trap and place != "counter"
         self._place = place
         self._arrange()
+
+    def action_open_here(self) -> None:
+        """To the counter, with the page of whoever is here; where nobody is, what the key is for. At the counter it is the counter's own."""
+        counter = self.counter
+        if not counter.has_here and not counter.owner:
+            self._say("demo.here.nobody")
+            self._hint_at("demo.here.nobody.short")
+            return
+        self._is_trap = False
+        self.action_go("counter")
+        if counter.has_here:
+            counter.action_open_here()
 
     def action_close_trap(self) -> None:
         """Back to where it was opened, and the counter has its place again."""
@@ -505,6 +522,8 @@ class DemoScreen(Screen[None]):
         yield f"{alt}0-9", words.say("demo.press" if is_first else "demo.key.tap"), "tap 1"
         for letter, name in _LETTERS.items():
             yield f"{alt}{letter.upper()}", words.say(f"demo.key.{name}"), name
+        if self._place != "counter" and self.counter.has_here:
+            yield OPEN_KEY, words.say("demo.key.here"), "here"
 
 
 class DemoApp(KioskApp, inherit_bindings=False):

@@ -721,6 +721,11 @@ class CounterView(CounterSettling):
         )
 
     @property
+    def has_here(self) -> bool:
+        """Whether the key for whoever is here does something."""
+        return bool(self._here_name)
+
+    @property
     def _here_name(self) -> str:
         """What the key for whoever is here does, as `action_open_here` decides it."""
         if self._carried is not None or self._here is not None:

@@ -1,5 +1,6 @@
 """The demo: ticker, kiosk and counter side by side or one at a time, its keys, the trap."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -287,7 +288,7 @@ async def test_on_the_smallest_terminal_that_is_said_too_and_then_the_keys_stand
 
         assert at.rig.taps == [1]
         assert said.rstrip().endswith("Alt+5 taps a band. F1: keys")
-        assert at.screen.splitlines()[1].rstrip().endswith("F1  Alt+ 0-9 V N C T Q")
+        assert at.screen.splitlines()[1].rstrip().endswith("F1 F4  Alt+ 0-9 V N C T Q")
         assert clipped(at.app) == []
 
 
@@ -372,7 +373,7 @@ async def test_the_smallest_terminal_tells_every_key_in_one_line(key: str, line:
 async def test_the_smallest_terminal_tells_where_the_keys_need_alt() -> None:
     async with demo(SMALL) as at:
         await at.press("f1")
-        assert "On other pages: the same keys with Alt." in at.screen
+        assert "On other pages: with Alt. F4: who is here." in at.screen
         await at.press("f3")
 
         assert "Alt+ 0-9 V N C T Q" in at.screen
@@ -396,8 +397,21 @@ async def test_the_smallest_terminal_tells_the_keys_beside_a_customers_page_too(
         cut = at.screen.splitlines()
 
         assert page[0].startswith(" Hello, Tom.")
-        assert page[1].split() == ["1", "/", "2", "F1", "Alt+", "0-9", "V", "N", "C", "T", "Q"]
-        assert cut[1].rstrip().endswith("net cut  F1  Alt+ 0-9 V N C T Q")
+        assert page[1].split() == [
+            "1",
+            "/",
+            "2",
+            "F1",
+            "F4",
+            "Alt+",
+            "0-9",
+            "V",
+            "N",
+            "C",
+            "T",
+            "Q",
+        ]
+        assert cut[1].rstrip().endswith("net cut  F1 F4  Alt+ 0-9 V N C T Q")
         assert clipped(at.app) == []
 
 
@@ -725,7 +739,69 @@ async def test_the_numbers_in_the_bar_say_that_they_are_of_this_store(
 
         first = at.screen.splitlines()[0]
         assert {
-            SMALL: f"{late} late here",
-            MIDDLE: f"Here: asked twice 6 · late {late} · web differs 4",
+            SMALL: f"Unanswered here {late}",
+            MIDDLE: f"Here: Twice 6, Unanswered {late}, Contradictions 4",
             WIDE: f"Here: Asked twice 6 · Unanswered {late} · Contradictions 4",
         }[size] in first
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, WIDE])
+async def test_the_bar_and_the_page_of_f1_call_the_three_sins_the_same(
+    size: tuple[int, int],
+) -> None:
+    async with demo(size) as at:
+        await at.press("f1")
+
+        bar, *page = at.screen.splitlines()
+        names = [row.split(maxsplit=1)[1] for row in page if re.match(r" +\d+ [A-Z]", row)]
+        words = bar[bar.index("Counter") + len("Counter") :].replace("Here:", "")
+        said = re.findall(r"([A-Z][a-z ]+?) (?:here )?\d", words)
+        assert names[:3]
+        assert said
+        assert all(
+            any(word.casefold() in name.casefold() for name in names) for word in said
+        ), (said, names)
+
+
+# F4
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, WIDE])
+@pytest.mark.parametrize("place", ["f1", "f2", "alt+t"])
+async def test_f4_opens_at_the_counter_the_page_of_who_tapped_from_wherever_it_is_pressed(
+    size: tuple[int, int], place: str
+) -> None:
+    async with demo(size) as at:
+        await at.press("2", place, "f4")
+
+        assert at.shell.place == "counter"
+        assert at.shell.counter.owner == "tom"
+        assert at.shell.query_one(CounterView).display
+
+        await at.press("f2", "f4")
+        assert (at.shell.place, at.shell.counter.owner) == ("counter", "tom")
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, WIDE])
+async def test_f4_says_what_it_is_for_where_nobody_tapped(size: tuple[int, int]) -> None:
+    async with demo(size) as at:
+        await at.press("0", "f4")
+
+        assert at.shell.place == "kiosk"
+        assert "F4" in at.screen
+        assert "obody" in at.screen
+
+
+@pytest.mark.parametrize("size", [MIDDLE, WIDE])
+async def test_f4_stands_among_the_keys_while_there_is_somebody_to_open(
+    size: tuple[int, int],
+) -> None:
+    async with demo(size) as at:
+        assert "F4  who is here" not in at.screen
+
+        await at.press("1")
+        assert "F4  who is here" in at.screen
+
+        await at.click_key("demo-keys", "here")
+        assert at.shell.counter.owner == "maya"
+        assert "F4  who is here" not in at.screen
