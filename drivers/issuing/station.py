@@ -197,17 +197,23 @@ class Job:
         )
 
     @property
-    def begun_words(self) -> str:
-        """The same for people: what each is called, with its line of the sheet; "" for none."""
+    def begun_labels(self) -> tuple[tuple[str, int], ...]:
+        """The same for people: what each is called, with its line of the sheet, 0 for none."""
         labels = {
             entry.values.get("line", ""): entry.values.get("label", "")
             for entry in self._journal.entries
             if entry.step == ISSUE and entry.state is State.BEGUN
         }
-        begun = [
+        return tuple(
             (labels[self.key_of(number)], self._wanted[number].line) for number in self.begun
-        ]
-        return ", ".join(f"{label} (line {line})" if line else label for label, line in begun)
+        )
+
+    @property
+    def begun_words(self) -> str:
+        """The same in words; "" for none."""
+        return ", ".join(
+            f"{label} (line {line})" if line else label for label, line in self.begun_labels
+        )
 
     def key_of(self, number: int) -> str:
         """What a line is called in the journal."""

@@ -10,10 +10,17 @@
     tapthread band replace --plan P --band ID  issue one band in place of another
     tapthread band enter --report R            at the centre: learn the bands of a report
 
-`verify --json` and `read --json` print one object, or {"error": {"code", "message"}}, with `status` and its `meaning` where a chip
-refused: as_planned, state (as_planned, differs, no_id, not_issued, retiring), chip, band, differences, practice; and chip, family, uid,
-true_uid, signature, ours, practice, reason, band, random_uid, capsule, uses, uses_remembered, readings, of which `read --plan` prints
-what needs keys. What is null was not said or is not shown. Anything else goes to standard error, and the exit code is the same.
+With `--json` an act prints one object when it ends, or {"error": {"code", "message"}}, with `status` and its `meaning` where a chip refused:
+
+    verify          as_planned, state (as_planned, differs, no_id, not_issued, retiring), chip, band, differences, practice
+    read            chip, family, uid, true_uid, signature, ours, practice, reason, band, random_uid, capsule, uses,
+                    uses_remembered, readings, of which `read --plan` prints what needs keys
+    plan --plan     plan, chip, generation_min, signature, label, steps (name, words), bands, practice
+    issue, replace  over, issued, wanted, begun (label, line), waiting, report, practice, and of this run bands (outcome, line,
+                    label, code, band, store, replaces, problem); with --dry-run chip, band, steps, practice
+    retire          retired, chip, band, practice
+
+What is null was not said or is not shown. Anything else goes to standard error, and the exit code is the same.
 
 Practice, without any hardware: `tapthread virtual --pn532 LINK --band desfire-ev2-new` in one terminal, `tapthread band ... --reader
 pn532:LINK` with a plan of `tapthread band plan --practice` in another.
@@ -143,7 +150,7 @@ def run(
     context.obj = settings.load(data=data, centre=centre, reader=reader)
 
 
-def plan(
+def plan(  # noqa: PLR0913, PLR0917  # its options
     context: typer.Context,
     plan: Plan = None,
     sheet: Sheet = None,
@@ -159,6 +166,7 @@ def plan(
             show_default="desfire",
         ),
     ] = "",
+    as_json: Json = False,
 ) -> None:
     """Print a plan to begin with, or say what one does.
 
@@ -169,7 +177,7 @@ def plan(
         "plan",
         station.Asked(
             data=context.obj.data, reader=context.obj.reader, plan=plan, sheet=sheet, count=count,
-            chip=chip, is_practising=practice,
+            chip=chip, is_practising=practice, is_json=as_json,
         ),
     )  # fmt: skip
 
@@ -189,6 +197,7 @@ def issue(  # noqa: PLR0913, PLR0917  # its options
             "--give-up", help="Bands that were begun and are lost: take others for them."
         ),
     ] = False,
+    as_json: Json = False,
     timeout: Timeout = None,
     keys: Keys = None,
     token: Token = "",
@@ -208,8 +217,8 @@ def issue(  # noqa: PLR0913, PLR0917  # its options
         station.Asked(
             data=chosen.data, reader=chosen.reader, plan=plan, sheet=sheet, count=count,
             sealed=sealed, report=report, labels=labels, is_dry=dry_run, is_giving_up=give_up,
-            timeout_ms=_ms(timeout), keys=keys, token=token, token_module=token_module,
-            token_pin=token_pin,
+            is_json=as_json, timeout_ms=_ms(timeout), keys=keys, token=token,
+            token_module=token_module, token_pin=token_pin,
         ),
     )  # fmt: skip
 
@@ -286,6 +295,7 @@ def retire(  # noqa: PLR0913, PLR0917  # its options
             show_default=False,
         ),
     ] = "",
+    as_json: Json = False,
     timeout: Timeout = None,
     keys: Keys = None,
     token: Token = "",
@@ -304,8 +314,9 @@ def retire(  # noqa: PLR0913, PLR0917  # its options
     station.run(
         "retire",
         station.Asked(
-            data=chosen.data, reader=chosen.reader, plan=plan, band=band, timeout_ms=_ms(timeout),
-            keys=keys, token=token, token_module=token_module, token_pin=token_pin,
+            data=chosen.data, reader=chosen.reader, plan=plan, band=band, is_json=as_json,
+            timeout_ms=_ms(timeout), keys=keys, token=token, token_module=token_module,
+            token_pin=token_pin,
         ),
     )  # fmt: skip
 
@@ -326,6 +337,7 @@ def replace(  # noqa: PLR0913, PLR0917  # its options
     report: Report = None,
     labels: Labels = None,
     dry_run: DryRun = False,
+    as_json: Json = False,
     timeout: Timeout = None,
     keys: Keys = None,
     token: Token = "",
@@ -344,8 +356,9 @@ def replace(  # noqa: PLR0913, PLR0917  # its options
         "replace",
         station.Asked(
             data=chosen.data, reader=chosen.reader, plan=plan, band=band, sealed=sealed,
-            report=report, labels=labels, is_dry=dry_run, timeout_ms=_ms(timeout), keys=keys,
-            token=token, token_module=token_module, token_pin=token_pin,
+            report=report, labels=labels, is_dry=dry_run, is_json=as_json,
+            timeout_ms=_ms(timeout), keys=keys, token=token, token_module=token_module,
+            token_pin=token_pin,
         ),
     )  # fmt: skip
 

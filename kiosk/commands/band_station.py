@@ -7,7 +7,7 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -39,7 +39,7 @@ from drivers.issuing.label import svg_of
 from drivers.issuing.looking import Ring, looked
 from drivers.issuing.numbering import Span, check_labels, first_number, is_reserved, reserve
 from drivers.issuing.plan import PRACTICE, Chip, Plan, example, plan_of, practice_example
-from drivers.issuing.sheet import Outcome, Wanted, reported_of, wanted_of
+from drivers.issuing.sheet import Outcome, Reported, Wanted, reported_of, wanted_of
 from drivers.issuing.station import (
     ISSUE,
     STILL_RETIRING,
@@ -51,7 +51,7 @@ from drivers.issuing.station import (
     name_of_sheet,
     whole_of,
 )
-from drivers.issuing.steps import Found
+from drivers.issuing.steps import Found, Step
 from drivers.issuing.telling import Lines
 from drivers.readers.base import WAIT_MS_MAX, Reader
 from drivers.readers.opening import is_known, opened
@@ -222,11 +222,16 @@ def say_plan(asked: Asked) -> None:
     """Print an example, or what a plan does, without a band. Raises PlanMalformed."""
     is_about_bands = asked.plan is not None or asked.sheet is not None or asked.count
     if not is_about_bands or asked.is_practising or asked.chip:
+        if asked.is_json:
+            raise PlanMalformed("a plan is printed as TOML; --json is for what one does")
         print(_new_plan(asked), end="")
         return
     plan = _plan(asked)
     wanted = _wanted(asked)[0] if asked.sheet or asked.count else ()
     check_labels(wanted, plan)
+    if asked.is_json:
+        _print_object(_plan_fields(plan, wanted))
+        return
     oldest = f", EV{plan.generation_min} and later" if plan.chip is Chip.DESFIRE else ""
     if plan.is_practice:
         print(PRACTISED)
@@ -242,6 +247,28 @@ def say_plan(asked: Asked) -> None:
             else f"labels: {plan.marked(plan.label)}"
         )
         print(f"{counted(len(wanted), 'band')}, {labels}")
+
+
+def _plan_fields(plan: Plan, wanted: Sequence[Wanted]) -> dict[str, object]:
+    return {
+        "plan": plan.digest,
+        "chip": plan.chip.value,
+        "generation_min": plan.generation_min if plan.chip is Chip.DESFIRE else None,
+        "signature": plan.signature.value,
+        "label": plan.marked(plan.label),
+        "steps": _step_fields(whole_of(plan)),
+        "bands": len(wanted) or None,
+        "practice": plan.is_practice,
+    }
+
+
+def _step_fields(steps: Sequence[Step]) -> list[dict[str, str]]:
+    return [{"name": step.name, "words": step.words} for step in steps]
+
+
+def _print_object(fields: Mapping[str, object]) -> None:
+    """The one thing on standard output where a program reads it."""
+    print(json.dumps(fields), flush=True)
 
 
 def _new_plan(asked: Asked) -> str:
@@ -377,7 +404,7 @@ class _Bench:
 
     def target(self) -> Target | None:
         """The next band; None when the time is over. What cannot be one band is said."""
-        return _next_band(self.reader, self._patience(), lambda _, words: _say(words))
+        return _next_band(self.reader, self._patience(), lambda _, words: self.say(words))
 
     def only_target(self) -> Target:
         """The band this command is for; ends the command when nobody holds one."""
@@ -388,6 +415,10 @@ class _Bench:
         is_over = self._patience()
         self.station.wait_for_removal(is_over)
         return not is_over()
+
+    def say(self, words: str) -> None:
+        """Say it to the person there."""
+        _say(words, is_aside=self.asked.is_json)
 
     def _patience(self) -> Callable[[], bool]:
         return _patience(self.asked, self.clock, self.is_over)
@@ -592,29 +623,72 @@ def _issue(asked: Asked, *, is_replacing: bool) -> None:
             mark=plan.marked(""),
         )
         if asked.is_giving_up:
-            _say(f"{counted(job.give_up(), 'line goes', 'lines go')} to other bands.")
-        errand = Errand(store=asked.sealed, replaces=asked.band if is_replacing else "")
-        if job.n_done:
-            _say(f"{job.n_done} of {job.n_wanted} were issued before.")
-        elif run.first > 1 and run.is_new:
-            _say(f"A new run: its numbers go on from {run.first}.")
-        if job.begun:
-            _say(f"Begun before and not whole: {job.begun_words}. {GO_ON}")
+            bench.say(f"{counted(job.give_up(), 'line goes', 'lines go')} to other bands.")
+        _say_standing(bench, job, run)
         if asked.sheet is None and job.is_over:
             _nothing_made(bench, job, report)
             return
-        n_failed = _all(bench, job, errand, run)
-        _say(
-            plan.marked(
-                f"{job.n_done} of {counted(job.n_wanted, 'band is', 'bands are')} issued,"
-                f" {counted(n_failed, 'was', 'were')} refused."
-            )
-        )
-        if job.begun:
-            _say(f"Begun and not whole: {job.begun_words}. {GO_ON}")
-        _say(f"Report: {report}" if report.exists() else "No report was written.")
+        errand = Errand(store=asked.sealed, replaces=asked.band if is_replacing else "")
+        made = _all(bench, job, errand, run)
+        _say_made(bench, job, made, report)
         if not job.is_over:
             raise typer.Exit(EXIT_FAILED)
+
+
+def _say_standing(bench: _Bench, job: Job, run: "_Run") -> None:
+    """Say what was done before, and which bands wait to be gone on with."""
+    if job.n_done:
+        bench.say(f"{job.n_done} of {job.n_wanted} were issued before.")
+    elif run.first > 1 and run.is_new:
+        bench.say(f"A new run: its numbers go on from {run.first}.")
+    if job.begun:
+        bench.say(f"Begun before and not whole: {job.begun_words}. {GO_ON}")
+
+
+def _say_made(bench: _Bench, job: Job, made: Sequence[Reported], report: Path) -> None:
+    """Say what became of the bands of this run."""
+    n_failed = sum(each.outcome is Outcome.FAILED for each in made)
+    if bench.asked.is_json:
+        _print_object(_run_fields(bench, job, made, report))
+    bench.say(
+        bench.means.plan.marked(
+            f"{job.n_done} of {counted(job.n_wanted, 'band is', 'bands are')} issued,"
+            f" {counted(n_failed, 'was', 'were')} refused."
+        )
+    )
+    if job.begun:
+        bench.say(f"Begun and not whole: {job.begun_words}. {GO_ON}")
+    bench.say(f"Report: {report}" if report.exists() else "No report was written.")
+
+
+def _run_fields(
+    bench: _Bench, job: Job, made: Sequence[Reported], report: Path, *, waiting: str = ""
+) -> dict[str, object]:
+    """How a run stands, for a program. UIDs are in the report alone."""
+    return {
+        "over": job.is_over,
+        "issued": job.n_done,
+        "wanted": job.n_wanted,
+        "bands": [_band_fields(each) for each in made],
+        "begun": [{"label": label, "line": line or None} for label, line in job.begun_labels],
+        "waiting": waiting or None,
+        "report": str(report) if report.exists() else None,
+        "practice": bench.means.plan.is_practice,
+    }
+
+
+def _band_fields(reported: Reported) -> dict[str, object]:
+    """One row of the report, without the UID; null for what it does not say."""
+    return {
+        "outcome": reported.outcome.value,
+        "line": reported.line or None,
+        "label": reported.label or None,
+        "code": reported.code or None,
+        "band": reported.band or None,
+        "store": reported.store or None,
+        "replaces": reported.replaces or None,
+        "problem": reported.problem or None,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -653,14 +727,16 @@ def _run_of(bench: _Bench, wanted: tuple[Wanted, ...], name: str, report: Path) 
 def _nothing_made(bench: _Bench, job: Job, report: Path) -> None:
     """Say that this run was over before, and how there will be more; ends the command with 1 where a band waits for it."""
     more = "For as many more" if bench.asked.count else "To replace that band once more"
-    _say(
+    waiting = _waiting(bench, job)
+    if bench.asked.is_json:
+        _print_object(_run_fields(bench, job, (), report, waiting=waiting))
+    bench.say(
         f"Nothing was made: this run is over. {more}, take its report away first,"
         " or name another with --report."
     )
-    waiting = _waiting(bench, job)
     if waiting:
-        _say(waiting)
-    _say(f"Report: {report}")
+        bench.say(waiting)
+    bench.say(f"Report: {report}")
     if waiting:
         raise typer.Exit(EXIT_FAILED)
 
@@ -710,9 +786,9 @@ def _report(asked: Asked, name: str, plan: Plan) -> Path:
     return asked.data / folder / f"issued-{name}.csv"
 
 
-def _all(bench: _Bench, job: Job, errand: Errand, run: _Run) -> int:
-    """One band after the other until all are issued, the time is over, or it is told to end; how many were refused."""
-    meter, n_failed = Meter("bands"), 0
+def _all(bench: _Bench, job: Job, errand: Errand, run: _Run) -> list[Reported]:
+    """One band after the other until all are issued, the time is over, or it is told to end; what stands of them in the report."""
+    meter, made = Meter("bands"), list[Reported]()
     line = ProgressLine(sys.stderr, clock=bench.clock)
     meter.begin(job.n_wanted, now_ms=bench.clock.ticks_ms())
     try:
@@ -728,17 +804,17 @@ def _all(bench: _Bench, job: Job, errand: Errand, run: _Run) -> int:
             run.reserve()
             said = bench.station.issue(target, job, errand)
             line.end()
-            _say(said.words)
-            n_failed += said.reported is not None and said.reported.outcome is Outcome.FAILED
+            bench.say(said.words)
+            made += [said.reported] if said.reported is not None else []
             _print_label(bench.asked, said)
             if job.n_done == job.n_wanted:
                 break
             if not bench.removed():
-                _say("The band still lies on the reader.")
+                bench.say("The band still lies on the reader.")
                 break
     finally:
         line.end()
-    return n_failed
+    return made
 
 
 def _prompt(wanted: Wanted | None = None) -> None:
@@ -762,10 +838,19 @@ def _dry(bench: _Bench) -> None:
     try:
         found = bench.station.look(target)
     except (BandRejected, BandError) as error:
-        fail(f"This band would not be issued: {_words(error)}")
+        fail(f"This band would not be issued: {_words(error)}", code=error.code, error=error)
     obstacle = STILL_RETIRING if bench.station.is_retiring(found) else found.obstacle
     if obstacle:
-        fail(f"This band would not be issued: {obstacle}.")
+        fail(f"This band would not be issued: {obstacle}.", code=BandRejected.code)
+    if bench.asked.is_json:
+        said = {
+            "chip": found.chip,
+            "band": found.reference.hex() or None,
+            "steps": _step_fields(found.steps),
+            "practice": bench.means.plan.is_practice,
+        }
+        _print_object(said)
+        return
     if not found.steps:
         _say(f"{found.chip}: nothing to do, it is issued.")
     for number, step in enumerate(found.steps, start=1):
@@ -860,7 +945,7 @@ def _say_unfinished(bench: _Bench) -> None:
     if not names:
         return
     ids = ", ".join(bench.journal.band_id_of(name) or "one without an id" for name in names)
-    _say(
+    bench.say(
         f"Begun before and not over: the retirement of {ids}. Hold such a band to go on with it."
     )
 
@@ -878,10 +963,18 @@ def _retire(bench: _Bench, target: Target) -> None:
         except (BandRejected, BandError) as error:
             if not isinstance(error, BandLeft) and not bench.station.is_bound:
                 raise
-            _say(_again_of(error))
+            bench.say(_again_of(error))
             waiting = bench.target() if bench.removed() else None
         else:
-            _say(
+            if bench.asked.is_json:
+                said = {
+                    "retired": True,
+                    "chip": gone.chip,
+                    "band": gone.reference.hex() or None,
+                    "practice": bench.means.plan.is_practice,
+                }
+                _print_object(said)
+            bench.say(
                 f"Band {gone.reference.hex() or 'without an id'} is retired: nothing is on it that a kiosk reads."
             )
             return

@@ -82,7 +82,7 @@ def issued(practice: Practice) -> list[str]:
         said.append(held(practice.reader, station, f"{NEW}:2"))
         practice.reader.ask("fault none")
     with practice.issuing() as station:
-        said += [station.line(), station.line()]
+        said += [station.line(), station.line(), station.line()]
         said += [held(practice.reader, station, f"{NEW}:{number}") for number in (3, 2)]
         said.append(station.line())
         assert station.line().startswith("Report: ")
@@ -112,7 +112,10 @@ def test_issuing_is_practised_from_plan_to_retirement_by_commands_alone(
     assert "PRACTICE Maya" in planned.stdout
     assert [line.split(" is issued")[0] for line in said] == [
         PRACTISED, "PRACTICE Maya", "The band was taken away too early. Hold the same band again.",
-        PRACTISED, "1 of 3 were issued before.", "PRACTICE Lena", "PRACTICE Tom",
+        PRACTISED, "1 of 3 were issued before.",
+        "Begun before and not whole: PRACTICE Tom (line 3)."
+        " Hold those bands again, or give them up with --give-up.",
+        "PRACTICE Lena", "PRACTICE Tom",
         "PRACTICE 3 of 3 bands are issued, 0 were refused.",
     ]  # fmt: skip
     assert [(row["number"], row["line"], row["label"], row["mark"]) for row in report] == [

@@ -902,6 +902,85 @@ def test_practice_is_a_field_and_its_warning_no_part_of_the_object(at: At) -> No
     assert printed(read.stdout)["reason"].startswith("PRACTICE")
 
 
+def test_what_a_plan_does_is_one_object_and_a_plan_to_begin_with_none(at: At) -> None:
+    plan = [*at.arguments("plan")[:4], "--json"]
+    planned = printed(run(*plan, "--count", "2").stdout)
+    new = run("band", "plan", "--json")
+
+    assert (planned["chip"], planned["generation_min"], planned["bands"]) == ("desfire", 1, 2)
+    assert (planned["label"], planned["practice"]) == ("Band {number}", False)
+    assert planned["steps"][0]["name"] == "create_application"
+    assert new.returncode == 2
+    assert printed(new.stdout)["error"]["code"] == "usage"
+
+
+def test_a_run_is_one_object_of_what_was_made_what_was_refused_and_what_waits(at: At) -> None:
+    sheet = at.folder / "sheet.csv"
+    issue = at.arguments("issue", "--sheet", sheet, "--json", "--timeout", "1")
+    runs = []
+    for band in (chip(1), foreigner(), torn(at, chip(2), 40)):
+        at.field.present(band)
+        runs.append(run(*issue))
+        at.field.remove()
+
+    objects = [printed(each.stdout) for each in runs]
+
+    assert [each.returncode for each in runs] == [1, 1, 1]
+    assert [(each["issued"], each["wanted"], each["over"]) for each in objects] == [
+        (1, 3, False),
+    ] * 3
+    (made,), (refused,), nothing = (each["bands"] for each in objects)
+    assert (made["outcome"], made["label"], made["line"]) == ("issued", "Maya", 2)
+    assert made["code"] == at.rows()[0]["code"]
+    assert (refused["outcome"], refused["label"]) == ("failed", None)
+    assert refused["problem"].startswith("of_another: ")
+    assert nothing == []
+    assert objects[2]["begun"] == [{"label": "Tom", "line": 3}]
+    assert objects[0]["report"] == str(at.folder / "sheet.issued.csv")
+    assert "uid" not in made
+    assert "Maya is issued" in runs[0].stderr
+
+
+def test_a_run_that_is_over_a_dry_run_and_a_replacement_are_objects_too(at: At) -> None:
+    band, new = chip(1), chip(2)
+    issue = at.arguments("issue", "--count", "1", "--json")
+    at.field.present(band)
+    dry = printed(run(*issue, "--dry-run").stdout)
+    made = printed(run(*issue).stdout)
+    over = run(*issue)
+    at.field.present(new)
+    (one,) = made["bands"]
+    replaced = printed(run(*at.arguments("replace", "--json", "--band", one["band"])).stdout)
+
+    assert (dry["band"], dry["chip"]) == (None, "DESFire EV1")
+    assert [step["name"] for step in dry["steps"]][-1] == "set_random_uid"
+    assert made["over"] is True
+    assert (over.returncode, printed(over.stdout)["bands"]) == (1, [])
+    assert printed(over.stdout)["waiting"] == "The band on the reader is issued already."
+    assert replaced["bands"][0]["replaces"] == one["band"]
+
+
+def test_a_retirement_is_one_object_and_one_that_fails_an_error(at: At) -> None:
+    band = chip(1)
+    issued(at, band)
+    retire = at.arguments("retire", "--json", "--timeout", "0.3")
+    reference = band.contents[AID, REFERENCE_FILE.number].hex()
+
+    at.field.present(torn(at, band, 86))
+    early = run(*retire)
+    at.field.present(band)
+    gone = run(*retire)
+    at.field.present(foreigner())
+    others = run(*retire)
+
+    assert [each.returncode for each in (early, gone, others)] == [1, 0, 1]
+    assert "was begun and is not over" in printed(early.stdout)["error"]["message"]
+    assert printed(gone.stdout) == {
+        "retired": True, "chip": "DESFire EV1", "band": reference, "practice": False,
+    }  # fmt: skip
+    assert printed(others.stdout)["error"]["code"] == "of_another"
+
+
 def test_each_act_has_help_with_its_own_options_alone() -> None:
     shown = {act: run("band", act, "--help").stdout for act in ("enter", "retire")}
 
@@ -911,8 +990,8 @@ def test_each_act_has_help_with_its_own_options_alone() -> None:
     }
     assert options["enter"] == {"--report", "--database", "--key", "--data", "--help"}
     assert options["retire"] == {
-        "--plan", "--band", "--timeout", "--keys", "--token", "--token-module", "--token-pin",
-        "--data", "--reader", "--help",
+        "--plan", "--band", "--json", "--timeout", "--keys", "--token", "--token-module",
+        "--token-pin", "--data", "--reader", "--help",
     }  # fmt: skip
 
 
