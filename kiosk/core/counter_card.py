@@ -5,7 +5,8 @@ from typing import Final
 
 from kiosk.core import foreign
 from kiosk.core.entries import Entry, Telling, Tone
-from sync.model.card import Card, card_of
+from kiosk.core.staff_words import StaffWords
+from sync.model.card import Card, CardLine, card_of
 from sync.model.operations.request_erasure import is_erasure
 from sync.model.profile import Profile
 from sync.model.records import Case, Pickup, Referral, Store, key_of
@@ -65,6 +66,25 @@ def card_entries(card: Card, profile: Profile, tell: Telling) -> tuple[Entry, ..
     )
     paper = words.say("card.paper", command=f"tapthread card {words.name(card.owner)}")
     return (*lines, Entry(words.say("card.print"), paper, tone=Tone.MUTED))
+
+
+def beside_card(
+    entries: tuple[Entry, ...], lines: tuple[CardLine, ...], words: StaffWords
+) -> tuple[Entry, ...]:
+    """What is still to be told under the card: once is enough. Where nothing is, that it stands on the card.
+
+    Args:
+        entries: What the customer told us, and what was promised and tried, as without a card.
+        lines: Lines of the card that are on the page with all their words.
+        words: What sentences are made with.
+    """
+    beside = tuple(it for it in entries if not any(_says(line, it) for line in lines))
+    return beside or (Entry("", words.say("told.on-card"), tone=Tone.MUTED),)
+
+
+def _says(line: CardLine, entry: Entry) -> bool:
+    part, *said = entry.card_line or ("",)
+    return line.part == part and all(text in line.text for text in said)
 
 
 def _built_from(rows: list[Row], tell: Telling) -> str:

@@ -65,6 +65,7 @@ def _case(row: Row, case: Case, tell: Telling) -> list[Entry]:
         lead=tell.part(case.topic),
         tone=Tone.PLAIN if is_open else Tone.MUTED,
         age=age,
+        card_line=("case", words.name(case.number), tell.part(case.topic)) if is_open else (),
     )
     if not is_open:
         return [head]
@@ -79,15 +80,25 @@ def _case(row: Row, case: Case, tell: Telling) -> list[Entry]:
         entries.append(Entry(words.say("now.clash"), text, tone=Tone.ALERT, age=age))
     entries += [_fact(told, tell, age) for told in case.told]
     if case.payer and not any(case.payer in told.value for told in case.told):
-        entries.append(Entry(words.say("told.payer"), words.text(case.payer), age=age))
+        payer = words.text(case.payer)
+        line = ("payer", payer)
+        entries.append(Entry(words.say("told.payer"), payer, age=age, card_line=line))
     entries += _promised(case, tell, age)
     entries += [_remedy(remedy, tell, age) for remedy in case.tried]
     entries += [
-        Entry(words.say("told.missing"), words.text(missing), tone=Tone.ASK, age=age)
+        Entry(
+            words.say("told.missing"),
+            words.text(missing),
+            tone=Tone.ASK,
+            age=age,
+            card_line=("missing", words.text(missing)),
+        )
         for missing in case.missing
     ]
     if case.next_step:
-        entries.append(Entry(words.say("told.next"), words.text(case.next_step), age=age))
+        step = words.text(case.next_step)
+        line = ("next", step)
+        entries.append(Entry(words.say("told.next"), step, age=age, card_line=line))
     return entries
 
 
@@ -99,7 +110,8 @@ def _fact(told: Told, tell: Telling, age: str) -> Entry:
         channel=words.channel(told.channel),
         at=tell.at(told.at),
     )
-    return Entry(words.name(told.label), text, age=age)
+    line = ("told", words.name(told.label), words.text(told.value))
+    return Entry(words.name(told.label), text, age=age, card_line=line)
 
 
 def _promised(case: Case, tell: Telling, age: str) -> Iterator[Entry]:
@@ -132,7 +144,10 @@ def _promise(promise: Promise, tell: Telling, age: str) -> Entry:
         at=tell.at(promise.kept_at),
     )
     tone = Tone.ALERT if is_late else Tone.PLAIN
-    return Entry(words.say("told.promise"), text, tone=tone, age=age)
+    line = (
+        () if promise.kept_at else ("promised", words.name(promise.by), tell.part(promise.text))
+    )
+    return Entry(words.say("told.promise"), text, tone=tone, age=age, card_line=line)
 
 
 def _remedy(remedy: Remedy, tell: Telling, age: str) -> Entry:
@@ -145,7 +160,12 @@ def _remedy(remedy: Remedy, tell: Telling, age: str) -> Entry:
     )
     tone = Tone.STRUCK if struck else Tone.PLAIN
     return Entry(
-        words.say("told.tried"), text, lead=words.name(remedy.text), tone=tone, age=age
+        words.say("told.tried"),
+        text,
+        lead=words.name(remedy.text),
+        tone=tone,
+        age=age,
+        card_line=("tried", words.name(remedy.text), f"{remedy.n_failed} of {remedy.n_tried}"),
     )
 
 

@@ -51,6 +51,7 @@ class Entry:
         age: Its age and source in words, shown on a key; "" where it has none.
         digit: Key that does something about it, "" for none.
         is_on_card: The hand-over card says it as well.
+        card_line: Of what the hand-over card says in a line of its own: the part that line belongs to, then what it says.
     """
 
     label: str
@@ -60,6 +61,7 @@ class Entry:
     age: str = ""
     digit: str = ""
     is_on_card: bool = False
+    card_line: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,19 +185,36 @@ def card_rows(card: Card, width: int = WIDTH, height: int = HEIGHT) -> tuple[Car
         width: Cells in a row, at least 20.
         height: Rows, at least 3.
     """
-    room = height - 2
+    laid_out = _laid_out(card, width, height)
+    body = [
+        CardRow(row, line.tone)
+        for line, rows in zip(card.lines, laid_out, strict=True)
+        for row in rows
+    ]
+    n_left_out = sum(not rows for rows in laid_out)
+    head = _between(card.name, card.head, width)
+    return (CardRow(head, "head"), *body, CardRow(_foot(card, n_left_out, width), "foot"))
+
+
+def whole_lines(card: Card, width: int = WIDTH, height: int = HEIGHT) -> tuple[CardLine, ...]:
+    """The lines of which `card_rows` shows every word."""
+    laid_out = _laid_out(card, width, height)
+    return tuple(
+        line
+        for line, rows in zip(card.lines, laid_out, strict=True)
+        if rows == _wrapped(_marked(line), width, rows_max=len(rows) + 1)
+    )
+
+
+def _laid_out(card: Card, width: int, height: int) -> list[list[str]]:
+    """The rows of each line, none for one that is left out."""
     wrapped = [_wrapped(_marked(line), width) for line in card.lines]
-    shown = _fitting(card.lines, [len(rows) for rows in wrapped], room)
+    shown = _fitting(card.lines, [len(rows) for rows in wrapped], height - 2)
     for at, rows in enumerate(wrapped):
         if shown[at] < len(rows):
             text = _marked(card.lines[at])
             wrapped[at] = _wrapped(text, width, rows_max=1) if shown[at] else []
-    n_left_out = shown.count(0)
-    body = [
-        CardRow(row, card.lines[at].tone) for at, rows in enumerate(wrapped) for row in rows
-    ]
-    head = _between(card.name, card.head, width)
-    return (CardRow(head, "head"), *body, CardRow(_foot(card, n_left_out, width), "foot"))
+    return wrapped
 
 
 def card_lines(card: Card, width: int = WIDTH, height: int = HEIGHT) -> tuple[str, ...]:

@@ -224,6 +224,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "row.pickup": "a parcel",
     "row.other": "a row",
     # Already told us
+    "told.on-card": "All of it stands on the card above.",
     "told.title": "Already told us: do not ask again",
     "told.nothing": "Nothing yet.",
     "told.case.open": "Open since {at}, came by {channel}",

@@ -29,11 +29,17 @@ from kiosk.core.counter import (
     nobody_here,
     sheet_of,
 )
-from kiosk.core.counter_card import card_entries, card_room, counter_card, stands_on_top
+from kiosk.core.counter_card import (
+    beside_card,
+    card_entries,
+    card_room,
+    counter_card,
+    stands_on_top,
+)
 from kiosk.core.counter_keys import OPEN_KEY, Shown, keys_of
 from kiosk.core.counter_now import Todo
 from kiosk.core.counter_open import Open, channels_line, open_of
-from kiosk.core.entries import Opened, Post, Tone, found
+from kiosk.core.entries import Entry, Opened, Post, Tone, found
 from kiosk.core.faults import fault_of_code
 from kiosk.core.ports import (
     CounterDesk,
@@ -58,6 +64,7 @@ from kiosk.ui.widgets.note import NoteWriter
 from kiosk.ui.widgets.notice import Notice
 from kiosk.ui.widgets.plain_text import PlainText
 from kiosk.ui.widgets.strip import StaffStrip
+from sync.model.card import CardLine
 from sync.model.errors import StoreError
 from sync.model.operations.link_band import LinkBand
 from sync.model.records import Referral
@@ -458,7 +465,6 @@ class CounterView(CounterSettling):
         now = beside if self._shows_card and len(beside) < len(sheet.now) else sheet.now
         for part, entries in (
             ("#now", now),
-            ("#told", sheet.told),
             ("#timeline", sheet.timeline),
         ):
             self.query_one(part, EntryList).show(entries, ages=self._shows_ages)
@@ -470,16 +476,28 @@ class CounterView(CounterSettling):
         card.display = self._shows_card and not self._shows_ages
         whole.display = self._shows_card and self._shows_ages
         if self._profile is None or not self._shows_card:
+            self._show_told(sheet.told)
             return
         tell = self._telling()
         told = counter_card(self._profile, tell)
         if self._shows_ages:
             whole.show(card_entries(told, self._profile, tell), ages=True)
+            self._show_told(beside_card(sheet.told, told.lines, self._words))
         else:
             laid_out = self.query_one("#body", VerticalScroll).size.height
             height = laid_out or self.size.height - ROWS_AROUND
             beside = tuple(one for one in sheet.now if not one.is_on_card)
             card.show(told, card_room(height, beside))
+            self._show_told(beside_card(sheet.told, self._whole_lines(card), self._words))
+
+    def _whole_lines(self, card: CardRows) -> tuple[CardLine, ...]:
+        """Lines of the card that are read to their end, with the scroll bar beside them or without."""
+        width = self.query_one("#body", VerticalScroll).size.width or self.size.width
+        with_bar = card.whole_lines(width - 1)
+        return tuple(line for line in card.whole_lines(width) if line in with_bar)
+
+    def _show_told(self, entries: tuple[Entry, ...]) -> None:
+        self.query_one("#told", EntryList).show(entries, ages=self._shows_ages)
 
     @on(_Body.Resized)
     def _fit_card(self) -> None:

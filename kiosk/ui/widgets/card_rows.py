@@ -7,7 +7,7 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from kiosk.core import foreign
-from sync.model.card import HEIGHT, Card, card_rows
+from sync.model.card import HEIGHT, Card, CardLine, card_rows, whole_lines
 
 TONES = ("head", "plain", "alert", "ask", "struck", "muted", "foot")
 
@@ -29,6 +29,13 @@ class CardRows(Widget):
     def text(self) -> str:
         """What it shows at its width."""
         return "\n".join(text for text, _ in self._rows(self.content_size.width))
+
+    def whole_lines(self, width: int) -> tuple[CardLine, ...]:
+        """The lines it shows with all their words, where it has so many columns, its own margins among them."""
+        if self._card is None:
+            return ()
+        room = max(width - self.styles.gutter.width, WIDTH_MIN)
+        return whole_lines(self._card, room, self._rows_max)
 
     def show(self, card: Card, rows_max: int) -> None:
         """Show this card in at most so many rows; the same costs nothing."""

@@ -8,11 +8,13 @@ import pytest
 
 from kiosk.core import counter, counter_thread
 from kiosk.core.carried import Carried
+from kiosk.core.counter_card import beside_card, counter_card
 from kiosk.core.entries import Entry, Opened, Telling, Tone, found
 from kiosk.core.ports import Unsettled
 from kiosk.core.staff_words import DAY_US, HOUR_US
 from kiosk.core.wording.catalogue import sentence_of
 from sync.model import promises
+from sync.model.card import whole_lines
 from sync.model.operation import Evidence, OperationState
 from sync.model.profile import Profile
 from sync.model.records import (
@@ -753,3 +755,48 @@ def test_a_band_tells_the_most_pressing_first_and_words_of_before_as_they_are() 
     assert ": 1 pick-up; 1 ticket. More" in _told(pickup, ticket)
     assert ": 1 pick-up. More" in _told(line="1 pick-up")
     assert "told nothing more" in _told()
+
+
+# Under the card
+
+
+def told_under(of: Profile, width: int, rows: int) -> list[str]:
+    told = counter_card(of, TELL)
+    entries = beside_card(sheet(of).told, whole_lines(told, width, rows), WORDS)
+    return [it.label or it.text for it in entries]
+
+
+def whole_case() -> Profile:
+    return held(
+        case(
+            told=(Told("Order", "W-2088", "email", NOW_US),),
+            missing=("answer of the parcel service",),
+            tried=(Remedy("sent it again", n_tried=1, n_failed=1),),
+            promise=Promise("Ana", "where the parcel is", NOW_US + DAY_US),
+            next_step="Send it again if it is not found",
+            payer="Brightwater Ltd",
+        )
+    )
+
+
+def test_what_the_card_says_whole_is_not_told_again_under_it() -> None:
+    assert told_under(whole_case(), 78, 20) == ["All of it stands on the card above."]
+
+
+def test_what_the_card_cuts_or_leaves_out_is_told_under_it_in_full() -> None:
+    narrow, low = told_under(whole_case(), 20, 20), told_under(whole_case(), 78, 5)
+
+    assert {"Promised", "Next"} <= set(narrow)
+    assert "Next" in low
+    assert "Promised" not in low
+
+
+def test_a_solved_case_a_kept_promise_and_what_was_done_twice_stay_under_the_card() -> None:
+    kept = Promise("Ana", "call back", NOW_US - DAY_US, kept_at=NOW_US)
+    of = held(case(promise=kept, clash="handed_over_twice"), case(id="c2", state="solved"))
+
+    labels = told_under(of, 78, 20)
+
+    assert "Promised" in labels
+    assert "Not settled" in labels
+    assert labels.count("C-1") == 1

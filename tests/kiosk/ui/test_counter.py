@@ -18,6 +18,7 @@ from kiosk.core.staff_words import DAY_US, MINUTE_US
 from kiosk.ui.screens.hand_over import HandOverQuestion
 from kiosk.ui.themes import CONTRAST_MIN, THEMES
 from kiosk.ui.views.counter import HELD_US
+from kiosk.ui.widgets.card_rows import CardRows
 from kiosk.ui.widgets.entry_list import EntryList
 from kiosk.ui.widgets.key_bar import KeyBar
 from kiosk.ui.widgets.note import NOTE_LENGTH_MAX, NoteWriter
@@ -198,6 +199,7 @@ async def test_the_key_says_how_many_there_are_to_see_and_is_gone_where_nothing_
 async def test_a_label_never_touches_its_text() -> None:
     async with counter() as at:
         await at.find("maya")
+        await at.press("c")
 
         assert "Wanted instead L (Chat" in at.screen
 
@@ -1548,3 +1550,26 @@ async def test_a_key_right_behind_a_digit_is_for_the_page_the_digit_opened(
 
         assert at.view.page == "sheet"
         assert at.view.query_one(NoteWriter).is_open
+
+
+@pytest.mark.parametrize("size", [(53, 17), (80, 24), (100, 40)])
+@pytest.mark.parametrize(
+    ("who", "promise"), [("Daniel Petit", "where the parcel is"), ("Maya", "Exchange M for L")]
+)
+async def test_what_we_owe_and_what_comes_next_stands_once_on_a_page(
+    size: tuple[int, int], who: str, promise: str
+) -> None:
+    async with counter(size=size) as at:
+        await at.find(who)
+        card = at.view.query_one(CardRows)
+
+        shown = " ".join(f"{card.text} {at.entries('now')} {at.entries('told')}".split())
+        assert shown.count(promise) == 1
+
+        await at.press("c")
+        assert not card.display
+        assert promise in at.entries("told")
+
+        await at.press("c", "a")
+        whole = at.entries("card-whole") + at.entries("now") + at.entries("told")
+        assert whole.count(promise) == 1
