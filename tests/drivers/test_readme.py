@@ -1,5 +1,6 @@
 """The page of the library: every example on it runs, and what it says there is, there is."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -19,6 +20,7 @@ from drivers.chips.reading_pages import read_pages
 from drivers.connection import Connection
 from drivers.credential.originality import Maker
 from drivers.errors import Delivery, DriverError
+from drivers.issuing.plan import Chip, practice_example
 from drivers.proof import ProofKind
 from drivers.readers.base import Reader
 from drivers.readers.opening import opened
@@ -30,7 +32,7 @@ from hardware.virtual.catalogue import sample_band, uid_of
 from hardware.virtual.desfire import VirtualDesfire
 from hardware.virtual.faults import Fault, FaultKind, FaultyBand
 from hardware.virtual.field import Field
-from hardware.virtual.originality import NTAG21X_TEST_KEY
+from hardware.virtual.originality import DESFIRE_TEST_KEY, NTAG21X_TEST_KEY
 from hardware.virtual.private_pcscd import PrivatePcscd
 from hardware.virtual.vpcd import VirtualVpcd
 from tests.support import chip_bands
@@ -102,7 +104,7 @@ def sample(name: str) -> VirtualBand:
 def test_every_example_is_run_by_a_test_here() -> None:
     here = Path(__file__).read_text()
 
-    assert LIBRARY.count("```python") == len(EXAMPLES) == 10
+    assert LIBRARY.count("```python") == len(EXAMPLES) == 12
     assert [heading for heading in EXAMPLES if f'"{heading}"' not in here] == []
 
 
@@ -285,6 +287,30 @@ def test_a_capsule_is_signed_found_and_verified() -> None:
     lines = run(heading, uid=UID, reference=REFERENCE)
 
     assert lines == ["Maya True"]
+
+
+def test_a_band_is_issued_and_gets_a_capsule_which_it_keeps(shown: Shown) -> None:
+    made = sample("desfire-ev2-new")
+    plan = practice_example(Chip.DESFIRE, DESFIRE_TEST_KEY.public).encode()
+    screen, begun = Screen([]), list[str]()
+
+    def derived(name: str, uid: bytes) -> bytes:
+        return hashlib.sha256(name.encode() + uid).digest()[:16]
+
+    connection, target = shown(made)
+    names: dict[str, Any] = {
+        "print": screen.show, "connection": connection, "target": target, "plan": plan, "begun": begun,
+        "derived": derived, "activated_anew": lambda: shown(made),
+    }  # fmt: skip
+    exec(EXAMPLES["A band of ours, issued"], names)
+    uid = names["found"].uid
+    names |= {"uid": uid, "band_key": derived("band", uid)}
+    exec(EXAMPLES["A capsule: what a band says of its wearer, signed"], names)
+    names["connection"], _ = shown(made)
+    exec(EXAMPLES["And refreshed on the band"], names)
+
+    assert screen.lines == ["True", "Maya True", "Outcome.WRITTEN", "Outcome.KEPT"]
+    assert begun[0] == "create_application"
 
 
 def test_a_recording_is_replayed_and_has_no_true_uid(shown: Shown) -> None:
