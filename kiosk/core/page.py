@@ -740,15 +740,15 @@ class _Maker:
             case _:
                 heading = say("owed.wrote", day=day, channel=_channel(way_of(contact)))
         is_late = contact.due_at < self._shop.now_us
-        line = (
-            say("owed.unanswered")
+        lines = (
+            (say("owed.unanswered"), say("owed.ask"))
             if is_late
-            else say("owed.answer-due", due=Moment(contact.due_at, DayForm.WHEN))
+            else (say("owed.answer-due", due=Moment(contact.due_at, DayForm.WHEN)),)
         )
         block = self._block(
             BlockKind.OWED,
             row,
-            (heading, line),
+            (heading, *lines),
             details=(say("owed.known"),) if case is None else self._case_details(case),
             actions=(ASK_TEAM,),
         )

@@ -236,6 +236,10 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "We have not answered. Sorry.",
         "Wir haben nicht geantwortet. Verzeihung.",
     ),
+    "owed.ask": (
+        "Ask us at the counter. Nothing to repeat.",
+        "Fragen Sie am Tresen, ohne zu wiederholen.",
+    ),
     "owed.answer-due": ("You will have an answer by {due}.", "Antwort bis {due}."),
     "owed.answer": ("We owe you an answer", "Wir schulden Ihnen eine Antwort"),
     "owed.answer-line": ("Please see our team.", "Bitte zu unserem Team."),
