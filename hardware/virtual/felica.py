@@ -7,7 +7,9 @@ Frames begin with a byte that counts them all, itself too; a checksum is the rea
     .. 08 IDm 01 SERVICE(2) 1 BLOCK CONTENT ->  0C 09 IDm 00 00                  write without encryption
 
 A frame for another IDm is met with silence. The chip's own cipher (MAC_A, authenticated writes) is not there: its number
-is a claim like any UID.
+is a claim like any UID. So the blocks of that cipher (80, 81, 87, 90 to 92 hex) are no blocks here: FFA8. The register, block
+14, which only counts down, is read as zeros behind two full counters and not written; what a factory leaves in it our sources
+do not say.
 
 Source: Sony FeliCa Lite-S user's manual 1.6, 3 and 4; NFC Forum Type 3 tag 1.0 for the attribute block.
 """
@@ -22,7 +24,9 @@ IDM_SIZE = 8
 BLOCK_SIZE = 16
 
 USER_BLOCK_COUNT = 14
-"""Blocks anybody writes; one that only counts down follows, which is not there."""
+"""Blocks anybody writes; one that only counts down follows."""
+
+REGISTER_BLOCK = USER_BLOCK_COUNT
 
 SERVICE_MAX = 32
 """Services one command asks for."""
@@ -38,8 +42,9 @@ WRITE_SERVICE, READ_SERVICE = 0x0009, 0x000B
 PARAMETERS = bytes.fromhex("00F1000000014300")
 """PMm of a Lite-S: ROM type 00, chip F1, response times."""
 
-ID_BLOCK, SERVICE_BLOCK, SYSTEM_BLOCK, KEY_VERSION_BLOCK, CONFIGURATION_BLOCK = (
+ID_BLOCK, DEVICE_BLOCK, SERVICE_BLOCK, SYSTEM_BLOCK, KEY_VERSION_BLOCK, CONFIGURATION_BLOCK = (
     0x82,
+    0x83,
     0x84,
     0x85,
     0x86,
@@ -97,7 +102,9 @@ class VirtualFelica:
         }
         services = b"\x09\x00\x0b\x00"
         self.blocks |= {
+            REGISTER_BLOCK: b"\xff" * 8 + bytes(8),
             ID_BLOCK: idm + bytes(8),
+            DEVICE_BLOCK: idm + PARAMETERS,
             SERVICE_BLOCK: services.ljust(BLOCK_SIZE, b"\x00"),
             SYSTEM_BLOCK: LITE_SYSTEM.ljust(BLOCK_SIZE, b"\x00"),
             KEY_VERSION_BLOCK: bytes(BLOCK_SIZE),

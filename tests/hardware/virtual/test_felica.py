@@ -157,6 +157,22 @@ def test_nfcpy_reads_our_message_from_the_felica(
     assert bytes(tag.ndef.octets) == MESSAGE
 
 
+def test_nfcpy_dumps_every_block_there_is(
+    virtual_reader: VirtualReader,
+    frontend: Any,
+) -> None:
+    virtual_reader.field.present(band())
+
+    lines = sensed(frontend, "212F").dump()
+
+    told = {line.split(":")[0].strip(): line for line in lines}
+    assert told["14"].startswith(" 14: ff ff ff ff ff ff ff ff 00")
+    assert told["131"].replace(" ", "").startswith("131:" + IDM.hex() + "00f1000000014300")
+    assert [name for name, line in told.items() if "??" in line] == [
+        "128", "129", "135", "144", "145", "146",
+    ]  # fmt: skip
+
+
 def test_nfcpy_writes_a_message_and_it_stays(
     virtual_reader: VirtualReader, frontend: Any
 ) -> None:

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -87,13 +89,26 @@ def test_libnfc_opens_it_with_the_settings_on_the_page(virtual_reader: VirtualRe
 def test_nfcpy_opens_it_with_the_line_on_the_page(virtual_reader: VirtualReader) -> None:
     (line,) = re.findall(r"^\| nfcpy \| `([^`]+)`", PAGE, re.MULTILINE)
     virtual_reader.field.present(sample_band("ntag213", entropy=SeededEntropy("page")))
-    clf = nfc.ContactlessFrontend()
+    names: dict[str, Any] = {"PATH": str(virtual_reader.path)}
 
-    exec(line, {"clf": clf, "nfc": nfc, "PATH": str(virtual_reader.path)})
+    exec(line, names)
+    clf = names["clf"]
+    assert str(virtual_reader.path) in str(clf)
     seen = clf.sense(nfc.clf.RemoteTarget("106A"))
     clf.close()
 
     assert bytes(seen.sdd_res) == uid_of("ntag213")
+
+
+def test_a_daemon_of_ones_own_is_started_as_the_page_says() -> None:
+    (example,) = re.findall(r"^```python\n(import os\n.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+    # The client library looks for the daemon once in a process, and this one has looked.
+    done = subprocess.run(
+        [sys.executable, "-c", example], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.stdout, done.stderr) == (f"{uid_of('desfire-ev2').hex()}\n", "")
 
 
 def test_our_own_drivers_open_it_with_the_line_on_the_page(
