@@ -29,6 +29,12 @@ POWER_OFF, POWER_ON, RESET, GET_ATR = 0x00, 0x01, 0x02, 0x04
 CONNECT_TIMEOUT_S = 2.0
 """The daemon is on this machine; one that does not accept in this time hangs."""
 
+N_UNTIL_MET = 3
+"""Power, the ATR, and one more message. Source: PC/SC Lite 1.9.9, EHStatusHandlerThread."""
+
+MET_TIMEOUT_S = 3.0
+"""A daemon looks into its slot every 0.4 s; one that has not met the band by then is none, or does something else."""
+
 READ_SIZE = 4_096
 
 RETRY_S = (0.05, 0.1, 0.2, 0.5)
@@ -165,6 +171,7 @@ class VirtualVpcd:
         os.set_blocking(self._wake_write, False)
         self._stop_listening: Callable[[], None] = lambda: None
         self._joined: socket.socket | None = None
+        self._met = threading.Event()
         self._thread = threading.Thread(target=self._run, name="virtual-vpcd", daemon=True)
 
     def start(self) -> None:
@@ -173,6 +180,10 @@ class VirtualVpcd:
         self._joined = self._connected()
         self._stop_listening = self._field.listen(self._wake)
         self._thread.start()
+
+    def wait_until_met(self) -> bool:
+        """Wait until programs meet the band that lies there; False where the daemon has not asked for it in `MET_TIMEOUT_S`."""
+        return self._met.wait(MET_TIMEOUT_S)
 
     def close(self) -> None:
         """Leave the slot. Harmless when done twice."""
@@ -214,7 +225,7 @@ class VirtualVpcd:
             n_failed = 0
             with connection:
                 is_readable = partial(self._is_readable, generation)
-                is_silent = _Slot(connection, bands[0]).serve(is_readable)
+                is_silent = _Slot(connection, bands[0], self._met.set).serve(is_readable)
             if is_silent:
                 self._wait_for_change(generation)
 
@@ -262,9 +273,13 @@ class VirtualVpcd:
 class _Slot:
     """One band in the slot, over one connection."""
 
-    def __init__(self, connection: socket.socket, band: VirtualBand) -> None:
+    def __init__(
+        self, connection: socket.socket, band: VirtualBand, when_met: Callable[[], None]
+    ) -> None:
         self._connection = connection
         self._band = band
+        self._when_met = when_met
+        self._n_since_powered = 0
         self._chip: PoweredChip = band.power_up()
 
     def serve(self, is_readable: Callable[[socket.socket], bool]) -> bool:
@@ -272,6 +287,7 @@ class _Slot:
         try:
             while is_readable(self._connection):
                 message = self._received()
+                self._count(message)
                 answer = self._answer(message)
                 if answer is None or (not answer and len(message) > 1):
                     return True
@@ -280,6 +296,15 @@ class _Slot:
         except (OSError, _Gone):
             return False
         return False
+
+    def _count(self, message: bytes) -> None:
+        """Once it gave power and asked for the ATR the daemon tells programs of the band; what it says next, it says after that."""
+        if message[0] == POWER_ON and len(message) == 1:
+            self._n_since_powered = 1
+        elif self._n_since_powered:
+            self._n_since_powered += 1
+        if self._n_since_powered == N_UNTIL_MET:
+            self._when_met()
 
     def _answer(self, message: bytes) -> bytes | None:
         if len(message) > 1:

@@ -152,6 +152,11 @@ class Rig:
         if self._slot is not None:
             self._join(self._slot)
 
+    def wait_until_met(self) -> None:
+        """Let a PC/SC daemon find what lies in its slot, so that whoever hears that all is ready finds it too."""
+        if self._vpcd is not None:
+            self._vpcd.wait_until_met()
+
     def close(self) -> None:
         """Take the readers down and remove the link. A band that dawdles is taken away first."""
         self._field.remove()
@@ -488,6 +493,8 @@ def _serve(wish: _Wish, *, is_end_the_end: bool) -> None:
         for line in wish.lines():
             _expect_done(rig.answer(line))
         rig.start()
+        if wish.bands:
+            rig.wait_until_met()
         talk.say(f"ready {rig.where}")
         for line in talk.lines(is_end_the_end=is_end_the_end):
             if line == "quit":

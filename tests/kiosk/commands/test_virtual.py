@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -448,6 +449,33 @@ def test_a_program_for_pcsc_meets_the_band_and_a_slot_that_is_left_and_joined_ag
     assert refused.startswith("error usage")
     assert "SW1=0x90, SW2=0x00" in first
     assert "SW1=0x90, SW2=0x00" in second
+
+
+def test_a_program_that_hears_it_is_ready_meets_the_band_at_its_first_look() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="pcscd-"))
+    daemon = PrivatePcscd(folder, clock=SystemClock())
+    daemon.start()
+    look = (
+        "from smartcard import scard; print('look', flush=True); input();"
+        "_, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER);"
+        "_, states = scard.SCardGetStatusChange(context, 0, [('Virtual PCD 00 00', 0)]);"
+        "print(bool(states[0][1] & scard.SCARD_STATE_PRESENT))"
+    )
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-c", look], env=environment(**daemon.environment),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        ) as program:  # fmt: skip
+            assert program.stdout is not None
+            begun = program.stdout.readline()
+            with started("--vpcd", f"127.0.0.1:{daemon.port}", "--band", "ntag424") as child:
+                ready = child.heard()
+                said, _ = program.communicate("\n", timeout=ANSWER_S)
+    finally:
+        daemon.stop()
+        shutil.rmtree(folder)
+
+    assert (begun, ready.partition("=")[0], said) == ("look\n", "ready vpcd", "True\n")
 
 
 def said_by(words: list[str], daemon: PrivatePcscd) -> str:
