@@ -549,7 +549,7 @@ def _unanswered(profile: Profile, tell: Telling) -> list[Entry]:
         late, due = words.late(first.due_at, now=tell.now), tell.at(first.due_at)
         entries.append(
             Entry(
-                label=words.say("now.unanswered"),
+                label=words.say("now.unanswered" if is_late else "now.to-answer"),
                 lead=words.say(
                     form, channel=words.channel(way_of(contact)), late=late, due=due
                 ),

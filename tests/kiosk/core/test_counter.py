@@ -239,7 +239,8 @@ def test_a_contact_whose_answer_is_not_due_yet_says_until_when() -> None:
 
     entry = sheet(of).now[0]
 
-    assert (entry.lead, entry.tone) == ("Phone, by today 15:02", Tone.PLAIN)
+    assert (entry.label, entry.lead) == ("To answer", "Phone, by today 15:02")
+    assert entry.tone is Tone.PLAIN
 
 
 @pytest.mark.parametrize(("n_failed", "is_struck"), [(1, False), (2, True)])

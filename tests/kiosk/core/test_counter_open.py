@@ -130,7 +130,7 @@ def test_the_numbers_of_all_stores_name_the_channel_with_most_late_ones_first() 
 
     assert (
         channels_line(watches, TELL)
-        == "All stores, 4 late: WhatsApp 12 (3 late, the longest 47 h late), Phone 2 (1 is 60 min late),"
+        == "All stores, 4 unanswered: WhatsApp 12 (3 late, the longest 47 h late), Phone 2 (1 is 60 min late),"
         " E-mail 5 (oldest waits 3 h)"
     )
     assert n_late_of(watches) == 4
@@ -139,4 +139,4 @@ def test_the_numbers_of_all_stores_name_the_channel_with_most_late_ones_first() 
 def test_no_age_is_said_of_a_channel_whose_oldest_nobody_knows() -> None:
     watches = (ChannelWatch("email", 5, 0), ChannelWatch("whatsapp", 12, 3))
 
-    assert channels_line(watches, TELL) == "All stores, 3 late: WhatsApp 12 (3 late), E-mail 5"
+    assert channels_line(watches, TELL) == "All stores, 3 unanswered: WhatsApp 12 (3 late), E-mail 5"

@@ -214,11 +214,11 @@ async def test_whom_this_counter_answered_is_taken_off_the_centres_number_until_
         arrived(at)
         counted(at, 14, after_s=20)
 
-        assert "14 late" in first
-        assert "13 late" in answered
-        assert "13 late" in known
-        assert "14 late" in back
-        assert "14 late" in at.strip
+        assert "14 unanswered" in first
+        assert "13 unanswered" in answered
+        assert "13 unanswered" in known
+        assert "14 unanswered" in back
+        assert "14 unanswered" in at.strip
 
 
 async def test_a_number_counted_while_an_answer_waits_for_the_line_still_has_whom_it_answers() -> (
@@ -238,9 +238,9 @@ async def test_a_number_counted_while_an_answer_waits_for_the_line_still_has_who
         listed = at.screen
         counted(at, 14, after_s=70)
 
-        assert "13 late" in cut
-        assert "All stores, 14 late: X 19 (14 late)" in " ".join(listed.split())
-        assert "14 late" in at.strip
+        assert "13 unanswered" in cut
+        assert "All stores, 14 unanswered: X 19 (14 late)" in " ".join(listed.split())
+        assert "14 unanswered" in at.strip
 
 
 async def test_whoever_is_answered_in_time_is_not_taken_off_the_late_ones() -> None:
@@ -254,7 +254,7 @@ async def test_whoever_is_answered_in_time_is_not_taken_off_the_late_ones() -> N
         await at.type("Until eight")
         await at.press("enter", "w")
 
-        assert "All stores, 14 late: X 19 (14 late)" in " ".join(at.screen.split())
+        assert "All stores, 14 unanswered: X 19 (14 late)" in " ".join(at.screen.split())
 
 
 async def test_an_answer_the_centre_refused_answered_nobody() -> None:
@@ -264,7 +264,7 @@ async def test_an_answer_the_centre_refused_answered_nobody() -> None:
         at.desk.states["op-1"] = OperationState.REFUSED
         at.view.look()
 
-        assert "14 late" in at.strip
+        assert "14 unanswered" in at.strip
 
 
 async def test_an_answer_taken_back_before_the_centre_counted_leaves_its_number_right() -> None:
@@ -273,7 +273,7 @@ async def test_an_answer_taken_back_before_the_centre_counted_leaves_its_number_
         await answer_tom(at)
         await at.press("z", "y")
 
-        assert "14 late" in at.strip
+        assert "14 unanswered" in at.strip
 
 
 async def test_who_was_answered_waits_again_in_the_list_as_soon_as_that_is_taken_back() -> None:
@@ -300,8 +300,8 @@ async def test_a_number_nobody_changes_is_right_again_after_the_time_counting_ta
         at.desk.stand(now=NOW_US + 3 * COUNTED_US)
         at.view.look()
 
-        assert "13 late" in waits
-        assert "14 late" in at.strip
+        assert "13 unanswered" in waits
+        assert "14 unanswered" in at.strip
 
 
 async def test_an_answer_within_the_24_hours_is_said_to_go_out() -> None:
@@ -416,11 +416,11 @@ async def test_the_list_of_who_waits_opens_a_page_by_digit() -> None:
     async with counter(size=SMALLEST, rows=told("", watch)) as at:
         await at.press("f10")
         assert at.view.page == "waiting"
-        assert "All stores, 3 late: WhatsApp 12 (3 late, the" in at.screen
-        assert "Who waits for us here: 1 late, promises broken: 7" in at.screen
+        assert "All stores, 3 unanswered: WhatsApp 12 (3 late, the" in at.screen
+        assert "Who waits here: 1 unanswered, promises broken: 7" in at.screen
         assert " 1 Tom Becker  ! X, 6 days late" in at.screen
         assert clipped(at.app) == []
-        assert "3 late, all · " in at.screen.splitlines()[-1]
+        assert "3 unanswered, all · " in at.screen.splitlines()[-1]
 
         await at.press("1")
 
