@@ -185,6 +185,8 @@ def _channel_form(watch: ChannelWatch) -> str:
         return "open.channel" if watch.oldest_at else "open.channel.ageless"
     if not watch.next_due_at:
         return "open.channel.late.ageless"
+    if watch.n_late == watch.n_waiting:
+        return "open.channel.late.only" if watch.n_late == 1 else "open.channel.late.all"
     return "open.channel.late.one" if watch.n_late == 1 else "open.channel.late"
 
 

@@ -142,6 +142,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "open.channel": "{channel} {count} (oldest waits {age})",
     "open.channel.late": "{channel} {count} ({n_late} late, the longest {late})",
     "open.channel.late.one": "{channel} {count} (1 is {late})",
+    "open.channel.late.all": "{channel} {count} (the longest {late})",
+    "open.channel.late.only": "{channel} {count} ({late})",
     "open.channel.ageless": "{channel} {count}",
     "open.channel.late.ageless": "{channel} {count} ({n_late} late)",
     "open.late": "{channel}, {late}",

@@ -2,7 +2,7 @@
 
 from kiosk.core.counter_open import Open, channels_line, n_late_of, open_of
 from kiosk.core.entries import Telling
-from kiosk.core.staff_words import HOUR_US
+from kiosk.core.staff_words import DAY_US, HOUR_US
 from sync.model import promises
 from sync.model.profile import Profile
 from sync.model.records import (
@@ -125,18 +125,23 @@ def test_the_numbers_of_all_stores_name_the_channel_with_most_late_ones_first() 
             next_due_at=NOW_US - 47 * HOUR_US,
         ),
         ChannelWatch("phone", 2, 1, next_due_at=NOW_US - HOUR_US),
+        ChannelWatch("chat", 2, 2, next_due_at=NOW_US - 8 * DAY_US),
+        ChannelWatch("web", 1, 1, next_due_at=NOW_US - HOUR_US),
         ChannelWatch("x", 0, 0),
     )
 
     assert (
         channels_line(watches, TELL)
-        == "All stores, 4 unanswered: WhatsApp 12 (3 late, the longest 47 h late), Phone 2 (1 is 60 min late),"
-        " E-mail 5 (oldest waits 3 h)"
+        == "All stores, 7 unanswered: WhatsApp 12 (3 late, the longest 47 h late), Chat 2 (the longest 8 days late),"
+        " Phone 2 (1 is 60 min late), Web 1 (60 min late), E-mail 5 (oldest waits 3 h)"
     )
-    assert n_late_of(watches) == 4
+    assert n_late_of(watches) == 7
 
 
 def test_no_age_is_said_of_a_channel_whose_oldest_nobody_knows() -> None:
     watches = (ChannelWatch("email", 5, 0), ChannelWatch("whatsapp", 12, 3))
 
-    assert channels_line(watches, TELL) == "All stores, 3 unanswered: WhatsApp 12 (3 late), E-mail 5"
+    assert (
+        channels_line(watches, TELL)
+        == "All stores, 3 unanswered: WhatsApp 12 (3 late), E-mail 5"
+    )

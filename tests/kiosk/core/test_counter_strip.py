@@ -166,6 +166,8 @@ def test_who_waits_too_long_is_said_to_be_counted_in_all_stores_also_where_it_is
     cut = replace(WELL, network="centre_unreachable", n_waiting=1)
     narrow = GAP.join(p.text for p in fitted(pieces_of(cut, WORDS, n_late=14), 78))
 
-    assert narrow == "! Centre not reached · ! 14 unanswered, all · Data 13:59 (3 min) · 1 to send"
+    assert (
+        narrow == "! Centre not reached · ! 14 unanswered, all · Data 13:59 (3 min) · 1 to send"
+    )
     assert "! 14 unanswered, all stores" in said(100)
     assert said(45) == "! 14 unanswered, all · Data 3 min · All sent"

@@ -76,7 +76,7 @@ def test_a_message_without_an_answer_is_as_late_in_the_list_on_the_page_and_on_t
     over_us: int, said: str
 ) -> None:
     profile = wrote(NOW_US - over_us)
-    watch = ChannelWatch("email", 2, 2, oldest_at=1, next_due_at=NOW_US - over_us)
+    watch = ChannelWatch("email", 3, 2, oldest_at=1, next_due_at=NOW_US - over_us)
 
     sheet = sheet_of(profile, tell=TELL, opened=found("name"))
     (one,) = open_of([profile], TELL)
@@ -84,4 +84,4 @@ def test_a_message_without_an_answer_is_as_late_in_the_list_on_the_page_and_on_t
 
     assert one.lead == sheet.now[0].lead == f"E-mail, {said}"
     assert f', {said}: "Hello?"' in line.text
-    assert channels_line([watch], TELL).endswith(f"E-mail 2 (2 late, the longest {said})")
+    assert channels_line([watch], TELL).endswith(f"E-mail 3 (2 late, the longest {said})")
