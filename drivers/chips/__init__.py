@@ -15,6 +15,7 @@ Files:
     felica     FeliCa: who it says it is, blocks that are free to read
     message    the NDEF message of whatever lies there
     counting   uses counted by a one-way counter, where there is nothing better
+    unissued   tells a band of ours that has no id: retired, or begun and not whole
     uid_only   bands that can only be known by their UID
     identify   which chip this may be, from what the reader saw
     reading    one band, read with the fewest exchanges security allows

@@ -27,6 +27,7 @@ from drivers.chips.framing import OK
 from drivers.chips.ntag424 import Ntag424
 from drivers.chips.ultralight_aes import UltralightAes
 from drivers.chips.ultralight_c import UltralightC
+from drivers.chips.unissued import needed
 from drivers.connection import Connection
 from drivers.credential.afar import Dialect, OneSession
 from drivers.credential.handshake import Ev2Opened
@@ -144,13 +145,13 @@ def _ntag424_opened(chip: Ntag424, ask: Ask) -> bytes:
         chip.adopt_lrp(opened, slot=NTAG424_BAND)
     else:
         chip.adopt(_ev2_of(session), slot=NTAG424_BAND)
-    return chip.read(NTAG424_REFERENCE)
+    return needed(chip.read(NTAG424_REFERENCE))
 
 
 def _ultralight_aes_opened(chip: UltralightAes, ask: Ask) -> bytes:
     session = _agreed(Dialect.MFUL, chip.begin(MFUL_BAND), chip.answer_challenge, ask)
     chip.adopt(MfulSession(session.keys))
-    return chip.read(REFERENCE_PAGE)
+    return needed(chip.read(REFERENCE_PAGE))
 
 
 def _agreed(

@@ -23,11 +23,12 @@ import contextlib
 from collections.abc import Iterator
 
 from drivers.chips.desfire import Desfire, KeyRefused
-from drivers.chips.framing import APPLICATION_NOT_FOUND, ILLEGAL_COMMAND, OK
+from drivers.chips.framing import APPLICATION_NOT_FOUND, ILLEGAL_COMMAND, NATIVE_SW1, OK
 from drivers.chips.identify import family_of, leasable_uid, may_be_ntag424
 from drivers.chips.reading_ntag424 import read_ntag424
 from drivers.chips.reading_pages import read_pages
 from drivers.chips.uid_only import proof_of_uid
+from drivers.chips.unissued import NO_ID, NotIssued, needed
 from drivers.connection import Connection
 from drivers.credential.capsule import HEAD_SIZE, contained_behind, n_missing_behind, named
 from drivers.credential.layout import AID, CAPSULE_FILE, REFERENCE_FILE, KeySlot
@@ -46,6 +47,7 @@ def read_band(
     Raises:
         BandLeft: taken away before the last byte; nothing is known.
         BandUntrusted: it refuses a key it should hold, or a cryptogram or MAC is wrong.
+        NotIssued: a band of ours without an id: retired, or begun and not whole.
         BandRefused, BandMalformed: a band of ours that is not as it should be.
         ReaderError: the machine's side failed.
     """
@@ -59,6 +61,8 @@ def read_band(
         return read_pages(connection, target, keys, entropy)
     return proof_of_uid(target, family_of(target))
 
+
+FILE_NOT_FOUND = 0xF0
 
 COMMAND_ABORTED = 0xCA
 """The chip still waited for the rest of an earlier command, and drops that now. Source: MF3ICD81 data sheet, status codes.
@@ -152,8 +156,18 @@ def _opened(chip: Desfire, slot: KeySlot, key: LeasedKey) -> int:
 
 
 def _proved(chip: Desfire, generation: int, uid: bytes) -> Proof:
-    band = chip.read(REFERENCE_FILE)
+    band = _reference(chip)
     return Proof(ProofKind.MUTUAL, ChipFamily.DESFIRE, generation, uid, band)
+
+
+def _reference(chip: Desfire) -> bytes:
+    """The band's id. Raises NotIssued where the file of it is gone, or empty."""
+    try:
+        return needed(chip.read(REFERENCE_FILE))
+    except BandRefused as error:
+        if error.status != NATIVE_SW1 << 8 | FILE_NOT_FOUND:
+            raise
+        raise NotIssued(NO_ID, status=error.status) from error
 
 
 def _known(chip: Desfire, generation: int, uid: bytes, group: LeasedKey) -> Proof:
@@ -166,7 +180,7 @@ def _known(chip: Desfire, generation: int, uid: bytes, group: LeasedKey) -> Proo
     if band is None:
         if not chip.is_open:
             _opened(chip, KeySlot.UID, group)
-        band = chip.read(REFERENCE_FILE)
+        band = _reference(chip)
     return Proof(ProofKind.NONE, ChipFamily.DESFIRE, generation, uid, band, capsule=capsule)
 
 

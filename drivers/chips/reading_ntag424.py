@@ -18,6 +18,7 @@ from drivers.chips.desfire import KeyRefused
 from drivers.chips.identify import leasable_uid
 from drivers.chips.ntag424 import Ntag424
 from drivers.chips.uid_only import proof_of_uid
+from drivers.chips.unissued import needed
 from drivers.connection import Connection
 from drivers.credential.capsule import contained
 from drivers.credential.places import (
@@ -125,13 +126,13 @@ def _known(chip: Ntag424, uid: bytes) -> Proof:
         family=ChipFamily.NTAG424,
         generation=GENERATION,
         uid=uid,
-        band=content[:CAPSULE_OFFSET],
+        band=needed(content[:CAPSULE_OFFSET]),
         capsule=capsule,
     )
 
 
 def _proved(chip: Ntag424, uid: bytes) -> Proof:
-    reference = chip.read(NTAG424_REFERENCE)
+    reference = needed(chip.read(NTAG424_REFERENCE))
     try:
         uses = Ntag424Uses(chip).uses()
     except BandRefused as error:

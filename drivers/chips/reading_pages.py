@@ -25,6 +25,7 @@ from drivers.chips.type2 import Type2, challenge
 from drivers.chips.uid_only import proof_of_uid
 from drivers.chips.ultralight_aes import UltralightAes
 from drivers.chips.ultralight_c import UltralightC
+from drivers.chips.unissued import needed
 from drivers.connection import Connection
 from drivers.credential.kdf import BLOCK
 from drivers.credential.originality import KEYS, Maker, maker_of
@@ -127,7 +128,7 @@ def _proved(
 
     Generation 1 says that what it answers is not protected against who stands between.
     """
-    reference = chip.read(REFERENCE_PAGE)
+    reference = needed(chip.read(REFERENCE_PAGE))
     uses = counter.uses()
     return Proof(
         kind=ProofKind.MUTUAL,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from drivers.chips.reading import read_band
+from drivers.chips.unissued import NotIssued
 from drivers.errors import BandLeft
 from drivers.issuing.desfire import Means
 from drivers.issuing.errors import BandOfAnother, WrongBand
@@ -13,6 +15,8 @@ from drivers.issuing.journal import RETIRE, Journal, State
 from drivers.issuing.plan import Chip, Plan
 from drivers.issuing.sheet import Outcome, Wanted
 from drivers.issuing.station import STILL_RETIRING, Errand, Job, Said, Station
+from drivers.ports import LeasedKey
+from drivers.proof import Proof
 from drivers.readers.pn532 import Pn532Reader
 from drivers.target import Target
 from hardware.clock import FixedClock, SystemClock
@@ -254,3 +258,38 @@ def test_of_a_chip_that_must_not_be_issued_nothing_is_begun(runs: Make) -> None:
     assert (said.reported.outcome, said.reported.uid) == (Outcome.FAILED, UID)
     assert "its counter has moved" in said.words
     assert [each.state for each in station.journal.entries] == [State.FAILED]
+
+
+class Leased:
+    """A store that was lent every band, or none but the group."""
+
+    def __init__(self, *, is_leased: bool) -> None:
+        self._keys, self._is_leased = TestStationKeys(), is_leased
+
+    def group_key(self) -> LeasedKey:
+        return LeasedKey(self._keys.group_key().value)
+
+    def band_key(self, uid: bytes) -> LeasedKey | None:
+        return LeasedKey(self._keys.band_key(uid).value) if self._is_leased else None
+
+
+@chips
+@pytest.mark.parametrize("is_leased", [True, False])
+def test_a_retired_band_is_nobodys_and_said_to_be_so_where_it_is_read(
+    runs: Make, chip: Chip, new: Callable[[], VirtualBand], is_leased: bool
+) -> None:
+    at, band = runs(chip), new()
+    at.issue(band)
+    at.station.retire(at.held(band), band_id="")
+    target = at.held(band)
+
+    def read() -> Proof:
+        keys = Leased(is_leased=is_leased)
+        return read_band(at.reader.connect(target), target, keys, SeededEntropy("kiosk"))
+
+    if chip is Chip.ULTRALIGHT_AES and not is_leased:
+        # Only K_band reads its id: it does not say whose it is.
+        assert read().band is None
+        return
+    with pytest.raises(NotIssued, match="has no id: it was retired"):
+        read()
