@@ -55,17 +55,26 @@ def card_entries(card: Card, profile: Profile, tell: Telling) -> tuple[Entry, ..
     """Every line, none shortened, each with the rows it was built from, since when they are known and from whom."""
     rows = {row.key: row for row in profile.rows}
     words = tell.words
-    lines = tuple(
-        Entry(
-            label=words.either(f"card.{line.part}", "card.other"),
-            text=line.text,
-            tone=_TONES.get(line.tone, Tone.PLAIN),
-            age=_built_from([rows[key] for key in line.keys if key in rows], tell),
+    lines = []
+    for line in card.lines:
+        label = words.either(f"card.{line.part}", "card.other")
+        lines.append(
+            Entry(
+                label=label,
+                text=_without(label, line.text),
+                tone=_TONES.get(line.tone, Tone.PLAIN),
+                age=_built_from([rows[key] for key in line.keys if key in rows], tell),
+            )
         )
-        for line in card.lines
-    )
     paper = words.say("card.paper", command=f"tapthread card {words.name(card.owner)}")
     return (*lines, Entry(words.say("card.print"), paper, tone=Tone.MUTED))
+
+
+def _without(label: str, text: str) -> str:
+    """A line of the card beside its label, without the same words once more."""
+    rest = text[len(label) :]
+    is_twice = text.casefold().startswith(label.casefold()) and rest[:1] in (":", " ")
+    return rest.lstrip(": ") if is_twice else text
 
 
 def beside_card(

@@ -8,7 +8,7 @@ import pytest
 
 from kiosk.core import counter, counter_thread
 from kiosk.core.carried import Carried
-from kiosk.core.counter_card import beside_card, counter_card
+from kiosk.core.counter_card import beside_card, card_entries, counter_card
 from kiosk.core.entries import Entry, Opened, Telling, Tone, found
 from kiosk.core.ports import Unsettled
 from kiosk.core.staff_words import DAY_US, HOUR_US
@@ -802,3 +802,14 @@ def test_a_solved_case_a_kept_promise_and_what_was_done_twice_stay_under_the_car
     assert "Promised" in labels
     assert "Not settled" in labels
     assert labels.count("C-1") == 1
+
+
+def test_a_line_of_the_card_does_not_say_its_label_twice() -> None:
+    told = counter_card(whole_case(), TELL)
+
+    entries = {it.label: it.text for it in card_entries(told, whole_case(), TELL)}
+
+    assert entries["Promised"].startswith("by Ana until ")
+    assert entries["Missing"] == "answer of the parcel service"
+    assert entries["Next"] == "Send it again if it is not found"
+    assert entries["Told us"].startswith("have 1/2 Order: W-2088")
