@@ -267,8 +267,8 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Größe {wanted} statt {had}, zum bezahlten Preis: {price}.",
     ),
     "order.wish": (
-        "Exchange it here. Nothing to repeat.",
-        "Hier umtauschen, nichts zu wiederholen.",
+        "Exchange at the counter: nothing to repeat.",
+        "Umtausch am Tresen, nichts zu wiederholen.",
     ),
     "order.not-right": (
         "Not right? We help at the counter.",
@@ -317,8 +317,8 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "offer.stock": ("{count} here (counted {when}).", "{count} hier (gezählt {when})."),
     "offer.stock-none": ("None here (counted {when}).", "Hier keine (gezählt {when})."),
     "offer.stock-doubtful": (
-        "Perhaps not here. Please ask.",
-        "Vielleicht nicht da. Bitte fragen.",
+        "Perhaps not here: somebody did not find it.",
+        "Vielleicht nicht da: jemand fand es nicht.",
     ),
     "offer.stock-unknown": (
         "We do not know whether it is here.",

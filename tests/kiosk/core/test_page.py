@@ -126,7 +126,7 @@ def test_maya_sees_her_newest_delivered_order_with_the_size_she_already_chose() 
     assert help_block.lines == (
         "Your order W-1042",
         "1 item delivered, ordered on 30 Apr.",
-        "Exchange it here. Nothing to repeat.",
+        "Exchange at the counter: nothing to repeat.",
     )
     assert page.blocks[0].lines == ("Hello, Maya.",)
     assert help_block.details[:2] == (
@@ -802,7 +802,7 @@ def test_what_the_web_says_is_told_only_where_it_differs() -> None:
     [
         (0, False, "None here (counted 14:02)."),
         (None, False, "We do not know whether it is here."),
-        (3, True, "Perhaps not here. Please ask."),
+        (3, True, "Perhaps not here: somebody did not find it."),
     ],
 )
 def test_a_known_zero_is_not_an_unknown(
