@@ -4,6 +4,7 @@ Import `private_pcscd` into the conftest.py of a folder that needs it. The clien
 first, so every folder gets the same daemon; a test that stopped it leaves that to be mended by the next.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from drivers.errors import ReaderError
+from drivers.readers.pcsc import PcscReader
 from hardware.clock import SystemClock
 from hardware.virtual.private_pcscd import SOCKET_VARIABLE, PrivatePcscd
 
@@ -40,8 +43,15 @@ def _private_pcscd() -> Iterator[PrivatePcscd]:
 
 
 @pytest.fixture
-def private_pcscd(_private_pcscd: PrivatePcscd) -> PrivatePcscd:
-    """The daemon, running."""
+def private_pcscd(_private_pcscd: PrivatePcscd) -> Iterator[PrivatePcscd]:
+    """The daemon, running; after the test its slot is seen to be empty, for a card that follows another too soon is unheard."""
     if _private_pcscd.pid is None:
         _private_pcscd.start()
-    return _private_pcscd
+    yield _private_pcscd
+    if _private_pcscd.pid is not None:
+        _await_empty_slot()
+
+
+def _await_empty_slot() -> None:
+    with contextlib.suppress(ReaderError), PcscReader.opened("", SystemClock()) as reader:
+        assert any(reader.wait_for_removal(500) for _ in range(10))
