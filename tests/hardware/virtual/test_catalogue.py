@@ -192,7 +192,7 @@ def test_the_page_about_them_names_every_band_and_every_fault() -> None:
 
 def test_the_example_on_the_page_puts_a_band_on_a_reader() -> None:
     page = (Path(catalogue.__file__).parent / "README.md").read_text()
-    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    example = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[0]
     names: dict[str, Any] = {}
 
     exec(compile(example, "README.md", "exec"), names)
