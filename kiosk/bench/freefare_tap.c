@@ -1,8 +1,8 @@
 /* One tap as libfreefare makes it, timed: find the band, open an application with an AES key, read enciphered files.
  *
- * usage: freefare_tap AID SLOT RUNS FILE SIZE [FILE SIZE]... < KEY        all decimal but AID and KEY, in hexadecimal
+ * usage: freefare_tap AID SLOT RUNS FILE OFFSET SIZE [FILE OFFSET SIZE]... < KEY        all decimal but AID and KEY, in hexadecimal
  *
- * The device is libnfc's default one (LIBNFC_DEFAULT_DEVICE). It prints the files' content once, then the nanoseconds of
+ * The device is libnfc's default one (LIBNFC_DEFAULT_DEVICE). It prints the content that was read once, then the nanoseconds of
  * each run, a line each; what fails is said, and ends it with 1.
  */
 
@@ -40,7 +40,7 @@ static int failed(const char *what) {
 int main(int count, char **words) {
   uint8_t raw[3], key_bytes[16], content[1024];
   char typed[64];
-  if (count < 6 || count % 2 || bytes_of(words[1], raw, 3) || !fgets(typed, sizeof typed, stdin) || bytes_of(typed, key_bytes, 16)) {
+  if (count < 7 || (count - 4) % 3 || bytes_of(words[1], raw, 3) || !fgets(typed, sizeof typed, stdin) || bytes_of(typed, key_bytes, 16)) {
     return failed("reading the command line");
   }
   int slot = atoi(words[2]), runs = atoi(words[3]), held = 0;
@@ -68,12 +68,12 @@ int main(int count, char **words) {
       return failed("authenticating");
     }
     held = 0;
-    for (int at = 4; at < count; at += 2) {
-      int file = atoi(words[at]), size = atoi(words[at + 1]);
-      if (size < 1 || held + size > (int)sizeof content - 64) {
+    for (int at = 4; at < count; at += 3) {
+      int file = atoi(words[at]), offset = atoi(words[at + 1]), size = atoi(words[at + 2]);
+      if (offset < 0 || size < 1 || held + size > (int)sizeof content - 64) {
         return failed("reading so much");
       }
-      if (mifare_desfire_read_data_ex(tags[0], file, 0, size, content + held, MDCM_ENCIPHERED) != size) {
+      if (mifare_desfire_read_data_ex(tags[0], file, offset, size, content + held, MDCM_ENCIPHERED) != size) {
         return failed("reading");
       }
       held += size;

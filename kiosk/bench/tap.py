@@ -6,9 +6,8 @@ random numbers, works out keys, checks every MAC and deciphers. "Raw" sends the 
 random numbers, without our drivers (`tap_raw`): no frame to make, no cryptography. The band is taken away and laid down anew
 before each, after the same pause, and they take turns run by run, so that what disturbs the machine disturbs all of them.
 
-On a virtual PN532, its line as quick as each sets it, which is 921,600 baud for nfcpy and for us:
-
-MEANINGS says what each metric is, and so does the table. Ratios are made run by run.
+MEANINGS says what each metric is, and so does the table. Ratios are made run by run. What is not said to be otherwise is on a
+virtual PN532, its line as quick as each program sets it, which is 921,600 baud for nfcpy and for us.
 
 nfcpy sends the same commands as we do. It adds 147 bytes for the search and 95 for each command, so that with n commands and
 P bytes of ours it is 1 + (147 + 95 n) / P times as slow on the line: 2.34 for the first job, whose capsule both must carry, 2.77
@@ -17,8 +16,8 @@ and that ratio smaller; only fewer bytes raise it. `drivers/README.md` counts wh
 
 tap.leased.* is the tap of a band whose own key is here: the capsule, which then says nothing new, is not read.
 tap.slow.* is the first job on a line that is held at 115,200 baud, as a port is that can no more: there the bytes are all.
-tap.*_ev1, tap.libfreefare: the first job on an EV1, all 256 bytes of the capsule's file, beside libfreefare in C, which
-leaves the chip at 115,200 baud; so the line is held there for both.
+tap.*_ev1, tap.libfreefare: the first job on an EV1, beside libfreefare in C, which reads the same bytes of the capsule's file
+and leaves the chip at 115,200 baud; so the line is held there for both.
 tap.*.vpcd is the first job through a private PC/SC daemon; the search is the daemon's, and in none but tap.reader.
 tap.air.R is the least time the air takes for our exchanges at R kbit/s, computed (`air`).
 """

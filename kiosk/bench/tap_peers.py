@@ -5,7 +5,8 @@ One tap here is: find the band, select our application, authenticate, read the c
     nfcpy        its tag layer (`nfc.tag.activate`, `Type4Tag.transceive`) sends the commands that ours sent with fixed random
                  numbers, so that it has no cryptography to do: it is measured too fast, not too slow
     libfreefare  a program of its own in C (`freefare_tap.c`), compiled here, on an EV1, which is what it speaks, with the key
-                 that every kiosk has; ours beside it on the same EV1 first asks with the command of an EV2, as in a store
+                 that every kiosk has; it reads the same bytes of the capsule as ours, which beside it on the same EV1 first
+                 asks with the command of an EV2, as in a store
 """
 
 import shutil
@@ -21,8 +22,11 @@ import nfc.clf.pn532
 import nfc.clf.transport
 import nfc.tag
 
+from drivers.chips.reading import FIRST_SIZE
+from drivers.credential.capsule import HEAD_SIZE
 from drivers.credential.layout import AID, CAPSULE_FILE, KeySlot
 from hardware.clock import Clock
+from hardware.virtual.desfire import VirtualFile
 from kiosk.bench.figures import BenchImpossible
 from kiosk.bench.rig import UART_BAUD, Subject
 
@@ -142,7 +146,7 @@ def libfreefare_ms(path: Path, subject: Subject, *, runs: int) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="tapthread-bench-") as folder:
         program = _compiled(Path(folder))
         words = [AID.hex(), str(KeySlot.UID.value), str(WARM_UP + runs)]
-        words += [str(CAPSULE_FILE.number), str(CAPSULE_FILE.size)]
+        words += [str(CAPSULE_FILE.number), str(HEAD_SIZE), str(FIRST_SIZE)]
         said = subprocess.run(  # noqa: S603  # our own few lines
             [str(program), *words],
             input=subject.group_key.hex() + "\n", capture_output=True, text=True, check=False, timeout=RUN_S,
@@ -150,8 +154,19 @@ def libfreefare_ms(path: Path, subject: Subject, *, runs: int) -> list[float]:
         )  # fmt: skip
     if said.returncode:
         raise BenchImpossible("libfreefare", f"libfreefare said: {said.stderr.strip()[-200:]}")
-    _, *lines = said.stdout.split()
+    read, *lines = said.stdout.split()
+    if bytes.fromhex(read) != _as_read(subject):
+        raise BenchImpossible("libfreefare", "libfreefare read other bytes than ours reads.")
     return [int(line) / 1e6 for line in lines][WARM_UP:]
+
+
+def _as_read(subject: Subject) -> bytes:
+    """What ours reads of the capsule of a common band, and so theirs: not the whole file."""
+    content = next(
+        file.content for file in subject.application.files
+        if isinstance(file, VirtualFile) and file.number == CAPSULE_FILE.number
+    )  # fmt: skip
+    return content[HEAD_SIZE : HEAD_SIZE + FIRST_SIZE]
 
 
 def _compiled(folder: Path) -> Path:
